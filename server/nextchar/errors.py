@@ -1,0 +1,84 @@
+"""Every error a caller can see, by kind. Doors map a kind to a status; nothing else decides one.
+
+    NextcharError                      a `code`, a message for a person, the `param` at fault
+    ├── InvalidRequest                 the caller's values are wrong
+    │   ├── UnknownCharacter           outside the vocabulary, in strict mode
+    │   └── InputTooLarge              over a size limit
+    ├── ModelNotFound
+    ├── QueueFull                      try again after `retry_after_seconds`
+    ├── Unavailable                    loading, failed or draining
+    ├── DeadlineExceeded
+    ├── InternalError                  ours; its cause is logged, never sent
+    └── ModelFileError                 a model file that cannot be trusted; raised at load
+"""
+
+
+class NextcharError(Exception):
+    """Base of all errors meant for people.
+
+    `code` is stable and machine-readable, `param` names the field at fault.
+    """
+
+    code = "server_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+class InvalidRequest(NextcharError):
+    """A value the caller sent is wrong; `code` says which kind of wrong."""
+
+    code = "invalid_value"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, param=param)
+        if code is not None:
+            self.code = code
+
+
+class UnknownCharacter(InvalidRequest):
+    code = "unknown_character"
+
+
+class InputTooLarge(InvalidRequest):
+    code = "input_too_large"
+
+
+class ModelNotFound(NextcharError):
+    code = "model_not_found"
+
+
+class QueueFull(NextcharError):
+    code = "queue_full"
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unavailable(NextcharError):
+    """The server cannot take this work now; `code` is `draining` or `model_not_ready`."""
+
+    code = "model_not_ready"
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        if code is not None:
+            self.code = code
+
+
+class DeadlineExceeded(NextcharError):
+    code = "deadline_exceeded"
+
+
+class InternalError(NextcharError):
+    code = "server_error"
+
+
+class ModelFileError(NextcharError):
+    """The file is not a nextchar model, or its card disagrees with its graph."""
+
+    code = "model_file_invalid"

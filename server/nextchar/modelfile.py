@@ -1,0 +1,173 @@
+"""The card inside every model file, and the check that the file is what the card says.
+
+A model is one `.onnx` file. Under the metadata key `nextchar` it carries a JSON card: what cannot be
+read from the graph itself (characters, policies, which output feeds which state input, where the model
+comes from, how good it is). Sizes and shapes are the graph's own and are not repeated. This module is
+plain data: it opens no file and imports no runtime.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nextchar.errors import ModelFileError
+from nextchar.vocabulary import Vocabulary
+
+CARD_KEY = "nextchar"
+FORMAT = 1
+
+Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
+Precision = Literal["float32", "int8"]
+Graph = Literal["sequence", "step"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class VocabularyCard(_Part):
+    """The characters in id order and the policies around them (see `nextchar.vocabulary`)."""
+
+    characters: list[Annotated[str, Field(min_length=1, max_length=1)]] = Field(min_length=1)
+    unit: Literal["text", "line"]
+    unknown: Literal["symbol", "refuse"]
+    normalization: Literal["none", "NFC"]
+
+
+class Golden(_Part):
+    """A string and its log-probability (nats, from begin, without end) when the file was written."""
+
+    text: str
+    logprob: float
+
+
+class Quality(_Part):
+    """One measurement: a loss in nats and bits per character under a named protocol."""
+
+    name: str
+    protocol: str
+    nats_per_char: float
+    bits_per_char: float
+    num_chars: int
+
+
+class Quantiles(_Part):
+    """Bits per character of held-out strings of one length: the value at each of the card's levels."""
+
+    num_chars: int
+    bits_per_char: list[float]
+
+
+class Card(_Part):
+    """What a model file says about itself.
+
+    `states` maps each state input of the graph to the output that is its next value.
+    `provenance` is free-form facts: corpus, SHA-256, split, licence, commit, seed, command.
+    """
+
+    format: Literal[1] = 1
+    graph: Graph
+    cell: Cell
+    precision: Precision
+    vocabulary: VocabularyCard
+    states: dict[str, str] = Field(min_length=1)
+    provenance: dict[str, Any]
+    quality: list[Quality]
+    quantile_levels: list[float] = []
+    quantiles: list[Quantiles] = []
+    golden: list[Golden] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _vocabulary_is_sound(self) -> "Card":
+        self.make_vocabulary()
+        return self
+
+    def make_vocabulary(self) -> Vocabulary:
+        v = self.vocabulary
+        return Vocabulary(tuple(v.characters), v.unit, v.unknown, v.normalization)
+
+    def to_json(self) -> str:
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A graph input or output: ONNX type name and shape; a named or free dimension is None."""
+
+    type: str
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A graph's inputs and outputs by name."""
+
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+
+def parse_card(metadata: dict[str, str], *, path: str) -> Card:
+    """The card of a model file's metadata.
+
+    Raises:
+        ModelFileError: there is none, or it is not a card this version reads.
+    """
+    raw = metadata.get(CARD_KEY)
+    if raw is None:
+        raise ModelFileError(f"{path}: not a nextchar model: its metadata has no {CARD_KEY!r} card")
+    try:
+        # strict=False on the JSON side only: tuples and floats written as integers are the same value.
+        return Card.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "card"
+        raise ModelFileError(f"{path}: bad card: {where}: {first['msg']}") from error
+
+
+def check_graph(card: Card, signature: Signature, *, path: str) -> None:
+    """Hold the card against the graph.
+
+    A graph has one id input (`ids` int64 [batch, time] for a sequence, [batch] for a step), `logits`
+    (float32, last axis one per predicted symbol), and the card's state pairs; nothing else.
+
+    Raises:
+        ModelFileError: naming the input or output that disagrees.
+    """
+    expected_inputs = {"ids", *card.states}
+    expected_outputs = {"logits", *card.states.values()}
+    _same_names("input", expected_inputs, set(signature.inputs), path)
+    _same_names("output", expected_outputs, set(signature.outputs), path)
+    if len(expected_outputs) != 1 + len(card.states):
+        raise ModelFileError(f"{path}: bad card: states: two state inputs are fed by one output")
+    ids = signature.inputs["ids"]
+    rank = 1 if card.graph == "step" else 2
+    if ids.type != "tensor(int64)" or len(ids.shape) != rank:
+        raise ModelFileError(f"{path}: input 'ids' must be int64 of rank {rank}, is {ids.type}{list(ids.shape)}")
+    logits = signature.outputs["logits"]
+    num_outputs = card.make_vocabulary().num_outputs
+    if logits.type != "tensor(float)" or logits.shape[-1] != num_outputs:
+        raise ModelFileError(
+            f"{path}: output 'logits' must be float32 with {num_outputs} symbols in its last axis "
+            f"(the card's vocabulary), is {logits.type}{list(logits.shape)}"
+        )
+    for source, target in card.states.items():
+        _same_tensor(source, target, signature, path)
+
+
+def _same_names(kind: str, expected: set[str], found: set[str], path: str) -> None:
+    if expected != found:
+        missing, extra = sorted(expected - found), sorted(found - expected)
+        raise ModelFileError(f"{path}: {kind}s differ from the card: missing {missing}, unexpected {extra}")
+
+
+def _same_tensor(source: str, target: str, signature: Signature, path: str) -> None:
+    a, b = signature.inputs[source], signature.outputs[target]
+    if a.type != b.type or len(a.shape) != len(b.shape) or a.shape[-1] != b.shape[-1]:
+        raise ModelFileError(
+            f"{path}: state {source!r} is {a.type}{list(a.shape)} but the output that feeds it, "
+            f"{target!r}, is {b.type}{list(b.shape)}"
+        )
+    if a.shape[-1] is None or a.type not in ("tensor(float)", "tensor(uint8)"):
+        raise ModelFileError(f"{path}: state {source!r} must be float32 or uint8 with a fixed last axis")

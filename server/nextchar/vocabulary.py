@@ -1,0 +1,110 @@
+"""Characters to ids and back, with a stated policy for everything that is not a known character.
+
+Ids run over the characters in order, then the special symbols the policies ask for:
+
+    0 … n-1            the characters
+    unknown            if `unknown == "symbol"`: stands for any other character
+    end                if `unit == "line"`: the end of a string
+    begin              always last: what a model reads before the first character
+
+`begin` is read and never predicted, so a model has `num_inputs` input ids and `num_outputs` =
+`num_inputs - 1` output ids, and a distribution is a row of `num_outputs` numbers that sums to 1.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+
+_MISSING = -1  # in the code-point table: not in the vocabulary
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered set of characters and the policies around it. Immutable; equal by value."""
+
+    characters: tuple[str, ...]
+    unit: Literal["text", "line"] = "text"
+    unknown: Literal["symbol", "refuse"] = "symbol"
+    normalization: Literal["none", "NFC"] = "none"
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise ValueError("a vocabulary needs at least one character")
+        if any(len(c) != 1 for c in self.characters):
+            raise ValueError("every vocabulary entry must be exactly one character")
+        if len(set(self.characters)) != len(self.characters):
+            raise ValueError("vocabulary characters must be distinct")
+
+    @property
+    def unknown_id(self) -> int | None:
+        return len(self.characters) if self.unknown == "symbol" else None
+
+    @property
+    def end_id(self) -> int | None:
+        if self.unit != "line":
+            return None
+        return len(self.characters) + (self.unknown == "symbol")
+
+    @property
+    def num_outputs(self) -> int:
+        """How many symbols can be predicted: characters, unknown, end."""
+        return len(self.characters) + (self.unknown == "symbol") + (self.unit == "line")
+
+    @property
+    def begin_id(self) -> int:
+        return self.num_outputs
+
+    @property
+    def num_inputs(self) -> int:
+        """How many symbols can be read: everything predicted, and begin."""
+        return self.num_outputs + 1
+
+    @cached_property
+    def _by_code_point(self) -> Ids:
+        code_points = [ord(c) for c in self.characters]
+        table = np.full(max(code_points) + 1, _MISSING, dtype=np.int64)
+        table[code_points] = np.arange(len(code_points))
+        return table
+
+    def normalize(self, text: str) -> str:
+        """The text in the Unicode form the model was trained on."""
+        return text if self.normalization == "none" else unicodedata.normalize(self.normalization, text)
+
+    def encode(self, text: str) -> Ids:
+        """Ids of the normalised text, int64 [len]; characters outside are `unknown_id`.
+
+        Raises:
+            KeyError: a character is outside the vocabulary and `unknown` is "refuse";
+                its argument is the first such character.
+        """
+        if not text:
+            return np.empty(0, dtype=np.int64)
+        normal = self.normalize(text)
+        # surrogatepass: a lone surrogate is refused at the doors; here it is one more unknown character.
+        code_points = np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        table = self._by_code_point
+        inside = code_points < len(table)
+        ids = np.full(len(code_points), _MISSING, dtype=np.int64)
+        ids[inside] = table[code_points[inside]]
+        missing = ids == _MISSING
+        if missing.any():
+            if self.unknown_id is None:
+                raise KeyError(normal[int(missing.argmax())])
+            ids[missing] = self.unknown_id
+        return ids
+
+    def decode(self, ids: Ids | list[int]) -> str:
+        """Text of character ids; unknown is U+FFFD, begin and end are nothing."""
+        return "".join(self.symbol(int(i)) or "" for i in ids)
+
+    def symbol(self, symbol_id: int) -> str | None:
+        """The character of an id; U+FFFD for unknown, None for begin and end."""
+        if symbol_id < len(self.characters):
+            return self.characters[symbol_id]
+        return "\N{REPLACEMENT CHARACTER}" if symbol_id == self.unknown_id else None

@@ -13,7 +13,7 @@ State = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of a network. `dropout` is used in training only."""
+    """The shape of a network. `dropout` is used in training only (see `nextchar_training.dropout`)."""
 
     cell: Cell
     num_inputs: int
@@ -40,14 +40,12 @@ class CharRNN(nn.Module):
         self.embedding = nn.Embedding(config.num_inputs, config.embedding_size)
         self.rnn = _make_rnn(config)
         self.output = nn.Linear(config.hidden_size, config.num_outputs)
-        self.dropout = nn.Dropout(config.dropout)
         self._initialize()
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         hx = state if state is None or len(state) > 1 else state[0]
-        hidden, hx = self.rnn(self.dropout(self.embedding(ids)), hx)
-        logits = self.output(self.dropout(hidden))
-        return logits, hx if isinstance(hx, tuple) else (hx,)
+        hidden, hx = self.rnn(self.embedding(ids), hx)
+        return self.output(hidden), hx if isinstance(hx, tuple) else (hx,)
 
     @torch.no_grad()
     def _initialize(self) -> None:
@@ -69,15 +67,13 @@ class CharRNN(nn.Module):
 
 
 def _make_rnn(config: ModelConfig) -> nn.RNNBase:
-    # Dropout between layers is torch's own; a single layer has none and torch warns if asked.
-    between = config.dropout if config.num_layers > 1 else 0.0
     sizes = (config.embedding_size, config.hidden_size, config.num_layers)
     match config.cell:
         case "lstm":
-            return nn.LSTM(*sizes, dropout=between)
+            return nn.LSTM(*sizes)
         case "gru":
-            return nn.GRU(*sizes, dropout=between)
+            return nn.GRU(*sizes)
         case "rnn_tanh":
-            return nn.RNN(*sizes, nonlinearity="tanh", dropout=between)
+            return nn.RNN(*sizes, nonlinearity="tanh")
         case "rnn_relu":
-            return nn.RNN(*sizes, nonlinearity="relu", dropout=between)
+            return nn.RNN(*sizes, nonlinearity="relu")

@@ -1,0 +1,30 @@
+"""What a training step eats, whatever the unit."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+IGNORED = -100  # a target that is padding; torch's own default
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Ids to read and ids to predict, int64 [time, batch]; `keep` bool [batch]: carry the state on."""
+
+    inputs: Tensor
+    targets: Tensor
+    keep: Tensor
+    num_chars: int
+
+
+class Batches(Protocol):
+    """An endless, resumable source of batches."""
+
+    num_chars_per_epoch: int
+
+    def next_batch(self) -> Batch: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...

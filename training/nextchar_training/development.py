@@ -1,0 +1,20 @@
+"""The development part: what a run watches while it trains."""
+
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.evaluation import WARM_CHARS, stream_loss
+from nextchar_training.model import CharRNN
+from nextchar_training.split import Split
+
+MAX_CHARS = 100_000  # enough for a steady figure, few enough to be quick
+
+
+class Development:
+    """The first 100,000 characters after the training part, encoded once."""
+
+    def __init__(self, split: Split, vocabulary: Vocabulary) -> None:
+        self._before = vocabulary.encode(split.train[-WARM_CHARS:])
+        self._ids = vocabulary.encode(split.development[:MAX_CHARS])
+
+    def loss(self, model: CharRNN) -> float:
+        """Nats per character under the protocol `stream`."""
+        return stream_loss(model, self._ids, before=self._before)

@@ -1,0 +1,55 @@
+"""How long a run will take, measured before it starts."""
+
+import time
+
+import torch
+
+from nextchar_training.batch import Batch
+from nextchar_training.trainer import Trainer
+
+_WARM_STEPS, _TIMED_STEPS = 2, 3
+
+
+def measure_step_s(trainer: Trainer) -> float:
+    """Seconds a training step takes, on a copy fed with random ids: the run itself is not touched."""
+    config, model_config = trainer.config, trainer.model.config
+    trial = Trainer(config, model_config, _RandomBatches(trainer), trainer.length)
+    for _ in range(_WARM_STEPS):
+        trial.step()
+    started = time.perf_counter()
+    for _ in range(_TIMED_STEPS):
+        trial.step()
+    return (time.perf_counter() - started) / _TIMED_STEPS
+
+
+def forecast(trainer: Trainer, step_s: float) -> str:
+    """One line: speed, steps, epochs and minutes that are left."""
+    config = trainer.config
+    step_chars = config.batch_size * config.window
+    left_s = (1 - trainer.fraction) * (trainer.length.seconds or (trainer.length.steps or 0) * step_s)
+    epochs = left_s / step_s * step_chars / trainer.batches.num_chars_per_epoch
+    return (
+        f"forecast: {step_chars / step_s:,.0f} chars/s, {left_s / step_s:,.0f} steps, {epochs:.1f} epochs of "
+        f"{trainer.batches.num_chars_per_epoch:,} characters, {left_s / 60:.1f} minutes, if this machine stays "
+        f"as busy as now"
+    )
+
+
+class _RandomBatches:
+    """Batches of the run's shape with ids that mean nothing."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.num_chars_per_epoch = trainer.batches.num_chars_per_epoch
+        shape = (trainer.config.window, trainer.config.batch_size)
+        generator = torch.Generator().manual_seed(0)
+        self._ids = torch.randint(trainer.model.config.num_outputs, shape, generator=generator)
+
+    def next_batch(self) -> Batch:
+        keep = torch.ones(self._ids.shape[1], dtype=torch.bool)
+        return Batch(self._ids, self._ids, keep, num_chars=self._ids.numel())
+
+    def state_dict(self) -> dict[str, object]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        assert not state

@@ -1,0 +1,87 @@
+"""What a person sees while a model trains: a bar on a terminal, plain lines elsewhere, JSON lines on disk."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+LINE_INTERVAL_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One report: losses in nats per character, `fraction` of the run done, seconds of training."""
+
+    step: int
+    epoch: float
+    fraction: float
+    num_chars: int
+    elapsed_s: float
+    chars_per_s: float
+    learning_rate: float
+    train_nats: float
+    development_nats: float | None = None
+
+    @property
+    def left_s(self) -> float:
+        return self.elapsed_s * (1 - self.fraction) / self.fraction if self.fraction else 0.0
+
+    def __str__(self) -> str:
+        development = "" if self.development_nats is None else f"  development {self.development_nats:.4f}"
+        return (
+            f"{self.fraction:4.0%}  step {self.step:,}  epoch {self.epoch:.2f}  loss {self.train_nats:.4f}"
+            f"{development}  {self.chars_per_s:,.0f} chars/s  {_clock(self.left_s)} left"
+        )
+
+
+class Reporter:
+    """Shows rows as they come and appends the evaluated ones to `history`, one JSON object a line."""
+
+    def __init__(self, history: Path, *, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._history = history
+        self._last_line_s = 0.0
+        self._bar: Progress | None = None
+        if self._stream.isatty():
+            console = Console(file=self._stream)
+            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console)
+            self._task = self._bar.add_task("starting", total=1.0)
+
+    def __enter__(self) -> "Reporter":
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def report(self, row: Row) -> None:
+        """Show a row; on a plain stream, at most one every 20 seconds besides evaluations."""
+        evaluated = row.development_nats is not None
+        if evaluated:
+            with self._history.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
+        if self._bar is not None:
+            self._bar.update(self._task, completed=row.fraction, description=str(row))
+        if self._bar is None and (evaluated or row.elapsed_s - self._last_line_s >= LINE_INTERVAL_S):
+            self._last_line_s = row.elapsed_s
+            self.say(str(row))
+
+    def say(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False)
+        else:
+            print(line, file=self._stream, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,0 +1,44 @@
+"""Where a model comes from: facts for its card, and nothing about the machine it was made on."""
+
+import subprocess
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from nextchar.version import __version__
+from nextchar_training.corpus import Corpus
+from nextchar_training.split import Split
+from nextchar_training.training_config import TrainingConfig
+
+
+def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: str) -> dict[str, Any]:
+    """What is known before the first step."""
+    return {
+        "corpus": corpus.name,
+        "corpus_sha256": corpus.sha256,
+        "corpus_source": corpus.source,
+        "licence": corpus.licence,
+        "split": split.description,
+        "num_train_chars": len(split.train),
+        "num_development_chars": len(split.development),
+        "num_heldout_chars": len(split.heldout),
+        "seed": config.seed,
+        "command": command,
+        "commit": git_commit(),
+        "nextchar": __version__,
+        "torch": torch.__version__,
+        "precision": config.precision,
+        "started": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the working directory, or None where there is none."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None

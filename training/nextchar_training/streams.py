@@ -1,0 +1,95 @@
+"""Training batches of running text: parallel streams whose state is carried from window to window."""
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.batch import Batch
+
+# Shares of a stream's windows that start afresh, so that the first characters of a string, and a
+# cold start in the middle of a text, are learned and not extrapolated.
+LINE_START_RATE = 0.05
+COLD_RATE = 0.02
+# Share of characters replaced by the unknown symbol, which a text may never contain.
+UNKNOWN_RATE = 1e-4
+
+
+class TextStreams:
+    """An endless reader of one text at `batch_size` places at once.
+
+    Each stream goes round the whole text, so streams never end together and an epoch is a count of
+    characters, not an event. Between windows a stream may skip to its next line start (state zero,
+    first input `begin`), forget its state where it is, or, at a document's edge, restart there.
+    Those skips move the window boundaries from epoch to epoch.
+    """
+
+    def __init__(
+        self,
+        ids: NDArray[np.int64],
+        vocabulary: Vocabulary,
+        *,
+        newline_id: int | None,
+        document_starts: tuple[int, ...],
+        batch_size: int,
+        window: int,
+        seed: int,
+    ) -> None:
+        self.num_chars_per_epoch = len(ids)
+        self._ids = ids
+        self._begin_id, self._unknown_id = vocabulary.begin_id, vocabulary.unknown_id
+        self._window = window
+        self._random = np.random.default_rng(seed)
+        self._line_starts = _line_starts(ids, newline_id)
+        self._restarts = np.array([*document_starts, len(ids)])
+        self._positions = np.arange(batch_size) * len(ids) // batch_size  # of each stream's next target
+        self._fresh = True
+
+    def next_batch(self) -> Batch:
+        """The next window: ids int64 [window, batch_size]."""
+        begins = self._move_to_starts()
+        keep = ~begins & (self._random.random(len(begins)) >= COLD_RATE)
+        offsets = np.arange(-1, self._window)[:, None] + self._positions  # [window + 1, batch]
+        symbols = self._ids[offsets % len(self._ids)]
+        if self._unknown_id is not None:
+            symbols[self._random.random(symbols.shape) < UNKNOWN_RATE] = self._unknown_id
+        symbols[0, begins] = self._begin_id
+        self._positions = (self._positions + self._window) % len(self._ids)
+        tensor = torch.from_numpy(symbols)
+        return Batch(tensor[:-1], tensor[1:], torch.from_numpy(keep), num_chars=tensor[1:].numel())
+
+    def _move_to_starts(self) -> NDArray[np.bool_]:
+        """Move some streams forward to a start; bool [batch], which ones begin there."""
+        skips = self._random.random(len(self._positions)) < LINE_START_RATE
+        skips |= self._fresh
+        self._fresh = False
+        ends = self._restarts[np.searchsorted(self._restarts, self._positions, side="right")]
+        crosses = ends < self._positions + self._window
+        at = np.searchsorted(self._line_starts, self._positions)
+        starts = np.where(crosses, ends, self._line_starts[at % len(self._line_starts)])
+        begins = skips | crosses
+        self._positions = np.where(begins, starts % len(self._ids), self._positions)
+        return begins
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where every stream is and what the generator will draw next, as plain values."""
+        return {
+            "positions": torch.from_numpy(self._positions.copy()),
+            "fresh": self._fresh,
+            "random": json.dumps(self._random.bit_generator.state),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._positions = state["positions"].numpy().copy()
+        self._fresh = state["fresh"]
+        self._random.bit_generator.state = json.loads(state["random"])
+
+
+def _line_starts(ids: NDArray[np.int64], newline_id: int | None) -> NDArray[np.int64]:
+    if newline_id is None:
+        return np.zeros(1, dtype=np.int64)
+    after = np.flatnonzero(ids[:-1] == newline_id) + 1
+    return np.concatenate([np.zeros(1, dtype=np.int64), after])

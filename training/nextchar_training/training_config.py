@@ -1,0 +1,48 @@
+"""Everything a training run is determined by."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from nextchar.modelfile import Cell
+from nextchar_training.split import Normalization, Unit, Unknown
+
+TrainingPrecision = Literal["bf16", "float32"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """One run. Exactly one of `epochs`, `steps`, `max_minutes` is its length.
+
+    `heldout` is a share of the text, `development` a share of the rest; `warmup` a share of the run.
+    """
+
+    corpus: str
+    name: str
+    unit: Unit = "text"
+    min_count: int = 5
+    unknown: Unknown = "symbol"
+    normalization: Normalization = "none"
+    heldout: float = 0.1
+    development: float = 0.05
+    cell: Cell = "lstm"
+    embedding_size: int = 128
+    hidden_size: int = 512
+    num_layers: int = 2
+    dropout: float = 0.2
+    batch_size: int = 32
+    window: int = 128
+    epochs: float | None = None
+    steps: int | None = None
+    max_minutes: float | None = None
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.02
+    clip_norm: float = 1.0
+    average_decay: float = 0.999
+    seed: int = 0
+    precision: TrainingPrecision = "float32"
+    num_threads: int = 1
+    evaluations: int = 20  # of the development part, spread evenly over the run
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -27,7 +27,7 @@ def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: 
         "command": command,
         "commit": git_commit(),
         "nextchar": __version__,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "precision": config.precision,
         "started": datetime.now(UTC).date().isoformat(),
     }

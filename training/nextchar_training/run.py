@@ -76,10 +76,9 @@ class Run:
         while trainer.fraction < 1 and not stopped():
             before = trainer.fraction
             losses.append(trainer.step())
+            trainer.elapsed_s, clock = trainer.elapsed_s + time.monotonic() - clock, time.monotonic()
             due = self._evaluation_due(before)
             development = self.evaluate() if due else None
-            now = time.monotonic()
-            trainer.elapsed_s, clock = trainer.elapsed_s + now - clock, now
             speed = (trainer.num_chars - chars_before) / (trainer.elapsed_s - started_s)
             reporter.report(self._row(losses, development, speed))
             if due:

@@ -22,6 +22,7 @@ class Batches(Protocol):
     """An endless, resumable source of batches."""
 
     num_chars_per_epoch: int
+    steps_per_epoch: float
 
     def next_batch(self) -> Batch: ...
 

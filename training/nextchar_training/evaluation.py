@@ -1,4 +1,4 @@
-"""Held-out loss in nats per character under the two protocols of docs/quality.
+"""Held-out loss in nats per character, by protocol.
 
 `stream`      one pass over the text, state carried, warmed on the text before it. The text is cut
               into up to `MAX_LANES` contiguous lanes read side by side; each is warmed on the
@@ -8,6 +8,8 @@
               the next one predicted (nanoGPT's condition). No begin symbol: the first character
               read is itself the only context of the first prediction, and the text's very first
               character is not predicted.
+`line`        whole strings, each from begin to end: -log p(string) summed over all strings and
+              divided by their characters, the end of a string counting as one.
 """
 
 import numpy as np
@@ -17,11 +19,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from nextchar_training.batch import IGNORED
+from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN, State
 
 WARM_CHARS = 1000
 MAX_LANES = 32
 _MIN_LANE_CHARS = 2000
+_LINE_BATCH_SYMBOLS = 32_768
 _CHUNK = 256  # time steps per call: bounds memory
 
 
@@ -50,6 +54,13 @@ def window_loss(model: CharRNN, ids: NDArray[np.int64], *, window: int = 256) ->
     inputs[: len(ids) - 1] = ids[:-1]
     targets[: len(ids) - 1] = ids[1:]
     return _mean_loss(model, inputs.reshape(lanes, window).T, targets.reshape(lanes, window).T)
+
+
+@torch.no_grad()
+def line_loss(model: CharRNN, lines: EncodedLines) -> float:
+    """Mean nats per symbol, characters and ends, under the protocol `line`."""
+    total = sum(_lanes_loss(model, *lines.matrices(rows)) for rows in lines.by_length(_LINE_BATCH_SYMBOLS))
+    return total / lines.num_symbols
 
 
 @torch.no_grad()

@@ -24,14 +24,14 @@ def measure_step_s(trainer: Trainer) -> float:
 
 def forecast(trainer: Trainer, step_s: float) -> str:
     """One line: speed, steps, epochs and minutes that are left."""
-    config = trainer.config
-    step_chars = config.batch_size * config.window
+    batches = trainer.batches
     left_s = (1 - trainer.fraction) * (trainer.length.seconds or (trainer.length.steps or 0) * step_s)
-    epochs = left_s / step_s * step_chars / trainer.batches.num_chars_per_epoch
+    steps = left_s / step_s
+    epoch_s = batches.steps_per_epoch * step_s
     return (
-        f"forecast: {step_chars / step_s:,.0f} chars/s, {left_s / step_s:,.0f} steps, {epochs:.1f} epochs of "
-        f"{trainer.batches.num_chars_per_epoch:,} characters, {left_s / 60:.1f} minutes, if this machine stays "
-        f"as busy as now"
+        f"forecast: {batches.num_chars_per_epoch / epoch_s:,.0f} chars/s, {steps:,.0f} steps, "
+        f"{left_s / epoch_s:.1f} epochs of {batches.num_chars_per_epoch:,} characters, "
+        f"{left_s / 60:.1f} minutes and the evaluations, if this machine stays as busy as now"
     )
 
 
@@ -40,6 +40,7 @@ class _RandomBatches:
 
     def __init__(self, trainer: Trainer) -> None:
         self.num_chars_per_epoch = trainer.batches.num_chars_per_epoch
+        self.steps_per_epoch = trainer.batches.steps_per_epoch
         shape = (trainer.config.window, trainer.config.batch_size)
         generator = torch.Generator().manual_seed(0)
         self._ids = torch.randint(trainer.model.config.num_outputs, shape, generator=generator)

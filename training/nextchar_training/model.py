@@ -53,7 +53,7 @@ class CharRNN(nn.Module):
         hidden = self.config.hidden_size
         for name, parameter in self.rnn.named_parameters():
             if name.startswith("weight_hh"):
-                for gate in parameter.split(hidden):
+                for gate in torch.split(parameter, hidden):
                     if self.config.cell == "rnn_relu":
                         nn.init.eye_(gate)
                     else:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from nextchar.modelfile import Quality
 from nextchar.vocabulary import Vocabulary
 from nextchar_training.checkpoint import (
     FILE_NAME,
@@ -22,7 +23,7 @@ from nextchar_training.development import Development
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.progress import Reporter, Row
 from nextchar_training.provenance import describe_run
-from nextchar_training.report import final_quality
+from nextchar_training.report import NGRAM, final_quality
 from nextchar_training.schedule import run_length
 from nextchar_training.sources import make_batches
 from nextchar_training.split import build_vocabulary
@@ -44,7 +45,7 @@ class Run:
         )
         self.provenance = describe_run(load_corpus(config.corpus), self.split, config, command)
         batches = make_batches(self.split, self.vocabulary, config)
-        length = run_length(config, batches.num_chars_per_epoch)
+        length = run_length(config, batches.steps_per_epoch)
         self.trainer = Trainer(config, _model_config(config, self.vocabulary), batches, length)
         self.development = Development(self.split, self.vocabulary)
         self.best: dict[str, Any] | None = None
@@ -76,7 +77,8 @@ class Run:
         while trainer.fraction < 1 and not stopped():
             before = trainer.fraction
             losses.append(trainer.step())
-            trainer.elapsed_s, clock = trainer.elapsed_s + time.monotonic() - clock, time.monotonic()
+            now = time.monotonic()
+            trainer.elapsed_s, clock = trainer.elapsed_s + now - clock, now
             due = self._evaluation_due(before)
             development = self.evaluate() if due else None
             speed = (trainer.num_chars - chars_before) / (trainer.elapsed_s - started_s)
@@ -117,12 +119,14 @@ class Run:
             development_nats=development,
         )
 
-    def finish(self) -> list[dict[str, Any]]:
-        """Score the held-out part, once, with the best average; saved with the run."""
-        if not self.quality:
-            self.quality = final_quality(self.split, self.vocabulary, self.best_model())
+    def finish(self) -> list[Quality]:
+        """Score the held-out part with the best average, beside the n-gram; saved with the run."""
+        names = {entry["name"] for entry in self.quality}
+        if NGRAM not in names:
+            found = final_quality(self.split, self.vocabulary, self.best_model())
+            self.quality = [entry.model_dump() for entry in found]
             self.save()
-        return self.quality
+        return [Quality(**entry) for entry in self.quality]
 
     def best_model(self) -> CharRNN:
         model = copy.deepcopy(self.trainer.average)

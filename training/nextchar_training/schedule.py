@@ -21,15 +21,14 @@ class Length:
         return min(1.0, elapsed_s / self.seconds)
 
 
-def run_length(config: TrainingConfig, num_chars_per_epoch: int) -> Length:
+def run_length(config: TrainingConfig, steps_per_epoch: float) -> Length:
     """The run's end from its one of `epochs`, `steps`, `max_minutes`."""
     if config.max_minutes is not None:
         return Length(None, config.max_minutes * 60)
     if config.steps is not None:
         return Length(config.steps, None)
     assert config.epochs is not None
-    per_step = config.batch_size * config.window
-    return Length(max(1, math.ceil(config.epochs * num_chars_per_epoch / per_step)), None)
+    return Length(max(1, math.ceil(config.epochs * steps_per_epoch)), None)
 
 
 def learning_rate(config: TrainingConfig, fraction: float) -> float:

@@ -34,11 +34,8 @@ class Split:
     description: str
 
     @property
-    def before_development(self) -> str:
-        return self.train
-
-    @property
     def before_heldout(self) -> str:
+        """All that may be known when the held-out part is read."""
         return self.train + self.development
 
 
@@ -105,9 +102,12 @@ def _split_lines(documents: tuple[str, ...], heldout: float, development: float)
     first, second = _cuts(len(lines), heldout, development)
     parts = lines[:first], lines[first:second], lines[second:]
     sizes = " + ".join(f"{len(part):,}" for part in parts)
+    train, watched, kept = ("\n".join(part) for part in parts)
     return Split(
-        "line",
-        *("\n".join(part) for part in parts),
+        unit="line",
+        train=train,
+        development=watched,
+        heldout=kept,
         document_starts=(0,),
         description=f"lines in a fixed random order: {sizes} lines for training, development, held out",
     )

@@ -39,6 +39,7 @@ class TextStreams:
         seed: int,
     ) -> None:
         self.num_chars_per_epoch = len(ids)
+        self.steps_per_epoch = len(ids) / (batch_size * window)
         self._ids = ids
         self._begin_id, self._unknown_id = vocabulary.begin_id, vocabulary.unknown_id
         self._window = window

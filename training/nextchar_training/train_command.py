@@ -1,6 +1,7 @@
 """`nextchar train`: from a text to a trained network."""
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from nextchar.errors import NextcharError
 from nextchar_training.checkpoint import FILE_NAME
 from nextchar_training.forecast import forecast, measure_step_s
 from nextchar_training.progress import Reporter
+from nextchar_training.report import describe_quality
 from nextchar_training.run import Run
 from nextchar_training.stop_signal import StopSignal
 from nextchar_training.training_config import TrainingConfig, TrainingPrecision
@@ -23,9 +25,17 @@ _DEFAULT_EPOCHS = 10.0
 _NOT_CONFIG = {"output", "resume"}
 
 
+def _check_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        raise click.BadParameter("letters, digits, '.', '_' and '-' only", context, parameter)
+    return value
+
+
 @click.command(name="train")
 @click.option("--corpus", metavar="NAME|FILE", help="A named corpus (shakespeare) or a UTF-8 text file.")
-@click.option("--name", required=True, help="The run's name: its folder under --output.")
+@click.option(
+    "--name", required=True, callback=_check_name, help="The run's name: its folder under --output."
+)
 @click.option("--cell", type=click.Choice(list(CELLS)), default="lstm", show_default=True)
 @click.option("--hidden-size", type=click.IntRange(1), default=512, show_default=True)
 @click.option("--num-layers", type=click.IntRange(1), default=2, show_default=True)
@@ -53,7 +63,7 @@ _NOT_CONFIG = {"output", "resume"}
 @click.option("--resume", is_flag=True, help="Go on with the run of this name where it was stopped.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.pass_context
-def train(context: click.Context, **options: Any) -> None:
+def train(context: click.Context, /, **options: Any) -> None:
     """Train a character-level recurrent network on a text.
 
     Stop it with Ctrl-C at any time; --resume goes on bit for bit where it stopped.
@@ -61,8 +71,8 @@ def train(context: click.Context, **options: Any) -> None:
     try:
         run = _resume(context, options) if options["resume"] else _start(context, options)
         code = _train(run)
-    except NextcharError as error:
-        print(f"Error: {error.message}", file=sys.stderr)
+    except (NextcharError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
         code = 2
     context.exit(code)
 
@@ -107,11 +117,8 @@ def _train(run: Run) -> int:
             reporter.say(f"stopped; go on with: nextchar train --name {run.config.name} --resume")
             assert stop.number is not None
             return 128 + stop.number
-        for entry in run.finish():
-            reporter.say(
-                f"held out: {entry['name']} {entry['protocol']}: {entry['nats_per_char']:.4f} nats, "
-                f"{entry['bits_per_char']:.4f} bits per character ({entry['num_chars']:,} characters)"
-            )
+        for line in describe_quality(run.finish()):
+            reporter.say(line)
     return 0
 
 

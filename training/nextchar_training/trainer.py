@@ -80,8 +80,8 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
             raise TrainingDiverged(
-                f"training diverged at step {self.step_count}: loss {loss.item()}, gradient norm {norm.item()}; "
-                "try a lower --learning-rate or --clip-norm"
+                f"training diverged at step {self.step_count}: loss {loss.item():.4g}, "
+                f"gradient norm {norm.item():.4g}; try a lower --learning-rate or --clip-norm"
             )
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate

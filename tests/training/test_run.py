@@ -1,0 +1,101 @@
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nextchar.errors import ModelFileError
+from nextchar_training.checkpoint import FILE_NAME, load_checkpoint, load_split, load_trained
+from nextchar_training.corpus_error import CorpusError
+from nextchar_training.progress import Reporter
+from nextchar_training.run import Run
+
+MakeRun = Callable[..., Run]
+
+
+def _train(run: Run, *, stop_after: int | None = None) -> tuple[bool, str]:
+    stream = io.StringIO()
+    with Reporter(run.directory / "history.jsonl", stream=stream) as reporter:
+        done = run.train(reporter, lambda: run.trainer.step_count == stop_after)
+    return done, stream.getvalue()
+
+
+def test_a_stopped_run_resumes_from_its_folder_and_ends_the_same(make_run: MakeRun) -> None:
+    whole, stopped = make_run(name="whole"), make_run(name="stopped")
+    assert _train(whole)[0]
+    assert not _train(stopped, stop_after=5)[0]
+    resumed = Run.resume(stopped.directory)
+    assert resumed.trainer.step_count == 5
+    assert _train(resumed)[0]
+    for a, b in zip(whole.best_model().parameters(), resumed.best_model().parameters(), strict=True):
+        assert a.equal(b)
+
+
+def test_history_has_a_row_for_every_evaluation(make_run: MakeRun) -> None:
+    run = make_run(evaluations=3)
+    _, output = _train(run)
+    rows = [json.loads(line) for line in (run.directory / "history.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    assert all(row["development_nats"] > 0 for row in rows)
+    assert output.count("development") == 3
+
+
+def test_the_best_average_on_development_text_is_what_is_loaded(make_run: MakeRun) -> None:
+    run = make_run()
+    _train(run)
+    assert run.best is not None
+    run.best["average"]["output.bias"].fill_(7.0)
+    run.save()
+    trained = load_trained(run.directory / FILE_NAME)
+    assert trained.model.output.bias.eq(7.0).all()
+    assert not trained.model.training
+    assert trained.vocabulary == run.vocabulary
+
+
+def test_provenance_tells_the_text_and_no_path(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    _train(run)
+    trained = load_trained(run.directory / FILE_NAME)
+    assert trained.provenance["corpus"] == "words"
+    assert trained.provenance["steps"] == 12
+    assert trained.provenance["num_chars_seen"] == 12 * 4 * 16
+    assert str(tmp_path) not in json.dumps(trained.provenance)
+    assert load_split(trained) == run.split
+
+
+def test_a_changed_text_is_refused(make_run: MakeRun, text_file: Path) -> None:
+    run = make_run()
+    _train(run)
+    text_file.write_text(text_file.read_text() + "more\n")
+    with pytest.raises(CorpusError, match="has changed since"):
+        Run.resume(run.directory)
+
+
+@pytest.mark.parametrize(("unit", "protocols"), [("text", 3), ("line", 2)])
+def test_the_report_has_the_network_beside_the_ngram(make_run: MakeRun, unit: str, protocols: int) -> None:
+    run = make_run(unit=unit)
+    _train(run)
+    quality = run.finish()
+    assert len(quality) == protocols
+    assert {entry.name for entry in quality} == {"network", "kneser-ney-7"}
+    saved = load_trained(run.directory / FILE_NAME).quality
+    assert saved == quality
+
+
+def test_a_checkpoint_is_replaced_whole(make_run: MakeRun) -> None:
+    run = make_run()
+    run.save()
+    run.save()
+    assert [path.name for path in run.directory.iterdir()] == [FILE_NAME]
+    assert load_checkpoint(run.directory / FILE_NAME)["format"] == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x04."])
+def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"not a checkpoint of this program"):
+        load_checkpoint(path)
+    with pytest.raises(ModelFileError, match="no checkpoint at"):
+        load_checkpoint(tmp_path / "absent.pt")

@@ -1,0 +1,24 @@
+import pytest
+
+from nextchar_training.schedule import Length, learning_rate, run_length
+from nextchar_training.training_config import TrainingConfig
+
+
+def test_the_rate_warms_up_peaks_and_ends_at_a_hundredth() -> None:
+    config = TrainingConfig(corpus="x", name="x", steps=1, learning_rate=1.0, warmup=0.02)
+    assert learning_rate(config, 0.0) == 0.01
+    assert learning_rate(config, 0.01) == pytest.approx(0.5)
+    assert learning_rate(config, 0.02) == pytest.approx(1.0)
+    assert learning_rate(config, 0.51) == pytest.approx(0.505)
+    assert learning_rate(config, 1.0) == pytest.approx(0.01)
+
+
+def test_a_length_in_epochs_is_a_whole_number_of_steps() -> None:
+    config = TrainingConfig(corpus="x", name="x", epochs=1.5)
+    assert run_length(config, steps_per_epoch=10.1) == Length(16, None)
+
+
+def test_a_length_in_minutes_follows_the_time_and_not_the_steps() -> None:
+    length = run_length(TrainingConfig(corpus="x", name="x", max_minutes=2), steps_per_epoch=10)
+    assert length.fraction(step=10_000, elapsed_s=30) == 0.25
+    assert length.fraction(step=0, elapsed_s=500) == 1.0

@@ -1,0 +1,105 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
+from nextchar_training.train_command import train
+
+_NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 1 --batch-size 4 --window 16"
+_TINY = [*_NETWORK.split(), "--num-threads", "1", "--precision", "float32", "--evaluations", "2"]
+
+
+def _train(tmp_path: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(train, [*arguments, "--output", str(tmp_path / "runs")])
+
+
+def _tiny(tmp_path: Path, corpus: Path, *arguments: str) -> Result:
+    return _train(tmp_path, "--corpus", str(corpus), "--name", "tiny", *_TINY, *arguments)
+
+
+def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: Path, text_file: Path) -> None:
+    result = _tiny(tmp_path, text_file, "--steps", "4")
+    assert result.exit_code == 0, result.output
+    lines = result.stderr.splitlines()
+    assert re.match(r"forecast: [\d,]+ chars/s, 4 steps, ", lines[0])
+    assert [line.split()[2:4] for line in lines if line.startswith("held out")] == [
+        ["network", "stream"],
+        ["network", "window-256"],
+        ["kneser-ney-7", "stream"],
+    ]
+    assert "the network LOSES to the 7-gram" in lines[-1]
+
+
+def test_the_forecast_does_not_disturb_the_run(tmp_path: Path, text_file: Path) -> None:
+    weights = []
+    for name in ("one", "two"):
+        arguments = ["--corpus", str(text_file), "--name", name, *_TINY, "--steps", "3"]
+        assert _train(tmp_path, *arguments).exit_code == 0
+        weights.append(load_checkpoint(tmp_path / "runs" / name / FILE_NAME)["trainer"]["weights"])
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+
+
+def test_the_recorded_command_has_no_path(tmp_path: Path, text_file: Path) -> None:
+    _tiny(tmp_path, text_file, "--steps", "1")
+    saved = load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)
+    assert saved["provenance"]["command"].startswith("nextchar train --corpus words.txt --name tiny ")
+    assert "/" not in saved["provenance"]["command"]
+
+
+def test_a_finished_run_resumed_reports_again(tmp_path: Path, text_file: Path) -> None:
+    first = _tiny(tmp_path, text_file, "--steps", "2")
+    again = _train(tmp_path, "--name", "tiny", "--resume")
+    assert again.exit_code == 0
+    report = first.stderr[first.stderr.index("held out") :]
+    assert again.stderr == report
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--corpus", "absent.txt", "--name", "x"], "no corpus named 'absent.txt'"),
+        (["--name", "x", "--resume"], "no checkpoint at"),
+        (["--name", "x"], "Missing option '--corpus'"),
+        (["--corpus", "x", "--name", "x", "--steps", "1", "--epochs", "2"], "give one of --epochs, --steps"),
+        (["--corpus", "x", "--name", "../x"], "letters, digits"),
+    ],
+)
+def test_a_wrong_command_ends_with_code_2_and_no_traceback(
+    tmp_path: Path, arguments: list[str], reason: str
+) -> None:
+    result = _train(tmp_path, *arguments)
+    assert result.exit_code == 2
+    assert reason in result.stderr.splitlines()[-1]
+    assert isinstance(result.exception, SystemExit)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_is_not_overwritten_and_not_changed_on_resume(tmp_path: Path, text_file: Path) -> None:
+    _tiny(tmp_path, text_file, "--steps", "1")
+    assert "holds a run already" in _tiny(tmp_path, text_file, "--steps", "1").stderr
+    changed = _train(tmp_path, "--name", "tiny", "--resume", "--seed", "5")
+    assert changed.exit_code == 2
+    assert "--seed cannot change on --resume: the run has 0" in changed.stderr
+
+
+def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(tmp_path: Path, text_file: Path) -> None:
+    command = [sys.executable, "-m", "nextchar_training.train_command", "--corpus", str(text_file)]
+    command += ["--name", "tiny", *_TINY, "--max-minutes", "9", "--evaluations", "500"]
+    command += ["--output", str(tmp_path / "runs")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        first = [process.stderr.readline() for _ in range(2)]  # the forecast, and an evaluation
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+    assert "forecast" in first[0]
+    assert "development" in first[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped; go on with: nextchar train --name tiny --resume" in rest
+    assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["trainer"]["step_count"] > 0

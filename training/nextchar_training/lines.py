@@ -1,0 +1,75 @@
+"""Whole strings as training examples: begin x1 … xn is read, x1 … xn end is predicted."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.batch import IGNORED
+
+Ids = NDArray[np.int64]
+
+
+class EncodedLines:
+    """The lines of a text as ids, without padding; `lengths` int64 [num_lines] in characters."""
+
+    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+        assert vocabulary.end_id is not None, "only the unit line has lines"
+        self.begin_id, self.end_id = vocabulary.begin_id, vocabulary.end_id
+        lines = text.split("\n")
+        self.lengths = np.array([len(line) for line in lines], dtype=np.int64)
+        self._ends = np.cumsum(self.lengths)
+        # The text is in its normal form already; joined lines must not be composed across their edges.
+        self._ids = replace(vocabulary, normalization="none").encode("".join(lines))
+
+    @property
+    def num_symbols(self) -> int:
+        """How many symbols are predicted: every character and one end a line."""
+        return len(self._ids) + len(self.lengths)
+
+    def matrices(self, rows: Ids, *, max_chars: int | None = None) -> tuple[Ids, Ids]:
+        """Ids to read and to predict of some lines, int64 [time, len(rows)], padded.
+
+        A line over `max_chars` is cut there, and its end is not predicted.
+        """
+        longest = int(self.lengths[rows].max())
+        cut = longest if max_chars is None else min(longest, max_chars)
+        inputs = np.full((cut + 1, len(rows)), self.end_id, dtype=np.int64)
+        targets = np.full((cut + 1, len(rows)), IGNORED, dtype=np.int64)
+        inputs[0] = self.begin_id
+        for column, row in enumerate(rows):
+            end, length = self._ends[row], self.lengths[row]
+            ids = self._ids[end - length : end][:cut]
+            inputs[1 : len(ids) + 1, column] = ids
+            targets[: len(ids), column] = ids
+            if len(ids) == length:
+                targets[length, column] = self.end_id
+        return inputs, targets
+
+    def by_length(self, max_symbols: int) -> Iterator[Ids]:
+        """Row numbers of all lines, shortest first, in groups of at most `max_symbols` when padded."""
+        yield from pack(np.argsort(self.lengths, kind="stable"), self.lengths, max_symbols)
+
+    def sequence(self) -> Ids:
+        """All lines one after the other, int64 [n]: begin x1 … xn end begin …"""
+        size = self.lengths + 2
+        ids = np.empty(int(size.sum()), dtype=np.int64)
+        inside = np.ones(len(ids), dtype=bool)
+        ends = np.cumsum(size)
+        inside[ends - size] = False
+        inside[ends - 1] = False
+        ids[inside] = self._ids
+        ids[ends - size], ids[ends - 1] = self.begin_id, self.end_id
+        return ids
+
+
+def pack(rows: Ids, lengths: Ids, max_symbols: int) -> Iterator[Ids]:
+    """Cut rows sorted by length into groups whose padded size stays within `max_symbols`."""
+    first = 0
+    for i, row in enumerate(rows):
+        if (i - first + 1) * (lengths[row] + 1) > max_symbols and i > first:
+            yield rows[first:i]
+            first = i
+    yield rows[first:]

@@ -46,6 +46,11 @@ def test_training_lowers_the_loss(make_run: MakeRun) -> None:
     assert sum(losses[-10:]) / 10 < losses[0] - 1.5
 
 
+def test_a_relu_network_does_not_burst_in_a_long_window(make_run: MakeRun) -> None:
+    run = make_run(cell="rnn_relu", window=128, hidden_size=64, dropout=0.5)
+    assert max(_steps(run, 10)) < 10
+
+
 def test_two_seeds_are_two_networks_and_one_seed_is_one(make_run: MakeRun) -> None:
     a, b, c = make_run(seed=1), make_run(seed=1), make_run(seed=2)
     assert a.trainer.model.output.weight.equal(b.trainer.model.output.weight)

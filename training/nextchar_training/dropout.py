@@ -43,7 +43,10 @@ def _run_layer(
 ) -> tuple[Tensor, State]:
     names = [f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     weights = [getattr(model.rnn, name) for name in names]
-    weights[1] = _dropped(weights[1], model.config.dropout * RECURRENT_SHARE, generator)
+    # What is kept is scaled up by 1 / (1 - rate): on a ReLU network's near-identity matrix that grows
+    # the state by as much at every step, and it bursts within a window.
+    if model.config.cell != "rnn_relu":
+        weights[1] = _dropped(weights[1], model.config.dropout * RECURRENT_SHARE, generator)
     run: Any = _LAYER[model.config.cell]
     hx = state if len(state) > 1 else state[0]
     hidden, *after = run(inputs, hx, weights, True, 1, 0.0, True, False, False)

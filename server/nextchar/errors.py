@@ -1,15 +1,15 @@
 """Every error a caller can see, by kind. Doors map a kind to a status; nothing else decides one.
 
-    NextcharError                      a `code`, a message for a person, the `param` at fault
-    ├── InvalidRequest                 the caller's values are wrong
-    │   ├── UnknownCharacter           outside the vocabulary, in strict mode
-    │   └── InputTooLarge              over a size limit
-    ├── ModelNotFound
-    ├── QueueFull                      try again after `retry_after_seconds`
-    ├── Unavailable                    loading, failed or draining
-    ├── DeadlineExceeded
-    ├── InternalError                  ours; its cause is logged, never sent
-    └── ModelFileError                 a model file that cannot be trusted; raised at load
+NextcharError                      a `code`, a message for a person, the `param` at fault
+├── InvalidRequest                 the caller's values are wrong
+│   ├── UnknownCharacter           outside the vocabulary, in strict mode
+│   └── InputTooLarge              over a size limit
+├── ModelNotFound
+├── QueueFull                      try again after `retry_after_seconds`
+├── Unavailable                    loading, failed or draining
+├── DeadlineExceeded
+├── InternalError                  ours; its cause is logged, never sent
+└── ModelFileError                 a model file that cannot be trusted; raised at load
 """
 
 

@@ -144,7 +144,9 @@ def check_graph(card: Card, signature: Signature, *, path: str) -> None:
     ids = signature.inputs["ids"]
     rank = 1 if card.graph == "step" else 2
     if ids.type != "tensor(int64)" or len(ids.shape) != rank:
-        raise ModelFileError(f"{path}: input 'ids' must be int64 of rank {rank}, is {ids.type}{list(ids.shape)}")
+        raise ModelFileError(
+            f"{path}: input 'ids' must be int64 of rank {rank}, is {ids.type}{list(ids.shape)}"
+        )
     logits = signature.outputs["logits"]
     num_outputs = card.make_vocabulary().num_outputs
     if logits.type != "tensor(float)" or logits.shape[-1] != num_outputs:

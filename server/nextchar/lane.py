@@ -1,0 +1,123 @@
+"""A lane: one row of the batch, and where its next character comes from.
+
+A lane reads the begin symbol, then its given ids; then, if it samples, what it draws. Completion,
+scoring and next-character requests are all lanes. A lane owns its bookkeeping and is touched on events
+(join, chunk end, stop, cancel); between events only the slab's arrays know where it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+import numpy as np
+
+from nextchar.errors import NextcharError
+from nextchar.sampler import Doubles, Indices
+from nextchar.vocabulary import Ids
+
+FOREVER = float("inf")
+
+
+class Priority(IntEnum):
+    """Who is admitted first."""
+
+    INTERACTIVE = 0
+    BULK = 1
+
+
+class Finish(StrEnum):
+    """Why a lane is done."""
+
+    LENGTH = "length"
+    STOP = "stop"
+    GIVEN = "given"  # nothing was to be sampled: all given ids are read
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a lane draws characters; see `sampler.Filters` for the parameters' ranges."""
+
+    max_chars: int
+    seed: int
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    stop: tuple[tuple[int, ...], ...] = ()
+    chars_per_delivery: int = 0  # 0: deliver when the chunk is full or the lane is done
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a lane has produced since the last delivery.
+
+    `ids` and `logprobs` [k]: the characters passed, given or drawn, and what each was worth.
+    `top_ids`, `top_logprobs` [k, num_top] if asked for. The last delivery has `finish` or `error`;
+    `num_stop` is the length of the stop string that ended it, `distribution` the log-probabilities
+    [num_outputs] after the last given character, if asked for.
+    """
+
+    ids: Ids
+    logprobs: Doubles
+    top_ids: Indices | None = None
+    top_logprobs: Doubles | None = None
+    finish: Finish | None = None
+    num_stop: int = 0
+    distribution: Doubles | None = None
+    error: NextcharError | None = None
+
+    @property
+    def last(self) -> bool:
+        return self.finish is not None or self.error is not None
+
+
+class Receiver(Protocol):
+    """Who takes a lane's deliveries; called where the engine's `deliver` hands them over."""
+
+    def receive(self, lane: "Lane", delivery: Delivery) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One request's row. `given` are the ids after begin, in order; `deadline` is monotonic seconds."""
+
+    given: Ids
+    receiver: Receiver
+    priority: Priority = Priority.INTERACTIVE
+    sampling: Sampling | None = None
+    num_top: int = 0
+    wants_distribution: bool = False
+    scored: bool = False
+    deadline: float = FOREVER
+    tag: int = 0
+    submitted: float = 0.0
+
+    # The engine's bookkeeping.
+    row: int = -1
+    num_read: int = 0  # given ids already put into chunks
+    num_drawn: int = 0  # draws already put into chunks
+    cancelled: bool = False
+    tail: list[int] = field(default_factory=list)  # last ids before this chunk, for stop strings
+
+    @property
+    def max_stop(self) -> int:
+        return max((len(s) for s in self.sampling.stop), default=0) if self.sampling else 0
+
+    @property
+    def num_steps(self) -> int:
+        """An upper bound on the steps this lane takes."""
+        return len(self.given) + (self.sampling.max_chars if self.sampling else self.wants_distribution)
+
+    def matched_stop(self, drawn: Sequence[int]) -> int:
+        """The length of the stop string that the drawn ids end with, or 0."""
+        assert self.sampling is not None
+        recent = [*self.tail, *drawn][-self.max_stop :] if self.max_stop else []
+        for stop in self.sampling.stop:
+            if tuple(recent[-len(stop) :]) == stop:
+                return len(stop)
+        return 0
+
+    def failed(self, error: NextcharError) -> Delivery:
+        """The delivery that ends this lane with an error."""
+        return Delivery(np.empty(0, dtype=np.int64), np.empty(0), error=error)

@@ -1,0 +1,194 @@
+"""The only module that knows onnxruntime: opens model files and runs their graphs.
+
+`open_graph` checks a file and gives a `ModelGraph`; `StepRunner` advances many lanes by one character;
+`run_sequence` runs the standard `model.onnx` (for proofs and evaluation, not for serving).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from nextchar.errors import ModelFileError
+from nextchar.modelfile import Card, Signature, Tensor, check_graph, parse_card
+from nextchar.vocabulary import Ids, Vocabulary
+
+Floats = NDArray[np.float32]
+StateArray = NDArray[np.float32] | NDArray[np.uint8]
+
+MAX_MODEL_BYTES = 512 * 1024 * 1024
+_DTYPES = {"tensor(float)": np.dtype(np.float32), "tensor(uint8)": np.dtype(np.uint8)}
+_ERRORS_ONLY = 3  # onnxruntime's log severity
+
+
+@dataclass(frozen=True)
+class ModelGraph:
+    """An opened model file whose card and graph agree. Safe to share between threads."""
+
+    card: Card
+    vocabulary: Vocabulary
+    signature: Signature
+    digest: str
+    session: ort.InferenceSession
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of one lane's state."""
+        tensors = (self.signature.inputs[name] for name in self.card.states)
+        return sum(_DTYPES[t.type].itemsize * int(t.shape[-1] or 0) for t in tensors)
+
+
+def open_graph(path: Path) -> ModelGraph:
+    """Read, check and prepare a model file.
+
+    Raises:
+        ModelFileError: unreadable, too large, not ONNX, not ours, or card and graph disagree.
+    """
+    shown = path.name
+    try:
+        size = path.stat().st_size
+        if size > MAX_MODEL_BYTES:
+            raise ModelFileError(f"{shown}: {size} bytes is over the limit of {MAX_MODEL_BYTES}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{shown}: cannot be read: {error.strerror}") from error
+    return graph_from_bytes(content, shown=shown)
+
+
+def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
+    """As `open_graph`, for the bytes of a file; `shown` names it in errors.
+
+    Raises:
+        ModelFileError: not ONNX, not ours, or card and graph disagree.
+    """
+    session = _open_session(content, shown)
+    card = parse_card(session.get_modelmeta().custom_metadata_map, path=shown)
+    signature = Signature(
+        inputs={i.name: Tensor(i.type, _shape(i.shape)) for i in session.get_inputs()},
+        outputs={o.name: Tensor(o.type, _shape(o.shape)) for o in session.get_outputs()},
+    )
+    check_graph(card, signature, path=shown)
+    digest = hashlib.sha256(content).hexdigest()
+    return ModelGraph(card, card.make_vocabulary(), signature, digest, session)
+
+
+def _open_session(content: bytes, shown: str) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    # A step is too short to split over threads: parallelism is engines, one thread each.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises many unrelated types for a bad file
+        raise ModelFileError(f"{shown}: not a model onnxruntime can load: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _shape(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:
+    return tuple(d if isinstance(d, int) else None for d in shape)
+
+
+class StepRunner:
+    """Slabs for the lanes of one engine, and the step over their first `n` rows.
+
+    Rows are dense: live lanes are rows 0 … n-1. `ids` [max_lanes] is what each row reads next; after
+    `step(n)`, `logits[:n]` [n, num_outputs] is what each row predicts. States live in two slabs that
+    take turns as input and output, bound to onnxruntime once a batch size, so a step copies nothing.
+    Not safe to share between threads.
+    """
+
+    def __init__(self, graph: ModelGraph, max_lanes: int) -> None:
+        if graph.card.graph != "step":
+            raise ModelFileError(
+                "a sequence graph cannot run lanes: open the version folder or its step graph"
+            )
+        self.graph = graph
+        self.max_lanes = max_lanes
+        self.ids: Ids = np.zeros(max_lanes, dtype=np.int64)
+        self.logits: Floats = np.zeros((max_lanes, graph.vocabulary.num_outputs), dtype=np.float32)
+        self._slabs = (self._make_slab(), self._make_slab())
+        self._turn = 0
+        self._bindings: dict[tuple[int, int], ort.IOBinding] = {}
+        self._initial = {name: self._zero(slab.dtype) for name, slab in self._slabs[0].items()}
+
+    def step(self, n: int) -> None:
+        """Advance rows 0 … n-1 by the character in `ids`."""
+        key = (n, self._turn)
+        binding = self._bindings.get(key)
+        if binding is None:
+            binding = self._bindings[key] = self._bind(n)
+        self.graph.session.run_with_iobinding(binding)
+        self._turn = 1 - self._turn
+
+    def reset(self, row: int) -> None:
+        """Give a row the state before any character."""
+        for name, slab in self._current.items():
+            slab[row] = self._initial[name]
+
+    def move(self, source: int, target: int) -> None:
+        """Copy a row's state and id over another's."""
+        for slab in self._current.values():
+            slab[target] = slab[source]
+        self.ids[target] = self.ids[source]
+
+    def read_state(self, row: int) -> dict[str, StateArray]:
+        """Copies of a row's state, by input name."""
+        return {name: slab[row].copy() for name, slab in self._current.items()}
+
+    def write_state(self, row: int, state: dict[str, StateArray]) -> None:
+        """Give a row a state that `read_state` gave."""
+        for name, slab in self._current.items():
+            slab[row] = state[name]
+
+    @property
+    def _current(self) -> dict[str, StateArray]:
+        return self._slabs[self._turn]
+
+    def _make_slab(self) -> dict[str, StateArray]:
+        slab: dict[str, StateArray] = {}
+        for name in self.graph.card.states:
+            tensor = self.graph.signature.inputs[name]
+            slab[name] = np.zeros((self.max_lanes, int(tensor.shape[-1] or 0)), dtype=_DTYPES[tensor.type])
+        return slab
+
+    @staticmethod
+    def _zero(dtype: np.dtype[np.generic]) -> int:
+        """Zero: a uint8 state is quantised around 128."""
+        return 128 if dtype == np.uint8 else 0
+
+    def _bind(self, n: int) -> ort.IOBinding:
+        binding = self.graph.session.io_binding()
+        source, target = self._slabs[self._turn], self._slabs[1 - self._turn]
+        _bind_input(binding, "ids", self.ids[:n])
+        _bind_output(binding, "logits", self.logits[:n])
+        for name, next_name in self.graph.card.states.items():
+            _bind_input(binding, name, source[name][:n])
+            _bind_output(binding, next_name, target[name][:n])
+        return binding
+
+
+def _bind_input(binding: ort.IOBinding, name: str, array: NDArray[np.generic]) -> None:
+    binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+
+def _bind_output(binding: ort.IOBinding, name: str, array: NDArray[np.generic]) -> None:
+    binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+
+def run_sequence(graph: ModelGraph, ids: Ids) -> Floats:
+    """Logits [batch, time, num_outputs] of ids [batch, time] by a sequence graph, from zero states."""
+    feeds: dict[str, NDArray[np.generic]] = {"ids": ids}
+    for name in graph.card.states:
+        shape = graph.signature.inputs[name].shape
+        feeds[name] = np.zeros((int(shape[0] or 1), len(ids), int(shape[-1] or 0)), dtype=np.float32)
+    (logits,) = graph.session.run(["logits"], feeds)
+    result: Floats = logits
+    return result

@@ -1,0 +1,69 @@
+"""A thin hand on `onnx.helper`: name a node's output, get the name back, end with a model."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from nextchar.modelfile import CARD_KEY, Card
+
+OPSET = 17
+IR_VERSION = 9  # the oldest that opset 17 and the contributed operators need: any runtime since 2022 reads it
+_CONTRIB = "com.microsoft"
+_TYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int64": TensorProto.INT64}
+
+Shape = list[int | str]
+
+
+class GraphBuilder:
+    """Collects nodes, constants, inputs and outputs in order; `build` makes the bytes of a model."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+        self._contrib = False
+
+    def input(self, name: str, type_name: str, shape: Shape) -> str:
+        self._inputs.append(helper.make_tensor_value_info(name, _TYPES[type_name], shape))
+        return name
+
+    def output(self, name: str, type_name: str, shape: Shape) -> None:
+        self._outputs.append(helper.make_tensor_value_info(name, _TYPES[type_name], shape))
+
+    def constant(self, name: str, value: NDArray[np.generic]) -> str:
+        """A named initializer; asking again for a name gives the first value."""
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes(operator, inputs, [output], **attributes)
+        return output
+
+    def nodes(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> list[str]:
+        """A standard operator with several outputs."""
+        self._nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes))
+        return outputs
+
+    def contrib(self, operator: str, inputs: list[str], output: str) -> str:
+        """One of onnxruntime's contributed operators."""
+        self._nodes.append(helper.make_node(operator, inputs, [output], name=output, domain=_CONTRIB))
+        self._contrib = True
+        return output
+
+    def build(self, name: str, card: Card) -> bytes:
+        graph = helper.make_graph(
+            self._nodes, name, self._inputs, self._outputs, list(self._constants.values())
+        )
+        opsets = [helper.make_opsetid("", OPSET)]
+        if self._contrib:
+            opsets.append(helper.make_opsetid(_CONTRIB, 1))
+        model = helper.make_model(
+            graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="nextchar"
+        )
+        helper.set_model_props(model, {CARD_KEY: card.to_json()})
+        return bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,99 @@
+"""`model.onnx`: the network in standard ONNX operators, float32, any batch and time.
+
+Inputs `ids` int64 [batch, time] and the states `h` (and `c` for LSTM) [num_layers, batch, hidden];
+outputs `logits` [batch, time, num_outputs] and `h_next`, `c_next`. Runs in any ONNX runtime.
+Operator definitions: https://onnx.ai/onnx/operators/ (RNN, GRU, LSTM).
+"""
+
+import numpy as np
+
+from nextchar.modelfile import Card, Cell
+from nextchar_training.graph_builder import GraphBuilder
+from nextchar_training.weights import LayerWeights, Weights, reorder_gates
+
+STATES: dict[Cell, tuple[str, ...]] = {
+    "rnn_tanh": ("h",),
+    "rnn_relu": ("h",),
+    "gru": ("h",),
+    "lstm": ("h", "c"),
+}
+
+_OPERATOR: dict[Cell, str] = {"rnn_tanh": "RNN", "rnn_relu": "RNN", "gru": "GRU", "lstm": "LSTM"}
+# PyTorch's gate order to ONNX's: GRU r z n → z r h, LSTM i f g o → i o f c.
+_ORDER: dict[Cell, tuple[int, ...]] = {
+    "rnn_tanh": (0,),
+    "rnn_relu": (0,),
+    "gru": (1, 0, 2),
+    "lstm": (0, 3, 1, 2),
+}
+_ATTRIBUTES: dict[Cell, dict[str, object]] = {
+    "rnn_tanh": {"activations": ["Tanh"]},
+    "rnn_relu": {"activations": ["Relu"]},
+    "gru": {"linear_before_reset": 1},  # PyTorch applies the reset gate after the recurrent product
+    "lstm": {},
+}
+
+
+def sequence_states(cell: Cell) -> dict[str, str]:
+    """State input to output, by name."""
+    return {name: f"{name}_next" for name in STATES[cell]}
+
+
+def build_sequence_graph(weights: Weights, card: Card) -> bytes:
+    """The bytes of `model.onnx`."""
+    g = GraphBuilder()
+    num_layers, hidden = len(weights.layers), weights.hidden_size
+    g.input("ids", "int64", ["batch", "time"])
+    for name in STATES[weights.cell]:
+        g.input(name, "float32", [num_layers, "batch", hidden])
+    by_time = g.node("Transpose", ["ids"], "ids_by_time", perm=[1, 0])
+    x = g.node("Gather", [g.constant("embedding", weights.embedding), by_time], "embedded", axis=0)
+    initial = {name: _split_layers(g, name, num_layers) for name in STATES[weights.cell]}
+    final: dict[str, list[str]] = {name: [] for name in initial}
+    for index, layer in enumerate(weights.layers):
+        x = _layer(g, weights.cell, index, layer, x, {name: initial[name][index] for name in initial}, final)
+    by_batch = g.node("Transpose", [x], "hidden", perm=[1, 0, 2])
+    product = g.node("MatMul", [by_batch, g.constant("output_weight", weights.output.T)], "output_product")
+    g.node("Add", [product, g.constant("output_bias", weights.output_bias)], "logits")
+    g.output("logits", "float32", ["batch", "time", len(weights.output_bias)])
+    for name, parts in final.items():
+        g.node("Concat", parts, f"{name}_next", axis=0)
+        g.output(f"{name}_next", "float32", [num_layers, "batch", hidden])
+    return g.build("nextchar_sequence", card)
+
+
+def _split_layers(g: GraphBuilder, name: str, num_layers: int) -> list[str]:
+    """A state [num_layers, batch, hidden] as one [1, batch, hidden] a layer."""
+    if num_layers == 1:
+        return [name]
+    sizes = g.constant("one_a_layer", np.ones(num_layers, dtype=np.int64))
+    return g.nodes("Split", [name, sizes], [f"{name}_{i}" for i in range(num_layers)], axis=0)
+
+
+def _layer(
+    g: GraphBuilder,
+    cell: Cell,
+    index: int,
+    layer: LayerWeights,
+    x: str,
+    initial: dict[str, str],
+    final: dict[str, list[str]],
+) -> str:
+    order = _ORDER[cell]
+    biases = np.concatenate(
+        [reorder_gates(layer.input_bias, order), reorder_gates(layer.recurrent_bias, order)]
+    )
+    inputs = [
+        x,
+        g.constant(f"input_weight_{index}", reorder_gates(layer.input, order)[None]),
+        g.constant(f"recurrent_weight_{index}", reorder_gates(layer.recurrent, order)[None]),
+        g.constant(f"bias_{index}", biases[None]),
+        "",  # sequence_lens: every row has the whole time axis
+        *initial.values(),
+    ]
+    outputs = [f"y_{index}", *(f"{name}_{index}_next" for name in initial)]
+    g.nodes(_OPERATOR[cell], inputs, outputs, hidden_size=layer.recurrent.shape[1], **_ATTRIBUTES[cell])
+    for name, output in zip(initial, outputs[1:], strict=True):
+        final[name].append(output)
+    axis = g.constant("direction_axis", np.array([1], dtype=np.int64))
+    return g.node("Squeeze", [outputs[0], axis], f"hidden_{index}")  # [time, 1, batch, h] → [time, batch, h]

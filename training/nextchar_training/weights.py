@@ -1,0 +1,68 @@
+"""A trained network's weights as NumPy arrays, in the shapes both graphs are built from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.modelfile import Cell
+from nextchar_training.model import CharRNN
+
+Array = NDArray[np.float32]
+
+NUM_GATES: dict[Cell, int] = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """One recurrent layer, in PyTorch's gate order (LSTM: i f g o; GRU: r z n).
+
+    `input` [gates·hidden, in], `recurrent` [gates·hidden, hidden], both biases [gates·hidden].
+    """
+
+    input: Array
+    recurrent: Array
+    input_bias: Array
+    recurrent_bias: Array
+
+
+@dataclass(frozen=True)
+class Weights:
+    """`embedding` [num_inputs, embedding_size], `output` [num_outputs, hidden], `output_bias`."""
+
+    cell: Cell
+    embedding: Array
+    layers: tuple[LayerWeights, ...]
+    output: Array
+    output_bias: Array
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.layers[0].recurrent.shape[1])
+
+
+def read_weights(model: CharRNN) -> Weights:
+    """Copies of the model's parameters as float32 arrays."""
+    state = {name: np.array(value.detach().float().numpy()) for name, value in model.state_dict().items()}
+    layers = tuple(
+        LayerWeights(
+            input=state[f"rnn.weight_ih_l{layer}"],
+            recurrent=state[f"rnn.weight_hh_l{layer}"],
+            input_bias=state[f"rnn.bias_ih_l{layer}"],
+            recurrent_bias=state[f"rnn.bias_hh_l{layer}"],
+        )
+        for layer in range(model.config.num_layers)
+    )
+    return Weights(
+        cell=model.config.cell,
+        embedding=state["embedding.weight"],
+        layers=layers,
+        output=state["output.weight"],
+        output_bias=state["output.bias"],
+    )
+
+
+def reorder_gates(array: Array, order: tuple[int, ...]) -> Array:
+    """Rows of a [gates·hidden, …] array with the gates in another order."""
+    gates = np.split(array, len(order))
+    return np.concatenate([gates[i] for i in order])

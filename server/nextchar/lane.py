@@ -5,7 +5,6 @@ scoring and next-character requests are all lanes. A lane owns its bookkeeping a
 (join, chunk end, stop, cancel); between events only the slab's arrays know where it is.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -36,7 +35,11 @@ class Finish(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a lane draws characters; see `sampler.Filters` for the parameters' ranges."""
+    """How a lane draws characters; see `sampler.Filters` for the parameters' ranges.
+
+    `stop` are strings as ids, none empty. `chars_per_delivery` 0 delivers only full chunks and the end;
+    otherwise the first character is delivered at once and the rest in groups of that size.
+    """
 
     max_chars: int
     seed: int
@@ -45,17 +48,25 @@ class Sampling:
     top_p: float = 1.0
     min_p: float = 0.0
     stop: tuple[tuple[int, ...], ...] = ()
-    chars_per_delivery: int = 0  # 0: deliver when the chunk is full or the lane is done
+    chars_per_delivery: int = 0
+
+    @property
+    def max_stop(self) -> int:
+        return max((len(stop) for stop in self.stop), default=0)
+
+    def matched_stop(self, recent: list[int]) -> int:
+        """The length of the stop string that the ids end with, or 0."""
+        return next((len(stop) for stop in self.stop if tuple(recent[-len(stop) :]) == stop), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What a lane has produced since the last delivery.
 
-    `ids` and `logprobs` [k]: the characters passed, given or drawn, and what each was worth.
+    `ids` and `logprobs` [k]: the symbols passed, given or drawn, and what each was worth.
     `top_ids`, `top_logprobs` [k, num_top] if asked for. The last delivery has `finish` or `error`;
-    `num_stop` is the length of the stop string that ended it, `distribution` the log-probabilities
-    [num_outputs] after the last given character, if asked for.
+    `num_stop` is how many drawn ids at the end are the stop string or end symbol that ended it,
+    `distribution` the log-probabilities [num_outputs] after the last given character, if asked for.
     """
 
     ids: Ids
@@ -80,7 +91,12 @@ class Receiver(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """One request's row. `given` are the ids after begin, in order; `deadline` is monotonic seconds."""
+    """One request's row.
+
+    `given` are the ids after begin, in order. With `sampling`, it draws after them; with
+    `wants_distribution` it takes one more step for what comes next; never both. `tag` is the
+    receiver's own. Times are monotonic seconds.
+    """
 
     given: Ids
     receiver: Receiver
@@ -88,35 +104,27 @@ class Lane:
     sampling: Sampling | None = None
     num_top: int = 0
     wants_distribution: bool = False
-    scored: bool = False
     deadline: float = FOREVER
     tag: int = 0
-    submitted: float = 0.0
 
     # The engine's bookkeeping.
+    submitted: float = 0.0
+    joined: float = 0.0
     row: int = -1
     num_read: int = 0  # given ids already put into chunks
     num_drawn: int = 0  # draws already put into chunks
-    cancelled: bool = False
-    tail: list[int] = field(default_factory=list)  # last ids before this chunk, for stop strings
-
-    @property
-    def max_stop(self) -> int:
-        return max((len(s) for s in self.sampling.stop), default=0) if self.sampling else 0
+    tail: list[int] = field(default_factory=list)  # last ids drawn before this chunk, for stop strings
 
     @property
     def num_steps(self) -> int:
-        """An upper bound on the steps this lane takes."""
+        """How many steps this lane takes if nothing stops it."""
         return len(self.given) + (self.sampling.max_chars if self.sampling else self.wants_distribution)
 
-    def matched_stop(self, drawn: Sequence[int]) -> int:
-        """The length of the stop string that the drawn ids end with, or 0."""
-        assert self.sampling is not None
-        recent = [*self.tail, *drawn][-self.max_stop :] if self.max_stop else []
-        for stop in self.sampling.stop:
-            if tuple(recent[-len(stop) :]) == stop:
-                return len(stop)
-        return 0
+    @property
+    def all_planned(self) -> bool:
+        """Whether the chunks so far hold all of this lane's steps but the one for the distribution."""
+        drawn = self.sampling is None or self.num_drawn == self.sampling.max_chars
+        return self.num_read == len(self.given) and drawn
 
     def failed(self, error: NextcharError) -> Delivery:
         """The delivery that ends this lane with an error."""

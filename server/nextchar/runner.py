@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -21,7 +22,10 @@ Floats = NDArray[np.float32]
 StateArray = NDArray[np.float32] | NDArray[np.uint8]
 
 MAX_MODEL_BYTES = 512 * 1024 * 1024
-_DTYPES = {"tensor(float)": np.dtype(np.float32), "tensor(uint8)": np.dtype(np.uint8)}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(uint8)": np.dtype(np.uint8),
+}
 _ERRORS_ONLY = 3  # onnxruntime's log severity
 
 

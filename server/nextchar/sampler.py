@@ -32,7 +32,7 @@ class Filters:
 
 def log_softmax(logits: NDArray[np.float32]) -> Doubles:
     """Natural log-probabilities [rows, symbols] of logits [rows, symbols]."""
-    shifted = logits.astype(np.float64)
+    shifted: Doubles = logits.astype(np.float64)
     shifted -= shifted.max(axis=1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return shifted
@@ -45,7 +45,7 @@ def filtered_weights(logprobs: Doubles, filters: Filters) -> Doubles:
     """
     temperature = np.where(filters.temperature > 0, filters.temperature, 1.0)
     scaled = logprobs / temperature[:, None]
-    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    weights: Doubles = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     rows = np.flatnonzero((filters.top_k > 0) | (filters.top_p < 1) | (filters.min_p > 0))
     if len(rows):
         weights[rows] = _truncate(weights[rows], filters, rows)
@@ -75,7 +75,7 @@ def draw(weights: Doubles, uniforms: Doubles, greedy: NDArray[np.bool_]) -> Indi
     """
     cumulative = np.cumsum(weights, axis=1)
     target = uniforms * cumulative[:, -1]
-    drawn = (cumulative <= target[:, None]).sum(axis=1)
+    drawn: Indices = (cumulative <= target[:, None]).sum(axis=1)
     if greedy.any():
         drawn[greedy] = weights[greedy].argmax(axis=1)
     return drawn
@@ -90,8 +90,7 @@ def uniforms(seed: int, start: int, count: int) -> Doubles:
     block, skip = divmod(start, _DRAWS_PER_BLOCK)
     generator = np.random.Philox(key=seed, counter=block)
     raw = generator.random_raw(skip + count)[skip:]
-    result: Doubles = (raw >> np.uint64(64 - _MANTISSA_BITS)) * 2.0**-_MANTISSA_BITS
-    return result
+    return (raw >> np.uint64(64 - _MANTISSA_BITS)).astype(np.float64) * 2.0**-_MANTISSA_BITS
 
 
 def top(logprobs: Doubles, count: int) -> Indices:

@@ -1,14 +1,15 @@
 """The per-lane arrays of an engine: what a step needs to know about every row, with no objects.
 
 A row works on a *chunk* of `CHUNK` positions: given ids first, then room for drawn ones. `cursor` is
-the position being filled. When it reaches `event_at` (or a trigger symbol is drawn) the engine looks
-at the lane; until then nothing but these arrays is touched. Memory is `max_lanes` times a constant.
+the position being filled, `end` where the chunk is full. When the cursor reaches `event_at` (or a
+trigger symbol is drawn) the engine looks at the lane; until then nothing but these arrays is touched.
+Memory is `max_lanes` times a constant.
 """
 
 import numpy as np
 
-from nextchar.lane import FOREVER, Lane
-from nextchar.sampler import Filters, uniforms
+from nextchar.lane import FOREVER, Delivery, Finish, Lane
+from nextchar.sampler import Doubles, Filters, Indices, uniforms
 from nextchar.vocabulary import Vocabulary
 
 CHUNK = 128
@@ -27,10 +28,10 @@ class LaneSlab:
         self.top_logprobs = np.zeros((max_lanes, CHUNK, MAX_TOP))
         self.cursor = np.zeros(max_lanes, dtype=np.int64)
         self.num_given = np.zeros(max_lanes, dtype=np.int64)
+        self.end = np.zeros(max_lanes, dtype=np.int64)
         self.event_at = np.zeros(max_lanes, dtype=np.int64)
         self.delivered = np.zeros(max_lanes, dtype=np.int64)
         self.num_top = np.zeros(max_lanes, dtype=np.int64)
-        self.scored = np.zeros(max_lanes, dtype=np.bool_)
         self.deadline = np.full(max_lanes, FOREVER)
         self.temperature = np.ones(max_lanes)
         self.top_k = np.zeros(max_lanes, dtype=np.int64)
@@ -42,9 +43,10 @@ class LaneSlab:
     def join(self, row: int, lane: Lane) -> None:
         """Put a lane's parameters into a row and fill its first chunk."""
         self.num_top[row] = lane.num_top
-        self.scored[row] = lane.scored
         self.deadline[row] = lane.deadline
         self.triggers[row] = False
+        # A lane that does not sample is greedy: its one "draw" beside the distribution is thrown away.
+        self.temperature[row], self.top_k[row], self.top_p[row], self.min_p[row] = 0.0, 0, 1.0, 0.0
         if lane.sampling is not None:
             s = lane.sampling
             self.temperature[row], self.top_k[row] = s.temperature, s.top_k
@@ -52,8 +54,6 @@ class LaneSlab:
             self.triggers[row, [stop[-1] for stop in s.stop]] = True
             if self._vocabulary.end_id is not None:
                 self.triggers[row, self._vocabulary.end_id] = True
-        else:
-            self.temperature[row], self.top_k[row], self.top_p[row], self.min_p[row] = 0.0, 0, 1.0, 0.0
         self.fill(row, lane)
 
     def fill(self, row: int, lane: Lane) -> None:
@@ -64,33 +64,68 @@ class LaneSlab:
         self.symbols[row, :num_given] = given
         self.num_given[row] = num_given
         self.cursor[row] = self.delivered[row] = 0
-        self.event_at[row] = self._first_event(row, lane, num_given)
+        first_draw = lane.num_drawn == 0
+        num_drawn = self._plan_draws(row, lane, num_given)
+        self.end[row] = num_given + num_drawn
+        prompt = first_draw and num_drawn > 0 and lane.sampling is not None
+        self._set_event(row, lane, num_given + 1 if prompt else None)
 
-    def _first_event(self, row: int, lane: Lane, num_given: int) -> int:
-        if num_given == CHUNK:
-            return CHUNK
+    def _plan_draws(self, row: int, lane: Lane, num_given: int) -> int:
+        room = CHUNK - num_given
         if lane.sampling is None:
-            return num_given + lane.wants_distribution
-        count = min(CHUNK - num_given, lane.sampling.max_chars - lane.num_drawn)
+            return min(room, int(lane.wants_distribution))
+        count = min(room, lane.sampling.max_chars - lane.num_drawn)
         if lane.sampling.temperature > 0:
             drawn = uniforms(lane.sampling.seed, lane.num_drawn, count)
             self.uniforms[row, num_given : num_given + count] = drawn
-        first = lane.num_drawn == 0 and lane.sampling.chars_per_delivery > 0
         lane.num_drawn += count
-        return num_given + 1 if first and count else self.next_event(lane, num_given, num_given + count)
+        return count
 
-    @staticmethod
-    def next_event(lane: Lane, cursor: int, end: int) -> int:
-        """Where to look at a sampling lane again: after its delivery size, at the chunk's end at most."""
-        assert lane.sampling is not None
-        size = lane.sampling.chars_per_delivery
-        return min(cursor + size, end) if size else end
+    def _set_event(self, row: int, lane: Lane, first: int | None) -> None:
+        """Look at the lane after its first draw, then once a delivery's size, at the chunk's end at most."""
+        size = lane.sampling.chars_per_delivery if lane.sampling else 0
+        if not size:
+            self.event_at[row] = self.end[row]
+        elif first is not None:
+            self.event_at[row] = first
+        else:
+            self.event_at[row] = min(self.cursor[row] + size, self.end[row])
+
+    def drawn(self, row: int) -> list[int]:
+        """The ids drawn in this chunk so far."""
+        ids: list[int] = self.symbols[row, self.num_given[row] : self.cursor[row]].tolist()
+        return ids
+
+    def take(
+        self,
+        row: int,
+        lane: Lane,
+        *,
+        finish: Finish | None = None,
+        num_stop: int = 0,
+        distribution: Doubles | None = None,
+    ) -> Delivery:
+        """What the row has produced since the last time, and the next time to look."""
+        start, stop = int(self.delivered[row]), int(self.cursor[row]) - (distribution is not None)
+        k = min(lane.num_top, self._vocabulary.num_outputs)
+        delivery = Delivery(
+            self.symbols[row, start:stop].copy(),
+            self.logprobs[row, start:stop].copy(),
+            self.top_ids[row, start:stop, :k].copy() if k else None,
+            self.top_logprobs[row, start:stop, :k].copy() if k else None,
+            finish,
+            num_stop,
+            distribution,
+        )
+        self.delivered[row] = stop
+        self._set_event(row, lane, None)
+        return delivery
 
     def move(self, source: int, target: int) -> None:
         """Copy one row over another, so that live rows stay dense."""
         for array in self._arrays:
             array[target] = array[source]
 
-    def filters(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Filters:
+    def filters(self, rows: Indices) -> Filters:
         """The sampling parameters of some rows."""
         return Filters(self.temperature[rows], self.top_k[rows], self.top_p[rows], self.min_p[rows])

@@ -108,3 +108,14 @@ class Vocabulary:
         if symbol_id < len(self.characters):
             return self.characters[symbol_id]
         return "\N{REPLACEMENT CHARACTER}" if symbol_id == self.unknown_id else None
+
+    def special(self, symbol_id: int) -> str | None:
+        """ "unknown" or "end" for those symbols, None for a character."""
+        if symbol_id == self.unknown_id:
+            return "unknown"
+        return "end" if symbol_id == self.end_id else None
+
+    def label(self, symbol_id: int) -> str:
+        """A text for every symbol, for tables keyed by text: the character, or `<|unknown|>`, `<|end|>`."""
+        special = self.special(symbol_id)
+        return f"<|{special}|>" if special else self.characters[symbol_id]

@@ -1,0 +1,31 @@
+"""One call through a door: what the doors, the service and the metrics know about it together."""
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Literal
+
+Route = Literal["score", "next", "complete"]
+Protocol = Literal["rest", "grpc", "cli"]
+
+_MAX_ID_CHARS = 128
+
+
+@dataclass(slots=True)
+class Call:
+    """A call in progress. Times are monotonic seconds; `model` and `version` are set once known."""
+
+    route: Route
+    protocol: Protocol
+    deadline: float
+    request_id: str
+    model: str = ""
+    version: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+
+def make_request_id(given: str | None) -> str:
+    """The caller's own id if it is one short printable word, else a new one."""
+    if given and len(given) <= _MAX_ID_CHARS and given.isascii() and given.isprintable():
+        return given
+    return uuid.uuid4().hex

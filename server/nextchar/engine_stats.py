@@ -1,0 +1,46 @@
+"""What an engine counts while it runs: plain numbers, written by one thread, read at a scrape.
+
+A metric call in every step would cost more than the sampling; a scrape is rare. Numbers of one reading
+may be a step apart from one another.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+# Upper bounds in seconds, from a step of one small lane to one of many large ones.
+DURATION_BUCKETS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Tally:
+    """A histogram's counts for fixed upper bounds, and its sum."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+
+@dataclass(slots=True)
+class EngineStats:
+    """Counts since the engine began."""
+
+    batch_size: Tally = field(default_factory=lambda: Tally(BATCH_BUCKETS))
+    step_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
+    sample_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
+
+    def add_step(self, num_lanes: int, step_seconds: float, sample_seconds: float) -> None:
+        self.batch_size.add(num_lanes)
+        self.step_seconds.add(step_seconds)
+        self.sample_seconds.add(sample_seconds)

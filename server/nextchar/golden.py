@@ -1,0 +1,70 @@
+"""Scores strings with an opened graph directly, and holds a file against its own golden strings.
+
+No lanes and no threads: this is the plain statement of what a score is, used at load and at export.
+"""
+
+import math
+
+import numpy as np
+
+from nextchar.errors import ModelFileError
+from nextchar.runner import ModelGraph, StepRunner, run_sequence
+from nextchar.sampler import Doubles, log_softmax
+from nextchar.vocabulary import Ids
+
+# Largest difference in nats a character. Float sums differ in their last digits between processors; an
+# int8 state may then round the other way. A wrong file is off by a hundred times as much.
+_TOLERANCE = {"float32": 1e-3, "int8": 1e-2}
+
+
+def check_golden(graph: ModelGraph, *, shown: str) -> None:
+    """Score the card's golden strings again.
+
+    Raises:
+        ModelFileError: the file does not give the scores it had when it was written.
+    """
+    golden = graph.card.golden
+    ids = [graph.vocabulary.encode(g.text) for g in golden]
+    for g, found in zip(golden, score_strings(graph, ids), strict=True):
+        allowed = _TOLERANCE[graph.card.precision] * max(1, len(g.text))
+        if not abs(found - g.logprob) <= allowed:
+            raise ModelFileError(
+                f"{shown}: the golden string {g.text!r} scores {found:.4f} here, {g.logprob:.4f} when it "
+                "was written: the file is damaged, or its card names the wrong states"
+            )
+
+
+def score_strings(graph: ModelGraph, strings: list[Ids]) -> list[float]:
+    """Log-probability (nats, from begin, without end) of each string of ids."""
+    return [math.fsum(logprobs) for logprobs in symbol_logprobs(graph, strings)]
+
+
+def symbol_logprobs(graph: ModelGraph, strings: list[Ids]) -> list[Doubles]:
+    """What each symbol of each string of ids was worth: arrays [len(string)]."""
+    longest = max((len(s) for s in strings), default=0)
+    if longest == 0:
+        return [np.empty(0) for _ in strings]
+    read = np.full((len(strings), longest), graph.vocabulary.begin_id, dtype=np.int64)
+    for row, string in enumerate(strings):
+        read[row, 1 : len(string)] = string[:-1]
+    predict = _step_logprobs if graph.card.graph == "step" else _sequence_logprobs
+    logprobs = predict(graph, read)
+    return [logprobs[row, np.arange(len(s)), s] for row, s in enumerate(strings)]
+
+
+def _step_logprobs(graph: ModelGraph, read: Ids) -> Doubles:
+    num_rows, time = read.shape
+    runner = StepRunner(graph, num_rows)
+    for row in range(num_rows):
+        runner.reset(row)
+    result = np.empty((num_rows, time, graph.vocabulary.num_outputs))
+    for t in range(time):
+        runner.ids[:] = read[:, t]
+        runner.step(num_rows)
+        result[:, t] = log_softmax(runner.logits)
+    return result
+
+
+def _sequence_logprobs(graph: ModelGraph, read: Ids) -> Doubles:
+    logits = run_sequence(graph, read)
+    return log_softmax(logits.reshape(-1, logits.shape[-1])).reshape(logits.shape)

@@ -1,0 +1,13 @@
+"""How much one request may ask for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every limit is inclusive."""
+
+    max_strings: int = 2048
+    max_input_chars: int = 65_536
+    max_tokens: int = 16_384
+    strict_characters: bool = False

@@ -1,0 +1,183 @@
+"""The models a server has: finds them in a folder, checks and opens them, finds one by its name.
+
+    models/<name>/<version>/step-int8.onnx  or  step-float32.onnx
+
+A name alone means the highest version; `name:version` pins one.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from nextchar.batch import Outbox
+from nextchar.engine import Engine
+from nextchar.engine_stats import EngineStats
+from nextchar.errors import ModelFileError, ModelNotFound
+from nextchar.golden import check_golden
+from nextchar.runner import ModelGraph, StepRunner, open_graph
+
+PrecisionChoice = Literal["auto", "int8", "float32"]
+_FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPath:
+    """A model file and the name it is served under."""
+
+    name: str
+    version: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How engines are made: rows, rows kept for interactive lanes, waiting lanes, where results go."""
+
+    deliver: Callable[[Outbox], object]
+    max_lanes: int
+    reserved_lanes: int
+    max_waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that is being served."""
+
+    name: str
+    version: str
+    graph: ModelGraph
+    engine: Engine
+    load_duration_seconds: float
+
+    @property
+    def ready(self) -> bool:
+        return self.engine.ready
+
+    @property
+    def num_waiting(self) -> int:
+        return self.engine.num_waiting
+
+    @property
+    def stats(self) -> EngineStats:
+        return self.engine.stats
+
+    @property
+    def info(self) -> dict[str, str]:
+        card = self.graph.card
+        return {
+            "cell": card.cell,
+            "precision": card.precision,
+            "vocab_size": str(len(card.vocabulary.characters)),
+            "digest": self.graph.digest,
+        }
+
+
+def find_models(folder: Path, precision: PrecisionChoice = "auto") -> list[ModelPath]:
+    """Every version of every model in a folder, in order of name and version.
+
+    Raises:
+        ModelFileError: there is no folder, no model in it, or none of the wanted precision.
+    """
+    if not folder.is_dir():
+        raise ModelFileError(f"models folder {str(folder)!r} does not exist")
+    versions = [path for path in folder.glob("*/*") if path.is_dir() and path.name.isdecimal()]
+    found = [
+        ModelPath(path.parent.name, path.name, step_file(path, precision))
+        for path in sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
+    ]
+    if not found:
+        raise ModelFileError(f"no models in {str(folder)!r}: expected <name>/<version>/step-int8.onnx")
+    return found
+
+
+def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
+    """The model at a path: a step graph, a version's folder, or a model's folder (its highest version).
+
+    Raises:
+        ModelFileError: there is none.
+    """
+    if path.is_dir():
+        versions = [p for p in path.iterdir() if p.is_dir() and p.name.isdecimal()]
+        folder = max(versions, key=lambda p: int(p.name)) if versions else path
+        path = step_file(folder, precision)
+    folder = path.resolve().parent
+    return ModelPath(folder.parent.name or "model", folder.name or "1", path)
+
+
+def step_file(folder: Path, precision: PrecisionChoice) -> Path:
+    """The step graph of a version's folder; `auto` prefers int8.
+
+    Raises:
+        ModelFileError: it has none of that precision.
+    """
+    wanted = list(_FILES) if precision == "auto" else [precision]
+    for name in wanted:
+        path = folder / _FILES[name]
+        if path.exists():
+            return path
+    expected = " or ".join(_FILES[name] for name in wanted)
+    raise ModelFileError(f"{folder.parent.name}/{folder.name}: no {expected} (precision {precision})")
+
+
+class Repository(AbstractContextManager["Repository"]):
+    """Opens models and runs an engine for each. A context manager: engines live inside."""
+
+    def __init__(self, paths: Sequence[ModelPath], options: EngineOptions) -> None:
+        self._paths = paths
+        self._options = options
+        self._models: dict[tuple[str, str], Model] = {}
+        self._latest: dict[str, Model] = {}
+        self._engines = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Raises ModelFileError for a file that cannot be trusted."""
+        with ExitStack() as engines:
+            for path in self._paths:
+                model = self._load(path)
+                engines.enter_context(model.engine)
+                self._models[model.name, model.version] = model
+                self._latest[model.name] = model
+            self._engines = engines.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engines.close()
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(list(self._models.values()))
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._models) and all(model.ready for model in self)
+
+    def get(self, model_id: str) -> Model:
+        """The model of `name` or `name:version`.
+
+        Raises:
+            ModelNotFound: there is none.
+        """
+        name, _, version = model_id.partition(":")
+        model = self._models.get((name, version)) if version else self._latest.get(name)
+        if model is None:
+            served = ", ".join(sorted(self._latest))
+            raise ModelNotFound(
+                f"model {model_id[:100]!r} is not served here; there is: {served}", param="model"
+            )
+        return model
+
+    def _load(self, path: ModelPath) -> Model:
+        started = time.monotonic()
+        shown = f"{path.name}/{path.version}/{path.path.name}"
+        graph = open_graph(path.path)
+        runner = StepRunner(graph, self._options.max_lanes)
+        check_golden(graph, shown=shown)
+        engine = Engine(
+            runner,
+            deliver=self._options.deliver,
+            max_waiting=self._options.max_waiting,
+            reserved=self._options.reserved_lanes,
+        )
+        return Model(path.name, path.version, graph, engine, time.monotonic() - started)

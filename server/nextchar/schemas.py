@@ -1,0 +1,208 @@
+"""What a request may hold and what an answer holds: one set of fields for REST, gRPC and the CLI.
+
+Requests are strict: no unknown field, no converted type, no number that is not finite.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from nextchar.errors import InvalidRequest
+
+MAX_STOPS = 4
+MAX_TOP_LOGPROBS = 20
+_MIN_SEED, _MAX_SEED = -(2**63), 2**63 - 1
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
+
+
+class ScoreRequest(_Request):
+    """Strings to score: log p of each, from the begin symbol or after a context."""
+
+    input: list[str] = Field(
+        min_length=1, description="The strings, scored independently.", examples=[["hello", "htktt"]]
+    )
+    context: str = Field("", description="Text before every string; conditions the score, is not scored.")
+    include_end: bool = Field(False, description="Also score the end symbol (models trained on lines).")
+    return_chars: bool = Field(False, description="Also give every character's log-probability.")
+
+
+class NextRequest(_Request):
+    """The distribution of the next character after a text."""
+
+    input: str = Field(description="The text so far; may be empty.", examples=["To be, or not to b"])
+    top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
+
+
+class StreamOptions(BaseModel):
+    """What a stream holds beside text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    include_usage: bool = False
+
+
+class CompletionRequest(_Request):
+    """Text to go on with, and how. Fields that are null take their default."""
+
+    prompt: str = Field("", description="The text to go on with.", examples=["ROMEO:"])
+    max_tokens: int = Field(16, ge=0, description="Most characters to sample.")
+    temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest character each time.")
+    top_k: int = Field(0, ge=0, description="Keep the k likeliest characters; 0 keeps all.")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Keep the fewest characters that reach this probability."
+    )
+    min_p: float = Field(
+        0.0, ge=0, le=1, description="Keep characters at least this likely beside the likeliest."
+    )
+    seed: int | None = Field(
+        None,
+        ge=_MIN_SEED,
+        le=_MAX_SEED,
+        description="Same seed, same text, under any load. Random by default.",
+    )
+    stop: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[],
+        max_length=MAX_STOPS,
+        description="Up to 4 strings that end the completion, left out of it.",
+    )
+    echo: bool = Field(False, description="Give the prompt back before the completion.")
+    logprobs: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_TOP_LOGPROBS,
+        description="Give each character's log-probability (of the model itself, before temperature), and as "
+        "many of the likeliest.",
+    )
+    stream: bool = Field(False, description="Give the text as it is sampled, by server-sent events.")
+    stream_options: StreamOptions = StreamOptions()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_default(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: value for name, value in values.items() if value is not None}
+        return values
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Usage(_Answer):
+    """Characters read and characters sampled, under the names OpenAI clients count."""
+
+    prompt_tokens: int
+    completion_tokens: int = 0
+    total_tokens: int
+
+
+class CharScore(_Answer):
+    """One character of a scored string; the end symbol has `char` null and `special` "end"."""
+
+    char: str | None
+    offset: int
+    logprob: float
+    special: str | None = None
+
+
+class Score(_Answer):
+    """One string's score. `logprob` is natural; bits and perplexity are per scored symbol.
+
+    `percentile`: how many in a hundred held-out strings of about this length had fewer bits per
+    character; near 100 is text unlike what the model was trained on. Null where the card cannot tell.
+    """
+
+    index: int
+    logprob: float
+    bits_per_char: float
+    perplexity: float
+    num_chars: int
+    num_unknown: int
+    percentile: float | None = None
+    chars: list[CharScore] | None = None
+
+
+class ScoreResponse(_Answer):
+    object: str = "list"
+    model: str
+    model_version: str
+    data: list[Score]
+    usage: Usage
+
+
+class NextChar(_Answer):
+    """One possible next symbol; `special` is "end" or "unknown" where there is no character."""
+
+    char: str | None
+    id: int
+    logprob: float
+    probability: float
+    special: str | None = None
+
+
+class NextResponse(_Answer):
+    model: str
+    model_version: str
+    data: list[NextChar]
+    entropy_bits: float
+    usage: Usage
+
+
+class Logprobs(_Answer):
+    """As OpenAI's; a token is a character."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+class Choice(_Answer):
+    text: str
+    index: int = 0
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+
+
+class Completion(_Answer):
+    """A whole completion, or one event of a stream of them."""
+
+    id: str
+    object: str = "text_completion"
+    created: int
+    model: str
+    model_version: str
+    system_fingerprint: str
+    choices: list[Choice]
+    usage: Usage | None = None
+
+
+def validated[R: BaseModel](make: Callable[[], R]) -> R:
+    """Run a pydantic validation; its first complaint becomes our error.
+
+    Raises:
+        InvalidRequest: naming the field, what is wrong, and the limit.
+    """
+    try:
+        return make()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    kind, location = first["type"], first["loc"]
+    param = ".".join(str(part) for part in location) or None
+    if kind == "extra_forbidden":
+        raise InvalidRequest(f"unknown field {param!r}", param=param, code="unknown_field")
+    if kind == "json_invalid":
+        raise InvalidRequest(f"the body is not valid JSON: {first['msg']}", code="invalid_json")
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    raise InvalidRequest(f"{param or 'the body'}: {message}", param=param)

@@ -8,6 +8,8 @@ NextcharError                      a `code`, a message for a person, the `param`
 ├── QueueFull                      try again after `retry_after_seconds`
 ├── Unavailable                    loading, failed or draining
 ├── DeadlineExceeded
+├── ClientGone                     nobody is there to read the answer
+├── CannotListen                   a port is taken or not ours to take; raised at start
 ├── InternalError                  ours; its cause is logged, never sent
 └── ModelFileError                 a model file that cannot be trusted; raised at load
 """
@@ -74,8 +76,16 @@ class DeadlineExceeded(NextcharError):
     code = "deadline_exceeded"
 
 
+class ClientGone(NextcharError):
+    code = "client_gone"
+
+
 class InternalError(NextcharError):
     code = "server_error"
+
+
+class CannotListen(NextcharError):
+    code = "cannot_listen"
 
 
 class ModelFileError(NextcharError):

@@ -86,7 +86,14 @@ class Delivery:
 class Receiver(Protocol):
     """Who takes a lane's deliveries; called where the engine's `deliver` hands them over."""
 
-    def receive(self, lane: "Lane", delivery: Delivery) -> None: ...
+    def receive(self, lane: "Lane", delivery: Delivery, /) -> None: ...
+
+
+class _Nobody:
+    """The receiver of a lane that has none yet: a delivery to it is a bug."""
+
+    def receive(self, _lane: "Lane", delivery: Delivery, /) -> None:
+        raise AssertionError(f"no receiver for {delivery}")
 
 
 @dataclass(slots=True, eq=False)
@@ -94,12 +101,12 @@ class Lane:
     """One request's row.
 
     `given` are the ids after begin, in order. With `sampling`, it draws after them; with
-    `wants_distribution` it takes one more step for what comes next; never both. `tag` is the
-    receiver's own. Times are monotonic seconds.
+    `wants_distribution` it takes one more step for what comes next; never both. Whoever submits the
+    lane sets its receiver; `tag` is the receiver's own. Times are monotonic seconds.
     """
 
     given: Ids
-    receiver: Receiver
+    receiver: Receiver = field(default_factory=_Nobody)
     priority: Priority = Priority.INTERACTIVE
     sampling: Sampling | None = None
     num_top: int = 0

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Every limit is inclusive."""
+    """Every limit is inclusive.
+
+    `max_request_chars` bounds the work of one request: all its strings, each with its context.
+    """
 
     max_strings: int = 2048
     max_input_chars: int = 65_536
+    max_request_chars: int = 1_048_576
     max_tokens: int = 16_384
     strict_characters: bool = False

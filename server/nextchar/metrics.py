@@ -10,7 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -19,6 +26,7 @@ from prometheus_client.registry import Collector
 from nextchar.call import Call
 from nextchar.engine_stats import DURATION_BUCKETS, EngineStats, Tally
 from nextchar.errors import (
+    ClientGone,
     DeadlineExceeded,
     InvalidRequest,
     ModelNotFound,
@@ -53,6 +61,8 @@ class ObservedModel(Protocol):
 class Metrics:
     """One registry for one server, so that two servers in a process do not mix."""
 
+    CONTENT_TYPE = CONTENT_TYPE_LATEST
+
     def __init__(self) -> None:
         self.registry = r = CollectorRegistry()
         request = (*_MODEL, "route", "protocol")
@@ -70,10 +80,10 @@ class Metrics:
         self._inter_char = _seconds(
             "nextchar_inter_char", "Seconds a character between the deliveries of a stream.", _MODEL, r
         )
-        self.chars = Counter(
+        self._chars = Counter(
             "nextchar_chars", "Characters through the model, by kind.", (*_MODEL, "kind"), registry=r
         )
-        self.unknown_chars = Counter(
+        self._unknown_chars = Counter(
             "nextchar_unknown_chars", "Characters outside the vocabulary.", _MODEL, registry=r
         )
         self._size = Histogram(
@@ -131,6 +141,16 @@ class Metrics:
     def observe_inter_char(self, call: Call, seconds: float) -> None:
         self._inter_char.labels(call.model, call.version).observe(seconds)
 
+    def count_chars(self, call: Call, **by_kind: int) -> None:
+        """Add characters by kind: scored, fed, sampled."""
+        for kind, count in by_kind.items():
+            if count:
+                self._chars.labels(call.model, call.version, kind).inc(count)
+
+    def count_unknown(self, call: Call, count: int) -> None:
+        if count:
+            self._unknown_chars.labels(call.model, call.version).inc(count)
+
     def observe_score(self, call: Call, bits_per_char: float) -> None:
         self._bits.labels(call.model).observe(bits_per_char)
 
@@ -143,7 +163,7 @@ def _outcome(error: BaseException) -> str:
     kinds: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         ((InvalidRequest, ModelNotFound), "invalid"),
         ((QueueFull, Unavailable), "rejected"),
-        ((asyncio.CancelledError, GeneratorExit), "cancelled"),
+        ((asyncio.CancelledError, GeneratorExit, ClientGone), "cancelled"),
         ((DeadlineExceeded,), "timeout"),
     )
     return next((name for types, name in kinds if isinstance(error, types)), "error")

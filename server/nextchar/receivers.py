@@ -21,7 +21,7 @@ class Gather:
         self._num_left = num_lanes
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def receive(self, lane: Lane, delivery: Delivery) -> None:
+    def receive(self, lane: Lane, delivery: Delivery, /) -> None:
         if self._done.done():
             return
         if delivery.error is not None:
@@ -48,7 +48,7 @@ class Stream:
     def __init__(self) -> None:
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
 
-    def receive(self, lane: Lane, delivery: Delivery) -> None:
+    def receive(self, _lane: Lane, delivery: Delivery, /) -> None:
         self._deliveries.put_nowait(delivery)
 
     async def __aiter__(self) -> AsyncIterator[Delivery]:

@@ -44,13 +44,14 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that is being served."""
+    """A model that is being served; `created` is when it was loaded, in Unix seconds."""
 
     name: str
     version: str
     graph: ModelGraph
     engine: Engine
     load_duration_seconds: float
+    created: int
 
     @property
     def ready(self) -> bool:
@@ -180,4 +181,4 @@ class Repository(AbstractContextManager["Repository"]):
             max_waiting=self._options.max_waiting,
             reserved=self._options.reserved_lanes,
         )
-        return Model(path.name, path.version, graph, engine, time.monotonic() - started)
+        return Model(path.name, path.version, graph, engine, time.monotonic() - started, int(time.time()))

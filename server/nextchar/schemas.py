@@ -4,7 +4,7 @@ Requests are strict: no unknown field, no converted type, no number that is not 
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -12,6 +12,8 @@ from nextchar.errors import InvalidRequest
 
 MAX_STOPS = 4
 MAX_TOP_LOGPROBS = 20
+R = TypeVar("R", bound=BaseModel)
+
 _MIN_SEED, _MAX_SEED = -(2**63), 2**63 - 1
 
 
@@ -99,6 +101,11 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+def _absent(default: None = None) -> Any:
+    """A field that is left out of the JSON while it is None."""
+    return Field(default, exclude_if=lambda value: value is None)
+
+
 class Usage(_Answer):
     """Characters read and characters sampled, under the names OpenAI clients count."""
 
@@ -107,13 +114,17 @@ class Usage(_Answer):
     total_tokens: int
 
 
+def make_usage(num_read: int, num_sampled: int = 0) -> Usage:
+    return Usage(prompt_tokens=num_read, completion_tokens=num_sampled, total_tokens=num_read + num_sampled)
+
+
 class CharScore(_Answer):
     """One character of a scored string; the end symbol has `char` null and `special` "end"."""
 
     char: str | None
     offset: int
     logprob: float
-    special: str | None = None
+    special: str | None = _absent()
 
 
 class Score(_Answer):
@@ -129,8 +140,8 @@ class Score(_Answer):
     perplexity: float
     num_chars: int
     num_unknown: int
-    percentile: float | None = None
-    chars: list[CharScore] | None = None
+    percentile: float | None = _absent()
+    chars: list[CharScore] | None = _absent()
 
 
 class ScoreResponse(_Answer):
@@ -148,7 +159,7 @@ class NextChar(_Answer):
     id: int
     logprob: float
     probability: float
-    special: str | None = None
+    special: str | None = _absent()
 
 
 class NextResponse(_Answer):
@@ -185,10 +196,10 @@ class Completion(_Answer):
     model_version: str
     system_fingerprint: str
     choices: list[Choice]
-    usage: Usage | None = None
+    usage: Usage | None = _absent()
 
 
-def validated[R: BaseModel](make: Callable[[], R]) -> R:
+def validated(make: Callable[[], R]) -> R:
     """Run a pydantic validation; its first complaint becomes our error.
 
     Raises:

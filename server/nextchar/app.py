@@ -1,0 +1,135 @@
+"""The composition root: builds the server from its settings, starts it, drains it."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from prometheus_client import start_http_server
+
+from nextchar.batch import Outbox
+from nextchar.errors import CannotListen
+from nextchar.http_server import HttpServer
+from nextchar.metrics import Metrics
+from nextchar.receivers import hand_over
+from nextchar.repository import EngineOptions, Repository, find_models
+from nextchar.rest import RestDoor
+from nextchar.rpc_server import RpcServer
+from nextchar.service import Service
+from nextchar.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running server and where it listens."""
+
+    service: Service
+    http_port: int
+    grpc_port: int
+    metrics_port: int
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[App]:
+    """A server for as long as the context lasts; leaving it drains.
+
+    Raises:
+        ModelFileError: there are no models, or one cannot be trusted.
+        CannotListen: a port is taken.
+    """
+    metrics = Metrics()
+    paths = find_models(settings.models, settings.precision)
+    with Repository(paths, _engine_options(settings)) as repository:
+        metrics.collect_from(repository)
+        service = Service(repository, metrics, settings.limits)
+        http = _http_server(service, settings)
+        rpc = _rpc_server(service, settings)
+        with _metrics_server(metrics, settings) as metrics_port:
+            await http.start()
+            await rpc.start()
+            try:
+                yield App(service, http.port, rpc.port, metrics_port)
+            finally:
+                service.drain()
+                await asyncio.gather(http.stop(), rpc.stop(settings.shutdown_timeout_seconds))
+
+
+async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:
+    """Run the server until SIGTERM or SIGINT; raises as `running`. A second signal ends it at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, number, stop)
+    async with running(settings) as app:
+        on_ready(app)
+        await stop.wait()
+        logger.info("draining: no new work; running requests have %g s", settings.shutdown_timeout_seconds)
+    logger.info("stopped")
+
+
+def _on_signal(number: int, stop: asyncio.Event) -> None:
+    if stop.is_set():
+        logger.warning("second signal: stopping at once")
+        os._exit(128 + number)
+    stop.set()
+
+
+def _engine_options(settings: Settings) -> EngineOptions:
+    loop = asyncio.get_running_loop()
+
+    def deliver(outbox: Outbox) -> None:
+        loop.call_soon_threadsafe(hand_over, outbox)
+
+    return EngineOptions(
+        deliver=deliver,
+        max_lanes=settings.max_lanes,
+        reserved_lanes=min(settings.reserved_lanes, settings.max_lanes - 1),
+        max_waiting=settings.max_waiting,
+    )
+
+
+def _http_server(service: Service, settings: Settings) -> HttpServer:
+    door = RestDoor(
+        service,
+        max_body_bytes=settings.max_body_bytes,
+        request_timeout_seconds=settings.request_timeout_seconds,
+    )
+    return HttpServer(
+        door.app,
+        host=settings.host,
+        port=settings.http_port,
+        shutdown_timeout_seconds=settings.shutdown_timeout_seconds,
+    )
+
+
+def _rpc_server(service: Service, settings: Settings) -> RpcServer:
+    address = f"{settings.host}:{settings.grpc_port}"
+    try:
+        return RpcServer(
+            service,
+            address=address,
+            max_message_bytes=settings.max_body_bytes,
+            request_timeout_seconds=settings.request_timeout_seconds,
+        )
+    except RuntimeError as error:
+        raise CannotListen(f"cannot listen on {address}: the port is in use") from error
+
+
+@contextmanager
+def _metrics_server(metrics: Metrics, settings: Settings) -> Iterator[int]:
+    try:
+        server, thread = start_http_server(settings.metrics_port, settings.host, metrics.registry)
+    except OSError as error:
+        address = f"{settings.host}:{settings.metrics_port}"
+        raise CannotListen(f"cannot listen on {address}: {error.strerror}") from error
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

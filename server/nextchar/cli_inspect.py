@@ -1,0 +1,51 @@
+"""`nextchar inspect`: a model file's card, for people."""
+
+from pathlib import Path
+
+import click
+
+from nextchar.modelfile import Card
+from nextchar.runner import ModelGraph, open_graph
+
+
+@click.command
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The whole card as JSON.")
+def inspect(file: Path, as_json: bool) -> None:
+    """What a model FILE says about itself."""
+    graph = open_graph(file)
+    click.echo(graph.card.model_dump_json(indent=2) if as_json else "\n".join(describe(graph)))
+
+
+def describe(graph: ModelGraph) -> list[str]:
+    """The card as lines of text."""
+    card = graph.card
+    vocabulary = card.vocabulary
+    lines = [
+        f"{card.cell} {card.graph} graph, {card.precision}, format {card.format}",
+        _line("digest", f"sha256 {graph.digest}"),
+        _line("inputs", ", ".join(f"{n} {t.type}" for n, t in graph.signature.inputs.items())),
+        _line("states", ", ".join(f"{source} ← {target}" for source, target in card.states.items())),
+        _line("state", f"{graph.state_bytes} bytes a session"),
+        _line("characters", f"{len(vocabulary.characters)}: {''.join(vocabulary.characters)!r}"),
+        _line(
+            "policies",
+            f"unit {vocabulary.unit}, unknown {vocabulary.unknown}, Unicode {vocabulary.normalization}",
+        ),
+    ]
+    lines += ["", "quality on held-out text"]
+    lines += [
+        f"  {q.name:14} {q.protocol:14} {q.nats_per_char:8.4f} nats {q.bits_per_char:8.4f} bits "
+        f"a character  ({q.num_chars:,} characters)"
+        for q in card.quality
+    ]
+    lines += ["", "provenance", *(_line(key, str(value)) for key, value in card.provenance.items())]
+    return [*lines, "", "golden strings", *_golden(card)]
+
+
+def _line(key: str, value: str) -> str:
+    return f"  {key:22} {value}"
+
+
+def _golden(card: Card) -> list[str]:
+    return [f"  {golden.logprob:10.4f}  {golden.text!r}" for golden in card.golden]

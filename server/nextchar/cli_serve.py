@@ -1,0 +1,64 @@
+"""`nextchar serve`: settings from flags and environment, then the server."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from nextchar.app import App
+from nextchar.app import serve as run_server
+from nextchar.logs import configure_logs
+from nextchar.schemas import validated
+from nextchar.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _with_settings(command: F) -> F:
+    """One flag for each setting; what is not given is left to the environment and the default."""
+    for name, field in reversed(Settings.model_fields.items()):
+        flag = "--" + name.replace("_", "-")
+        shown = f"{field.description} [env: NEXTCHAR_{name.upper()}; default: {field.default}]"
+        command = click.option(flag, name, default=None, metavar="VALUE", help=shown)(command)
+    return command
+
+
+@click.command
+@_with_settings
+def serve(**given: str | None) -> None:
+    """Serve the models of a folder over REST and gRPC."""
+    values = {name: value for name, value in given.items() if value is not None}
+    settings = validated(lambda: Settings(**values))  # type: ignore[arg-type]
+    configure_logs(settings.log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run_server(settings, lambda app: _greet(settings, app)))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _greet(settings: Settings, app: App) -> None:
+    """Say where the server is, and three commands that work as they stand."""
+    models = [model.name for model in app.service.repository]
+    http = f"http://{settings.host}:{app.http_port}"
+    name = models[0]
+    click.echo(
+        f"""nextchar serves {", ".join(dict.fromkeys(models))}
+  REST     {http}  (documentation: {http}/docs)
+  gRPC     {settings.host}:{app.grpc_port}
+  metrics  http://{settings.host}:{app.metrics_port}/metrics
+
+Try:
+  curl -s {http}/v1/score -d '{{"model": "{name}", "input": ["hello", "htktt"]}}'
+  curl -s {http}/v1/next -d '{{"model": "{name}", "input": "To be, or not to b", "top": 3}}'
+  curl -s {http}/v1/completions -d '{{"model": "{name}", "prompt": "ROMEO:", "max_tokens": 200, "seed": 1}}'
+"""
+    )

@@ -1,0 +1,111 @@
+"""Completions: a sampling lane, and its deliveries as pieces of text."""
+
+import secrets
+import time
+from collections.abc import AsyncGenerator
+
+from nextchar.call import Call
+from nextchar.completion import CompletionText
+from nextchar.intake import Intake
+from nextchar.lane import Delivery, Lane, Sampling
+from nextchar.metrics import Metrics
+from nextchar.receivers import Stream
+from nextchar.repository import Model
+from nextchar.schemas import Completion, CompletionRequest, make_usage
+
+_CHARS_PER_DELIVERY = 16  # after the first character: a few milliseconds of sampling, one event
+_SEEDS = 2**64
+
+
+class Completer:
+    """Runs completions; see `Service` for what is raised."""
+
+    def __init__(self, intake: Intake, metrics: Metrics) -> None:
+        self._intake = intake
+        self._metrics = metrics
+
+    async def stream(self, request: CompletionRequest, call: Call) -> AsyncGenerator[Completion]:
+        """The pieces of a completion; the last one has `finish_reason` and `usage`."""
+        model = self._intake.model(request.model, call)
+        self._intake.check_max_tokens(request.max_tokens)
+        given = self._intake.encode(request.prompt, model=model, call=call, param="prompt")
+        self._metrics.observe_size(call, len(given))
+        vocabulary = model.graph.vocabulary
+        stop = [vocabulary.normalize(text) for text in request.stop]
+        lane = Lane(
+            given,
+            sampling=_sampling(model, request, stop),
+            num_top=request.logprobs or 0,
+            deadline=call.deadline,
+        )
+        text = CompletionText(
+            vocabulary,
+            vocabulary.normalize(request.prompt),
+            stop,
+            echo=request.echo,
+            num_top=request.logprobs,
+        )
+        template = _template(model, call)
+        async for delivery, num_sampled in self._run(model, lane, call):
+            choice = text.add(delivery)
+            usage = make_usage(len(given), num_sampled) if delivery.last else None
+            if choice.text or choice.finish_reason:
+                yield template.model_copy(update={"choices": [choice], "usage": usage})
+
+    async def _run(self, model: Model, lane: Lane, call: Call) -> AsyncGenerator[tuple[Delivery, int]]:
+        """A lane's deliveries, each with how many characters are sampled so far, observed as they pass."""
+        stream = lane.receiver = Stream()
+        num_given, num_seen, previous = len(lane.given), 0, 0.0
+        model.engine.submit([lane])
+        try:
+            async for delivery in stream:
+                now = time.monotonic()
+                fed = min(len(delivery.ids), max(0, num_given - num_seen))
+                sampled = len(delivery.ids) - fed
+                num_seen += len(delivery.ids)
+                self._metrics.count_chars(call, fed=fed, sampled=sampled)
+                if sampled and previous:
+                    self._metrics.observe_inter_char(call, (now - previous) / sampled)
+                elif sampled:
+                    self._metrics.observe_first_char(call)
+                    self._metrics.observe_queue(call, lane.joined - lane.submitted)
+                previous = now if sampled else previous
+                yield delivery, max(0, num_seen - num_given)
+        except BaseException:  # also the caller who stops listening
+            model.engine.cancel([lane])
+            raise
+
+
+def _sampling(model: Model, request: CompletionRequest, stop: list[str]) -> Sampling:
+    seed = secrets.randbelow(_SEEDS) if request.seed is None else request.seed % _SEEDS
+    return Sampling(
+        max_chars=request.max_tokens,
+        seed=seed,
+        temperature=request.temperature,
+        top_k=request.top_k,
+        top_p=request.top_p,
+        min_p=request.min_p,
+        stop=tuple(ids for text in stop if (ids := _stop_ids(model, text))),
+        chars_per_delivery=_CHARS_PER_DELIVERY if request.stream else 0,
+    )
+
+
+def _stop_ids(model: Model, text: str) -> tuple[int, ...]:
+    """A stop string's ids; none if it holds a character that can never be sampled."""
+    vocabulary = model.graph.vocabulary
+    try:
+        ids = vocabulary.encode(text).tolist()
+    except KeyError:
+        return ()
+    return () if vocabulary.unknown_id in ids else tuple(ids)
+
+
+def _template(model: Model, call: Call) -> Completion:
+    return Completion(
+        id=f"cmpl-{call.request_id}",
+        created=int(time.time()),
+        model=model.name,
+        model_version=model.version,
+        system_fingerprint=f"{model.name}-{model.version}-{model.graph.digest[:12]}",
+        choices=[],
+    )

@@ -1,0 +1,90 @@
+"""What every request goes through on its way to lanes: find the model, encode the text, hold the limits."""
+
+from nextchar.call import Call
+from nextchar.errors import InputTooLarge, InvalidRequest, Unavailable, UnknownCharacter
+from nextchar.limits import Limits
+from nextchar.metrics import Metrics
+from nextchar.repository import Model, Repository
+from nextchar.vocabulary import Ids, Vocabulary
+
+
+class Intake:
+    """The checks that need a model or the limits; all raise before any lane exists."""
+
+    def __init__(self, repository: Repository, metrics: Metrics, limits: Limits) -> None:
+        self._repository = repository
+        self._metrics = metrics
+        self._limits = limits
+        self.draining = False
+
+    def model(self, model_id: str, call: Call) -> Model:
+        """The model a call is for; the call knows it from here on.
+
+        Raises:
+            ModelNotFound: it is not served.
+            Unavailable: the server takes no new work.
+        """
+        if self.draining:
+            raise Unavailable("the server is shutting down; try another replica", code="draining")
+        model = self._repository.get(model_id)
+        call.model, call.version = model.name, model.version
+        return model
+
+    def encode(self, text: str, *, model: Model, call: Call, param: str) -> Ids:
+        """The ids of a text; unknown characters are counted.
+
+        Raises:
+            InputTooLarge: longer than one text may be.
+            UnknownCharacter: the model refuses a character, or the server is strict.
+        """
+        limit = self._limits.max_input_chars
+        if len(text) > limit:
+            raise InputTooLarge(f"{param} has {len(text)} characters, the limit is {limit}", param=param)
+        vocabulary = model.graph.vocabulary
+        try:
+            ids = vocabulary.encode(text)
+        except KeyError as error:
+            raise _unknown(error.args[0], param, "this model refuses such characters") from None
+        num_unknown = count_unknown(ids, vocabulary)
+        if num_unknown and self._limits.strict_characters:
+            position = int((ids == vocabulary.unknown_id).argmax())
+            raise _unknown(vocabulary.normalize(text)[position], param, "this server is strict")
+        self._metrics.count_unknown(call, num_unknown)
+        return ids
+
+    def check_strings(self, num_strings: int) -> None:
+        """Raises InvalidRequest (too_many_items) for more strings than a request may have."""
+        limit = self._limits.max_strings
+        if num_strings > limit:
+            raise InvalidRequest(
+                f"input has {num_strings} strings, the limit is {limit}", param="input", code="too_many_items"
+            )
+
+    def check_total(self, num_chars: int) -> None:
+        """Raises InputTooLarge for more work than one request may be."""
+        limit = self._limits.max_request_chars
+        if num_chars > limit:
+            raise InputTooLarge(
+                f"the request has {num_chars} characters in all, each string with its context; "
+                f"the limit is {limit}",
+                param="input",
+            )
+
+    def check_max_tokens(self, max_tokens: int) -> None:
+        """Raises InvalidRequest for a longer completion than allowed."""
+        limit = self._limits.max_tokens
+        if max_tokens > limit:
+            raise InvalidRequest(f"max_tokens is {max_tokens}, the limit is {limit}", param="max_tokens")
+
+
+def count_unknown(ids: Ids, vocabulary: Vocabulary) -> int:
+    """How many ids stand for a character outside the vocabulary."""
+    return 0 if vocabulary.unknown_id is None else int((ids == vocabulary.unknown_id).sum())
+
+
+def _unknown(character: str, param: str, why: str) -> UnknownCharacter:
+    shown = f"U+{ord(character):04X}"
+    return UnknownCharacter(
+        f"{param} holds {character!r} ({shown}), which is not in the model's vocabulary, and {why}",
+        param=param,
+    )

@@ -1,0 +1,49 @@
+"""The service without a server: one model file, one piece of work, for the command line."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from nextchar.batch import Outbox
+from nextchar.call import Call, Route, make_request_id
+from nextchar.lane import FOREVER
+from nextchar.limits import Limits
+from nextchar.metrics import Metrics
+from nextchar.receivers import hand_over
+from nextchar.repository import EngineOptions, PrecisionChoice, Repository, find_model
+from nextchar.service import Service
+
+_MAX_LANES = 64
+_UNBOUNDED = 2**62
+# There is nobody to protect from a long request here: it is the user's own machine.
+_LIMITS = Limits(
+    max_strings=_UNBOUNDED, max_input_chars=_UNBOUNDED, max_request_chars=_UNBOUNDED, max_tokens=_UNBOUNDED
+)
+
+
+def run_offline(
+    path: Path,
+    precision: PrecisionChoice,
+    route: Route,
+    work: Callable[[Service, str, Call], Awaitable[None]],
+) -> None:
+    """Run `work(service, model name, call)` with the model at a path.
+
+    Raises:
+        NextcharError: the model cannot be opened, or what the work raises.
+    """
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+
+        def deliver(outbox: Outbox) -> None:
+            loop.call_soon_threadsafe(hand_over, outbox)
+
+        found = find_model(path, precision)
+        options = EngineOptions(deliver, _MAX_LANES, reserved_lanes=0, max_waiting=_UNBOUNDED)
+        with Repository([found], options) as repository:
+            service = Service(repository, Metrics(), _LIMITS)
+            call = Call(route, "cli", FOREVER, make_request_id(None))
+            await work(service, found.name, call)
+
+    asyncio.run(run())

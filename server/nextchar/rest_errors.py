@@ -1,0 +1,76 @@
+"""Our errors as HTTP answers, in OpenAI's shape."""
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from nextchar.errors import (
+    ClientGone,
+    DeadlineExceeded,
+    InputTooLarge,
+    InvalidRequest,
+    ModelNotFound,
+    NextcharError,
+    QueueFull,
+    Unavailable,
+    UnknownCharacter,
+)
+
+# The first kind an error belongs to decides: status and OpenAI's error type.
+_ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
+    (UnknownCharacter, 422, "invalid_request_error"),
+    (InputTooLarge, 413, "invalid_request_error"),
+    (InvalidRequest, 400, "invalid_request_error"),
+    (ModelNotFound, 404, "invalid_request_error"),
+    (QueueFull, 429, "rate_limit_error"),
+    (Unavailable, 503, "unavailable_error"),
+    (DeadlineExceeded, 504, "timeout_error"),
+    (ClientGone, 499, "client_error"),
+    (NextcharError, 500, "server_error"),
+)
+
+
+def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
+    """The JSON of an error."""
+    _, kind = _answer(error)
+    body = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+    return {"error": body}
+
+
+def error_response(error: NextcharError) -> Response:
+    status, _ = _answer(error)
+    headers = {}
+    if isinstance(error, QueueFull | Unavailable):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return JSONResponse(error_body(error), status, headers)
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """FastAPI's handler for our errors."""
+    assert isinstance(error, NextcharError)
+    response = error_response(error)
+    if request_id := getattr(request.state, "request_id", None):
+        response.headers["X-Request-Id"] = request_id
+    return response
+
+
+async def answer_http_error(_request: Request, error: Exception) -> Response:
+    """For what the framework refuses: no such path, wrong method."""
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    body = {
+        "message": str(error.detail),
+        "type": "invalid_request_error" if error.status_code < 500 else "server_error",
+        "param": None,
+        "code": codes.get(error.status_code, "http_error"),
+    }
+    return JSONResponse({"error": body}, error.status_code, error.headers)
+
+
+async def answer_bug(_request: Request, _error: Exception) -> Response:
+    """For what nobody expected: the log has it, the client does not."""
+    return error_response(NextcharError("the server failed; the cause is in its log"))
+
+
+def _answer(error: NextcharError) -> tuple[int, str]:
+    return next((status, kind) for cls, status, kind in _ANSWERS if isinstance(error, cls))

@@ -1,0 +1,49 @@
+"""Our errors as gRPC statuses, with the details of google.rpc."""
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from nextchar.errors import (
+    ClientGone,
+    DeadlineExceeded,
+    InputTooLarge,
+    InvalidRequest,
+    ModelNotFound,
+    NextcharError,
+    QueueFull,
+    Unavailable,
+)
+
+_DOMAIN = "nextchar"
+_DETAILS_KEY = "grpc-status-details-bin"
+
+# The first kind an error belongs to decides.
+_CODES: tuple[tuple[type[NextcharError], grpc.StatusCode], ...] = (
+    (InputTooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT),
+    (ModelNotFound, grpc.StatusCode.NOT_FOUND),
+    (QueueFull, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (Unavailable, grpc.StatusCode.UNAVAILABLE),
+    (DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (ClientGone, grpc.StatusCode.CANCELLED),
+    (NextcharError, grpc.StatusCode.INTERNAL),
+)
+
+
+async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None:
+    """End a call with an error; never returns."""
+    code = next(code for cls, code in _CODES if isinstance(error, cls))
+    status = status_pb2.Status(code=code.value[0], message=error.message)
+    details: list[object] = [error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN)]
+    if error.param is not None:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, QueueFull | Unavailable):
+        delay = duration_pb2.Duration(seconds=error.retry_after_seconds)
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    await context.abort(code, error.message, ((_DETAILS_KEY, status.SerializeToString()),))

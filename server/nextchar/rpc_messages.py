@@ -1,0 +1,27 @@
+"""Between protobuf messages and our schemas. The names are the same, so nothing is spelled out here."""
+
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+from pydantic import BaseModel
+
+M = TypeVar("M", bound=Message)
+
+
+def to_dict(message: Message) -> dict[str, Any]:
+    """The fields that are set."""
+    return {field.name: list(value) if field.is_repeated else value for field, value in message.ListFields()}
+
+
+def to_message(answer: BaseModel, message_type: type[M]) -> M:
+    """An answer as a message; what is None stays unset."""
+    message: M = message_type(**_wrap_maps(answer.model_dump(exclude_none=True)))
+    return message
+
+
+def _wrap_maps(value: dict[str, Any]) -> dict[str, Any]:
+    """A list of maps is a list of messages that hold a map each."""
+    for choice in value.get("choices", ()):
+        if logprobs := choice.get("logprobs"):
+            logprobs["top_logprobs"] = [{"logprobs": top} for top in logprobs["top_logprobs"]]
+    return value

@@ -1,0 +1,67 @@
+"""The gRPC server around the door: limits, keepalive, health, reflection."""
+
+import asyncio
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from nextchar.pb import nextchar_pb2, nextchar_pb2_grpc
+from nextchar.rpc import RpcDoor
+from nextchar.service import Service
+
+NAME = nextchar_pb2.DESCRIPTOR.services_by_name["Nextchar"].full_name
+_WATCH_SECONDS = 0.25
+
+
+class RpcServer:
+    """A server of nextchar.v1 with health Check and Watch, and reflection."""
+
+    def __init__(
+        self, service: Service, *, address: str, max_message_bytes: int, request_timeout_seconds: float
+    ) -> None:
+        self._service = service
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            options=(
+                ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
+                ("grpc.max_receive_message_length", max_message_bytes),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+            )
+        )
+        door = RpcDoor(service, request_timeout_seconds=request_timeout_seconds)
+        nextchar_pb2_grpc.add_NextcharServicer_to_server(door, self._server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        self.port = self._server.add_insecure_port(address)
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._server.start()
+        self._following = asyncio.create_task(self._follow())
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Refuse new calls at once; running ones have `grace_seconds`."""
+        await self._tell(serving=False)
+        await self._server.stop(grace_seconds)
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        """Keep the health status as the service is, for those who watch it."""
+        told: bool | None = None
+        while True:
+            if self._service.ready is not told:
+                told = self._service.ready
+                await self._tell(serving=told)
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _tell(self, *, serving: bool) -> None:
+        status = (
+            health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
+        for name in ("", NAME):
+            await self._health.set(name, status)

@@ -1,0 +1,52 @@
+"""The server's settings: one field each, from the environment (NEXTCHAR_…) or a flag of `nextchar serve`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nextchar.limits import Limits
+from nextchar.repository import PrecisionChoice
+
+_LIMITS = Limits()
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Read once at the edge. A flag beats the environment, which beats the default."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXTCHAR_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    http_port: Port = Field(8000, description="The port of REST.")
+    grpc_port: Port = Field(8001, description="The port of gRPC.")
+    metrics_port: Port = Field(8002, description="The port of Prometheus metrics.")
+    models: Path = Field(Path("models"), description="The folder of models: <name>/<version>/.")
+    precision: PrecisionChoice = Field("auto", description="Which step graph: auto, int8 or float32.")
+    max_lanes: int = Field(64, ge=1, le=4096, description="Rows of a model's batch.")
+    reserved_lanes: int = Field(8, ge=0, description="Rows that bulk scoring leaves to live requests.")
+    max_waiting: int = Field(8192, ge=1, description="Strings that may wait for a row, by model.")
+    max_strings: int = Field(_LIMITS.max_strings, ge=1, description="Strings in one score request.")
+    max_input_chars: int = Field(_LIMITS.max_input_chars, ge=1, description="Characters of one text.")
+    max_request_chars: int = Field(
+        _LIMITS.max_request_chars, ge=1, description="Characters of one request, strings with contexts."
+    )
+    max_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Characters of one completion.")
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes of one request's body.")
+    strict_characters: bool = Field(
+        False, description="Refuse characters outside the vocabulary instead of counting them."
+    )
+    request_timeout_seconds: float = Field(60.0, gt=0, description="The longest a request may take.")
+    shutdown_timeout_seconds: float = Field(20.0, ge=0, description="How long running requests may finish.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            max_strings=self.max_strings,
+            max_input_chars=self.max_input_chars,
+            max_request_chars=self.max_request_chars,
+            max_tokens=self.max_tokens,
+            strict_characters=self.strict_characters,
+        )

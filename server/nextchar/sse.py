@@ -1,0 +1,62 @@
+"""A completion as server-sent events, as OpenAI's clients read them."""
+
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from nextchar.errors import NextcharError
+from nextchar.rest_errors import error_body
+from nextchar.schemas import Completion
+
+_DONE = b"data: [DONE]\n\n"
+
+logger = logging.getLogger(__name__)
+
+
+async def events(
+    first: Completion, rest: AsyncIterator[Completion], *, include_usage: bool
+) -> AsyncGenerator[bytes]:
+    """The events of a completion. One that fails ends with an error event and without [DONE]."""
+    try:
+        for piece in _split_usage(first, include_usage):
+            yield _event(piece.model_dump_json())
+        async for completion in rest:
+            for piece in _split_usage(completion, include_usage):
+                yield _event(piece.model_dump_json())
+        yield _DONE
+    except NextcharError as error:
+        yield _event(json.dumps(error_body(error)))
+    except Exception:
+        logger.exception("a stream failed")
+        yield _event(json.dumps(error_body(NextcharError("the server failed; the cause is in its log"))))
+
+
+def _split_usage(piece: Completion, include_usage: bool) -> list[Completion]:
+    """OpenAI sends usage in an event of its own, and only if asked for."""
+    if piece.usage is None:
+        return [piece]
+    text = piece.model_copy(update={"usage": None})
+    return [text, piece.model_copy(update={"choices": []})] if include_usage else [text]
+
+
+def _event(text: str) -> bytes:
+    return f"data: {text}\n\n".encode()
+
+
+class EventStream(StreamingResponse):
+    """A response of events; its source is closed at once when the client leaves, not at some later time."""
+
+    def __init__(self, source: AsyncGenerator[bytes], pieces: AsyncGenerator[Completion]) -> None:
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(source, media_type="text/event-stream", headers=headers)
+        self._open = (source, pieces)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            for generator in self._open:
+                await generator.aclose()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from prometheus_client import start_http_server
+from prometheus_client import disable_created_metrics, start_http_server
 
 from nextchar.batch import Outbox
 from nextchar.errors import CannotListen
@@ -42,6 +42,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         ModelFileError: there are no models, or one cannot be trusted.
         CannotListen: a port is taken.
     """
+    disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for every one, that nothing reads
     metrics = Metrics()
     paths = find_models(settings.models, settings.precision)
     with Repository(paths, _engine_options(settings)) as repository:

@@ -56,6 +56,7 @@ class Completer:
         """A lane's deliveries, each with how many characters are sampled so far, observed as they pass."""
         stream = lane.receiver = Stream()
         num_given, num_seen, previous = len(lane.given), 0, 0.0
+        streamed = lane.sampling is not None and lane.sampling.chars_per_delivery > 0
         model.engine.submit([lane])
         try:
             async for delivery in stream:
@@ -66,10 +67,11 @@ class Completer:
                 self._metrics.count_chars(call, fed=fed, sampled=sampled)
                 if sampled and previous:
                     self._metrics.observe_inter_char(call, (now - previous) / sampled)
-                elif sampled:
+                elif sampled and streamed:
                     self._metrics.observe_first_char(call)
+                previous = now if sampled and streamed else previous
+                if delivery.last:
                     self._metrics.observe_queue(call, lane.joined - lane.submitted)
-                previous = now if sampled else previous
                 yield delivery, max(0, num_seen - num_given)
         except BaseException:  # also the caller who stops listening
             model.engine.cancel([lane])

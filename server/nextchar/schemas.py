@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from nextchar.errors import InvalidRequest
 
@@ -14,6 +15,7 @@ MAX_STOPS = 4
 MAX_TOP_LOGPROBS = 20
 R = TypeVar("R", bound=BaseModel)
 
+_MAX_SHOWN = 40
 _MIN_SEED, _MAX_SEED = -(2**63), 2**63 - 1
 
 
@@ -208,12 +210,19 @@ def validated(make: Callable[[], R]) -> R:
     try:
         return make()
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-    kind, location = first["type"], first["loc"]
-    param = ".".join(str(part) for part in location) or None
+        raise _explain(error.errors(include_url=False)[0]) from None
+
+
+def _explain(first: ErrorDetails) -> InvalidRequest:
+    kind, message = first["type"], first["msg"]
+    param = ".".join(str(part) for part in first["loc"]) or None
     if kind == "extra_forbidden":
-        raise InvalidRequest(f"unknown field {param!r}", param=param, code="unknown_field")
+        return InvalidRequest(f"unknown field {param!r}", param=param, code="unknown_field")
     if kind == "json_invalid":
-        raise InvalidRequest(f"the body is not valid JSON: {first['msg']}", code="invalid_json")
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    raise InvalidRequest(f"{param or 'the body'}: {message}", param=param)
+        detail = message.removeprefix("Invalid JSON: ")
+        return InvalidRequest(f"the body is not valid JSON: {detail}", code="invalid_json")
+    shown = f"{param or 'the body'}: {message[:1].lower()}{message[1:]}"
+    given = first["input"]
+    if isinstance(given, bool | int | float) or (isinstance(given, str) and len(given) <= _MAX_SHOWN):
+        shown += f", is {given!r}"
+    return InvalidRequest(shown, param=param)

@@ -25,7 +25,7 @@ def joined_logprobs(deliveries: Sequence[Delivery], num_skipped: int) -> Doubles
 def make_score(index: int, logprobs: Doubles, num_chars: int, num_unknown: int, card: Card) -> Score:
     """A string's score from the log-probabilities of its symbols; an empty one has 0 bits a character."""
     logprob = math.fsum(logprobs)
-    nats = -logprob / max(1, len(logprobs))
+    nats = max(0.0, -logprob / max(1, len(logprobs)))
     return Score(
         index=index,
         logprob=logprob,

@@ -1,0 +1,91 @@
+"""A real server in this process: real sockets on loopback, its own event loop in its own thread."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+
+from nextchar.app import App, running
+from nextchar.pb import nextchar_pb2_grpc
+from nextchar.settings import Settings
+
+_START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running server and how to reach it."""
+
+    app: App
+    loop: asyncio.AbstractEventLoop
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.app.http_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://127.0.0.1:{self.app.metrics_port}/metrics"
+
+    @property
+    def grpc_address(self) -> str:
+        return f"127.0.0.1:{self.app.grpc_port}"
+
+    def post(self, path: str, body: Any) -> httpx.Response:
+        return httpx.post(self.url + path, json=body, timeout=30)
+
+    @contextmanager
+    def stub(self) -> Iterator[nextchar_pb2_grpc.NextcharStub]:
+        with grpc.insecure_channel(self.grpc_address) as channel:
+            yield nextchar_pb2_grpc.NextcharStub(channel)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A metric's value as the metrics port tells it; 0 if it is not there."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        text = httpx.get(self.metrics_url, timeout=30).text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+@contextmanager
+def live_server(models: Path, **settings: Any) -> Iterator[LiveServer]:
+    """A server of the models in a folder, on free ports, for as long as the context lasts."""
+    made = Settings(models=models, http_port=0, grpc_port=0, metrics_port=0, **settings)
+    started: list[LiveServer] = []
+    errors: list[BaseException] = []
+    up, stop = threading.Event(), asyncio.Event()
+
+    async def run() -> None:
+        try:
+            async with running(made) as app:
+                started.append(LiveServer(app, asyncio.get_running_loop(), made))
+                up.set()
+                await stop.wait()
+        except BaseException as error:
+            errors.append(error)
+            up.set()
+            raise
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), name="live-server")
+    thread.start()
+    assert up.wait(_START_SECONDS)
+    if errors:
+        thread.join()
+        raise errors[0]
+    try:
+        yield started[0]
+    finally:
+        started[0].loop.call_soon_threadsafe(stop.set)
+        thread.join()

@@ -1,0 +1,28 @@
+"""Side-by-side measuring: contenders take turns, the median of the rounds counts.
+
+Two shared cores are noisy, so only ratios of figures from one run mean anything.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+Work = Callable[[], int]  # does some work, returns how many characters it was
+
+
+def rates(contenders: dict[str, Work], *, rounds: int = 5, seconds: float = 0.4) -> dict[str, float]:
+    """Characters per second of each contender: the median over rounds in which they take turns."""
+    for work in contenders.values():
+        work()  # first calls allocate
+    seen: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, work in contenders.items():
+            seen[name].append(_rate(work, seconds))
+    return {name: statistics.median(values) for name, values in seen.items()}
+
+
+def _rate(work: Work, seconds: float) -> float:
+    count, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        count += work()
+    return count / elapsed

@@ -12,7 +12,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, NextcharError
 from nextchar.lane import Delivery, Finish, Lane, Priority
 from nextchar.runner import StepRunner
-from nextchar.sampler import Doubles, Indices, draw, filtered_weights, log_softmax, top
+from nextchar.sampler import Doubles, Indices, Softmax, draw, tempered, top, truncated, without
 from nextchar.slab import MAX_TOP, LaneSlab
 
 Outbox = list[tuple[Lane, Delivery]]
@@ -47,6 +47,7 @@ class Batch:
     def leave(self, lane: Lane) -> None:
         """Take a live lane's row away."""
         row, last = lane.row, len(self.lanes) - 1
+        self._slab.leave(lane)
         moved = self.lanes.pop()
         if row != last:
             self._slab.move(last, row)
@@ -64,52 +65,73 @@ class Batch:
         started = time.perf_counter()
         self._runner.step(n)
         stepped = time.perf_counter()
-        logprobs = log_softmax(self._runner.logits[:n])
-        drawing = self._advance(logprobs, n)
-        outbox = self._collect(logprobs, drawing, time.monotonic())
+        softmax = Softmax(self._runner.logits[:n])
+        drawing = self._advance(softmax, n)
+        outbox = self._collect(softmax, drawing, n)
         self._stats.add_step(n, stepped - started, time.perf_counter() - stepped)
         return outbox
 
-    def _advance(self, logprobs: Doubles, n: int) -> Indices:
+    def _advance(self, softmax: Softmax, n: int) -> Indices:
         """Fill each row's position and choose what it reads next; the rows that drew."""
         slab, rows = self._slab, self._rows[:n]
         cursor = slab.cursor[:n]
-        drawing = np.flatnonzero(cursor >= slab.num_given[:n])
+        # A row past its given ids draws; one that only wants the distribution keeps any symbol there.
+        drawing = (cursor >= slab.num_given[:n]).nonzero()[0] if slab.num_sampling else self._rows[:0]
         if len(drawing):
-            slab.symbols[drawing, cursor[drawing]] = self._draw(logprobs, drawing)
+            slab.symbols[drawing, cursor[drawing]] = self._draw(softmax, drawing)
         chosen = slab.symbols[rows, cursor]
-        slab.logprobs[rows, cursor] = logprobs[rows, chosen]
-        self._keep_top(logprobs, n)
+        slab.logprobs[rows, cursor] = softmax.logprobs_of(rows, chosen)
+        if slab.num_topped:
+            self._keep_top(softmax, n)
         self._runner.ids[:n] = chosen
         cursor += 1
         return drawing
 
-    def _draw(self, logprobs: Doubles, rows: Indices) -> Indices:
-        slab = self._slab
-        candidates = logprobs[rows]
-        if self._vocabulary.unknown_id is not None:
-            candidates[:, self._vocabulary.unknown_id] = -np.inf  # there is no character to show for it
-        weights = filtered_weights(candidates, slab.filters(rows))
-        return draw(weights, slab.uniforms[rows, slab.cursor[rows]], slab.temperature[rows] == 0)
+    def _draw(self, softmax: Softmax, rows: Indices) -> Indices:
+        slab, everyone = self._slab, len(rows) == len(softmax.shifted)
+        which = slice(len(rows)) if everyone else rows
+        weights = self._weights(softmax, which)
+        if slab.num_filtered:
+            filtered = slab.filtered[which].nonzero()[0]
+            weights[filtered] = truncated(weights[filtered], slab.filters(rows[filtered]))
+        greedy = slab.greedy[which] if slab.num_greedy else None
+        return draw(weights, slab.uniforms[rows, slab.cursor[which]], greedy)
 
-    def _keep_top(self, logprobs: Doubles, n: int) -> None:
+    def _weights(self, softmax: Softmax, which: Indices | slice) -> Doubles:
+        """What each symbol weighs in the draw; the unknown symbol nothing: no character shows it.
+
+        A row takes the same path to the same bits whatever the others ask for.
+        """
+        shifted, unknown = softmax.shifted[which], self._vocabulary.unknown_id
+        if unknown is not None and (shifted[:, unknown] == 0).any():
+            shifted = without(unknown, shifted)
+            weights = tempered(shifted, self._slab.temperature[which])
+        elif self._slab.num_tempered:
+            weights = tempered(shifted, self._slab.temperature[which])
+        else:
+            weights = softmax.weights[which]
+        if unknown is not None:
+            weights[:, unknown] = 0.0
+        return weights
+
+    def _keep_top(self, softmax: Softmax, n: int) -> None:
         rows = np.flatnonzero(self._slab.num_top[:n])
-        if len(rows):
-            wanted = logprobs[rows]
-            ids = top(wanted, MAX_TOP)
-            cursor, k = self._slab.cursor[rows], ids.shape[1]
-            self._slab.top_ids[rows, cursor, :k] = ids
-            self._slab.top_logprobs[rows, cursor, :k] = np.take_along_axis(wanted, ids, axis=1)
+        logprobs = softmax.logprobs(rows)
+        ids = top(logprobs, MAX_TOP)
+        cursor, k = self._slab.cursor[rows], ids.shape[1]
+        self._slab.top_ids[rows, cursor, :k] = ids
+        self._slab.top_logprobs[rows, cursor, :k] = np.take_along_axis(logprobs, ids, axis=1)
 
-    def _collect(self, logprobs: Doubles, drawing: Indices, now: float) -> Outbox:
+    def _collect(self, softmax: Softmax, drawing: Indices, n: int) -> Outbox:
         """Look at the rows where something happened; the lanes that are done leave."""
-        slab, n = self._slab, len(logprobs)
+        slab, now = self._slab, time.monotonic()
         events = slab.cursor[:n] >= slab.event_at[:n]
-        events[drawing] |= slab.triggers[drawing, self._runner.ids[drawing]]
-        events |= slab.deadline[:n] <= now
+        if slab.num_stopping:
+            events[drawing] |= slab.triggers[drawing, self._runner.ids[drawing]]
+        events[slab.late(n, now)] = True
         looked = [
-            (lane, self._look(lane, logprobs[lane.row], now))
-            for lane in [self.lanes[row] for row in np.flatnonzero(events)]
+            (lane, self._look(lane, softmax, now))
+            for lane in [self.lanes[row] for row in events.nonzero()[0]]
         ]
         outbox = [(lane, delivery) for lane, delivery in looked if delivery is not None]
         for lane, delivery in outbox:
@@ -117,7 +139,7 @@ class Batch:
                 self.leave(lane)
         return outbox
 
-    def _look(self, lane: Lane, logprobs: Doubles, now: float) -> Delivery | None:
+    def _look(self, lane: Lane, softmax: Softmax, now: float) -> Delivery | None:
         """What an event means for a lane; None for a trigger that completed no stop string."""
         slab, row = self._slab, lane.row
         num_stop = self._num_stop(lane)
@@ -127,7 +149,8 @@ class Batch:
         if full and lane.all_planned and not lane.wants_distribution:
             return slab.take(row, lane, finish=Finish.LENGTH if lane.sampling else Finish.GIVEN)
         if full and lane.all_planned and slab.end[row] > slab.num_given[row]:
-            return slab.take(row, lane, finish=Finish.GIVEN, distribution=logprobs.copy())
+            distribution = softmax.logprobs(slice(row, row + 1))[0]
+            return slab.take(row, lane, finish=Finish.GIVEN, distribution=distribution)
         if lane.deadline <= now:
             return lane.failed(DeadlineExceeded("the request did not finish within its time limit"))
         if slab.cursor[row] < slab.event_at[row]:
@@ -144,7 +167,7 @@ class Batch:
 
     def _num_stop(self, lane: Lane) -> int:
         """How many of the last drawn ids are an end symbol or a stop string, so that the lane is done."""
-        if lane.sampling is None:
+        if lane.sampling is None or not (lane.sampling.stop or self._vocabulary.end_id is not None):
             return 0
         drawn = self._slab.drawn(lane.row)
         if not drawn:
@@ -156,6 +179,8 @@ class Batch:
     def fail(self, error: NextcharError) -> Outbox:
         """End every lane with an error."""
         outbox = [(lane, lane.failed(error)) for lane in self.lanes]
+        for lane in self.lanes:
+            self._slab.leave(lane)
         self.lanes.clear()
         self.num_bulk = 0
         return outbox

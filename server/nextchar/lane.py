@@ -35,7 +35,7 @@ class Finish(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a lane draws characters; see `sampler.Filters` for the parameters' ranges.
+    """How a lane draws characters; `temperature` 0 is greedy; see `sampler.Filters` for the others.
 
     `stop` are strings as ids, none empty. `chars_per_delivery` 0 delivers only full chunks and the end;
     otherwise the first character is delivered at once and the rest in groups of that size.
@@ -49,6 +49,11 @@ class Sampling:
     min_p: float = 0.0
     stop: tuple[tuple[int, ...], ...] = ()
     chars_per_delivery: int = 0
+
+    @property
+    def filters(self) -> bool:
+        """Whether some symbols are kept out of a draw."""
+        return self.temperature > 0 and (self.top_k > 0 or self.top_p < 1 or self.min_p > 0)
 
     @property
     def max_stop(self) -> int:

@@ -18,65 +18,87 @@ _DRAWS_PER_BLOCK = 4  # Philox 4x64 gives four numbers for each value of its cou
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Sampling parameters of some rows, each an array [rows].
+    """Which symbols some rows may draw, each an array [rows].
 
-    `temperature` ≥ 0 (0 is greedy), `top_k` ≥ 0 (0 is off), 0 < `top_p` ≤ 1 (1 is off),
-    0 ≤ `min_p` < 1 (0 is off).
+    `top_k` ≥ 0 (0 is off), 0 < `top_p` ≤ 1 (1 is off), 0 ≤ `min_p` ≤ 1 (0 is off).
     """
 
-    temperature: Doubles
     top_k: Indices
     top_p: Doubles
     min_p: Doubles
 
 
+class Softmax:
+    """The distributions of logits [rows, symbols], in the pieces that are needed anyway.
+
+    `shifted` are the logits minus their row's largest, `weights` their exponentials (so the largest is
+    1), `log_totals` [rows] the logarithm of each row's sum of weights.
+    """
+
+    __slots__ = ("log_totals", "shifted", "weights")
+
+    def __init__(self, logits: NDArray[np.float32]) -> None:
+        self.shifted: Doubles = logits.astype(np.float64)
+        self.shifted -= np.maximum.reduce(self.shifted, axis=1, keepdims=True)
+        self.weights: Doubles = np.exp(self.shifted)
+        self.log_totals: Doubles = np.log(np.add.reduce(self.weights, axis=1))
+
+    def logprobs(self, rows: Indices | slice) -> Doubles:
+        """Natural log-probabilities [rows, symbols] of some rows."""
+        result: Doubles = self.shifted[rows] - self.log_totals[rows, None]
+        return result
+
+    def logprobs_of(self, rows: Indices, ids: Indices) -> Doubles:
+        """The log-probability [rows] of one symbol in each of some rows."""
+        result: Doubles = self.shifted[rows, ids] - self.log_totals[rows]
+        return result
+
+
 def log_softmax(logits: NDArray[np.float32]) -> Doubles:
     """Natural log-probabilities [rows, symbols] of logits [rows, symbols]."""
-    shifted: Doubles = logits.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted
+    return Softmax(logits).logprobs(slice(None))
 
 
-def filtered_weights(logprobs: Doubles, filters: Filters) -> Doubles:
-    """Unnormalised probabilities [rows, symbols] after temperature, top_k, top_p, min_p, in that order.
+def without(symbol: int, shifted: Doubles) -> Doubles:
+    """Shifted logits in which one symbol has no weight; the largest of the others is 0."""
+    result = shifted.copy()
+    result[:, symbol] = -np.inf
+    if (shifted[:, symbol] == 0).any():  # the symbol was the largest somewhere
+        result -= np.maximum.reduce(result, axis=1, keepdims=True)
+    return result
 
-    Rows with temperature 0 are left at temperature 1: `draw` takes their largest.
-    """
-    temperature = np.where(filters.temperature > 0, filters.temperature, 1.0)
-    scaled = logprobs / temperature[:, None]
-    weights: Doubles = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    rows = np.flatnonzero((filters.top_k > 0) | (filters.top_p < 1) | (filters.min_p > 0))
-    if len(rows):
-        weights[rows] = _truncate(weights[rows], filters, rows)
+
+def tempered(shifted: Doubles, temperature: Doubles) -> Doubles:
+    """Weights [rows, symbols] of shifted logits at temperatures [rows] > 0; the largest is 1."""
+    weights: Doubles = np.exp(shifted / temperature[:, None])
     return weights
 
 
-def _truncate(weights: Doubles, filters: Filters, rows: Indices) -> Doubles:
+def truncated(weights: Doubles, filters: Filters) -> Doubles:
+    """Weights [rows, symbols] after top_k, top_p and min_p, in that order; the largest always stays."""
     order = np.argsort(-weights, axis=1, kind="stable")
     ranked = np.take_along_axis(weights, order, axis=1)
     rank = np.arange(weights.shape[1])
-    top_k = filters.top_k[rows, None]
+    top_k, top_p, min_p = filters.top_k[:, None], filters.top_p[:, None], filters.min_p[:, None]
     ranked[(top_k > 0) & (rank >= top_k)] = 0.0
     before = np.cumsum(ranked, axis=1) - ranked
     # The smallest set whose probability reaches top_p: a symbol stays while those before it fall short.
-    top_p = filters.top_p[rows, None]
     ranked[(top_p < 1) & (before >= top_p * ranked.sum(axis=1, keepdims=True))] = 0.0
-    ranked[ranked < filters.min_p[rows, None] * ranked[:, :1]] = 0.0
+    ranked[ranked < min_p * ranked[:, :1]] = 0.0
     result = np.empty_like(ranked)
     np.put_along_axis(result, order, ranked, axis=1)
     return result
 
 
-def draw(weights: Doubles, uniforms: Doubles, greedy: NDArray[np.bool_]) -> Indices:
+def draw(weights: Doubles, uniforms: Doubles, greedy: NDArray[np.bool_] | None = None) -> Indices:
     """One symbol a row by inverse CDF; rows marked greedy take the largest weight (first of equals).
 
     `weights` [rows, symbols] ≥ 0 with a positive sum, `uniforms` [rows] in [0, 1).
     """
-    cumulative = np.cumsum(weights, axis=1)
+    cumulative = np.add.accumulate(weights, axis=1)
     target = uniforms * cumulative[:, -1]
-    drawn: Indices = (cumulative <= target[:, None]).sum(axis=1)
-    if greedy.any():
+    drawn: Indices = (cumulative > target[:, None]).argmax(axis=1)
+    if greedy is not None:
         drawn[greedy] = weights[greedy].argmax(axis=1)
     return drawn
 

@@ -8,12 +8,14 @@ Memory is `max_lanes` times a constant.
 
 import numpy as np
 
-from nextchar.lane import FOREVER, Delivery, Finish, Lane
+from nextchar.lane import FOREVER, Delivery, Finish, Lane, Sampling
 from nextchar.sampler import Doubles, Filters, Indices, uniforms
 from nextchar.vocabulary import Vocabulary
 
 CHUNK = 128
 MAX_TOP = 20
+_NO_ROWS: Indices = np.empty(0, dtype=np.int64)
+_PLAIN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
 
 
 class LaneSlab:
@@ -33,28 +35,56 @@ class LaneSlab:
         self.delivered = np.zeros(max_lanes, dtype=np.int64)
         self.num_top = np.zeros(max_lanes, dtype=np.int64)
         self.deadline = np.full(max_lanes, FOREVER)
-        self.temperature = np.ones(max_lanes)
+        self.temperature = np.ones(max_lanes)  # 1 where greedy: its largest is the same at every other
+        self.greedy = np.zeros(max_lanes, dtype=np.bool_)
+        self.filtered = np.zeros(max_lanes, dtype=np.bool_)
         self.top_k = np.zeros(max_lanes, dtype=np.int64)
         self.top_p = np.ones(max_lanes)
         self.min_p = np.zeros(max_lanes)
         self.triggers = np.zeros((max_lanes, vocabulary.num_outputs), dtype=np.bool_)
         self._arrays = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
+        # How many live rows need a part of the step, so that it is skipped when none does.
+        self.num_sampling = self.num_tempered = self.num_filtered = self.num_greedy = 0
+        self.num_stopping = self.num_topped = 0
+        self.earliest_deadline = FOREVER
 
     def join(self, row: int, lane: Lane) -> None:
         """Put a lane's parameters into a row and fill its first chunk."""
         self.num_top[row] = lane.num_top
         self.deadline[row] = lane.deadline
+        self.earliest_deadline = min(self.earliest_deadline, lane.deadline)
         self.triggers[row] = False
-        # A lane that does not sample is greedy: its one "draw" beside the distribution is thrown away.
-        self.temperature[row], self.top_k[row], self.top_p[row], self.min_p[row] = 0.0, 0, 1.0, 0.0
+        s = lane.sampling or _PLAIN
+        self.temperature[row], self.greedy[row] = s.temperature or 1.0, s.temperature == 0
+        self.top_k[row], self.top_p[row], self.min_p[row] = s.top_k, s.top_p, s.min_p
+        self.filtered[row] = s.filters
         if lane.sampling is not None:
-            s = lane.sampling
-            self.temperature[row], self.top_k[row] = s.temperature, s.top_k
-            self.top_p[row], self.min_p[row] = s.top_p, s.min_p
             self.triggers[row, [stop[-1] for stop in s.stop]] = True
             if self._vocabulary.end_id is not None:
                 self.triggers[row, self._vocabulary.end_id] = True
+        self._count(lane, 1)
         self.fill(row, lane)
+
+    def leave(self, lane: Lane) -> None:
+        """A lane's row is not live any more."""
+        self._count(lane, -1)
+
+    def _count(self, lane: Lane, by: int) -> None:
+        s = lane.sampling
+        self.num_topped += by * (lane.num_top > 0)
+        if s is not None:
+            self.num_sampling += by
+            self.num_greedy += by * (s.temperature == 0)
+            self.num_tempered += by * (s.temperature not in (0.0, 1.0))
+            self.num_filtered += by * s.filters
+            self.num_stopping += by * (bool(s.stop) or self._vocabulary.end_id is not None)
+
+    def late(self, num_live: int, now: float) -> Indices:
+        """The live rows whose deadline has passed."""
+        if now < self.earliest_deadline:
+            return _NO_ROWS
+        self.earliest_deadline = self.deadline[:num_live].min(initial=FOREVER)
+        return np.flatnonzero(self.deadline[:num_live] <= now)
 
     def fill(self, row: int, lane: Lane) -> None:
         """Start a row's next chunk: given ids that are left, random numbers for the rest."""
@@ -127,5 +157,5 @@ class LaneSlab:
             array[target] = array[source]
 
     def filters(self, rows: Indices) -> Filters:
-        """The sampling parameters of some rows."""
-        return Filters(self.temperature[rows], self.top_k[rows], self.top_p[rows], self.min_p[rows])
+        """Which symbols some rows may draw."""
+        return Filters(self.top_k[rows], self.top_p[rows], self.min_p[rows])

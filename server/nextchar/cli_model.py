@@ -54,9 +54,10 @@ def score(
         if as_json:
             click.echo(answer.model_dump_json(indent=2))
             return
-        click.echo("   logprob  bits/char  chars  unknown  text")
+        click.echo("   logprob  bits/char  percentile  chars  unknown  text")
         for item, text in zip(answer.data, strings, strict=True):
-            counts = f"{item.num_chars:6d} {item.num_unknown:8d}"
+            rank = "" if item.percentile is None else f"{item.percentile:.1f}"
+            counts = f"{rank:>11} {item.num_chars:6d} {item.num_unknown:8d}"
             click.echo(f"{item.logprob:10.3f} {item.bits_per_char:10.3f} {counts}  {text!r}")
             for char in item.chars or ():
                 shown = f"<{char.special}>" if char.special else repr(char.char)

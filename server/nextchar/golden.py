@@ -66,5 +66,5 @@ def _step_logprobs(graph: ModelGraph, read: Ids) -> Doubles:
 
 
 def _sequence_logprobs(graph: ModelGraph, read: Ids) -> Doubles:
-    logits = run_sequence(graph, read)
+    logits, _ = run_sequence(graph, read)
     return log_softmax(logits.reshape(-1, logits.shape[-1])).reshape(logits.shape)

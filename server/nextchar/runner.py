@@ -187,12 +187,18 @@ def _bind_output(binding: ort.IOBinding, name: str, array: NDArray[np.generic]) 
     binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
 
 
-def run_sequence(graph: ModelGraph, ids: Ids) -> Floats:
-    """Logits [batch, time, num_outputs] of ids [batch, time] by a sequence graph, from zero states."""
-    feeds: dict[str, NDArray[np.generic]] = {"ids": ids}
-    for name in graph.card.states:
-        shape = graph.signature.inputs[name].shape
-        feeds[name] = np.zeros((int(shape[0] or 1), len(ids), int(shape[-1] or 0)), dtype=np.float32)
-    (logits,) = graph.session.run(["logits"], feeds)
-    result: Floats = logits
-    return result
+def run_sequence(
+    graph: ModelGraph, ids: Ids, states: dict[str, Floats] | None = None
+) -> tuple[Floats, dict[str, Floats]]:
+    """Logits [batch, time, num_outputs] of ids [batch, time] by a sequence graph, and the states after.
+
+    Without `states`, from before any character.
+    """
+    if states is None:
+        states = {}
+        for name in graph.card.states:
+            shape = graph.signature.inputs[name].shape
+            states[name] = np.zeros((int(shape[0] or 1), len(ids), int(shape[-1] or 0)), dtype=np.float32)
+    outputs = ["logits", *graph.card.states.values()]
+    logits, *new = graph.session.run(outputs, {"ids": ids, **states})
+    return logits, dict(zip(graph.card.states, new, strict=True))

@@ -12,6 +12,8 @@
               divided by their characters, the end of a string counting as one.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -31,6 +33,13 @@ _CHUNK = 256  # time steps per call: bounds memory
 
 def stream_loss(model: CharRNN, ids: NDArray[np.int64], *, before: NDArray[np.int64]) -> float:
     """Mean nats per character of `ids` int64 [n], read after `before`, under the protocol `stream`."""
+    return _mean_loss(model, *stream_matrices(ids, before=before, begin_id=model.config.num_inputs - 1))
+
+
+def stream_matrices(
+    ids: NDArray[np.int64], *, before: NDArray[np.int64], begin_id: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What the protocol `stream` reads and predicts: ids [time, lanes], targets with IGNORED."""
     lanes = max(1, min(MAX_LANES, len(ids) // _MIN_LANE_CHARS))
     warm = min(WARM_CHARS, len(before))
     whole = np.concatenate([before[len(before) - warm :], ids])
@@ -41,9 +50,9 @@ def stream_loss(model: CharRNN, ids: NDArray[np.int64], *, before: NDArray[np.in
         start = lane * width  # of this lane's text in `ids`; its warm-up starts there in `whole`
         piece = whole[start : start + warm + width]
         inputs[1 : len(piece), lane] = piece[:-1]
-        inputs[0, lane] = model.config.num_inputs - 1  # begin
+        inputs[0, lane] = begin_id
         targets[warm : len(piece), lane] = piece[warm:]
-    return _mean_loss(model, inputs, targets)
+    return inputs, targets
 
 
 def window_loss(model: CharRNN, ids: NDArray[np.int64], *, window: int = 256) -> float:
@@ -59,8 +68,14 @@ def window_loss(model: CharRNN, ids: NDArray[np.int64], *, window: int = 256) ->
 @torch.no_grad()
 def line_loss(model: CharRNN, lines: EncodedLines) -> float:
     """Mean nats per symbol, characters and ends, under the protocol `line`."""
-    total = sum(_lanes_loss(model, *lines.matrices(rows)) for rows in lines.by_length(_LINE_BATCH_SYMBOLS))
+    total = sum(_lanes_loss(model, *matrices) for matrices in line_matrices(lines))
     return total / lines.num_symbols
+
+
+def line_matrices(lines: EncodedLines) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """What the protocol `line` reads and predicts, in groups of lines of about one length."""
+    for rows in lines.by_length(_LINE_BATCH_SYMBOLS):
+        yield lines.matrices(rows)
 
 
 @torch.no_grad()

@@ -42,7 +42,9 @@ def describe_quality(quality: list[Quality]) -> list[str]:
         f"{entry.bits_per_char:.4f} bits per character ({entry.num_chars:,} characters)"
         for entry in quality
     ]
-    ngram = next(entry for entry in quality if entry.name == NGRAM)
+    ngram = next((entry for entry in quality if entry.name == NGRAM), None)
+    if ngram is None:
+        return [*lines, "the run is not finished: there are no figures beside the n-gram's yet"]
     network = next(e for e in quality if e.name == NETWORK and e.protocol == ngram.protocol)
     loss = network.nats_per_char - ngram.nats_per_char
     if loss > 0:

@@ -1,0 +1,158 @@
+"""From a trained run to the files that are served, and the proofs that they are the same network."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nextchar.errors import InvalidRequest, ModelFileError
+from nextchar.golden import check_golden, score_strings
+from nextchar.modelfile import Card, Golden, Graph, Precision, Quality, VocabularyCard
+from nextchar.runner import ModelGraph, graph_from_bytes
+from nextchar_training.checkpoint import Trained
+from nextchar_training.graph_evaluation import graph_quality
+from nextchar_training.proof import Proof, prove
+from nextchar_training.quantiles import LEVELS, score_quantiles
+from nextchar_training.report import NETWORK
+from nextchar_training.sequence_graph import build_sequence_graph, sequence_states
+from nextchar_training.split import Split
+from nextchar_training.step_graph import build_step_graph, step_states
+from nextchar_training.weights import read_weights
+
+GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")
+_HELDOUT_GOLDEN_CHARS = 16
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made: the files by name, the proof, and the losses of the step graphs."""
+
+    files: dict[str, bytes]
+    proof: Proof
+    float32: Quality
+    int8: Quality | None
+
+
+def export(trained: Trained, split: Split, *, keep_float32_step: bool) -> Exported:
+    """Build, prove and measure; writes nothing.
+
+    A ReLU network has no int8 step graph and always keeps the float32 one.
+
+    Raises:
+        ModelFileError: a graph does not say what torch says.
+    """
+    maker = _Maker(trained, split)
+    sequence, step = maker.draft("sequence", "float32"), maker.draft("step", "float32")
+    proof = prove(trained.model, sequence, step, split)
+    float32 = graph_quality(step, split, NETWORK)
+    quality, int8 = trained.quality or [float32], None
+    served = step
+    if maker.has_int8:
+        served = maker.draft("step", "int8")
+        int8 = graph_quality(served, split, f"{NETWORK}-int8")
+        quality = [*quality, int8]
+    maker.measured(quality, served)
+    files = {"model.onnx": maker.final("sequence", "float32")}
+    if maker.has_int8:
+        files["step-int8.onnx"] = maker.final("step", "int8")
+    if keep_float32_step or not maker.has_int8:
+        files["step-float32.onnx"] = maker.final("step", "float32")
+    return Exported(files, proof, float32, int8)
+
+
+class _Maker:
+    """Makes graphs: drafts to measure, then final ones whose cards hold what was measured."""
+
+    def __init__(self, trained: Trained, split: Split) -> None:
+        self._trained = trained
+        self._split = split
+        self._weights = read_weights(trained.model)
+        self._card = _blank_card(trained)
+
+    @property
+    def has_int8(self) -> bool:
+        return self._weights.cell != "rnn_relu"
+
+    def draft(self, graph: Graph, precision: Precision) -> ModelGraph:
+        return graph_from_bytes(self._build(graph, precision, self._card), shown=f"{graph}-{precision}")
+
+    def measured(self, quality: list[Quality], served: ModelGraph) -> None:
+        """From now on cards hold these figures and the score quantiles of the served graph."""
+        quantiles = score_quantiles(served, self._split)
+        levels = list(LEVELS) if quantiles else []
+        update = {"quality": quality, "quantile_levels": levels, "quantiles": quantiles}
+        self._card = self._card.model_copy(update=update)
+
+    def final(self, graph: Graph, precision: Precision) -> bytes:
+        """The bytes of a file, with golden scores of its own, read back and checked."""
+        draft = self.draft(graph, precision)
+        texts = _golden_texts(draft, self._split)
+        scores = score_strings(draft, [draft.vocabulary.encode(text) for text in texts])
+        golden = [Golden(text=t, logprob=s) for t, s in zip(texts, scores, strict=True)]
+        content = self._build(graph, precision, self._card.model_copy(update={"golden": golden}))
+        check_golden(graph_from_bytes(content, shown="export"), shown="export")
+        return content
+
+    def _build(self, graph: Graph, precision: Precision, card: Card) -> bytes:
+        cell, weights = self._weights.cell, self._weights
+        states = sequence_states(cell) if graph == "sequence" else step_states(cell, len(weights.layers))
+        card = card.model_copy(update={"graph": graph, "precision": precision, "states": states})
+        if graph == "sequence":
+            return build_sequence_graph(weights, card)
+        return build_step_graph(weights, precision, card)
+
+
+def _blank_card(trained: Trained) -> Card:
+    v = trained.vocabulary
+    return Card(
+        graph="step",
+        cell=trained.model.config.cell,
+        precision="float32",
+        vocabulary=VocabularyCard(
+            characters=list(v.characters), unit=v.unit, unknown=v.unknown, normalization=v.normalization
+        ),
+        states={"draft": "draft"},
+        provenance=trained.provenance,
+        quality=trained.quality,
+        golden=[Golden(text="", logprob=0.0)],
+    )
+
+
+def _golden_texts(graph: ModelGraph, split: Split) -> list[str]:
+    """Our own short strings, where the vocabulary takes them, and the held-out part's first characters."""
+    first = split.heldout.replace("\n", " " if split.unit == "text" else "")[:_HELDOUT_GOLDEN_CHARS]
+    return [text for text in (*GOLDEN_TEXTS, first) if _encodes(graph.vocabulary.encode, text)]
+
+
+def _encodes(encode: Callable[[str], object], text: str) -> bool:
+    try:
+        encode(text)
+    except KeyError:
+        return False
+    return True
+
+
+def next_version(folder: Path) -> int:
+    """One more than the highest version of a model's folder."""
+    versions = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
+    return max(versions, default=0) + 1
+
+
+def write(exported: Exported, folder: Path) -> None:
+    """Write a version's folder, whole or not at all.
+
+    Raises:
+        InvalidRequest: the folder exists.
+        ModelFileError: it cannot be written.
+    """
+    if folder.exists():
+        raise InvalidRequest(f"{folder} exists: choose another --version", param="version")
+    temporary = folder.with_name(f".{folder.name}.partial")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for name, content in exported.files.items():
+            (temporary / name).write_bytes(content)
+        temporary.rename(folder)
+    except OSError as error:
+        raise ModelFileError(f"cannot write {folder}: {error.strerror}") from error

@@ -1,0 +1,93 @@
+"""The proof before an export: torch, `model.onnx` and the float32 step graph say the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nextchar.errors import ModelFileError
+from nextchar.golden import symbol_logprobs
+from nextchar.runner import ModelGraph
+from nextchar.vocabulary import Ids
+from nextchar_training.model import CharRNN
+from nextchar_training.split import Split
+
+# Nats a character over a string; and of any one character: float32 torch itself is up to 1e-5 away from
+# torch in float64 there (2 × 512 LSTM, 4,096 characters).
+TOLERANCE = 1e-5
+SINGLE_TOLERANCE = 5e-5
+_NUM_STRINGS = 32
+_NUM_CHARS = 128
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference from torch: of a string in nats a character, of one character in nats."""
+
+    string: float
+    single: float
+
+    def holds(self) -> bool:
+        return self.string <= TOLERANCE and self.single <= SINGLE_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How far model.onnx and the float32 step graph are from torch."""
+
+    sequence: Difference
+    step: Difference
+    num_chars: int
+
+
+def prove(model: CharRNN, sequence: ModelGraph, step: ModelGraph, split: Split) -> Proof:
+    """Compare the three on held-out text.
+
+    Raises:
+        ModelFileError: they differ by more than the tolerances.
+    """
+    strings = _strings(split, step)
+    expected = [_torch_logprobs(model, ids) for ids in strings]
+    proof = Proof(
+        sequence=_difference(symbol_logprobs(sequence, strings), expected),
+        step=_difference(symbol_logprobs(step, strings), expected),
+        num_chars=sum(map(len, strings)),
+    )
+    for name, found in (("model.onnx", proof.sequence), ("the float32 step graph", proof.step)):
+        if not found.holds():
+            raise ModelFileError(
+                f"{name} differs from torch by {found.string:.1e} nats a character (limit {TOLERANCE:.0e}), "
+                f"by {found.single:.1e} in one (limit {SINGLE_TOLERANCE:.0e}): nothing is written"
+            )
+    return proof
+
+
+def _strings(split: Split, graph: ModelGraph) -> list[Ids]:
+    """Pieces from all over the held-out part, and one of symbols that no text has in a row."""
+    text = split.heldout
+    starts = np.linspace(0, max(0, len(text) - _NUM_CHARS), _NUM_STRINGS).astype(int)
+    pieces = [text[start : start + _NUM_CHARS] for start in starts]
+    if split.unit == "line":
+        pieces = text.split("\n")[:_NUM_STRINGS]
+    everything = np.arange(graph.vocabulary.num_outputs, dtype=np.int64)
+    return [*(graph.vocabulary.encode(piece) for piece in pieces), everything]
+
+
+@torch.no_grad()
+def _torch_logprobs(model: CharRNN, ids: Ids) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    begin = np.array([model.config.num_inputs - 1], dtype=np.int64)
+    read = torch.from_numpy(np.concatenate([begin, ids[:-1]]))
+    logits, _ = model(read[:, None])
+    logprobs = torch.log_softmax(logits[:, 0].double(), dim=-1)
+    picked = logprobs[torch.arange(len(ids)), torch.from_numpy(ids)]
+    result: np.ndarray[tuple[int], np.dtype[np.float64]] = picked.numpy()
+    return result
+
+
+def _difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> Difference:
+    pairs = [(a, b) for a, b in zip(found, expected, strict=True) if len(a)]
+    return Difference(
+        string=max((float(abs(a.sum() - b.sum())) / len(a) for a, b in pairs), default=0.0),
+        single=max((float(np.abs(a - b).max()) for a, b in pairs), default=0.0),
+    )

@@ -1,0 +1,57 @@
+# What a person types. Everything installs into .venv; the pins are in requirements/.
+.PHONY: serve test check proto bench train requirements clean
+
+# The first Python on the path that is new enough and can make environments.
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PROTOC := ../$(BIN)/python -m grpc_tools.protoc -Inextchar/pb=../proto/nextchar/v1
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --unsafe-package torch \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+
+serve: .venv/.serve
+	@$(BIN)/nextchar serve
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+check: .venv/.dev
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+proto: .venv/.dev
+	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks
+
+train: .venv/.dev
+	$(BIN)/nextchar train --corpus shakespeare --name shakespeare --cell lstm --hidden-size 512 --num-layers 2 --dropout 0.25 --max-minutes 70 --seed 1
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Serving alone: neither torch nor onnx. Installed in place, so the code served is the code here.
+.venv/.serve: requirements/build.txt requirements/serve.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "nextchar needs Python 3.11 or newer with venv (Debian: apt install python3-venv)"; exit 1; }
+	@echo "installing what serving needs into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/serve.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# torch apart and last: which of its builds is right depends on the machine, so no hash is written down; what
+# it needs is in train.txt and already there.
+.venv/.dev: .venv/.serve requirements/torch.txt requirements/train.txt requirements/dev.txt
+	@echo "installing what training, checks and tests need into .venv"
+	@$(INSTALL) --require-hashes -r requirements/train.txt -r requirements/dev.txt
+	@$(INSTALL) -r requirements/torch.txt
+	@touch $@
+
+# Pins from what pyproject.toml asks for; each file agrees with those before it.
+requirements: export CUSTOM_COMPILE_COMMAND = make requirements
+requirements: .venv/.dev
+	$(COMPILE) -o requirements/serve.txt pyproject.toml
+	$(COMPILE) -c requirements/serve.txt -o requirements/build.txt requirements/build.in
+	$(COMPILE) -c requirements/serve.txt --extra train -o requirements/train.txt pyproject.toml
+	$(COMPILE) -c requirements/train.txt -c requirements/build.txt --extra dev -o requirements/dev.txt pyproject.toml

@@ -24,8 +24,11 @@ def check_golden(graph: ModelGraph, *, shown: str) -> None:
         ModelFileError: the file does not give the scores it had when it was written.
     """
     golden = graph.card.golden
-    ids = [graph.vocabulary.encode(g.text) for g in golden]
-    for g, found in zip(golden, score_strings(graph, ids), strict=True):
+    try:
+        scores = score_strings(graph, [graph.vocabulary.encode(g.text) for g in golden])
+    except Exception as error:  # a damaged graph can fail in as many ways as there are operators
+        raise ModelFileError(f"{shown}: cannot score its golden strings: {error}".splitlines()[0]) from error
+    for g, found in zip(golden, scores, strict=True):
         allowed = _TOLERANCE[graph.card.precision] * max(1, len(g.text))
         if not abs(found - g.logprob) <= allowed:
             raise ModelFileError(

@@ -69,27 +69,27 @@ def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
     Raises:
         ModelFileError: not ONNX, not ours, or card and graph disagree.
     """
-    session = _open_session(content, shown)
-    card = parse_card(session.get_modelmeta().custom_metadata_map, path=shown)
-    signature = Signature(
-        inputs={i.name: Tensor(i.type, _shape(i.shape)) for i in session.get_inputs()},
-        outputs={o.name: Tensor(o.type, _shape(o.shape)) for o in session.get_outputs()},
-    )
+    try:
+        session = _open_session(content)
+        metadata = session.get_modelmeta().custom_metadata_map
+        inputs = {i.name: Tensor(i.type, _shape(i.shape)) for i in session.get_inputs()}
+        outputs = {o.name: Tensor(o.type, _shape(o.shape)) for o in session.get_outputs()}
+    except Exception as error:  # onnxruntime raises many unrelated types for a bad file
+        raise ModelFileError(f"{shown}: not a model onnxruntime can load: {_first_line(error)}") from error
+    card = parse_card(metadata, path=shown)
+    signature = Signature(inputs, outputs)
     check_graph(card, signature, path=shown)
     digest = hashlib.sha256(content).hexdigest()
     return ModelGraph(card, card.make_vocabulary(), signature, digest, session)
 
 
-def _open_session(content: bytes, shown: str) -> ort.InferenceSession:
+def _open_session(content: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     # A step is too short to split over threads: parallelism is engines, one thread each.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    try:
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises many unrelated types for a bad file
-        raise ModelFileError(f"{shown}: not a model onnxruntime can load: {_first_line(error)}") from error
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextchar.sampler import Filters, Softmax, draw, log_softmax, tempered, top, truncated, uniforms, without
+
+FOUR = np.log(np.array([[0.1, 0.4, 0.3, 0.2]]))
+SHIFTED = FOUR - FOUR.max()
+
+
+def filters(top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Filters:
+    return Filters(np.array([top_k]), np.array([top_p]), np.array([min_p]))
+
+
+def probabilities(weights: np.ndarray) -> list[float]:
+    return (weights / weights.sum(axis=1, keepdims=True))[0].round(6).tolist()
+
+
+def test_log_softmax_gives_log_probabilities() -> None:
+    logits = np.array([[1.0, 2.0, 3.0]], dtype=np.float32)
+    found = np.exp(log_softmax(logits))
+    assert found.sum() == pytest.approx(1, abs=1e-15)
+    assert found[0, 2] / found[0, 1] == pytest.approx(np.e)
+
+
+def test_huge_logits_neither_overflow_nor_vanish() -> None:
+    found = log_softmax(np.array([[3e4, 0.0, -3e4]], dtype=np.float32))
+    assert found.tolist() == [[0.0, -3e4, -6e4]]
+
+
+def test_temperature_one_leaves_the_distribution_and_two_takes_the_root() -> None:
+    assert probabilities(tempered(SHIFTED, np.array([1.0]))) == [0.1, 0.4, 0.3, 0.2]
+    root = np.sqrt([0.1, 0.4, 0.3, 0.2])
+    assert probabilities(tempered(SHIFTED, np.array([2.0]))) == (root / root.sum()).round(6).tolist()
+
+
+def test_a_tiny_temperature_leaves_only_the_largest() -> None:
+    assert probabilities(tempered(SHIFTED, np.array([1e-300]))) == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept"),
+    [
+        (filters(top_k=1), [1]),
+        (filters(top_k=2), [1, 2]),
+        (filters(top_k=9), [0, 1, 2, 3]),
+        (filters(top_p=0.4), [1]),
+        (filters(top_p=0.41), [1, 2]),
+        (filters(top_p=0.9), [1, 2, 3]),
+        (filters(top_p=1e-9), [1]),
+        (filters(min_p=0.5), [1, 2, 3]),
+        (filters(min_p=0.76), [1]),
+        (filters(min_p=1.0), [1]),
+        (filters(top_k=3, top_p=0.5), [1, 2]),
+    ],
+)
+def test_filters_keep_the_likeliest(chosen: Filters, kept: list[int]) -> None:
+    weights = truncated(np.exp(FOUR), chosen)
+    assert np.flatnonzero(weights[0]).tolist() == kept
+    assert weights[0, kept].tolist() == np.exp(FOUR)[0, kept].tolist()
+
+
+def test_of_equals_a_filter_keeps_the_first() -> None:
+    assert np.flatnonzero(truncated(np.ones((1, 4)), filters(top_k=2))[0]).tolist() == [0, 1]
+
+
+def test_a_draw_is_by_inverse_cdf() -> None:
+    weights = np.repeat(np.array([[1.0, 0.0, 2.0, 1.0]]), 6, axis=0)
+    numbers = np.array([0.0, 0.2499, 0.25, 0.7499, 0.75, 1 - 2.0**-52])
+    assert draw(weights, numbers).tolist() == [0, 0, 2, 2, 3, 3]
+
+
+def test_greedy_rows_take_the_first_of_the_largest() -> None:
+    weights = np.array([[1.0, 3.0, 3.0], [1.0, 3.0, 3.0]])
+    assert draw(weights, np.array([0.99, 0.99]), np.array([True, False])).tolist() == [1, 2]
+
+
+def test_a_symbol_without_weight_leaves_the_next_largest_at_zero() -> None:
+    found = without(1, SHIFTED)
+    assert found[0, 1] == -np.inf
+    assert found[0].max() == 0
+    assert probabilities(np.exp(found)) == [0.166667, 0, 0.5, 0.333333]
+
+
+def test_draws_follow_the_probabilities() -> None:
+    count = 40_000
+    numbers = uniforms(7, 0, count)
+    drawn = draw(np.repeat(np.exp(FOUR), count, axis=0), numbers)
+    share = np.bincount(drawn, minlength=4) / count
+    assert np.abs(share - np.exp(FOUR)[0]).max() < 0.01
+
+
+def test_top_is_in_falling_order_with_ties_by_id() -> None:
+    assert top(np.array([[0.1, 0.5, 0.5, 0.2]]), 3).tolist() == [[1, 2, 3]]
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 1000), st.integers(0, 40), st.integers(0, 40))
+def test_a_random_number_depends_on_seed_and_position_only(
+    seed: int, start: int, skip: int, count: int
+) -> None:
+    whole = uniforms(seed, start, skip + count)
+    assert whole[skip:].tolist() == uniforms(seed, start + skip, count).tolist()
+    assert ((whole >= 0) & (whole < 1)).all()
+
+
+def test_seeds_give_different_numbers() -> None:
+    assert len({tuple(uniforms(seed, 0, 4)) for seed in range(100)}) == 100
+
+
+def test_a_row_is_the_same_bytes_alone_and_among_others() -> None:
+    rng = np.random.default_rng(0)
+    logits = (rng.standard_normal((256, 70)) * 4).astype(np.float32)
+    temperature = rng.uniform(0.1, 2, 256)
+    chosen = Filters(rng.integers(0, 70, 256), rng.uniform(0.1, 1, 256), rng.uniform(0, 0.2, 256))
+    numbers = rng.random(256)
+
+    def run(rows: slice) -> list[bytes]:
+        softmax = Softmax(logits[rows])
+        weights = tempered(softmax.shifted, temperature[rows])
+        kept = truncated(weights, Filters(chosen.top_k[rows], chosen.top_p[rows], chosen.min_p[rows]))
+        drawn = draw(kept, numbers[rows])
+        parts = (softmax.logprobs(slice(None)), weights, kept, drawn)
+        return [b"".join(part[i].tobytes() for part in parts) for i in range(len(drawn))]
+
+    together = run(slice(256))
+    for n in range(1, 65):
+        assert run(slice(n)) == together[:n]
+    assert [run(slice(i, i + 1))[0] for i in range(256)] == together
+
+
+def test_temperature_one_weighs_as_no_temperature_bit_for_bit() -> None:
+    softmax = Softmax(np.random.default_rng(0).standard_normal((64, 70)).astype(np.float32))
+    assert tempered(softmax.shifted, np.ones(64)).tobytes() == softmax.weights.tobytes()

@@ -1,0 +1,21 @@
+"""One real server with three tiny models, shared by the tests that leave it as it was."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from live_server import LiveServer, live_server
+from tiny_models import LINES, REFUSING, TEXT, write_models
+
+MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING}
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_models(tmp_path_factory.mktemp("models"), MODELS)
+
+
+@pytest.fixture(scope="session")
+def server(models: Path) -> Iterator[LiveServer]:
+    with live_server(models) as running:
+        yield running

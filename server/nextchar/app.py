@@ -12,7 +12,7 @@ from prometheus_client import disable_created_metrics, start_http_server
 
 from nextchar.batch import Outbox
 from nextchar.errors import CannotListen
-from nextchar.http_server import HttpServer
+from nextchar.http_server import HttpServer, listen
 from nextchar.metrics import Metrics
 from nextchar.receivers import hand_over
 from nextchar.repository import EngineOptions, Repository, find_models
@@ -110,6 +110,7 @@ def _http_server(service: Service, settings: Settings) -> HttpServer:
 
 def _rpc_server(service: Service, settings: Settings) -> RpcServer:
     address = f"{settings.host}:{settings.grpc_port}"
+    listen(settings.host, settings.grpc_port).close()  # gRPC itself would not say clearly what is wrong
     try:
         return RpcServer(
             service,

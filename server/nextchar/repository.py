@@ -172,7 +172,7 @@ class Repository(AbstractContextManager["Repository"]):
     def _load(self, path: ModelPath) -> Model:
         started = time.monotonic()
         shown = f"{path.name}/{path.version}/{path.path.name}"
-        graph = open_graph(path.path)
+        graph = open_graph(path.path, shown=shown)
         runner = StepRunner(graph, self._options.max_lanes)
         check_golden(graph, shown=shown)
         engine = Engine(

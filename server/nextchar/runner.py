@@ -46,13 +46,13 @@ class ModelGraph:
         return sum(_DTYPES[t.type].itemsize * int(t.shape[-1] or 0) for t in tensors)
 
 
-def open_graph(path: Path) -> ModelGraph:
-    """Read, check and prepare a model file.
+def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
+    """Read, check and prepare a model file; `shown` names it in errors, its file name by default.
 
     Raises:
         ModelFileError: unreadable, too large, not ONNX, not ours, or card and graph disagree.
     """
-    shown = path.name
+    shown = shown or path.name
     try:
         size = path.stat().st_size
         if size > MAX_MODEL_BYTES:

@@ -1,0 +1,151 @@
+"""The server as a process: it says when it is ready, it drains, and it refuses to start on bad ground."""
+
+import json
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_SERVE = [sys.executable, "-c", "from nextchar.cli import main; main(prog_name='nextchar')", "serve"]
+_PORTS = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{_ROOT / 'server'}:{_ROOT / 'training'}", **more}
+
+
+@contextmanager
+def serving(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server process and its greeting, read as far as it goes without waiting for more."""
+    process = subprocess.Popen(
+        [*_SERVE, *_PORTS, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**env),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        greeting = ""
+        while "Try:" not in greeting or not greeting.endswith("\n\n"):
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            greeting += line
+        yield process, greeting
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=30)
+
+
+def refused(*arguments: str, **env: str) -> str:
+    """The one line of a server that does not start."""
+    done = subprocess.run(
+        [*_SERVE, *arguments], capture_output=True, text=True, timeout=60, env=environment(**env), check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
+
+
+def url_of(greeting: str) -> str:
+    found = re.search(r"REST +(\S+)", greeting)
+    assert found
+    return found[1]
+
+
+def test_the_commands_it_prints_work_as_they_are_printed(models: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    with serving("--models", str(models)) as (_, greeting):
+        commands = [line.strip() for line in greeting.splitlines() if line.startswith("  curl ")]
+        assert len(commands) == 3
+        for command in commands:
+            done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True)
+            assert "error" not in json.loads(done.stdout)
+
+
+def test_sigterm_lets_a_running_stream_finish_and_takes_no_new_connection(models: Path) -> None:
+    with serving("--models", str(models)) as (process, greeting):
+        url = url_of(greeting)
+        port = int(url.rsplit(":", 1)[1])
+        request = {"model": "tiny", "max_tokens": 16_384, "seed": 1, "stream": True}
+        with httpx.stream("POST", url + "/v1/completions", json=request, timeout=60) as answer:
+            lines = answer.iter_lines()
+            assert next(lines).startswith("data: {")
+            process.send_signal(signal.SIGTERM)
+            rest = [line for line in lines if line]
+        assert rest[-1] == "data: [DONE]"
+        assert process.wait(timeout=30) == 0
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_sigint_ends_an_idle_server_with_status_0(models: Path) -> None:
+    with serving("--models", str(models)) as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+
+
+def test_a_second_signal_ends_it_at_once(models: Path) -> None:
+    with serving("--models", str(models), "--shutdown-timeout-seconds", "60") as (process, greeting):
+        request = {"model": "tiny", "max_tokens": 16_384, "seed": 1, "stream": True, "logprobs": 20}
+        body = json.dumps(request).encode()
+        port = int(url_of(greeting).rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as reader:
+            # A reader that reads nothing: the stream cannot end.
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            reader.sendall(head.encode() + body)
+            assert reader.recv(100).startswith(b"HTTP/1.1 200")
+            process.send_signal(signal.SIGTERM)
+            assert process.stderr is not None
+            while "draining" not in process.stderr.readline():
+                pass
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("flag", ["--http-port", "--grpc-port", "--metrics-port"])
+def test_a_port_in_use_is_one_clear_error(models: Path, flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = refused("--models", str(models), *_PORTS, flag, port)
+    assert f"cannot listen on 127.0.0.1:{port}" in line
+
+
+def test_models_that_are_not_there_or_not_sound_are_one_clear_error(tmp_path: Path) -> None:
+    assert "does not exist" in refused("--models", str(tmp_path / "none"))
+    assert "no models in" in refused("--models", str(tmp_path))
+    (tmp_path / "a" / "1").mkdir(parents=True)
+    (tmp_path / "a" / "1" / "step-int8.onnx").write_bytes(b"nonsense")
+    assert "a/1/step-int8.onnx: not a model" in refused("--models", str(tmp_path))
+
+
+def test_bad_settings_are_one_clear_error() -> None:
+    assert "http_port" in refused("--http-port", "70000")
+    assert "max_lanes" in refused("--max-lanes", "0")
+    assert "grpc_port" in refused(NEXTCHAR_GRPC_PORT="abc")
+
+
+def test_a_flag_beats_the_environment(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), NEXTCHAR_MODELS=str(tmp_path), NEXTCHAR_MAX_TOKENS="7") as (
+        _,
+        greeting,
+    ):
+        url = url_of(greeting)
+        answer = httpx.post(url + "/v1/completions", json={"model": "tiny", "max_tokens": 8})
+    assert "the limit is 7" in answer.json()["error"]["message"]

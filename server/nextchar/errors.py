@@ -12,6 +12,7 @@ NextcharError                      a `code`, a message for a person, the `param`
 ├── CannotListen                   a port is taken or not ours to take; raised at start
 ├── InternalError                  ours; its cause is logged, never sent
 └── ModelFileError                 a model file that cannot be trusted; raised at load
+    └── GoldenMismatch             it loads, but does not score as it did when it was written
 """
 
 
@@ -92,3 +93,7 @@ class ModelFileError(NextcharError):
     """The file is not a nextchar model, or its card disagrees with its graph."""
 
     code = "model_file_invalid"
+
+
+class GoldenMismatch(ModelFileError):
+    """Damaged, or computed by a processor whose int8 arithmetic saturates (docs/determinism.md)."""

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from nextchar.errors import ModelFileError
+from nextchar.errors import GoldenMismatch, ModelFileError
 from nextchar.runner import ModelGraph, StepRunner, run_sequence
 from nextchar.sampler import Doubles, log_softmax
 from nextchar.vocabulary import Ids
@@ -21,7 +21,8 @@ def check_golden(graph: ModelGraph, *, shown: str) -> None:
     """Score the card's golden strings again.
 
     Raises:
-        ModelFileError: the file does not give the scores it had when it was written.
+        GoldenMismatch: the file does not give the scores it had when it was written.
+        ModelFileError: it cannot score them at all.
     """
     golden = graph.card.golden
     try:
@@ -31,7 +32,7 @@ def check_golden(graph: ModelGraph, *, shown: str) -> None:
     for g, found in zip(golden, scores, strict=True):
         allowed = _TOLERANCE[graph.card.precision] * max(1, len(g.text))
         if not abs(found - g.logprob) <= allowed:
-            raise ModelFileError(
+            raise GoldenMismatch(
                 f"{shown}: the golden string {g.text!r} scores {found:.4f} here, {g.logprob:.4f} when it "
                 "was written: the file is damaged, or its card names the wrong states"
             )

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from tiny_models import LINES, TEXT, TinyModel, write_models
 
-from nextchar.errors import ModelFileError, ModelNotFound
-from nextchar.repository import EngineOptions, ModelPath, Repository, find_model, find_models, step_file
+from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
+from nextchar.modelfile import Golden
+from nextchar.repository import EngineOptions, ModelPath, Repository, find_model, find_models, step_files
 
 
 def ignore(outbox: object) -> None:
@@ -52,12 +53,13 @@ def test_a_folder_without_models_is_an_error(tmp_path: Path) -> None:
 def test_auto_prefers_int8_and_a_named_precision_is_kept(tmp_path: Path) -> None:
     for name in ("step-int8.onnx", "step-float32.onnx"):
         (tmp_path / name).touch()
-    assert step_file(tmp_path, "auto").name == "step-int8.onnx"
-    assert step_file(tmp_path, "float32").name == "step-float32.onnx"
+    names = ["step-int8.onnx", "step-float32.onnx"]
+    assert [path.name for path in step_files(tmp_path, "auto")] == names
+    assert [path.name for path in step_files(tmp_path, "float32")] == names[1:]
     (tmp_path / "step-int8.onnx").unlink()
-    assert step_file(tmp_path, "auto").name == "step-float32.onnx"
+    assert [path.name for path in step_files(tmp_path, "auto")] == names[1:]
     with pytest.raises(ModelFileError, match=r"no step-int8\.onnx"):
-        step_file(tmp_path, "int8")
+        step_files(tmp_path, "int8")
 
 
 def test_a_model_is_found_by_file_version_and_folder(tmp_path: Path) -> None:
@@ -76,3 +78,21 @@ def test_one_bad_file_stops_the_start_and_leaves_no_engine_running(tmp_path: Pat
     with pytest.raises(ModelFileError, match=r"step-int8\.onnx"), repository:
         pass
     assert not repository.ready
+
+
+def test_auto_serves_float32_where_int8_does_not_score_as_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a processor whose int8 arithmetic saturates."""
+    folder = tmp_path / "a" / "1"
+    folder.mkdir(parents=True)
+    wrong = [Golden(text="hello", logprob=-1.0)]
+    (folder / "step-int8.onnx").write_bytes(TEXT.step_bytes("int8", golden=wrong))
+    with pytest.raises(GoldenMismatch), opened(find_models(tmp_path)):
+        pass
+    (folder / "step-float32.onnx").write_bytes(TEXT.step_bytes("float32"))
+    with opened(find_models(tmp_path)) as repository:
+        assert repository.get("a").graph.card.precision == "float32"
+    assert "serving step-float32.onnx in its place" in caplog.text
+    with pytest.raises(GoldenMismatch), opened(find_models(tmp_path, "int8")):
+        pass

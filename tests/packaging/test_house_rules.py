@@ -1,0 +1,53 @@
+"""Rules of the house that a machine can keep."""
+
+import ast
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_MAX_LINES, _MAX_FUNCTION_LINES = 300, 60
+_HAND_WRITTEN = ("server", "training", "tests", "benchmarks")
+
+
+@cache
+def tracked() -> list[Path]:
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=_ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [_ROOT / name for name in listed.decode().split("\0") if name]
+
+
+def python_files() -> list[Path]:
+    found = [p for p in tracked() if p.suffix == ".py" and p.relative_to(_ROOT).parts[0] in _HAND_WRITTEN]
+    return [p for p in found if "pb" not in p.parts and p.exists()]
+
+
+def test_files_and_functions_stay_short() -> None:
+    for path in python_files():
+        source = path.read_text()
+        assert len(source.splitlines()) <= _MAX_LINES, path
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < _MAX_FUNCTION_LINES, (path, node.name)
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    place = re.compile(rb"(?<![\w.])/(?:home|Users|root|work|opt|mnt)/[A-Za-z0-9_.-]+")
+    for path in tracked():
+        if path.exists() and path.suffix != ".onnx":
+            assert not place.search(path.read_bytes()), path
+
+
+def test_there_is_no_lock_file_that_names_hosts() -> None:
+    assert not [path for path in tracked() if path.name in ("uv.lock", "poetry.lock", "pdm.lock")]
+
+
+def test_package_markers_stay_empty() -> None:
+    for path in python_files():
+        if path.name == "__init__.py":
+            assert path.read_text() == "", path

@@ -1,0 +1,19 @@
+"""The committed gRPC stubs are what `make proto` makes of the contract."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_STUBS = _ROOT / "server" / "nextchar" / "pb"
+
+
+@pytest.mark.parametrize("name", ["nextchar_pb2.py", "nextchar_pb2.pyi", "nextchar_pb2_grpc.py"])
+def test_the_stubs_are_fresh(tmp_path: Path, name: str) -> None:
+    out = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
+    include = f"-Inextchar/pb={_ROOT / 'proto' / 'nextchar' / 'v1'}"
+    command = [sys.executable, "-m", "grpc_tools.protoc", include, *out, "nextchar/pb/nextchar.proto"]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    assert (tmp_path / "nextchar" / "pb" / name).read_text() == (_STUBS / name).read_text()

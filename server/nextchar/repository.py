@@ -28,7 +28,7 @@ _FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
 
 @dataclass(frozen=True, slots=True)
 class ModelPath:
-    """A model's file, the name it is served under, and the file to use if this processor cannot run the first."""
+    """A model's file and the name it is served under; `fallback` is for processors that cannot run it."""
 
     name: str
     version: str

@@ -10,7 +10,7 @@ from live_server import LiveServer, live_server
 
 from nextchar.pb import nextchar_pb2 as pb
 
-# The names of docs/metrics that exist so far; a new metric is added there and here.
+# Every metric there is, without its prefix.
 NAMES = {
     "requests_total",
     "request_duration_seconds",

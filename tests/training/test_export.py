@@ -5,7 +5,6 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
-from conftest import MakeRun
 
 from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.golden import check_golden, score_strings
@@ -15,9 +14,11 @@ from nextchar_training.checkpoint import FILE_NAME, Trained, load_split, load_tr
 from nextchar_training.evaluate_command import evaluate
 from nextchar_training.export import export, next_version, write
 from nextchar_training.export_command import export as export_command
+from nextchar_training.run import Run
 from nextchar_training.weights import Array
 
 Load = Callable[..., Trained]
+MakeRun = Callable[..., Run]
 
 
 class Silent:

@@ -10,7 +10,8 @@ from live_server import live_server
 from nextchar_training.export_command import export
 from nextchar_training.train_command import train
 
-_WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "seven", "kind", "wizards", "box", "up", "my", "quilt"]
+_TEXT = "the quick brown fox jumps over a lazy dog while seven kind wizards box up my quilt"
+_WORDS = _TEXT.split()
 
 
 @pytest.fixture

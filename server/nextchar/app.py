@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from prometheus_client import disable_created_metrics, start_http_server
 
-from nextchar.batch import Outbox
 from nextchar.errors import CannotListen
 from nextchar.http_server import HttpServer, listen
 from nextchar.metrics import Metrics
-from nextchar.receivers import hand_over
+from nextchar.receivers import deliver_on
 from nextchar.repository import EngineOptions, Repository, find_models
 from nextchar.rest import RestDoor
 from nextchar.rpc_server import RpcServer
@@ -81,13 +80,8 @@ def _on_signal(number: int, stop: asyncio.Event) -> None:
 
 
 def _engine_options(settings: Settings) -> EngineOptions:
-    loop = asyncio.get_running_loop()
-
-    def deliver(outbox: Outbox) -> None:
-        loop.call_soon_threadsafe(hand_over, outbox)
-
     return EngineOptions(
-        deliver=deliver,
+        deliver=deliver_on(asyncio.get_running_loop()),
         max_lanes=settings.max_lanes,
         reserved_lanes=min(settings.reserved_lanes, settings.max_lanes - 1),
         max_waiting=settings.max_waiting,

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from nextchar.batch import Outbox
 from nextchar.call import Call, Route, make_request_id
 from nextchar.lane import FOREVER
 from nextchar.limits import Limits
 from nextchar.metrics import Metrics
-from nextchar.receivers import hand_over
+from nextchar.receivers import deliver_on
 from nextchar.repository import EngineOptions, PrecisionChoice, Repository, find_model
 from nextchar.service import Service
 
@@ -34,11 +33,7 @@ def run_offline(
     """
 
     async def run() -> None:
-        loop = asyncio.get_running_loop()
-
-        def deliver(outbox: Outbox) -> None:
-            loop.call_soon_threadsafe(hand_over, outbox)
-
+        deliver = deliver_on(asyncio.get_running_loop())
         found = find_model(path, precision)
         options = EngineOptions(deliver, _MAX_LANES, reserved_lanes=0, max_waiting=_UNBOUNDED)
         with Repository([found], options) as repository:

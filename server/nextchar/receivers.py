@@ -1,16 +1,20 @@
 """Where lanes deliver to on the event loop: one that gathers ended lanes, one that streams."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from nextchar.batch import Outbox
 from nextchar.lane import Delivery, Lane
 
 
-def hand_over(outbox: Outbox) -> None:
-    """Give each lane's delivery to its receiver. Runs on the event loop."""
-    for lane, delivery in outbox:
-        lane.receiver.receive(lane, delivery)
+def deliver_on(loop: asyncio.AbstractEventLoop) -> Callable[[Outbox], object]:
+    """What an engine calls with a step's deliveries: one hop to the event loop, whoever they are for."""
+
+    def hand_over(outbox: Outbox) -> None:
+        for lane, delivery in outbox:
+            lane.receiver.receive(lane, delivery)
+
+    return lambda outbox: loop.call_soon_threadsafe(hand_over, outbox)
 
 
 class Gather:

@@ -3,31 +3,35 @@
 All with the weights of one network, one thread each, in one run:
 
 engine-int8      lanes that sample: schedule, step, draw, deliver
-step-int8        the bare folded int8 step graph
-step-float32     the bare folded float32 step graph
+step-int8        the bare folded int8 step: from ids and states to logits and states, nothing drawn
+step-float32     the same in float32
 lstm-operator    the ONNX LSTM operator, float32, a character a call, states handed back and forth
 torch            torch eager, a character a call
 roofline-int8    only the int8 products of a step (uint8 × int8), nothing else
 roofline-float32 only the float32 products of a step
 """
 
-import queue
+import threading
+import time
 
 import numpy as np
 import onnxruntime as ort
 import torch
 
-from benchmarks.measure import Work, rates
+from benchmarks.measure import Work as Task
+from benchmarks.measure import rates
 from benchmarks.network import Network, make_network
 from benchmarks.products import float32_products, int8_products
-from nextchar.batch import Outbox
-from nextchar.engine import Engine
-from nextchar.lane import Delivery, Lane, Sampling
-from nextchar.runner import ModelGraph, StepRunner
+from benchmarks.steps import bare_step
+from nextchar.engine import Engine, EngineOptions
+from nextchar.lane import Delivery, Lane, Outbox, Receiver, Sampling, Work
+from nextchar.runner import ModelGraph
 
 LANES = (1, 8, 64, 256)
 _CHARS_A_LANE = 256
 _STEPS = 16  # steps between two looks at the clock
+_TURN_SECONDS = 0.4
+_NOTHING = np.empty(0, dtype=np.int64)
 
 
 def measure(hidden_size: int, num_layers: int, *, rounds: int) -> dict[str, dict[str, float]]:
@@ -36,11 +40,11 @@ def measure(hidden_size: int, num_layers: int, *, rounds: int) -> dict[str, dict
     return {str(n): rates(_contenders(network, n), rounds=rounds) for n in LANES}
 
 
-def _contenders(network: Network, num_lanes: int) -> dict[str, Work]:
+def _contenders(network: Network, num_lanes: int) -> dict[str, Task]:
     return {
         "engine-int8": _engine(network.int8, num_lanes),
-        "step-int8": _step(network.int8, num_lanes),
-        "step-float32": _step(network.float32, num_lanes),
+        "step-int8": bare_step(network, "int8", num_lanes),
+        "step-float32": bare_step(network, "float32", num_lanes),
         "lstm-operator": _operator(network, num_lanes),
         "torch": _torch(network, num_lanes),
         "roofline-int8": int8_products(network, num_lanes),
@@ -48,47 +52,40 @@ def _contenders(network: Network, num_lanes: int) -> dict[str, Work]:
     }
 
 
-def _engine(graph: ModelGraph, num_lanes: int) -> Work:
-    done: queue.SimpleQueue[int] = queue.SimpleQueue()
+def _engine(graph: ModelGraph, num_lanes: int) -> Task:
+    """Lanes that are replaced as they end, at different times: as under steady load."""
+    running = threading.Event()
 
-    class Counter:
-        def receive(self, _lane: Lane, delivery: Delivery, /) -> None:
+    class Again:
+        def receive(self, _work: Work, delivery: Delivery, /) -> None:
             if delivery.last:
-                done.put(1)
+                engine.submit([_lane(self, _CHARS_A_LANE)])
 
     def deliver(outbox: Outbox) -> None:
-        for lane, delivery in outbox:
-            lane.receiver.receive(lane, delivery)
+        running.wait()  # while another contender has its turn
+        for work, delivery in outbox:
+            work.receiver.receive(work, delivery)
 
-    engine = Engine(StepRunner(graph, num_lanes), deliver=deliver, max_waiting=num_lanes)
+    engine = Engine(graph, EngineOptions(num_lanes, 1, 1, num_lanes), deliver=deliver)
     engine.__enter__()  # lives as long as the benchmark: a daemon thread
-    empty = np.empty(0, dtype=np.int64)
+    engine.submit([_lane(Again(), 1 + _CHARS_A_LANE * i // num_lanes) for i in range(num_lanes)])
 
     def work() -> int:
-        sampling = [Sampling(_CHARS_A_LANE, seed, 0.8, chars_per_delivery=16) for seed in range(num_lanes)]
-        engine.submit([Lane(empty, Counter(), sampling=s) for s in sampling])
-        for _ in range(num_lanes):
-            done.get()
-        return num_lanes * _CHARS_A_LANE
+        before = engine.stats.batch_size.sum
+        running.set()
+        time.sleep(_TURN_SECONDS)
+        running.clear()
+        return int(engine.stats.batch_size.sum - before)
 
     return work
 
 
-def _step(graph: ModelGraph, num_lanes: int) -> Work:
-    runner = StepRunner(graph, num_lanes)
-    for row in range(num_lanes):
-        runner.reset(row)
-    runner.ids[:] = np.arange(num_lanes) % graph.vocabulary.num_outputs
-
-    def work() -> int:
-        for _ in range(_STEPS):
-            runner.step(num_lanes)
-        return _STEPS * num_lanes
-
-    return work
+def _lane(receiver: Receiver, num_chars: int) -> Lane:
+    """A completion as a streaming client asks for it."""
+    return Lane(_NOTHING, receiver=receiver, sampling=Sampling(num_chars, 1, 0.8, chars_per_delivery=16))
 
 
-def _operator(network: Network, num_lanes: int) -> Work:
+def _operator(network: Network, num_lanes: int) -> Task:
     session: ort.InferenceSession = network.sequence.session
     ids = np.zeros((num_lanes, 1), dtype=np.int64)
     shape = (network.num_layers, num_lanes, network.hidden_size)
@@ -104,7 +101,7 @@ def _operator(network: Network, num_lanes: int) -> Work:
     return work
 
 
-def _torch(network: Network, num_lanes: int) -> Work:
+def _torch(network: Network, num_lanes: int) -> Task:
     torch.set_num_threads(1)
     ids = torch.zeros((1, num_lanes), dtype=torch.int64)
 

@@ -1,15 +1,15 @@
 """Lanes for tests, and a real engine to run them in."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 from tiny_models import TEXT
 
-from nextchar.batch import Outbox
-from nextchar.engine import Engine
-from nextchar.lane import Delivery, Lane, Sampling
+from nextchar.engine import MAX_STEPS, Engine, EngineOptions
+from nextchar.lane import Delivery, Lane, Outbox, Sampling, Work
 from nextchar.runner import ModelGraph, StepRunner
 
 SECONDS = 30
@@ -25,7 +25,7 @@ class Inbox:
         self.first = threading.Event()
         self._last = threading.Event()
 
-    def receive(self, _lane: Lane, delivery: Delivery, /) -> None:
+    def receive(self, _work: Work, delivery: Delivery, /) -> None:
         self.deliveries.append(delivery)
         self.first.set()
         if delivery.last:
@@ -49,8 +49,8 @@ class Inbox:
 
 
 def deliver(outbox: Outbox) -> None:
-    for lane, delivery in outbox:
-        lane.receiver.receive(lane, delivery)
+    for work, delivery in outbox:
+        work.receiver.receive(work, delivery)
 
 
 @contextmanager
@@ -58,21 +58,24 @@ def engine(
     graph: ModelGraph = GRAPH,
     *,
     max_lanes: int = 8,
+    reserved_lanes: int = 0,
     max_waiting: int = 1000,
-    runner: StepRunner | None = None,
+    max_steps: int = MAX_STEPS,
 ) -> Iterator[Engine]:
-    made = Engine(runner or StepRunner(graph, max_lanes), deliver=deliver, max_waiting=max_waiting)
-    with made:
+    options = EngineOptions(max_lanes, reserved_lanes, max_lanes, max_waiting, max_steps)
+    with Engine(graph, options, deliver=deliver) as made:
         yield made
 
 
-def run(lanes: list[Lane], graph: ModelGraph = GRAPH, *, max_lanes: int = 64) -> list[Inbox]:
-    """Run lanes together; their inboxes."""
-    inboxes = [Inbox() for _ in lanes]
-    for lane, inbox in zip(lanes, inboxes, strict=True):
-        lane.receiver = inbox
-    with engine(graph, max_lanes=max_lanes) as e:
-        e.submit(lanes)
+def run(
+    works: Sequence[Work], graph: ModelGraph = GRAPH, *, max_lanes: int = 64, max_steps: int = MAX_STEPS
+) -> list[Inbox]:
+    """Run work together; their inboxes."""
+    inboxes = [Inbox() for _ in works]
+    for work, inbox in zip(works, inboxes, strict=True):
+        work.receiver = inbox
+    with engine(graph, max_lanes=max_lanes, max_steps=max_steps) as e:
+        e.submit(works)
         for inbox in inboxes:
             inbox.wait()
     return inboxes
@@ -82,25 +85,39 @@ def some_ids(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, VOCABULARY.num_outputs, count)
 
 
-class Gate(StepRunner):
-    """A runner that waits before each step until it is let through, or fails when told to."""
+class Gate:
+    """Makes every engine of a test wait before each call of a graph until it is let through, or fail."""
 
-    def __init__(self, graph: ModelGraph, max_lanes: int) -> None:
-        super().__init__(graph, max_lanes)
-        self.stepping = threading.Semaphore(0)
-        self.entered = threading.Semaphore(0)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._passing = threading.Semaphore(0)
+        self._entered = threading.Semaphore(0)
+        self._open = threading.Event()
         self.failure: Exception | None = None
+        step = StepRunner.step
 
-    def step(self, n: int) -> None:
-        self.entered.release()
-        assert self.stepping.acquire(timeout=SECONDS)
-        if self.failure is not None:
-            raise self.failure
-        super().step(n)
+        def gated(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
+            self._entered.release()
+            if not self._open.is_set():
+                assert self._passing.acquire(timeout=SECONDS)
+            if self.failure is not None:
+                raise self.failure
+            step(runner, n, num_steps, **how)
 
-    def let(self, steps: int) -> None:
-        self.stepping.release(steps)
+        monkeypatch.setattr(StepRunner, "step", gated)
+
+    def reached(self) -> None:
+        """Return when a call waits here."""
+        assert self._entered.acquire(timeout=SECONDS)
+
+    def let(self, calls: int = 1) -> None:
+        """Let calls through."""
+        self._passing.release(calls)
+
+    def open(self) -> None:
+        """Let this call and all others through."""
+        self._open.set()
+        self._passing.release()
 
 
 def endless(inbox: Inbox, **fields: object) -> Lane:
-    return Lane(some_ids(0), inbox, sampling=Sampling(10**6, 1), **fields)  # type: ignore[arg-type]
+    return Lane(some_ids(0), receiver=inbox, sampling=Sampling(10**6, 1), **fields)  # type: ignore[arg-type]

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from prometheus_client import disable_created_metrics, start_http_server
 
+from nextchar.engine import EngineOptions
 from nextchar.errors import CannotListen
 from nextchar.http_server import HttpServer, listen
 from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
-from nextchar.repository import EngineOptions, Repository, find_models
+from nextchar.repository import Repository, find_models
 from nextchar.rest import RestDoor
 from nextchar.rpc_server import RpcServer
 from nextchar.service import Service
@@ -44,7 +45,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for every one, that nothing reads
     metrics = Metrics()
     paths = find_models(settings.models, settings.precision)
-    with Repository(paths, _engine_options(settings)) as repository:
+    deliver = deliver_on(asyncio.get_running_loop())
+    options, threads = _engine_options(settings), settings.engine_threads
+    with Repository(paths, options, num_threads=threads, deliver=deliver) as repository:
         metrics.collect_from(repository)
         service = Service(repository, metrics, settings.limits)
         http = _http_server(service, settings)
@@ -81,9 +84,9 @@ def _on_signal(number: int, stop: asyncio.Event) -> None:
 
 def _engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(
-        deliver=deliver_on(asyncio.get_running_loop()),
         max_lanes=settings.max_lanes,
-        reserved_lanes=min(settings.reserved_lanes, settings.max_lanes - 1),
+        reserved_lanes=settings.reserved_lanes,
+        max_bulk_lanes=settings.max_bulk_lanes,
         max_waiting=settings.max_waiting,
     )
 

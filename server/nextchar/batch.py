@@ -1,4 +1,4 @@
-"""The live lanes of one engine, and the step that advances them all by one character.
+"""The live lanes of one engine, and the step that advances them by a few characters.
 
 No threads and no queue: `join`, `step`, `leave`. A step touches arrays only; the few rows where
 something happens (an event, a stop, a passed deadline) are then looked at one by one.
@@ -10,25 +10,29 @@ import numpy as np
 
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, NextcharError
-from nextchar.lane import Delivery, Finish, Lane, Priority
-from nextchar.runner import StepRunner
-from nextchar.sampler import Doubles, Indices, Softmax, draw, tempered, top, truncated, without
-from nextchar.slab import MAX_TOP, LaneSlab
-
-Outbox = list[tuple[Lane, Delivery]]
+from nextchar.lane import Delivery, Finish, Lane, Level, Outbox, Sampling
+from nextchar.runner import StepRunner, Window
+from nextchar.sampler import Doubles, Indices, draw, penalized, top, truncated, weigh
+from nextchar.slab import CHUNK, MAX_TOP, LaneSlab
 
 
 class Batch:
-    """Lanes in dense rows 0 … num_live-1; the last row moves into the hole a lane leaves."""
+    """Lanes in dense rows: live ones in rows 0 … num_live-1, so that a step can be for them alone,
+    then sampling ones. A hole that a lane leaves is filled from the end of its kind.
+    """
 
     def __init__(self, runner: StepRunner, stats: EngineStats) -> None:
         self._runner = runner
-        self._vocabulary = runner.graph.vocabulary
-        self._slab = LaneSlab(self._vocabulary, runner.max_lanes)
-        self._rows = np.arange(runner.max_lanes)
+        vocabulary = runner.graph.vocabulary
+        self._begin_id, self._end_id = vocabulary.begin_id, vocabulary.end_id
+        self._unknown_id = vocabulary.unknown_id
+        self._slab = LaneSlab(vocabulary, runner.inverse_temperature)
+        self._starts = np.arange(runner.max_lanes) * CHUNK
+        self._offsets = np.arange(runner.max_steps)[:, None]
         self._stats = stats
         self.lanes: list[Lane] = []
-        self.num_bulk = 0
+        self.num_live = 0
+        self.num_steps = 1  # of the last call
 
     def join(self, lane: Lane, now: float) -> Delivery | None:
         """Give a lane a row; the delivery of one that is done before its first step."""
@@ -36,128 +40,150 @@ class Batch:
         if lane.num_steps == 0:
             finish = Finish.LENGTH if lane.sampling else Finish.GIVEN
             return Delivery(np.empty(0, dtype=np.int64), np.empty(0), finish=finish)
-        lane.row = len(self.lanes)
+        row = len(self.lanes)
         self.lanes.append(lane)
-        self.num_bulk += lane.priority is Priority.BULK
-        self._runner.reset(lane.row)
-        self._runner.ids[lane.row] = self._vocabulary.begin_id
-        self._slab.join(lane.row, lane)
+        if lane.level is Level.LIVE:
+            if self.num_live < row:
+                self._move(self.num_live, row)
+            row = self.num_live
+            self.num_live += 1
+        self.lanes[row] = lane
+        lane.row = row
+        self._runner.reset(row)
+        self._runner.ids[row] = self._begin_id
+        self._slab.join(row, lane)
         return None
 
     def leave(self, lane: Lane) -> None:
-        """Take a live lane's row away."""
-        row, last = lane.row, len(self.lanes) - 1
+        """Take a lane's row away."""
+        hole, last = lane.row, len(self.lanes) - 1
         self._slab.leave(lane)
-        moved = self.lanes.pop()
-        if row != last:
-            self._slab.move(last, row)
-            self._runner.move(last, row)
-            self.lanes[row] = moved
-            moved.row = row
+        if lane.level is Level.LIVE:
+            self.num_live -= 1
+            if hole != self.num_live:
+                self._move(self.num_live, hole)
+            hole = self.num_live
+        if hole != last:
+            self._move(last, hole)
+        self.lanes.pop()
         lane.row = -1
-        self.num_bulk -= lane.priority is Priority.BULK
 
-    def step(self) -> Outbox:
-        """Advance every lane by one character; what there is to deliver."""
-        n = len(self.lanes)
+    def _move(self, source: int, target: int) -> None:
+        self._slab.move(source, target)
+        self._runner.move(source, target)
+        moved = self.lanes[target] = self.lanes[source]
+        moved.row = target
+
+    def step(self, level: Level, max_steps: int) -> Outbox:
+        """Advance the live lanes, or all, by up to `max_steps` characters; what there is to deliver."""
+        n = self.num_live if level is Level.LIVE else len(self.lanes)
         if n == 0:
             return []
         started = time.perf_counter()
-        self._runner.step(n)
-        stepped = time.perf_counter()
-        softmax = Softmax(self._runner.logits[:n])
-        drawing = self._advance(softmax, n)
-        outbox = self._collect(softmax, drawing, n)
-        self._stats.add_step(n, stepped - started, time.perf_counter() - stepped)
+        num_steps = self.num_steps = self._choose_steps(n, max_steps)
+        window = self._runner.window(n, num_steps)
+        positions = self._starts[:n] + self._slab.cursor[:n] + self._offsets[:num_steps]
+        np.take(self._slab.symbols, positions, out=window.given, mode="clip")
+        if self._slab.num_sampling:
+            np.take(self._slab.uniforms, positions, out=window.uniforms, mode="clip")
+        before = time.perf_counter()
+        self._runner.step(n, num_steps, others=n < len(self.lanes))
+        stepped = time.perf_counter() - before
+        self._keep(window, positions, n)
+        outbox = self._collect(window, n)
+        self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
         return outbox
 
-    def _advance(self, softmax: Softmax, n: int) -> Indices:
-        """Fill each row's position and choose what it reads next; the rows that drew."""
-        slab, rows = self._slab, self._rows[:n]
-        cursor = slab.cursor[:n]
-        # A row past its given ids draws; one that only wants the distribution keeps any symbol there.
-        drawing = (cursor >= slab.num_given[:n]).nonzero()[0] if slab.num_sampling else self._rows[:0]
-        if len(drawing):
-            slab.symbols[drawing, cursor[drawing]] = self._draw(softmax, drawing)
-        chosen = slab.symbols[rows, cursor]
-        slab.logprobs[rows, cursor] = softmax.logprobs_of(rows, chosen)
+    def _choose_steps(self, n: int, max_steps: int) -> int:
+        """As many as every row can go without being looked at; a power of two, for few bindings."""
+        free = int((self._slab.run_until[:n] - self._slab.cursor[:n]).min())
+        return 1 << (max(1, min(free, max_steps)).bit_length() - 1)
+
+    def _keep(self, window: Window, positions: Indices, n: int) -> None:
+        """Write what the rows have passed into their chunks."""
+        slab = self._slab
+        if slab.num_shaped:
+            self._draw(window, n)
         if slab.num_topped:
-            self._keep_top(softmax, n)
-        self._runner.ids[:n] = chosen
-        cursor += 1
-        return drawing
+            self._keep_top(n)
+        slab.symbols.reshape(-1)[positions] = window.symbols
+        slab.logprobs.reshape(-1)[positions] = window.logprobs
+        slab.cursor[:n] += len(positions)
 
-    def _draw(self, softmax: Softmax, rows: Indices) -> Indices:
-        slab, everyone = self._slab, len(rows) == len(softmax.shifted)
-        which = slice(len(rows)) if everyone else rows
-        weights = self._weights(softmax, which)
-        if slab.num_filtered:
-            filtered = slab.filtered[which].nonzero()[0]
-            weights[filtered] = truncated(weights[filtered], slab.filters(rows[filtered]))
-        greedy = slab.greedy[which] if slab.num_greedy else None
-        return draw(weights, slab.uniforms[rows, slab.cursor[which]], greedy)
+    def _draw(self, window: Window, n: int) -> None:
+        """Draw for the rows whose draws need more than the graph knows, in its place."""
+        slab = self._slab
+        rows = np.flatnonzero(slab.shaped[:n] & (slab.cursor[:n] >= slab.num_given[:n]))
+        if not len(rows):
+            return
+        logprobs = self._runner.distribution[rows].astype(np.float64)
+        scores = penalized(logprobs, slab.history(rows)) + slab.bias[rows]
+        weights = weigh(scores, slab.temperature[rows], self._unknown_id)
+        weights = truncated(weights, slab.filters(rows))
+        drawn = draw(weights, slab.uniforms[rows, slab.cursor[rows]], slab.greedy[rows])
+        slab.counts[rows, drawn] += 1
+        slab.seen[rows, drawn] = True
+        window.symbols[-1, rows] = drawn
+        window.logprobs[-1, rows] = logprobs[np.arange(len(rows)), drawn]
+        self._runner.ids[rows] = drawn
 
-    def _weights(self, softmax: Softmax, which: Indices | slice) -> Doubles:
-        """What each symbol weighs in the draw; the unknown symbol nothing: no character shows it.
-
-        A row takes the same path to the same bits whatever the others ask for.
-        """
-        shifted, unknown = softmax.shifted[which], self._vocabulary.unknown_id
-        if unknown is not None and (shifted[:, unknown] == 0).any():
-            shifted = without(unknown, shifted)
-            weights = tempered(shifted, self._slab.temperature[which])
-        elif self._slab.num_tempered:
-            weights = tempered(shifted, self._slab.temperature[which])
-        else:
-            weights = softmax.weights[which]
-        if unknown is not None:
-            weights[:, unknown] = 0.0
-        return weights
-
-    def _keep_top(self, softmax: Softmax, n: int) -> None:
+    def _keep_top(self, n: int) -> None:
         rows = np.flatnonzero(self._slab.num_top[:n])
-        logprobs = softmax.logprobs(rows)
+        logprobs = self._runner.distribution[rows].astype(np.float64)
         ids = top(logprobs, MAX_TOP)
         cursor, k = self._slab.cursor[rows], ids.shape[1]
         self._slab.top_ids[rows, cursor, :k] = ids
         self._slab.top_logprobs[rows, cursor, :k] = np.take_along_axis(logprobs, ids, axis=1)
 
-    def _collect(self, softmax: Softmax, drawing: Indices, n: int) -> Outbox:
+    def _collect(self, window: Window, n: int) -> Outbox:
         """Look at the rows where something happened; the lanes that are done leave."""
         slab, now = self._slab, time.monotonic()
         events = slab.cursor[:n] >= slab.event_at[:n]
         if slab.num_stopping:
-            events[drawing] |= slab.triggers[drawing, self._runner.ids[drawing]]
+            rows = np.arange(n)
+            events |= slab.triggers[rows, window.symbols].any(axis=0) & (slab.cursor[:n] > slab.num_given[:n])
+        if slab.num_timed:
+            events |= slab.deliver_by[:n] <= now
         events[slab.late(n, now)] = True
-        looked = [
-            (lane, self._look(lane, softmax, now))
-            for lane in [self.lanes[row] for row in events.nonzero()[0]]
-        ]
-        outbox = [(lane, delivery) for lane, delivery in looked if delivery is not None]
-        for lane, delivery in outbox:
-            if delivery.last:
+        looked = [(lane, self._look(lane, now)) for lane in [self.lanes[row] for row in events.nonzero()[0]]]
+        outbox: Outbox = [(lane, delivery) for lane, delivery in looked if delivery is not None]
+        for lane, delivery in looked:
+            if delivery is not None and delivery.last:
                 self.leave(lane)
         return outbox
 
-    def _look(self, lane: Lane, softmax: Softmax, now: float) -> Delivery | None:
+    def _look(self, lane: Lane, now: float) -> Delivery | None:
         """What an event means for a lane; None for a trigger that completed no stop string."""
-        slab, row = self._slab, lane.row
-        num_stop = self._num_stop(lane)
-        if num_stop:
-            return slab.take(row, lane, finish=Finish.STOP, num_stop=num_stop)
-        full = bool(slab.cursor[row] == slab.end[row])
-        if full and lane.all_planned and not lane.wants_distribution:
-            return slab.take(row, lane, finish=Finish.LENGTH if lane.sampling else Finish.GIVEN)
-        if full and lane.all_planned and slab.end[row] > slab.num_given[row]:
-            distribution = softmax.logprobs(slice(row, row + 1))[0]
-            return slab.take(row, lane, finish=Finish.GIVEN, distribution=distribution)
+        slab, row, sampling = self._slab, lane.row, lane.sampling
+        if sampling is not None and (sampling.stop or self._end_id is not None):
+            num_stop = self._find_stop(lane, sampling)
+            if num_stop:
+                return slab.take(row, lane, finish=Finish.STOP, num_stop=num_stop)
+        cursor = int(slab.cursor[row])
+        full = cursor == slab.end[row]
+        if full and lane.all_planned:
+            return self._last(lane)
         if lane.deadline <= now:
             return lane.failed(DeadlineExceeded("the request did not finish within its time limit"))
-        if slab.cursor[row] < slab.event_at[row]:
+        if cursor < slab.event_at[row] and slab.deliver_by[row] > now:
             return None
         delivery = slab.take(row, lane)
         if full:
             self._refill(lane)
+        if sampling is not None:
+            slab.deliver_by[row] = now + sampling.seconds_per_delivery
+        return delivery
+
+    def _last(self, lane: Lane) -> Delivery | None:
+        """The last delivery of a lane whose steps are all done, or what gets it to its last step."""
+        slab, row = self._slab, lane.row
+        if not lane.wants_distribution:
+            return slab.take(row, lane, finish=Finish.LENGTH if lane.sampling else Finish.GIVEN)
+        if slab.end[row] > slab.num_given[row]:
+            distribution: Doubles = self._runner.distribution[row].astype(np.float64)
+            return slab.take(row, lane, finish=Finish.GIVEN, distribution=distribution)
+        delivery = slab.take(row, lane)
+        self._refill(lane)  # the chunk had no room for the step after the last given symbol
         return delivery
 
     def _refill(self, lane: Lane) -> None:
@@ -165,22 +191,24 @@ class Batch:
             lane.tail = [*lane.tail, *self._slab.drawn(lane.row)][1 - lane.sampling.max_stop :]
         self._slab.fill(lane.row, lane)
 
-    def _num_stop(self, lane: Lane) -> int:
-        """How many of the last drawn ids are an end symbol or a stop string, so that the lane is done."""
-        if lane.sampling is None or not (lane.sampling.stop or self._vocabulary.end_id is not None):
-            return 0
-        drawn = self._slab.drawn(lane.row)
-        if not drawn:
-            return 0
-        if drawn[-1] == self._vocabulary.end_id:
-            return 1
-        return lane.sampling.matched_stop([*lane.tail, *drawn])
+    def _find_stop(self, lane: Lane, sampling: Sampling) -> int:
+        """The first end symbol or stop string among the drawn ids: how many it is, all after it forgotten."""
+        slab, row = self._slab, lane.row
+        drawn, first = slab.drawn(row), int(slab.checked[row] - slab.num_given[row])
+        slab.checked[row] = max(slab.cursor[row], slab.num_given[row])
+        for count in range(first + 1, len(drawn) + 1):
+            is_end = drawn[count - 1] == self._end_id
+            num_stop = 1 if is_end else sampling.matched_stop([*lane.tail, *drawn[:count]])
+            if num_stop:
+                slab.cursor[row] = slab.num_given[row] + count
+                return num_stop
+        return 0
 
     def fail(self, error: NextcharError) -> Outbox:
         """End every lane with an error."""
-        outbox = [(lane, lane.failed(error)) for lane in self.lanes]
+        outbox: Outbox = [(lane, lane.failed(error)) for lane in self.lanes]
         for lane in self.lanes:
             self._slab.leave(lane)
         self.lanes.clear()
-        self.num_bulk = 0
+        self.num_live = 0
         return outbox

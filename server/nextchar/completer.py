@@ -6,15 +6,16 @@ from collections.abc import AsyncGenerator
 
 from nextchar.call import Call
 from nextchar.completion import CompletionText
+from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
-from nextchar.lane import Delivery, Lane, Sampling
+from nextchar.lane import FOREVER, Delivery, Lane, Penalties, Sampling
 from nextchar.metrics import Metrics
 from nextchar.receivers import Stream
 from nextchar.repository import Model
 from nextchar.schemas import Completion, CompletionRequest, make_usage
 
-_CHARS_PER_DELIVERY = 16  # after the first character: a few milliseconds of sampling, one event
 _SEEDS = 2**64
+_MAX_ID_DIGITS = 9
 
 
 class Completer:
@@ -80,6 +81,7 @@ class Completer:
 
 def _sampling(model: Model, request: CompletionRequest, stop: list[str]) -> Sampling:
     seed = secrets.randbelow(_SEEDS) if request.seed is None else request.seed % _SEEDS
+    options = request.stream_options
     return Sampling(
         max_chars=request.max_tokens,
         seed=seed,
@@ -87,8 +89,35 @@ def _sampling(model: Model, request: CompletionRequest, stop: list[str]) -> Samp
         top_k=request.top_k,
         top_p=request.top_p,
         min_p=request.min_p,
+        bias=_bias(model, request.logit_bias),
+        penalties=Penalties(request.presence_penalty, request.frequency_penalty, request.repetition_penalty),
         stop=tuple(ids for text in stop if (ids := _stop_ids(model, text))),
-        chars_per_delivery=_CHARS_PER_DELIVERY if request.stream else 0,
+        chars_per_delivery=options.max_event_chars if request.stream else 0,
+        seconds_per_delivery=options.max_event_seconds if request.stream else FOREVER,
+    )
+
+
+def _bias(model: Model, by_symbol: dict[str, float]) -> tuple[tuple[int, float], ...]:
+    """Ids and what is added to them.
+
+    Raises:
+        InvalidRequest: a key is neither a character of the model nor the id of a symbol.
+    """
+    return tuple((_symbol_id(model, key), bias) for key, bias in by_symbol.items())
+
+
+def _symbol_id(model: Model, key: str) -> int:
+    """Digits are an id, as OpenAI's clients send them; anything else is a character."""
+    vocabulary = model.graph.vocabulary
+    if not (key.isascii() and key.isdecimal()):
+        if key in vocabulary.characters:
+            return vocabulary.characters.index(key)
+    elif len(key) <= _MAX_ID_DIGITS and int(key) < vocabulary.num_outputs:
+        return int(key)
+    raise InvalidRequest(
+        f"logit_bias: {key[:20]!r} is neither a character of the model nor an id below "
+        f"{vocabulary.num_outputs}",
+        param="logit_bias",
     )
 
 

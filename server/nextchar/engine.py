@@ -1,7 +1,7 @@
 """The engine: one thread that schedules, steps and delivers.
 
 Any thread may `submit` and `cancel`; everything else happens on the engine's own thread. Deliveries of
-a step leave together through one call of `deliver`.
+a call leave together through one call of `deliver`.
 """
 
 import logging
@@ -9,37 +9,57 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Self
 
-from nextchar.batch import Batch, Outbox
+from nextchar.batch import Batch
+from nextchar.bulk import MAX_JOBS, BulkBatch
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, Unavailable
-from nextchar.lane import Lane
-from nextchar.runner import StepRunner
-from nextchar.scheduler import Scheduler
+from nextchar.lane import Lane, Level, Outbox, ScoreJob, Work
+from nextchar.runner import ModelGraph, StepRunner
+from nextchar.scheduler import Scheduler, Turns
 
+MAX_STEPS = 16  # characters a row in one call of the graph
 _LATE = "the request waited longer than its time limit"
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Rows for completions, rows more for live requests, rows for jobs, strings that may wait; and K.
+
+    `max_steps` 1 turns calls of several steps off; it changes no byte of any answer.
+    """
+
+    max_lanes: int
+    reserved_lanes: int
+    max_bulk_lanes: int
+    max_waiting: int
+    max_steps: int = MAX_STEPS
+
+
 class Engine:
-    """Runs the lanes of one model. A context manager: the thread lives inside."""
+    """Runs work on one model. A context manager: the thread lives inside."""
 
     def __init__(
-        self,
-        runner: StepRunner,
-        *,
-        deliver: Callable[[Outbox], object],
-        max_waiting: int,
-        reserved: int = 0,
+        self, graph: ModelGraph, options: EngineOptions, *, deliver: Callable[[Outbox], object]
     ) -> None:
         self.stats = EngineStats()
-        self._batch = Batch(runner, self.stats)
-        self._scheduler = Scheduler(max_lanes=runner.max_lanes, reserved=reserved, max_waiting=max_waiting)
+        max_lanes = options.max_lanes + options.reserved_lanes
+        self._batch = Batch(StepRunner(graph, max_lanes, options.max_steps), self.stats)
+        self._bulk = BulkBatch(StepRunner(graph, options.max_bulk_lanes, options.max_steps), self.stats)
+        self._scheduler = Scheduler(
+            max_lanes=max_lanes,
+            max_sampling=options.max_lanes,
+            max_jobs=MAX_JOBS,
+            max_waiting=options.max_waiting,
+        )
+        self._turns = Turns(options.max_steps)
         self._deliver = deliver
         self._changed = threading.Condition()  # guards the scheduler, and wakes an idle engine
-        self._cancelled: deque[Lane] = deque()
+        self._cancelled: deque[Work] = deque()
         self._stopping = False
         self._failure: NextcharError | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -49,7 +69,7 @@ class Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop after the running step; whoever still waits is told so."""
+        """Stop after the running call; whoever still waits is told so."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -61,70 +81,103 @@ class Engine:
 
     @property
     def num_waiting(self) -> int:
+        """Strings that wait."""
         return self._scheduler.num_waiting
 
     @property
-    def num_live(self) -> int:
-        return len(self._batch.lanes)
+    def num_running(self) -> int:
+        """Lanes and jobs that run."""
+        return len(self._batch.lanes) + self._bulk.num_jobs
 
-    def submit(self, lanes: Sequence[Lane]) -> None:
-        """Let lanes run as soon as there are rows, all or none.
+    @property
+    def load(self) -> int:
+        """How much there is to do: lanes and jobs that run, strings that wait."""
+        return self.num_running + self.num_waiting
+
+    def submit(self, works: Sequence[Work]) -> None:
+        """Let work run as soon as there is room, all or none.
 
         Raises:
             QueueFull: too many wait.
             Unavailable: the engine has failed or stops.
         """
         now = time.monotonic()
-        for lane in lanes:
-            lane.submitted = now
+        for work in works:
+            work.submitted = now
         with self._changed:
             if self._failure is not None or self._stopping:
                 raise Unavailable("the model is not ready: its engine has failed or is stopping")
-            self._scheduler.add(lanes)
+            self._scheduler.add(works)
             self._changed.notify()
 
-    def cancel(self, lanes: Sequence[Lane]) -> None:
-        """Nobody waits for these lanes any more: free their rows at the next step. Done ones are fine."""
-        self._cancelled.extend(lanes)
+    def cancel(self, works: Sequence[Work]) -> None:
+        """Nobody waits for this work any more: free its rows before the next call. Done work is fine."""
+        self._cancelled.extend(works)
 
     def _run(self) -> None:
         try:
             while self._schedule():
-                self._send(self._batch.step())
+                self._step()
             self._end(Unavailable("the server is shutting down", code="draining"))
         except Exception:
             logger.exception("the engine failed; its model is not ready any more")
             self._end(InternalError("the model's engine failed; the cause is in the server's log"))
 
+    def _step(self) -> None:
+        """One call of the graph, for the level whose turn it is, and its deliveries."""
+        active = self._active()
+        if not active:
+            return
+        level = self._turns.choose(active)
+        started, max_steps = time.perf_counter(), self._turns.max_steps(level)
+        if level is Level.BULK:
+            outbox, num_steps = self._bulk.step(max_steps), self._bulk.num_steps
+        else:
+            outbox, num_steps = self._batch.step(level, max_steps), self._batch.num_steps
+        self._turns.record(level, time.perf_counter() - started, num_steps)
+        self._send(outbox)
+
+    def _active(self) -> list[Level]:
+        """The levels that have rows or jobs, in order."""
+        num_live = self._batch.num_live
+        has_work = (num_live > 0, len(self._batch.lanes) > num_live, self._bulk.num_jobs > 0)
+        return [level for level, has in zip(Level, has_work, strict=True) if has]
+
     def _schedule(self) -> bool:
-        """Let lanes leave and join; wait while there are none. False: stop."""
+        """Let work leave and join; wait while there is none. False: stop."""
         self._drop_cancelled()
-        if self._scheduler.num_waiting == 0 and self._batch.lanes:
+        if self._scheduler.num_waiting == 0 and self.num_running:
             return not self._stopping
         with self._changed:
-            while not (self._stopping or self._batch.lanes or self._scheduler.num_waiting):
+            while not (self._stopping or self.num_running or self._scheduler.num_waiting):
                 self._changed.wait()
             if self._stopping:
                 return False
             now = time.monotonic()
             late = self._scheduler.expired(now)
-            joining = self._scheduler.admit(len(self._batch.lanes), self._batch.num_bulk)
-        outbox: Outbox = [(lane, lane.failed(DeadlineExceeded(_LATE))) for lane in late]
-        for lane in joining:
-            delivery = self._batch.join(lane, now)
-            if delivery is not None:
-                outbox.append((lane, delivery))
-        self._send(outbox)
+            num_live = self._batch.num_live
+            lanes = self._scheduler.admit_lanes(num_live, len(self._batch.lanes) - num_live)
+            jobs = self._scheduler.admit_jobs(self._bulk.num_jobs)
+        self._send([(work, work.failed(DeadlineExceeded(_LATE))) for work in late])
+        self._join(lanes, jobs, now)
         return True
+
+    def _join(self, lanes: list[Lane], jobs: list[ScoreJob], now: float) -> None:
+        done = [(lane, self._batch.join(lane, now)) for lane in lanes]
+        for job in jobs:
+            self._bulk.join(job, now)
+        self._send([(lane, delivery) for lane, delivery in done if delivery is not None])
 
     def _drop_cancelled(self) -> None:
         while self._cancelled:
-            lane = self._cancelled.popleft()
-            if lane.row >= 0:
-                self._batch.leave(lane)
-            else:
-                with self._changed:
-                    self._scheduler.remove(lane)
+            work = self._cancelled.popleft()
+            if isinstance(work, Lane) and work.row >= 0:
+                self._batch.leave(work)
+                continue
+            with self._changed:
+                waited = self._scheduler.remove(work)
+            if not waited:
+                self._bulk.leave(work)
 
     def _send(self, outbox: Outbox) -> None:
         if outbox:
@@ -135,4 +188,5 @@ class Engine:
         with self._changed:
             self._failure = error
             waiting = self._scheduler.drain()
-        self._send([*self._batch.fail(error), *((lane, lane.failed(error)) for lane in waiting)])
+        failed = [*self._batch.fail(error), *self._bulk.fail(error)]
+        self._send([*failed, *((work, work.failed(error)) for work in waiting)])

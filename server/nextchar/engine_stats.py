@@ -23,9 +23,9 @@ class Tally:
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+    def add(self, value: float, times: int = 1) -> None:
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.sum += value * times
 
     @property
     def count(self) -> int:
@@ -40,7 +40,8 @@ class EngineStats:
     step_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
     sample_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
 
-    def add_step(self, num_lanes: int, step_seconds: float, sample_seconds: float) -> None:
-        self.batch_size.add(num_lanes)
-        self.step_seconds.add(step_seconds)
-        self.sample_seconds.add(sample_seconds)
+    def add_steps(self, num_lanes: int, num_steps: int, step_seconds: float, sample_seconds: float) -> None:
+        """Count one call of `num_steps` steps: seconds in the graph, seconds around it."""
+        self.batch_size.add(num_lanes, num_steps)
+        self.step_seconds.add(step_seconds / num_steps, num_steps)
+        self.sample_seconds.add(sample_seconds / num_steps, num_steps)

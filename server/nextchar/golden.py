@@ -65,7 +65,7 @@ def _step_logprobs(graph: ModelGraph, read: Ids) -> Doubles:
     for t in range(time):
         runner.ids[:] = read[:, t]
         runner.step(num_rows)
-        result[:, t] = log_softmax(runner.logits)
+        result[:, t] = runner.distribution
     return result
 
 

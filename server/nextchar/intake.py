@@ -65,8 +65,7 @@ class Intake:
         limit = self._limits.max_request_chars
         if num_chars > limit:
             raise InputTooLarge(
-                f"the request has {num_chars} characters in all, each string with its context; "
-                f"the limit is {limit}",
+                f"the request has {num_chars} characters in all; the limit is {limit}",
                 param="input",
             )
 

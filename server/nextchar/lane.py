@@ -1,8 +1,9 @@
-"""A lane: one row of the batch, and where its next character comes from.
+"""What an engine works on: lanes, and jobs of strings to score.
 
-A lane reads the begin symbol, then its given ids; then, if it samples, what it draws. Completion,
-scoring and next-character requests are all lanes. A lane owns its bookkeeping and is touched on events
-(join, chunk end, stop, cancel); between events only the slab's arrays know where it is.
+A lane is one row of the batch, and where its next character comes from: it reads the begin symbol,
+then its given ids; then, if it samples, what it draws. Completions, next-character requests and single
+strings are lanes. It owns its bookkeeping and is touched on events (join, chunk end, stop, cancel);
+between events only the slab's arrays know where it is. Many strings to score are one `ScoreJob`.
 """
 
 from dataclasses import dataclass, field
@@ -10,19 +11,22 @@ from enum import IntEnum, StrEnum
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextchar.errors import NextcharError
-from nextchar.sampler import Doubles, Indices
+from nextchar.sampler import Doubles
+from nextchar.trie import Trie
 from nextchar.vocabulary import Ids
 
 FOREVER = float("inf")
 
 
-class Priority(IntEnum):
-    """Who is admitted first."""
+class Level(IntEnum):
+    """Who goes first: live requests, then completions, then jobs."""
 
-    INTERACTIVE = 0
-    BULK = 1
+    LIVE = 0
+    SAMPLING = 1
+    BULK = 2
 
 
 class Finish(StrEnum):
@@ -34,11 +38,28 @@ class Finish(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Penalties:
+    """What is taken from the log-probability of symbols that were there before.
+
+    `presence` once and `frequency` for every time a symbol was drawn; log-probabilities of symbols drawn
+    or given are multiplied by `repetition`. 0, 0 and 1 are off.
+    """
+
+    presence: float = 0.0
+    frequency: float = 0.0
+    repetition: float = 1.0
+
+    def __bool__(self) -> bool:
+        return (self.presence, self.frequency, self.repetition) != (0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How a lane draws characters; `temperature` 0 is greedy; see `sampler.Filters` for the others.
 
-    `stop` are strings as ids, none empty. `chars_per_delivery` 0 delivers only full chunks and the end;
-    otherwise the first character is delivered at once and the rest in groups of that size.
+    `bias` are pairs of id and what is added to its log-probability. `stop` are strings as ids, none
+    empty. `chars_per_delivery` 0 delivers only full chunks and the end; otherwise the first character is
+    delivered at once, and then what there is when it is that many, or `seconds_per_delivery` after the last.
     """
 
     max_chars: int
@@ -47,13 +68,21 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+    bias: tuple[tuple[int, float], ...] = ()
+    penalties: Penalties = Penalties()
     stop: tuple[tuple[int, ...], ...] = ()
     chars_per_delivery: int = 0
+    seconds_per_delivery: float = FOREVER
 
     @property
     def filters(self) -> bool:
         """Whether some symbols are kept out of a draw."""
         return self.temperature > 0 and (self.top_k > 0 or self.top_p < 1 or self.min_p > 0)
+
+    @property
+    def shaped(self) -> bool:
+        """Whether its draws need more than a temperature, which the step graph knows."""
+        return self.filters or bool(self.bias) or bool(self.penalties)
 
     @property
     def max_stop(self) -> int:
@@ -64,9 +93,9 @@ class Sampling:
         return next((len(stop) for stop in self.stop if tuple(recent[-len(stop) :]) == stop), 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: thousands are made a second
 class Delivery:
-    """What a lane has produced since the last delivery.
+    """What a lane or a job has produced since the last delivery.
 
     `ids` and `logprobs` [k]: the symbols passed, given or drawn, and what each was worth.
     `top_ids`, `top_logprobs` [k, num_top] if asked for. The last delivery has `finish` or `error`;
@@ -76,8 +105,8 @@ class Delivery:
 
     ids: Ids
     logprobs: Doubles
-    top_ids: Indices | None = None
-    top_logprobs: Doubles | None = None
+    top_ids: NDArray[np.int32] | None = None
+    top_logprobs: NDArray[np.float32] | None = None
     finish: Finish | None = None
     num_stop: int = 0
     distribution: Doubles | None = None
@@ -89,43 +118,71 @@ class Delivery:
 
 
 class Receiver(Protocol):
-    """Who takes a lane's deliveries; called where the engine's `deliver` hands them over."""
+    """Who takes deliveries; called where the engine's `deliver` hands them over."""
 
-    def receive(self, lane: "Lane", delivery: Delivery, /) -> None: ...
+    def receive(self, work: "Work", delivery: Delivery, /) -> None: ...
 
 
 class _Nobody:
-    """The receiver of a lane that has none yet: a delivery to it is a bug."""
+    """The receiver of work that has none yet: a delivery to it is a bug."""
 
-    def receive(self, _lane: "Lane", delivery: Delivery, /) -> None:
+    def receive(self, _work: "Work", delivery: Delivery, /) -> None:
         raise AssertionError(f"no receiver for {delivery}")
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class Work:
+    """What a request submits. The caller sets its receiver; `tag` is the receiver's own.
+
+    Times are monotonic seconds; `joined` is when it began to run. `engine` is who runs it.
+    """
+
+    receiver: Receiver = field(default_factory=_Nobody)
+    deadline: float = FOREVER
+    tag: int = 0
+    submitted: float = 0.0
+    joined: float = 0.0
+    engine: int = -1
+
+    @property
+    def level(self) -> Level:
+        raise NotImplementedError
+
+    @property
+    def num_strings(self) -> int:
+        """What it counts for in the waiting line."""
+        return 1
+
+    def failed(self, error: NextcharError) -> Delivery:
+        """The delivery that ends this with an error."""
+        return Delivery(np.empty(0, dtype=np.int64), np.empty(0), error=error)
+
+
+Outbox = list[tuple[Work, Delivery]]
+
+
 @dataclass(slots=True, eq=False)
-class Lane:
-    """One request's row.
+class Lane(Work):
+    """One row.
 
     `given` are the ids after begin, in order. With `sampling`, it draws after them; with
-    `wants_distribution` it takes one more step for what comes next; never both. Whoever submits the
-    lane sets its receiver; `tag` is the receiver's own. Times are monotonic seconds.
+    `wants_distribution` it takes one more step for what comes next; never both.
     """
 
     given: Ids
-    receiver: Receiver = field(default_factory=_Nobody)
-    priority: Priority = Priority.INTERACTIVE
     sampling: Sampling | None = None
     num_top: int = 0
     wants_distribution: bool = False
-    deadline: float = FOREVER
-    tag: int = 0
 
     # The engine's bookkeeping.
-    submitted: float = 0.0
-    joined: float = 0.0
     row: int = -1
     num_read: int = 0  # given ids already put into chunks
     num_drawn: int = 0  # draws already put into chunks
     tail: list[int] = field(default_factory=list)  # last ids drawn before this chunk, for stop strings
+
+    @property
+    def level(self) -> Level:
+        return Level.SAMPLING if self.sampling else Level.LIVE
 
     @property
     def num_steps(self) -> int:
@@ -138,6 +195,17 @@ class Lane:
         drawn = self.sampling is None or self.num_drawn == self.sampling.max_chars
         return self.num_read == len(self.given) and drawn
 
-    def failed(self, error: NextcharError) -> Delivery:
-        """The delivery that ends this lane with an error."""
-        return Delivery(np.empty(0, dtype=np.int64), np.empty(0), error=error)
+
+@dataclass(slots=True, eq=False)
+class ScoreJob(Work):
+    """Strings to score together, as a trie; its one delivery has all their log-probabilities, in order."""
+
+    trie: Trie
+
+    @property
+    def level(self) -> Level:
+        return Level.BULK
+
+    @property
+    def num_strings(self) -> int:
+        return self.trie.num_strings

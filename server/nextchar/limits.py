@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """Every limit is inclusive.
 
-    `max_request_chars` bounds the work of one request: all its strings, each with its context.
+    `max_request_chars` bounds the work of one request: all its strings, and their context.
     """
 
     max_strings: int = 2048

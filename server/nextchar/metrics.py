@@ -53,7 +53,7 @@ class ObservedModel(Protocol):
     @property
     def num_waiting(self) -> int: ...
     @property
-    def stats(self) -> EngineStats: ...
+    def stats(self) -> list[EngineStats]: ...
     @property
     def load_duration_seconds(self) -> float: ...
 
@@ -186,7 +186,7 @@ class _ModelsCollector(Collector):
         )
         ready = GaugeMetricFamily("nextchar_model_ready", "1 if the model answers.", labels=_MODEL)
         load = GaugeMetricFamily("nextchar_model_load_duration_seconds", "Time to load.", labels=_MODEL)
-        depth = GaugeMetricFamily("nextchar_queue_depth", "Lanes that wait for a row.", labels=_MODEL)
+        depth = GaugeMetricFamily("nextchar_queue_depth", "Strings that wait for a row.", labels=_MODEL)
         batch = HistogramMetricFamily("nextchar_batch_size", "Lanes in a step.", labels=_MODEL)
         compute = HistogramMetricFamily(
             "nextchar_compute_duration_seconds", "Time of a step, by phase.", labels=(*_MODEL, "phase")
@@ -198,15 +198,17 @@ class _ModelsCollector(Collector):
             ready.add_metric(name, model.ready)
             load.add_metric(name, model.load_duration_seconds)
             depth.add_metric(name, model.num_waiting)
-            _add(batch, name, model.stats.batch_size)
-            _add(compute, [*name, "step"], model.stats.step_seconds)
-            _add(compute, [*name, "sample"], model.stats.sample_seconds)
+            _add(batch, name, [stats.batch_size for stats in model.stats])
+            _add(compute, [*name, "step"], [stats.step_seconds for stats in model.stats])
+            _add(compute, [*name, "sample"], [stats.sample_seconds for stats in model.stats])
         return [info, ready, load, depth, batch, compute]
 
 
-def _add(family: HistogramMetricFamily, labels: list[str], tally: Tally) -> None:
-    counts, total, buckets = list(tally.counts), 0, []
-    for bound, count in zip([*map(float, tally.bounds), float("inf")], counts, strict=True):
+def _add(family: HistogramMetricFamily, labels: list[str], tallies: list[Tally]) -> None:
+    """One histogram of the counts of several engines."""
+    counts = [sum(column) for column in zip(*(tally.counts for tally in tallies), strict=True)]
+    total, buckets = 0, []
+    for bound, count in zip([*map(float, tallies[0].bounds), float("inf")], counts, strict=True):
         total += count
         buckets.append(("+Inf" if bound == float("inf") else str(bound), total))
-    family.add_metric(labels, buckets, tally.sum)
+    family.add_metric(labels, buckets, sum(tally.sum for tally in tallies))

@@ -16,11 +16,26 @@ from nextchar.errors import ModelFileError
 from nextchar.vocabulary import Vocabulary
 
 CARD_KEY = "nextchar"
-FORMAT = 1
 
 Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
 Precision = Literal["float32", "int8"]
 Graph = Literal["sequence", "step"]
+
+# Type and rank of what each kind of graph reads and gives, beside its states.
+_SIGNATURES: dict[Graph, tuple[dict[str, tuple[str, int]], dict[str, tuple[str, int]]]] = {
+    "sequence": ({"ids": ("int64", 2)}, {"logits": ("float", 3)}),
+    "step": (
+        {
+            "num_steps": ("int64", 0),
+            "ids": ("int64", 1),
+            "given": ("int64", 2),
+            "uniforms": ("double", 2),
+            "inverse_temperature": ("float", 1),
+        },
+        {"symbols": ("int64", 2), "logprobs": ("float", 2), "distribution": ("float", 2)},
+    ),
+}
+_OVER_SYMBOLS = {"logits", "distribution"}
 
 
 class _Part(BaseModel):
@@ -127,35 +142,38 @@ def parse_card(metadata: dict[str, str], *, path: str) -> Card:
 
 
 def check_graph(card: Card, signature: Signature, *, path: str) -> None:
-    """Hold the card against the graph.
+    """Hold the card against the graph: the inputs and outputs of its kind, the card's states, nothing else.
 
-    A graph has one id input (`ids` int64 [batch, time] for a sequence, [batch] for a step), `logits`
-    (float32, last axis one per predicted symbol), and the card's state pairs; nothing else.
+    A sequence graph reads `ids` int64 [batch, time] and gives `logits` [batch, time, num_outputs]; for a
+    step graph see `nextchar_training.lane_loop`.
 
     Raises:
         ModelFileError: naming the input or output that disagrees.
     """
-    expected_inputs = {"ids", *card.states}
-    expected_outputs = {"logits", *card.states.values()}
-    _same_names("input", expected_inputs, set(signature.inputs), path)
-    _same_names("output", expected_outputs, set(signature.outputs), path)
-    if len(expected_outputs) != 1 + len(card.states):
+    inputs, outputs = _SIGNATURES[card.graph]
+    if len(set(card.states.values())) != len(card.states):
         raise ModelFileError(f"{path}: bad card: states: two state inputs are fed by one output")
-    ids = signature.inputs["ids"]
-    rank = 1 if card.graph == "step" else 2
-    if ids.type != "tensor(int64)" or len(ids.shape) != rank:
-        raise ModelFileError(
-            f"{path}: input 'ids' must be int64 of rank {rank}, is {ids.type}{list(ids.shape)}"
-        )
-    logits = signature.outputs["logits"]
+    _same_names("input", {*inputs, *card.states}, set(signature.inputs), path)
+    _same_names("output", {*outputs, *card.states.values()}, set(signature.outputs), path)
     num_outputs = card.make_vocabulary().num_outputs
-    if logits.type != "tensor(float)" or logits.shape[-1] != num_outputs:
-        raise ModelFileError(
-            f"{path}: output 'logits' must be float32 with {num_outputs} symbols in its last axis "
-            f"(the card's vocabulary), is {logits.type}{list(logits.shape)}"
-        )
+    for name, (type_name, rank) in inputs.items():
+        _check_tensor("input", name, signature.inputs[name], type_name, rank, path)
+    for name, (type_name, rank) in outputs.items():
+        _check_tensor("output", name, signature.outputs[name], type_name, rank, path)
+        if name in _OVER_SYMBOLS and signature.outputs[name].shape[-1] != num_outputs:
+            raise ModelFileError(
+                f"{path}: output {name!r} must have {num_outputs} symbols in its last axis (the card's "
+                f"vocabulary), is {list(signature.outputs[name].shape)}"
+            )
     for source, target in card.states.items():
         _same_tensor(source, target, signature, path)
+
+
+def _check_tensor(kind: str, name: str, found: Tensor, type_name: str, rank: int, path: str) -> None:
+    if found.type != f"tensor({type_name})" or len(found.shape) != rank:
+        raise ModelFileError(
+            f"{path}: {kind} {name!r} must be {type_name} of rank {rank}, is {found.type}{list(found.shape)}"
+        )
 
 
 def _same_names(kind: str, expected: set[str], found: set[str], path: str) -> None:

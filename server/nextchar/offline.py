@@ -5,16 +5,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from nextchar.call import Call, Route, make_request_id
+from nextchar.cores import num_cores
+from nextchar.engine import EngineOptions
 from nextchar.lane import FOREVER
 from nextchar.limits import Limits
 from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
-from nextchar.repository import EngineOptions, PrecisionChoice, Repository, find_model
+from nextchar.repository import PrecisionChoice, Repository, find_model
 from nextchar.service import Service
 
-_MAX_LANES = 64
 _UNBOUNDED = 2**62
 # There is nobody to protect from a long request here: it is the user's own machine.
+_OPTIONS = EngineOptions(max_lanes=64, reserved_lanes=1, max_bulk_lanes=64, max_waiting=_UNBOUNDED)
 _LIMITS = Limits(
     max_strings=_UNBOUNDED, max_input_chars=_UNBOUNDED, max_request_chars=_UNBOUNDED, max_tokens=_UNBOUNDED
 )
@@ -35,8 +37,7 @@ def run_offline(
     async def run() -> None:
         deliver = deliver_on(asyncio.get_running_loop())
         found = find_model(path, precision)
-        options = EngineOptions(deliver, _MAX_LANES, reserved_lanes=0, max_waiting=_UNBOUNDED)
-        with Repository([found], options) as repository:
+        with Repository([found], _OPTIONS, num_threads=num_cores(), deliver=deliver) as repository:
             service = Service(repository, Metrics(), _LIMITS)
             call = Call(route, "cli", FOREVER, make_request_id(None))
             await work(service, found.name, call)

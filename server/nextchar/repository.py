@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from nextchar.batch import Outbox
-from nextchar.engine import Engine
+from nextchar.engine import EngineOptions
+from nextchar.engine_pool import EnginePool
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.golden import check_golden
-from nextchar.runner import ModelGraph, StepRunner, open_graph
+from nextchar.lane import Outbox
+from nextchar.runner import ModelGraph, open_graph
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
 logger = logging.getLogger(__name__)
@@ -37,23 +38,13 @@ class ModelPath:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """How engines are made: rows, rows kept for interactive lanes, waiting lanes, where results go."""
-
-    deliver: Callable[[Outbox], object]
-    max_lanes: int
-    reserved_lanes: int
-    max_waiting: int
-
-
-@dataclass(frozen=True, slots=True)
 class Model:
     """A model that is being served; `created` is when it was loaded, in Unix seconds."""
 
     name: str
     version: str
     graph: ModelGraph
-    engine: Engine
+    engine: EnginePool
     load_duration_seconds: float
     created: int
 
@@ -66,7 +57,7 @@ class Model:
         return self.engine.num_waiting
 
     @property
-    def stats(self) -> EngineStats:
+    def stats(self) -> list[EngineStats]:
         return self.engine.stats
 
     @property
@@ -131,9 +122,18 @@ def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
 class Repository(AbstractContextManager["Repository"]):
     """Opens models and runs an engine for each. A context manager: engines live inside."""
 
-    def __init__(self, paths: Sequence[ModelPath], options: EngineOptions) -> None:
+    def __init__(
+        self,
+        paths: Sequence[ModelPath],
+        options: EngineOptions,
+        *,
+        num_threads: int,
+        deliver: Callable[[Outbox], object],
+    ) -> None:
         self._paths = paths
         self._options = options
+        self._num_threads = num_threads
+        self._deliver = deliver
         self._models: dict[tuple[str, str], Model] = {}
         self._latest: dict[str, Model] = {}
         self._engines = ExitStack()
@@ -177,13 +177,7 @@ class Repository(AbstractContextManager["Repository"]):
     def _load(self, path: ModelPath) -> Model:
         started = time.monotonic()
         graph = self._open(path)
-        runner = StepRunner(graph, self._options.max_lanes)
-        engine = Engine(
-            runner,
-            deliver=self._options.deliver,
-            max_waiting=self._options.max_waiting,
-            reserved=self._options.reserved_lanes,
-        )
+        engine = EnginePool(graph, self._options, num_threads=self._num_threads, deliver=self._deliver)
         return Model(path.name, path.version, graph, engine, time.monotonic() - started, int(time.time()))
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from pydantic import BaseModel
 
@@ -10,7 +11,13 @@ M = TypeVar("M", bound=Message)
 
 def to_dict(message: Message) -> dict[str, Any]:
     """The fields that are set."""
-    return {field.name: list(value) if field.is_repeated else value for field, value in message.ListFields()}
+    return {field.name: _to_value(field, value) for field, value in message.ListFields()}
+
+
+def _to_value(field: FieldDescriptor, value: Any) -> Any:
+    if field.message_type is None:
+        return list(value) if field.is_repeated else value
+    return dict(value) if field.message_type.GetOptions().map_entry else to_dict(value)
 
 
 def to_message(answer: BaseModel, message_type: type[M]) -> M:

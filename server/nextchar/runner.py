@@ -5,7 +5,7 @@
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from nextchar.errors import ModelFileError
 from nextchar.modelfile import Card, Signature, Tensor, check_graph, parse_card
 from nextchar.vocabulary import Ids, Vocabulary
 
+Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 StateArray = NDArray[np.float32] | NDArray[np.uint8]
 
@@ -100,57 +101,109 @@ def _shape(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:
     return tuple(d if isinstance(d, int) else None for d in shape)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one call of K steps over n rows reads and gives; arrays of the runner's own, used again and again.
+
+    `given` [K, n] (below 0 where a symbol is drawn) and `uniforms` [K, n] in (0, 1) are filled before
+    the call; `symbols` [K, n] and `logprobs` [K, n] hold what it did.
+    """
+
+    given: Ids
+    uniforms: Doubles
+    symbols: Ids
+    logprobs: Floats
+
+
 class StepRunner:
     """Slabs for the lanes of one engine, and the step over their first `n` rows.
 
-    Rows are dense: live lanes are rows 0 … n-1. `ids` [max_lanes] is what each row reads next; after
-    `step(n)`, `logits[:n]` [n, num_outputs] is what each row predicts. States live in two slabs that
-    take turns as input and output, bound to onnxruntime once a batch size, so a step copies nothing.
-    Not safe to share between threads.
+    Rows are dense: live lanes are rows 0 … n-1. `ids` [max_lanes] is what each row reads first. `step(n, K)`
+    advances them by K characters as `window(n, K)` says; then `distribution[:n]` [n, num_outputs] holds
+    the log-probabilities at the last position, and `ids` what was chosen there. States live in two
+    slabs that take turns as input and output, bound to onnxruntime once a batch size, so a step copies
+    nothing. Not safe to share between threads.
     """
 
-    def __init__(self, graph: ModelGraph, max_lanes: int) -> None:
+    def __init__(self, graph: ModelGraph, max_lanes: int, max_steps: int = 1) -> None:
         if graph.card.graph != "step":
             raise ModelFileError(
                 "a sequence graph cannot run lanes: open the version folder or its step graph"
             )
         self.graph = graph
         self.max_lanes = max_lanes
+        self.max_steps = max_steps
         self.ids: Ids = np.zeros(max_lanes, dtype=np.int64)
-        self.logits: Floats = np.zeros((max_lanes, graph.vocabulary.num_outputs), dtype=np.float32)
+        self.inverse_temperature: Floats = np.ones(max_lanes, dtype=np.float32)
+        self.distribution: Floats = np.zeros((max_lanes, graph.vocabulary.num_outputs), dtype=np.float32)
+        self._given: Ids = np.zeros(max_lanes * max_steps, dtype=np.int64)
+        self._uniforms: Doubles = np.zeros(max_lanes * max_steps)
+        self._symbols: Ids = np.zeros(max_lanes * max_steps, dtype=np.int64)
+        self._logprobs: Floats = np.zeros(max_lanes * max_steps, dtype=np.float32)
+        self._windows: dict[tuple[int, int], Window] = {}
         self._slabs = (self._make_slab(), self._make_slab())
         self._turn = 0
-        self._bindings: dict[tuple[int, int], ort.IOBinding] = {}
+        self._bindings: dict[tuple[int, int, int], ort.IOBinding] = {}
+        self._num_steps = {k: np.array(k, dtype=np.int64) for k in range(1, max_steps + 1)}
         self._initial = {name: self._zero(slab.dtype) for name, slab in self._slabs[0].items()}
 
-    def step(self, n: int) -> None:
-        """Advance rows 0 … n-1 by the character in `ids`."""
-        key = (n, self._turn)
+    def window(self, n: int, num_steps: int) -> Window:
+        """The arrays of a call of `num_steps` over rows 0 … n-1."""
+        window = self._windows.get((n, num_steps))
+        if window is None:
+            size, shape = n * num_steps, (num_steps, n)
+            window = self._windows[n, num_steps] = Window(
+                self._given[:size].reshape(shape),
+                self._uniforms[:size].reshape(shape),
+                self._symbols[:size].reshape(shape),
+                self._logprobs[:size].reshape(shape),
+            )
+        return window
+
+    def step(self, n: int, num_steps: int = 1, *, others: bool = False) -> None:
+        """Advance rows 0 … n-1 by `num_steps` characters; `others`: rows after them hold states to keep."""
+        key = (n, num_steps, self._turn)
         binding = self._bindings.get(key)
         if binding is None:
-            binding = self._bindings[key] = self._bind(n)
+            binding = self._bindings[key] = self._bind(n, num_steps)
         self.graph.session.run_with_iobinding(binding)
-        self._turn = 1 - self._turn
+        if others:
+            for source, target in zip(*(slabs.values() for slabs in self._slabs_in_turn()), strict=True):
+                source[:n] = target[:n]
+        else:
+            self._turn = 1 - self._turn
+        self.ids[:n] = self.window(n, num_steps).symbols[-1]
 
     def reset(self, row: int) -> None:
         """Give a row the state before any character."""
         for name, slab in self._current.items():
             slab[row] = self._initial[name]
 
-    def move(self, source: int, target: int) -> None:
-        """Copy a row's state and id over another's."""
+    def move(self, source: int | Ids, target: int | Ids) -> None:
+        """Copy the states and ids of a row, or of some, over others'."""
         for slab in self._current.values():
             slab[target] = slab[source]
         self.ids[target] = self.ids[source]
 
-    def read_state(self, row: int) -> dict[str, StateArray]:
-        """Copies of a row's state, by input name."""
-        return {name: slab[row].copy() for name, slab in self._current.items()}
+    def read_state(self, rows: int | Ids) -> dict[str, StateArray]:
+        """Copies of the states of a row, or of some, by input name."""
+        return {name: slab[rows].copy() for name, slab in self._current.items()}
 
-    def write_state(self, row: int, state: dict[str, StateArray]) -> None:
-        """Give a row a state that `read_state` gave."""
+    def write_state(self, rows: int | Ids, states: Mapping[str, StateArray]) -> None:
+        """Give rows states that `read_state` gave."""
         for name, slab in self._current.items():
-            slab[row] = state[name]
+            slab[rows] = states[name]
+
+    def make_states(self, count: int) -> dict[str, StateArray]:
+        """Room for `count` states, each the one before any character."""
+        return {
+            name: np.full((count, slab.shape[1]), self._initial[name], dtype=slab.dtype)
+            for name, slab in self._current.items()
+        }
+
+    def _slabs_in_turn(self) -> tuple[dict[str, StateArray], dict[str, StateArray]]:
+        """What the next step reads, what it writes."""
+        return self._slabs[self._turn], self._slabs[1 - self._turn]
 
     @property
     def _current(self) -> dict[str, StateArray]:
@@ -168,11 +221,18 @@ class StepRunner:
         """Zero: a uint8 state is quantised around 128."""
         return 128 if dtype == np.uint8 else 0
 
-    def _bind(self, n: int) -> ort.IOBinding:
+    def _bind(self, n: int, num_steps: int) -> ort.IOBinding:
         binding = self.graph.session.io_binding()
-        source, target = self._slabs[self._turn], self._slabs[1 - self._turn]
+        source, target = self._slabs_in_turn()
+        window = self.window(n, num_steps)
+        _bind_input(binding, "num_steps", self._num_steps[num_steps])
         _bind_input(binding, "ids", self.ids[:n])
-        _bind_output(binding, "logits", self.logits[:n])
+        _bind_input(binding, "given", window.given)
+        _bind_input(binding, "uniforms", window.uniforms)
+        _bind_input(binding, "inverse_temperature", self.inverse_temperature[:n])
+        _bind_output(binding, "symbols", window.symbols)
+        _bind_output(binding, "logprobs", window.logprobs)
+        _bind_output(binding, "distribution", self.distribution[:n])
         for name, next_name in self.graph.card.states.items():
             _bind_input(binding, name, source[name][:n])
             _bind_output(binding, next_name, target[name][:n])

@@ -1,18 +1,20 @@
-"""From logits to the next character: pure functions on arrays, one row a lane.
+"""From a distribution to the next character where the step graph does not draw: filters, bias, penalties.
 
-Every row is computed from that row alone, in the same order of operations whatever the batch, so a
-row's result is the same bytes alone and among many. Probabilities are float64.
+Pure functions on arrays, one row a lane. Every row is computed from that row alone, in the same order of
+operations whatever the batch, so a row's result is the same bytes alone and among many.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
-_MANTISSA_BITS = 52
+_RANDOM_BITS = 51
 _DRAWS_PER_BLOCK = 4  # Philox 4x64 gives four numbers for each value of its counter
 
 
@@ -28,48 +30,45 @@ class Filters:
     min_p: Doubles
 
 
-class Softmax:
-    """The distributions of logits [rows, symbols], in the pieces that are needed anyway.
-
-    `shifted` are the logits minus their row's largest, `weights` their exponentials (so the largest is
-    1), `log_totals` [rows] the logarithm of each row's sum of weights.
+@dataclass(frozen=True, slots=True)
+class History:
+    """What some rows have drawn, `counts` [rows, symbols], and been given or drawn, `seen` [rows, symbols];
+    and what that costs, each [rows] (see `lane.Penalties`).
     """
 
-    __slots__ = ("log_totals", "shifted", "weights")
-
-    def __init__(self, logits: NDArray[np.float32]) -> None:
-        self.shifted: Doubles = logits.astype(np.float64)
-        self.shifted -= np.maximum.reduce(self.shifted, axis=1, keepdims=True)
-        self.weights: Doubles = np.exp(self.shifted)
-        self.log_totals: Doubles = np.log(np.add.reduce(self.weights, axis=1))
-
-    def logprobs(self, rows: Indices | slice) -> Doubles:
-        """Natural log-probabilities [rows, symbols] of some rows."""
-        result: Doubles = self.shifted[rows] - self.log_totals[rows, None]
-        return result
-
-    def logprobs_of(self, rows: Indices, ids: Indices) -> Doubles:
-        """The log-probability [rows] of one symbol in each of some rows."""
-        result: Doubles = self.shifted[rows, ids] - self.log_totals[rows]
-        return result
+    counts: Doubles
+    seen: Flags
+    presence: Doubles
+    frequency: Doubles
+    repetition: Doubles
 
 
 def log_softmax(logits: NDArray[np.float32]) -> Doubles:
-    """Natural log-probabilities [rows, symbols] of logits [rows, symbols]."""
-    return Softmax(logits).logprobs(slice(None))
+    """Natural log-probabilities [rows, symbols] of logits [rows, symbols], in float64."""
+    shifted: Doubles = logits.astype(np.float64)
+    shifted -= np.maximum.reduce(shifted, axis=1, keepdims=True)
+    shifted -= np.log(np.add.reduce(np.exp(shifted), axis=1, keepdims=True))
+    return shifted
 
 
-def without(symbol: int, shifted: Doubles) -> Doubles:
-    """Shifted logits in which one symbol has no weight; the largest of the others is 0."""
-    result = shifted.copy()
-    result[:, symbol] = -np.inf
-    if (shifted[:, symbol] == 0).any():  # the symbol was the largest somewhere
-        result -= np.maximum.reduce(result, axis=1, keepdims=True)
+def penalized(logprobs: Doubles, history: History) -> Doubles:
+    """Log-probabilities after penalties; no longer summing to one.
+
+    A symbol that is there already is worth `repetition` times its log-probability (above 1: less), less
+    `presence`, less `frequency` for every time it was drawn.
+    """
+    result = np.where(history.seen, logprobs * history.repetition[:, None], logprobs)
+    result -= history.frequency[:, None] * history.counts
+    result -= history.presence[:, None] * (history.counts > 0)
     return result
 
 
-def tempered(shifted: Doubles, temperature: Doubles) -> Doubles:
-    """Weights [rows, symbols] of shifted logits at temperatures [rows] > 0; the largest is 1."""
+def weigh(scores: Doubles, temperature: Doubles, never: int | None) -> Doubles:
+    """Weights [rows, symbols] of scores at temperatures [rows] > 0: the largest is 1, `never` has none."""
+    if never is not None:
+        scores = scores.copy()
+        scores[:, never] = -np.inf
+    shifted = scores - np.maximum.reduce(scores, axis=1, keepdims=True)
     weights: Doubles = np.exp(shifted / temperature[:, None])
     return weights
 
@@ -90,29 +89,46 @@ def truncated(weights: Doubles, filters: Filters) -> Doubles:
     return result
 
 
-def draw(weights: Doubles, uniforms: Doubles, greedy: NDArray[np.bool_] | None = None) -> Indices:
+def draw(weights: Doubles, uniforms: Doubles, greedy: Flags) -> Indices:
     """One symbol a row by inverse CDF; rows marked greedy take the largest weight (first of equals).
 
-    `weights` [rows, symbols] ≥ 0 with a positive sum, `uniforms` [rows] in [0, 1).
+    `weights` [rows, symbols] ≥ 0 with a positive sum, `uniforms` [rows] in (0, 1).
     """
     cumulative = np.add.accumulate(weights, axis=1)
     target = uniforms * cumulative[:, -1]
     drawn: Indices = (cumulative > target[:, None]).argmax(axis=1)
-    if greedy is not None:
-        drawn[greedy] = weights[greedy].argmax(axis=1)
+    drawn[greedy] = weights[greedy].argmax(axis=1)
     return drawn
 
 
-def uniforms(seed: int, start: int, count: int) -> Doubles:
-    """Numbers `start` … `start + count - 1` of a seed's stream, each a multiple of 2^-52 in [0, 1).
+class Uniforms:
+    """Random numbers by seed and position: odd multiples of 2^-52, inside (0, 1).
 
     Counter-based (Philox 4x64, Salmon et al. 2011): any position is reached directly, so a stream can
-    stop and go on anywhere. 52 bits, so that `uniform * total` is always below `total`.
+    stop and go on anywhere. Never 0, so that a symbol without weight is not drawn; few enough bits that
+    `uniform * total` is always below `total`. Not safe to share between threads.
     """
-    block, skip = divmod(start, _DRAWS_PER_BLOCK)
-    generator = np.random.Philox(key=seed, counter=block)
-    raw = generator.random_raw(skip + count)[skip:]
-    return (raw >> np.uint64(64 - _MANTISSA_BITS)).astype(np.float64) * 2.0**-_MANTISSA_BITS
+
+    def __init__(self) -> None:
+        self._generator = np.random.Philox(key=0)  # one for all seeds: making one takes longer than a draw
+        self._key, self._counter = np.zeros(2, dtype=np.uint64), np.zeros(4, dtype=np.uint64)
+        self._state: Any = {
+            "bit_generator": "Philox",
+            "state": {"counter": self._counter, "key": self._key},
+            "buffer": np.zeros(_DRAWS_PER_BLOCK, dtype=np.uint64),
+            "buffer_pos": _DRAWS_PER_BLOCK,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+
+    def take(self, seed: int, start: int, count: int) -> Doubles:
+        """Numbers `start` … `start + count - 1` of a seed's stream."""
+        block, skip = divmod(start, _DRAWS_PER_BLOCK)
+        self._key[0], self._counter[0] = seed, block
+        self._generator.state = self._state
+        raw = self._generator.random_raw(skip + count)[skip:] >> np.uint64(64 - _RANDOM_BITS)
+        numbers: Doubles = (raw.astype(np.float64) + 0.5) * 2.0**-_RANDOM_BITS
+        return numbers
 
 
 def top(logprobs: Doubles, count: int) -> Indices:

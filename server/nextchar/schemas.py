@@ -49,6 +49,12 @@ class StreamOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     include_usage: bool = False
+    max_event_chars: int = Field(
+        default=16, ge=1, le=1024, description="After the first character, send an event for so many."
+    )
+    max_event_seconds: float = Field(
+        default=0.05, ge=0, allow_inf_nan=False, description="Or send what there is after so long."
+    )
 
 
 class CompletionRequest(_Request):
@@ -74,6 +80,23 @@ class CompletionRequest(_Request):
         default=[],
         max_length=MAX_STOPS,
         description="Up to 4 strings that end the completion, left out of it.",
+    )
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] = Field(
+        default={},
+        description="Added to a character's log-probability before it is drawn; keys are ids, or characters "
+        "that are no digits.",
+    )
+    presence_penalty: float = Field(
+        0.0, ge=-2, le=2, description="Taken from characters that were drawn before."
+    )
+    frequency_penalty: float = Field(
+        0.0, ge=-2, le=2, description="Taken from a character for each time it was drawn before."
+    )
+    repetition_penalty: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description="What the log-probability of a character in the prompt or drawn before is multiplied by.",
     )
     echo: bool = Field(False, description="Give the prompt back before the completion.")
     logprobs: int | None = Field(

@@ -4,7 +4,8 @@ Doors validate the shape of a request with `schemas`; `Intake` holds it against 
 limits; here it becomes lanes, and what the lanes deliver becomes the answer.
 """
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import numpy as np
@@ -14,11 +15,12 @@ from nextchar.completer import Completer
 from nextchar.completion import join_choices
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake, count_unknown
-from nextchar.lane import Delivery, Lane, Priority
+from nextchar.lane import Delivery, Lane, ScoreJob, Work
 from nextchar.limits import Limits
 from nextchar.metrics import Metrics
 from nextchar.receivers import Gather
 from nextchar.repository import Model, Repository
+from nextchar.sampler import Doubles
 from nextchar.schemas import (
     Completion,
     CompletionRequest,
@@ -30,7 +32,10 @@ from nextchar.schemas import (
     make_usage,
 )
 from nextchar.scoring import char_scores, entropy_bits, joined_logprobs, make_score, next_chars
+from nextchar.trie import build_trie, split_sorted
 from nextchar.vocabulary import Ids
+
+_NOTHING: Doubles = np.empty(0)
 
 
 class Service:
@@ -68,18 +73,15 @@ class Service:
             self._intake.encode(text, model=model, call=call, param=f"input.{i}")
             for i, text in enumerate(request.input)
         ]
-        num_scored = sum(map(len, strings))
-        num_fed = len(context) * len(strings)
+        num_scored, num_fed = sum(map(len, strings)), len(context)
         self._intake.check_total(num_scored + num_fed)
         self.metrics.observe_size(call, num_scored + num_fed)
         end = np.array([_end_id(model)] if request.include_end else [], dtype=np.int64)
         targets = [np.concatenate([ids, end]) for ids in strings]
-        deliveries = await self._run(
-            model, call, [_score_lane(context, target, len(strings)) for target in targets]
-        )
+        logprobs = await self._logprobs(model, call, context, targets)
         data = [
-            _score(model, request, i, target, joined_logprobs(deliveries[i], len(context)))
-            for i, target in enumerate(targets)
+            _score(model, request, i, target, values)
+            for i, (target, values) in enumerate(zip(targets, logprobs, strict=True))
         ]
         for score in data:
             self.metrics.observe_score(call, score.bits_per_char)
@@ -116,25 +118,38 @@ class Service:
         """A completion as it is sampled. What the request did wrong is raised before the first piece."""
         return self._completer.stream(request, call)
 
-    async def _run(self, model: Model, call: Call, lanes: list[Lane]) -> list[list[Delivery]]:
-        """Run lanes to their ends; if the caller leaves, so do they."""
-        gather = Gather(len(lanes))
-        for tag, lane in enumerate(lanes):
-            lane.receiver, lane.deadline, lane.tag = gather, call.deadline, tag
-        model.engine.submit(lanes)
+    async def _logprobs(self, model: Model, call: Call, context: Ids, targets: list[Ids]) -> list[Doubles]:
+        """What each symbol of each target is worth. One target is somebody waiting; many are jobs."""
+        if len(targets) == 1:
+            (pieces,) = await self._run(model, call, [Lane(np.concatenate([context, targets[0]]))])
+            return [joined_logprobs(pieces, len(context))]
+        begin_id = model.graph.vocabulary.begin_id
+        parts = split_sorted(targets, len(model.engine))
+        # Building a large trie takes milliseconds, which the event loop has better use for.
+        tries = await asyncio.to_thread(
+            lambda: [build_trie([targets[i] for i in part], begin_id, context) for part in parts]
+        )
+        deliveries = await self._run(model, call, [ScoreJob(trie) for trie in tries])
+        result: list[Doubles] = [_NOTHING] * len(targets)
+        for part, (delivery,) in zip(parts, deliveries, strict=True):
+            ends = np.cumsum([len(targets[i]) for i in part])
+            for i, values in zip(part, np.split(delivery.logprobs, ends[:-1]), strict=True):
+                result[i] = values
+        return result
+
+    async def _run(self, model: Model, call: Call, works: Sequence[Work]) -> list[list[Delivery]]:
+        """Run work to its end; if the caller leaves, so does it."""
+        gather = Gather(len(works))
+        for tag, work in enumerate(works):
+            work.receiver, work.deadline, work.tag = gather, call.deadline, tag
+        model.engine.submit(works)
         try:
             deliveries = await gather.wait()
         except BaseException:
-            model.engine.cancel(lanes)
+            model.engine.cancel(works)
             raise
-        self.metrics.observe_queue(call, max(lane.joined - lane.submitted for lane in lanes))
+        self.metrics.observe_queue(call, max(work.joined - work.submitted for work in works))
         return deliveries
-
-
-def _score_lane(context: Ids, target: Ids, num_strings: int) -> Lane:
-    """A request's only string is somebody waiting; many are bulk."""
-    priority = Priority.INTERACTIVE if num_strings == 1 else Priority.BULK
-    return Lane(np.concatenate([context, target]), priority=priority)
 
 
 def _score(
@@ -142,7 +157,7 @@ def _score(
     request: ScoreRequest,
     index: int,
     target: Ids,
-    logprobs: np.ndarray[tuple[int], np.dtype[np.float64]],
+    logprobs: Doubles,
 ) -> Score:
     vocabulary = model.graph.vocabulary
     num_chars = len(target) - request.include_end

@@ -6,10 +6,18 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nextchar.cores import num_cores
 from nextchar.limits import Limits
 from nextchar.repository import PrecisionChoice
 
 _LIMITS = Limits()
+
+
+def default_engine_threads() -> int:
+    """All cores but one, which the event loop needs."""
+    return max(1, num_cores() - 1)
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -24,13 +32,20 @@ class Settings(BaseSettings):
     metrics_port: Port = Field(8002, description="The port of Prometheus metrics.")
     models: Path = Field(Path("models"), description="The folder of models: <name>/<version>/.")
     precision: PrecisionChoice = Field("auto", description="Which step graph: auto, int8 or float32.")
-    max_lanes: int = Field(64, ge=1, le=4096, description="Rows of a model's batch.")
-    reserved_lanes: int = Field(8, ge=0, description="Rows that bulk scoring leaves to live requests.")
+    engine_threads: int = Field(
+        default_factory=default_engine_threads,
+        ge=1,
+        le=256,
+        description="Threads that run a model; by default all cores but the one of the event loop.",
+    )
+    max_lanes: int = Field(128, ge=1, le=4096, description="Completions an engine thread runs at a time.")
+    reserved_lanes: int = Field(16, ge=0, le=4096, description="Rows more, for live requests only.")
+    max_bulk_lanes: int = Field(64, ge=1, le=4096, description="Rows of an engine thread that score jobs.")
     max_waiting: int = Field(8192, ge=1, description="Strings that may wait for a row, by model.")
     max_strings: int = Field(_LIMITS.max_strings, ge=1, description="Strings in one score request.")
     max_input_chars: int = Field(_LIMITS.max_input_chars, ge=1, description="Characters of one text.")
     max_request_chars: int = Field(
-        _LIMITS.max_request_chars, ge=1, description="Characters of one request, strings with contexts."
+        _LIMITS.max_request_chars, ge=1, description="Characters of one request, strings and context."
     )
     max_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Characters of one completion.")
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes of one request's body.")

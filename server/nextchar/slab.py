@@ -1,51 +1,86 @@
 """The per-lane arrays of an engine: what a step needs to know about every row, with no objects.
 
 A row works on a *chunk* of `CHUNK` positions: given ids first, then room for drawn ones. `cursor` is
-the position being filled, `end` where the chunk is full. When the cursor reaches `event_at` (or a
-trigger symbol is drawn) the engine looks at the lane; until then nothing but these arrays is touched.
-Memory is `max_lanes` times a constant.
+the position being filled, `end` where the chunk is full, `run_until` how far the graph can go alone.
+When the cursor reaches `event_at` (or a trigger symbol is drawn) the engine looks at the lane; until then
+nothing but these arrays is touched. Memory is `max_lanes` times a constant.
 """
 
 import numpy as np
 
-from nextchar.lane import FOREVER, Delivery, Finish, Lane, Sampling
-from nextchar.sampler import Doubles, Filters, Indices, uniforms
+from nextchar.lane import FOREVER, Delivery, Finish, Lane, Penalties, Sampling
+from nextchar.sampler import Doubles, Filters, History, Indices, Uniforms
 from nextchar.vocabulary import Vocabulary
 
-CHUNK = 128
+CHUNK = 512
 MAX_TOP = 20
+GREEDY_UNIFORM = 2.0**-10  # below the share of the first of up to 1023 equals
+GREEDY_INVERSE_TEMPERATURE = 1e30  # leaves all weight to the largest logit
+_DRAWN = -1  # at a position whose symbol the graph draws
 _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 _PLAIN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
+_INTEGERS = (
+    *("cursor", "num_given", "end", "run_until", "event_at", "delivered", "checked"),
+    *("num_top", "top_k"),
+)
+_NUMBERS = (
+    *("deadline", "deliver_by", "temperature", "top_p", "min_p"),
+    *("presence", "frequency", "repetition"),
+)
 
 
 class LaneSlab:
-    """Arrays [max_lanes, …]; rows 0 … n-1 are live."""
+    """Arrays [max_lanes, …]; rows 0 … n-1 are live.
 
-    def __init__(self, vocabulary: Vocabulary, max_lanes: int) -> None:
-        self._vocabulary = vocabulary
-        self.symbols = np.zeros((max_lanes, CHUNK), dtype=np.int64)
-        self.logprobs = np.zeros((max_lanes, CHUNK))
-        self.uniforms = np.zeros((max_lanes, CHUNK))
-        self.top_ids = np.zeros((max_lanes, CHUNK, MAX_TOP), dtype=np.int64)
-        self.top_logprobs = np.zeros((max_lanes, CHUNK, MAX_TOP))
-        self.cursor = np.zeros(max_lanes, dtype=np.int64)
-        self.num_given = np.zeros(max_lanes, dtype=np.int64)
-        self.end = np.zeros(max_lanes, dtype=np.int64)
-        self.event_at = np.zeros(max_lanes, dtype=np.int64)
-        self.delivered = np.zeros(max_lanes, dtype=np.int64)
-        self.num_top = np.zeros(max_lanes, dtype=np.int64)
-        self.deadline = np.full(max_lanes, FOREVER)
-        self.temperature = np.ones(max_lanes)  # 1 where greedy: its largest is the same at every other
-        self.greedy = np.zeros(max_lanes, dtype=np.bool_)
-        self.filtered = np.zeros(max_lanes, dtype=np.bool_)
-        self.top_k = np.zeros(max_lanes, dtype=np.int64)
-        self.top_p = np.ones(max_lanes)
-        self.min_p = np.zeros(max_lanes)
-        self.triggers = np.zeros((max_lanes, vocabulary.num_outputs), dtype=np.bool_)
-        self._arrays = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
+    `inverse_temperature` [max_lanes] is the runner's own array: the graph reads it.
+    """
+
+    cursor: Indices
+    num_given: Indices
+    end: Indices
+    run_until: Indices
+    event_at: Indices
+    delivered: Indices
+    checked: Indices  # positions before it hold no stop string
+    num_top: Indices
+    top_k: Indices
+    deadline: Doubles
+    deliver_by: Doubles
+    temperature: Doubles  # 1 where greedy
+    top_p: Doubles
+    min_p: Doubles
+    presence: Doubles
+    frequency: Doubles
+    repetition: Doubles
+
+    def __init__(
+        self, vocabulary: Vocabulary, inverse_temperature: np.ndarray[tuple[int], np.dtype[np.float32]]
+    ) -> None:
+        rows, symbols = len(inverse_temperature), vocabulary.num_outputs
+        self._num_outputs = symbols
+        self._end_id = vocabulary.end_id
+        self._random = Uniforms()
+        self.inverse_temperature = inverse_temperature
+        self.symbols = np.zeros((rows, CHUNK), dtype=np.int64)
+        self.logprobs = np.zeros((rows, CHUNK))
+        self.uniforms = np.full((rows, CHUNK), GREEDY_UNIFORM)
+        self.top_ids = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.int32)
+        self.top_logprobs = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.float32)
+        self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
+        self.shaped = np.zeros(rows, dtype=np.bool_)
+        self.greedy = np.zeros(rows, dtype=np.bool_)
+        self.bias = np.zeros((rows, symbols))
+        self.counts = np.zeros((rows, symbols))  # how often each symbol was drawn
+        self.seen = np.zeros((rows, symbols), dtype=np.bool_)  # given or drawn
+        self._integers = np.zeros((len(_INTEGERS), rows), dtype=np.int64)
+        self._numbers = np.zeros((len(_NUMBERS), rows))
+        for k, name in enumerate(_INTEGERS):
+            setattr(self, name, self._integers[k])
+        for k, name in enumerate(_NUMBERS):
+            setattr(self, name, self._numbers[k])
+        self.deadline[:] = FOREVER
         # How many live rows need a part of the step, so that it is skipped when none does.
-        self.num_sampling = self.num_tempered = self.num_filtered = self.num_greedy = 0
-        self.num_stopping = self.num_topped = 0
+        self.num_sampling = self.num_shaped = self.num_stopping = self.num_topped = self.num_timed = 0
         self.earliest_deadline = FOREVER
 
     def join(self, row: int, lane: Lane) -> None:
@@ -53,17 +88,31 @@ class LaneSlab:
         self.num_top[row] = lane.num_top
         self.deadline[row] = lane.deadline
         self.earliest_deadline = min(self.earliest_deadline, lane.deadline)
-        self.triggers[row] = False
         s = lane.sampling or _PLAIN
-        self.temperature[row], self.greedy[row] = s.temperature or 1.0, s.temperature == 0
-        self.top_k[row], self.top_p[row], self.min_p[row] = s.top_k, s.top_p, s.min_p
-        self.filtered[row] = s.filters
+        greedy = s.temperature == 0
+        self.greedy[row], self.temperature[row] = greedy, 1.0 if greedy else s.temperature
+        self.inverse_temperature[row] = GREEDY_INVERSE_TEMPERATURE if greedy else 1.0 / s.temperature
+        self.shaped[row] = s.shaped
+        if s.shaped:
+            self._shape(row, lane, s)
+        self.triggers[row] = False
         if lane.sampling is not None:
             self.triggers[row, [stop[-1] for stop in s.stop]] = True
-            if self._vocabulary.end_id is not None:
-                self.triggers[row, self._vocabulary.end_id] = True
+            if self._end_id is not None:
+                self.triggers[row, self._end_id] = True
         self._count(lane, 1)
         self.fill(row, lane)
+
+    def _shape(self, row: int, lane: Lane, s: Sampling) -> None:
+        self.top_k[row], self.top_p[row], self.min_p[row] = s.top_k, s.top_p, s.min_p
+        self.bias[row] = 0.0
+        for symbol_id, bias in s.bias:
+            self.bias[row, symbol_id] = bias
+        p: Penalties = s.penalties
+        self.presence[row], self.frequency[row], self.repetition[row] = p.presence, p.frequency, p.repetition
+        self.counts[row] = 0.0
+        self.seen[row] = False
+        self.seen[row, lane.given] = True
 
     def leave(self, lane: Lane) -> None:
         """A lane's row is not live any more."""
@@ -74,10 +123,9 @@ class LaneSlab:
         self.num_topped += by * (lane.num_top > 0)
         if s is not None:
             self.num_sampling += by
-            self.num_greedy += by * (s.temperature == 0)
-            self.num_tempered += by * (s.temperature not in (0.0, 1.0))
-            self.num_filtered += by * s.filters
-            self.num_stopping += by * (bool(s.stop) or self._vocabulary.end_id is not None)
+            self.num_shaped += by * s.shaped
+            self.num_timed += by * (s.seconds_per_delivery < FOREVER)
+            self.num_stopping += by * (bool(s.stop) or self._end_id is not None)
 
     def late(self, num_live: int, now: float) -> Indices:
         """The live rows whose deadline has passed."""
@@ -94,32 +142,38 @@ class LaneSlab:
         self.symbols[row, :num_given] = given
         self.num_given[row] = num_given
         self.cursor[row] = self.delivered[row] = 0
+        self.checked[row] = num_given
         first_draw = lane.num_drawn == 0
         num_drawn = self._plan_draws(row, lane, num_given)
         self.end[row] = num_given + num_drawn
-        prompt = first_draw and num_drawn > 0 and lane.sampling is not None
-        self._set_event(row, lane, num_given + 1 if prompt else None)
+        self.run_until[row] = self._run_until(row, lane)
+        self.deliver_by[row] = FOREVER
+        size = lane.sampling.chars_per_delivery if lane.sampling else 0
+        if size and first_draw and num_drawn:  # the first character at once, then the others
+            size = num_given + 1
+            self.run_until[row] = min(size, self.run_until[row])
+        self.event_at[row] = min(size or CHUNK, int(self.end[row]))
+
+    def _run_until(self, row: int, lane: Lane) -> int:
+        """How far the graph can go in this chunk with nobody looking at a distribution."""
+        if lane.num_top:
+            return 0
+        return int(self.num_given[row] if self.shaped[row] else self.end[row])
 
     def _plan_draws(self, row: int, lane: Lane, num_given: int) -> int:
         room = CHUNK - num_given
         if lane.sampling is None:
+            self.symbols[row, num_given:] = 0  # only the distribution there is wanted
             return min(room, int(lane.wants_distribution))
         count = min(room, lane.sampling.max_chars - lane.num_drawn)
-        if lane.sampling.temperature > 0:
-            drawn = uniforms(lane.sampling.seed, lane.num_drawn, count)
-            self.uniforms[row, num_given : num_given + count] = drawn
+        self.symbols[row, num_given : num_given + count] = 0 if self.shaped[row] else _DRAWN
+        self.uniforms[row, num_given : num_given + count] = (
+            GREEDY_UNIFORM
+            if self.greedy[row]
+            else self._random.take(lane.sampling.seed, lane.num_drawn, count)
+        )
         lane.num_drawn += count
         return count
-
-    def _set_event(self, row: int, lane: Lane, first: int | None) -> None:
-        """Look at the lane after its first draw, then once a delivery's size, at the chunk's end at most."""
-        size = lane.sampling.chars_per_delivery if lane.sampling else 0
-        if not size:
-            self.event_at[row] = self.end[row]
-        elif first is not None:
-            self.event_at[row] = first
-        else:
-            self.event_at[row] = min(self.cursor[row] + size, self.end[row])
 
     def drawn(self, row: int) -> list[int]:
         """The ids drawn in this chunk so far."""
@@ -137,25 +191,40 @@ class LaneSlab:
     ) -> Delivery:
         """What the row has produced since the last time, and the next time to look."""
         start, stop = int(self.delivered[row]), int(self.cursor[row]) - (distribution is not None)
-        k = min(lane.num_top, self._vocabulary.num_outputs)
-        delivery = Delivery(
-            self.symbols[row, start:stop].copy(),
-            self.logprobs[row, start:stop].copy(),
-            self.top_ids[row, start:stop, :k].copy() if k else None,
-            self.top_logprobs[row, start:stop, :k].copy() if k else None,
-            finish,
-            num_stop,
-            distribution,
-        )
         self.delivered[row] = stop
-        self._set_event(row, lane, None)
-        return delivery
-
-    def move(self, source: int, target: int) -> None:
-        """Copy one row over another, so that live rows stay dense."""
-        for array in self._arrays:
-            array[target] = array[source]
+        size = lane.sampling.chars_per_delivery if lane.sampling else 0
+        self.event_at[row] = min(stop + (size or CHUNK), int(self.end[row]))
+        self.run_until[row] = self._run_until(row, lane)
+        k = min(lane.num_top, self._num_outputs)
+        ids, logprobs = self.symbols[row, start:stop].copy(), self.logprobs[row, start:stop].copy()
+        if not k:
+            return Delivery(ids, logprobs, None, None, finish, num_stop, distribution)
+        top_ids = self.top_ids[row, start:stop, :k].copy()
+        top_logprobs = self.top_logprobs[row, start:stop, :k].copy()
+        return Delivery(ids, logprobs, top_ids, top_logprobs, finish, num_stop, distribution)
 
     def filters(self, rows: Indices) -> Filters:
         """Which symbols some rows may draw."""
         return Filters(self.top_k[rows], self.top_p[rows], self.min_p[rows])
+
+    def history(self, rows: Indices) -> History:
+        """What some rows have drawn before, and what that costs."""
+        return History(
+            self.counts[rows],
+            self.seen[rows],
+            self.presence[rows],
+            self.frequency[rows],
+            self.repetition[rows],
+        )
+
+    def move(self, source: int, target: int) -> None:
+        """Copy one row over another, so that live rows stay dense."""
+        self._integers[:, target] = self._integers[:, source]
+        self._numbers[:, target] = self._numbers[:, source]
+        arrays = [self.symbols, self.logprobs, self.uniforms, self.triggers, self.shaped, self.greedy]
+        if self.shaped[source]:
+            arrays += [self.bias, self.counts, self.seen]
+        if self.num_top[source]:
+            arrays += [self.top_ids, self.top_logprobs]
+        for array in (*arrays, self.inverse_temperature):
+            array[target] = array[source]

@@ -15,6 +15,7 @@ from live_server import LiveServer, live_server
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
+from nextchar.runner import StepRunner
 
 NUM_STREAMS = 64
 _SECONDS = 30
@@ -97,7 +98,7 @@ def cancelled(server: LiveServer, protocol: str) -> float:
 
 
 def all_rows_free(server: LiveServer) -> bool:
-    return all(m.engine.num_live == 0 and m.num_waiting == 0 for m in server.app.service.repository)
+    return all(m.engine.num_running == 0 and m.num_waiting == 0 for m in server.app.service.repository)
 
 
 def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer) -> None:
@@ -182,17 +183,16 @@ def test_a_failing_engine_is_told_to_everybody_and_makes_the_server_unready(
     models: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with live_server(models) as server:
-        engine = server.app.service.repository.get("tiny").engine
-        runner, steps = engine._batch._runner, []
-        step = runner.step
+        step, calls = StepRunner.step, 0
 
-        def failing(n: int) -> None:
-            steps.append(n)
-            if len(steps) > 100:
+        def failing(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 100:
                 raise RuntimeError("secret cause")
-            step(n)
+            step(runner, n, num_steps, **how)
 
-        monkeypatch.setattr(runner, "step", failing)
+        monkeypatch.setattr(StepRunner, "step", failing)
         request = {**LONG, "stream": True}
         with httpx.stream("POST", server.url + "/v1/completions", json=request, timeout=30) as answer:
             lines = [line for line in answer.iter_lines() if line]

@@ -69,7 +69,7 @@ def test_requests_are_counted_by_outcome(used: LiveServer, labels: dict[str, str
         assert used.metric("nextchar_request_duration_seconds_count", **labels) == count
 
 
-@pytest.mark.parametrize(("kind", "count"), [("scored", 5 + 2 + 3), ("fed", 4 + 3 + 2 + 2), ("sampled", 100)])
+@pytest.mark.parametrize(("kind", "count"), [("scored", 5 + 2 + 3), ("fed", 2 + 3 + 2 + 2), ("sampled", 100)])
 def test_characters_are_counted_by_kind(used: LiveServer, kind: str, count: int) -> None:
     assert used.metric("nextchar_chars_total", kind=kind, model="tiny") == count
 
@@ -83,7 +83,7 @@ def test_characters_are_counted_by_kind(used: LiveServer, kind: str, count: int)
         ("nextchar_queue_duration_seconds_count", 6),
         ("nextchar_time_to_first_char_seconds_count", 2),
         ("nextchar_score_bits_per_char_count", 3),
-        ("nextchar_request_size_chars_sum", (5 + 2 + 4) + 3 + 2 + 2 + 3 + 0),
+        ("nextchar_request_size_chars_sum", (5 + 2 + 2) + 3 + 2 + 2 + 3 + 0),
         ("nextchar_model_ready", 3),
         ("nextchar_model_info", 3),
     ],
@@ -94,9 +94,9 @@ def test_other_counts(used: LiveServer, name: str, value: float) -> None:
 
 def test_steps_are_counted_and_timed(used: LiveServer) -> None:
     steps = used.metric("nextchar_batch_size_count", model="tiny")
-    # Strings in lanes side by side share steps: one of 7 beside one of 4, then alone 4, 42, 42, 3 and 20.
-    assert steps == 7 + 4 + 42 + 42 + 3 + 20
-    assert used.metric("nextchar_batch_size_sum", model="tiny") == steps + 4
+    # Two strings share their context, then run side by side, 5 beside 2; then alone 4, 42, 42, 3 and 20.
+    assert steps == (2 + 5) + 4 + 42 + 42 + 3 + 20
+    assert used.metric("nextchar_batch_size_sum", model="tiny") == steps + 1
     for phase in ("step", "sample"):
         assert used.metric("nextchar_compute_duration_seconds_count", model="tiny", phase=phase) == steps
         assert used.metric("nextchar_compute_duration_seconds_sum", model="tiny", phase=phase) > 0

@@ -2,83 +2,121 @@
 
 import logging
 import threading
+from typing import Any
 
 import pytest
-from engine_lanes import GRAPH, SECONDS, Gate, Inbox, endless, engine, run, some_ids
+from engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, run, some_ids
 
 from nextchar.engine import Engine
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
-from nextchar.lane import Finish, Lane
+from nextchar.lane import Finish, Lane, ScoreJob, Work
+from nextchar.trie import build_trie
 
 
-def test_a_cancelled_lane_is_gone_at_the_next_step() -> None:
-    gate = Gate(GRAPH, 4)
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(monkeypatch)
+
+
+def job(count: int = 20, **fields: Any) -> ScoreJob:
+    strings = [some_ids(30, seed=i) for i in range(count)]
+    return ScoreJob(build_trie(strings, VOCABULARY.begin_id, some_ids(0)), **fields)
+
+
+def test_a_cancelled_lane_is_gone_at_the_next_call(gate: Gate) -> None:
     kept, gone = Inbox(), Inbox()
-    with engine(runner=gate) as e:
+    with engine() as e:
         lanes = [endless(kept), endless(gone)]
         e.submit(lanes)
-        assert gate.entered.acquire(timeout=SECONDS)
+        gate.reached()
         e.cancel(lanes[1:])
-        gate.let(1)
-        assert gate.entered.acquire(timeout=SECONDS)
-        assert e.num_live == 1
-        gate.let(1000)
+        gate.let()
+        gate.reached()
+        assert e.num_running == 1
+        gate.open()
     assert gone.deliveries == []
 
 
-def test_a_waiting_lane_that_is_cancelled_never_joins() -> None:
-    gate = Gate(GRAPH, 1)
-    with engine(runner=gate) as e:
+def test_a_cancelled_job_is_gone_at_the_next_call(gate: Gate) -> None:
+    inboxes = [Inbox(), Inbox()]
+    jobs = [job(receiver=inbox) for inbox in inboxes]
+    with engine() as e:
+        e.submit(jobs)
+        for _ in range(3):  # both have rows
+            gate.reached()
+            gate.let()
+        gate.reached()
+        e.cancel(jobs[:1])
+        gate.let()
+        gate.reached()
+        assert e.num_running == 1
+        gate.open()
+        assert inboxes[1].wait().finish is Finish.GIVEN
+    assert inboxes[0].deliveries == []
+
+
+def test_waiting_work_that_is_cancelled_never_joins(gate: Gate) -> None:
+    with engine(max_lanes=1) as e:
         first, second = endless(Inbox()), endless(Inbox())
         e.submit([first])
-        assert gate.entered.acquire(timeout=SECONDS)
+        gate.reached()
         e.submit([second])
         e.cancel([second])
-        gate.let(1)
-        assert gate.entered.acquire(timeout=SECONDS)
+        gate.let()
+        gate.reached()
         assert e.num_waiting == 0
-        gate.let(1000)
+        gate.open()
     assert second.joined == 0
 
 
-def test_a_lane_past_its_deadline_ends_with_an_error() -> None:
-    (inbox,) = run([Lane(some_ids(10), deadline=0.0)])
+@pytest.mark.parametrize("late", [Lane(some_ids(10), deadline=0.0), job(deadline=0.0)])
+def test_work_past_its_deadline_ends_with_an_error(late: Work) -> None:
+    (inbox,) = run([late])
     assert isinstance(inbox.deliveries[-1].error, DeadlineExceeded)
 
 
-def test_a_live_lane_past_its_deadline_ends_and_frees_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    gate, late, other = Gate(GRAPH, 4), Inbox(), Inbox()
+def test_running_work_past_its_deadline_ends_and_frees_its_rows(
+    monkeypatch: pytest.MonkeyPatch, gate: Gate
+) -> None:
+    late, late_job, other = Inbox(), Inbox(), Inbox()
     now = [100.0]
-    monkeypatch.setattr("nextchar.batch.time.monotonic", lambda: now[0])
-    with engine(runner=gate) as e:
-        e.submit([endless(late, deadline=200.0), endless(other)])
-        assert gate.entered.acquire(timeout=SECONDS)
+    for module in ("batch", "bulk"):
+        monkeypatch.setattr(f"nextchar.{module}.time.monotonic", lambda: now[0])
+    with engine() as e:
+        work = [endless(late, deadline=200.0), endless(other), job(receiver=late_job, deadline=200.0)]
+        e.submit(work)
+        gate.reached()
         now[0] = 200.0
-        gate.let(1)
+        for _ in range(20):
+            gate.let()
+            gate.reached()
         assert isinstance(late.wait().error, DeadlineExceeded)
-        assert gate.entered.acquire(timeout=SECONDS)
-        assert e.num_live == 1
-        gate.let(1000)
+        assert isinstance(late_job.wait().error, DeadlineExceeded)
+        assert e.num_running == 1
+        gate.open()
 
 
-def test_a_full_queue_refuses_a_request_whole() -> None:
-    gate = Gate(GRAPH, 1)
-    with engine(runner=gate, max_waiting=2) as e:
+def test_a_full_queue_refuses_a_request_whole(gate: Gate) -> None:
+    with engine(max_lanes=1, max_waiting=2) as e:
         e.submit([endless(Inbox())])
-        assert gate.entered.acquire(timeout=SECONDS)
+        gate.reached()
         with pytest.raises(QueueFull):
             e.submit([endless(Inbox()) for _ in range(3)])
+        with pytest.raises(QueueFull, match="this request has 20"):
+            e.submit([job(20)])
         assert e.num_waiting == 0
-        gate.let(1000)
+        gate.open()
 
 
-def test_a_failing_step_ends_everybody_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    gate, inboxes = Gate(GRAPH, 2), [Inbox() for _ in range(5)]
-    with caplog.at_level(logging.ERROR), engine(runner=gate) as e:
-        e.submit([endless(inbox) for inbox in inboxes])
-        assert gate.entered.acquire(timeout=SECONDS)
+def test_a_failing_step_ends_everybody_and_is_logged_once(
+    caplog: pytest.LogCaptureFixture, gate: Gate
+) -> None:
+    inboxes = [Inbox() for _ in range(5)]
+    with caplog.at_level(logging.ERROR), engine(max_lanes=2) as e:
+        e.submit([*(endless(inbox) for inbox in inboxes[:4]), job(receiver=inboxes[4])])
+        gate.reached()
         gate.failure = RuntimeError("secret cause")
-        gate.let(1)
+        gate.open()
         for inbox in inboxes:
             error = inbox.wait().error
             assert isinstance(error, InternalError)
@@ -107,7 +145,7 @@ def test_an_idle_engine_wakes_for_work_and_stops_at_once() -> None:
     with engine() as e:
         for _ in range(3):
             inbox = Inbox()
-            e.submit([Lane(some_ids(3), inbox)])
+            e.submit([Lane(some_ids(3), receiver=inbox)])
             assert inbox.wait().finish is Finish.GIVEN
         assert e.ready
 
@@ -117,7 +155,7 @@ def test_threads_that_submit_at_once_lose_nothing() -> None:
 
     def submit(e: Engine, part: list[Inbox]) -> None:
         for i, inbox in enumerate(part):
-            e.submit([Lane(some_ids(i % 9, seed=i), inbox)])
+            e.submit([Lane(some_ids(i % 9, seed=i), receiver=inbox)])
 
     with engine(max_lanes=5) as e:
         threads = [threading.Thread(target=submit, args=(e, inboxes[k::4])) for k in range(4)]
@@ -131,7 +169,7 @@ def test_threads_that_submit_at_once_lose_nothing() -> None:
 def test_the_engine_counts_its_steps() -> None:
     inbox = Inbox()
     with engine() as e:
-        e.submit([Lane(some_ids(10), inbox)])
+        e.submit([Lane(some_ids(10), receiver=inbox)])
         inbox.wait()
     assert e.stats.batch_size.count == 10
     assert e.stats.batch_size.sum == 10

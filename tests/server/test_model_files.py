@@ -10,7 +10,7 @@ from tiny_models import TEXT, TinyModel
 
 from nextchar.errors import ModelFileError
 from nextchar.golden import check_golden
-from nextchar.modelfile import Golden, VocabularyCard, parse_card
+from nextchar.modelfile import Golden, Signature, Tensor, check_graph, parse_card
 from nextchar.runner import StepRunner, graph_from_bytes, open_graph
 
 
@@ -89,22 +89,32 @@ def golden(text: str = "", logprob: float = 0.0) -> Golden:
     [
         ({"states": {"h_0": "h_0_next"}}, "missing [], unexpected ['c_0', 'c_1', 'h_1']"),
         ({"states": {"h_0": "h_0_next", "x": "y"}}, "missing ['x']"),
-        ({"graph": "sequence"}, "input 'ids' must be int64 of rank 2"),
-        (
-            {
-                "vocabulary": VocabularyCard(
-                    characters=["a", "b"], unit="text", unknown="symbol", normalization="none"
-                )
-            },
-            "output 'logits' must be float32 with 3 symbols",
-        ),
+        ({"graph": "sequence"}, "inputs differ from the card: missing [], unexpected ['given'"),
         ({"golden": [golden("hello", -1.0)]}, "the golden string 'hello' scores"),
     ],
-    ids=["states missing", "states unknown", "graph kind", "vocabulary", "golden"],
+    ids=["states missing", "states unknown", "graph kind", "golden"],
 )
 def test_a_card_that_disagrees_with_its_graph_is_refused(changes: dict[str, object], told: str) -> None:
     fixed = {"golden": [golden()], **changes}
     assert told in refused(TEXT.step_bytes(**fixed))
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "told"),
+    [
+        ("ids", Tensor("tensor(float)", (None,)), "input 'ids' must be int64 of rank 1"),
+        ("given", Tensor("tensor(int64)", (None,)), "input 'given' must be int64 of rank 2"),
+        ("distribution", Tensor("tensor(float)", (None, 3)), "output 'distribution' must have 32 symbols"),
+        ("h_0", Tensor("tensor(int64)", (None, 24)), "state 'h_0'"),
+    ],
+)
+def test_a_tensor_that_is_not_what_it_should_be_is_named(name: str, tensor: Tensor, told: str) -> None:
+    graph = TEXT.step()
+    inputs, outputs = dict(graph.signature.inputs), dict(graph.signature.outputs)
+    (inputs if name in inputs else outputs)[name] = tensor
+    with pytest.raises(ModelFileError) as caught:
+        check_graph(graph.card, Signature(inputs, outputs), path="broken.onnx")
+    assert told in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from tiny_models import LINES, TEXT, TinyModel, write_models
 
+from nextchar.engine import EngineOptions
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.modelfile import Golden
-from nextchar.repository import EngineOptions, ModelPath, Repository, find_model, find_models, step_files
+from nextchar.repository import ModelPath, Repository, find_model, find_models, step_files
+
+OPTIONS = EngineOptions(max_lanes=2, reserved_lanes=0, max_bulk_lanes=2, max_waiting=2)
 
 
 def ignore(outbox: object) -> None:
@@ -16,7 +19,7 @@ def ignore(outbox: object) -> None:
 
 @contextmanager
 def opened(paths: list[ModelPath]) -> Iterator[Repository]:
-    with Repository(paths, EngineOptions(ignore, max_lanes=2, reserved_lanes=0, max_waiting=2)) as repository:
+    with Repository(paths, OPTIONS, num_threads=1, deliver=ignore) as repository:
         yield repository
 
 
@@ -74,7 +77,7 @@ def test_one_bad_file_stops_the_start_and_leaves_no_engine_running(tmp_path: Pat
     write_models(tmp_path, {"a": TEXT, "b": LINES})
     bad = tmp_path / "b" / "1" / "step-int8.onnx"
     bad.write_bytes(bad.read_bytes()[:1000])
-    repository = Repository(find_models(tmp_path), EngineOptions(ignore, 2, 0, 2))
+    repository = Repository(find_models(tmp_path), OPTIONS, num_threads=2, deliver=ignore)
     with pytest.raises(ModelFileError, match=r"step-int8\.onnx"), repository:
         pass
     assert not repository.ready

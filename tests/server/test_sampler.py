@@ -3,10 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.sampler import Filters, Softmax, draw, log_softmax, tempered, top, truncated, uniforms, without
+from nextchar.sampler import Filters, History, Uniforms, draw, log_softmax, penalized, top, truncated, weigh
 
 FOUR = np.log(np.array([[0.1, 0.4, 0.3, 0.2]]))
-SHIFTED = FOUR - FOUR.max()
 
 
 def filters(top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Filters:
@@ -30,13 +29,13 @@ def test_huge_logits_neither_overflow_nor_vanish() -> None:
 
 
 def test_temperature_one_leaves_the_distribution_and_two_takes_the_root() -> None:
-    assert probabilities(tempered(SHIFTED, np.array([1.0]))) == [0.1, 0.4, 0.3, 0.2]
+    assert probabilities(weigh(FOUR, np.array([1.0]), None)) == [0.1, 0.4, 0.3, 0.2]
     root = np.sqrt([0.1, 0.4, 0.3, 0.2])
-    assert probabilities(tempered(SHIFTED, np.array([2.0]))) == (root / root.sum()).round(6).tolist()
+    assert probabilities(weigh(FOUR, np.array([2.0]), None)) == (root / root.sum()).round(6).tolist()
 
 
 def test_a_tiny_temperature_leaves_only_the_largest() -> None:
-    assert probabilities(tempered(SHIFTED, np.array([1e-300]))) == [0, 1, 0, 0]
+    assert probabilities(weigh(FOUR, np.array([1e-300]), None)) == [0, 1, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -67,8 +66,8 @@ def test_of_equals_a_filter_keeps_the_first() -> None:
 
 def test_a_draw_is_by_inverse_cdf() -> None:
     weights = np.repeat(np.array([[1.0, 0.0, 2.0, 1.0]]), 6, axis=0)
-    numbers = np.array([0.0, 0.2499, 0.25, 0.7499, 0.75, 1 - 2.0**-52])
-    assert draw(weights, numbers).tolist() == [0, 0, 2, 2, 3, 3]
+    numbers = np.array([2.0**-52, 0.2499, 0.25, 0.7499, 0.75, 1 - 2.0**-52])
+    assert draw(weights, numbers, np.zeros(6, dtype=np.bool_)).tolist() == [0, 0, 2, 2, 3, 3]
 
 
 def test_greedy_rows_take_the_first_of_the_largest() -> None:
@@ -77,16 +76,27 @@ def test_greedy_rows_take_the_first_of_the_largest() -> None:
 
 
 def test_a_symbol_without_weight_leaves_the_next_largest_at_zero() -> None:
-    found = without(1, SHIFTED)
-    assert found[0, 1] == -np.inf
-    assert found[0].max() == 0
-    assert probabilities(np.exp(found)) == [0.166667, 0, 0.5, 0.333333]
+    found = weigh(FOUR, np.array([1.0]), 1)
+    assert found[0].max() == 1
+    assert probabilities(found) == [0.166667, 0, 0.5, 0.333333]
+
+
+def test_penalties_take_from_what_was_there_before() -> None:
+    history = History(
+        counts=np.array([[0.0, 2.0, 0.0, 1.0]]),
+        seen=np.array([[True, True, False, True]]),
+        presence=np.array([0.5]),
+        frequency=np.array([0.25]),
+        repetition=np.array([2.0]),
+    )
+    expected = FOUR[0] * [2, 2, 1, 2] - [0, 0.5 + 2 * 0.25, 0, 0.5 + 0.25]
+    assert penalized(FOUR, history)[0].tolist() == pytest.approx(expected.tolist(), abs=1e-15)
 
 
 def test_draws_follow_the_probabilities() -> None:
     count = 40_000
-    numbers = uniforms(7, 0, count)
-    drawn = draw(np.repeat(np.exp(FOUR), count, axis=0), numbers)
+    numbers = Uniforms().take(7, 0, count)
+    drawn = draw(np.repeat(np.exp(FOUR), count, axis=0), numbers, np.zeros(count, dtype=np.bool_))
     share = np.bincount(drawn, minlength=4) / count
     assert np.abs(share - np.exp(FOUR)[0]).max() < 0.01
 
@@ -99,13 +109,20 @@ def test_top_is_in_falling_order_with_ties_by_id() -> None:
 def test_a_random_number_depends_on_seed_and_position_only(
     seed: int, start: int, skip: int, count: int
 ) -> None:
-    whole = uniforms(seed, start, skip + count)
-    assert whole[skip:].tolist() == uniforms(seed, start + skip, count).tolist()
-    assert ((whole >= 0) & (whole < 1)).all()
+    numbers = Uniforms()
+    whole = numbers.take(seed, start, skip + count)
+    numbers.take(seed ^ 1, skip, 5)
+    assert whole[skip:].tolist() == numbers.take(seed, start + skip, count).tolist()
+    assert ((whole > 0) & (whole < 1)).all()
+
+
+def test_random_numbers_are_those_of_philox() -> None:
+    expected = (np.random.Philox(key=5, counter=0).random_raw(9) >> np.uint64(13)).astype(np.float64)
+    assert Uniforms().take(5, 0, 9).tolist() == ((expected + 0.5) / 2**51).tolist()
 
 
 def test_seeds_give_different_numbers() -> None:
-    assert len({tuple(uniforms(seed, 0, 4)) for seed in range(100)}) == 100
+    assert len({tuple(Uniforms().take(seed, 0, 4)) for seed in range(100)}) == 100
 
 
 def test_a_row_is_the_same_bytes_alone_and_among_others() -> None:
@@ -115,20 +132,20 @@ def test_a_row_is_the_same_bytes_alone_and_among_others() -> None:
     chosen = Filters(rng.integers(0, 70, 256), rng.uniform(0.1, 1, 256), rng.uniform(0, 0.2, 256))
     numbers = rng.random(256)
 
+    counts, bias = rng.integers(0, 3, (256, 70)).astype(np.float64), rng.uniform(-3, 3, (256, 70))
+    penalty = rng.uniform(0.5, 1.5, 256)
+    greedy = rng.random(256) < 0.1
+
     def run(rows: slice) -> list[bytes]:
-        softmax = Softmax(logits[rows])
-        weights = tempered(softmax.shifted, temperature[rows])
+        history = History(counts[rows], counts[rows] > 0, penalty[rows], penalty[rows], penalty[rows])
+        scores = penalized(log_softmax(logits[rows]), history) + bias[rows]
+        weights = weigh(scores, temperature[rows], 3)
         kept = truncated(weights, Filters(chosen.top_k[rows], chosen.top_p[rows], chosen.min_p[rows]))
-        drawn = draw(kept, numbers[rows])
-        parts = (softmax.logprobs(slice(None)), weights, kept, drawn)
+        drawn = draw(kept, numbers[rows], greedy[rows])
+        parts = (scores, weights, kept, drawn)
         return [b"".join(part[i].tobytes() for part in parts) for i in range(len(drawn))]
 
     together = run(slice(256))
     for n in range(1, 65):
         assert run(slice(n)) == together[:n]
     assert [run(slice(i, i + 1))[0] for i in range(256)] == together
-
-
-def test_temperature_one_weighs_as_no_temperature_bit_for_bit() -> None:
-    softmax = Softmax(np.random.default_rng(0).standard_normal((64, 70)).astype(np.float32))
-    assert tempered(softmax.shifted, np.ones(64)).tobytes() == softmax.weights.tobytes()

@@ -2,75 +2,130 @@ import numpy as np
 import pytest
 
 from nextchar.errors import QueueFull
-from nextchar.lane import FOREVER, Lane, Priority
-from nextchar.scheduler import Scheduler
+from nextchar.lane import FOREVER, Lane, Level, Sampling, ScoreJob
+from nextchar.scheduler import MAX_CALL_SECONDS, Scheduler, Turns
+from nextchar.trie import build_trie
+
+NOTHING = np.empty(0, dtype=np.int64)
 
 
-def lane(priority: Priority = Priority.INTERACTIVE, deadline: float = FOREVER) -> Lane:
-    return Lane(np.zeros(1, dtype=np.int64), priority=priority, deadline=deadline)
+def live(deadline: float = FOREVER) -> Lane:
+    return Lane(np.zeros(1, dtype=np.int64), deadline=deadline)
 
 
-def bulk() -> Lane:
-    return lane(Priority.BULK)
+def sampling() -> Lane:
+    return Lane(NOTHING, sampling=Sampling(10, 1))
 
 
-def scheduler(max_lanes: int = 4, reserved: int = 0, max_waiting: int = 100) -> Scheduler:
-    return Scheduler(max_lanes=max_lanes, reserved=reserved, max_waiting=max_waiting)
+def job(num_strings: int = 1, deadline: float = FOREVER) -> ScoreJob:
+    return ScoreJob(build_trie([NOTHING] * num_strings, 9, NOTHING), deadline=deadline)
+
+
+def scheduler(max_lanes: int = 4, max_sampling: int = 4, max_waiting: int = 100) -> Scheduler:
+    return Scheduler(max_lanes=max_lanes, max_sampling=max_sampling, max_jobs=2, max_waiting=max_waiting)
 
 
 def test_lanes_join_in_order_of_arrival_as_rows_are_free() -> None:
-    s, lanes = scheduler(max_lanes=4), [lane() for _ in range(6)]
+    s, lanes = scheduler(max_lanes=4), [live() for _ in range(6)]
     s.add(lanes)
-    assert s.admit(num_live=1, num_live_bulk=0) == lanes[:3]
-    assert s.admit(num_live=4, num_live_bulk=0) == []
-    assert s.admit(num_live=0, num_live_bulk=0) == lanes[3:]
+    assert s.admit_lanes(1, 0) == lanes[:3]
+    assert s.admit_lanes(2, 2) == []
+    assert s.admit_lanes(0, 0) == lanes[3:]
 
 
-def test_interactive_lanes_go_first() -> None:
-    s, later, now = scheduler(), bulk(), lane()
+def test_live_requests_go_first() -> None:
+    s, later, now = scheduler(), sampling(), live()
     s.add([later, now])
-    assert s.admit(0, 0) == [now, later]
+    assert s.admit_lanes(0, 0) == [now, later]
 
 
-def test_bulk_lanes_leave_the_reserved_rows_free() -> None:
-    s, lanes = scheduler(max_lanes=4, reserved=2), [bulk() for _ in range(4)]
+def test_completions_leave_rows_to_live_requests() -> None:
+    s, lanes, now = scheduler(max_lanes=4, max_sampling=2), [sampling() for _ in range(4)], live()
     s.add(lanes)
-    assert s.admit(0, 0) == lanes[:2]
-    assert s.admit(2, 2) == []
-    live = lane()
-    s.add([live])
-    assert s.admit(2, 2) == [live]
+    assert s.admit_lanes(0, 0) == lanes[:2]
+    assert s.admit_lanes(0, 2) == []
+    s.add([now])
+    assert s.admit_lanes(0, 2) == [now]
+
+
+def test_as_many_jobs_run_as_may() -> None:
+    s, jobs = scheduler(), [job() for _ in range(4)]
+    s.add(jobs)
+    assert s.admit_jobs(0) == jobs[:2]
+    assert s.admit_jobs(2) == []
+    assert s.admit_jobs(1) == jobs[2:3]
 
 
 def test_a_request_waits_whole_or_not_at_all() -> None:
     s = scheduler(max_waiting=3)
-    s.add([lane(), lane()])
+    s.add([live(), live()])
     with pytest.raises(QueueFull, match="limit is 3"):
-        s.add([lane(), lane()])
+        s.add([live(), live()])
+    with pytest.raises(QueueFull, match="this request has 2"):
+        s.add([job(2)])
     assert s.num_waiting == 2
-    s.add([lane()])
+    s.add([job(1)])
+    assert s.num_waiting == 3
 
 
-def test_late_lanes_leave_from_anywhere_in_the_line() -> None:
+def test_late_work_leaves_from_anywhere_in_the_line() -> None:
     s = scheduler()
-    lanes = [lane(), lane(deadline=5.0), lane(), lane(Priority.BULK, deadline=3.0)]
-    s.add(lanes)
+    works = [live(), live(deadline=5.0), live(), job(deadline=3.0)]
+    s.add(works)
     assert s.expired(2.9) == []
-    assert s.expired(3.0) == [lanes[3]]
-    assert s.expired(6.0) == [lanes[1]]
-    assert s.admit(0, 0) == [lanes[0], lanes[2]]
+    assert s.expired(3.0) == [works[3]]
+    assert s.expired(6.0) == [works[1]]
+    assert s.admit_lanes(0, 0) == [works[0], works[2]]
 
 
-def test_a_removed_lane_does_not_join() -> None:
-    s, lanes = scheduler(), [lane(), lane()]
+def test_removed_work_does_not_join() -> None:
+    s, lanes = scheduler(), [live(), live()]
     s.add(lanes)
     assert s.remove(lanes[0])
     assert not s.remove(lanes[0])
-    assert s.admit(0, 0) == [lanes[1]]
+    assert s.admit_lanes(0, 0) == [lanes[1]]
 
 
 def test_drain_takes_everybody_out() -> None:
-    s, lanes = scheduler(), [lane(), bulk()]
-    s.add(lanes)
-    assert s.drain() == lanes
+    s, works = scheduler(), [live(), sampling(), job(5)]
+    s.add(works)
+    assert s.drain() == works
     assert s.num_waiting == 0
+
+
+def run_turns(active: list[Level], seconds: dict[Level, float], count: int = 400) -> list[Level]:
+    turns, taken = Turns(max_steps=16), []
+    for _ in range(count):
+        level = turns.choose(active)
+        taken.append(level)
+        turns.record(level, seconds[level], 1)
+    return taken
+
+
+SECONDS = {Level.LIVE: 0.0001, Level.SAMPLING: 0.0005, Level.BULK: 0.001}
+
+
+def test_a_level_alone_has_every_turn() -> None:
+    for level in Level:
+        assert set(run_turns([level], SECONDS)) == {level}
+
+
+def test_later_levels_get_a_quarter_of_the_time_and_no_more() -> None:
+    taken = run_turns([Level.LIVE, Level.BULK], SECONDS)
+    time = {level: taken.count(level) * SECONDS[level] for level in Level}
+    assert time[Level.BULK] / sum(time.values()) == pytest.approx(0.25, abs=0.02)
+    assert set(run_turns(list(Level), SECONDS)) == set(Level)
+
+
+def test_a_live_request_waits_for_one_call_of_each_later_level_at_most() -> None:
+    taken = run_turns(list(Level), SECONDS)
+    between = "".join("L" if level is Level.LIVE else "x" for level in taken).split("L")
+    assert max(map(len, between)) <= 2
+
+
+def test_a_call_has_as_many_steps_as_fit_into_its_time() -> None:
+    turns = Turns(max_steps=16)
+    assert turns.max_steps(Level.BULK) == 1  # nothing is known yet
+    for step_seconds, expected in ((MAX_CALL_SECONDS[Level.BULK] / 4.5, 4), (1.0, 1), (1e-9, 16)):
+        turns.record(Level.BULK, 8 * step_seconds, 8)
+        assert turns.max_steps(Level.BULK) == expected

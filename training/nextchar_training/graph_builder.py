@@ -12,13 +12,23 @@ from nextchar.modelfile import CARD_KEY, Card
 OPSET = 17
 IR_VERSION = 9  # the oldest that opset 17 and the contributed operators need: any runtime since 2022 reads it
 _CONTRIB = "com.microsoft"
-_TYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int64": TensorProto.INT64}
+_TYPES = {
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+    "uint8": TensorProto.UINT8,
+    "int64": TensorProto.INT64,
+    "bool": TensorProto.BOOL,
+}
 
 Shape = list[int | str]
 
 
 class GraphBuilder:
-    """Collects nodes, constants, inputs and outputs in order; `build` makes the bytes of a model."""
+    """Collects nodes, constants, inputs and outputs in order; `build` makes the bytes of a model.
+
+    A builder can also make the body of a Loop or a branch of an If in another one (`body`); it then
+    reads the names of the graphs around it.
+    """
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -27,11 +37,11 @@ class GraphBuilder:
         self._outputs: list[onnx.ValueInfoProto] = []
         self._contrib = False
 
-    def input(self, name: str, type_name: str, shape: Shape) -> str:
+    def input(self, name: str, type_name: str, shape: Shape | None) -> str:
         self._inputs.append(helper.make_tensor_value_info(name, _TYPES[type_name], shape))
         return name
 
-    def output(self, name: str, type_name: str, shape: Shape) -> None:
+    def output(self, name: str, type_name: str, shape: Shape | None) -> None:
         self._outputs.append(helper.make_tensor_value_info(name, _TYPES[type_name], shape))
 
     def constant(self, name: str, value: NDArray[np.generic]) -> str:
@@ -45,9 +55,16 @@ class GraphBuilder:
         return output
 
     def nodes(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> list[str]:
-        """A standard operator with several outputs."""
+        """A standard operator with several outputs; an attribute may be a builder: the body of it."""
+        bodies = {name: value for name, value in attributes.items() if isinstance(value, GraphBuilder)}
+        for name, body in bodies.items():
+            attributes[name] = body._graph(f"{outputs[0]}_{name}")
+            self._contrib |= body._contrib
         self._nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes))
         return outputs
+
+    def cast(self, x: str, type_name: str, output: str) -> str:
+        return self.node("Cast", [x], output, to=_TYPES[type_name])
 
     def contrib(self, operator: str, inputs: list[str], output: str) -> str:
         """One of onnxruntime's contributed operators."""
@@ -55,10 +72,13 @@ class GraphBuilder:
         self._contrib = True
         return output
 
-    def build(self, name: str, card: Card) -> bytes:
-        graph = helper.make_graph(
+    def _graph(self, name: str) -> onnx.GraphProto:
+        return helper.make_graph(
             self._nodes, name, self._inputs, self._outputs, list(self._constants.values())
         )
+
+    def build(self, name: str, card: Card) -> bytes:
+        graph = self._graph(name)
         opsets = [helper.make_opsetid("", OPSET)]
         if self._contrib:
             opsets.append(helper.make_opsetid(_CONTRIB, 1))

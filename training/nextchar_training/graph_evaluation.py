@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from nextchar.modelfile import Quality
 from nextchar.runner import ModelGraph, StepRunner, run_sequence
-from nextchar.sampler import Softmax
+from nextchar.sampler import log_softmax
 from nextchar_training.batch import IGNORED
 from nextchar_training.evaluation import WARM_CHARS, line_matrices, stream_matrices
 from nextchar_training.lines import EncodedLines
@@ -51,7 +51,7 @@ def _step_loss(graph: ModelGraph, inputs: Ids, targets: Ids) -> float:
     for read, wanted in zip(inputs, targets, strict=True):
         runner.ids[:] = read
         runner.step(num_lanes)
-        total += _loss(runner.logits, wanted)
+        total += _loss(runner.distribution, wanted)
     return total
 
 
@@ -60,10 +60,10 @@ def _sequence_loss(graph: ModelGraph, inputs: Ids, targets: Ids) -> float:
     for first in range(0, len(inputs), _CHUNK):
         chunk = slice(first, first + _CHUNK)
         logits, states = run_sequence(graph, np.ascontiguousarray(inputs[chunk].T), states)
-        total += _loss(logits.reshape(-1, logits.shape[-1]), targets[chunk].T.ravel())
+        total += _loss(log_softmax(logits.reshape(-1, logits.shape[-1])), targets[chunk].T.ravel())
     return total
 
 
-def _loss(logits: NDArray[np.float32], wanted: Ids) -> float:
+def _loss(logprobs: NDArray[np.floating], wanted: Ids) -> float:
     rows = np.flatnonzero(wanted != IGNORED)
-    return -float(Softmax(logits).logprobs_of(rows, wanted[rows]).sum())
+    return -float(logprobs[rows, wanted[rows]].sum(dtype=np.float64))

@@ -1,7 +1,8 @@
-"""The folded step graph: one character of every lane in one call, float32 or int8.
+"""The folded step graph: every lane some characters on in one call, float32 or int8.
 
-Inputs `ids` int64 [batch] and each layer's state `h_0`, `c_0`, … [batch, hidden]; outputs `logits`
-[batch, num_outputs] and `h_0_next`, …. Two folds make it fast:
+`lane_loop` says what goes in and out; this module writes the network inside: `ids_before` [batch] and
+each layer's states `h_0_before`, `c_0_before`, … [batch, hidden] to `logits` [batch, num_outputs] and
+`h_0_after`, …. Two folds make it fast:
 
 * The first layer reads one of few symbols, so `embedding · W_x + b` is a table with a row a symbol.
 * An LSTM, GRU or tanh state lies in (-1, 1), so it is quantised with the fixed scale 1/127 around zero
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from nextchar.errors import InvalidRequest
 from nextchar.modelfile import Card, Cell, Precision
 from nextchar_training.graph_builder import GraphBuilder
+from nextchar_training.lane_loop import State, build_lane_loop
 from nextchar_training.sequence_graph import STATES
 from nextchar_training.weights import Array, LayerWeights, Weights, reorder_gates
 
@@ -31,7 +33,13 @@ def step_states(cell: Cell, num_layers: int) -> dict[str, str]:
 
 
 def build_step_graph(weights: Weights, precision: Precision, card: Card) -> bytes:
-    """The bytes of a step graph.
+    """The bytes of a step graph; raises as `write_step`."""
+    g, states = write_step(weights, precision)
+    return build_lane_loop(g, states, card)
+
+
+def write_step(weights: Weights, precision: Precision) -> tuple[GraphBuilder, list[State]]:
+    """One step of a network, from `ids_before` and states to `logits` and states.
 
     Raises:
         InvalidRequest: int8 asked for a ReLU network, whose states are unbounded.
@@ -41,7 +49,7 @@ def build_step_graph(weights: Weights, precision: Precision, card: Card) -> byte
             "a ReLU network has unbounded states: it has no int8 step graph", param="precision"
         )
     fold = _Int8(weights.hidden_size) if precision == "int8" else _Float32(weights.hidden_size)
-    return _Step(weights, fold).build(card)
+    return fold.g, _Step(weights, fold).write()
 
 
 class _Float32:
@@ -66,11 +74,11 @@ class _Float32:
 
     def hidden(self, index: int) -> str:
         """The name a cell gives its new hidden state."""
-        return f"h_{index}_next"
+        return f"h_{index}_after"
 
     def keep(self, index: int) -> str:
         """The new hidden state as it is kept, and as the next product reads it."""
-        return f"h_{index}_next"
+        return f"h_{index}_after"
 
     def read(self, x: str) -> str:
         """A kept float32 state as a product reads it."""
@@ -101,7 +109,7 @@ class _Int8:
         return f"hidden_{index}"
 
     def keep(self, index: int) -> str:
-        return self._quantize(f"hidden_{index}", f"h_{index}_next")
+        return self._quantize(f"hidden_{index}", f"h_{index}_after")
 
     def read(self, x: str) -> str:
         return self._quantize(x, f"{x}_read")
@@ -134,19 +142,15 @@ class _Step:
         self.fold = fold
         self.g = fold.g
 
-    def build(self, card: Card) -> bytes:
-        w, g, hidden = self.weights, self.g, self.weights.hidden_size
-        g.input("ids", "int64", ["batch"])
-        below = ""
+    def write(self) -> list[State]:
+        """Write all layers and the logits; the states they read and write."""
+        w, states, below = self.weights, [], ""
         for index, layer in enumerate(w.layers):
-            for name in STATES[w.cell]:
-                type_name = self.fold.state_type(w.cell, name)
-                g.input(f"{name}_{index}", type_name, ["batch", hidden])
-                g.output(f"{name}_{index}_next", type_name, ["batch", hidden])
+            names = [f"{name}_{index}" for name in STATES[w.cell]]
+            states += [State(name, self.fold.state_type(w.cell, name), w.hidden_size) for name in names]
             below = self._layer(index, layer, below)
         self.fold.product(below, w.output, w.output_bias, "logits")
-        g.output("logits", "float32", ["batch", len(w.output_bias)])
-        return g.build("nextchar_step", card)
+        return states
 
     def _layer(self, index: int, layer: LayerWeights, below: str) -> str:
         """One layer; returns its new hidden state as the next product reads it."""
@@ -162,7 +166,7 @@ class _Step:
         """embedding · W_x + b for every symbol, looked up: [batch, gates·hidden]."""
         table = self.weights.embedding.astype(np.float64) @ layer.input.T.astype(np.float64) + bias
         return self.g.node(
-            "Gather", [self.g.constant("table", table.astype(np.float32)), "ids"], name, axis=0
+            "Gather", [self.g.constant("table", table.astype(np.float32)), "ids_before"], name, axis=0
         )
 
     def _gates(self, index: int, layer: LayerWeights, below: str, order: tuple[int, ...]) -> str:
@@ -173,8 +177,8 @@ class _Step:
         )
         if index == 0:
             looked_up = self._table(ordered, bias, "input_0")
-            return self.fold.product_plus("h_0", ordered.recurrent, looked_up, "gates_0")
-        both = self.g.node("Concat", [below, f"h_{index}"], f"read_{index}", axis=1)
+            return self.fold.product_plus("h_0_before", ordered.recurrent, looked_up, "gates_0")
+        both = self.g.node("Concat", [below, f"h_{index}_before"], f"read_{index}", axis=1)
         weight = np.concatenate([ordered.input, ordered.recurrent], axis=1)
         return self.fold.product(both, weight, bias, f"gates_{index}")
 
@@ -190,9 +194,9 @@ class _Step:
         gate_names = self._split(gates, 4)
         in_gate, forget, out_gate = (g.node("Sigmoid", [name], f"{name}_open") for name in gate_names[:3])
         candidate = g.node("Tanh", [gate_names[3]], f"candidate_{i}")
-        kept = g.node("Mul", [forget, f"c_{i}"], f"kept_{i}")
+        kept = g.node("Mul", [forget, f"c_{i}_before"], f"kept_{i}")
         written = g.node("Mul", [in_gate, candidate], f"written_{i}")
-        cell = g.node("Add", [kept, written], f"c_{i}_next")
+        cell = g.node("Add", [kept, written], f"c_{i}_after")
         g.node("Mul", [out_gate, g.node("Tanh", [cell], f"cell_tanh_{i}")], self.fold.hidden(i))
         return self.fold.keep(i)
 
@@ -203,7 +207,7 @@ class _Step:
         else:
             x = self.fold.product(below, layer.input, layer.input_bias, f"input_{i}")
         h = self.fold.product(
-            self.fold.read(f"h_{i}"), layer.recurrent, layer.recurrent_bias, f"recurrent_{i}"
+            self.fold.read(f"h_{i}_before"), layer.recurrent, layer.recurrent_bias, f"recurrent_{i}"
         )
         sizes = g.constant("gate_sizes", np.array([2 * hidden, hidden], dtype=np.int64))
         x_gates, x_new = g.nodes("Split", [x, sizes], [f"x_gates_{i}", f"x_new_{i}"], axis=1)
@@ -212,9 +216,9 @@ class _Step:
         reset, update = self._split(gates, 2)
         recalled = g.node("Add", [x_new, g.node("Mul", [reset, h_new], f"reset_{i}")], f"recalled_{i}")
         new = g.node("Tanh", [recalled], f"new_{i}")
-        distance = g.node("Sub", [f"h_{i}", new], f"distance_{i}")  # h' = n + z (h - n)
-        g.node("Add", [new, g.node("Mul", [update, distance], f"kept_{i}")], f"h_{i}_next")
-        return self.fold.read(f"h_{i}_next")
+        distance = g.node("Sub", [f"h_{i}_before", new], f"distance_{i}")  # h' = n + z (h - n)
+        g.node("Add", [new, g.node("Mul", [update, distance], f"kept_{i}")], f"h_{i}_after")
+        return self.fold.read(f"h_{i}_after")
 
     def _split(self, x: str, parts: int) -> list[str]:
         sizes = self.g.constant("equal_sizes", np.full(parts, self.fold.hidden_size, dtype=np.int64))

@@ -1,0 +1,137 @@
+"""Jobs of strings to score, walked as tries by dense rows of their own.
+
+A row reads a node, takes the log-probabilities of all its children, and goes on with the next number.
+Where a node has branches, its state is kept and each branch that is read waits; a row that has come to an
+end takes up a waiting branch, the one with the longest way to go first. Jobs in work share the rows.
+"""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from nextchar.engine_stats import EngineStats
+from nextchar.errors import DeadlineExceeded, NextcharError
+from nextchar.lane import FOREVER, Outbox, ScoreJob, Work
+from nextchar.runner import StepRunner
+from nextchar.vocabulary import Ids
+from nextchar.walk import Walk
+
+MAX_JOBS = 8  # in work at once; others wait in line
+_LATE = "the request did not finish within its time limit"
+
+
+class BulkBatch:
+    """The jobs in work and the rows that walk them: rows 0 … num_rows-1. No threads and no queue."""
+
+    def __init__(self, runner: StepRunner, stats: EngineStats) -> None:
+        self._runner = runner
+        self._stats = stats
+        self._walks: list[Walk] = []
+        self._nodes: Ids = np.zeros(runner.max_lanes, dtype=np.int64)
+        self._owners: Ids = np.zeros(runner.max_lanes, dtype=np.int64)  # index in _walks
+        self._offsets = np.arange(1, runner.max_steps + 1)[:, None]
+        self._earliest_deadline = FOREVER
+        self.num_rows = 0
+        self.num_steps = 1  # of the last call
+
+    @property
+    def num_jobs(self) -> int:
+        return len(self._walks)
+
+    def join(self, job: ScoreJob, now: float) -> None:
+        job.joined = now
+        self._earliest_deadline = min(self._earliest_deadline, job.deadline)
+        self._walks.append(Walk(job, self._runner))
+
+    def leave(self, job: Work) -> None:
+        """Nobody waits for this job any more; one that is not in work is fine."""
+        index = next((i for i, walk in enumerate(self._walks) if walk.job is job), None)
+        if index is None:
+            return
+        self._compact(np.flatnonzero(self._owners[: self.num_rows] == index))
+        del self._walks[index]
+        owners = self._owners[: self.num_rows]
+        owners[owners > index] -= 1
+
+    def step(self, max_steps: int) -> Outbox:
+        """Fill the rows and read on, `max_steps` nodes at most; the jobs that are done or late."""
+        started = time.perf_counter()
+        self._fill(np.arange(self.num_rows, self._runner.max_lanes))
+        n = self.num_rows
+        if n:
+            num_steps = self.num_steps = self._choose_steps(n, max_steps)
+            stepped = self._read(n, num_steps)
+            self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
+        outbox: Outbox = [(w.job, w.result()) for w in self._walks if w.done]
+        outbox += [(job, job.failed(DeadlineExceeded(_LATE))) for job in self._late(time.monotonic())]
+        for job, _ in outbox:
+            self.leave(job)
+        return outbox
+
+    def fail(self, error: NextcharError) -> Outbox:
+        """End every job with an error."""
+        outbox: Outbox = [(w.job, w.job.failed(error)) for w in self._walks]
+        self._walks.clear()
+        self.num_rows = 0
+        return outbox
+
+    def _choose_steps(self, n: int, max_steps: int) -> int:
+        """As many as every row can read without a branch or an end; a power of two, for few bindings."""
+        shortest = min(int(walk.trie.run[self._nodes[rows]].min()) for walk, rows in self._rows(n))
+        return 1 << (min(shortest, max_steps).bit_length() - 1)
+
+    def _rows(self, n: int) -> Iterator[tuple[Walk, Ids]]:
+        """Each job with the rows that walk it."""
+        owners = self._owners[:n]
+        for index, walk in enumerate(self._walks):
+            rows = np.arange(n) if len(self._walks) == 1 else np.flatnonzero(owners == index)
+            if len(rows):
+                yield walk, rows
+
+    def _read(self, n: int, num_steps: int) -> float:
+        """One call of the graph and what follows from it; the seconds of the call."""
+        window, offsets = self._runner.window(n, num_steps), self._offsets[:num_steps]
+        for walk, rows in self._rows(n):
+            window.given[:, rows] = walk.symbols[self._nodes[rows] + offsets]
+        started = time.perf_counter()
+        self._runner.step(n, num_steps)
+        seconds = time.perf_counter() - started
+        ended = [walk.advance(rows, self._nodes, window.logprobs[:, rows]) for walk, rows in self._rows(n)]
+        self._fill(np.sort(np.concatenate(ended)))
+        return seconds
+
+    def _fill(self, free: Ids) -> None:
+        """Put waiting branches into free rows, jobs sharing them; rows left over in the middle are closed."""
+        while len(free) and (waiting := [i for i, walk in enumerate(self._walks) if walk.waiting]):
+            share = max(1, len(free) // len(waiting))
+            for index in waiting:
+                walk = self._walks[index]
+                rows = free[: min(share, len(walk.waiting))]
+                free = free[len(rows) :]
+                self._nodes[rows] = walk.take(rows)
+                self._owners[rows] = index
+                self.num_rows = max(self.num_rows, int(rows[-1]) + 1) if len(rows) else self.num_rows
+        self._compact(free[free < self.num_rows])
+
+    def _compact(self, free: Ids) -> None:
+        """Move the last rows into free ones, so that rows in use stay dense."""
+        if not len(free):
+            return
+        num_left = self.num_rows - len(free)
+        used = np.ones(self.num_rows, dtype=np.bool_)
+        used[free] = False
+        sources, targets = num_left + np.flatnonzero(used[num_left:]), free[free < num_left]
+        if len(targets):
+            self._runner.move(sources, targets)
+            self._nodes[targets] = self._nodes[sources]
+            self._owners[targets] = self._owners[sources]
+        self.num_rows = num_left
+
+    def _late(self, now: float) -> list[ScoreJob]:
+        if now < self._earliest_deadline:
+            return []
+        late = [walk.job for walk in self._walks if walk.job.deadline <= now]
+        left = (walk.job.deadline for walk in self._walks if walk.job.deadline > now)
+        self._earliest_deadline = min(left, default=FOREVER)
+        return late

@@ -1,0 +1,103 @@
+"""One job of strings on its way through a trie: what waits, what is kept, what is known."""
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.lane import Delivery, Finish, ScoreJob
+from nextchar.runner import StepRunner
+from nextchar.vocabulary import Ids
+
+_NO_IDS: Ids = np.empty(0, dtype=np.int64)
+
+
+class Walk:
+    """One job in work: which branches wait, the states they go on from, what is known so far."""
+
+    def __init__(self, job: ScoreJob, runner: StepRunner) -> None:
+        self.job = job
+        self.trie = trie = job.trie
+        self.symbols = np.append(trie.symbols, 0)  # one more, for where there is no next
+        self._must_read = np.append(trie.must_read, False)
+        self.logprobs = np.zeros(trie.num_nodes + 1)
+        self.num_rows = 0
+        self._runner = runner
+        self._states = runner.make_states(1)
+        self._uses = [1]
+        self._free: list[int] = []
+        self.waiting = [(-trie.longest, 0, 0)] if trie.must_read[0] else []  # heap: -reads, node, state
+
+    @property
+    def done(self) -> bool:
+        return not self.waiting and self.num_rows == 0
+
+    def advance(self, rows: Ids, nodes: Ids, logprobs: NDArray[np.float32]) -> Ids:
+        """Rows have read from `nodes[rows]` on and seen `logprobs` [K, rows]; the rows that end."""
+        trie, num_steps = self.trie, len(logprobs)
+        last = nodes[rows] + (num_steps - 1)
+        has_next = trie.has_next[last]
+        seen = nodes[rows] + np.arange(1, num_steps + 1)[:, None]
+        seen[-1, ~has_next] = trie.num_nodes  # there is no such node: never looked at
+        self.logprobs[seen] = logprobs
+        self._branch(rows, last)
+        nodes[rows] = last + 1
+        ended: Ids = rows[~(has_next & self._must_read[last + 1])]
+        self.num_rows -= len(ended)
+        return ended
+
+    def _branch(self, rows: Ids, nodes: Ids) -> None:
+        """Take what the branches of read nodes are worth; keep the states of those that are read on."""
+        trie = self.trie
+        first, counts = trie.first_branch[nodes], trie.first_branch[nodes + 1] - trie.first_branch[nodes]
+        branching = counts.nonzero()[0]
+        if not len(branching):
+            return
+        counts = counts[branching]
+        which = np.repeat(np.arange(len(branching)), counts)
+        skipped = np.cumsum(counts) - counts
+        branches = np.arange(len(which)) + (first[branching] - skipped)[which]
+        heads = trie.heads[branches]
+        from_rows = rows[branching][which]
+        self.logprobs[heads] = self._runner.distribution[from_rows, trie.symbols[heads]]
+        read_on = trie.must_read[heads].nonzero()[0]
+        if len(read_on):
+            self._keep(from_rows[read_on], heads[read_on], trie.reads[branches[read_on]])
+
+    def _keep(self, rows: Ids, heads: Ids, reads: Ids) -> None:
+        parents, uses = np.unique(rows, return_counts=True)
+        slots = [self._slot() for _ in parents]
+        for slot, count in zip(slots, uses.tolist(), strict=True):
+            self._uses[slot] = count
+        states = self._runner.read_state(parents)
+        for name, kept in self._states.items():
+            kept[slots] = states[name]
+        of_head = np.searchsorted(parents, rows).tolist()
+        for head, steps, parent in zip(heads.tolist(), reads.tolist(), of_head, strict=True):
+            heapq.heappush(self.waiting, (-steps, head, slots[parent]))
+
+    def _slot(self) -> int:
+        if not self._free:
+            size = len(self._uses)
+            more = self._runner.make_states(size)
+            self._states = {name: np.concatenate([kept, more[name]]) for name, kept in self._states.items()}
+            self._uses += [0] * size
+            self._free = list(range(2 * size - 1, size - 1, -1))
+        return self._free.pop()
+
+    def take(self, rows: Ids) -> Ids:
+        """Put waiting branches into rows, as many as there are rows; their nodes."""
+        taken = [heapq.heappop(self.waiting) for _ in range(len(rows))]
+        slots = [slot for _, _, slot in taken]
+        self._runner.write_state(rows, {name: kept[slots] for name, kept in self._states.items()})
+        for slot in slots:
+            self._uses[slot] -= 1
+            if self._uses[slot] == 0:
+                self._free.append(slot)
+        nodes = np.array([node for _, node, _ in taken], dtype=np.int64)
+        self._runner.ids[rows] = self.trie.symbols[nodes]
+        self.num_rows += len(rows)
+        return nodes
+
+    def result(self) -> Delivery:
+        return Delivery(_NO_IDS, self.trie.gather(self.logprobs[:-1]), finish=Finish.GIVEN)

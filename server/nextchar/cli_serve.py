@@ -26,6 +26,11 @@ def _with_settings(command: F) -> F:
     return command
 
 
+# How long the event loop may hold the interpreter while an engine, back from its step, waits for it. Python's
+# own 5 ms are as long as several steps.
+_SWITCH_SECONDS = 0.0001
+
+
 @click.command
 @_with_settings
 def serve(**given: str | None) -> None:
@@ -36,6 +41,7 @@ def serve(**given: str | None) -> None:
     values = {name: value for name, value in given.items() if value is not None}
     settings = validated(lambda: Settings(**values))  # type: ignore[arg-type]
     configure_logs(settings.log_level)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run_server(settings, lambda app: _greet(settings, app)))
 

@@ -1,54 +1,117 @@
-"""`python -m benchmarks`: measures side by side, prints tables, writes them as JSON."""
+"""`python -m benchmarks`: measures side by side, prints tables, writes them as JSON and a picture."""
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from benchmarks import engine
+from benchmarks import chart, engine, latency, memory, score, serve
+from benchmarks.network import make_network
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
+_PARTS = ("engine", "serve", "peers", "score", "latency")
+_FOLDER = Path(".data/benchmark")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parts = f"some of {', '.join(_PARTS)}, memory; all but memory by default"
+    parser.add_argument("parts", nargs="*", help=parts)
     parser.add_argument("--rounds", type=int, default=5, help="rounds; the median counts")
     parser.add_argument("--output", type=Path, default=Path(".data/benchmarks.json"))
     arguments = parser.parse_args()
-    result: dict[str, object] = {"facts": _facts()}
-    for hidden_size, num_layers in _SIZES:
-        name = f"engine {num_layers}x{hidden_size}"
-        found = result[name] = engine.measure(hidden_size, num_layers, rounds=arguments.rounds)
-        _print_rates(name, found)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    result: dict[str, Any] = {"facts": _facts()}
+    for part in arguments.parts or _PARTS:
+        result |= _run(part, arguments.rounds)
+        arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    if set(_PARTS) <= set(arguments.parts or _PARTS):
+        chart.draw(result, arguments.output.with_suffix(".png"))
     print(f"\nwritten to {arguments.output}")
 
 
-def _print_rates(title: str, found: dict[str, dict[str, float]]) -> None:
-    print(f"\n{title}: characters per second by number of lanes")
-    print(f"{'':18}" + "".join(f"{n:>12}" for n in found))
+def _run(part: str, rounds: int) -> dict[str, Any]:
+    if part == "engine":
+        return _engine(rounds)
+    network = make_network(512, 2)
+    if part == "serve":
+        found = serve.measure_ours(network, _FOLDER, rounds=rounds, seconds=3)
+        _print_rates("completions over sockets, by clients", found)
+        _print_ratios(found, [(door, "engine") for door in ("http-streamed", "http-whole", "grpc-streamed")])
+        return {"serve": found}
+    if part == "peers":
+        peers = serve.measure_peers(network, _FOLDER, seconds=5 * rounds)
+        _print_peers(peers)
+        return {"peers": peers}
+    if part == "score":
+        scored = {**score.describe(network), **score.measure(network, _FOLDER, rounds=rounds)}
+        _print_row("scoring 100,000 strings: strings a second", scored)
+        return {"score": scored}
+    if part == "latency":
+        waits = latency.measure(network, _FOLDER, rounds=rounds, seconds=3)
+        _print_rates("milliseconds", waits, digits=2)
+        return {"latency": waits}
+    if part == "memory":
+        grown = memory.measure(network, _FOLDER)
+        _print_row("resident memory", grown)
+        return {"memory": grown}
+    raise SystemExit(f"no such part: {part}")
+
+
+def _engine(rounds: int) -> dict[str, Any]:
+    result = {}
+    for hidden_size, num_layers in _SIZES:
+        name = f"engine {num_layers}x{hidden_size}"
+        found = result[name] = engine.measure(hidden_size, num_layers, rounds=rounds)
+        _print_rates(f"{name}: characters a second by lanes", found)
+        pairs = [("engine-int8", "step-int8"), ("step-int8", "roofline-int8")]
+        _print_ratios(found, [*pairs, ("step-int8", "lstm-operator"), ("step-int8", "torch")])
+    return result
+
+
+def _print_rates(title: str, found: dict[str, dict[str, float]], digits: int = 0) -> None:
+    print(f"\n{title}")
+    print(f"{'':30}" + "".join(f"{n:>12}" for n in found))
     for name in next(iter(found.values())):
-        print(f"{name:18}" + "".join(f"{row[name]:12,.0f}" for row in found.values()))
-    for top, bottom in (
-        ("engine-int8", "step-int8"),
-        ("step-int8", "roofline-int8"),
-        ("step-int8", "lstm-operator"),
-        ("step-int8", "torch"),
-    ):
+        print(f"{name:30}" + "".join(f"{row[name]:12,.{digits}f}" for row in found.values()), flush=True)
+
+
+def _print_ratios(found: dict[str, dict[str, float]], pairs: list[tuple[str, str]]) -> None:
+    for top, bottom in pairs:
         ratios = "".join(f"{row[top] / row[bottom]:12.2f}" for row in found.values())
-        print(f"{top} ÷ {bottom:16}" + ratios)
+        print(f"{top + ' ÷ ' + bottom:30}" + ratios, flush=True)
 
 
-def _facts() -> dict[str, str]:
+def _print_peers(peers: dict[str, dict[str, float] | str]) -> None:
+    print("\ncompletions of servers, characters a second by clients; ours ÷ theirs")
+    ours = peers["nextchar"]
+    assert isinstance(ours, dict)
+    for name, rates in peers.items():
+        if isinstance(rates, str):
+            print(f"{name:30}{rates}")
+            continue
+        shown = [f"{n:>6}: {rate:10,.0f} {ours[n] / rate:7.1f}" for n, rate in rates.items()]
+        print(f"{name:30}" + "   ".join(shown), flush=True)
+
+
+def _print_row(title: str, row: dict[str, float]) -> None:
+    print(f"\n{title}")
+    for name, value in row.items():
+        print(f"{name:30}{value:14,.3f}", flush=True)
+
+
+def _facts() -> dict[str, str | int | None]:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit.stdout.strip(),
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "cores": os.cpu_count(),
     }
 
 

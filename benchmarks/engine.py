@@ -13,6 +13,8 @@ roofline-float32 only the float32 products of a step
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import onnxruntime as ort
@@ -36,13 +38,15 @@ _NOTHING = np.empty(0, dtype=np.int64)
 
 def measure(hidden_size: int, num_layers: int, *, rounds: int) -> dict[str, dict[str, float]]:
     """Rates by number of lanes, then by contender."""
-    network = make_network(hidden_size, num_layers)
-    return {str(n): rates(_contenders(network, n), rounds=rounds) for n in LANES}
+    network, found = make_network(hidden_size, num_layers), {}
+    for n in LANES:
+        with _running_engine(network.int8, n) as engine:
+            found[str(n)] = rates({"engine-int8": engine, **_contenders(network, n)}, rounds=rounds)
+    return found
 
 
 def _contenders(network: Network, num_lanes: int) -> dict[str, Task]:
     return {
-        "engine-int8": _engine(network.int8, num_lanes),
         "step-int8": bare_step(network, "int8", num_lanes),
         "step-float32": bare_step(network, "float32", num_lanes),
         "lstm-operator": _operator(network, num_lanes),
@@ -52,13 +56,24 @@ def _contenders(network: Network, num_lanes: int) -> dict[str, Task]:
     }
 
 
-def _engine(graph: ModelGraph, num_lanes: int) -> Task:
+def engine_alone(network: Network, num_lanes: int, seconds: float) -> float:
+    """Characters per second of an engine with so many sampling lanes and no door."""
+    with _running_engine(network.int8, num_lanes) as work:
+        work()
+        count, started = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - started) < seconds:
+            count += work()
+    return count / elapsed
+
+
+@contextmanager
+def _running_engine(graph: ModelGraph, num_lanes: int) -> Iterator[Task]:
     """Lanes that are replaced as they end, at different times: as under steady load."""
-    running = threading.Event()
+    running, stopping = threading.Event(), False
 
     class Again:
         def receive(self, _work: Work, delivery: Delivery, /) -> None:
-            if delivery.last:
+            if delivery.last and not stopping:
                 engine.submit([_lane(self, _CHARS_A_LANE)])
 
     def deliver(outbox: Outbox) -> None:
@@ -67,8 +82,6 @@ def _engine(graph: ModelGraph, num_lanes: int) -> Task:
             work.receiver.receive(work, delivery)
 
     engine = Engine(graph, EngineOptions(num_lanes, 1, 1, num_lanes), deliver=deliver)
-    engine.__enter__()  # lives as long as the benchmark: a daemon thread
-    engine.submit([_lane(Again(), 1 + _CHARS_A_LANE * i // num_lanes) for i in range(num_lanes)])
 
     def work() -> int:
         before = engine.stats.batch_size.sum
@@ -77,7 +90,11 @@ def _engine(graph: ModelGraph, num_lanes: int) -> Task:
         running.clear()
         return int(engine.stats.batch_size.sum - before)
 
-    return work
+    with engine:
+        engine.submit([_lane(Again(), 1 + _CHARS_A_LANE * i // num_lanes) for i in range(num_lanes)])
+        yield work
+        stopping = True
+        running.set()
 
 
 def _lane(receiver: Receiver, num_chars: int) -> Lane:

@@ -9,7 +9,8 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING = 0, 1, 3, 4, 6
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _LARGEST_WINDOW = 2**31 - 1
-_FIRST_WINDOW = 65_535
+_FIRST_WINDOW = 65_535  # also the most a request may be: nothing here waits for a window
+_LARGEST_FRAME = 16_384
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -44,7 +45,10 @@ class GrpcClient(Client):
         message = self._next_message()
         body = struct.pack(">BI", 0, len(message)) + message
         head = _frame(_HEADERS, _END_HEADERS, self._stream, self._headers)
-        return head + _frame(_DATA, _END_STREAM, self._stream, body)
+        frames = [body[at : at + _LARGEST_FRAME] for at in range(0, len(body), _LARGEST_FRAME)]
+        flags = [0] * (len(frames) - 1) + [_END_STREAM]
+        data = (_frame(_DATA, f, self._stream, part) for f, part in zip(flags, frames, strict=True))
+        return head + b"".join(data)
 
     def ended(self, data: bytes) -> bool:
         buffer, at, ended = self._buffer + data, 0, False

@@ -7,20 +7,23 @@ in the benchmark's own process; the server is another process.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import uvloop
 
+_LONGEST_SECONDS = 120
+
 
 @dataclass
 class Tally:
-    """What a load has seen: answers, the seconds each took, and the seconds to its first bytes."""
+    """What a load has seen: answers, the seconds each took, to its first bytes, and between its parts."""
 
     num_answers: int = 0
     seconds: list[float] = field(default_factory=list)
     first_seconds: list[float] = field(default_factory=list)
+    between: list[float] = field(default_factory=list)
 
 
 class Client(asyncio.Protocol):
@@ -70,6 +73,9 @@ class Client(asyncio.Protocol):
             self.closed.set_exception(error or ConnectionError("the server closed the connection"))
 
 
+MakeClient = Callable[[Tally], Client]
+
+
 class HttpClient(Client):
     """HTTP/1.1: an answer ends with the last chunk, or after as many bytes as it declares."""
 
@@ -97,28 +103,48 @@ def http_post(port: int, path: str, body: bytes) -> bytes:
 
 
 def run_load(
-    make_client: Callable[[Tally], Client], *, port: int, num_clients: int, warm: float, seconds: float
+    make_client: MakeClient,
+    *,
+    port: int,
+    num_clients: int,
+    warm: float,
+    seconds: float,
+    min_answers: int = 0,
+    beside: Sequence[MakeClient] = (),
 ) -> tuple[float, Tally]:
-    """Answers a second over some seconds after a warm-up, and what was seen in them."""
-    return uvloop.run(_run(make_client, port, num_clients, warm, seconds))
+    """Answers a second over some seconds after a warm-up, and what was seen in them.
+
+    Goes on until there are `min_answers`, for two minutes at most. Clients `beside` are not counted.
+    """
+    load = _Load(port, warm, seconds, min_answers)
+    return uvloop.run(load.run([make_client] * num_clients, beside))
 
 
-async def _run(
-    make_client: Callable[[Tally], Client], port: int, num_clients: int, warm: float, seconds: float
-) -> tuple[float, Tally]:
-    loop, tally = asyncio.get_running_loop(), Tally()
-    clients = [make_client(tally) for _ in range(num_clients)]
-    for client in clients:
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
-        await asyncio.sleep(warm / 2 / num_clients)  # so that answers do not end all at once
-    await asyncio.sleep(warm / 2)
-    seen, started = Tally(), time.perf_counter()
-    for client in clients:
-        client.tally = seen
-    await asyncio.sleep(seconds)
-    elapsed = time.perf_counter() - started
-    count = seen.num_answers
-    for client in clients:
-        client.stopping = True
-    await asyncio.wait_for(asyncio.gather(*(client.closed for client in clients)), 120)
-    return count / elapsed, seen
+@dataclass(frozen=True)
+class _Load:
+    port: int
+    warm: float
+    seconds: float
+    min_answers: int
+
+    async def run(self, counted: Sequence[MakeClient], beside: Sequence[MakeClient]) -> tuple[float, Tally]:
+        others = [await self._connect(make, len(beside)) for make in beside]
+        clients = [await self._connect(make, len(counted)) for make in counted]
+        await asyncio.sleep(self.warm / 2)
+        seen, started = Tally(), time.perf_counter()
+        for client in clients:
+            client.tally = seen
+        await asyncio.sleep(self.seconds)
+        while seen.num_answers < self.min_answers and time.perf_counter() - started < _LONGEST_SECONDS:
+            await asyncio.sleep(0.01)
+        count, elapsed = seen.num_answers, time.perf_counter() - started
+        for client in (*clients, *others):
+            client.stopping = True
+        await asyncio.wait_for(asyncio.gather(*(c.closed for c in (*clients, *others))), _LONGEST_SECONDS)
+        return count / elapsed, seen
+
+    async def _connect(self, make: MakeClient, count: int) -> Client:
+        client = make(Tally())
+        await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self.port)
+        await asyncio.sleep(self.warm / 2 / count)  # so that answers do not end all at once
+        return client

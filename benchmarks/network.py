@@ -1,6 +1,7 @@
 """One random network in every form a contender needs. Speed does not depend on what it has learnt."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -16,17 +17,22 @@ _CHARACTERS = "\n !\"&'(),-.:;?ABCDEFGHIJKLMNOPQRSTUVWXYZ[]abcdefghijklmnopqrstu
 _EMBEDDING_SIZE = 128
 
 
-@dataclass(frozen=True)
+@dataclass
 class Network:
-    """The same weights as torch module, standard ONNX and step graphs."""
+    """The same weights as torch module, standard ONNX and step graph."""
 
     hidden_size: int
     num_layers: int
     vocabulary: Vocabulary
     torch: CharRNN
-    sequence: ModelGraph
-    int8: ModelGraph
-    float32: ModelGraph
+
+    @cached_property
+    def sequence(self) -> ModelGraph:
+        return graph_from_bytes(sequence_bytes(self), shown="model")
+
+    @cached_property
+    def int8(self) -> ModelGraph:
+        return graph_from_bytes(step_bytes(self, "int8"), shown="step-int8")
 
 
 def make_network(hidden_size: int, num_layers: int) -> Network:
@@ -42,15 +48,20 @@ def make_network(hidden_size: int, num_layers: int) -> Network:
         num_layers=num_layers,
     )
     module = CharRNN(config).eval()
-    weights = read_weights(module)
+    return Network(hidden_size, num_layers, vocabulary, module)
 
-    def step(precision: Precision) -> ModelGraph:
-        card = _card(vocabulary, "step", precision, step_states("lstm", num_layers))
-        return graph_from_bytes(build_step_graph(weights, precision, card), shown=f"step-{precision}")
 
-    card = _card(vocabulary, "sequence", "float32", sequence_states("lstm"))
-    sequence = graph_from_bytes(build_sequence_graph(weights, card), shown="model")
-    return Network(hidden_size, num_layers, vocabulary, module, sequence, step("int8"), step("float32"))
+def step_bytes(network: Network, precision: Precision) -> bytes:
+    """The bytes of its step graph."""
+    states = step_states("lstm", network.num_layers)
+    draft = _card(network.vocabulary, "step", precision, states)
+    return build_step_graph(read_weights(network.torch), precision, draft)
+
+
+def sequence_bytes(network: Network) -> bytes:
+    """The bytes of its model.onnx."""
+    card = _card(network.vocabulary, "sequence", "float32", sequence_states("lstm"))
+    return build_sequence_graph(read_weights(network.torch), card)
 
 
 def _card(vocabulary: Vocabulary, graph: str, precision: Precision, states: dict[str, str]) -> Card:

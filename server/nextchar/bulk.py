@@ -2,11 +2,10 @@
 
 A row reads a node, takes the log-probabilities of all its children, and goes on with the next number.
 Where a node has branches, its state is kept and each branch that is read waits; a row that has come to an
-end takes up a waiting branch, the one with the longest way to go first. Jobs in work share the rows.
+end takes up a waiting branch, the one with the longest way to go first, of the job with the least left.
 """
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -30,6 +29,7 @@ class BulkBatch:
         self._walks: list[Walk] = []
         self._nodes: Ids = np.zeros(runner.max_lanes, dtype=np.int64)
         self._owners: Ids = np.zeros(runner.max_lanes, dtype=np.int64)  # index in _walks
+        self._all = np.arange(runner.max_lanes)
         self._offsets = np.arange(1, runner.max_steps + 1)[:, None]
         self._earliest_deadline = FOREVER
         self.num_rows = 0
@@ -60,8 +60,9 @@ class BulkBatch:
         self._fill(np.arange(self.num_rows, self._runner.max_lanes))
         n = self.num_rows
         if n:
-            num_steps = self.num_steps = self._choose_steps(n, max_steps)
-            stepped = self._read(n, num_steps)
+            walks = self._walks_of(n)
+            num_steps = self.num_steps = self._choose_steps(walks, max_steps)
+            stepped = self._read(n, num_steps, walks)
             self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
         outbox: Outbox = [(w.job, w.result()) for w in self._walks if w.done]
         outbox += [(job, job.failed(DeadlineExceeded(_LATE))) for job in self._late(time.monotonic())]
@@ -76,42 +77,50 @@ class BulkBatch:
         self.num_rows = 0
         return outbox
 
-    def _choose_steps(self, n: int, max_steps: int) -> int:
+    def _choose_steps(self, walks: list[tuple[Walk, Ids]], max_steps: int) -> int:
         """As many as every row can read without a branch or an end; a power of two, for few bindings."""
-        shortest = min(int(walk.trie.run[self._nodes[rows]].min()) for walk, rows in self._rows(n))
+        if max_steps == 1:
+            return 1
+        shortest = min(int(walk.trie.run[self._nodes[rows]].min()) for walk, rows in walks)
         return 1 << (min(shortest, max_steps).bit_length() - 1)
 
-    def _rows(self, n: int) -> Iterator[tuple[Walk, Ids]]:
-        """Each job with the rows that walk it."""
+    def _walks_of(self, n: int) -> list[tuple[Walk, Ids]]:
+        """Each job that has rows, with its rows."""
         owners = self._owners[:n]
-        for index, walk in enumerate(self._walks):
-            rows = np.arange(n) if len(self._walks) == 1 else np.flatnonzero(owners == index)
-            if len(rows):
-                yield walk, rows
+        return [
+            (walk, self._all[:n] if walk.num_rows == n else np.flatnonzero(owners == index))
+            for index, walk in enumerate(self._walks)
+            if walk.num_rows
+        ]
 
-    def _read(self, n: int, num_steps: int) -> float:
+    def _read(self, n: int, num_steps: int, walks: list[tuple[Walk, Ids]]) -> float:
         """One call of the graph and what follows from it; the seconds of the call."""
         window, offsets = self._runner.window(n, num_steps), self._offsets[:num_steps]
-        for walk, rows in self._rows(n):
+        for walk, rows in walks:
             window.given[:, rows] = walk.symbols[self._nodes[rows] + offsets]
         started = time.perf_counter()
         self._runner.step(n, num_steps)
         seconds = time.perf_counter() - started
-        ended = [walk.advance(rows, self._nodes, window.logprobs[:, rows]) for walk, rows in self._rows(n)]
-        self._fill(np.sort(np.concatenate(ended)))
+        ended = [walk.advance(rows, self._nodes, window.logprobs[:, rows]) for walk, rows in walks]
+        self._fill(ended[0] if len(ended) == 1 else np.sort(np.concatenate(ended)))
         return seconds
 
     def _fill(self, free: Ids) -> None:
-        """Put waiting branches into free rows, jobs sharing them; rows left over in the middle are closed."""
-        while len(free) and (waiting := [i for i, walk in enumerate(self._walks) if walk.waiting]):
-            share = max(1, len(free) // len(waiting))
-            for index in waiting:
-                walk = self._walks[index]
-                rows = free[: min(share, len(walk.waiting))]
+        """Put waiting branches into free rows; rows left over in the middle are closed.
+
+        The job with the least left to read goes first, so that a short one does not wait for a long one.
+        """
+        if not len(free):
+            return
+        waiting = [(walk.num_left, index) for index, walk in enumerate(self._walks) if walk.waiting]
+        for _, index in sorted(waiting):
+            walk = self._walks[index]
+            rows = free[: len(walk.waiting)]
+            if len(rows):
                 free = free[len(rows) :]
                 self._nodes[rows] = walk.take(rows)
                 self._owners[rows] = index
-                self.num_rows = max(self.num_rows, int(rows[-1]) + 1) if len(rows) else self.num_rows
+                self.num_rows = max(self.num_rows, int(rows[-1]) + 1)
         self._compact(free[free < self.num_rows])
 
     def _compact(self, free: Ids) -> None:

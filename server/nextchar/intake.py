@@ -1,5 +1,9 @@
 """What every request goes through on its way to lanes: find the model, encode the text, hold the limits."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from nextchar.call import Call
 from nextchar.errors import InputTooLarge, InvalidRequest, Unavailable, UnknownCharacter
 from nextchar.limits import Limits
@@ -51,6 +55,25 @@ class Intake:
             raise _unknown(vocabulary.normalize(text)[position], param, "this server is strict")
         self._metrics.count_unknown(call, num_unknown)
         return ids
+
+    def encode_all(self, texts: Sequence[str], *, model: Model, call: Call, param: str) -> list[Ids]:
+        """The ids of each text, as `encode` gives them; raises as it does, naming the text by its index."""
+        limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
+        try:
+            strings = vocabulary.encode_all(texts)
+            num_unknown = count_unknown(np.concatenate(strings), vocabulary)
+        except KeyError:
+            num_unknown = 1
+        if max(map(len, texts)) > limit or (num_unknown and not self._takes_unknown(vocabulary)):
+            return [
+                self.encode(text, model=model, call=call, param=f"{param}.{i}")
+                for i, text in enumerate(texts)
+            ]
+        self._metrics.count_unknown(call, num_unknown)
+        return strings
+
+    def _takes_unknown(self, vocabulary: Vocabulary) -> bool:
+        return vocabulary.unknown_id is not None and not self._limits.strict_characters
 
     def check_strings(self, num_strings: int) -> None:
         """Raises InvalidRequest (too_many_items) for more strings than a request may have."""

@@ -151,8 +151,10 @@ class Metrics:
         if count:
             self._unknown_chars.labels(call.model, call.version).inc(count)
 
-    def observe_score(self, call: Call, bits_per_char: float) -> None:
-        self._bits.labels(call.model).observe(bits_per_char)
+    def observe_scores(self, call: Call, bits_per_char: Iterable[float]) -> None:
+        observe = self._bits.labels(call.model).observe
+        for bits in bits_per_char:
+            observe(bits)
 
 
 def _seconds(name: str, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Histogram:

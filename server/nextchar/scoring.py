@@ -7,7 +7,8 @@ import numpy as np
 
 from nextchar.lane import Delivery
 from nextchar.modelfile import Card
-from nextchar.sampler import Doubles
+from nextchar.runner import ModelGraph
+from nextchar.sampler import Doubles, Indices
 from nextchar.schemas import CharScore, NextChar, Score
 from nextchar.vocabulary import Ids, Vocabulary
 
@@ -22,28 +23,59 @@ def joined_logprobs(deliveries: Sequence[Delivery], num_skipped: int) -> Doubles
     return np.concatenate([delivery.logprobs for delivery in deliveries])[num_skipped:]
 
 
-def make_score(index: int, logprobs: Doubles, num_chars: int, num_unknown: int, card: Card) -> Score:
-    """A string's score from the log-probabilities of its symbols; an empty one has 0 bits a character."""
-    logprob = math.fsum(logprobs)
-    nats = max(0.0, -logprob / max(1, len(logprobs)))
-    return Score(
-        index=index,
-        logprob=logprob,
-        bits_per_char=nats / LN2,
-        perplexity=math.exp(min(nats, _MAX_EXPONENT)),
-        num_chars=num_chars,
-        num_unknown=num_unknown,
-        percentile=percentile(card, num_chars, nats / LN2),
+def make_scores(
+    logprobs: Sequence[Doubles], strings: Sequence[Ids], graph: ModelGraph, *, has_end: bool
+) -> list[Score]:
+    """Each string's score from what its symbols were worth; an empty one has 0 bits a character."""
+    lengths = np.array([len(values) for values in logprobs])
+    totals = np.array([math.fsum(values.tolist()) for values in logprobs])
+    nats = np.maximum(0.0, -totals / np.maximum(1, lengths)) + 0.0  # no -0.0
+    num_chars = lengths - has_end
+    columns = (
+        totals.tolist(),
+        (nats / LN2).tolist(),
+        np.exp(np.minimum(nats, _MAX_EXPONENT)).tolist(),
+        num_chars.tolist(),
+        count_each(strings, graph.vocabulary.unknown_id),
+        percentiles(graph.card, num_chars, nats / LN2),
     )
+    return [
+        Score(
+            index=i,
+            logprob=total,
+            bits_per_char=bits,
+            perplexity=perplexity,
+            num_chars=count,
+            num_unknown=unknown,
+            percentile=rank,
+        )
+        for i, (total, bits, perplexity, count, unknown, rank) in enumerate(zip(*columns, strict=True))
+    ]
 
 
-def percentile(card: Card, num_chars: int, bits_per_char: float) -> float | None:
-    """Where a score lies among held-out strings of the length nearest to this one's."""
-    if not card.quantiles or num_chars == 0:
-        return None
-    nearest = min(card.quantiles, key=lambda q: abs(math.log(q.num_chars / num_chars)))
+def count_each(strings: Sequence[Ids], symbol_id: int | None) -> list[int]:
+    """How often a symbol is in each string."""
+    if symbol_id is None:
+        return [0] * len(strings)
+    flat = np.concatenate(strings) == symbol_id
+    ends = np.cumsum([len(ids) for ids in strings])
+    counts = np.diff(np.concatenate([[0], np.cumsum(flat)])[np.concatenate([[0], ends])])
+    return [int(count) for count in counts]
+
+
+def percentiles(card: Card, num_chars: Indices, bits_per_char: Doubles) -> list[float | None]:
+    """Where scores lie among held-out strings of the length nearest to each one's."""
+    if not card.quantiles:
+        return [None] * len(num_chars)
     levels = 100.0 * np.asarray(card.quantile_levels)
-    return round(float(np.interp(bits_per_char, nearest.bits_per_char, levels)), 3)
+    lengths = np.log([q.num_chars for q in card.quantiles])
+    nearest = np.abs(np.log(np.maximum(1, num_chars))[:, None] - lengths).argmin(axis=1)
+    ranks = np.empty(len(num_chars))
+    for k, quantiles in enumerate(card.quantiles):
+        chosen = nearest == k
+        ranks[chosen] = np.interp(bits_per_char[chosen], quantiles.bits_per_char, levels)
+    rounded = np.round(ranks, 3).tolist()
+    return [rank if count else None for rank, count in zip(rounded, num_chars.tolist(), strict=True)]
 
 
 def char_scores(text: str, ids: Ids, logprobs: Doubles, vocabulary: Vocabulary) -> list[CharScore]:

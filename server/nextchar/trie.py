@@ -72,7 +72,9 @@ _MIN_PART = 128  # strings: smaller parts share too little
 
 def split_sorted(strings: Sequence[Ids], num_parts: int) -> list[list[int]]:
     """Indices of strings in up to `num_parts` parts, those that begin alike together."""
-    num_parts = max(1, min(num_parts, len(strings) // _MIN_PART))
+    num_parts = min(num_parts, len(strings) // _MIN_PART)
+    if num_parts <= 1:
+        return [list(range(len(strings)))]
     order = sorted(range(len(strings)), key=[_sort_key(s) for s in strings].__getitem__)
     size = -(-len(order) // num_parts)
     return [order[first : first + size] for first in range(0, len(order), size)]

@@ -12,8 +12,10 @@ Ids run over the characters in order, then the special symbols the policies ask 
 """
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -83,9 +85,21 @@ class Vocabulary:
             KeyError: a character is outside the vocabulary and `unknown` is "refuse";
                 its argument is the first such character.
         """
-        if not text:
+        return self._look_up(self.normalize(text))
+
+    def encode_all(self, texts: Sequence[str]) -> list[Ids]:
+        """Ids of each text, as `encode` gives them, in one look-up for all.
+
+        Raises:
+            KeyError: as `encode`.
+        """
+        normal = [self.normalize(text) for text in texts]
+        ids, ends = self._look_up("".join(normal)), list(accumulate(map(len, normal)))
+        return [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+    def _look_up(self, normal: str) -> Ids:
+        if not normal:
             return np.empty(0, dtype=np.int64)
-        normal = self.normalize(text)
         # surrogatepass: a lone surrogate is refused at the doors; here it is one more unknown character.
         code_points = np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         table = self._by_code_point

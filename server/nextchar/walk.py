@@ -22,6 +22,7 @@ class Walk:
         self._must_read = np.append(trie.must_read, False)
         self.logprobs = np.zeros(trie.num_nodes + 1)
         self.num_rows = 0
+        self.num_left = int(trie.must_read.sum())  # nodes to read
         self._runner = runner
         self._states = runner.make_states(1)
         self._uses = [1]
@@ -44,6 +45,7 @@ class Walk:
         nodes[rows] = last + 1
         ended: Ids = rows[~(has_next & self._must_read[last + 1])]
         self.num_rows -= len(ended)
+        self.num_left -= len(rows) * num_steps
         return ended
 
     def _branch(self, rows: Ids, nodes: Ids) -> None:
@@ -65,16 +67,16 @@ class Walk:
             self._keep(from_rows[read_on], heads[read_on], trie.reads[branches[read_on]])
 
     def _keep(self, rows: Ids, heads: Ids, reads: Ids) -> None:
-        parents, uses = np.unique(rows, return_counts=True)
-        slots = [self._slot() for _ in parents]
-        for slot, count in zip(slots, uses.tolist(), strict=True):
-            self._uses[slot] = count
-        states = self._runner.read_state(parents)
-        for name, kept in self._states.items():
-            kept[slots] = states[name]
-        of_head = np.searchsorted(parents, rows).tolist()
+        first = np.ones(len(rows), dtype=np.bool_)  # of its row: a row's branches lie together
+        first[1:] = rows[1:] != rows[:-1]
+        parents = rows[first]
+        slots = [self._slot() for _ in range(len(parents))]
+        self._runner.save_states(parents, self._states, np.array(slots))
+        of_head = (np.cumsum(first) - 1).tolist()
         for head, steps, parent in zip(heads.tolist(), reads.tolist(), of_head, strict=True):
-            heapq.heappush(self.waiting, (-steps, head, slots[parent]))
+            slot = slots[parent]
+            self._uses[slot] += 1
+            heapq.heappush(self.waiting, (-steps, head, slot))
 
     def _slot(self) -> int:
         if not self._free:
@@ -89,7 +91,7 @@ class Walk:
         """Put waiting branches into rows, as many as there are rows; their nodes."""
         taken = [heapq.heappop(self.waiting) for _ in range(len(rows))]
         slots = [slot for _, _, slot in taken]
-        self._runner.write_state(rows, {name: kept[slots] for name, kept in self._states.items()})
+        self._runner.load_states(rows, self._states, np.array(slots))
         for slot in slots:
             self._uses[slot] -= 1
             if self._uses[slot] == 0:

@@ -83,6 +83,10 @@ def test_64_streams_at_once_give_the_texts_of_one_by_one(server: LiveServer) -> 
     assert len(set(alone)) > NUM_STREAMS // 2
 
 
+# Seconds of work: no prefix is shared.
+MANY_STRINGS = [f"{chr(97 + i % 26)}{chr(97 + i // 26 % 26)}{chr(97 + i // 676)}" * 133 for i in range(2000)]
+
+
 def until(observed: Callable[[], bool]) -> None:
     """Wait for something the server does on its own; fails if it does not."""
     stop = threading.Event()
@@ -114,7 +118,7 @@ def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer) -> None
 
 def test_a_request_whose_client_leaves_frees_its_lanes(server: LiveServer) -> None:
     before = cancelled(server, "rest")
-    request = json.dumps({"model": "tiny", "input": ["abc " * 100] * 2000}).encode()
+    request = json.dumps({"model": "tiny", "input": MANY_STRINGS}).encode()
     head = f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request)}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as connection:
         connection.sendall(head + request)
@@ -135,7 +139,7 @@ def test_a_cancelled_grpc_call_frees_its_lane(server: LiveServer) -> None:
 
 def test_a_grpc_deadline_ends_the_call_and_frees_its_lanes(server: LiveServer) -> None:
     with server.stub() as stub, pytest.raises(grpc.RpcError) as caught:
-        stub.Score(pb.ScoreRequest(model="tiny", input=["abc " * 100] * 2000), timeout=0.02)
+        stub.Score(pb.ScoreRequest(model="tiny", input=MANY_STRINGS), timeout=0.02)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     until(lambda: all_rows_free(server))
 
@@ -152,7 +156,7 @@ def test_a_request_past_the_servers_time_limit_is_told_so(hasty: LiveServer) -> 
     error = answer.json()["error"]
     assert (error["type"], error["code"]) == ("timeout_error", "deadline_exceeded")
     with hasty.stub() as stub, pytest.raises(grpc.RpcError) as caught:
-        stub.Score(pb.ScoreRequest(model="tiny", input=["abc " * 100] * 2000))
+        stub.Score(pb.ScoreRequest(model="tiny", input=MANY_STRINGS))
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert details(caught.value)[0] == "deadline_exceeded"
     assert hasty.metric("nextchar_requests_total", outcome="timeout") == 2

@@ -1,37 +1,49 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_models import TEXT
 
 from nextchar.modelfile import Quantiles
-from nextchar.scoring import char_scores, entropy_bits, make_score, next_chars, percentile
+from nextchar.schemas import Score
+from nextchar.scoring import char_scores, count_each, entropy_bits, make_scores, next_chars, percentiles
 from nextchar.vocabulary import Vocabulary
 
-CARD = TEXT.card(
-    quantile_levels=[0.0, 0.5, 1.0],
-    quantiles=[
+QUANTILES = {
+    "quantile_levels": [0.0, 0.5, 1.0],
+    "quantiles": [
         Quantiles(num_chars=4, bits_per_char=[2.0, 4.0, 8.0]),
         Quantiles(num_chars=64, bits_per_char=[1.0, 2.0, 3.0]),
     ],
-)
+}
+UNKNOWN = TEXT.vocabulary.unknown_id
+
+
+def scores(logprobs: list[np.ndarray], strings: list[list[int]] | None = None, **card: object) -> list[Score]:
+    graph = replace(TEXT.step(), card=TEXT.card(**card))
+    ids = [np.array(s, dtype=np.int64) for s in strings or [[0] * len(x) for x in logprobs]]
+    return make_scores(logprobs, ids, graph, has_end=False)
 
 
 def test_a_score_is_a_sum_and_its_means() -> None:
-    score = make_score(3, np.log([0.5, 0.25]), 2, 1, TEXT.card())
+    _, score = scores([np.empty(0), np.log([0.5, 0.25])], [[], [0, UNKNOWN]])
     assert score.logprob == pytest.approx(np.log(0.125))
     assert score.bits_per_char == pytest.approx(1.5)
     assert score.perplexity == pytest.approx(2**1.5)
-    assert (score.index, score.num_chars, score.num_unknown, score.percentile) == (3, 2, 1, None)
+    assert (score.index, score.num_chars, score.num_unknown, score.percentile) == (1, 2, 1, None)
 
 
 def test_an_empty_string_has_a_defined_score() -> None:
-    score = make_score(0, np.empty(0), 0, 0, CARD)
+    (score,) = scores([np.empty(0)], **QUANTILES)
     assert (score.logprob, score.bits_per_char, score.perplexity) == (0.0, 0.0, 1.0)
     assert score.percentile is None
     assert str(score.bits_per_char) == "0.0"
 
 
 def test_a_hopeless_string_has_a_finite_perplexity() -> None:
-    assert np.isfinite(make_score(0, np.array([-1e9]), 1, 0, CARD).perplexity)
+    assert np.isfinite(scores([np.array([-1e9])])[0].perplexity)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +51,20 @@ def test_a_hopeless_string_has_a_finite_perplexity() -> None:
     [(4, 4.0, 50.0), (5, 3.0, 25.0), (4, 0.1, 0.0), (4, 99.0, 100.0), (64, 2.5, 75.0), (500, 2.0, 50.0)],
 )
 def test_a_percentile_is_read_off_the_nearest_length(num_chars: int, bits: float, expected: float) -> None:
-    assert percentile(CARD, num_chars, bits) == expected
+    card = TEXT.card(**QUANTILES)
+    assert percentiles(card, np.array([num_chars, 0]), np.array([bits, 0.0])) == [expected, None]
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=20))
+def test_a_symbol_is_counted_in_each_string(strings: list[list[int]]) -> None:
+    arrays = [np.array(s, dtype=np.int64) for s in strings]
+    assert count_each(arrays, 2) == [s.count(2) for s in strings]
+    assert count_each(arrays, None) == [0] * len(strings)
+
+
+def test_many_strings_score_as_each_does() -> None:
+    logprobs = [np.log(np.random.default_rng(i).random(i % 7)) for i in range(50)]
+    assert [s.logprob for s in scores(logprobs)] == [scores([x])[0].logprob for x in logprobs]
 
 
 def test_next_characters_are_sorted_with_ties_by_id() -> None:

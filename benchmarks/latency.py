@@ -1,0 +1,108 @@
+"""How long one caller waits, alone and while bulk scoring fills every row it may have.
+
+`next`: a next-character request over HTTP after ten characters. `first` and `between`: a streamed
+completion's first character, and the time a character between its events. Milliseconds, median and 99th
+percentile.
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data import MODEL, write_data
+from benchmarks.load import Client, HttpClient, MakeClient, Tally, http_post, run_load
+from benchmarks.network import Network
+from benchmarks.score import make_strings
+from benchmarks.servers import our_body, our_server
+
+_PORT = 18_200
+_BULK_STRINGS = 1_000
+_BULK_CLIENTS = 2  # one always waits, so that the 64 rows of bulk scoring are never empty
+_NUM_CHARS = 256
+
+
+class StreamClient(HttpClient):
+    """Also keeps the seconds a character between events, where events hold `chars_an_event`."""
+
+    chars_an_event = 16
+
+    def __init__(self, next_request: Callable[[], bytes], tally: Tally) -> None:
+        super().__init__(next_request, tally)
+        self._last = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        now, first = time.perf_counter(), self._first
+        num_events = data.count(b"data: {")
+        if not first and num_events:
+            self.tally.between.append((now - self._last) / (num_events * self.chars_an_event))
+        if first or num_events:
+            self._last = now
+        super().data_received(data)
+
+
+def measure(network: Network, folder: Path, *, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Milliseconds by situation; alone and loaded take turns, all rounds together make a percentile."""
+    models = write_data(network, folder) / "models"
+    seen: dict[str, dict[str, list[float]]] = {"alone": {}, "loaded": {}}
+    with our_server(models, _PORT):
+        for _ in range(rounds):
+            for situation, row in seen.items():
+                beside = _bulk() if situation == "loaded" else []
+                _add(row, "next", _run(_next(), beside, seconds).seconds)
+                tally = _run(_stream(), beside, seconds)
+                _add(row, "first", tally.first_seconds)
+                _add(row, "between", tally.between)
+    return {situation: _percentiles(row) for situation, row in seen.items()}
+
+
+def _run(make_client: MakeClient, beside: list[MakeClient], seconds: float) -> Tally:
+    _, tally = run_load(
+        make_client,
+        port=_PORT,
+        num_clients=1,
+        warm=0.5,
+        seconds=seconds,
+        beside=beside,
+    )
+    return tally
+
+
+def _add(row: dict[str, list[float]], name: str, values: list[float]) -> None:
+    row.setdefault(name, []).extend(values)
+
+
+def _percentiles(row: dict[str, list[float]]) -> dict[str, float]:
+    return {
+        f"{name}_p{level}_ms": float(np.percentile(values, level)) * 1000
+        for name, values in row.items()
+        for level in (50, 99)
+    }
+
+
+def _next() -> MakeClient:
+    body = json.dumps({"model": MODEL, "input": "to be or n"}).encode()
+    request = http_post(_PORT, "/v1/next", body)
+    return lambda tally: HttpClient(lambda: request, tally)
+
+
+def _stream() -> MakeClient:
+    seeds = itertools.count()
+
+    def request() -> bytes:
+        return http_post(_PORT, "/v1/completions", our_body(_NUM_CHARS, next(seeds), stream=True))
+
+    return lambda tally: StreamClient(request, tally)
+
+
+def _bulk() -> list[MakeClient]:
+    body = json.dumps({"model": MODEL, "input": make_strings(_BULK_STRINGS)}).encode()
+    request = http_post(_PORT, "/v1/score", body)
+
+    def make(tally: Tally) -> Client:
+        return HttpClient(lambda: request, tally)
+
+    return [make] * _BULK_CLIENTS

@@ -1,0 +1,132 @@
+"""Scoring many short strings: strings a second of every way in, beside torch on the same network.
+
+The strings are made of random syllables, like names of domains. Ours goes over HTTP and gRPC in
+requests of as many strings as the server takes, a few in flight, and through the command line, its start
+included; torch reads them sorted by length in padded batches, with all cores.
+"""
+
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.data import MODEL, write_data
+from benchmarks.grpc_load import GrpcClient
+from benchmarks.load import HttpClient, MakeClient, http_post, run_load
+from benchmarks.network import Network
+from benchmarks.servers import our_server
+from nextchar.cores import num_cores
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.trie import build_trie
+
+NUM_STRINGS = 100_000
+_A_REQUEST = 2_000
+_IN_FLIGHT = 4
+_TORCH_BATCH = 512
+_PORT = 18_100
+_CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
+
+
+def make_strings(count: int) -> list[str]:
+    """Two to five syllables each, a consonant and a vowel and now and then another consonant."""
+    rng = np.random.default_rng(0)
+
+    def syllable() -> str:
+        end = rng.choice(list(_CONSONANTS)) if rng.random() < 0.3 else ""
+        return str(rng.choice(list(_CONSONANTS))) + str(rng.choice(list(_VOWELS))) + str(end)
+
+    syllables = [syllable() for _ in range(500)]
+    picks = rng.integers(0, len(syllables), (count, 5))
+    return [
+        "".join(syllables[k] for k in row[:n])
+        for row, n in zip(picks.tolist(), rng.integers(2, 6, count).tolist(), strict=True)
+    ]
+
+
+def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
+    """Strings a second of each contender, the median of rounds in which they take turns."""
+    strings = make_strings(NUM_STRINGS)
+    data = write_data(network, folder)
+    seen: dict[str, list[float]] = {}
+    with our_server(data / "models", _PORT):
+        for _ in range(rounds):
+            seen.setdefault("http", []).append(_http(strings))
+            seen.setdefault("grpc", []).append(_grpc(strings))
+            seen.setdefault("torch", []).append(_torch(network, strings))
+    for _ in range(rounds):  # by itself: it takes all cores
+        seen.setdefault("cli", []).append(_cli(data, strings))
+    return {name: statistics.median(values) for name, values in seen.items()}
+
+
+def describe(network: Network) -> dict[str, float]:
+    """What the strings are like: how many characters, and how many are left when prefixes are shared."""
+    ids = [network.vocabulary.encode(s) for s in make_strings(NUM_STRINGS)]
+    request = build_trie(ids[:_A_REQUEST], network.vocabulary.begin_id, ids[0][:0])
+    return {
+        "strings": NUM_STRINGS,
+        "chars": sum(map(len, ids)),
+        "steps_a_char": float(request.must_read.sum()) / sum(map(len, ids[:_A_REQUEST])),
+    }
+
+
+def _requests(strings: list[str]) -> list[list[str]]:
+    return [strings[first : first + _A_REQUEST] for first in range(0, len(strings), _A_REQUEST)]
+
+
+def _http(strings: list[str]) -> float:
+    bodies = [json.dumps({"model": MODEL, "input": part}).encode() for part in _requests(strings)]
+    requests = itertools.cycle([http_post(_PORT, "/v1/score", body) for body in bodies])
+    return _A_REQUEST * _rate(lambda tally: HttpClient(lambda: next(requests), tally), _PORT, len(bodies))
+
+
+def _grpc(strings: list[str]) -> float:
+    parts = [pb.ScoreRequest(model=MODEL, input=p).SerializeToString() for p in _requests(strings)]
+    requests, path = itertools.cycle(parts), "/nextchar.v1.Nextchar/Score"
+    port = _PORT + 1
+    rate = _rate(lambda tally: GrpcClient(port, path, lambda: next(requests), tally), port, len(parts))
+    return _A_REQUEST * rate
+
+
+def _rate(make_client: MakeClient, port: int, count: int) -> float:
+    rate, _ = run_load(
+        make_client,
+        port=port,
+        num_clients=_IN_FLIGHT,
+        warm=0.5,
+        seconds=0.1,
+        min_answers=count,
+    )
+    return rate
+
+
+def _cli(data: Path, strings: list[str]) -> float:
+    program = Path(sys.executable).with_name("nextchar")
+    command = [str(program), "score", str(data / "models" / MODEL), "--json"]
+    started = time.perf_counter()
+    subprocess.run(command, input="\n".join(strings) + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
+    return len(strings) / (time.perf_counter() - started)
+
+
+@torch.inference_mode()
+def _torch(network: Network, strings: list[str]) -> float:
+    torch.set_num_threads(num_cores())
+    vocabulary, module = network.vocabulary, network.torch
+    started = time.perf_counter()
+    ids = sorted((vocabulary.encode(s) for s in strings), key=len)
+    for first in range(0, len(ids), _TORCH_BATCH):
+        batch = ids[first : first + _TORCH_BATCH]
+        targets = np.zeros((len(batch[-1]), len(batch)), dtype=np.int64)
+        for column, string in enumerate(batch):
+            targets[: len(string), column] = string
+        read = np.concatenate([np.full((1, len(batch)), vocabulary.begin_id), targets[:-1]])
+        logits, _ = module(torch.from_numpy(read))
+        logprobs = torch.log_softmax(logits, dim=-1).gather(2, torch.from_numpy(targets)[..., None])[..., 0]
+        mask = np.arange(len(targets))[:, None] < np.array([len(s) for s in batch])
+        (logprobs * torch.from_numpy(mask)).sum(dim=0).tolist()
+    return len(strings) / (time.perf_counter() - started)

@@ -1,0 +1,110 @@
+"""Completions of real servers over real sockets: characters per second by number of clients.
+
+Each client keeps one completion of `NUM_CHARS` characters in flight. Ours over HTTP (streamed and
+whole) and gRPC (streamed), the engine alone, then every peer that is installed under .peers/ with the
+same network. A peer that is absent, or does not come up, is "not measured".
+"""
+
+import itertools
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.data import MODEL, write_data
+from benchmarks.engine import engine_alone
+from benchmarks.grpc_load import GrpcClient
+from benchmarks.load import Client, HttpClient, MakeClient, Tally, http_post, run_load
+from benchmarks.network import Network
+from benchmarks.servers import PEERS, our_body, our_server, peer_server
+from nextchar.pb import nextchar_pb2 as pb
+
+NUM_CHARS = 256
+CLIENTS = (1, 16, 64, 128)
+PEER_CLIENTS = (1, 64)
+_PEER_CHARS = NUM_CHARS
+_PORT = 18_000
+_METHOD = "/nextchar.v1.Nextchar/Complete"
+
+Rates = dict[str, dict[str, float]]
+
+
+def measure_ours(network: Network, folder: Path, *, rounds: int, seconds: float) -> Rates:
+    """Characters per second by number of clients, then by door; the doors take turns within a round."""
+    models = write_data(network, folder) / "models"
+    seen: dict[str, dict[str, list[float]]] = {}
+    with our_server(models, _PORT):
+        for _ in range(rounds):
+            for num_clients in CLIENTS:
+                row = seen.setdefault(str(num_clients), {})
+                row.setdefault("engine", []).append(engine_alone(network, num_clients, seconds))
+                for name, (make, port) in _doors().items():
+                    rate, _ = run_load(make, port=port, num_clients=num_clients, warm=1.5, seconds=seconds)
+                    row.setdefault(name, []).append(rate * NUM_CHARS)
+    return {
+        clients: {name: statistics.median(values) for name, values in row.items()}
+        for clients, row in seen.items()
+    }
+
+
+def _doors() -> dict[str, tuple[MakeClient, int]]:
+    seeds = itertools.count()
+
+    def http(stream: bool) -> MakeClient:
+        def request() -> bytes:
+            body = our_body(NUM_CHARS, next(seeds), stream=stream)
+            return http_post(_PORT, "/v1/completions", body)
+
+        return lambda tally: HttpClient(request, tally)
+
+    def message() -> bytes:
+        fields = pb.CompletionRequest(
+            model=MODEL, prompt="ROMEO:", max_tokens=NUM_CHARS, temperature=0.8, seed=next(seeds)
+        )
+        return fields.SerializeToString()
+
+    def grpc(tally: Tally) -> Client:
+        return GrpcClient(_PORT + 1, _METHOD, message, tally)
+
+    return {
+        "http-streamed": (http(stream=True), _PORT),
+        "http-whole": (http(stream=False), _PORT),
+        "grpc-streamed": (grpc, _PORT + 1),
+    }
+
+
+def measure_peers(network: Network, folder: Path, *, seconds: float) -> dict[str, dict[str, float] | str]:
+    """Characters per second of every peer by number of clients, and of ours beside them; or why not."""
+    data = write_data(network, folder)
+    found: dict[str, dict[str, float] | str] = {}
+    with our_server(data / "models", _PORT):
+        bodies = (our_body(_PEER_CHARS, seed, stream=False) for seed in itertools.count())
+        found["nextchar"] = _rates(lambda: http_post(_PORT, "/v1/completions", next(bodies)), seconds)
+    for number, peer in enumerate(PEERS, start=1):
+        port = _PORT + 10 * number
+        if not peer.installed:
+            found[peer.name] = "not measured: not installed (make peers)"
+            continue
+        try:
+            with peer_server(peer, data, port):
+                request = http_post(port, peer.path, peer.body(_PEER_CHARS))
+                found[peer.name] = _rates(lambda request=request: request, seconds)
+        except (TimeoutError, AssertionError, ConnectionError) as error:
+            found[peer.name] = f"not measured: {str(error)[:200]}"
+        print(f"  {peer.name}: {found[peer.name]}", flush=True)
+    return found
+
+
+def _rates(request: Callable[[], bytes], seconds: float) -> dict[str, float]:
+    rates = {}
+    for num_clients in PEER_CLIENTS:
+        port = int(request().partition(b"127.0.0.1:")[2].partition(b"\r\n")[0])
+        rate, _ = run_load(
+            lambda tally: HttpClient(request, tally),
+            port=port,
+            num_clients=num_clients,
+            warm=2.0,
+            seconds=seconds,
+            min_answers=2 * num_clients,
+        )
+        rates[str(num_clients)] = rate * _PEER_CHARS
+    return rates

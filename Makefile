@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check proto bench train requirements clean
+.PHONY: serve test check proto bench peers train requirements clean
 
 # The first Python on the path that is new enough and can make environments.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -24,6 +24,11 @@ proto: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
+
+# The servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
+peers:
+	@grep -v '^#' benchmarks/peers.txt | while read -r name python packages; do \
+		$$python -m venv .peers/$$name && .peers/$$name/bin/pip install --quiet $$packages && touch .peers/$$name/ok; done
 
 train: .venv/.dev
 	$(BIN)/nextchar train --corpus shakespeare --name shakespeare --cell lstm --hidden-size 512 --num-layers 2 --dropout 0.25 --max-minutes 70 --seed 1

@@ -20,7 +20,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     _bars(engine, {n: row[n] for n in names}, "64 lanes, 2×512 LSTM, one core\ncharacters a second")
     rates = {n: rate["64"] for n, rate in result["peers"].items() if not isinstance(rate, str)}
     _bars(servers, _sorted(rates), "64 clients over HTTP\ncharacters a second")
-    score = {name: result["score"][name] for name in ("torch", "cli", "http", "grpc")}
+    score = {name: result["score"][name] for name in ("torch", "http", "grpc", "http, all cores", "cli")}
     _bars(scoring, _sorted(score), "scoring 100,000 short strings\nstrings a second")
     facts = result["facts"]
     title = f"nextchar {facts['commit'][:10]}, {facts['date']}, {facts['cores']} cores"
@@ -34,7 +34,16 @@ def _sorted(rates: dict[str, float]) -> dict[str, float]:
 
 
 def _bars(axes: Axes, rates: dict[str, float], title: str) -> None:
-    ours = ("engine-int8", "step-int8", "nextchar", "http", "grpc", "cli")
+    ours = (
+        "engine-int8",
+        "step-int8",
+        "nextchar",
+        "nextchar, all cores",
+        "http",
+        "grpc",
+        "http, all cores",
+        "cli",
+    )
     colours = [_OURS if name in ours else _OTHERS for name in rates]
     bars = axes.barh(list(rates), list(rates.values()), color=colours)
     axes.bar_label(bars, [f"{value:,.0f}" for value in rates.values()], padding=3, fontsize=8)

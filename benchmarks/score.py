@@ -59,6 +59,9 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
             seen.setdefault("http", []).append(_http(strings))
             seen.setdefault("grpc", []).append(_grpc(strings))
             seen.setdefault("torch", []).append(_torch(network, strings))
+    with our_server(data / "models", _PORT, engine_threads=num_cores()):
+        for _ in range(rounds):
+            seen.setdefault("http, all cores", []).append(_http(strings))
     for _ in range(rounds):  # by itself: it takes all cores
         seen.setdefault("cli", []).append(_cli(data, strings))
     return {name: statistics.median(values) for name, values in seen.items()}

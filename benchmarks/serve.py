@@ -16,6 +16,7 @@ from benchmarks.grpc_load import GrpcClient
 from benchmarks.load import Client, HttpClient, MakeClient, Tally, http_post, run_load
 from benchmarks.network import Network
 from benchmarks.servers import PEERS, our_body, our_server, peer_server
+from nextchar.cores import num_cores
 from nextchar.pb import nextchar_pb2 as pb
 
 NUM_CHARS = 256
@@ -76,9 +77,11 @@ def measure_peers(network: Network, folder: Path, *, seconds: float) -> dict[str
     """Characters per second of every peer by number of clients, and of ours beside them; or why not."""
     data = write_data(network, folder)
     found: dict[str, dict[str, float] | str] = {}
-    with our_server(data / "models", _PORT):
-        bodies = (our_body(_PEER_CHARS, seed, stream=False) for seed in itertools.count())
-        found["nextchar"] = _rates(lambda: http_post(_PORT, "/v1/completions", next(bodies)), seconds)
+    bodies = (our_body(_PEER_CHARS, seed, stream=False) for seed in itertools.count())
+    for name, threads in (("nextchar", num_cores() - 1 or 1), ("nextchar, all cores", num_cores())):
+        with our_server(data / "models", _PORT, engine_threads=threads):
+            found[name] = _rates(lambda: http_post(_PORT, "/v1/completions", next(bodies)), seconds)
+            print(f"  {name}: {found[name]}", flush=True)
     for number, peer in enumerate(PEERS, start=1):
         port = _PORT + 10 * number
         if not peer.installed:

@@ -13,6 +13,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, NextcharError
 from nextchar.lane import FOREVER, Outbox, ScoreJob, Work
 from nextchar.runner import StepRunner
+from nextchar.state_pool import StatePool
 from nextchar.vocabulary import Ids
 from nextchar.walk import Walk
 
@@ -25,6 +26,7 @@ class BulkBatch:
 
     def __init__(self, runner: StepRunner, stats: EngineStats) -> None:
         self._runner = runner
+        self._pool = StatePool(runner)
         self._stats = stats
         self._walks: list[Walk] = []
         self._nodes: Ids = np.zeros(runner.max_lanes, dtype=np.int64)
@@ -36,13 +38,18 @@ class BulkBatch:
         self.num_steps = 1  # of the last call
 
     @property
+    def num_kept_states(self) -> int:
+        """States that waiting branches go on from."""
+        return self._pool.num_kept
+
+    @property
     def num_jobs(self) -> int:
         return len(self._walks)
 
     def join(self, job: ScoreJob, now: float) -> None:
         job.joined = now
         self._earliest_deadline = min(self._earliest_deadline, job.deadline)
-        self._walks.append(Walk(job, self._runner))
+        self._walks.append(Walk(job, self._runner, self._pool))
 
     def leave(self, job: Work) -> None:
         """Nobody waits for this job any more; one that is not in work is fine."""
@@ -50,7 +57,7 @@ class BulkBatch:
         if index is None:
             return
         self._compact(np.flatnonzero(self._owners[: self.num_rows] == index))
-        del self._walks[index]
+        self._walks.pop(index).drop()
         owners = self._owners[: self.num_rows]
         owners[owners > index] -= 1
 
@@ -73,6 +80,8 @@ class BulkBatch:
     def fail(self, error: NextcharError) -> Outbox:
         """End every job with an error."""
         outbox: Outbox = [(w.job, w.job.failed(error)) for w in self._walks]
+        for walk in self._walks:
+            walk.drop()
         self._walks.clear()
         self.num_rows = 0
         return outbox

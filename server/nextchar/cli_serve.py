@@ -1,6 +1,7 @@
 """`nextchar serve`: settings from flags and environment, then the server."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -43,7 +44,7 @@ def serve(**given: str | None) -> None:
     configure_logs(settings.log_level)
     sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run_server(settings, lambda app: _greet(settings, app)))
+        runner.run(run_server(settings, lambda app: _up(settings, app)))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -53,6 +54,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+def _up(settings: Settings, app: "App") -> None:
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: looking through it again would hold everybody up for 100 ms
+    _greet(settings, app)
 
 
 def _greet(settings: Settings, app: "App") -> None:

@@ -7,6 +7,9 @@ may be a step apart from one another.
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Upper bounds in seconds, from a step of one small lane to one of many large ones.
 DURATION_BUCKETS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -26,6 +29,13 @@ class Tally:
     def add(self, value: float, times: int = 1) -> None:
         self.counts[bisect_left(self.bounds, value)] += times
         self.sum += value * times
+
+    def add_all(self, values: NDArray[np.float64]) -> None:
+        """Count many values at once."""
+        places = np.searchsorted(self.bounds, values)
+        for place, count in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
+            self.counts[place] += count
+        self.sum += float(values.sum())
 
     @property
     def count(self) -> int:

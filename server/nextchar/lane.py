@@ -198,7 +198,7 @@ class Lane(Work):
 
 @dataclass(slots=True, eq=False)
 class ScoreJob(Work):
-    """Strings to score together, as a trie; its one delivery has all their log-probabilities, in order."""
+    """Strings to score together, as a trie; its one delivery has the log-probability of every node."""
 
     trie: Trie
 

@@ -8,8 +8,11 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -93,19 +96,14 @@ class Metrics:
             buckets=_CHARS_BUCKETS,
             registry=r,
         )
-        self._bits = Histogram(
-            "nextchar_score_bits_per_char",
-            "Scores, to see drift.",
-            ("model",),
-            buckets=_BITS_BUCKETS,
-            registry=r,
-        )
+        self._bits: dict[str, Tally] = {}
+        self._bits_lock = Lock()
         ProcessCollector(registry=r)
         PlatformCollector(registry=r)
 
     def collect_from(self, models: Iterable[ObservedModel]) -> None:
         """Read these models' engines at every scrape."""
-        self.registry.register(_ModelsCollector(models))
+        self.registry.register(_ModelsCollector(models, self._bits))
 
     def exposition(self) -> bytes:
         """The text a scrape gets."""
@@ -151,10 +149,10 @@ class Metrics:
         if count:
             self._unknown_chars.labels(call.model, call.version).inc(count)
 
-    def observe_scores(self, call: Call, bits_per_char: Iterable[float]) -> None:
-        observe = self._bits.labels(call.model).observe
-        for bits in bits_per_char:
-            observe(bits)
+    def observe_scores(self, call: Call, bits_per_char: NDArray[np.float64]) -> None:
+        """Count many scores at once. Any thread may call it."""
+        with self._bits_lock:
+            self._bits.setdefault(call.model, Tally(_BITS_BUCKETS)).add_all(bits_per_char)
 
 
 def _seconds(name: str, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Histogram:
@@ -174,8 +172,9 @@ def _outcome(error: BaseException) -> str:
 class _ModelsCollector(Collector):
     """Turns the engines' own counts into metrics when somebody asks."""
 
-    def __init__(self, models: Iterable[ObservedModel]) -> None:
+    def __init__(self, models: Iterable[ObservedModel], bits_by_model: dict[str, Tally]) -> None:
         self._models = models
+        self._bits_by_model = bits_by_model
 
     def describe(self) -> Iterable[Metric]:
         return []  # so that registering does not collect before there are models
@@ -203,7 +202,12 @@ class _ModelsCollector(Collector):
             _add(batch, name, [stats.batch_size for stats in model.stats])
             _add(compute, [*name, "step"], [stats.step_seconds for stats in model.stats])
             _add(compute, [*name, "sample"], [stats.sample_seconds for stats in model.stats])
-        return [info, ready, load, depth, batch, compute]
+        bits = HistogramMetricFamily(
+            "nextchar_score_bits_per_char", "Scores, to see drift.", labels=("model",)
+        )
+        for model_name, tally in list(self._bits_by_model.items()):
+            _add(bits, [model_name], [tally])
+        return [info, ready, load, depth, batch, compute, bits]
 
 
 def _add(family: HistogramMetricFamily, labels: list[str], tallies: list[Tally]) -> None:

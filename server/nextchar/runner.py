@@ -194,16 +194,6 @@ class StepRunner:
         for name, slab in self._current.items():
             slab[rows] = states[name]
 
-    def save_states(self, rows: Ids, states: Mapping[str, StateArray], slots: Ids) -> None:
-        """Copy the states of rows to slots of `states`, as `make_states` gave them."""
-        for name, slab in self._current.items():
-            states[name][slots] = slab[rows]
-
-    def load_states(self, rows: Ids, states: Mapping[str, StateArray], slots: Ids) -> None:
-        """Give rows the states of slots."""
-        for name, slab in self._current.items():
-            slab[rows] = states[name][slots]
-
     def make_states(self, count: int) -> dict[str, StateArray]:
         """Room for `count` states, each the one before any character."""
         return {

@@ -1,7 +1,9 @@
 """Scores: strings to a lane or to jobs, and what their symbols were worth to an answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from nextchar.call import Call
 from nextchar.dispatch import run_to_end
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
-from nextchar.lane import Lane, ScoreJob
+from nextchar.lane import Lane, ScoreJob, Work
 from nextchar.metrics import Metrics
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
@@ -18,7 +20,24 @@ from nextchar.scoring import char_scores, joined_logprobs, make_scores
 from nextchar.trie import Trie, build_trie, split_sorted
 from nextchar.vocabulary import Ids
 
-_AT_ONCE = 64  # strings; more are worth another thread, since the event loop has better use for milliseconds
+_AT_ONCE = 64  # strings; more are prepared on another thread: the event loop has better use for milliseconds
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request that is worth running: ids, and the tries they make, each with its strings' indices."""
+
+    model: Model
+    context: Ids
+    strings: list[Ids]
+    num_scored: int
+    parts: list[list[int]]
+    tries: list[Trie]
+
+    @property
+    def num_chars(self) -> int:
+        return self.num_scored + len(self.context)
 
 
 class Scorer:
@@ -30,53 +49,68 @@ class Scorer:
 
     async def score(self, request: ScoreRequest, call: Call) -> ScoreResponse:
         """log p of each string, from the begin symbol or after the context."""
-        model = self._intake.model(request.model, call)
         self._intake.check_strings(len(request.input))
+        prepared = await _aside(request, lambda: self._prepare(request, call))
+        self._metrics.observe_size(call, prepared.num_chars)
+        logprobs = await self._run(prepared, call)
+        answer = await _aside(request, lambda: self._answer(request, prepared, logprobs, call))
+        self._metrics.count_chars(call, scored=prepared.num_scored, fed=len(prepared.context))
+        return answer
+
+    def _prepare(self, request: ScoreRequest, call: Call) -> _Prepared:
+        model = self._intake.model(request.model, call)
         context = self._intake.encode(request.context, model=model, call=call, param="context")
         strings = self._intake.encode_all(request.input, model=model, call=call, param="input")
-        num_scored, num_fed = sum(map(len, strings)), len(context)
-        self._intake.check_total(num_scored + num_fed)
-        self._metrics.observe_size(call, num_scored + num_fed)
+        num_scored = sum(map(len, strings))
+        self._intake.check_total(num_scored + len(context))
         if request.include_end:
             end = np.array([_end_id(model)], dtype=np.int64)
             strings = [np.concatenate([ids, end]) for ids in strings]
-        logprobs = await self._logprobs(model, call, context, strings)
+        parts: list[list[int]] = []
+        if len(strings) > 1:
+            parts = split_sorted(strings, len(model.engine))
+        begin_id = model.graph.vocabulary.begin_id
+        tries = [build_trie([strings[i] for i in part], begin_id, context) for part in parts]
+        return _Prepared(model, context, strings, num_scored, parts, tries)
+
+    async def _run(self, prepared: _Prepared, call: Call) -> list[Doubles]:
+        """Log-probabilities: of one string's symbols, for which somebody waits; of tries' nodes."""
+        works: list[Work] = [ScoreJob(trie) for trie in prepared.tries]
+        if not works:
+            works = [Lane(np.concatenate([prepared.context, prepared.strings[0]]))]
+        deliveries = await run_to_end(prepared.model, works, call=call, metrics=self._metrics)
+        return [joined_logprobs(pieces) for pieces in deliveries]
+
+    def _answer(
+        self, request: ScoreRequest, prepared: _Prepared, found: list[Doubles], call: Call
+    ) -> ScoreResponse:
+        model, strings = prepared.model, prepared.strings
+        logprobs = _by_string(prepared, found)
         data = make_scores(logprobs, strings, model.graph, has_end=request.include_end)
+        self._metrics.observe_scores(call, np.array([score.bits_per_char for score in data]))
         if request.return_chars:
             data = [_with_chars(score, request, model, strings, logprobs) for score in data]
-        self._metrics.observe_scores(call, [score.bits_per_char for score in data])
-        self._metrics.count_chars(call, scored=num_scored, fed=num_fed)
-        usage = make_usage(num_scored + num_fed)
+        usage = make_usage(prepared.num_chars)
         return ScoreResponse(model=model.name, model_version=model.version, data=data, usage=usage)
 
-    async def _logprobs(
-        self, model: Model, call: Call, context: Ids, strings: Sequence[Ids]
-    ) -> list[Doubles]:
-        """What each symbol of each string is worth. One string is somebody waiting; many are jobs."""
-        if len(strings) == 1:
-            lane = Lane(np.concatenate([context, strings[0]]))
-            (pieces,) = await run_to_end(model, [lane], call=call, metrics=self._metrics)
-            return [joined_logprobs(pieces, len(context))]
-        if len(strings) <= _AT_ONCE:
-            parts, tries = _tries(model, context, strings)
-        else:
-            parts, tries = await asyncio.to_thread(_tries, model, context, strings)
-        jobs = [ScoreJob(trie) for trie in tries]
-        deliveries = await run_to_end(model, jobs, call=call, metrics=self._metrics)
-        result: list[Doubles] = [np.empty(0)] * len(strings)
-        for part, (delivery,) in zip(parts, deliveries, strict=True):
-            end = 0
-            for i in part:
-                start, end = end, end + len(strings[i])
-                result[i] = delivery.logprobs[start:end]
-        return result
+
+async def _aside(request: ScoreRequest, work: Callable[[], T]) -> T:
+    """The result of work on a request's strings, done where it does not hold up the event loop."""
+    return work() if len(request.input) <= _AT_ONCE else await asyncio.to_thread(work)
 
 
-def _tries(model: Model, context: Ids, strings: Sequence[Ids]) -> tuple[list[list[int]], list[Trie]]:
-    """A trie for each engine, and the indices of its strings."""
-    parts = split_sorted(strings, len(model.engine))
-    begin_id = model.graph.vocabulary.begin_id
-    return parts, [build_trie([strings[i] for i in part], begin_id, context) for part in parts]
+def _by_string(prepared: _Prepared, found: list[Doubles]) -> list[Doubles]:
+    """What each symbol of each string is worth, in the order of the request."""
+    strings = prepared.strings
+    if not prepared.tries:
+        return [found[0][len(prepared.context) :]]
+    result: list[Doubles] = [np.empty(0)] * len(strings)
+    for part, trie, nodes in zip(prepared.parts, prepared.tries, found, strict=True):
+        values, end = trie.gather(nodes), 0
+        for i in part:
+            start, end = end, end + len(strings[i])
+            result[i] = values[start:end]
+    return result
 
 
 def _with_chars(

@@ -16,11 +16,11 @@ LN2 = math.log(2)
 _MAX_EXPONENT = 700.0  # e^709 is the largest double
 
 
-def joined_logprobs(deliveries: Sequence[Delivery], num_skipped: int) -> Doubles:
-    """The log-probabilities of all deliveries after the first `num_skipped`."""
+def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
+    """The log-probabilities of all deliveries."""
     if len(deliveries) == 1:
-        return deliveries[0].logprobs[num_skipped:]
-    return np.concatenate([delivery.logprobs for delivery in deliveries])[num_skipped:]
+        return deliveries[0].logprobs
+    return np.concatenate([delivery.logprobs for delivery in deliveries])
 
 
 def make_scores(

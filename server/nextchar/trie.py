@@ -14,6 +14,8 @@ from nextchar.sampler import Doubles
 from nextchar.vocabulary import Ids
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Grid = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+_MOST_CELLS = 1_000_000  # of a table with a row for each string; more strings take several tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,31 @@ class Trie:
         ends[1 + np.asarray(self._order, dtype=np.int64)] = self._lengths
         ends = np.cumsum(ends)
         result = np.empty(ends[-1])
-        path = np.empty(max(self._lengths, default=0), dtype=np.int64)
-        for string, start, shared, length in zip(
-            self._order, self._starts, self._shared, self._lengths, strict=True
-        ):
-            path[shared:length] = np.arange(start, start + length - shared)
-            result[ends[string] : ends[string + 1]] = logprobs[path[:length]]
+        rows = max(1, _MOST_CELLS // max(1, max(self._lengths, default=0)))
+        above = np.zeros(0, dtype=np.int64)  # the way of the string before
+        for first in range(0, self.num_strings, rows):
+            block = slice(first, first + rows)
+            paths, inside = self._paths(block, above)
+            above = paths[-1]
+            starts = ends[np.asarray(self._order[block], dtype=np.int64)]
+            into = (starts[:, None] + np.arange(paths.shape[1]))[inside]
+            result[into] = logprobs[paths[inside]]
         return result
+
+    def _paths(self, block: slice, above: Ids) -> tuple[Ids, Grid]:
+        """The nodes of sorted strings, a row each, and which cells of a row are of its string.
+
+        A string's first nodes are those of the string before it, and numbers grow from string to string:
+        so they are the largest seen so far at their depth.
+        """
+        starts, shared = np.array(self._starts[block]), np.array(self._shared[block])
+        lengths = np.array(self._lengths[block])
+        depth = np.arange(max(int(lengths.max(initial=0)), len(above)))
+        inside = depth < lengths[:, None]
+        own = inside & (depth >= shared[:, None])
+        paths = np.where(own, (starts - shared)[:, None] + depth, 0)
+        paths[0, : len(above)] = np.maximum(paths[0, : len(above)], above)
+        return np.maximum.accumulate(paths, axis=0), inside
 
 
 _MIN_PART = 128  # strings: smaller parts share too little
@@ -84,8 +104,10 @@ def build_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Trie:
     """The trie of strings of ids, each after begin and the context."""
     order = sorted(range(len(strings)), key=[_sort_key(s) for s in strings].__getitem__)
     builder = _Builder(len(context))
+    previous: Ids = np.empty(0, dtype=np.int64)
     for i in order:
-        builder.add(strings[i])
+        builder.add(strings[i], _num_shared(previous, strings[i]))
+        previous = strings[i]
     symbols = np.concatenate([np.array([begin_id], dtype=np.int64), context, *builder.tails])
     return builder.finish(symbols, order)
 
@@ -96,7 +118,6 @@ class _Builder:
     def __init__(self, num_context: int) -> None:
         self.tails: list[Ids] = []
         self._num_nodes = num_context + 1
-        self._previous: Ids = np.empty(0, dtype=np.int64)
         # Stretches on the way to the previous string's end: depth and node of the first, and its branch.
         self._stack: list[tuple[int, int, int]] = [(0, num_context, -1)]
         self._ends = [num_context]  # last node of every stretch that nothing continues
@@ -109,12 +130,10 @@ class _Builder:
         self._shared: list[int] = []
         self._lengths: list[int] = []
 
-    def add(self, string: Ids) -> None:
-        shared = _num_shared(self._previous, string)
+    def add(self, string: Ids, shared: int) -> None:
         self._starts.append(self._num_nodes)
         self._shared.append(shared)
         self._lengths.append(len(string))
-        self._previous = string
         if len(string) == shared:
             return
         while self._stack[-1][0] > shared:
@@ -172,9 +191,11 @@ def _sort_key(string: Ids) -> bytes:
 def _num_shared(a: Ids, b: Ids) -> int:
     """How many symbols two strings begin with alike."""
     shorter = min(len(a), len(b))
+    if shorter == 0:
+        return 0
     different = a[:shorter] != b[:shorter]
-    first = int(different.argmax()) if shorter else 0
-    return first if shorter and different[first] else shorter
+    first = int(different.argmax())
+    return first if different[first] else shorter
 
 
 def _runs(single: Flags, must_read: Flags) -> Ids:

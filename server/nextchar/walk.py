@@ -1,13 +1,13 @@
 """One job of strings on its way through a trie: what waits, what is kept, what is known."""
 
-import heapq
-
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.lane import Delivery, Finish, ScoreJob
 from nextchar.runner import StepRunner
+from nextchar.state_pool import INITIAL, StatePool
 from nextchar.vocabulary import Ids
+from nextchar.waiting import WaitingBranches
 
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
@@ -15,7 +15,7 @@ _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 class Walk:
     """One job in work: which branches wait, the states they go on from, what is known so far."""
 
-    def __init__(self, job: ScoreJob, runner: StepRunner) -> None:
+    def __init__(self, job: ScoreJob, runner: StepRunner, pool: StatePool) -> None:
         self.job = job
         self.trie = trie = job.trie
         self.symbols = np.append(trie.symbols, 0)  # one more, for where there is no next
@@ -24,10 +24,10 @@ class Walk:
         self.num_rows = 0
         self.num_left = int(trie.must_read.sum())  # nodes to read
         self._runner = runner
-        self._states = runner.make_states(1)
-        self._uses = [1]
-        self._free: list[int] = []
-        self.waiting = [(-trie.longest, 0, 0)] if trie.must_read[0] else []  # heap: -reads, node, state
+        self._pool = pool
+        self.waiting = WaitingBranches()
+        if trie.must_read[0]:
+            self.waiting.add(np.array([0]), np.array([INITIAL]), np.array([trie.longest]))
 
     @property
     def done(self) -> bool:
@@ -69,37 +69,23 @@ class Walk:
     def _keep(self, rows: Ids, heads: Ids, reads: Ids) -> None:
         first = np.ones(len(rows), dtype=np.bool_)  # of its row: a row's branches lie together
         first[1:] = rows[1:] != rows[:-1]
-        parents = rows[first]
-        slots = [self._slot() for _ in range(len(parents))]
-        self._runner.save_states(parents, self._states, np.array(slots))
-        of_head = (np.cumsum(first) - 1).tolist()
-        for head, steps, parent in zip(heads.tolist(), reads.tolist(), of_head, strict=True):
-            slot = slots[parent]
-            self._uses[slot] += 1
-            heapq.heappush(self.waiting, (-steps, head, slot))
-
-    def _slot(self) -> int:
-        if not self._free:
-            size = len(self._uses)
-            more = self._runner.make_states(size)
-            self._states = {name: np.concatenate([kept, more[name]]) for name, kept in self._states.items()}
-            self._uses += [0] * size
-            self._free = list(range(2 * size - 1, size - 1, -1))
-        return self._free.pop()
+        of_row = np.cumsum(first) - 1
+        slots = np.array(self._pool.keep(rows[first], np.bincount(of_row).tolist()))
+        self.waiting.add(heads, slots[of_row], reads)
 
     def take(self, rows: Ids) -> Ids:
         """Put waiting branches into rows, as many as there are rows; their nodes."""
-        taken = [heapq.heappop(self.waiting) for _ in range(len(rows))]
-        slots = [slot for _, _, slot in taken]
-        self._runner.load_states(rows, self._states, np.array(slots))
-        for slot in slots:
-            self._uses[slot] -= 1
-            if self._uses[slot] == 0:
-                self._free.append(slot)
-        nodes = np.array([node for _, node, _ in taken], dtype=np.int64)
+        nodes, slots = self.waiting.take(len(rows))
+        self._pool.restore(rows, slots.tolist())
         self._runner.ids[rows] = self.trie.symbols[nodes]
         self.num_rows += len(rows)
         return nodes
 
+    def drop(self) -> None:
+        """Nobody waits for the result: let go of the states that were kept."""
+        _, slots = self.waiting.take(len(self.waiting))
+        for slot in slots.tolist():
+            self._pool.release(slot)
+
     def result(self) -> Delivery:
-        return Delivery(_NO_IDS, self.trie.gather(self.logprobs[:-1]), finish=Finish.GIVEN)
+        return Delivery(_NO_IDS, self.logprobs[:-1], finish=Finish.GIVEN)

@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import LINES, TinyModel
 
+from nextchar.bulk import BulkBatch
+from nextchar.engine_stats import EngineStats
 from nextchar.golden import symbol_logprobs
 from nextchar.lane import Lane, ScoreJob
-from nextchar.runner import ModelGraph
+from nextchar.runner import ModelGraph, StepRunner
 from nextchar.trie import Trie, build_trie, split_sorted
+from nextchar.waiting import WaitingBranches
 
 BEGIN = VOCABULARY.begin_id
 NO_CONTEXT = some_ids(0)
@@ -73,9 +76,9 @@ def test_values_of_nodes_come_back_in_the_order_of_the_strings(
 
 
 def scored(graph: ModelGraph, strings: list[np.ndarray], context: np.ndarray, **how: int) -> list[float]:
-    job = ScoreJob(build_trie(strings, graph.vocabulary.begin_id, context))
-    (inbox,) = run([job], graph, **how)
-    return inbox.logprobs
+    trie = build_trie(strings, graph.vocabulary.begin_id, context)
+    (inbox,) = run([ScoreJob(trie)], graph, **how)
+    return trie.gather(np.array(inbox.logprobs)).tolist()
 
 
 @settings(max_examples=30, deadline=None)
@@ -102,8 +105,45 @@ def test_jobs_share_the_rows_and_keep_their_numbers() -> None:
     rng = np.random.default_rng(0)
     groups = [[rng.integers(0, 5, rng.integers(0, 40)) for _ in range(size)] for size in (1, 60, 7, 200, 3)]
     jobs = [ScoreJob(build_trie(strings, BEGIN, NO_CONTEXT)) for strings in groups * 3]
-    together = [inbox.logprobs for inbox in run(jobs, max_lanes=13)]
+    found = run(jobs, max_lanes=13)
+    together = [j.trie.gather(np.array(i.logprobs)).tolist() for j, i in zip(jobs, found, strict=True)]
     assert together == [scored(GRAPH, strings, NO_CONTEXT) for strings in groups] * 3
+
+
+def test_kept_states_are_let_go_when_jobs_end_or_are_dropped() -> None:
+    rng = np.random.default_rng(0)
+    bulk = BulkBatch(StepRunner(GRAPH, 8), EngineStats())
+    jobs = [
+        ScoreJob(build_trie([rng.integers(0, 3, 9) for _ in range(300)], BEGIN, NO_CONTEXT)) for _ in range(3)
+    ]
+    for job in jobs:
+        bulk.join(job, 0.0)
+    most = 0
+    for _ in range(40):
+        bulk.step(1)
+        most = max(most, bulk.num_kept_states)
+    assert 0 < most <= 300 * 3
+    bulk.leave(jobs[1])
+    while bulk.num_jobs:
+        bulk.step(1)
+    assert bulk.num_kept_states == 0
+
+
+@given(st.lists(st.lists(st.integers(1, 9), max_size=8), max_size=6), st.integers(1, 5))
+def test_the_longest_ways_are_taken_first_and_each_once(groups: list[list[int]], count: int) -> None:
+    waiting, number = WaitingBranches(), 0
+    for reads in groups:
+        nodes = np.arange(number, number + len(reads))
+        if len(reads):
+            waiting.add(nodes, nodes + 100, np.array(reads))
+        number += len(reads)
+    all_reads, taken = [r for reads in groups for r in reads], []
+    while len(waiting):
+        nodes, slots = waiting.take(min(count, len(waiting)))
+        assert (slots == nodes + 100).all()
+        taken += nodes.tolist()
+    assert [all_reads[node] for node in taken] == sorted(all_reads, reverse=True)
+    assert sorted(taken) == list(range(number))
 
 
 def test_a_shared_prefix_is_read_once() -> None:

@@ -44,7 +44,7 @@ def _bars(axes: Axes, rates: dict[str, float], title: str) -> None:
         "http, all cores",
         "cli",
     )
-    colours = [_OURS if name in ours else _OTHERS for name in rates]
+    colours = [_OURS if name.partition(",")[0] in ours else _OTHERS for name in rates]
     bars = axes.barh(list(rates), list(rates.values()), color=colours)
     axes.bar_label(bars, [f"{value:,.0f}" for value in rates.values()], padding=3, fontsize=8)
     axes.set_xlim(0, max(rates.values()) * 1.25)

@@ -22,7 +22,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     _bars(servers, _sorted(rates), "64 clients over HTTP\ncharacters a second")
     score = {name: result["score"][name] for name in ("torch", "http", "grpc", "http, all cores", "cli")}
     _bars(scoring, _sorted(score), "scoring 100,000 short strings\nstrings a second")
-    facts = result["facts"]
+    facts = result["facts"]["peers"]
     title = f"nextchar {facts['commit'][:10]}, {facts['date']}, {facts['cores']} cores"
     figure.suptitle(title, fontsize=9)
     figure.tight_layout()

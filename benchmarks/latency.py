@@ -1,4 +1,4 @@
-"""How long one caller waits, alone and while bulk scoring fills every row it may have.
+"""How long one caller waits, alone and while bulk scoring fills its 64 rows, with lines or with names.
 
 `next`: a next-character request over HTTP after ten characters. `first` and `between`: a streamed
 completion's first character, and the time a character between its events. Milliseconds, median and 99th
@@ -47,11 +47,12 @@ class StreamClient(HttpClient):
 def measure(network: Network, folder: Path, *, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     """Milliseconds by situation; alone and loaded take turns, all rounds together make a percentile."""
     models = write_data(network, folder) / "models"
-    seen: dict[str, dict[str, list[float]]] = {"alone": {}, "loaded": {}}
+    beside_by_situation = {"alone": [], "bulk lines": _bulk(_lines()), "bulk names": _bulk(_names())}
+    seen: dict[str, dict[str, list[float]]] = {situation: {} for situation in beside_by_situation}
     with our_server(models, _PORT):
         for _ in range(rounds):
-            for situation, row in seen.items():
-                beside = _bulk() if situation == "loaded" else []
+            for situation, beside in beside_by_situation.items():
+                row = seen[situation]
                 _add(row, "next", _run(_next(), beside, seconds).seconds)
                 tally = _run(_stream(), beside, seconds)
                 _add(row, "first", tally.first_seconds)
@@ -98,8 +99,19 @@ def _stream() -> MakeClient:
     return lambda tally: StreamClient(request, tally)
 
 
-def _bulk() -> list[MakeClient]:
-    body = json.dumps({"model": MODEL, "input": make_strings(_BULK_STRINGS)}).encode()
+def _lines() -> list[str]:
+    """Strings of about 100 characters: a request runs for about a second."""
+    names = make_strings(13 * _BULK_STRINGS)
+    return [" ".join(names[k::_BULK_STRINGS]) for k in range(_BULK_STRINGS)]
+
+
+def _names() -> list[str]:
+    """Strings of about 8 characters: twenty requests a second begin and end."""
+    return make_strings(_BULK_STRINGS)
+
+
+def _bulk(strings: list[str]) -> list[MakeClient]:
+    body = json.dumps({"model": MODEL, "input": strings}).encode()
     request = http_post(_PORT, "/v1/score", body)
 
     def make(tally: Tally) -> Client:

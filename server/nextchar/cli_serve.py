@@ -29,7 +29,7 @@ def _with_settings(command: F) -> F:
 
 # How long the event loop may hold the interpreter while an engine, back from its step, waits for it. Python's
 # own 5 ms are as long as several steps.
-_SWITCH_SECONDS = 0.0001
+_SWITCH_SECONDS = 0.00002
 
 
 @click.command

@@ -56,8 +56,10 @@ class Intake:
         self._metrics.count_unknown(call, num_unknown)
         return ids
 
-    def encode_all(self, texts: Sequence[str], *, model: Model, call: Call, param: str) -> list[Ids]:
-        """The ids of each text, as `encode` gives them; raises as it does, naming the text by its index."""
+    def encode_all(
+        self, texts: Sequence[str], *, model: Model, call: Call, param: str, first: int
+    ) -> list[Ids]:
+        """The ids of each text, as `encode` gives them; raises as it does, naming texts from `first` on."""
         limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
         try:
             strings = vocabulary.encode_all(texts)
@@ -67,7 +69,7 @@ class Intake:
         if max(map(len, texts)) > limit or (num_unknown and not self._takes_unknown(vocabulary)):
             return [
                 self.encode(text, model=model, call=call, param=f"{param}.{i}")
-                for i, text in enumerate(texts)
+                for i, text in enumerate(texts, first)
             ]
         self._metrics.count_unknown(call, num_unknown)
         return strings

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -97,7 +96,6 @@ class Metrics:
             registry=r,
         )
         self._bits: dict[str, Tally] = {}
-        self._bits_lock = Lock()
         ProcessCollector(registry=r)
         PlatformCollector(registry=r)
 
@@ -150,9 +148,8 @@ class Metrics:
             self._unknown_chars.labels(call.model, call.version).inc(count)
 
     def observe_scores(self, call: Call, bits_per_char: NDArray[np.float64]) -> None:
-        """Count many scores at once. Any thread may call it."""
-        with self._bits_lock:
-            self._bits.setdefault(call.model, Tally(_BITS_BUCKETS)).add_all(bits_per_char)
+        """Count many scores at once."""
+        self._bits.setdefault(call.model, Tally(_BITS_BUCKETS)).add_all(bits_per_char)
 
 
 def _seconds(name: str, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Histogram:

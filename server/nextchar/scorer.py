@@ -1,9 +1,6 @@
 """Scores: strings to a lane or to jobs, and what their symbols were worth to an answer."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -17,11 +14,11 @@ from nextchar.repository import Model
 from nextchar.sampler import Doubles
 from nextchar.schemas import Score, ScoreRequest, ScoreResponse, make_usage
 from nextchar.scoring import char_scores, joined_logprobs, make_scores
-from nextchar.trie import Trie, build_trie, split_sorted
+from nextchar.slices import Slices, in_slices
+from nextchar.trie import Trie, building_trie, split_sorted
 from nextchar.vocabulary import Ids
 
-_AT_ONCE = 64  # strings; more are prepared on another thread: the event loop has better use for milliseconds
-T = TypeVar("T")
+_A_SLICE = 256  # strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +47,21 @@ class Scorer:
     async def score(self, request: ScoreRequest, call: Call) -> ScoreResponse:
         """log p of each string, from the begin symbol or after the context."""
         self._intake.check_strings(len(request.input))
-        prepared = await _aside(request, lambda: self._prepare(request, call))
+        prepared = await in_slices(self._prepare(request, call))
         self._metrics.observe_size(call, prepared.num_chars)
         logprobs = await self._run(prepared, call)
-        answer = await _aside(request, lambda: self._answer(request, prepared, logprobs, call))
+        answer = await in_slices(self._answer(request, prepared, logprobs, call))
         self._metrics.count_chars(call, scored=prepared.num_scored, fed=len(prepared.context))
         return answer
 
-    def _prepare(self, request: ScoreRequest, call: Call) -> _Prepared:
+    def _prepare(self, request: ScoreRequest, call: Call) -> Slices[_Prepared]:
         model = self._intake.model(request.model, call)
         context = self._intake.encode(request.context, model=model, call=call, param="context")
-        strings = self._intake.encode_all(request.input, model=model, call=call, param="input")
+        strings: list[Ids] = []
+        for first in range(0, len(request.input), _A_SLICE):
+            texts = request.input[first : first + _A_SLICE]
+            strings += self._intake.encode_all(texts, model=model, call=call, param="input", first=first)
+            yield
         num_scored = sum(map(len, strings))
         self._intake.check_total(num_scored + len(context))
         if request.include_end:
@@ -69,8 +70,10 @@ class Scorer:
         parts: list[list[int]] = []
         if len(strings) > 1:
             parts = split_sorted(strings, len(model.engine))
-        begin_id = model.graph.vocabulary.begin_id
-        tries = [build_trie([strings[i] for i in part], begin_id, context) for part in parts]
+        begin_id, tries = model.graph.vocabulary.begin_id, []
+        for part in parts:
+            trie = yield from building_trie([strings[i] for i in part], begin_id, context)
+            tries.append(trie)
         return _Prepared(model, context, strings, num_scored, parts, tries)
 
     async def _run(self, prepared: _Prepared, call: Call) -> list[Doubles]:
@@ -83,20 +86,18 @@ class Scorer:
 
     def _answer(
         self, request: ScoreRequest, prepared: _Prepared, found: list[Doubles], call: Call
-    ) -> ScoreResponse:
+    ) -> Slices[ScoreResponse]:
         model, strings = prepared.model, prepared.strings
         logprobs = _by_string(prepared, found)
-        data = make_scores(logprobs, strings, model.graph, has_end=request.include_end)
+        yield
+        data = yield from make_scores(logprobs, strings, model.graph, has_end=request.include_end)
         self._metrics.observe_scores(call, np.array([score.bits_per_char for score in data]))
         if request.return_chars:
-            data = [_with_chars(score, request, model, strings, logprobs) for score in data]
+            for i, score in enumerate(data):
+                data[i] = _with_chars(score, request, model, strings, logprobs)
+                yield
         usage = make_usage(prepared.num_chars)
         return ScoreResponse(model=model.name, model_version=model.version, data=data, usage=usage)
-
-
-async def _aside(request: ScoreRequest, work: Callable[[], T]) -> T:
-    """The result of work on a request's strings, done where it does not hold up the event loop."""
-    return work() if len(request.input) <= _AT_ONCE else await asyncio.to_thread(work)
 
 
 def _by_string(prepared: _Prepared, found: list[Doubles]) -> list[Doubles]:

@@ -10,9 +10,11 @@ from nextchar.modelfile import Card
 from nextchar.runner import ModelGraph
 from nextchar.sampler import Doubles, Indices
 from nextchar.schemas import CharScore, NextChar, Score
+from nextchar.slices import Slices
 from nextchar.vocabulary import Ids, Vocabulary
 
 LN2 = math.log(2)
+_A_SLICE = 128  # strings
 _MAX_EXPONENT = 700.0  # e^709 is the largest double
 
 
@@ -25,8 +27,19 @@ def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
 
 def make_scores(
     logprobs: Sequence[Doubles], strings: Sequence[Ids], graph: ModelGraph, *, has_end: bool
-) -> list[Score]:
+) -> Slices[list[Score]]:
     """Each string's score from what its symbols were worth; an empty one has 0 bits a character."""
+    scores: list[Score] = []
+    for first in range(0, len(strings), _A_SLICE):
+        block = slice(first, first + _A_SLICE)
+        scores += _scores(first, logprobs[block], strings[block], graph, has_end)
+        yield
+    return scores
+
+
+def _scores(
+    first: int, logprobs: Sequence[Doubles], strings: Sequence[Ids], graph: ModelGraph, has_end: bool
+) -> list[Score]:
     lengths = np.array([len(values) for values in logprobs])
     totals = np.array([math.fsum(values.tolist()) for values in logprobs])
     nats = np.maximum(0.0, -totals / np.maximum(1, lengths)) + 0.0  # no -0.0
@@ -49,7 +62,7 @@ def make_scores(
             num_unknown=unknown,
             percentile=rank,
         )
-        for i, (total, bits, perplexity, count, unknown, rank) in enumerate(zip(*columns, strict=True))
+        for i, (total, bits, perplexity, count, unknown, rank) in enumerate(zip(*columns, strict=True), first)
     ]
 
 

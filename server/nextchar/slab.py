@@ -16,6 +16,7 @@ CHUNK = 512
 MAX_TOP = 20
 GREEDY_UNIFORM = 2.0**-10  # below the share of the first of up to 1023 equals
 GREEDY_INVERSE_TEMPERATURE = 1e30  # leaves all weight to the largest logit
+_FEW = 8
 _DRAWN = -1  # at a position whose symbol the graph draws
 _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 _PLAIN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
@@ -151,7 +152,8 @@ class LaneSlab:
         size = lane.sampling.chars_per_delivery if lane.sampling else 0
         if size and first_draw and num_drawn:  # the first character at once, then the others
             size = num_given + 1
-            self.run_until[row] = min(size, self.run_until[row])
+            if self.num_sampling <= _FEW:  # among many it comes with its call, which all of them share
+                self.run_until[row] = min(size, self.run_until[row])
         self.event_at[row] = min(size or CHUNK, int(self.end[row]))
 
     def _run_until(self, row: int, lane: Lane) -> int:

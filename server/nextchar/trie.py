@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.sampler import Doubles
+from nextchar.slices import Slices, at_once
 from nextchar.vocabulary import Ids
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -87,6 +88,7 @@ class Trie:
         return np.maximum.accumulate(paths, axis=0), inside
 
 
+_A_SLICE = 128  # strings
 _MIN_PART = 128  # strings: smaller parts share too little
 
 
@@ -102,12 +104,22 @@ def split_sorted(strings: Sequence[Ids], num_parts: int) -> list[list[int]]:
 
 def build_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Trie:
     """The trie of strings of ids, each after begin and the context."""
-    order = sorted(range(len(strings)), key=[_sort_key(s) for s in strings].__getitem__)
+    return at_once(building_trie(strings, begin_id, context))
+
+
+def building_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Slices[Trie]:
+    """As `build_trie`, in slices."""
+    keys = [_sort_key(s) for s in strings]
+    yield
+    order = sorted(range(len(strings)), key=keys.__getitem__)
     builder = _Builder(len(context))
     previous: Ids = np.empty(0, dtype=np.int64)
-    for i in order:
+    for count, i in enumerate(order):
+        if count % _A_SLICE == 0:
+            yield
         builder.add(strings[i], _num_shared(previous, strings[i]))
         previous = strings[i]
+    yield
     symbols = np.concatenate([np.array([begin_id], dtype=np.int64), context, *builder.tails])
     return builder.finish(symbols, order)
 

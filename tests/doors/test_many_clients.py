@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -13,6 +13,9 @@ import pytest
 from grpc_errors import details
 from live_server import LiveServer, live_server
 
+from nextchar.batch import Batch
+from nextchar.engine import Engine
+from nextchar.lane import Lane, Work
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.runner import StepRunner
@@ -105,7 +108,36 @@ def all_rows_free(server: LiveServer) -> bool:
     return all(m.engine.num_running == 0 and m.num_waiting == 0 for m in server.app.service.repository)
 
 
-def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer) -> None:
+class Calls:
+    """Counts the calls of the graph, and notes the count when work is cancelled and when a lane leaves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.cancelled, self.left = 0, 0, 0
+        step, cancel, leave = StepRunner.step, Engine.cancel, Batch.leave
+
+        def counted_step(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
+            self.count += 1
+            step(runner, n, num_steps, **how)
+
+        def noted_cancel(engine: Engine, works: Sequence[Work]) -> None:
+            self.cancelled = self.count
+            cancel(engine, works)
+
+        def noted_leave(batch: Batch, lane: Lane) -> None:
+            self.left = self.count
+            leave(batch, lane)
+
+        monkeypatch.setattr(StepRunner, "step", counted_step)
+        monkeypatch.setattr(Engine, "cancel", noted_cancel)
+        monkeypatch.setattr(Batch, "leave", noted_leave)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    return Calls(monkeypatch)
+
+
+def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer, calls: Calls) -> None:
     before = cancelled(server, "rest")
     request = json.dumps({**LONG, "stream": True}).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request)}\r\n\r\n".encode()
@@ -114,6 +146,8 @@ def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer) -> None
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
     until(lambda: cancelled(server, "rest") == before + 1)
     until(lambda: all_rows_free(server))
+    assert calls.count > 0
+    assert calls.left - calls.cancelled <= 2
 
 
 def test_a_request_whose_client_leaves_frees_its_lanes(server: LiveServer) -> None:
@@ -127,7 +161,7 @@ def test_a_request_whose_client_leaves_frees_its_lanes(server: LiveServer) -> No
     until(lambda: all_rows_free(server))
 
 
-def test_a_cancelled_grpc_call_frees_its_lane(server: LiveServer) -> None:
+def test_a_cancelled_grpc_call_frees_its_lane(server: LiveServer, calls: Calls) -> None:
     before = cancelled(server, "grpc")
     with server.stub() as stub:
         call = stub.Complete(pb.CompletionRequest(**LONG))
@@ -135,6 +169,8 @@ def test_a_cancelled_grpc_call_frees_its_lane(server: LiveServer) -> None:
         call.cancel()
     until(lambda: cancelled(server, "grpc") == before + 1)
     until(lambda: all_rows_free(server))
+    assert calls.count > 0
+    assert calls.left - calls.cancelled <= 2
 
 
 def test_a_grpc_deadline_ends_the_call_and_frees_its_lanes(server: LiveServer) -> None:

@@ -9,6 +9,7 @@ from tiny_models import TEXT
 from nextchar.modelfile import Quantiles
 from nextchar.schemas import Score
 from nextchar.scoring import char_scores, count_each, entropy_bits, make_scores, next_chars, percentiles
+from nextchar.slices import at_once
 from nextchar.vocabulary import Vocabulary
 
 QUANTILES = {
@@ -24,7 +25,7 @@ UNKNOWN = TEXT.vocabulary.unknown_id
 def scores(logprobs: list[np.ndarray], strings: list[list[int]] | None = None, **card: object) -> list[Score]:
     graph = replace(TEXT.step(), card=TEXT.card(**card))
     ids = [np.array(s, dtype=np.int64) for s in strings or [[0] * len(x) for x in logprobs]]
-    return make_scores(logprobs, ids, graph, has_end=False)
+    return at_once(make_scores(logprobs, ids, graph, has_end=False))
 
 
 def test_a_score_is_a_sum_and_its_means() -> None:

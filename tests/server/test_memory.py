@@ -1,0 +1,73 @@
+"""What things take is what docs/performance.md says, within a fifth."""
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from engine_lanes import GRAPH, VOCABULARY
+from tiny_models import TinyModel
+
+from nextchar.batch import Batch
+from nextchar.bulk import BulkBatch
+from nextchar.engine_stats import EngineStats
+from nextchar.lane import ScoreJob
+from nextchar.runner import ModelGraph, StepRunner
+from nextchar.slab import CHUNK, MAX_TOP
+from nextchar.state_pool import StatePool
+from nextchar.trie import build_trie
+
+
+def taken(make: Callable[[], object]) -> int:
+    """Bytes that are held once something is made."""
+    gc.collect()
+    tracemalloc.start()
+    made = make()
+    gc.collect()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    del made
+    return size
+
+
+def lane_bytes(graph: ModelGraph) -> int:
+    chunk = CHUNK * (3 * 8 + MAX_TOP * 8)
+    return chunk + 2 * graph.state_bytes + 22 * graph.vocabulary.num_outputs + 600
+
+
+@pytest.mark.parametrize(
+    "model", [TinyModel(hidden_size=512), TinyModel("rnn_tanh", 64, 1)], ids=lambda m: m.cell
+)
+def test_a_lane(model: TinyModel) -> None:
+    graph = model.step()
+
+    def lanes(count: int) -> Batch:
+        return Batch(StepRunner(graph, count, 16), EngineStats())
+
+    per_lane = (taken(lambda: lanes(300)) - taken(lambda: lanes(100))) / 200
+    assert per_lane == pytest.approx(lane_bytes(graph), rel=0.2)
+
+
+def test_a_string_that_waits() -> None:
+    rng = np.random.default_rng(0)
+    strings = [rng.integers(0, 20, 12) for _ in range(2000)]
+    trie = build_trie(strings, VOCABULARY.begin_id, strings[0][:0])
+    expected = 44 * trie.num_nodes + 16 * len(trie.heads) + 110 * len(strings)
+    found = taken(lambda: build_trie(strings, VOCABULARY.begin_id, strings[0][:0]))
+    bulk = BulkBatch(StepRunner(GRAPH, 4), EngineStats())
+    found += taken(lambda: bulk.join(ScoreJob(trie), 0.0))
+    assert found == pytest.approx(expected, rel=0.2)
+
+
+def test_a_kept_state() -> None:
+    graph = TinyModel(hidden_size=512).step()
+    runner = StepRunner(graph, 256)
+
+    def pool() -> StatePool:
+        made = StatePool(runner)
+        made.keep(np.arange(192), [1] * 192)  # fills the room for 256 with the initial state and the first 63
+        made.keep(np.arange(63), [1] * 63)
+        return made
+
+    assert taken(pool) / 256 == pytest.approx(graph.state_bytes, rel=0.2)

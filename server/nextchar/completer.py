@@ -92,7 +92,7 @@ def _sampling(model: Model, request: CompletionRequest, stop: list[str]) -> Samp
         bias=_bias(model, request.logit_bias),
         penalties=Penalties(request.presence_penalty, request.frequency_penalty, request.repetition_penalty),
         stop=tuple(ids for text in stop if (ids := _stop_ids(model, text))),
-        chars_per_delivery=options.max_event_chars if request.stream else 0,
+        chars_per_delivery=options.min_event_chars if request.stream else 0,
         seconds_per_delivery=options.max_event_seconds if request.stream else FOREVER,
     )
 

@@ -49,8 +49,11 @@ class StreamOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     include_usage: bool = False
-    max_event_chars: int = Field(
-        default=16, ge=1, le=1024, description="After the first character, send an event for so many."
+    min_event_chars: int = Field(
+        default=16,
+        ge=1,
+        le=1024,
+        description="After the first character, send an event when there are so many.",
     )
     max_event_seconds: float = Field(
         default=0.05, ge=0, allow_inf_nan=False, description="Or send what there is after so long."

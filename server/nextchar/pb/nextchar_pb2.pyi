@@ -158,12 +158,12 @@ class CompletionRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ...) -> None: ...
 
 class StreamOptions(_message.Message):
-    __slots__ = ("max_event_chars", "max_event_seconds")
-    MAX_EVENT_CHARS_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("min_event_chars", "max_event_seconds")
+    MIN_EVENT_CHARS_FIELD_NUMBER: _ClassVar[int]
     MAX_EVENT_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    max_event_chars: int
+    min_event_chars: int
     max_event_seconds: float
-    def __init__(self, max_event_chars: _Optional[int] = ..., max_event_seconds: _Optional[float] = ...) -> None: ...
+    def __init__(self, min_event_chars: _Optional[int] = ..., max_event_seconds: _Optional[float] = ...) -> None: ...
 
 class TopLogprobs(_message.Message):
     __slots__ = ("logprobs",)

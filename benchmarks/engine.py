@@ -20,8 +20,7 @@ import numpy as np
 import onnxruntime as ort
 import torch
 
-from benchmarks.measure import Work as Task
-from benchmarks.measure import rates
+from benchmarks.measure import Task, rates
 from benchmarks.network import Network, make_network
 from benchmarks.products import float32_products, int8_products
 from benchmarks.steps import bare_step

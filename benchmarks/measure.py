@@ -7,10 +7,10 @@ import statistics
 import time
 from collections.abc import Callable
 
-Work = Callable[[], int]  # does some work, returns how many characters it was
+Task = Callable[[], int]  # does some work, returns how many characters it was
 
 
-def rates(contenders: dict[str, Work], *, rounds: int = 5, seconds: float = 0.4) -> dict[str, float]:
+def rates(contenders: dict[str, Task], *, rounds: int = 5, seconds: float = 0.4) -> dict[str, float]:
     """Characters per second of each contender: the median over rounds in which they take turns."""
     for work in contenders.values():
         work()  # first calls allocate
@@ -21,7 +21,7 @@ def rates(contenders: dict[str, Work], *, rounds: int = 5, seconds: float = 0.4)
     return {name: statistics.median(values) for name, values in seen.items()}
 
 
-def _rate(work: Work, seconds: float) -> float:
+def _rate(work: Task, seconds: float) -> float:
     count, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds:
         count += work()

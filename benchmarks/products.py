@@ -5,23 +5,23 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from benchmarks.measure import Work
+from benchmarks.measure import Task
 from benchmarks.network import Network
 from nextchar_training.graph_builder import IR_VERSION, OPSET
 
 _STEPS = 16
 
 
-def int8_products(network: Network, num_lanes: int) -> Work:
+def int8_products(network: Network, num_lanes: int) -> Task:
     """uint8 × int8 → int32, exact, unscaled."""
     return _products(network, num_lanes, "MatMulInteger", np.uint8, np.int8)
 
 
-def float32_products(network: Network, num_lanes: int) -> Work:
+def float32_products(network: Network, num_lanes: int) -> Task:
     return _products(network, num_lanes, "MatMul", np.float32, np.float32)
 
 
-def _products(network: Network, num_lanes: int, operator: str, a: type, b: type) -> Work:
+def _products(network: Network, num_lanes: int, operator: str, a: type, b: type) -> Task:
     rng = np.random.default_rng(0)
     runs = []
     for k, n in _shapes(network):

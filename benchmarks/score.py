@@ -5,6 +5,7 @@ requests of as many strings as the server takes, a few in flight, and through th
 included; torch reads them sorted by length in padded batches, with all cores.
 """
 
+import asyncio
 import itertools
 import json
 import statistics
@@ -23,6 +24,7 @@ from benchmarks.network import Network
 from benchmarks.servers import our_server
 from nextchar.cores import num_cores
 from nextchar.pb import nextchar_pb2 as pb
+from nextchar.slices import in_slices
 from nextchar.trie import build_trie
 
 NUM_STRINGS = 100_000
@@ -70,7 +72,7 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
 def describe(network: Network) -> dict[str, float]:
     """What the strings are like: how many characters, and how many are left when prefixes are shared."""
     ids = [network.vocabulary.encode(s) for s in make_strings(NUM_STRINGS)]
-    request = build_trie(ids[:_A_REQUEST], network.vocabulary.begin_id, ids[0][:0])
+    request = asyncio.run(in_slices(build_trie(ids[:_A_REQUEST], network.vocabulary.begin_id, ids[0][:0])))
     return {
         "strings": NUM_STRINGS,
         "chars": sum(map(len, ids)),

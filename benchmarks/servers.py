@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +112,7 @@ def _process(command: list[str], environment: dict[str, str], folder: Path) -> I
             process.wait()
 
 
-def _until(ready: object) -> None:
-    assert callable(ready)
+def _until(ready: Callable[[], bool]) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         try:

@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime as ort
 
-from benchmarks.measure import Work
+from benchmarks.measure import Task
 from benchmarks.network import Network
 from nextchar.modelfile import Precision
 from nextchar_training.step_graph import write_step
@@ -13,7 +13,7 @@ _STEPS = 16  # steps between two looks at the clock
 _TYPES = {"float32": np.float32, "uint8": np.uint8}
 
 
-def bare_step(network: Network, precision: Precision, num_lanes: int) -> Work:
+def bare_step(network: Network, precision: Precision, num_lanes: int) -> Task:
     """Steps of all lanes, bound to memory once: nothing is drawn, states are not handed on."""
     g, states = write_step(read_weights(network.torch), precision)
     g.input("ids_before", "int64", ["batch"])

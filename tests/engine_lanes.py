@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from tiny_models import TEXT
 from nextchar.engine import MAX_STEPS, Engine, EngineOptions
 from nextchar.lane import Delivery, Lane, Outbox, Sampling, Work
 from nextchar.runner import ModelGraph, StepRunner
+from nextchar.slices import Slices
+from nextchar.trie import Trie, build_trie
 
+T = TypeVar("T")
 SECONDS = 30
 GRAPH = TEXT.step()
 VOCABULARY = GRAPH.vocabulary
@@ -79,6 +83,19 @@ def run(
         for inbox in inboxes:
             inbox.wait()
     return inboxes
+
+
+def at_once(slices: Slices[T]) -> T:
+    """The result of work that is done in slices."""
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            return end.value
+
+
+def make_trie(strings: Sequence[np.ndarray], begin_id: int, context: np.ndarray) -> Trie:
+    return at_once(build_trie(strings, begin_id, context))
 
 
 def some_ids(count: int, seed: int = 0) -> np.ndarray:

@@ -144,7 +144,8 @@ class Batch:
             events |= slab.triggers[rows, window.symbols].any(axis=0) & (slab.cursor[:n] > slab.num_given[:n])
         if slab.num_timed:
             events |= slab.deliver_by[:n] <= now
-        events[slab.late(n, now)] = True
+        late = slab.late(len(self.lanes), now)
+        events[late[late < n]] = True  # rows that were not stepped have their turn later
         looked = [(lane, self._look(lane, now)) for lane in [self.lanes[row] for row in events.nonzero()[0]]]
         outbox: Outbox = [(lane, delivery) for lane, delivery in looked if delivery is not None]
         for lane, delivery in looked:

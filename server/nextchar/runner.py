@@ -1,6 +1,6 @@
 """The only module that knows onnxruntime: opens model files and runs their graphs.
 
-`open_graph` checks a file and gives a `ModelGraph`; `StepRunner` advances many lanes by one character;
+`open_graph` checks a file and gives a `ModelGraph`; `StepRunner` advances many lanes by a few characters;
 `run_sequence` runs the standard `model.onnx` (for proofs and evaluation, not for serving).
 """
 

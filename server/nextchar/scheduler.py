@@ -4,6 +4,7 @@ Pure: no thread, no clock, no I/O; time is an argument.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from nextchar.errors import QueueFull
 from nextchar.lane import FOREVER, Lane, Level, ScoreJob, Work
@@ -74,12 +75,11 @@ class Scheduler:
         live = self._take(Level.LIVE, self._max_lanes - num_live - num_sampling)
         free = self._max_lanes - num_live - num_sampling - len(live)
         sampling = self._take(Level.SAMPLING, min(free, self._max_sampling - num_sampling))
-        return [work for work in live + sampling if isinstance(work, Lane)]
+        return cast(list[Lane], live + sampling)
 
     def admit_jobs(self, num_jobs: int) -> list[ScoreJob]:
         """Take out the jobs that begin now, given how many run."""
-        jobs = self._take(Level.BULK, self._max_jobs - num_jobs)
-        return [work for work in jobs if isinstance(work, ScoreJob)]
+        return cast(list[ScoreJob], self._take(Level.BULK, self._max_jobs - num_jobs))
 
     def drain(self) -> list[Work]:
         """Take out everybody."""

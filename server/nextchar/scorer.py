@@ -15,7 +15,7 @@ from nextchar.sampler import Doubles
 from nextchar.schemas import Score, ScoreRequest, ScoreResponse, make_usage
 from nextchar.scoring import char_scores, joined_logprobs, make_scores
 from nextchar.slices import Slices, in_slices
-from nextchar.trie import Trie, building_trie, split_sorted
+from nextchar.trie import Trie, build_trie, split_sorted
 from nextchar.vocabulary import Ids
 
 _A_SLICE = 256  # strings
@@ -72,7 +72,7 @@ class Scorer:
             parts = split_sorted(strings, len(model.engine))
         begin_id, tries = model.graph.vocabulary.begin_id, []
         for part in parts:
-            trie = yield from building_trie([strings[i] for i in part], begin_id, context)
+            trie = yield from build_trie([strings[i] for i in part], begin_id, context)
             tries.append(trie)
         return _Prepared(model, context, strings, num_scored, parts, tries)
 

@@ -16,7 +16,7 @@ CHUNK = 512
 MAX_TOP = 20
 GREEDY_UNIFORM = 2.0**-10  # below the share of the first of up to 1023 equals
 GREEDY_INVERSE_TEMPERATURE = 1e30  # leaves all weight to the largest logit
-_FEW = 8
+_FEW = 8  # completions side by side, up to which each has its first character in a call of its own
 _DRAWN = -1  # at a position whose symbol the graph draws
 _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 _PLAIN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
@@ -92,7 +92,9 @@ class LaneSlab:
         s = lane.sampling or _PLAIN
         greedy = s.temperature == 0
         self.greedy[row], self.temperature[row] = greedy, 1.0 if greedy else s.temperature
-        self.inverse_temperature[row] = GREEDY_INVERSE_TEMPERATURE if greedy else 1.0 / s.temperature
+        # The inverse of a tiny temperature is no float32: infinity times 0 is nothing to draw from.
+        inverse = GREEDY_INVERSE_TEMPERATURE if greedy else 1.0 / s.temperature
+        self.inverse_temperature[row] = min(inverse, GREEDY_INVERSE_TEMPERATURE)
         self.shaped[row] = s.shaped
         if s.shaped:
             self._shape(row, lane, s)
@@ -128,12 +130,12 @@ class LaneSlab:
             self.num_timed += by * (s.seconds_per_delivery < FOREVER)
             self.num_stopping += by * (bool(s.stop) or self._end_id is not None)
 
-    def late(self, num_live: int, now: float) -> Indices:
-        """The live rows whose deadline has passed."""
+    def late(self, num_rows: int, now: float) -> Indices:
+        """The rows in use, of `num_rows`, whose deadline has passed."""
         if now < self.earliest_deadline:
             return _NO_ROWS
-        self.earliest_deadline = self.deadline[:num_live].min(initial=FOREVER)
-        return np.flatnonzero(self.deadline[:num_live] <= now)
+        self.earliest_deadline = self.deadline[:num_rows].min(initial=FOREVER)
+        return np.flatnonzero(self.deadline[:num_rows] <= now)
 
     def fill(self, row: int, lane: Lane) -> None:
         """Start a row's next chunk: given ids that are left, random numbers for the rest."""

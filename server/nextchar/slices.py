@@ -12,16 +12,6 @@ T = TypeVar("T")
 Slices = Generator[None, None, T]
 
 
-def at_once(work: "Slices[T]") -> T:
-    """The result of work, with nothing in between."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-
 async def in_slices(work: "Slices[T]") -> T:
     """The result of work, with whatever else the event loop has to do in between."""
     while True:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.sampler import Doubles
-from nextchar.slices import Slices, at_once
+from nextchar.slices import Slices
 from nextchar.vocabulary import Ids
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -102,13 +102,8 @@ def split_sorted(strings: Sequence[Ids], num_parts: int) -> list[list[int]]:
     return [order[first : first + size] for first in range(0, len(order), size)]
 
 
-def build_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Trie:
+def build_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Slices[Trie]:
     """The trie of strings of ids, each after begin and the context."""
-    return at_once(building_trie(strings, begin_id, context))
-
-
-def building_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Slices[Trie]:
-    """As `build_trie`, in slices."""
     keys = [_sort_key(s) for s in strings]
     yield
     order = sorted(range(len(strings)), key=keys.__getitem__)

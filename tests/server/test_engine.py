@@ -5,12 +5,14 @@ import threading
 from typing import Any
 
 import pytest
-from engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, run, some_ids
+from engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, endless, engine, make_trie, run, some_ids
 
+from nextchar.batch import Batch
 from nextchar.engine import Engine
+from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
-from nextchar.lane import Finish, Lane, ScoreJob, Work
-from nextchar.trie import build_trie
+from nextchar.lane import Finish, Lane, Level, ScoreJob, Work
+from nextchar.runner import StepRunner
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
 def job(count: int = 20, **fields: Any) -> ScoreJob:
     strings = [some_ids(30, seed=i) for i in range(count)]
-    return ScoreJob(build_trie(strings, VOCABULARY.begin_id, some_ids(0)), **fields)
+    return ScoreJob(make_trie(strings, VOCABULARY.begin_id, some_ids(0)), **fields)
 
 
 def test_a_cancelled_lane_is_gone_at_the_next_call(gate: Gate) -> None:
@@ -94,6 +96,22 @@ def test_running_work_past_its_deadline_ends_and_frees_its_rows(
         assert isinstance(late_job.wait().error, DeadlineExceeded)
         assert e.num_running == 1
         gate.open()
+
+
+def test_a_deadline_that_passes_in_a_call_for_live_requests_alone_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("nextchar.batch.time.monotonic", lambda: now[0])
+    batch = Batch(StepRunner(GRAPH, 4), EngineStats())
+    late = endless(Inbox(), deadline=200.0)
+    batch.join(late, 0.0)
+    batch.join(Lane(some_ids(50)), 0.0)
+    now[0] = 200.0
+    assert batch.step(Level.LIVE, 1) == []
+    ((work, delivery),) = batch.step(Level.SAMPLING, 1)
+    assert work is late
+    assert isinstance(delivery.error, DeadlineExceeded)
 
 
 def test_a_full_queue_refuses_a_request_whole(gate: Gate) -> None:

@@ -1,13 +1,12 @@
 """Several engines over one graph: which one runs something changes nothing."""
 
 import pytest
-from engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, deliver, endless, run, some_ids
+from engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, deliver, endless, make_trie, run, some_ids
 
 from nextchar.engine import EngineOptions
 from nextchar.engine_pool import EnginePool
 from nextchar.errors import QueueFull
 from nextchar.lane import Lane, Sampling, ScoreJob, Work
-from nextchar.trie import build_trie
 
 
 def pool(num_threads: int, **options: int) -> EnginePool:
@@ -22,7 +21,7 @@ def some_work() -> list[Work]:
     return [
         *(Lane(some_ids(i % 7, seed=i), sampling=Sampling(40, i, 0.9)) for i in range(20)),
         *(Lane(some_ids(i, seed=i), wants_distribution=True) for i in range(10)),
-        *(ScoreJob(build_trie(part, VOCABULARY.begin_id, some_ids(4))) for part in strings),
+        *(ScoreJob(make_trie(part, VOCABULARY.begin_id, some_ids(4))) for part in strings),
     ]
 
 

@@ -4,13 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from engine_lanes import GRAPH, VOCABULARY, run, some_ids
+from engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from tiny_models import LINES, TEXT, TinyModel
 
 from nextchar.golden import symbol_logprobs
 from nextchar.lane import FOREVER, Finish, Lane, Penalties, Sampling, ScoreJob
 from nextchar.slab import CHUNK
-from nextchar.trie import build_trie
 
 
 @pytest.mark.parametrize("length", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 50])
@@ -104,7 +103,7 @@ def test_a_stream_that_is_out_of_time_delivers_what_there_is() -> None:
 def test_bulk_scoring_beside_it_does_not_change_a_text() -> None:
     alone = [inbox.bytes() for inbox in run(mixed_lanes(10))]
     strings = [some_ids(200, seed=i) for i in range(50)]
-    job = ScoreJob(build_trie(strings, VOCABULARY.begin_id, some_ids(0)))
+    job = ScoreJob(make_trie(strings, VOCABULARY.begin_id, some_ids(0)))
     assert [inbox.bytes() for inbox in run([job, *mixed_lanes(10)])[1:]] == alone
 
 
@@ -179,6 +178,12 @@ def test_bias_and_penalties_do_what_they_say() -> None:
     assert len(set(varied.ids)) > len(set(greedy.ids))
     assert repeated.ids[-1] not in some_ids(30).tolist()
     assert wanted.logprobs == run([Lane(np.array(wanted.ids))])[0].logprobs  # what the model itself says
+
+
+@pytest.mark.parametrize("temperature", [1e-9, 1e-39, 1e-300])
+def test_a_tiny_temperature_takes_the_likeliest_each_time(temperature: float) -> None:
+    tiny, greedy = run([Lane(some_ids(5), sampling=Sampling(40, 1, t)) for t in (temperature, 0.0)])
+    assert tiny.ids == greedy.ids
 
 
 def test_a_greedy_lane_takes_the_likeliest_each_time() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from engine_lanes import GRAPH, VOCABULARY
+from engine_lanes import GRAPH, VOCABULARY, make_trie
 from tiny_models import TinyModel
 
 from nextchar.batch import Batch
@@ -16,7 +16,6 @@ from nextchar.lane import ScoreJob
 from nextchar.runner import ModelGraph, StepRunner
 from nextchar.slab import CHUNK, MAX_TOP
 from nextchar.state_pool import StatePool
-from nextchar.trie import build_trie
 
 
 def taken(make: Callable[[], object]) -> int:
@@ -52,9 +51,9 @@ def test_a_lane(model: TinyModel) -> None:
 def test_a_string_that_waits() -> None:
     rng = np.random.default_rng(0)
     strings = [rng.integers(0, 20, 12) for _ in range(2000)]
-    trie = build_trie(strings, VOCABULARY.begin_id, strings[0][:0])
+    trie = make_trie(strings, VOCABULARY.begin_id, strings[0][:0])
     expected = 44 * trie.num_nodes + 16 * len(trie.heads) + 110 * len(strings)
-    found = taken(lambda: build_trie(strings, VOCABULARY.begin_id, strings[0][:0]))
+    found = taken(lambda: make_trie(strings, VOCABULARY.begin_id, strings[0][:0]))
     bulk = BulkBatch(StepRunner(GRAPH, 4), EngineStats())
     found += taken(lambda: bulk.join(ScoreJob(trie), 0.0))
     assert found == pytest.approx(expected, rel=0.2)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from engine_lanes import make_trie
 
 from nextchar.errors import QueueFull
 from nextchar.lane import FOREVER, Lane, Level, Sampling, ScoreJob
 from nextchar.scheduler import MAX_CALL_SECONDS, Scheduler, Turns
-from nextchar.trie import build_trie
 
 NOTHING = np.empty(0, dtype=np.int64)
 
@@ -18,7 +18,7 @@ def sampling() -> Lane:
 
 
 def job(num_strings: int = 1, deadline: float = FOREVER) -> ScoreJob:
-    return ScoreJob(build_trie([NOTHING] * num_strings, 9, NOTHING), deadline=deadline)
+    return ScoreJob(make_trie([NOTHING] * num_strings, 9, NOTHING), deadline=deadline)
 
 
 def scheduler(max_lanes: int = 4, max_sampling: int = 4, max_waiting: int = 100) -> Scheduler:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from engine_lanes import at_once
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import TEXT
@@ -9,7 +10,6 @@ from tiny_models import TEXT
 from nextchar.modelfile import Quantiles
 from nextchar.schemas import Score
 from nextchar.scoring import char_scores, count_each, entropy_bits, make_scores, next_chars, percentiles
-from nextchar.slices import at_once
 from nextchar.vocabulary import Vocabulary
 
 QUANTILES = {

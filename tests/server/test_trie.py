@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from engine_lanes import GRAPH, VOCABULARY, run, some_ids
+from engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import LINES, TinyModel
@@ -14,7 +14,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.golden import symbol_logprobs
 from nextchar.lane import Lane, ScoreJob
 from nextchar.runner import ModelGraph, StepRunner
-from nextchar.trie import Trie, build_trie, split_sorted
+from nextchar.trie import Trie, split_sorted
 from nextchar.waiting import WaitingBranches
 
 BEGIN = VOCABULARY.begin_id
@@ -47,7 +47,7 @@ def ids_after(context: np.ndarray, strings: list[np.ndarray]) -> list[np.ndarray
 
 @given(STRINGS)
 def test_the_ways_down_are_the_prefixes_of_the_strings(strings: list[list[int]]) -> None:
-    trie = build_trie(arrays(strings), BEGIN, NO_CONTEXT)
+    trie = make_trie(arrays(strings), BEGIN, NO_CONTEXT)
     prefixes = {tuple(s[:k]) for s in strings for k in range(1, len(s) + 1)}
     assert walk(trie, 0, ()) == prefixes
     assert trie.num_nodes == 1 + len(prefixes)  # each is there once
@@ -56,7 +56,7 @@ def test_the_ways_down_are_the_prefixes_of_the_strings(strings: list[list[int]])
 
 @given(STRINGS)
 def test_nodes_know_what_is_below_them(strings: list[list[int]]) -> None:
-    trie = build_trie(arrays(strings), BEGIN, NO_CONTEXT)
+    trie = make_trie(arrays(strings), BEGIN, NO_CONTEXT)
     for node in range(trie.num_nodes):
         assert trie.must_read[node] == bool(children(trie, node))
         run_nodes = range(node, node + int(trie.run[node]) - 1)
@@ -70,13 +70,13 @@ def test_nodes_know_what_is_below_them(strings: list[list[int]]) -> None:
 def test_values_of_nodes_come_back_in_the_order_of_the_strings(
     strings: list[list[int]], context: list[int]
 ) -> None:
-    trie = build_trie(arrays(strings), BEGIN, np.array(context, dtype=np.int64))
+    trie = make_trie(arrays(strings), BEGIN, np.array(context, dtype=np.int64))
     gathered = trie.gather(trie.symbols.astype(np.float64))
     assert gathered.tolist() == [symbol for s in strings for symbol in s]
 
 
 def scored(graph: ModelGraph, strings: list[np.ndarray], context: np.ndarray, **how: int) -> list[float]:
-    trie = build_trie(strings, graph.vocabulary.begin_id, context)
+    trie = make_trie(strings, graph.vocabulary.begin_id, context)
     (inbox,) = run([ScoreJob(trie)], graph, **how)
     return trie.gather(np.array(inbox.logprobs)).tolist()
 
@@ -104,7 +104,7 @@ def test_many_strings_score_as_each_does_alone(model: TinyModel) -> None:
 def test_jobs_share_the_rows_and_keep_their_numbers() -> None:
     rng = np.random.default_rng(0)
     groups = [[rng.integers(0, 5, rng.integers(0, 40)) for _ in range(size)] for size in (1, 60, 7, 200, 3)]
-    jobs = [ScoreJob(build_trie(strings, BEGIN, NO_CONTEXT)) for strings in groups * 3]
+    jobs = [ScoreJob(make_trie(strings, BEGIN, NO_CONTEXT)) for strings in groups * 3]
     found = run(jobs, max_lanes=13)
     together = [j.trie.gather(np.array(i.logprobs)).tolist() for j, i in zip(jobs, found, strict=True)]
     assert together == [scored(GRAPH, strings, NO_CONTEXT) for strings in groups] * 3
@@ -114,7 +114,7 @@ def test_kept_states_are_let_go_when_jobs_end_or_are_dropped() -> None:
     rng = np.random.default_rng(0)
     bulk = BulkBatch(StepRunner(GRAPH, 8), EngineStats())
     jobs = [
-        ScoreJob(build_trie([rng.integers(0, 3, 9) for _ in range(300)], BEGIN, NO_CONTEXT)) for _ in range(3)
+        ScoreJob(make_trie([rng.integers(0, 3, 9) for _ in range(300)], BEGIN, NO_CONTEXT)) for _ in range(3)
     ]
     for job in jobs:
         bulk.join(job, 0.0)
@@ -148,7 +148,7 @@ def test_the_longest_ways_are_taken_first_and_each_once(groups: list[list[int]],
 
 def test_a_shared_prefix_is_read_once() -> None:
     strings = ids_after(some_ids(500), [some_ids(3, seed=i) for i in range(50)])
-    assert build_trie(strings, BEGIN, NO_CONTEXT).must_read.sum() <= 501 + 50 * 2
+    assert make_trie(strings, BEGIN, NO_CONTEXT).must_read.sum() <= 501 + 50 * 2
 
 
 def test_parts_hold_every_string_once_and_neighbours_together() -> None:

@@ -2,7 +2,8 @@
 
 The strings are made of random syllables, like names of domains. Ours goes over HTTP and gRPC in
 requests of as many strings as the server takes, a few in flight, and through the command line, its start
-included; torch reads them sorted by length in padded batches, with all cores.
+included; torch reads them sorted by length in padded batches, with all cores; KenLM looks them up in a
+6-gram, on one core.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import kenlm
 from benchmarks.data import MODEL, write_data
 from benchmarks.grpc_load import GrpcClient
 from benchmarks.load import HttpClient, MakeClient, http_post, run_load
@@ -66,6 +68,9 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
             seen.setdefault("http, all cores", []).append(_http(strings))
     for _ in range(rounds):  # by itself: it takes all cores
         seen.setdefault("cli", []).append(_cli(data, strings))
+    if kenlm.installed():
+        peer = kenlm.Kenlm(network.vocabulary, strings, folder)
+        seen["kenlm, 6-gram"] = [peer.rate() for _ in range(rounds)]
     return {name: statistics.median(values) for name, values in seen.items()}
 
 

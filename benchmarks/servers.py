@@ -16,7 +16,7 @@ import httpx
 from benchmarks.data import MODEL
 
 ROOT = Path(__file__).parents[1]
-_APPS = Path(__file__).parent / "peers"
+APPS = Path(__file__).parent / "peers"
 _START_SECONDS = 120
 _STOP_SECONDS = 30
 
@@ -66,8 +66,8 @@ def peer_server(peer: Peer, data: Path, port: int) -> Iterator[None]:
         arguments += ["--port", str(port)]
     environment = {**os.environ, "PORT": str(port), "BENCHMARK_DATA": str(data.resolve())}
     environment["BENTOML_DO_NOT_TRACK"] = environment["RAY_USAGE_STATS_ENABLED"] = "0"
-    environment["PYTHONPATH"] = str(_APPS)  # Ray's workers start elsewhere
-    with _process([str(binaries / program), *arguments], environment, _APPS):
+    environment["PYTHONPATH"] = str(APPS)  # Ray's workers start elsewhere
+    with _process([str(binaries / program), *arguments], environment, APPS):
         url = f"http://127.0.0.1:{port}{peer.path}"
         _until(lambda: httpx.post(url, content=peer.body(1), headers=_JSON, timeout=60).status_code == 200)
         yield

@@ -7,6 +7,7 @@ Counts are kept per distinct n-gram. An n-gram's id is found from the id of the 
                                                           context of a k-gram: gram(t-1, k-1)
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,15 @@ class _Order:
         own = np.maximum(count - self.discounts[np.minimum(count, 3)], 0.0)
         mixed = (own + self.discounted[context] * lower) / np.where(known, total, 1)
         return np.asarray(np.where(known, mixed, lower), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The n-grams of one length k: symbols int64 [n, k]; p of the last after the others; back-off weights."""
+
+    symbols: Ids
+    probability: Floats
+    backoff: Floats
 
 
 class KneserNey:
@@ -94,6 +104,32 @@ class KneserNey:
         if self._begin_id is not None:
             logs[whole == self._begin_id] = 0.0
         return logs[len(before) :]
+
+    def tables(self) -> Iterator[Table]:
+        """Every n-gram that can be predicted from, order by order: its symbols, p, and back-off weight."""
+        symbols, contexts = np.empty((1, 0), dtype=np.int64), np.zeros(1, dtype=np.int64)
+        probability = np.full(1, 1.0 / self._num_symbols)
+        base = self._num_symbols + 1
+        for k, counted in enumerate(self._orders, start=1):
+            suffix, first = counted.keys // base, counted.keys % base
+            if k > 1:  # a gram's context is its first symbol before its suffix's context
+                above = self._orders[k - 2].keys
+                contexts = np.searchsorted(above, contexts[suffix] * base + first)
+            else:
+                contexts = np.zeros(len(suffix), dtype=np.int64)
+            grams = np.arange(len(counted.keys))
+            probability = counted.probability(grams, contexts, probability[suffix])
+            symbols = np.column_stack([first, symbols[suffix]])
+            yield Table(symbols, probability, self._backoff(k, len(grams)))
+
+    def _backoff(self, k: int, num_grams: int) -> Floats:
+        """The share of the mass after each k-gram that is left to the order below; 1 where none is known."""
+        if k == len(self._orders):
+            return np.ones(num_grams)
+        longer = self._orders[k]
+        weights = np.ones(num_grams)
+        np.divide(longer.discounted, longer.total, out=weights, where=longer.total > 0)
+        return weights
 
     def _find(self, keys: Ids, shorter: Ids, ids: Ids, k: int, reachable: NDArray[np.bool_]) -> Ids:
         gram = np.full(len(ids), _UNSEEN, dtype=np.int64)

@@ -1,0 +1,50 @@
+"""KenLM on a 6-gram of ours: what a table look-up costs, beside a network. One process, one core."""
+
+import math
+import subprocess
+from pathlib import Path
+
+from benchmarks.servers import APPS, ROOT
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.arpa import write_arpa
+from nextchar_training.corpus import load_corpus
+from nextchar_training.ngram import KneserNey
+
+_ORDER = 6  # the longest its package on PyPI is built for
+_PYTHON = ROOT / ".peers" / "kenlm" / "bin" / "python"
+_TOLERANCE = 1e-4
+
+
+def installed() -> bool:
+    return _PYTHON.exists()
+
+
+class Kenlm:
+    """A 6-gram of the corpus shakespeare on disk, and the strings to score."""
+
+    def __init__(self, vocabulary: Vocabulary, strings: list[str], folder: Path) -> None:
+        self._arpa, self._strings = folder / "ngram.arpa", folder / "strings.txt"
+        self._strings.write_text("\n".join(strings) + "\n")
+        ids = vocabulary.encode(load_corpus("shakespeare").text)
+        model = KneserNey.fit(ids, order=_ORDER, num_symbols=vocabulary.num_outputs)
+        with self._arpa.open("w", encoding="utf-8") as file:
+            write_arpa(model, vocabulary, file)
+        self._expected = sum(float(model.logprobs(vocabulary.encode(s)).sum()) for s in strings[:1000])
+        self._check(strings[:1000])
+
+    def _check(self, strings: list[str]) -> None:
+        few = self._strings.with_name("few.txt")
+        few.write_text("\n".join(strings) + "\n")
+        total = self._score(few)[1] * math.log(10)
+        if not math.isclose(total, self._expected, rel_tol=_TOLERANCE):
+            raise ValueError(f"KenLM reads {total} nats from our ARPA file, the model says {self._expected}")
+
+    def rate(self) -> float:
+        """Strings a second."""
+        return self._score(self._strings)[0]
+
+    def _score(self, strings: Path) -> tuple[float, float]:
+        command = [str(_PYTHON), str(APPS / "kenlm_score.py"), str(self._arpa), str(strings)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        rate, total = done.stdout.split()
+        return float(rate), float(total)

@@ -1,0 +1,21 @@
+"""KenLM: scores the strings of a file, one a line, with an ARPA model; prints strings a second and the sum.
+
+`python kenlm_score.py MODEL.arpa STRINGS`. Loading is not counted; making the words of a string is.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import kenlm
+
+
+def main() -> None:
+    model = kenlm.Model(sys.argv[1])
+    strings = Path(sys.argv[2]).read_text().splitlines()
+    started = time.perf_counter()
+    total = sum(model.score(" ".join(string), bos=False, eos=False) for string in strings)
+    print(len(strings) / (time.perf_counter() - started), total)
+
+
+main()

@@ -17,7 +17,7 @@ from nextchar.vocabulary import Vocabulary
 
 CARD_KEY = "nextchar"
 
-Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
+Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "lstm_coupled", "gru"]
 Precision = Literal["float32", "int8"]
 Graph = Literal["sequence", "step"]
 

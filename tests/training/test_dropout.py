@@ -1,63 +1,105 @@
 import pytest
 import torch
+from torch import Tensor
 
 from nextchar.modelfile import Cell
 from nextchar_training import dropout
-from nextchar_training.dropout import forward_with_dropout
-from nextchar_training.model import CharRNN, ModelConfig
-from nextchar_training.trainer import zero_state
+from nextchar_training.dropout import DropoutForward, DropoutRates, dropout_rates
+from nextchar_training.model import NUM_STATES, CharRNN, ModelConfig, State, zero_state
+from nextchar_training.training_config import TrainingConfig
 
-_CELLS: tuple[Cell, ...] = ("rnn_tanh", "rnn_relu", "lstm", "gru")
+_HALF = DropoutRates(input=0.5, layer=0.5, output=0.5, weight=0.5, noise=0.5)
+_CELLS: tuple[Cell, ...] = tuple(NUM_STATES)
+_IDS = torch.arange(10)[:, None].repeat(1, 2)
 
 
-def _model(cell: Cell, rate: float) -> CharRNN:
-    config = ModelConfig(cell, 10, 9, embedding_size=6, hidden_size=8, num_layers=2, dropout=rate)
+def _model(cell: Cell = "lstm") -> CharRNN:
+    config = ModelConfig(cell, 10, 9, embedding_size=6, hidden_size=8, num_layers=2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return CharRNN(config)
 
 
+def _run(
+    model: CharRNN,
+    ids: Tensor = _IDS,
+    rates: DropoutRates | None = None,
+    *,
+    generator: torch.Generator | None = None,
+    state: State | None = None,
+    columns: slice | None = None,
+    autocast: bool = False,
+) -> tuple[Tensor, State]:
+    generator = generator or torch.Generator().manual_seed(0)
+    forward = DropoutForward(model, rates or DropoutRates(), generator, autocast=autocast)
+    columns = columns or slice(0, ids.shape[1])
+    state = state or zero_state(model.config, columns.stop - columns.start)
+    logits, after = forward(ids[:, columns], state, columns, ids.shape[1])
+    return logits, after
+
+
 @pytest.mark.parametrize("cell", _CELLS)
 def test_without_dropout_training_and_serving_are_the_same_network(cell: Cell) -> None:
-    model = _model(cell, 0.0)
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(10, (7, 3), generator=generator)
-    state = tuple(torch.rand_like(part) for part in zero_state(model.config, 3))
-    logits, after = forward_with_dropout(model, ids, state, generator, autocast=False)
-    expected, expected_after = model(ids, state)
+    model = _model(cell)
+    state = tuple(torch.rand_like(part) for part in zero_state(model.config, 2))
+    logits, after = _run(model, state=state)
+    expected, expected_after = model(_IDS, state)
     torch.testing.assert_close(logits, expected)
     torch.testing.assert_close(after, expected_after)
 
 
+@pytest.mark.parametrize("kind", ["input", "layer", "output", "weight", "noise"])
+def test_every_kind_of_dropout_changes_the_window_by_itself(kind: str) -> None:
+    model = _model()
+    assert not _run(model, rates=DropoutRates(**{kind: 0.5}))[0].equal(_run(model)[0])
+
+
+def test_the_one_knob_turns_all_rates_that_are_not_given() -> None:
+    config = TrainingConfig(corpus="x", name="x", dropout=0.4, weight_dropout=0.3)
+    assert dropout_rates(config) == DropoutRates(0.1, 0.4, 0.4, 0.3, 0.0)
+
+
+def _masks() -> dropout._Masks:
+    return dropout._Masks(torch.Generator().manual_seed(0), slice(0, 3), 3)
+
+
 def test_one_mask_holds_for_all_steps_of_a_window() -> None:
     x = torch.ones(5, 3, 40)
-    dropped = dropout._locked(x, 0.5, torch.Generator().manual_seed(0))
+    dropped = _masks().locked(x, 0.5)
     assert (dropped == dropped[:1]).all()
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert not dropped[:, 0].equal(dropped[:, 1])
 
 
+def test_noise_replaces_its_share_of_the_characters() -> None:
+    ids = torch.full((500, 3), 7)
+    read = _masks().replaced(ids, 0.2, 9)
+    assert (read != ids).float().mean().item() == pytest.approx(0.2 * 8 / 9, abs=0.03)
+    assert read.max().item() < 9
+
+
+def test_a_share_of_the_columns_is_masked_as_in_the_whole_batch() -> None:
+    model, ids = _model(), torch.randint(9, (10, 5), generator=torch.Generator().manual_seed(1))
+    whole, _ = _run(model, ids, _HALF)
+    part, _ = _run(model, ids, _HALF, columns=slice(2, 4))
+    torch.testing.assert_close(part, whole[:, 2:4])
+
+
 def test_masks_come_from_the_generator_alone() -> None:
-    model = _model("lstm", 0.5)
-    ids = torch.zeros(4, 2, dtype=torch.int64)
-    state = zero_state(model.config, 2)
-    generator = torch.Generator().manual_seed(5)
+    model, generator = _model(), torch.Generator().manual_seed(5)
     before = generator.get_state()
-    first, _ = forward_with_dropout(model, ids, state, generator, autocast=False)
-    second, _ = forward_with_dropout(model, ids, state, generator, autocast=False)
+    first, _ = _run(model, rates=_HALF, generator=generator)
+    second, _ = _run(model, rates=_HALF, generator=generator)
     assert not first.equal(second)
     generator.set_state(before)
     torch.manual_seed(99)
-    again, _ = forward_with_dropout(model, ids, state, generator, autocast=False)
+    again, _ = _run(model, rates=_HALF, generator=generator)
     assert again.equal(first)
 
 
 def test_bfloat16_returns_float32_logits_and_state_near_the_float32_ones() -> None:
-    model = _model("lstm", 0.0)
-    ids = torch.arange(10)[:, None].repeat(1, 2)
-    state = zero_state(model.config, 2)
-    generator = torch.Generator()
-    exact, _ = forward_with_dropout(model, ids, state, generator, autocast=False)
-    rough, after = forward_with_dropout(model, ids, state, generator, autocast=True)
+    model = _model()
+    exact, _ = _run(model)
+    rough, after = _run(model, autocast=True)
     assert rough.dtype == after[0].dtype == torch.float32
     torch.testing.assert_close(rough, exact, atol=0.02, rtol=0.02)

@@ -8,7 +8,7 @@ from tiny_models import TinyModel
 from nextchar.modelfile import Cell, Precision
 from nextchar.runner import ModelGraph, StepRunner, run_sequence
 
-CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_coupled")
 GRAPHS: list[tuple[Cell, Precision]] = [
     (cell, precision)
     for cell in CELLS
@@ -50,7 +50,7 @@ def test_torch_model_onnx_and_float32_step_agree(cell: Cell, hidden_size: int, n
     assert np.abs(stepped(step, ids) - logprobs).max() < limit
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh", "lstm_coupled"])
 def test_int8_stays_close(cell: Cell) -> None:
     model = TinyModel(cell, 64)
     int8, float32 = model.step("int8"), model.step("float32")

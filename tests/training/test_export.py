@@ -41,7 +41,7 @@ def trained(make_run: MakeRun) -> Load:
     return load
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh", "rnn_relu"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_coupled"])
 def test_every_cell_trains_exports_and_opens(trained: Load, tmp_path: Path, cell: str) -> None:
     run = trained(cell=cell)
     made = export(run, load_split(run), keep_float32_step=True)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from nextchar.errors import ModelFileError
 from nextchar_training.checkpoint import FILE_NAME, load_checkpoint, load_split, load_trained
 from nextchar_training.corpus_error import CorpusError
-from nextchar_training.progress import Reporter
-from nextchar_training.run import Run
+from nextchar_training.progress import Reporter, read_history
+from nextchar_training.run import HISTORY, Run
 
 MakeRun = Callable[..., Run]
 
@@ -17,7 +18,7 @@ MakeRun = Callable[..., Run]
 def _train(run: Run, *, stop_after: int | None = None) -> tuple[bool, str]:
     stream = io.StringIO()
     with Reporter(run.directory / "history.jsonl", stream=stream) as reporter:
-        done = run.train(reporter, lambda: run.trainer.step_count == stop_after)
+        done = run.train(reporter, lambda: run.trainer.progress.step_count == stop_after)
     return done, stream.getvalue()
 
 
@@ -26,18 +27,19 @@ def test_a_stopped_run_resumes_from_its_folder_and_ends_the_same(make_run: MakeR
     assert _train(whole)[0]
     assert not _train(stopped, stop_after=5)[0]
     resumed = Run.resume(stopped.directory)
-    assert resumed.trainer.step_count == 5
+    assert resumed.trainer.progress.step_count == 5
     assert _train(resumed)[0]
     for a, b in zip(whole.best_model().parameters(), resumed.best_model().parameters(), strict=True):
         assert a.equal(b)
 
 
-def test_history_has_a_row_for_every_evaluation(make_run: MakeRun) -> None:
+def test_history_has_a_row_for_every_part_of_the_run_and_every_evaluation(make_run: MakeRun) -> None:
     run = make_run(evaluations=3)
     _, output = _train(run)
-    rows = [json.loads(line) for line in (run.directory / "history.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [4, 8, 12]
-    assert all(row["development_nats"] > 0 for row in rows)
+    rows = read_history(run.directory / HISTORY)
+    assert [row.step for row in rows] == list(range(1, 13))
+    assert [row.step for row in rows if row.development_nats is not None] == [4, 8, 12]
+    assert all(0 < row.clipped_norm <= row.gradient_norm for row in rows)
     assert output.count("development") == 3
 
 
@@ -51,6 +53,36 @@ def test_the_best_average_on_development_text_is_what_is_loaded(make_run: MakeRu
     assert trained.model.output.bias.eq(7.0).all()
     assert not trained.model.training
     assert trained.vocabulary == run.vocabulary
+
+
+def test_patience_ends_a_run_that_gets_no_better(make_run: MakeRun) -> None:
+    run = make_run(evaluations=12, patience=2, learning_rate=1e-12, average_decay=0.0)
+    assert _train(run)[0]
+    assert run.ended
+    assert run.trainer.progress.step_count == 3  # the first is the best, two more are not better
+    assert Run.resume(run.directory).ended
+
+
+def test_without_a_development_part_the_last_weights_count(make_run: MakeRun) -> None:
+    run = make_run(development=0.0)
+    _, output = _train(run)
+    assert "development" not in output
+    run.finish()
+    assert (run.best, run.temperature) == (None, None)
+    assert run.best_model().output.weight.equal(run.trainer.average.output.weight)
+
+
+def test_the_softmax_temperature_is_built_into_what_is_loaded(make_run: MakeRun) -> None:
+    run = make_run()
+    _train(run)
+    run.finish()
+    assert run.best is not None
+    assert run.temperature is not None
+    trained = load_trained(run.directory / FILE_NAME)
+    torch.testing.assert_close(
+        trained.model.output.weight * run.temperature, run.best["average"]["output.weight"]
+    )
+    assert trained.provenance["softmax_temperature"] == run.temperature
 
 
 def test_provenance_tells_the_text_and_no_path(make_run: MakeRun, tmp_path: Path) -> None:
@@ -88,7 +120,7 @@ def test_a_checkpoint_is_replaced_whole(make_run: MakeRun) -> None:
     run.save()
     run.save()
     assert [path.name for path in run.directory.iterdir()] == [FILE_NAME]
-    assert load_checkpoint(run.directory / FILE_NAME)["format"] == 1
+    assert load_checkpoint(run.directory / FILE_NAME)["format"] == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x04."])

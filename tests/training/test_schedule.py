@@ -1,7 +1,7 @@
 import pytest
 
 from nextchar_training.schedule import Length, learning_rate, run_length
-from nextchar_training.training_config import TrainingConfig
+from nextchar_training.training_config import Schedule, TrainingConfig
 
 
 def test_the_rate_warms_up_peaks_and_ends_at_a_hundredth() -> None:
@@ -11,6 +11,15 @@ def test_the_rate_warms_up_peaks_and_ends_at_a_hundredth() -> None:
     assert learning_rate(config, 0.02) == pytest.approx(1.0)
     assert learning_rate(config, 0.51) == pytest.approx(0.505)
     assert learning_rate(config, 1.0) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("schedule", "half"), [("cosine", 0.505), ("linear", 0.505), ("constant", 1.0)])
+def test_a_schedule_goes_from_its_peak_to_its_end(schedule: Schedule, half: float) -> None:
+    config = TrainingConfig(corpus="x", name="x", learning_rate=1.0, warmup=0.0, schedule=schedule)
+    rates = [learning_rate(config, k / 10) for k in range(11)]
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[0], rates[5]) == pytest.approx((1.0, half))
+    assert rates[10] == pytest.approx(1.0 if schedule == "constant" else 0.01)
 
 
 def test_a_length_in_epochs_is_a_whole_number_of_steps() -> None:

@@ -102,4 +102,4 @@ def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(tmp_path: Path, text_
     assert "development" in first[1]
     assert process.returncode == 128 + signal.SIGTERM
     assert "stopped; go on with: nextchar train --name tiny --resume" in rest
-    assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["trainer"]["step_count"] > 0
+    assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["trainer"]["progress"][0] > 0

@@ -12,11 +12,12 @@ from nextchar.modelfile import Quality
 from nextchar.vocabulary import Vocabulary
 from nextchar_training.corpus import load_corpus
 from nextchar_training.corpus_error import CorpusError
+from nextchar_training.development import calibrated
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.split import Split, split_corpus
 from nextchar_training.training_config import TrainingConfig
 
-FORMAT = 1
+FORMAT = 2
 FILE_NAME = "checkpoint.pt"
 
 
@@ -66,7 +67,7 @@ def load_trained(path: Path) -> Trained:
     best = content["best"]
     model.load_state_dict(content["trainer"]["average"] if best is None else best["average"])
     return Trained(
-        model.eval().requires_grad_(False),
+        calibrated(model, content["temperature"] or 1.0).eval().requires_grad_(False),
         vocabulary_from_dict(content["vocabulary"]),
         TrainingConfig(**content["config"]),
         content["provenance"],

@@ -1,12 +1,28 @@
-"""The development part: what a run watches while it trains."""
+"""The development part: what a run watches while it trains, and fits its softmax temperature on."""
+
+import math
+from collections.abc import Callable
+
+import torch
 
 from nextchar.vocabulary import Vocabulary
-from nextchar_training.evaluation import WARM_CHARS, line_loss, stream_loss
+from nextchar_training.evaluation import (
+    WARM_CHARS,
+    Matrices,
+    line_matrices,
+    mean_loss,
+    predictions,
+    stream_matrices,
+    window_matrices,
+)
 from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN
 from nextchar_training.split import Split
 
 MAX_CHARS = 100_000  # enough for a steady figure, few enough to be quick
+_WINDOW = 256
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_LEAST, _MOST, _TOLERANCE = 0.5, 2.0, 1e-3
 
 
 class Development:
@@ -14,16 +30,48 @@ class Development:
 
     def __init__(self, split: Split, vocabulary: Vocabulary) -> None:
         piece = split.development[:MAX_CHARS]
-        self._lines: EncodedLines | None = None
+        self._cold: list[Matrices] = []
         if split.unit == "line":
             whole = piece if len(piece) == len(split.development) else piece.rpartition("\n")[0]
-            self._lines = EncodedLines(whole or piece, vocabulary)
+            self._warm = list(line_matrices(EncodedLines(whole or piece, vocabulary)))
             return
-        self._before = vocabulary.encode(split.train[-WARM_CHARS:])
-        self._ids = vocabulary.encode(piece)
+        ids, before = vocabulary.encode(piece), vocabulary.encode(split.train[-WARM_CHARS:])
+        self._warm = [stream_matrices(ids, before=before, begin_id=vocabulary.begin_id)]
+        self._cold = [window_matrices(ids, _WINDOW)]
 
     def loss(self, model: CharRNN) -> float:
         """Nats per character under the protocol `stream`, or `line` for lines."""
-        if self._lines is not None:
-            return line_loss(model, self._lines)
-        return stream_loss(model, self._ids, before=self._before)
+        return mean_loss(predictions(model, self._warm))
+
+    def best_temperature(self, model: CharRNN) -> float:
+        """What to divide the logits by so that the loss is least (Guo et al. 2017).
+
+        Running text is read both ways, as a stream and in cold windows: what a server meets is both.
+        """
+        read = list(predictions(model, self._warm)) + list(predictions(model, self._cold))
+        return _least(lambda temperature: mean_loss(read, temperature))
+
+
+def calibrated(model: CharRNN, temperature: float) -> CharRNN:
+    """The model with its output layer divided by a temperature, in place."""
+    with torch.no_grad():
+        model.output.weight.div_(temperature)
+        model.output.bias.div_(temperature)
+    return model
+
+
+def _least(loss: Callable[[float], float]) -> float:
+    """Where a function with one valley is least, by golden-section search."""
+    low, high = _LEAST, _MOST
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    while high - low > _TOLERANCE:
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = loss(right)
+    return (low + high) / 2

@@ -1,67 +1,104 @@
-"""The forward pass of training: the network with locked dropout and weight-drop.
+"""The forward pass of training: the network with input noise, locked dropout and weight-drop.
 
 One mask per window, shared by all its time steps (Gal & Ghahramani 2016), and DropConnect on the
-recurrent matrix (Merity et al. 2017), all scaled by the one knob `dropout`. Nothing of it is in the
-network itself, so what is exported is plain recurrent layers.
+recurrent matrix (Merity et al. 2017). Nothing of it is in the network itself, so what is exported is
+plain recurrent layers.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from nextchar_training.model import CharRNN, State
+from nextchar_training.model import CharRNN, RecurrentLayer, State
+from nextchar_training.training_config import TrainingConfig
 
 INPUT_SHARE = 0.25
-RECURRENT_SHARE = 0.5
-
-_LAYER = {"lstm": torch.lstm, "gru": torch.gru, "rnn_tanh": torch.rnn_tanh, "rnn_relu": torch.rnn_relu}
+WEIGHT_SHARE = 0.5
 
 
-def forward_with_dropout(
-    model: CharRNN, ids: Tensor, state: State, generator: torch.Generator, *, autocast: bool
-) -> tuple[Tensor, State]:
-    """Logits float32 [time, batch, num_outputs] and the state after the window.
+@dataclass(frozen=True, slots=True)
+class DropoutRates:
+    """What share is dropped: of embeddings, between layers, after the last, of recurrent weights; and
+    of the characters read, which others take the place of."""
 
+    input: float = 0.0
+    layer: float = 0.0
+    output: float = 0.0
+    weight: float = 0.0
+    noise: float = 0.0
+
+
+def dropout_rates(config: TrainingConfig) -> DropoutRates:
+    """Each rate as it is given, or its share of the one knob `dropout`."""
+    knob = config.dropout
+    return DropoutRates(
+        input=knob * INPUT_SHARE if config.input_dropout is None else config.input_dropout,
+        layer=knob if config.layer_dropout is None else config.layer_dropout,
+        output=knob if config.output_dropout is None else config.output_dropout,
+        weight=knob * WEIGHT_SHARE if config.weight_dropout is None else config.weight_dropout,
+        noise=config.input_noise,
+    )
+
+
+class DropoutForward(nn.Module):
+    """`forward(ids, state)`: logits float32 [time, batch, num_outputs] and the state after the window.
+
+    All masks come from `generator`, drawn for `num_columns` streams of which `columns` are here: so
+    that several processes, each with its share of the batch, drop what one process would.
     `autocast` runs the recurrent layers in bfloat16; the output layer stays in float32.
     """
-    rate = model.config.dropout
-    hidden = _locked(model.embedding(ids), rate * INPUT_SHARE, generator)
-    after = []
-    with torch.autocast(ids.device.type, torch.bfloat16, enabled=autocast):
-        for layer in range(model.config.num_layers):
-            before = tuple(part[layer : layer + 1] for part in state)
-            hidden, layer_after = _run_layer(model, layer, hidden, before, generator)
-            hidden = _locked(hidden, rate, generator)
-            after.append(layer_after)
-    logits = model.output(hidden.float())
-    return logits, tuple(torch.cat(parts).float() for parts in zip(*after, strict=True))
+
+    def __init__(
+        self, model: CharRNN, rates: DropoutRates, generator: torch.Generator, *, autocast: bool
+    ) -> None:
+        super().__init__()
+        self.model, self._rates, self._generator, self._autocast = model, rates, generator, autocast
+
+    def forward(self, ids: Tensor, state: State, columns: slice, num_columns: int) -> tuple[Tensor, State]:
+        rates, last = self._rates, len(self.model.layers) - 1
+        masks = _Masks(self._generator, columns, num_columns)
+        hidden = self.model.embedding(masks.replaced(ids, rates.noise, self.model.config.num_outputs))
+        hidden = masks.locked(hidden, rates.input)
+        after = []
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._autocast):
+            for index, layer in enumerate(self.model.layers):
+                before = tuple(part[index : index + 1] for part in state)
+                # What is kept is scaled up by 1 / (1 - rate): on a ReLU network's near-identity matrix
+                # that grows the state by as much at every step, and it bursts within a window.
+                rate = 0.0 if self.model.config.cell == "rnn_relu" else rates.weight
+                recurrent = masks.dropped(cast(RecurrentLayer, layer).recurrent, rate)
+                hidden, layer_after = layer(hidden, before, recurrent)
+                hidden = masks.locked(hidden, rates.output if index == last else rates.layer)
+                after.append(layer_after)
+        logits = self.model.output(hidden.float())
+        return logits, tuple(torch.cat(parts).float() for parts in zip(*after, strict=True))
 
 
-def _run_layer(
-    model: CharRNN, layer: int, inputs: Tensor, state: State, generator: torch.Generator
-) -> tuple[Tensor, State]:
-    names = [f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-    weights = [getattr(model.rnn, name) for name in names]
-    # What is kept is scaled up by 1 / (1 - rate): on a ReLU network's near-identity matrix that grows
-    # the state by as much at every step, and it bursts within a window.
-    if model.config.cell != "rnn_relu":
-        weights[1] = _dropped(weights[1], model.config.dropout * RECURRENT_SHARE, generator)
-    run: Any = _LAYER[model.config.cell]
-    hx = state if len(state) > 1 else state[0]
-    hidden, *after = run(inputs, hx, weights, True, 1, 0.0, True, False, False)
-    return hidden, tuple(after)
+class _Masks:
+    def __init__(self, generator: torch.Generator, columns: slice, num_columns: int) -> None:
+        self._generator, self._columns, self._num_columns = generator, columns, num_columns
 
+    def locked(self, x: Tensor, rate: float) -> Tensor:
+        """One dropout mask for all time steps of x [time, batch, features]."""
+        if rate == 0:
+            return x
+        mask = self._mask((1, self._num_columns, x.shape[2]), rate, x)
+        return x * mask[:, self._columns]
 
-def _locked(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """One dropout mask for all time steps of x [time, batch, features]."""
-    return x if rate == 0 else x * _mask(x[:1], rate, generator)
+    def dropped(self, weight: Tensor, rate: float) -> Tensor:
+        return weight if rate == 0 else weight * self._mask(tuple(weight.shape), rate, weight)
 
+    def replaced(self, ids: Tensor, rate: float, num_symbols: int) -> Tensor:
+        """ids int64 [time, batch] with some characters replaced by any other symbol."""
+        if rate == 0:
+            return ids
+        shape, device = (len(ids), self._num_columns), ids.device
+        chosen = torch.rand(shape, generator=self._generator, device=device) < rate
+        others = torch.randint(num_symbols, shape, generator=self._generator, device=device)
+        return torch.where(chosen[:, self._columns], others[:, self._columns], ids)
 
-def _dropped(weight: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    return weight if rate == 0 else weight * _mask(weight, rate, generator)
-
-
-def _mask(like: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    kept = torch.empty(like.shape, dtype=like.dtype, device=like.device)
-    return kept.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+    def _mask(self, shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:
+        kept = torch.empty(shape, dtype=like.dtype, device=like.device)
+        return kept.bernoulli_(1 - rate, generator=self._generator).div_(1 - rate)

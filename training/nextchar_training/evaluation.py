@@ -12,7 +12,7 @@
               divided by their characters, the end of a string counting as one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -28,17 +28,18 @@ WARM_CHARS = 1000
 MAX_LANES = 32
 _MIN_LANE_CHARS = 2000
 _LINE_BATCH_SYMBOLS = 32_768
-_CHUNK = 256  # time steps per call: bounds memory
+_CHUNK, _LANES_AT_ONCE = 256, 256  # a call of the network: bounds memory
+
+Matrices = tuple[NDArray[np.int64], NDArray[np.int64]]  # what is read, what is predicted: [time, lanes]
 
 
 def stream_loss(model: CharRNN, ids: NDArray[np.int64], *, before: NDArray[np.int64]) -> float:
     """Mean nats per character of `ids` int64 [n], read after `before`, under the protocol `stream`."""
-    return _mean_loss(model, *stream_matrices(ids, before=before, begin_id=model.config.num_inputs - 1))
+    matrices = stream_matrices(ids, before=before, begin_id=model.config.num_inputs - 1)
+    return mean_loss(predictions(model, [matrices]))
 
 
-def stream_matrices(
-    ids: NDArray[np.int64], *, before: NDArray[np.int64], begin_id: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def stream_matrices(ids: NDArray[np.int64], *, before: NDArray[np.int64], begin_id: int) -> Matrices:
     """What the protocol `stream` reads and predicts: ids [time, lanes], targets with IGNORED."""
     lanes = max(1, min(MAX_LANES, len(ids) // _MIN_LANE_CHARS))
     warm = min(WARM_CHARS, len(before))
@@ -57,47 +58,59 @@ def stream_matrices(
 
 def window_loss(model: CharRNN, ids: NDArray[np.int64], *, window: int = 256) -> float:
     """Mean nats per character of `ids` int64 [n] in cold windows, all characters but the first."""
+    return mean_loss(predictions(model, [window_matrices(ids, window)]))
+
+
+def window_matrices(ids: NDArray[np.int64], window: int) -> Matrices:
+    """What the protocol `window-256` reads and predicts: ids [window, lanes], targets with IGNORED."""
     lanes = -(-(len(ids) - 1) // window)
     inputs = np.zeros(lanes * window, dtype=np.int64)
     targets = np.full(lanes * window, IGNORED, dtype=np.int64)
     inputs[: len(ids) - 1] = ids[:-1]
     targets[: len(ids) - 1] = ids[1:]
-    return _mean_loss(model, inputs.reshape(lanes, window).T, targets.reshape(lanes, window).T)
+    return inputs.reshape(lanes, window).T, targets.reshape(lanes, window).T
 
 
-@torch.no_grad()
 def line_loss(model: CharRNN, lines: EncodedLines) -> float:
     """Mean nats per symbol, characters and ends, under the protocol `line`."""
-    total = sum(_lanes_loss(model, *matrices) for matrices in line_matrices(lines))
-    return total / lines.num_symbols
+    return mean_loss(predictions(model, line_matrices(lines)))
 
 
-def line_matrices(lines: EncodedLines) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def line_matrices(lines: EncodedLines) -> Iterator[Matrices]:
     """What the protocol `line` reads and predicts, in groups of lines of about one length."""
     for rows in lines.by_length(_LINE_BATCH_SYMBOLS):
         yield lines.matrices(rows)
 
 
+Predictions = Iterable[tuple[Tensor, Tensor]]
+
+
 @torch.no_grad()
-def _mean_loss(model: CharRNN, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
-    """Nats per target of id matrices [time, lanes], each lane from a zero state."""
-    total, lanes_at_once = 0.0, 256
-    for first in range(0, inputs.shape[1], lanes_at_once):
-        rows = slice(first, first + lanes_at_once)
-        total += _lanes_loss(model, inputs[:, rows], targets[:, rows])
-    return total / int((targets != IGNORED).sum())
+def predictions(model: CharRNN, groups: Iterable[Matrices]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits [n, num_outputs] and the symbols that came, int64 [n], some at a time.
+
+    Each lane of a group (inputs, targets [time, lanes]) is read from a zero state.
+    """
+    device = model.output.weight.device
+    for inputs, targets in groups:
+        for first in range(0, inputs.shape[1], _LANES_AT_ONCE):
+            lanes = slice(first, first + _LANES_AT_ONCE)
+            state: State | None = None
+            for start in range(0, len(inputs), _CHUNK):
+                chunk = slice(start, start + _CHUNK)
+                logits, state = model(_tensor(inputs[chunk, lanes]).to(device), state)
+                wanted = _tensor(targets[chunk, lanes]).flatten()
+                predicted = wanted != IGNORED
+                yield logits.flatten(0, 1).cpu()[predicted], wanted[predicted]
 
 
-def _lanes_loss(model: CharRNN, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> float:
-    state: State | None = None
-    total = 0.0
-    for first in range(0, len(inputs), _CHUNK):
-        logits, state = model(_tensor(inputs[first : first + _CHUNK]), state)
-        wanted = _tensor(targets[first : first + _CHUNK])
-        total += functional.cross_entropy(
-            logits.flatten(0, 1).double(), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
-        ).item()
-    return total
+def mean_loss(predicted: Predictions, temperature: float = 1.0) -> float:
+    """Mean nats a symbol, the logits divided by a temperature."""
+    total, count = 0.0, 0
+    for logits, wanted in predicted:
+        total += functional.cross_entropy(logits.double() / temperature, wanted, reduction="sum").item()
+        count += len(wanted)
+    return total / count
 
 
 def _tensor(ids: NDArray[np.int64]) -> Tensor:

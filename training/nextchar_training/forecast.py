@@ -5,6 +5,7 @@ import time
 import torch
 
 from nextchar_training.batch import Batch
+from nextchar_training.sources import full_window
 from nextchar_training.trainer import Trainer
 
 _WARM_STEPS, _TIMED_STEPS = 2, 3
@@ -13,7 +14,7 @@ _WARM_STEPS, _TIMED_STEPS = 2, 3
 def measure_step_s(trainer: Trainer) -> float:
     """Seconds a training step takes, on a copy fed with random ids: the run itself is not touched."""
     config, model_config = trainer.config, trainer.model.config
-    trial = Trainer(config, model_config, _RandomBatches(trainer), trainer.length)
+    trial = Trainer(config, model_config, _RandomBatches(trainer), trainer.length, trainer.team)
     for _ in range(_WARM_STEPS):
         trial.step()
     started = time.perf_counter()
@@ -41,7 +42,8 @@ class _RandomBatches:
     def __init__(self, trainer: Trainer) -> None:
         self.num_chars_per_epoch = trainer.batches.num_chars_per_epoch
         self.steps_per_epoch = trainer.batches.steps_per_epoch
-        shape = (trainer.config.window, trainer.config.batch_size)
+        window = full_window(trainer.config, self.num_chars_per_epoch)
+        shape = (window, trainer.config.batch_size)
         generator = torch.Generator().manual_seed(0)
         self._ids = torch.randint(trainer.model.config.num_outputs, shape, generator=generator)
 

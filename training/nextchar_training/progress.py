@@ -15,7 +15,10 @@ LINE_INTERVAL_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One report: losses in nats per character, `fraction` of the run done, seconds of training."""
+    """One report: `fraction` of the run done, seconds of training, losses in nats per character.
+
+    Losses and gradient norms (before and after clipping) are means since the row before.
+    """
 
     step: int
     epoch: float
@@ -25,6 +28,8 @@ class Row:
     chars_per_s: float
     learning_rate: float
     train_nats: float
+    gradient_norm: float
+    clipped_norm: float
     development_nats: float | None = None
 
     @property
@@ -40,7 +45,7 @@ class Row:
 
 
 class Reporter:
-    """Shows rows as they come and appends the evaluated ones to `history`, one JSON object a line."""
+    """Shows rows as they come and appends those to keep to `history`, one JSON object a line."""
 
     def __init__(self, history: Path, *, stream: TextIO | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
@@ -63,10 +68,10 @@ class Reporter:
         if self._bar is not None:
             self._bar.stop()
 
-    def report(self, row: Row) -> None:
-        """Show a row; on a plain stream, at most one every 20 seconds besides evaluations."""
+    def report(self, row: Row, *, keep: bool) -> None:
+        """Show a row; on a plain stream, one every 20 seconds and those with a development loss."""
         evaluated = row.development_nats is not None
-        if evaluated:
+        if keep:
             with self._history.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(row)) + "\n")
         if self._bar is not None:
@@ -80,6 +85,18 @@ class Reporter:
             self._bar.console.print(line, highlight=False)
         else:
             print(line, file=self._stream, flush=True)
+
+
+def read_history(path: Path) -> list[Row]:
+    """The rows that were kept, oldest first; none where there is no such file."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [Row(**json.loads(line)) for line in lines]
+
+
+def forget_after(path: Path, step: int) -> None:
+    """Take out the rows of steps that a resumed run makes again."""
+    kept = [row for row in read_history(path) if row.step <= step]
+    path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in kept), encoding="utf-8")
 
 
 def _clock(seconds: float) -> str:

@@ -19,26 +19,31 @@ from nextchar_training.checkpoint import (
     vocabulary_to_dict,
 )
 from nextchar_training.corpus import load_corpus
-from nextchar_training.development import Development
-from nextchar_training.model import CharRNN, ModelConfig
-from nextchar_training.progress import Reporter, Row
+from nextchar_training.development import Development, calibrated
+from nextchar_training.model import CharRNN, ModelConfig, num_parameters
+from nextchar_training.progress import Reporter, Row, forget_after
 from nextchar_training.provenance import describe_run
 from nextchar_training.report import NGRAM, final_quality
 from nextchar_training.schedule import run_length
 from nextchar_training.sources import make_batches
 from nextchar_training.split import build_vocabulary
+from nextchar_training.team import Team
 from nextchar_training.trainer import Trainer
 from nextchar_training.training_config import TrainingConfig
 
 SAVE_INTERVAL_S = 300.0
+NUM_ROWS = 200  # of the history, spread evenly over the run
+HISTORY = "history.jsonl"
 
 
 class Run:
     """A trainer with its text, its folder and its facts."""
 
-    def __init__(self, directory: Path, config: TrainingConfig, command: str) -> None:
+    def __init__(
+        self, directory: Path, config: TrainingConfig, command: str, team: Team | None = None
+    ) -> None:
         torch.set_num_threads(config.num_threads)
-        self.directory, self.config = directory, config
+        self.directory, self.config, self.team = directory, config, team or Team()
         self.split = split_for(config)
         self.vocabulary = build_vocabulary(
             self.split, min_count=config.min_count, unknown=config.unknown, normalization=config.normalization
@@ -46,13 +51,15 @@ class Run:
         self.provenance = describe_run(load_corpus(config.corpus), self.split, config, command)
         batches = make_batches(self.split, self.vocabulary, config)
         length = run_length(config, batches.steps_per_epoch)
-        self.trainer = Trainer(config, _model_config(config, self.vocabulary), batches, length)
-        self.development = Development(self.split, self.vocabulary)
+        self.trainer = Trainer(config, _model_config(config, self.vocabulary), batches, length, self.team)
+        self.development = Development(self.split, self.vocabulary) if self.split.development else None
         self.best: dict[str, Any] | None = None
+        self.num_without_progress = 0
+        self.temperature: float | None = config.softmax_temperature
         self.quality: list[dict[str, Any]] = []
 
     @classmethod
-    def resume(cls, directory: Path) -> "Run":
+    def resume(cls, directory: Path, team: Team | None = None) -> "Run":
         """The run in `directory`, where its last checkpoint left it.
 
         Raises:
@@ -62,97 +69,132 @@ class Run:
         saved = load_checkpoint(directory / FILE_NAME)
         config = TrainingConfig(**saved["config"])
         split_for(config, sha256=saved["provenance"]["corpus_sha256"])
-        run = cls(directory, config, saved["provenance"]["command"])
+        run = cls(directory, config, saved["provenance"]["command"], team)
         assert run.vocabulary == vocabulary_from_dict(saved["vocabulary"])
         run.trainer.load_state_dict(saved["trainer"])
+        if run.team.leads:
+            forget_after(directory / HISTORY, run.trainer.progress.step_count)
         run.provenance, run.best, run.quality = saved["provenance"], saved["best"], saved["quality"]
+        run.num_without_progress, run.temperature = saved["num_without_progress"], saved["temperature"]
         return run
+
+    @property
+    def ended(self) -> bool:
+        """Whether its length is reached, or patience is at an end."""
+        patience = self.config.patience
+        return self.trainer.fraction >= 1 or bool(patience and self.num_without_progress >= patience)
 
     def train(self, reporter: Reporter, stopped: Callable[[], bool]) -> bool:
         """Train to the end, or until `stopped()`; true if the end was reached. Saves either way."""
-        trainer = self.trainer
-        losses: list[float] = []
-        started_s, chars_before, saved_s = trainer.elapsed_s, trainer.num_chars, trainer.elapsed_s
+        trainer, progress = self.trainer, self.trainer.progress
+        seen: list[tuple[float, float, float]] = []
+        started_s, chars_before, saved_s = progress.elapsed_s, progress.num_chars, progress.elapsed_s
         clock = time.monotonic()
-        while trainer.fraction < 1 and not stopped():
+        while not self.ended and not self.team.decision(stopped()):
             before = trainer.fraction
-            losses.append(trainer.step())
+            seen.append((trainer.step(), trainer.norms.before, trainer.norms.after))
             now = time.monotonic()
-            trainer.elapsed_s, clock = trainer.elapsed_s + now - clock, now
-            due = self._evaluation_due(before)
+            progress.elapsed_s, clock = self.team.decision(progress.elapsed_s + now - clock), now
+            due, keep = self._passed(before, self.config.evaluations), self._passed(before, NUM_ROWS)
             development = self.evaluate() if due else None
-            speed = (trainer.num_chars - chars_before) / (trainer.elapsed_s - started_s)
-            reporter.report(self._row(losses, development, speed))
-            if due:
-                losses.clear()
-            if due or trainer.elapsed_s - saved_s >= SAVE_INTERVAL_S:
+            speed = (progress.num_chars - chars_before) / (progress.elapsed_s - started_s)
+            if self.team.leads:
+                reporter.report(self._row(seen, development, speed), keep=due or keep)
+            if due or keep:
+                seen.clear()
+            if due or progress.elapsed_s - saved_s >= SAVE_INTERVAL_S:
                 self.save()
-                saved_s = trainer.elapsed_s
+                saved_s = progress.elapsed_s
         self.save()
-        return trainer.fraction >= 1
+        return self.ended
 
-    def _evaluation_due(self, before: float) -> bool:
-        """Whether a mark was passed: marks cut the run into `evaluations` equal parts."""
-        marks = self.config.evaluations
-        return int(self.trainer.fraction * marks) > int(before * marks)
+    def _passed(self, before: float, num_marks: int) -> bool:
+        """Whether a mark was passed: marks cut the run into equal parts."""
+        return int(self.trainer.fraction * num_marks) > int(before * num_marks)
 
-    def evaluate(self) -> float:
-        """Development loss of the averaged weights; the best so far is kept."""
+    def evaluate(self) -> float | None:
+        """Development loss of the averaged weights; the best so far is kept. None without such a part."""
+        if self.development is None:
+            return None
         average = self.trainer.average
-        nats = self.development.loss(average)
+        nats = self.team.decision(self.development.loss(average) if self.team.leads else 0.0)
+        self.num_without_progress += 1
         if self.best is None or nats < self.best["development_nats"]:
+            self.num_without_progress = 0
             weights = {name: tensor.clone() for name, tensor in average.state_dict().items()}
-            self.best = {"development_nats": nats, "step": self.trainer.step_count, "average": weights}
+            self.best = {
+                "development_nats": nats,
+                "step": self.trainer.progress.step_count,
+                "average": weights,
+            }
         return nats
 
-    def _row(self, losses: list[float], development: float | None, speed: float) -> Row:
-        trainer = self.trainer
+    def _row(self, seen: list[tuple[float, float, float]], development: float | None, speed: float) -> Row:
+        trainer, progress = self.trainer, self.trainer.progress
+        means = [sum(values) / len(seen) for values in zip(*seen, strict=True)]
         return Row(
-            step=trainer.step_count,
+            step=progress.step_count,
             epoch=trainer.epoch,
             fraction=trainer.fraction,
-            num_chars=trainer.num_chars,
-            elapsed_s=trainer.elapsed_s,
+            num_chars=progress.num_chars,
+            elapsed_s=progress.elapsed_s,
             chars_per_s=speed,
             learning_rate=trainer.learning_rate,
-            train_nats=sum(losses) / len(losses),
+            train_nats=means[0],
+            gradient_norm=means[1],
+            clipped_norm=means[2],
             development_nats=development,
         )
 
     def finish(self) -> list[Quality]:
-        """Score the held-out part with the best average, beside the n-gram; saved with the run."""
-        names = {entry["name"] for entry in self.quality}
-        if NGRAM not in names:
-            found = final_quality(self.split, self.vocabulary, self.best_model())
-            self.quality = [entry.model_dump() for entry in found]
+        """Fit the softmax temperature and score the held-out part, beside the n-gram; saved with the run."""
+        if self.team.decision(NGRAM not in {entry["name"] for entry in self.quality}):
+            if self.team.leads:
+                self._measure()
             self.save()
         return [Quality(**entry) for entry in self.quality]
 
+    def _measure(self) -> None:
+        if self.temperature is None and self.development is not None:
+            self.temperature = self.development.best_temperature(self.best_model())
+        found = final_quality(self.split, self.vocabulary, self.best_model())
+        self.quality = [entry.model_dump() for entry in found]
+
     def best_model(self) -> CharRNN:
+        """The average that was best on development text, or the last; at the softmax temperature."""
         model = copy.deepcopy(self.trainer.average)
         if self.best is not None:
             model.load_state_dict(self.best["average"])
-        return model
+        return calibrated(model, self.temperature or 1.0)
 
     def save(self) -> None:
+        """Write the run to its folder; every process of a team calls it, the leader writes."""
         trainer = self.trainer
-        self.provenance |= {
-            "steps": trainer.step_count,
-            "num_chars_seen": trainer.num_chars,
-            "epochs": round(trainer.epoch, 3),
-            "minutes": round(trainer.elapsed_s / 60, 2),
-            "num_parameters": sum(p.numel() for p in trainer.model.parameters()),
-        }
         content = {
             "config": self.config.to_dict(),
             "model": trainer.model.config.to_dict(),
             "vocabulary": vocabulary_to_dict(self.vocabulary),
-            "provenance": self.provenance,
+            "provenance": self._facts(),
             "best": self.best,
+            "num_without_progress": self.num_without_progress,
+            "temperature": self.temperature,
             "quality": self.quality,
             "trainer": trainer.state_dict(),
         }
-        save_checkpoint(self.directory / FILE_NAME, content)
+        if self.team.leads:
+            save_checkpoint(self.directory / FILE_NAME, content)
+
+    def _facts(self) -> dict[str, Any]:
+        trainer, progress = self.trainer, self.trainer.progress
+        self.provenance |= {
+            "steps": progress.step_count,
+            "num_chars_seen": progress.num_chars,
+            "epochs": round(trainer.epoch, 3),
+            "minutes": round(progress.elapsed_s / 60, 2),
+            "num_parameters": num_parameters(trainer.model),
+            "softmax_temperature": self.temperature or 1.0,
+        }
+        return self.provenance
 
 
 def _model_config(config: TrainingConfig, vocabulary: Vocabulary) -> ModelConfig:
@@ -163,5 +205,4 @@ def _model_config(config: TrainingConfig, vocabulary: Vocabulary) -> ModelConfig
         embedding_size=config.embedding_size,
         hidden_size=config.hidden_size,
         num_layers=config.num_layers,
-        dropout=config.dropout,
     )

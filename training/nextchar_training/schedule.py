@@ -32,8 +32,14 @@ def run_length(config: TrainingConfig, steps_per_epoch: float) -> Length:
 
 
 def learning_rate(config: TrainingConfig, fraction: float) -> float:
-    """Linear warm-up, then a half cosine down to a hundredth of the peak."""
+    """Linear warm-up, then the schedule: to a hundredth of the peak, or at the peak to the end."""
     if fraction < config.warmup:
         return config.learning_rate * max(fraction / config.warmup, 0.01)
     along = (fraction - config.warmup) / (1 - config.warmup)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * along)))
+    match config.schedule:
+        case "cosine":
+            return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * along)))
+        case "linear":
+            return config.learning_rate * (0.01 + 0.99 * (1 - along))
+        case "constant":
+            return config.learning_rate

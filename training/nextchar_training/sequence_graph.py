@@ -9,28 +9,38 @@ import numpy as np
 
 from nextchar.modelfile import Card, Cell
 from nextchar_training.graph_builder import GraphBuilder
-from nextchar_training.weights import LayerWeights, Weights, reorder_gates
+from nextchar_training.weights import Array, LayerWeights, Weights, reorder_gates
 
 STATES: dict[Cell, tuple[str, ...]] = {
     "rnn_tanh": ("h",),
     "rnn_relu": ("h",),
     "gru": ("h",),
     "lstm": ("h", "c"),
+    "lstm_coupled": ("h", "c"),
 }
 
-_OPERATOR: dict[Cell, str] = {"rnn_tanh": "RNN", "rnn_relu": "RNN", "gru": "GRU", "lstm": "LSTM"}
-# PyTorch's gate order to ONNX's: GRU r z n → z r h, LSTM i f g o → i o f c.
+_OPERATOR: dict[Cell, str] = {
+    "rnn_tanh": "RNN",
+    "rnn_relu": "RNN",
+    "gru": "GRU",
+    "lstm": "LSTM",
+    "lstm_coupled": "LSTM",
+}
+# PyTorch's gate order to ONNX's: GRU r z n → z r h, LSTM i f g o → i o f c. A coupled LSTM has no input
+# gate of its own; the operator has one, whose weights are the forget gate's with the other sign.
 _ORDER: dict[Cell, tuple[int, ...]] = {
     "rnn_tanh": (0,),
     "rnn_relu": (0,),
     "gru": (1, 0, 2),
     "lstm": (0, 3, 1, 2),
+    "lstm_coupled": (0, 3, 1, 2),
 }
 _ATTRIBUTES: dict[Cell, dict[str, object]] = {
     "rnn_tanh": {"activations": ["Tanh"]},
     "rnn_relu": {"activations": ["Relu"]},
     "gru": {"linear_before_reset": 1},  # PyTorch applies the reset gate after the recurrent product
     "lstm": {},
+    "lstm_coupled": {"input_forget": 1},
 }
 
 
@@ -80,6 +90,8 @@ def _layer(
     final: dict[str, list[str]],
 ) -> str:
     order = _ORDER[cell]
+    if cell == "lstm_coupled":
+        layer = _with_input_gate(layer)
     biases = np.concatenate(
         [reorder_gates(layer.input_bias, order), reorder_gates(layer.recurrent_bias, order)]
     )
@@ -97,3 +109,14 @@ def _layer(
         final[name].append(output)
     axis = g.constant("direction_axis", np.array([1], dtype=np.int64))
     return g.node("Squeeze", [outputs[0], axis], f"hidden_{index}")  # [time, 1, batch, h] → [time, batch, h]
+
+
+def _with_input_gate(layer: LayerWeights) -> LayerWeights:
+    """f g o to i f g o: i = 1 - f = sigmoid(-x) where f = sigmoid(x)."""
+
+    def add(array: Array) -> Array:
+        return np.concatenate([-np.split(array, 3)[0], array])
+
+    return LayerWeights(
+        add(layer.input), add(layer.recurrent), add(layer.input_bias), add(layer.recurrent_bias)
+    )

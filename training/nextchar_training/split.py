@@ -36,7 +36,8 @@ class Split:
     @property
     def before_heldout(self) -> str:
         """All that may be known when the held-out part is read."""
-        return self.train + self.development
+        between = "\n" if self.unit == "line" and self.development else ""
+        return self.train + between + self.development
 
 
 def split_corpus(
@@ -67,7 +68,7 @@ def split_corpus(
             f"window {window}",
             param="corpus",
         )
-    if not parts.development or not parts.heldout:
+    if (development and not parts.development) or not parts.heldout:
         raise CorpusError(
             f"corpus {corpus.name!r} is too short to split: {len(parts.train)} characters to train on, "
             f"{len(parts.development)} for development, {len(parts.heldout)} held out",

@@ -23,7 +23,8 @@ from nextchar_training.lane_loop import State, build_lane_loop
 from nextchar_training.sequence_graph import STATES
 from nextchar_training.weights import Array, LayerWeights, Weights, reorder_gates
 
-_LSTM_ORDER = (0, 1, 3, 2)  # i f g o → i f o g: what one Sigmoid reads lies together
+# What one Sigmoid reads lies together: i f g o → i f o g, f g o → f o g.
+_LSTM_ORDER: dict[Cell, tuple[int, ...]] = {"lstm": (0, 1, 3, 2), "lstm_coupled": (0, 2, 1)}
 
 
 def step_states(cell: Cell, num_layers: int) -> dict[str, str]:
@@ -155,7 +156,7 @@ class _Step:
     def _layer(self, index: int, layer: LayerWeights, below: str) -> str:
         """One layer; returns its new hidden state as the next product reads it."""
         match self.weights.cell:
-            case "lstm":
+            case "lstm" | "lstm_coupled":
                 return self._lstm(index, layer, below)
             case "gru":
                 return self._gru(index, layer, below)
@@ -190,13 +191,18 @@ class _Step:
 
     def _lstm(self, index: int, layer: LayerWeights, below: str) -> str:
         g, i = self.g, index
-        gates = self._gates(i, layer, below, _LSTM_ORDER)
-        gate_names = self._split(gates, 4)
-        in_gate, forget, out_gate = (g.node("Sigmoid", [name], f"{name}_open") for name in gate_names[:3])
-        candidate = g.node("Tanh", [gate_names[3]], f"candidate_{i}")
-        kept = g.node("Mul", [forget, f"c_{i}_before"], f"kept_{i}")
-        written = g.node("Mul", [in_gate, candidate], f"written_{i}")
-        cell = g.node("Add", [kept, written], f"c_{i}_after")
+        order = _LSTM_ORDER[self.weights.cell]
+        *names, new = self._split(self._gates(i, layer, below, order), len(order))
+        *in_gate, forget, out_gate = (g.node("Sigmoid", [name], f"{name}_open") for name in names)
+        candidate = g.node("Tanh", [new], f"candidate_{i}")
+        if in_gate:
+            kept = g.node("Mul", [forget, f"c_{i}_before"], f"kept_{i}")
+            written = g.node("Mul", [in_gate[0], candidate], f"written_{i}")
+            cell = g.node("Add", [kept, written], f"c_{i}_after")
+        else:  # coupled: c' = g + f (c - g)
+            distance = g.node("Sub", [f"c_{i}_before", candidate], f"distance_{i}")
+            kept = g.node("Mul", [forget, distance], f"kept_{i}")
+            cell = g.node("Add", [candidate, kept], f"c_{i}_after")
         g.node("Mul", [out_gate, g.node("Tanh", [cell], f"cell_tanh_{i}")], self.fold.hidden(i))
         return self.fold.keep(i)
 

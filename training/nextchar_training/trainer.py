@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from nextchar.errors import NextcharError
-from nextchar_training.batch import IGNORED, Batches
-from nextchar_training.dropout import forward_with_dropout
-from nextchar_training.model import CharRNN, ModelConfig, State
+from nextchar_training.batch import IGNORED, Batch, Batches
+from nextchar_training.dropout import DropoutForward, dropout_rates
+from nextchar_training.model import CharRNN, ModelConfig, State, zero_state
+from nextchar_training.optimizer import Norms, clip_gradients, make_optimizer
 from nextchar_training.schedule import Length, learning_rate
+from nextchar_training.team import Team
 from nextchar_training.training_config import TrainingConfig
 
 
@@ -22,34 +25,49 @@ class TrainingDiverged(NextcharError):
     code = "training_diverged"
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far a run is: updates, characters read, seconds of training."""
+
+    step_count: int = 0
+    num_chars: int = 0
+    elapsed_s: float = 0.0
+
+
 class Trainer:
     """A network in training: weights, their average, optimiser, carried state, data cursor, randomness."""
 
     def __init__(
-        self, config: TrainingConfig, model_config: ModelConfig, batches: Batches, length: Length
+        self,
+        config: TrainingConfig,
+        model_config: ModelConfig,
+        batches: Batches,
+        length: Length,
+        team: Team | None = None,
     ) -> None:
-        self.config, self.batches, self.length = config, batches, length
+        self.config, self.batches, self.length, self.team = config, batches, length, team or Team()
+        self.device = torch.device(config.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.model = CharRNN(model_config)
+            self.model = CharRNN(model_config).to(self.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
-        self.generator = torch.Generator().manual_seed(config.seed)
-        self.state = zero_state(model_config, config.batch_size)
-        self.step_count = 0
-        self.num_chars = 0
-        self.elapsed_s = 0.0
+        self.optimizer = make_optimizer(config, self.model)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        autocast = config.precision == "bf16"
+        forward = DropoutForward(self.model, dropout_rates(config), self.generator, autocast=autocast)
+        self._forward = self.team.wrap(forward)
+        self.state = self._zero_state()
+        self.progress = Progress()
+        self.norms = Norms(0.0, 0.0)
 
     @property
     def fraction(self) -> float:
         """The share of the run that is done."""
-        return self.length.fraction(step=self.step_count, elapsed_s=self.elapsed_s)
+        return self.length.fraction(step=self.progress.step_count, elapsed_s=self.progress.elapsed_s)
 
     @property
     def epoch(self) -> float:
-        return self.num_chars / self.batches.num_chars_per_epoch
+        return self.progress.num_chars / self.batches.num_chars_per_epoch
 
     @property
     def learning_rate(self) -> float:
@@ -62,26 +80,36 @@ class Trainer:
             TrainingDiverged: the loss or a gradient is not finite; the weights are left as they were.
         """
         batch = self.batches.next_batch()
-        state = carry(self.state, batch.keep, batch.inputs.shape[1])
-        autocast = self.config.precision == "bf16"
-        logits, state = forward_with_dropout(
-            self.model, batch.inputs, state, self.generator, autocast=autocast
-        )
-        loss = functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._backward(batch, batch.inputs.shape[1])
         self._update(loss)
-        self.state = tuple(part.detach() for part in state)
-        self.step_count += 1
-        self.num_chars += batch.num_chars
-        return loss.item()
+        self.progress.step_count += 1
+        self.progress.num_chars += batch.num_chars
+        return loss
 
-    def _update(self, loss: Tensor) -> None:
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
+    def _backward(self, batch: Batch, num_columns: int) -> float:
+        """Gradients of the mean loss over the whole batch, of which this process reads its columns."""
+        columns, idle = self.team.columns(num_columns), self.team.idle(num_columns)
+        inputs, targets, keep = (
+            part[..., columns].to(self.device) for part in (batch.inputs, batch.targets, batch.keep)
+        )
+        state = carry(self.state, keep, inputs.shape[1])
+        logits, state = self._forward(inputs, state, columns, num_columns)
+        targets = torch.full_like(targets, IGNORED) if idle else targets
+        nats = functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        mean = nats / batch.num_chars
+        self.optimizer.zero_grad()
+        (mean * self.team.size).backward()  # type: ignore[no-untyped-call]  # the team averages
+        self.state = tuple(part.detach() for part in state)
+        return self.team.total(mean.detach()).item()
+
+    def _update(self, loss: float) -> None:
+        self.norms = clip_gradients(self.model, self.config)
+        if not math.isfinite(loss) or not math.isfinite(self.norms.before):
             raise TrainingDiverged(
-                f"training diverged at step {self.step_count}: loss {loss.item():.4g}, "
-                f"gradient norm {norm.item():.4g}; try a lower --learning-rate or --clip-norm"
+                f"training diverged at step {self.progress.step_count}: loss {loss:.4g}, "
+                f"gradient norm {self.norms.before:.4g}; try a lower --learning-rate or --clip-norm"
             )
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
@@ -91,22 +119,30 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         """Exponential moving average with a ramp, so that the first steps are soon forgotten."""
-        decay = min(self.config.average_decay, (1 + self.step_count) / (10 + self.step_count))
+        count = self.progress.step_count
+        decay = min(self.config.average_decay, (1 + count) / (10 + count))
         for mean, weight in zip(self.average.parameters(), self.model.parameters(), strict=True):
             mean.lerp_(weight, 1 - decay)
 
+    def _zero_state(self) -> State:
+        columns = self.team.columns(self.config.batch_size)
+        return zero_state(self.model.config, columns.stop - columns.start, self.device)
+
+    def _carried(self) -> State:
+        """The state the next window starts from; lines start from nothing, and have any number of columns."""
+        zeros = self._zero_state()
+        return self.state if self.state[0].shape == zeros[0].shape else zeros
+
     def state_dict(self) -> dict[str, Any]:
-        """Plain tensors and values: all that the next step depends on."""
+        """Plain tensors and values: all that the next step depends on. Every process of a team calls it."""
         return {
             "weights": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
-            "state": list(self.state),
+            "state": [self.team.whole(part, self.config.batch_size) for part in self._carried()],
             "batches": self.batches.state_dict(),
-            "step_count": self.step_count,
-            "num_chars": self.num_chars,
-            "elapsed_s": self.elapsed_s,
+            "progress": [self.progress.step_count, self.progress.num_chars, self.progress.elapsed_s],
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -114,20 +150,14 @@ class Trainer:
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.generator.set_state(saved["generator"])
-        self.state = tuple(saved["state"])
+        columns = self.team.columns(self.config.batch_size)
+        self.state = tuple(part[:, columns].to(self.device) for part in saved["state"])
         self.batches.load_state_dict(saved["batches"])
-        self.step_count, self.num_chars = saved["step_count"], saved["num_chars"]
-        self.elapsed_s = saved["elapsed_s"]
-
-
-def zero_state(config: ModelConfig, batch_size: int) -> State:
-    """The state before anything is read: float32 [num_layers, batch, hidden_size], twice for LSTM."""
-    parts = 2 if config.cell == "lstm" else 1
-    return tuple(torch.zeros(config.num_layers, batch_size, config.hidden_size) for _ in range(parts))
+        self.progress = Progress(*saved["progress"])
 
 
 def carry(state: State, keep: Tensor, batch_size: int) -> State:
     """The state with the rows that start afresh set to zero; all rows when the batch size changes."""
     if state[0].shape[1] != batch_size:
-        return tuple(torch.zeros(len(part), batch_size, part.shape[2]) for part in state)
+        return tuple(part.new_zeros(len(part), batch_size, part.shape[2]) for part in state)
     return tuple(torch.where(keep[None, :, None], part, 0.0) for part in state)

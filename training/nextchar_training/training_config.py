@@ -7,13 +7,16 @@ from nextchar.modelfile import Cell
 from nextchar_training.split import Normalization, Unit, Unknown
 
 TrainingPrecision = Literal["bf16", "float32"]
+OptimizerKind = Literal["adamw", "sgd"]
+Schedule = Literal["cosine", "linear", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """One run. Exactly one of `epochs`, `steps`, `max_minutes` is its length.
 
-    `heldout` is a share of the text, `development` a share of the rest; `warmup` a share of the run.
+    `heldout` is a share of the text, `development` a share of the rest; `warmup` a share of the run. A
+    clip, average or patience of 0 is none. A rate of dropout that is None is its share of `dropout`.
     """
 
     corpus: str
@@ -29,19 +32,31 @@ class TrainingConfig:
     hidden_size: int = 512
     num_layers: int = 2
     dropout: float = 0.2
+    input_dropout: float | None = None
+    layer_dropout: float | None = None
+    output_dropout: float | None = None
+    weight_dropout: float | None = None
+    input_noise: float = 0.0
     batch_size: int = 32
     window: int = 128
     epochs: float | None = None
     steps: int | None = None
     max_minutes: float | None = None
+    optimizer: OptimizerKind = "adamw"
     learning_rate: float = 3e-3
+    momentum: float = 0.9  # of SGD
     weight_decay: float = 0.01
+    schedule: Schedule = "cosine"
     warmup: float = 0.02
     clip_norm: float = 1.0
+    clip_value: float = 0.0
     average_decay: float = 0.999
     seed: int = 0
     precision: TrainingPrecision = "float32"
+    device: str = "cpu"
     num_threads: int = 1
+    softmax_temperature: float | None = None  # None: fitted on the development part
+    patience: int = 0  # evaluations without progress, after which the run ends
     evaluations: int = 20  # of the development part, spread evenly over the run
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,12 +10,10 @@ from nextchar_training.model import CharRNN
 
 Array = NDArray[np.float32]
 
-NUM_GATES: dict[Cell, int] = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
-
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """One recurrent layer, in PyTorch's gate order (LSTM: i f g o; GRU: r z n).
+    """One recurrent layer, in PyTorch's gate order (LSTM i f g o, coupled LSTM f g o, GRU r z n).
 
     `input` [gates·hidden, in], `recurrent` [gates·hidden, hidden], both biases [gates·hidden].
     """
@@ -43,13 +41,15 @@ class Weights:
 
 def read_weights(model: CharRNN) -> Weights:
     """Copies of the model's parameters as float32 arrays."""
-    state = {name: np.array(value.detach().float().numpy()) for name, value in model.state_dict().items()}
+    state = {
+        name: np.array(value.detach().float().cpu().numpy()) for name, value in model.state_dict().items()
+    }
     layers = tuple(
         LayerWeights(
-            input=state[f"rnn.weight_ih_l{layer}"],
-            recurrent=state[f"rnn.weight_hh_l{layer}"],
-            input_bias=state[f"rnn.bias_ih_l{layer}"],
-            recurrent_bias=state[f"rnn.bias_hh_l{layer}"],
+            input=state[f"layers.{layer}.input"],
+            recurrent=state[f"layers.{layer}.recurrent"],
+            input_bias=state[f"layers.{layer}.input_bias"],
+            recurrent_bias=state[f"layers.{layer}.recurrent_bias"],
         )
         for layer in range(model.config.num_layers)
     )

@@ -1,0 +1,53 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.corpus import Corpus
+from nextchar_training.development import Development, calibrated
+from nextchar_training.evaluation import mean_loss
+from nextchar_training.model import CharRNN, ModelConfig
+from nextchar_training.split import Unit, split_corpus
+
+
+def _network(vocabulary: Vocabulary) -> CharRNN:
+    torch.manual_seed(0)
+    return CharRNN(ModelConfig("gru", vocabulary.num_inputs, vocabulary.num_outputs, 4, 8, 1)).eval()
+
+
+def _development(unit: Unit) -> tuple[Development, CharRNN]:
+    text = "".join(f"{'ab' * (k % 7)}{'c' * (k % 3)}\n" for k in range(400))
+    corpus = Corpus("x", (text,), "", "")
+    split = split_corpus(corpus, unit=unit, heldout=0.1, development=0.3, normalization="none", window=8)
+    vocabulary = Vocabulary(("a", "b", "c") if unit == "line" else ("\n", "a", "b", "c"), unit=unit)
+    return Development(split, vocabulary), _network(vocabulary)
+
+
+def _frequencies(model: CharRNN, unit: Unit) -> CharRNN:
+    """A network that says how often each symbol comes, whatever it has read."""
+    counts = {"text": [400, 1198, 1198, 399, 1], "line": [1198, 1198, 399, 1, 400]}[unit]
+    with torch.no_grad():
+        model.output.weight.zero_()
+        model.output.bias.copy_(torch.tensor(counts).log())
+    return model
+
+
+@pytest.mark.parametrize("unit", ["text", "line"])
+@pytest.mark.parametrize("factor", [0.7, 1.0, 1.7])
+def test_the_temperature_found_undoes_the_one_that_was_built_in(unit: Unit, factor: float) -> None:
+    development, model = _development(unit)
+    distorted = calibrated(_frequencies(model, unit), 1 / factor)
+    assert development.best_temperature(distorted) == pytest.approx(factor, rel=0.1)
+
+
+def test_a_calibrated_network_loses_less_than_an_overconfident_one() -> None:
+    development, model = _development("text")
+    sure = calibrated(_frequencies(model, "text"), 0.6)
+    before = development.loss(sure)
+    assert development.loss(calibrated(sure, development.best_temperature(sure))) < before - 0.03
+
+
+def test_the_mean_loss_is_over_symbols_not_over_pieces() -> None:
+    logits, wanted = torch.randn(7, 3), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    pieces = [(logits[:2], wanted[:2]), (logits[2:], wanted[2:])]
+    assert mean_loss(pieces, 2.0) == pytest.approx(functional.cross_entropy(logits / 2, wanted).item())

@@ -47,9 +47,10 @@ clean:
 
 # torch apart and last: which of its builds is right depends on the machine, so no hash is written down; what
 # it needs is in train.txt and already there.
-.venv/.dev: .venv/.serve requirements/torch.txt requirements/train.txt requirements/dev.txt
+.venv/.dev: .venv/.serve requirements/torch.txt requirements/train.txt requirements/dev.txt requirements/domains.txt
 	@echo "installing what training, checks and tests need into .venv"
 	@$(INSTALL) --require-hashes -r requirements/train.txt -r requirements/dev.txt
+	@$(INSTALL) --require-hashes --no-deps -r requirements/domains.txt
 	@$(INSTALL) -r requirements/torch.txt
 	@touch $@
 

@@ -25,7 +25,7 @@ class Kenlm:
     def __init__(self, vocabulary: Vocabulary, strings: list[str], folder: Path) -> None:
         self._arpa, self._strings = folder / "ngram.arpa", folder / "strings.txt"
         self._strings.write_text("\n".join(strings) + "\n")
-        ids = vocabulary.encode(load_corpus("shakespeare").text)
+        ids = vocabulary.encode(str(load_corpus("shakespeare").text))
         model = KneserNey.fit(ids, order=_ORDER, num_symbols=vocabulary.num_outputs)
         with self._arpa.open("w", encoding="utf-8") as file:
             write_arpa(model, vocabulary, file)

@@ -58,7 +58,11 @@ class TinyModel:
             "cell": self.cell,
             "precision": self.precision,
             "vocabulary": VocabularyCard(
-                characters=list(v.characters), unit=v.unit, unknown=v.unknown, normalization=v.normalization
+                characters=list(v.characters),
+                unit=v.unit,
+                unknown=v.unknown,
+                normalization=v.normalization,
+                symbols=v.symbols,
             ),
             "states": step_states(self.cell, self.num_layers),
             "provenance": {"corpus": "none", "command": "tests"},
@@ -94,6 +98,9 @@ class TinyModel:
 TEXT = TinyModel()
 LINES = TinyModel("gru", seed=1, vocabulary=Vocabulary(tuple(CHARACTERS[1:]), unit="line"))
 REFUSING = TinyModel("rnn_tanh", seed=2, vocabulary=Vocabulary(tuple(CHARACTERS), unknown="refuse"))
+BYTES = TinyModel(
+    "gru", seed=3, vocabulary=Vocabulary(tuple(map(chr, range(256))), unknown="refuse", symbols="bytes")
+)
 
 
 def write_models(folder: Path, models: dict[str, TinyModel], *, version: int = 1) -> Path:

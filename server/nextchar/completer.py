@@ -110,8 +110,9 @@ def _symbol_id(model: Model, key: str) -> int:
     """Digits are an id, as OpenAI's clients send them; anything else is a character."""
     vocabulary = model.graph.vocabulary
     if not (key.isascii() and key.isdecimal()):
-        if key in vocabulary.characters:
-            return vocabulary.characters.index(key)
+        normal = vocabulary.normalize(key)
+        if normal in vocabulary.characters:
+            return vocabulary.characters.index(normal)
     elif len(key) <= _MAX_ID_DIGITS and int(key) < vocabulary.num_outputs:
         return int(key)
     raise InvalidRequest(

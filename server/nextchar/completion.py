@@ -1,8 +1,10 @@
 """From a lane's deliveries to the pieces of a completion: text, log-probabilities, what is held back."""
 
+from itertools import accumulate
+
 from nextchar.lane import Delivery, Finish
 from nextchar.schemas import Choice, Logprobs
-from nextchar.vocabulary import Vocabulary
+from nextchar.vocabulary import TextDecoder, Vocabulary
 
 
 class CompletionText:
@@ -22,6 +24,7 @@ class CompletionText:
         self._num_skipped = 0 if echo else len(prompt)
         self._num_seen = 0
         self._offset = 0
+        self._decoder = TextDecoder(vocabulary)
         self._tokens: list[str] = []
         self._logprobs: list[float] = []
         self._tops: list[dict[str, float]] = []
@@ -41,7 +44,7 @@ class CompletionText:
             if position < self._num_skipped:
                 continue
             given = position < len(self._prompt)
-            self._tokens.append(self._prompt[position] if given else self._vocabulary.decode([symbol_id]))
+            self._tokens.append(self._prompt[position] if given else self._vocabulary.character(symbol_id))
             self._logprobs.append(float(delivery.logprobs[k]))
             if delivery.top_ids is not None and delivery.top_logprobs is not None:
                 self._tops.append(self._top(delivery.top_ids[k].tolist(), delivery.top_logprobs[k].tolist()))
@@ -68,11 +71,13 @@ class CompletionText:
     def _release(self, count: int, finish: Finish | None) -> Choice:
         tokens, logprobs, tops = self._tokens[:count], self._logprobs[:count], self._tops[:count]
         del self._tokens[:count], self._logprobs[:count], self._tops[:count]
-        text = "".join(tokens)
+        parts = [self._decoder.decode(token) for token in tokens]
+        text = "".join(parts) + self._decoder.decode("", final=finish is not None)
         detail = None
         if self._num_top is not None:
-            offsets = [self._offset + k for k in range(len(tokens))]
-            detail = Logprobs(tokens=tokens, token_logprobs=logprobs, top_logprobs=tops, text_offset=offsets)
+            ends = list(accumulate(map(len, parts), initial=self._offset))
+            shown = [self._vocabulary.shown(token) for token in tokens]
+            detail = Logprobs(tokens=shown, token_logprobs=logprobs, top_logprobs=tops, text_offset=ends[:-1])
         self._offset += len(text)
         return Choice(text=text, finish_reason=finish.value if finish else None, logprobs=detail)
 

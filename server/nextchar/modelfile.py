@@ -49,6 +49,7 @@ class VocabularyCard(_Part):
     unit: Literal["text", "line"]
     unknown: Literal["symbol", "refuse"]
     normalization: Literal["none", "NFC"]
+    symbols: Literal["characters", "bytes"] = "characters"
 
 
 class Golden(_Part):
@@ -101,7 +102,7 @@ class Card(_Part):
 
     def make_vocabulary(self) -> Vocabulary:
         v = self.vocabulary
-        return Vocabulary(tuple(v.characters), v.unit, v.unknown, v.normalization)
+        return Vocabulary(tuple(v.characters), v.unit, v.unknown, v.normalization, v.symbols)
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), ensure_ascii=True, separators=(",", ":"))

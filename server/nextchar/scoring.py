@@ -95,7 +95,7 @@ def char_scores(text: str, ids: Ids, logprobs: Doubles, vocabulary: Vocabulary) 
     """One entry a character of the normalised text, then one for the end symbol if it was scored."""
     return [
         CharScore(
-            char=text[k] if k < len(text) else None,
+            char=vocabulary.shown(text[k]) if k < len(text) else None,
             offset=k,
             logprob=float(logprobs[k]),
             special=None if k < len(text) else vocabulary.special(int(ids[k])),
@@ -109,7 +109,7 @@ def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -
     order = np.argsort(-distribution, kind="stable")[:top]
     return [
         NextChar(
-            char=None if vocabulary.special(i) else vocabulary.symbol(i),
+            char=None if vocabulary.special(i) else vocabulary.label(i),
             id=i,
             logprob=float(distribution[i]),
             probability=math.exp(distribution[i]),

@@ -9,8 +9,13 @@ Ids run over the characters in order, then the special symbols the policies ask 
 
 `begin` is read and never predicted, so a model has `num_inputs` input ids and `num_outputs` =
 `num_inputs - 1` output ids, and a distribution is a row of `num_outputs` numbers that sums to 1.
+
+A vocabulary of bytes has the 256 of them in place of characters. Inside, a byte is the character with
+its number (U+0000 to U+00FF), so that the rest of the program knows one kind of text; `normalize` makes
+it from a client's text and `TextDecoder` turns it back.
 """
 
+import codecs
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +28,7 @@ from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
 
+_BYTES = tuple(map(chr, range(256)))
 _MISSING = -1  # in the code-point table: not in the vocabulary
 
 
@@ -34,8 +40,11 @@ class Vocabulary:
     unit: Literal["text", "line"] = "text"
     unknown: Literal["symbol", "refuse"] = "symbol"
     normalization: Literal["none", "NFC"] = "none"
+    symbols: Literal["characters", "bytes"] = "characters"
 
     def __post_init__(self) -> None:
+        if self.symbols == "bytes" and (self.characters != _BYTES or self.unknown != "refuse"):
+            raise ValueError("a vocabulary of bytes has all 256 of them, and none is unknown")
         if not self.characters:
             raise ValueError("a vocabulary needs at least one character")
         if any(len(c) != 1 for c in self.characters):
@@ -75,7 +84,9 @@ class Vocabulary:
         return table
 
     def normalize(self, text: str) -> str:
-        """The text in the Unicode form the model was trained on."""
+        """The text in the Unicode form the model was trained on; its bytes, for a vocabulary of bytes."""
+        if self.symbols == "bytes":
+            return text.encode("utf-8", "surrogatepass").decode("latin-1")
         return text if self.normalization == "none" else unicodedata.normalize(self.normalization, text)
 
     def encode(self, text: str) -> Ids:
@@ -101,7 +112,16 @@ class Vocabulary:
         if not normal:
             return np.empty(0, dtype=np.int64)
         # surrogatepass: a lone surrogate is refused at the doors; here it is one more unknown character.
-        code_points = np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        return self.encode_code_points(
+            np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        )
+
+    def encode_code_points(self, code_points: NDArray[np.uint32]) -> Ids:
+        """Ids of characters in their normal form, given as code points.
+
+        Raises:
+            KeyError: as `encode`.
+        """
         table = self._by_code_point
         inside = code_points < len(table)
         ids = np.full(len(code_points), _MISSING, dtype=np.int64)
@@ -109,19 +129,24 @@ class Vocabulary:
         missing = ids == _MISSING
         if missing.any():
             if self.unknown_id is None:
-                raise KeyError(normal[int(missing.argmax())])
+                raise KeyError(chr(code_points[int(missing.argmax())]))
             ids[missing] = self.unknown_id
         return ids
 
     def decode(self, ids: Ids | list[int]) -> str:
         """Text of character ids; unknown is U+FFFD, begin and end are nothing."""
-        return "".join(self.symbol(int(i)) or "" for i in ids)
+        return TextDecoder(self).decode("".join(map(self.character, map(int, ids))), final=True)
 
-    def symbol(self, symbol_id: int) -> str | None:
-        """The character of an id; U+FFFD for unknown, None for begin and end."""
+    def character(self, symbol_id: int) -> str:
+        """The character of an id, in normal form; U+FFFD for unknown, nothing for begin and end."""
         if symbol_id < len(self.characters):
             return self.characters[symbol_id]
-        return "\N{REPLACEMENT CHARACTER}" if symbol_id == self.unknown_id else None
+        return "\N{REPLACEMENT CHARACTER}" if symbol_id == self.unknown_id else ""
+
+    def shown(self, character: str) -> str:
+        """A character in normal form as a client sees it: a byte beyond ASCII is `bytes:\\xe9`."""
+        raw = self.symbols == "bytes" and not character.isascii()
+        return f"bytes:\\x{ord(character):02x}" if raw else character
 
     def special(self, symbol_id: int) -> str | None:
         """ "unknown" or "end" for those symbols, None for a character."""
@@ -132,4 +157,16 @@ class Vocabulary:
     def label(self, symbol_id: int) -> str:
         """A text for every symbol, for tables keyed by text: the character, or `<|unknown|>`, `<|end|>`."""
         special = self.special(symbol_id)
-        return f"<|{special}|>" if special else self.characters[symbol_id]
+        return f"<|{special}|>" if special else self.shown(self.characters[symbol_id])
+
+
+class TextDecoder:
+    """From text in normal form, piece by piece, to text for a client."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        bytewise = vocabulary.symbols == "bytes"
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace") if bytewise else None
+
+    def decode(self, piece: str, *, final: bool = False) -> str:
+        """What is whole so far; of bytes, the start of a character waits for its rest until `final`."""
+        return piece if self._utf8 is None else self._utf8.decode(piece.encode("latin-1"), final)

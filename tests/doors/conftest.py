@@ -1,13 +1,13 @@
-"""One real server with three tiny models, shared by the tests that leave it as it was."""
+"""One real server with four tiny models, shared by the tests that leave it as it was."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from live_server import LiveServer, live_server
-from tiny_models import LINES, REFUSING, TEXT, write_models
+from tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
 
-MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING}
+MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "bytes": BYTES}
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,9 @@ def test_without_a_seed_texts_differ(server: LiveServer) -> None:
         {"prompt": "a\0\N{SNOWMAN}b", "echo": True},
         {"stop": "e"},
         {"model": "lines", "max_tokens": 2000},
+        {"model": "bytes", "prompt": "né €", "echo": True, "logprobs": 1},
+        {"model": "bytes", "max_tokens": 500, "temperature": 2},
+        {"model": "bytes", "max_tokens": 500, "stop": "é", "logit_bias": {"195": 5, "169": 5}},
     ],
 )
 def test_a_stream_joins_to_the_whole(server: LiveServer, fields: dict) -> None:

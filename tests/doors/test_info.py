@@ -20,7 +20,7 @@ def test_the_version_is_the_packages(server: LiveServer) -> None:
 def test_models_are_listed(server: LiveServer) -> None:
     listed = httpx.get(server.url + "/v1/models").json()
     assert listed["object"] == "list"
-    assert {m["id"] for m in listed["data"]} == {"tiny", "lines", "refusing"}
+    assert {m["id"] for m in listed["data"]} == {"tiny", "lines", "refusing", "bytes"}
     one = httpx.get(server.url + "/v1/models/tiny").json()
     assert (one["cell"], one["precision"], one["version"], one["ready"]) == ("lstm", "int8", "1", True)
     assert one["card"]["vocabulary"]["unit"] == "text"

@@ -84,8 +84,8 @@ def test_characters_are_counted_by_kind(used: LiveServer, kind: str, count: int)
         ("nextchar_time_to_first_char_seconds_count", 2),
         ("nextchar_score_bits_per_char_count", 3),
         ("nextchar_request_size_chars_sum", (5 + 2 + 2) + 3 + 2 + 2 + 3 + 0),
-        ("nextchar_model_ready", 3),
-        ("nextchar_model_info", 3),
+        ("nextchar_model_ready", 4),
+        ("nextchar_model_info", 4),
     ],
 )
 def test_other_counts(used: LiveServer, name: str, value: float) -> None:

@@ -1,8 +1,11 @@
+from itertools import pairwise
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.vocabulary import TextDecoder, Vocabulary
 
 ABC = Vocabulary(("a", "b", "c"))
 
@@ -49,3 +52,38 @@ def test_special_symbols_have_no_character_but_a_label() -> None:
 def test_a_vocabulary_is_distinct_single_characters(characters: tuple[str, ...]) -> None:
     with pytest.raises(ValueError):
         Vocabulary(characters)
+
+
+BYTES = Vocabulary(tuple(map(chr, range(256))), unknown="refuse", symbols="bytes")
+
+
+@given(st.text())
+def test_bytes_are_the_utf8_of_any_text(text: str) -> None:
+    ids = BYTES.encode(text)
+    assert ids.tolist() == list(text.encode("utf-8", "surrogatepass"))
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_decoding_bytes_undoes_encoding(text: str) -> None:
+    assert BYTES.decode(BYTES.encode(text)) == text
+
+
+@given(st.binary(), st.lists(st.integers(0, 40), max_size=5))
+def test_decoded_in_pieces_is_decoded_whole(content: bytes, cuts: list[int]) -> None:
+    decoder, edges = TextDecoder(BYTES), [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    parts = [decoder.decode(content[a:b].decode("latin-1")) for a, b in pairwise(edges)]
+    assert "".join(parts) + decoder.decode("", final=True) == content.decode("utf-8", "replace")
+
+
+def test_a_byte_beyond_ascii_is_shown_by_its_number() -> None:
+    assert [BYTES.label(ord(character)) for character in "a\né"] == ["a", "\n", r"bytes:\xe9"]
+
+
+@pytest.mark.parametrize(
+    ("characters", "unknown"), [(("a", "b"), "refuse"), (tuple(map(chr, range(256))), "symbol")]
+)
+def test_a_vocabulary_of_bytes_has_all_of_them(
+    characters: tuple[str, ...], unknown: Literal["symbol", "refuse"]
+) -> None:
+    with pytest.raises(ValueError, match="all 256"):
+        Vocabulary(characters, unknown=unknown, symbols="bytes")

@@ -7,7 +7,8 @@ from nextchar_training.corpus import Corpus
 from nextchar_training.development import Development, calibrated
 from nextchar_training.evaluation import mean_loss
 from nextchar_training.model import CharRNN, ModelConfig
-from nextchar_training.split import Unit, split_corpus
+from nextchar_training.split import split_corpus
+from nextchar_training.text import Text, Unit
 
 
 def _network(vocabulary: Vocabulary) -> CharRNN:
@@ -17,8 +18,8 @@ def _network(vocabulary: Vocabulary) -> CharRNN:
 
 def _development(unit: Unit) -> tuple[Development, CharRNN]:
     text = "".join(f"{'ab' * (k % 7)}{'c' * (k % 3)}\n" for k in range(400))
-    corpus = Corpus("x", (text,), "", "")
-    split = split_corpus(corpus, unit=unit, heldout=0.1, development=0.3, normalization="none", window=8)
+    corpus = Corpus("x", Text.of(text), (0,), "", "", "")
+    split = split_corpus(corpus, unit=unit, heldout=0.1, development=0.3, window=8)
     vocabulary = Vocabulary(("a", "b", "c") if unit == "line" else ("\n", "a", "b", "c"), unit=unit)
     return Development(split, vocabulary), _network(vocabulary)
 

@@ -8,6 +8,7 @@ from nextchar_training import evaluation
 from nextchar_training.evaluation import line_loss, stream_loss, window_loss
 from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN, ModelConfig
+from nextchar_training.text import Text
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_each_window_starts_cold_and_predicts_all_but_the_first_character(model:
 
 def test_a_line_is_scored_from_begin_to_end(model: CharRNN) -> None:
     vocabulary = Vocabulary(tuple("abc"), unit="line")
-    lines = EncodedLines("abba\nc\nbcbcbcb", vocabulary)
+    lines = EncodedLines(Text.of("abba\nc\nbcbcbcb"), vocabulary)
     expected = np.concatenate(
         [
             _nats(model, np.array([5, 0, 1, 1, 0]), np.array([0, 1, 1, 0, 4])),

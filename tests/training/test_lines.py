@@ -6,6 +6,7 @@ from nextchar_training import line_batches
 from nextchar_training.batch import IGNORED, Batch
 from nextchar_training.line_batches import LineBatches
 from nextchar_training.lines import EncodedLines
+from nextchar_training.text import Text
 
 _VOCABULARY = Vocabulary(tuple("abc"), unit="line")  # a b c unknown end begin
 _UNKNOWN, _END, _BEGIN = 3, 4, 5
@@ -13,7 +14,9 @@ _TEXT = "\n".join("abc"[i % 3] * (1 + i % 7) + "b" * (i % 2) for i in range(100)
 
 
 def _batches(*, max_symbols: int = 40) -> LineBatches:
-    return LineBatches(EncodedLines(_TEXT, _VOCABULARY), unknown_id=_UNKNOWN, max_symbols=max_symbols, seed=1)
+    return LineBatches(
+        EncodedLines(Text.of(_TEXT), _VOCABULARY), unknown_id=_UNKNOWN, max_symbols=max_symbols, seed=1
+    )
 
 
 def _targets(batch: Batch) -> list[str]:
@@ -23,19 +26,19 @@ def _targets(batch: Batch) -> list[str]:
 
 
 def test_a_line_is_read_from_begin_and_predicted_to_its_end() -> None:
-    inputs, targets = EncodedLines("ab\nc", _VOCABULARY).matrices(np.array([0, 1]))
+    inputs, targets = EncodedLines(Text.of("ab\nc"), _VOCABULARY).matrices(np.array([0, 1]))
     assert inputs.T.tolist() == [[_BEGIN, 0, 1], [_BEGIN, 2, _END]]
     assert targets.T.tolist() == [[0, 1, _END], [2, _END, IGNORED]]
 
 
 def test_a_line_that_is_cut_has_no_end() -> None:
-    inputs, targets = EncodedLines("abcabc", _VOCABULARY).matrices(np.array([0]), max_chars=3)
+    inputs, targets = EncodedLines(Text.of("abcabc"), _VOCABULARY).matrices(np.array([0]), max_chars=3)
     assert inputs[:, 0].tolist() == [_BEGIN, 0, 1, 2]
     assert targets[:, 0].tolist() == [0, 1, 2, IGNORED]
 
 
 def test_the_sequence_holds_every_line_between_begin_and_end() -> None:
-    sequence = EncodedLines("ab\nc", _VOCABULARY).sequence()
+    sequence = EncodedLines(Text.of("ab\nc"), _VOCABULARY).sequence()
     assert sequence.tolist() == [_BEGIN, 0, 1, _END, _BEGIN, 2, _END]
 
 
@@ -67,7 +70,7 @@ def test_epochs_have_different_orders() -> None:
 
 
 def test_a_line_over_the_batch_size_is_cut_to_it() -> None:
-    lines = EncodedLines("a" * 500 + "\nb", _VOCABULARY)
+    lines = EncodedLines(Text.of("a" * 500 + "\nb"), _VOCABULARY)
     source = LineBatches(lines, unknown_id=None, max_symbols=20, seed=0)
     assert max(source.next_batch().inputs.numel() for _ in range(2)) == 20
 

@@ -104,13 +104,15 @@ def test_a_changed_text_is_refused(make_run: MakeRun, text_file: Path) -> None:
         Run.resume(run.directory)
 
 
-@pytest.mark.parametrize(("unit", "protocols"), [("text", 3), ("line", 2)])
-def test_the_report_has_the_network_beside_the_ngram(make_run: MakeRun, unit: str, protocols: int) -> None:
+@pytest.mark.parametrize(("unit", "num_figures"), [("text", 6), ("line", 5)])
+def test_the_report_has_the_network_beside_the_baselines(
+    make_run: MakeRun, unit: str, num_figures: int
+) -> None:
     run = make_run(unit=unit)
     _train(run)
     quality = run.finish()
-    assert len(quality) == protocols
-    assert {entry.name for entry in quality} == {"network", "kneser-ney-7"}
+    assert len(quality) == num_figures
+    assert {entry.name for entry in quality} == {"network", "kneser-ney-7", "zlib-9", "bzip2-9", "xz-9"}
     saved = load_trained(run.directory / FILE_NAME).quality
     assert saved == quality
 

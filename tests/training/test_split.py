@@ -1,35 +1,91 @@
-import unicodedata
-
 import pytest
 
 from nextchar_training.corpus import Corpus
 from nextchar_training.corpus_error import CorpusError
-from nextchar_training.split import Normalization, Split, Unit, build_vocabulary, split_corpus
+from nextchar_training.split import Split, SplitBy, given_split, split_corpus
+from nextchar_training.text import Text, Unit
 
 
-def _split(*documents: str, unit: Unit = "text", normalization: Normalization = "none") -> Split:
-    corpus = Corpus("test", documents, "none", "made up")
+def _corpus(*documents: str) -> Corpus:
+    starts = [sum(map(len, documents[:k])) for k in range(len(documents))]
+    return Corpus("test", Text.of("".join(documents)), tuple(starts), "", "none", "made up")
+
+
+def _split(
+    *documents: str,
+    unit: Unit = "text",
+    by: SplitBy = "position",
+    heldout: float = 0.1,
+    development: float = 0.1,
+) -> Split:
     return split_corpus(
-        corpus, unit=unit, heldout=0.1, development=0.1, normalization=normalization, window=16
+        _corpus(*documents), unit=unit, heldout=heldout, development=development, window=16, by=by
     )
+
+
+def _parts(split: Split) -> list[str]:
+    return [str(split.train), str(split.development), str(split.heldout)]
 
 
 def test_a_text_is_cut_by_position_and_nothing_is_lost() -> None:
     split = _split("ab" * 50, "cd" * 50)
-    assert [len(part) for part in (split.train, split.development, split.heldout)] == [162, 18, 20]
-    assert split.train + split.development + split.heldout == "ab" * 50 + "cd" * 50
+    assert [len(part) for part in _parts(split)] == [162, 18, 20]
+    assert "".join(_parts(split)) == "ab" * 50 + "cd" * 50
     assert split.document_starts == (0, 100)
     assert "162 + 18 + 20 characters" in split.description
+
+
+def test_parts_may_be_numbers_of_characters() -> None:
+    split = _split("ab" * 100, heldout=50, development=30)
+    assert [len(part) for part in _parts(split)] == [120, 30, 50]
 
 
 def test_lines_are_put_into_one_fixed_order_and_none_is_lost() -> None:
     lines = [f"line {i:03}" for i in range(200)]
     split = _split("\n".join(lines) + "\n\n", unit="line")
-    again = [*split.train.split("\n"), *split.development.split("\n"), *split.heldout.split("\n")]
+    again = [line for part in _parts(split) for line in part.split("\n")]
     assert sorted(again) == lines
     assert again != lines
     assert split == _split("\n".join(lines), unit="line")
     assert "162 + 18 + 20 lines" in split.description
+
+
+def test_whole_documents_are_held_out_and_none_is_lost() -> None:
+    documents = [chr(ord("a") + k) * 40 for k in range(20)]
+    split = _split(*documents, by="document", heldout=0.2)
+    found = [document for part in _parts(split) for document in map("".join, _forties(part))]
+    assert sorted(found) == documents
+    assert [len(part) // 40 for part in _parts(split)] == [15, 1, 4]
+    assert [str(split.train[start : start + 40]) for start in split.document_starts] == found[:15]
+    assert str(split.heldout) != "".join(documents[-4:])
+    assert "15+1+4 documents" in split.description
+
+
+def _forties(part: str) -> list[str]:
+    return [part[k : k + 40] for k in range(0, len(part), 40)]
+
+
+def test_one_document_cannot_be_held_out() -> None:
+    with pytest.raises(CorpusError, match="too short to split"):
+        _split("ab" * 100, by="document")
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [("text", ["one\n\ntwo\n", "three\n", "four\n"]), ("line", ["one\ntwo", "three", "four"])],
+)
+def test_given_parts_are_left_as_they_are(unit: Unit, expected: list[str]) -> None:
+    corpora = [_corpus(text) for text in ("one\n\ntwo\n", "three\n", "four\n")]
+    assert _parts(given_split(*corpora, unit=unit)) == expected
+    assert _parts(given_split(corpora[0], None, corpora[2], unit=unit)) == [expected[0], "", expected[2]]
+
+
+@pytest.mark.parametrize(("unit", "expected"), [("text", "one two th"), ("line", "a\nb\nc")])
+def test_what_comes_before_the_held_out_part(unit: Unit, expected: str) -> None:
+    parts = ["one ", "two th", "ree"] if unit == "text" else ["a\nb", "c", "d"]
+    split = given_split(*(_corpus(part) for part in parts), unit=unit)
+    assert str(split.before_heldout()) == expected
+    assert str(split.before_heldout(4)) == expected[-4:]
 
 
 def test_a_text_shorter_than_one_window_is_refused() -> None:
@@ -40,35 +96,3 @@ def test_a_text_shorter_than_one_window_is_refused() -> None:
 def test_one_line_cannot_be_split() -> None:
     with pytest.raises(CorpusError, match="too short to split"):
         _split("just one line", unit="line")
-
-
-def test_the_vocabulary_is_of_the_training_part_by_code_point_and_count() -> None:
-    split = _split("baQ\n" * 40 + "z" + "ba\n" * 40)
-    vocabulary = build_vocabulary(split, min_count=5, unknown="symbol", normalization="none")
-    assert vocabulary.characters == ("\n", "Q", "a", "b")  # z is rare
-    assert vocabulary.unknown_id == 4
-
-
-def test_the_newline_is_no_character_of_a_line() -> None:
-    split = _split("ab\nba\nbb\naa\n" * 10, unit="line")
-    vocabulary = build_vocabulary(split, min_count=1, unknown="symbol", normalization="none")
-    assert vocabulary.characters == ("a", "b")
-
-
-def test_refusing_keeps_rare_characters_and_says_which_one_is_only_held_out() -> None:
-    split = _split("ab" * 50 + "z" + "ab" * 50)
-    kept = build_vocabulary(split, min_count=5, unknown="refuse", normalization="none")
-    assert kept.characters == ("a", "b", "z")
-    with pytest.raises(CorpusError, match="'q' is in the development or held-out part"):
-        build_vocabulary(_split("ab" * 100 + "q"), min_count=5, unknown="refuse", normalization="none")
-
-
-def test_min_count_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(CorpusError, match="lower --min-count"):
-        build_vocabulary(_split("abcdefgh" * 10), min_count=99, unknown="symbol", normalization="none")
-
-
-def test_normalization_is_applied_before_the_cut() -> None:
-    decomposed = "cafe\u0301 " * 40
-    split = _split(decomposed, normalization="NFC")
-    assert split.train + split.development + split.heldout == unicodedata.normalize("NFC", decomposed)

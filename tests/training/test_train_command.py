@@ -32,6 +32,9 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: P
         ["network", "stream"],
         ["network", "window-256"],
         ["kneser-ney-7", "stream"],
+        ["zlib-9", "stream"],
+        ["bzip2-9", "stream"],
+        ["xz-9", "stream"],
     ]
     assert "the network LOSES to the 7-gram" in lines[-1]
 

@@ -10,11 +10,10 @@ import torch
 from nextchar.errors import ModelFileError
 from nextchar.modelfile import Quality
 from nextchar.vocabulary import Vocabulary
-from nextchar_training.corpus import load_corpus
-from nextchar_training.corpus_error import CorpusError
 from nextchar_training.development import calibrated
 from nextchar_training.model import CharRNN, ModelConfig
-from nextchar_training.split import Split, split_corpus
+from nextchar_training.sources import check_same, read_text
+from nextchar_training.split import Split
 from nextchar_training.training_config import TrainingConfig
 
 FORMAT = 2
@@ -81,22 +80,9 @@ def load_split(trained: Trained) -> Split:
     Raises:
         CorpusError: the text is gone or is not the one the run was made with.
     """
-    return split_for(trained.config, sha256=trained.provenance["corpus_sha256"])
-
-
-def split_for(config: TrainingConfig, *, sha256: str | None = None) -> Split:
-    """Load and cut the text of a run; with `sha256`, only if it is that text."""
-    corpus = load_corpus(config.corpus)
-    if sha256 is not None and corpus.sha256 != sha256:
-        raise CorpusError(f"the corpus {corpus.name!r} has changed since the run was started", param="corpus")
-    return split_corpus(
-        corpus,
-        unit=config.unit,
-        heldout=config.heldout,
-        development=config.development,
-        normalization=config.normalization,
-        window=config.window,
-    )
+    corpus, split = read_text(trained.config)
+    check_same(corpus, split, trained.provenance)
+    return split
 
 
 def vocabulary_to_dict(vocabulary: Vocabulary) -> dict[str, Any]:
@@ -105,8 +91,9 @@ def vocabulary_to_dict(vocabulary: Vocabulary) -> dict[str, Any]:
         "unit": vocabulary.unit,
         "unknown": vocabulary.unknown,
         "normalization": vocabulary.normalization,
+        "symbols": vocabulary.symbols,
     }
 
 
 def vocabulary_from_dict(saved: dict[str, Any]) -> Vocabulary:
-    return Vocabulary(tuple(saved["characters"]), saved["unit"], saved["unknown"], saved["normalization"])
+    return Vocabulary(**{**saved, "characters": tuple(saved["characters"])})

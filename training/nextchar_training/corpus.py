@@ -1,81 +1,81 @@
 """A text to train on, by name or by path, and where it comes from."""
 
-import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-from nextchar_training import shakespeare
 from nextchar_training.corpus_error import CorpusError
+from nextchar_training.corpus_files import find_files, read_pieces
+from nextchar_training.named_corpora import NAMED
+from nextchar_training.text import Normalization, Symbols, Text, TextBuilder
 
-NAMED = ("shakespeare",)
+# `spaced`: a space after every character, and `_` for the space itself, as Penn Treebank is handed round.
+Layout = Literal["plain", "spaced"]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as an ordered tuple of documents, with its provenance."""
+    """A text, where its documents start, and its provenance.
+
+    `sha256` is of the whole text in UTF-8 before it is normalised: what a recorded run is checked against.
+    """
 
     name: str
-    documents: tuple[str, ...]
+    text: Text
+    document_starts: tuple[int, ...]
+    sha256: str
     licence: str
     source: str
 
-    @cached_property
-    def text(self) -> str:
-        """All documents, one after the other."""
-        return "".join(self.documents)
 
-    @cached_property
-    def sha256(self) -> str:
-        """Digest of the whole text in UTF-8: what a recorded run is checked against."""
-        return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+def load_corpus(
+    name_or_path: str,
+    *,
+    symbols: Symbols = "characters",
+    normalization: Normalization = "none",
+    pattern: str = "*",
+    layout: Layout = "plain",
+) -> Corpus:
+    """The named corpus, or the text of a file, or of a folder's files that match a pattern.
 
-
-def load_corpus(name_or_path: str) -> Corpus:
-    """The named corpus, or the UTF-8 text file at a path as one document.
+    Every document of a named corpus, and every file, is a document.
 
     Raises:
         CorpusError: there is no such text, or it is not one that can be learned from.
     """
-    if name_or_path in NAMED:
-        plays = shakespeare.read_plays()
-        return _checked(Corpus("shakespeare", plays, shakespeare.LICENCE, shakespeare.SOURCE))
+    named = NAMED.get(name_or_path)
+    builder = TextBuilder(normalization, symbols)
+    if named is not None:
+        for document in named.read():
+            builder.begin_document()
+            builder.add(document if symbols == "characters" else document.encode().decode("latin-1"))
+        return _checked(name_or_path, builder, named.licence, named.source)
     path = Path(name_or_path)
-    return _checked(Corpus(path.stem, (_read_text(path),), "not stated", f"file {path.name}"))
+    for file in _files(path, pattern):
+        builder.begin_document()
+        for piece in read_pieces(file, symbols):
+            builder.add(piece if layout == "plain" else piece.replace(" ", "").replace("_", " "))
+    kind = "folder" if path.is_dir() else "file"
+    return _checked(path.stem, builder, "not stated", f"{kind} {path.name}")
 
 
-def _checked(corpus: Corpus) -> Corpus:
-    distinct = set(corpus.text) - {"\n"}
-    if not corpus.text.strip():
-        raise CorpusError(f"corpus {corpus.name!r} is empty", param="corpus")
+def _files(path: Path, pattern: str) -> list[Path]:
+    if not path.exists():
+        raise CorpusError(
+            f"no corpus named {str(path)!r} ({', '.join(NAMED)}) and no such file or folder", param="corpus"
+        )
+    return find_files(path, pattern)
+
+
+def _checked(name: str, builder: TextBuilder, licence: str, source: str) -> Corpus:
+    text, sha256 = builder.build()
+    seen = [chr(code) for code in text.counts().nonzero()[0]]
+    if not any(not character.isspace() for character in seen):
+        raise CorpusError(f"corpus {name!r} is empty", param="corpus")
+    distinct = [character for character in seen if character != "\n"]
     if len(distinct) < 2:
-        only = sorted(distinct)[0]
         raise CorpusError(
-            f"corpus {corpus.name!r} has a single distinct character, {only!r}: nothing to learn",
+            f"corpus {name!r} has a single distinct character, {distinct[0]!r}: nothing to learn",
             param="corpus",
         )
-    return corpus
-
-
-def _read_text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        known = ", ".join(NAMED)
-        raise CorpusError(
-            f"no corpus named {str(path)!r} ({known}) and no such file", param="corpus"
-        ) from None
-    except OSError as error:
-        raise CorpusError(f"cannot read {str(path)!r}: {error.strerror}", param="corpus") from None
-    if b"\0" in raw:
-        raise CorpusError(
-            f"{str(path)!r} is binary: it has NUL bytes; a corpus is UTF-8 text", param="corpus"
-        )
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{str(path)!r} is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start}",
-            param="corpus",
-        ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return Corpus(name, text, tuple(builder.document_starts), sha256, licence, source)

@@ -18,6 +18,8 @@ from nextchar_training.evaluation import (
 from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN
 from nextchar_training.split import Split
+from nextchar_training.symbols import encode
+from nextchar_training.text import Text
 
 MAX_CHARS = 100_000  # enough for a steady figure, few enough to be quick
 _WINDOW = 256
@@ -32,10 +34,11 @@ class Development:
         piece = split.development[:MAX_CHARS]
         self._cold: list[Matrices] = []
         if split.unit == "line":
-            whole = piece if len(piece) == len(split.development) else piece.rpartition("\n")[0]
-            self._warm = list(line_matrices(EncodedLines(whole or piece, vocabulary)))
+            text = str(piece)
+            whole = text if len(piece) == len(split.development) else text.rpartition("\n")[0]
+            self._warm = list(line_matrices(EncodedLines(Text.of(whole or text), vocabulary)))
             return
-        ids, before = vocabulary.encode(piece), vocabulary.encode(split.train[-WARM_CHARS:])
+        ids, before = encode(vocabulary, piece), encode(vocabulary, split.train[-WARM_CHARS:])
         self._warm = [stream_matrices(ids, before=before, begin_id=vocabulary.begin_id)]
         self._cold = [window_matrices(ids, _WINDOW)]
 

@@ -8,46 +8,48 @@ import click
 from nextchar.errors import InvalidRequest
 from nextchar.modelfile import Card, Quality
 from nextchar.runner import open_graph
-from nextchar_training.corpus import NAMED, load_corpus
-from nextchar_training.graph_evaluation import graph_quality
-from nextchar_training.split import split_corpus
-from nextchar_training.training_config import TrainingConfig
+from nextchar_training.corpus import load_corpus
+from nextchar_training.graph_evaluation import PROTOCOLS, graph_quality
+from nextchar_training.named_corpora import NAMED
+from nextchar_training.report import MAX_HELDOUT_CHARS
+from nextchar_training.split import Split, split_corpus
 
 
 @click.command(name="evaluate")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--corpus", metavar="NAME|FILE", help="Default: the named corpus the model was trained on.")
-@click.option("--heldout", type=click.FloatRange(0, 0.5, min_open=True), default=0.1, show_default=True)
-@click.option("--max-chars", type=click.IntRange(1), help="Only the first of the held-out characters.")
-def evaluate(file: Path, corpus: str | None, heldout: float, max_chars: int | None) -> None:
+@click.option("--corpus", metavar="NAME|PATH", help="Default: the named corpus the model was trained on.")
+@click.option("--heldout", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True)
+@click.option("--heldout-file", metavar="PATH", help="A text that is held out as a whole.")
+@click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help="Default: all of the model's unit.")
+@click.option("--max-chars", type=click.IntRange(1), default=MAX_HELDOUT_CHARS, show_default=True)
+def evaluate(file: Path, protocol: str | None, max_chars: int, **text: Any) -> None:
     """Nats and bits per character of FILE (model.onnx or a step graph) on the held-out part of a corpus."""
     graph = open_graph(file)
-    text = load_corpus(corpus or _trained_on(graph.card))
-    if corpus is None and text.sha256 != graph.card.provenance.get("corpus_sha256"):
-        raise InvalidRequest(f"the corpus {text.name!r} is not the one this model was trained on")
-    split = split_corpus(
-        text,
-        unit=graph.card.vocabulary.unit,
-        heldout=heldout,
-        development=_default("development"),
-        normalization=graph.card.vocabulary.normalization,
-        window=1,
-    )
-    click.echo(_line(graph_quality(graph, split, file.name, max_chars=max_chars)))
+    split, unit = _split(graph.card, **text), graph.card.vocabulary.unit
+    for name in [protocol] if protocol else [p for p, of in PROTOCOLS.items() if of == unit]:
+        if PROTOCOLS[name] != unit:
+            raise InvalidRequest(f"--protocol {name} is not for models of the unit {unit}", param="protocol")
+        click.echo(_line(graph_quality(graph, split, file.name, protocol=name, max_chars=max_chars)))
     click.echo("in the card:")
     for entry in graph.card.quality:
         click.echo(_line(entry))
 
 
+def _split(card: Card, corpus: str | None, heldout: float, heldout_file: str | None) -> Split:
+    name = heldout_file or corpus or _trained_on(card)
+    vocabulary = card.vocabulary
+    text = load_corpus(name, symbols=vocabulary.symbols, normalization=vocabulary.normalization)
+    if not heldout_file and not corpus and text.sha256 != card.provenance.get("corpus_sha256"):
+        raise InvalidRequest(f"the corpus {text.name!r} is not the one this model was trained on")
+    share = len(text.text) if heldout_file else heldout
+    return split_corpus(text, unit=vocabulary.unit, heldout=share, development=0, window=-1)
+
+
 def _trained_on(card: Card) -> str:
     name = str(card.provenance.get("corpus", ""))
-    if name not in NAMED:
+    if name not in NAMED or str(card.provenance.get("corpus_source")).startswith(("file ", "folder ")):
         raise InvalidRequest(f"this model was trained on a file ({name!r}): give --corpus", param="corpus")
     return name
-
-
-def _default(name: str) -> Any:
-    return TrainingConfig.__dataclass_fields__[name].default
 
 
 def _line(entry: Quality) -> str:

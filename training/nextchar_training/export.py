@@ -9,6 +9,7 @@ from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.golden import check_golden, score_strings
 from nextchar.modelfile import Card, Golden, Graph, Precision, Quality, VocabularyCard
 from nextchar.runner import ModelGraph, graph_from_bytes
+from nextchar.vocabulary import TextDecoder
 from nextchar_training.checkpoint import Trained
 from nextchar_training.graph_evaluation import graph_quality
 from nextchar_training.proof import Proof, prove
@@ -109,7 +110,11 @@ def _blank_card(trained: Trained) -> Card:
         cell=trained.model.config.cell,
         precision="float32",
         vocabulary=VocabularyCard(
-            characters=list(v.characters), unit=v.unit, unknown=v.unknown, normalization=v.normalization
+            characters=list(v.characters),
+            unit=v.unit,
+            unknown=v.unknown,
+            normalization=v.normalization,
+            symbols=v.symbols,
         ),
         states={"draft": "draft"},
         provenance=trained.provenance,
@@ -120,7 +125,8 @@ def _blank_card(trained: Trained) -> Card:
 
 def _golden_texts(graph: ModelGraph, split: Split) -> list[str]:
     """Our own short strings, where the vocabulary takes them, and the held-out part's first characters."""
-    first = split.heldout.replace("\n", " " if split.unit == "text" else "")[:_HELDOUT_GOLDEN_CHARS]
+    text = TextDecoder(graph.vocabulary).decode(str(split.heldout[:_HELDOUT_GOLDEN_CHARS]), final=True)
+    first = text.replace("\n", " " if split.unit == "text" else "")
     return [text for text in (*GOLDEN_TEXTS, first) if _encodes(graph.vocabulary.encode, text)]
 
 

@@ -1,4 +1,7 @@
-"""Held-out loss of an exported file, through the runtime that serves it; protocols as `evaluation`."""
+"""Held-out loss of an exported file, through the runtime that serves it; protocols as `evaluation`.
+
+Nothing here is shared with the training loop but the text and the protocols' tables of what is read.
+"""
 
 import math
 from collections.abc import Iterable
@@ -10,36 +13,58 @@ from nextchar.modelfile import Quality
 from nextchar.runner import ModelGraph, StepRunner, run_sequence
 from nextchar.sampler import log_softmax
 from nextchar_training.batch import IGNORED
-from nextchar_training.evaluation import WARM_CHARS, line_matrices, stream_matrices
+from nextchar_training.evaluation import (
+    WARM_CHARS,
+    Matrices,
+    line_matrices,
+    stream_matrices,
+    window_matrices,
+)
 from nextchar_training.lines import EncodedLines
+from nextchar_training.report import make_quality
 from nextchar_training.split import Split
+from nextchar_training.symbols import encode
+from nextchar_training.text import Unit
+
+PROTOCOLS: dict[str, Unit] = {"stream": "text", "window-256": "text", "line": "line"}
 
 Ids = NDArray[np.int64]
 
-_CHUNK = 256  # time steps of a sequence graph a call: bounds memory
+_CHUNK, _LANES_AT_ONCE = 256, 256  # of a sequence graph a call: bounds memory
 
 
-def graph_quality(graph: ModelGraph, split: Split, name: str, *, max_chars: int | None = None) -> Quality:
-    """The loss of a file on a held-out part, or on its first `max_chars` characters."""
+def graph_quality(
+    graph: ModelGraph, split: Split, name: str, *, protocol: str | None = None, max_chars: int | None = None
+) -> Quality:
+    """The loss of a file on a held-out part, or on its first `max_chars` characters.
+
+    The protocol is `stream`, or `line` for lines, if not given.
+    """
     vocabulary, heldout = graph.vocabulary, split.heldout[:max_chars]
     if split.unit == "line":
-        lines = EncodedLines(heldout, vocabulary)
-        protocol, matrices, count = "line", line_matrices(lines), lines.num_symbols
-    else:
-        ids = vocabulary.encode(heldout)
-        before = vocabulary.encode(split.before_heldout[-WARM_CHARS:])
-        parts = stream_matrices(ids, before=before, begin_id=vocabulary.begin_id)
-        protocol, matrices, count = "stream", iter([parts]), len(ids)
-    nats = graph_loss(graph, matrices) / count
-    return Quality(
-        name=name, protocol=protocol, nats_per_char=nats, bits_per_char=nats / math.log(2), num_chars=count
-    )
+        return _quality(graph, name, "line", list(line_matrices(EncodedLines(heldout, vocabulary))))
+    ids = encode(vocabulary, heldout)
+    if protocol == "window-256":
+        return _quality(graph, name, protocol, [window_matrices(ids, 256)])
+    before = encode(vocabulary, split.before_heldout(WARM_CHARS))
+    matrices = stream_matrices(ids, before=before, begin_id=vocabulary.begin_id)
+    return _quality(graph, name, "stream", [matrices])
 
 
-def graph_loss(graph: ModelGraph, matrices: Iterable[tuple[Ids, Ids]]) -> float:
+def _quality(graph: ModelGraph, name: str, protocol: str, groups: list[Matrices]) -> Quality:
+    count = sum(int((targets != IGNORED).sum()) for _, targets in groups)
+    return make_quality(name, protocol, graph_loss(graph, groups) / count, count)
+
+
+def graph_loss(graph: ModelGraph, groups: Iterable[Matrices]) -> float:
     """Summed nats of targets [time, lanes] given inputs [time, lanes], each group from zero states."""
     loss = _step_loss if graph.card.graph == "step" else _sequence_loss
-    return math.fsum(loss(graph, inputs, targets) for inputs, targets in matrices)
+    parts = (
+        loss(graph, inputs[:, first : first + _LANES_AT_ONCE], targets[:, first : first + _LANES_AT_ONCE])
+        for inputs, targets in groups
+        for first in range(0, inputs.shape[1], _LANES_AT_ONCE)
+    )
+    return math.fsum(parts)
 
 
 def _step_loss(graph: ModelGraph, inputs: Ids, targets: Ids) -> float:

@@ -1,28 +1,31 @@
 """Whole strings as training examples: begin x1 … xn is read, x1 … xn end is predicted."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.vocabulary import Vocabulary
 from nextchar_training.batch import IGNORED
+from nextchar_training.symbols import encode
+from nextchar_training.text import Text
 
 Ids = NDArray[np.int64]
+
+_NEWLINE = ord("\n")
 
 
 class EncodedLines:
     """The lines of a text as ids, without padding; `lengths` int64 [num_lines] in characters."""
 
-    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+    def __init__(self, text: Text, vocabulary: Vocabulary) -> None:
         assert vocabulary.end_id is not None, "only the unit line has lines"
         self.begin_id, self.end_id = vocabulary.begin_id, vocabulary.end_id
-        lines = text.split("\n")
-        self.lengths = np.array([len(line) for line in lines], dtype=np.int64)
+        edges = np.flatnonzero(text.code_points == _NEWLINE)
+        bounds = np.concatenate([[-1], edges, [len(text)]])
+        self.lengths = np.diff(bounds) - 1
         self._ends = np.cumsum(self.lengths)
-        # The text is in its normal form already; joined lines must not be composed across their edges.
-        self._ids = replace(vocabulary, normalization="none").encode("".join(lines))
+        self._ids = encode(vocabulary, Text(text.code_points[text.code_points != _NEWLINE]))
 
     @property
     def num_symbols(self) -> int:

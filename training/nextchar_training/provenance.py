@@ -1,5 +1,6 @@
 """Where a model comes from: facts for its card, and nothing about the machine it was made on."""
 
+import hashlib
 import subprocess
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: 
         "corpus_source": corpus.source,
         "licence": corpus.licence,
         "split": split.description,
+        "split_sha256": split_digest(split),
         "num_train_chars": len(split.train),
         "num_development_chars": len(split.development),
         "num_heldout_chars": len(split.heldout),
@@ -31,6 +33,16 @@ def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: 
         "precision": config.precision,
         "started": datetime.now(UTC).date().isoformat(),
     }
+
+
+def split_digest(split: Split) -> str:
+    """The SHA-256 of the three parts: two runs with the same one saw and kept out the same text."""
+    digest = hashlib.sha256()
+    for part in (split.train, split.development, split.heldout):
+        digest.update(len(part).to_bytes(8, "little"))
+        for chunk in part.chunks():
+            digest.update(chunk.tobytes())
+    return digest.hexdigest()
 
 
 def git_commit() -> str | None:

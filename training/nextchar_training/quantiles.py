@@ -12,12 +12,14 @@ from nextchar.golden import score_strings
 from nextchar.modelfile import Quantiles
 from nextchar.runner import ModelGraph
 from nextchar_training.split import Split
+from nextchar_training.text import Text
 
 LEVELS = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 LENGTHS = (4, 8, 16, 32, 64, 128)
 _NUM_STRINGS = 1000
 _MIN_STRINGS = 100
 _SEED = 0
+_MAX_CHARS = 10**6
 
 
 def score_quantiles(graph: ModelGraph, split: Split) -> list[Quantiles]:
@@ -30,17 +32,19 @@ def score_quantiles(graph: ModelGraph, split: Split) -> list[Quantiles]:
 
 
 def _bits(graph: ModelGraph, strings: list[str]) -> list[float]:
-    scores = score_strings(graph, [graph.vocabulary.encode(s) for s in strings])
+    scores = score_strings(
+        graph, [graph.vocabulary.encode_code_points(Text.of(s).code_points) for s in strings]
+    )
     bits = [-score / math.log(2) / len(s) for s, score in zip(strings, scores, strict=True)]
     return [round(float(value), 6) for value in np.quantile(bits, LEVELS)]
 
 
 def _strings(split: Split, length: int) -> list[str]:
     """Held-out strings of about a length: of running text, pieces that start where a word does."""
+    text = str(split.heldout[:_MAX_CHARS])
     if split.unit == "line":
-        found = [line for line in split.heldout.split("\n") if _nearest(len(line)) == length]
+        found = [line for line in text.split("\n") if _nearest(len(line)) == length]
     else:
-        text = split.heldout
         starts = [k for k in range(1, len(text) - length) if text[k - 1].isspace() and not text[k].isspace()]
         found = [text[start : start + length] for start in starts]
     order = np.random.default_rng(_SEED).permutation(len(found))[:_NUM_STRINGS]

@@ -1,38 +1,63 @@
-"""The held-out figures of a finished run, the network's beside the n-gram's."""
+"""The held-out figures of a finished run, the network's beside the baselines'."""
 
 import math
 
 from nextchar.modelfile import Quality
 from nextchar.vocabulary import Vocabulary
+from nextchar_training.compressors import compressed_nats
 from nextchar_training.evaluation import WARM_CHARS, line_loss, stream_loss, window_loss
 from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN
 from nextchar_training.ngram import KneserNey
 from nextchar_training.split import Split
+from nextchar_training.symbols import encode
 
 NETWORK, NGRAM = "network", "kneser-ney-7"
-_ORDER = 7
+ORDER = 7
+# Larger texts are not read whole: baselines are fitted on the last of what may be known, and the figures are
+# of the first of what is held out.
+MAX_BEFORE_CHARS, MAX_HELDOUT_CHARS = 20_000_000, 5_000_000
 
 
 def final_quality(split: Split, vocabulary: Vocabulary, model: CharRNN) -> list[Quality]:
-    """The held-out losses of the network under each protocol of its unit, and of the 7-gram.
-
-    The n-gram needs no development part and is fitted on all text before the held-out part.
-    """
+    """The held-out losses of the network under each protocol of its unit."""
+    heldout = split.heldout[:MAX_HELDOUT_CHARS]
     if split.unit == "line":
-        lines = EncodedLines(split.heldout, vocabulary)
-        return [
-            _quality(NETWORK, "line", line_loss(model, lines), lines.num_symbols),
-            _quality(NGRAM, "line", _line_ngram_loss(split, vocabulary, lines), lines.num_symbols),
-        ]
-    before, ids = vocabulary.encode(split.before_heldout), vocabulary.encode(split.heldout)
-    ngram = KneserNey.fit(before, order=_ORDER, num_symbols=vocabulary.num_outputs)
-    stream = stream_loss(model, ids, before=before[-WARM_CHARS:])
+        lines = EncodedLines(heldout, vocabulary)
+        return [make_quality(NETWORK, "line", line_loss(model, lines), lines.num_symbols)]
+    ids, before = encode(vocabulary, heldout), encode(vocabulary, split.before_heldout(WARM_CHARS))
     return [
-        _quality(NETWORK, "stream", stream, len(ids)),
-        _quality(NETWORK, "window-256", window_loss(model, ids), len(ids) - 1),
-        _quality(NGRAM, "stream", -float(ngram.logprobs(ids, before).mean()), len(ids)),
+        make_quality(NETWORK, "stream", stream_loss(model, ids, before=before), len(ids)),
+        make_quality(NETWORK, "window-256", window_loss(model, ids), len(ids) - 1),
     ]
+
+
+def baseline_quality(split: Split, vocabulary: Vocabulary) -> list[Quality]:
+    """The held-out losses of the 7-gram and the compressors, which need no development part.
+
+    They see all text before the held-out part, or the last of it.
+    """
+    heldout, before = split.heldout[:MAX_HELDOUT_CHARS], split.before_heldout(MAX_BEFORE_CHARS)
+    ngram = fit_ngram(split, vocabulary, order=ORDER)
+    if split.unit == "line":
+        lines = EncodedLines(heldout, vocabulary)
+        protocol, count = "line", lines.num_symbols
+        nats = -float(ngram.logprobs(lines.sequence()).sum())
+    else:
+        ids = encode(vocabulary, heldout)
+        protocol, count = "stream", len(ids)
+        nats = -float(ngram.logprobs(ids, encode(vocabulary, before[-ORDER:])).sum())
+    packed = compressed_nats(before, heldout, vocabulary.symbols)
+    return [make_quality(name, protocol, n / count, count) for name, n in {NGRAM: nats, **packed}.items()]
+
+
+def fit_ngram(split: Split, vocabulary: Vocabulary, *, order: int) -> KneserNey:
+    """The n-gram model of all that is not held out, or the last of it."""
+    before = split.before_heldout(MAX_BEFORE_CHARS)
+    if split.unit == "line":
+        ids, begin_id = EncodedLines(before, vocabulary).sequence(), vocabulary.begin_id
+        return KneserNey.fit(ids, order=order, num_symbols=vocabulary.num_outputs, begin_id=begin_id)
+    return KneserNey.fit(encode(vocabulary, before), order=order, num_symbols=vocabulary.num_outputs)
 
 
 def describe_quality(quality: list[Quality]) -> list[str]:
@@ -45,24 +70,17 @@ def describe_quality(quality: list[Quality]) -> list[str]:
     ngram = next((entry for entry in quality if entry.name == NGRAM), None)
     if ngram is None:
         return [*lines, "the run is not finished: there are no figures beside the n-gram's yet"]
-    network = next(e for e in quality if e.name == NETWORK and e.protocol == ngram.protocol)
+    network = next((e for e in quality if e.name == NETWORK and e.protocol == ngram.protocol), ngram)
     loss = network.nats_per_char - ngram.nats_per_char
     if loss > 0:
         lines.append(
-            f"the network LOSES to the {_ORDER}-gram by {loss:.4f} nats: train longer, or use the n-gram"
+            f"the network LOSES to the {ORDER}-gram by {loss:.4f} nats: train longer, or use the n-gram"
         )
     return lines
 
 
-def _line_ngram_loss(split: Split, vocabulary: Vocabulary, heldout: EncodedLines) -> float:
-    before = EncodedLines(f"{split.train}\n{split.development}", vocabulary)
-    ngram = KneserNey.fit(
-        before.sequence(), order=_ORDER, num_symbols=vocabulary.num_outputs, begin_id=vocabulary.begin_id
-    )
-    return -float(ngram.logprobs(heldout.sequence()).sum()) / heldout.num_symbols
-
-
-def _quality(name: str, protocol: str, nats: float, num_chars: int) -> Quality:
+def make_quality(name: str, protocol: str, nats: float, num_chars: int) -> Quality:
+    """A figure, in nats and in bits a character."""
     return Quality(
         name=name,
         protocol=protocol,

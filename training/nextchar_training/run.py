@@ -14,19 +14,17 @@ from nextchar_training.checkpoint import (
     FILE_NAME,
     load_checkpoint,
     save_checkpoint,
-    split_for,
     vocabulary_from_dict,
     vocabulary_to_dict,
 )
-from nextchar_training.corpus import load_corpus
 from nextchar_training.development import Development, calibrated
 from nextchar_training.model import CharRNN, ModelConfig, num_parameters
 from nextchar_training.progress import Reporter, Row, forget_after
 from nextchar_training.provenance import describe_run
-from nextchar_training.report import NGRAM, final_quality
+from nextchar_training.report import NGRAM, baseline_quality, final_quality
 from nextchar_training.schedule import run_length
-from nextchar_training.sources import make_batches
-from nextchar_training.split import build_vocabulary
+from nextchar_training.sources import check_same, make_batches, read_text
+from nextchar_training.symbols import build_vocabulary
 from nextchar_training.team import Team
 from nextchar_training.trainer import Trainer
 from nextchar_training.training_config import TrainingConfig
@@ -44,15 +42,19 @@ class Run:
     ) -> None:
         torch.set_num_threads(config.num_threads)
         self.directory, self.config, self.team = directory, config, team or Team()
-        self.split = split_for(config)
+        self.corpus, self.split = read_text(config)
         self.vocabulary = build_vocabulary(
-            self.split, min_count=config.min_count, unknown=config.unknown, normalization=config.normalization
+            self.split,
+            min_count=config.min_count,
+            unknown=config.unknown,
+            normalization=config.normalization,
+            symbols=config.symbols,
         )
-        self.provenance = describe_run(load_corpus(config.corpus), self.split, config, command)
+        self.provenance = describe_run(self.corpus, self.split, config, command)
         batches = make_batches(self.split, self.vocabulary, config)
         length = run_length(config, batches.steps_per_epoch)
         self.trainer = Trainer(config, _model_config(config, self.vocabulary), batches, length, self.team)
-        self.development = Development(self.split, self.vocabulary) if self.split.development else None
+        self.development = Development(self.split, self.vocabulary) if len(self.split.development) else None
         self.best: dict[str, Any] | None = None
         self.num_without_progress = 0
         self.temperature: float | None = config.softmax_temperature
@@ -68,8 +70,8 @@ class Run:
         """
         saved = load_checkpoint(directory / FILE_NAME)
         config = TrainingConfig(**saved["config"])
-        split_for(config, sha256=saved["provenance"]["corpus_sha256"])
         run = cls(directory, config, saved["provenance"]["command"], team)
+        check_same(run.corpus, run.split, saved["provenance"])
         assert run.vocabulary == vocabulary_from_dict(saved["vocabulary"])
         run.trainer.load_state_dict(saved["trainer"])
         if run.team.leads:
@@ -158,6 +160,7 @@ class Run:
         if self.temperature is None and self.development is not None:
             self.temperature = self.development.best_temperature(self.best_model())
         found = final_quality(self.split, self.vocabulary, self.best_model())
+        found += baseline_quality(self.split, self.vocabulary)
         self.quality = [entry.model_dump() for entry in found]
 
     def best_model(self) -> CharRNN:

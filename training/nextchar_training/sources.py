@@ -1,17 +1,63 @@
-"""The batches of a run, by unit."""
+"""The text of a run, and its batches."""
+
+from typing import Any
 
 from nextchar.vocabulary import Vocabulary
 from nextchar_training.batch import Batches
+from nextchar_training.corpus import Corpus, load_corpus
 from nextchar_training.corpus_error import CorpusError
 from nextchar_training.line_batches import LineBatches
 from nextchar_training.lines import EncodedLines
-from nextchar_training.split import Split
+from nextchar_training.provenance import split_digest
+from nextchar_training.split import Split, given_split, split_corpus
 from nextchar_training.streams import TextStreams
+from nextchar_training.symbols import encode
 from nextchar_training.training_config import TrainingConfig
 
 # What back-propagation keeps of a unit for every character: gates, states and masks, in float32.
 _BYTES_A_UNIT = 64
 _MAX_BYTES = 4 << 30
+
+
+def read_text(config: TrainingConfig) -> tuple[Corpus, Split]:
+    """The corpus of a run, and its parts.
+
+    Raises:
+        CorpusError: as `load_corpus` and `split_corpus`.
+    """
+
+    def load(path: str) -> Corpus:
+        return load_corpus(
+            path,
+            symbols=config.symbols,
+            normalization=config.normalization,
+            pattern=config.pattern,
+            layout=config.layout,
+        )
+
+    corpus = load(config.corpus)
+    if config.heldout_file is not None:
+        development = load(config.development_file) if config.development_file else None
+        return corpus, given_split(corpus, development, load(config.heldout_file), unit=config.unit)
+    split = split_corpus(
+        corpus,
+        unit=config.unit,
+        heldout=config.heldout,
+        development=config.development,
+        window=config.window or 1,
+        by=config.split,
+    )
+    return corpus, split
+
+
+def check_same(corpus: Corpus, split: Split, recorded: dict[str, Any]) -> None:
+    """Hold a text and its parts against the facts recorded of a run.
+
+    Raises:
+        CorpusError: it is another text, or cut in another way.
+    """
+    if corpus.sha256 != recorded["corpus_sha256"] or split_digest(split) != recorded["split_sha256"]:
+        raise CorpusError(f"the corpus {corpus.name!r} has changed since the run was started", param="corpus")
 
 
 def make_batches(split: Split, vocabulary: Vocabulary, config: TrainingConfig) -> Batches:
@@ -23,7 +69,7 @@ def make_batches(split: Split, vocabulary: Vocabulary, config: TrainingConfig) -
             max_symbols=config.batch_size * config.window,
             seed=config.seed,
         )
-    ids = vocabulary.encode(split.train)
+    ids = encode(vocabulary, split.train)
     newline = vocabulary.characters.index("\n") if "\n" in vocabulary.characters else None
     return TextStreams(
         ids,

@@ -1,43 +1,40 @@
-"""A corpus cut into training, development and held-out parts, and the vocabulary of the first."""
+"""A corpus cut into training, development and held-out parts."""
 
-import unicodedata
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import numpy as np
 
-from nextchar.vocabulary import Vocabulary
 from nextchar_training.corpus import Corpus
 from nextchar_training.corpus_error import CorpusError
+from nextchar_training.text import Text, Unit, joined
 
-Unit = Literal["text", "line"]
-Normalization = Literal["none", "NFC"]
-Unknown = Literal["symbol", "refuse"]
+SplitBy = Literal["position", "document"]
 
-_LINE_ORDER_SEED = 0
+_ORDER_SEED = 0
 
 
 @dataclass(frozen=True)
 class Split:
-    """Three consecutive parts of a text. In the unit `line` each is lines joined by newlines.
+    """Three parts of a text. In the unit `line` each is lines joined by newlines.
 
     `document_starts` are the offsets in `train` where a document begins.
     """
 
     unit: Unit
-    train: str
-    development: str
-    heldout: str
+    train: Text
+    development: Text
+    heldout: Text
     document_starts: tuple[int, ...]
     description: str
 
-    @property
-    def before_heldout(self) -> str:
-        """All that may be known when the held-out part is read."""
-        between = "\n" if self.unit == "line" and self.development else ""
-        return self.train + between + self.development
+    def before_heldout(self, max_chars: int | None = None) -> Text:
+        """What may be known when the held-out part is read: all, or the last of it."""
+        between = [Text.of("\n")] * (self.unit == "line" and len(self.development) > 0)
+        whole = joined([self.train, *between, self.development]) if len(self.development) else self.train
+        return whole if max_chars is None else whole[max(0, len(whole) - max_chars) :]
 
 
 def split_corpus(
@@ -46,102 +43,120 @@ def split_corpus(
     unit: Unit,
     heldout: float,
     development: float,
-    normalization: Normalization,
-    window: int,
+    window: int = 1,
+    by: SplitBy = "position",
 ) -> Split:
     """Cut by position: first training, then development, then the held-out part at the end.
 
-    `heldout` is a share of the whole, `development` a share of what is left. Lines are put into one
-    fixed random order first, because lists of strings are often sorted; empty lines are dropped.
+    `heldout` is a share of the whole and `development` a share of what is left; from 1 on they are
+    numbers of characters or lines. By document, whole ones are held out, chosen in a fixed random order.
+    Lines are put into one fixed random order first, because lists of strings are often sorted; empty
+    ones are dropped.
 
     Raises:
         CorpusError: a part would be shorter than one window.
     """
-    documents = corpus.documents
-    if normalization != "none":
-        documents = tuple(unicodedata.normalize(normalization, text) for text in documents)
-    split = _split_lines if unit == "line" else _split_text
-    parts = split(documents, heldout, development)
-    if unit == "text" and len(parts.train) <= window:
+    if unit == "line":
+        split = _split_lines(corpus, heldout, development)
+    elif by == "document":
+        split = _split_documents(corpus, heldout, development)
+    else:
+        split = _split_positions(corpus, heldout, development)
+    return _checked(split, corpus.name, window, development)
+
+
+def given_split(train: Corpus, development: Corpus | None, heldout: Corpus, *, unit: Unit) -> Split:
+    """Parts that are texts of their own."""
+    parts = [train.text, development.text if development else Text.of(""), heldout.text]
+    if unit == "line":
+        parts = [Text.of("\n".join(line for line in str(part).split("\n") if line)) for part in parts]
+    sizes = " + ".join(f"{len(part):,}" for part in parts)
+    split = Split(
+        unit=unit,
+        train=parts[0],
+        development=parts[1],
+        heldout=parts[2],
+        document_starts=train.document_starts if unit == "text" else (0,),
+        description=f"given: {sizes} characters for training, development, held out",
+    )
+    return _checked(split, train.name, 1, 1.0 if development else 0.0)
+
+
+def _checked(split: Split, name: str, window: int, development: float) -> Split:
+    if split.unit == "text" and len(split.train) <= window:
         raise CorpusError(
-            f"corpus {corpus.name!r} is shorter than one window: {len(parts.train)} characters to train on, "
+            f"corpus {name!r} is shorter than one window: {len(split.train)} characters to train on, "
             f"window {window}",
             param="corpus",
         )
-    if (development and not parts.development) or not parts.heldout:
+    if (development and not len(split.development)) or not len(split.heldout):
         raise CorpusError(
-            f"corpus {corpus.name!r} is too short to split: {len(parts.train)} characters to train on, "
-            f"{len(parts.development)} for development, {len(parts.heldout)} held out",
+            f"corpus {name!r} is too short to split: {len(split.train)} characters to train on, "
+            f"{len(split.development)} for development, {len(split.heldout)} held out",
             param="corpus",
         )
-    return parts
+    return split
 
 
 def _cuts(total: int, heldout: float, development: float) -> tuple[int, int]:
-    end = int(total * (1 - heldout))
-    return int(end * (1 - development)), end
+    end = total - int(heldout) if heldout >= 1 else int(total * (1 - heldout))
+    middle = end - int(development) if development >= 1 else int(end * (1 - development))
+    return max(0, middle), max(0, end)
 
 
-def _split_text(documents: tuple[str, ...], heldout: float, development: float) -> Split:
-    text = "".join(documents)
+def _split_positions(corpus: Corpus, heldout: float, development: float) -> Split:
+    text = corpus.text
     first, second = _cuts(len(text), heldout, development)
-    starts = (0, *accumulate(len(document) for document in documents[:-1]))
     parts = text[:first], text[first:second], text[second:]
-    sizes = " + ".join(f"{len(part):,}" for part in parts)
     return Split(
-        "text",
-        *parts,
-        document_starts=tuple(start for start in starts if start < first),
-        description=f"contiguous by position: {sizes} characters for training, development, held out",
+        unit="text",
+        train=parts[0],
+        development=parts[1],
+        heldout=parts[2],
+        document_starts=tuple(start for start in corpus.document_starts if start < first),
+        description=f"contiguous by position: {_sizes(parts)} characters for training, development, held out",
     )
 
 
-def _split_lines(documents: tuple[str, ...], heldout: float, development: float) -> Split:
-    lines = [line for line in "\n".join(documents).split("\n") if line]
-    order = np.random.default_rng(_LINE_ORDER_SEED).permutation(len(lines))
+def _split_documents(corpus: Corpus, heldout: float, development: float) -> Split:
+    ends = (*corpus.document_starts[1:], len(corpus.text))
+    documents = [corpus.text[start:end] for start, end in zip(corpus.document_starts, ends, strict=True)]
+    order = np.random.default_rng(_ORDER_SEED).permutation(len(documents)).tolist()
+    reached = list(accumulate((len(documents[k]) for k in order), initial=0))
+    first, second = _cuts(len(corpus.text), heldout, development)
+    groups = [
+        sorted(k for k, at in zip(order, reached, strict=False) if low <= at < high)
+        for low, high in pairwise((0, first, second, len(corpus.text)))
+    ]
+    parts = [joined([documents[k] for k in group]) for group in groups]
+    starts = accumulate((len(documents[k]) for k in groups[0][:-1]), initial=0)
+    return Split(
+        unit="text",
+        train=parts[0],
+        development=parts[1],
+        heldout=parts[2],
+        document_starts=tuple(starts),
+        description=f"whole documents in a fixed random order: {'+'.join(str(len(g)) for g in groups)} "
+        f"documents, {_sizes(parts)} characters for training, development, held out",
+    )
+
+
+def _split_lines(corpus: Corpus, heldout: float, development: float) -> Split:
+    lines = [line for line in str(corpus.text).split("\n") if line]
+    order = np.random.default_rng(_ORDER_SEED).permutation(len(lines))
     lines = [lines[i] for i in order]
     first, second = _cuts(len(lines), heldout, development)
     parts = lines[:first], lines[first:second], lines[second:]
-    sizes = " + ".join(f"{len(part):,}" for part in parts)
-    train, watched, kept = ("\n".join(part) for part in parts)
+    train, held_back, last = (Text.of("\n".join(part)) for part in parts)
     return Split(
         unit="line",
         train=train,
-        development=watched,
-        heldout=kept,
+        development=held_back,
+        heldout=last,
         document_starts=(0,),
-        description=f"lines in a fixed random order: {sizes} lines for training, development, held out",
+        description=f"in a fixed random order: {_sizes(parts)} lines for training, development, held out",
     )
 
 
-def build_vocabulary(
-    split: Split, *, min_count: int, unknown: Unknown, normalization: Normalization
-) -> Vocabulary:
-    """The training part's characters by code point, those seen at least `min_count` times.
-
-    With `unknown="refuse"` every training character is kept, whatever its count.
-
-    Raises:
-        CorpusError: too few characters are left, or (when refusing) a later part has another one.
-    """
-    counts = Counter(split.train)
-    if split.unit == "line":
-        counts.pop("\n", None)
-    floor = min_count if unknown == "symbol" else 1
-    characters = tuple(sorted(c for c, count in counts.items() if count >= floor))
-    if len(characters) < 2:
-        raise CorpusError(
-            f"fewer than two characters occur {floor} times in the training part; lower --min-count",
-            param="min_count",
-        )
-    vocabulary = Vocabulary(characters, split.unit, unknown, normalization)
-    extra = (
-        set(split.development + split.heldout) - set(characters) - ({"\n"} if split.unit == "line" else set())
-    )
-    if unknown == "refuse" and extra:
-        raise CorpusError(
-            f"{min(extra)!r} is in the development or held-out part but never in the training part; "
-            "use --unknown symbol",
-            param="unknown",
-        )
-    return vocabulary
+def _sizes(parts: Sequence[Text | list[str]]) -> str:
+    return " + ".join(f"{len(part):,}" for part in parts)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nextchar.vocabulary import Vocabulary
 from nextchar_training.batch import Batch
+from nextchar_training.symbols import Ids
 
 # Shares of a stream's windows that start afresh, so that the first characters of a string, and a
 # cold start in the middle of a text, are learned and not extrapolated.
@@ -16,6 +17,7 @@ LINE_START_RATE = 0.05
 COLD_RATE = 0.02
 # Share of characters replaced by the unknown symbol, which a text may never contain.
 UNKNOWN_RATE = 1e-4
+_LOOK_AHEAD = 4096  # characters looked through at a time for a line's end
 
 
 class TextStreams:
@@ -29,7 +31,7 @@ class TextStreams:
 
     def __init__(
         self,
-        ids: NDArray[np.int64],
+        ids: Ids,
         vocabulary: Vocabulary,
         *,
         newline_id: int | None,
@@ -44,7 +46,7 @@ class TextStreams:
         self._begin_id, self._unknown_id = vocabulary.begin_id, vocabulary.unknown_id
         self._window = window
         self._random = np.random.default_rng(seed)
-        self._line_starts = _line_starts(ids, newline_id)
+        self._newline_id = newline_id
         self._restarts = np.array([*document_starts, len(ids)])
         self._positions = np.arange(batch_size) * len(ids) // batch_size  # of each stream's next target
         self._fresh = True
@@ -54,7 +56,7 @@ class TextStreams:
         begins = self._move_to_starts()
         keep = ~begins & (self._random.random(len(begins)) >= COLD_RATE)
         offsets = np.arange(-1, self._window)[:, None] + self._positions  # [window + 1, batch]
-        symbols = self._ids[offsets % len(self._ids)]
+        symbols = self._ids[offsets % len(self._ids)].astype(np.int64)
         if self._unknown_id is not None:
             symbols[self._random.random(symbols.shape) < UNKNOWN_RATE] = self._unknown_id
         symbols[0, begins] = self._begin_id
@@ -69,11 +71,20 @@ class TextStreams:
         self._fresh = False
         ends = self._restarts[np.searchsorted(self._restarts, self._positions, side="right")]
         crosses = ends < self._positions + self._window
-        at = np.searchsorted(self._line_starts, self._positions)
-        starts = np.where(crosses, ends, self._line_starts[at % len(self._line_starts)])
-        begins = skips | crosses
-        self._positions = np.where(begins, starts % len(self._ids), self._positions)
-        return begins
+        for stream in np.flatnonzero(skips & ~crosses):
+            self._positions[stream] = self._line_start(int(self._positions[stream]))
+        self._positions = np.where(crosses, ends % len(self._ids), self._positions)
+        return skips | crosses
+
+    def _line_start(self, position: int) -> int:
+        """The first start of a line at or after a position; the text's start after the last."""
+        if self._newline_id is None or position == 0:
+            return 0
+        for first in range(position - 1, len(self._ids) - 1, _LOOK_AHEAD):
+            found = np.flatnonzero(self._ids[first : first + _LOOK_AHEAD] == self._newline_id)
+            if len(found):
+                return (first + int(found[0]) + 1) % len(self._ids)
+        return 0
 
     def state_dict(self) -> dict[str, Any]:
         """Where every stream is and what the generator will draw next, as plain values."""
@@ -87,10 +98,3 @@ class TextStreams:
         self._positions = state["positions"].numpy().copy()
         self._fresh = state["fresh"]
         self._random.bit_generator.state = json.loads(state["random"])
-
-
-def _line_starts(ids: NDArray[np.int64], newline_id: int | None) -> NDArray[np.int64]:
-    if newline_id is None:
-        return np.zeros(1, dtype=np.int64)
-    after = np.flatnonzero(ids[:-1] == newline_id) + 1
-    return np.concatenate([np.zeros(1, dtype=np.int64), after])

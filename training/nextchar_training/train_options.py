@@ -50,19 +50,27 @@ def _choice(name: str, choices: list[str], text: str) -> Callable[..., Any]:
 
 _RUN = [
     click.option("--corpus", metavar="NAME|PATH", help="A named corpus, a file, a folder, or - for stdin."),
+    click.option("--pattern", default="*", show_default=True, help="Which files of a folder."),
     click.option("--name", required=True, callback=_check_name, help="The run's folder under --output."),
     click.option("--resume", is_flag=True, help="Go on with the run of this name where it was stopped."),
     click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True),
     _number("seed", click.IntRange(0), 0, "Of weights, dropout and the order of the text."),
 ]
 _TEXT = [
-    _choice("unit", ["text", "line"], "Running text, or a string a line."),
+    _choice("unit", ["auto", "text", "line"], "Running text, or a string a line; auto: as named, or text."),
+    _choice("symbols", ["characters", "bytes"], "What is predicted, one at a time."),
+    _choice("layout", ["plain", "spaced"], "spaced: a space after every character, _ for a space."),
     _number("min-count", click.IntRange(1), 5, "Rarer characters are unknown."),
     _choice("unknown", ["symbol", "refuse"], "Unknown characters are one symbol, or an error."),
     _choice("normalization", ["none", "NFC"], "Unicode form."),
-    _number("heldout", click.FloatRange(0, 0.5, min_open=True), 0.1, "Share of the text that is kept out."),
+    _choice("split", ["position", "document"], "Held out: the end of the text, or whole documents."),
+    _number("heldout", _POSITIVE, 0.1, "Share of the text that is kept out; from 1: characters, lines."),
     _number(
-        "development", _SHARE, 0.05, "Share of the rest to choose weights by; 0: the last weights count."
+        "development", click.FloatRange(0), 0.05, "Of the rest, to choose weights by; 0: the last count."
+    ),
+    click.option("--heldout-file", metavar="PATH", help="A text to keep out, in place of a share."),
+    click.option(
+        "--development-file", metavar="PATH", help="A text to choose weights by; with a held-out one."
     ),
 ]
 _NETWORK = [

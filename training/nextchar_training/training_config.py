@@ -4,7 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from nextchar.modelfile import Cell
-from nextchar_training.split import Normalization, Unit, Unknown
+from nextchar_training.corpus import Layout
+from nextchar_training.split import SplitBy
+from nextchar_training.symbols import Unknown
+from nextchar_training.text import Normalization, Symbols, Unit
 
 TrainingPrecision = Literal["bf16", "float32"]
 OptimizerKind = Literal["adamw", "sgd"]
@@ -15,16 +18,23 @@ Schedule = Literal["cosine", "linear", "constant"]
 class TrainingConfig:
     """One run. Exactly one of `epochs`, `steps`, `max_minutes` is its length.
 
-    `heldout` is a share of the text, `development` a share of the rest; `warmup` a share of the run. A
-    clip, average or patience of 0 is none. A rate of dropout that is None is its share of `dropout`.
+    `heldout` is a share of the text, `development` a share of the rest, and from 1 on they are characters
+    or lines; files in their place are parts of their own. `warmup` is a share of the run. A clip, average or
+    patience of 0 is none. A rate of dropout that is None is its share of `dropout`.
     """
 
     corpus: str
     name: str
     unit: Unit = "text"
+    symbols: Symbols = "characters"
+    pattern: str = "*"
+    layout: Layout = "plain"
     min_count: int = 5
     unknown: Unknown = "symbol"
     normalization: Normalization = "none"
+    split: SplitBy = "position"
+    development_file: str | None = None
+    heldout_file: str | None = None
     heldout: float = 0.1
     development: float = 0.05
     cell: Cell = "lstm"

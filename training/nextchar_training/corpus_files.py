@@ -1,0 +1,120 @@
+"""Files as text: one, or a folder of them; plain or compressed; as characters or as bytes."""
+
+import bz2
+import codecs
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from nextchar_training.corpus_error import CorpusError
+from nextchar_training.text import Symbols
+
+_CHUNK = 2**20
+_OPEN: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+_UNREADABLE = {b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+
+
+def find_files(path: Path, pattern: str) -> list[Path]:
+    """The file, or a folder's files that match, sorted; hidden ones and those in hidden folders left out.
+
+    Raises:
+        CorpusError: there are none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.rglob(pattern) if p.is_file() and not _hidden(p.relative_to(path)))
+    if not found:
+        raise CorpusError(f"the folder {str(path)!r} has no file that matches {pattern!r}", param="corpus")
+    return found
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def read_pieces(path: Path, symbols: Symbols) -> Iterator[str]:
+    """A file's text, a million bytes at a time; as characters with Unix newlines and no byte-order mark.
+
+    Bytes come as the characters U+0000 to U+00FF.
+
+    Raises:
+        CorpusError: it cannot be read, or is not UTF-8 text where characters are asked for.
+    """
+    try:
+        with _opened(path) as file:
+            yield from _raw_pieces(file) if symbols == "bytes" else _decoded_pieces(file, repr(str(path)))
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CorpusError(f"cannot read {str(path)!r}: {reason}", param="corpus") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file, unpacked if its first bytes say that it is packed."""
+    with path.open("rb") as file:
+        first = file.peek(8)[:8]
+        for magic, name in _UNREADABLE.items():
+            if first.startswith(magic):
+                raise CorpusError(f"{str(path)!r} is packed with {name}: unpack it first", param="corpus")
+        unpack = next((unpack for magic, unpack in _OPEN.items() if first.startswith(magic)), None)
+        if unpack is None:
+            yield file
+            return
+        with unpack(file) as unpacked:
+            yield unpacked
+
+
+def _raw_pieces(file: IO[bytes]) -> Iterator[str]:
+    while chunk := file.read(_CHUNK):
+        yield chunk.decode("latin-1")
+
+
+def _decoded_pieces(file: IO[bytes], shown: str) -> Iterator[str]:
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+    newlines = _Newlines()
+    offset = 0
+    while chunk := file.read(_CHUNK):
+        if b"\0" in chunk:
+            raise CorpusError(
+                f"{shown} is binary: it has NUL bytes; a corpus is UTF-8 text, or --symbols bytes",
+                param="corpus",
+            )
+        yield newlines.unify(_decoded(decode, chunk, offset, shown, final=False))
+        offset += len(chunk)
+    yield newlines.unify(_decoded(decode, b"", offset, shown, final=True)) + newlines.rest()
+
+
+def _decoded(decode: Callable[..., str], chunk: bytes, offset: int, shown: str, *, final: bool) -> str:
+    try:
+        return decode(chunk, final)
+    except UnicodeDecodeError as error:
+        # What the decoder held back from the chunk before counts in its position.
+        at = offset + error.start - (len(error.object) - len(chunk))
+        raise CorpusError(
+            f"{shown} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {at}", param="corpus"
+        ) from None
+
+
+class _Newlines:
+    """Carriage returns become newlines, also where a chunk ends between the two."""
+
+    def __init__(self) -> None:
+        self._return = False
+
+    def unify(self, piece: str) -> str:
+        if not piece:
+            return ""
+        whole = "\r" * self._return + piece
+        self._return = whole.endswith("\r")
+        return whole.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
+
+    def rest(self) -> str:
+        return "\n" if self._return else ""

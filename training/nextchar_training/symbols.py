@@ -1,0 +1,79 @@
+"""The vocabulary of a text, and texts as its ids."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.vocabulary import Vocabulary
+from nextchar_training import text as text_module
+from nextchar_training.corpus_error import CorpusError
+from nextchar_training.split import Split
+from nextchar_training.text import Normalization, Symbols, Text, mapped, unnamed_file
+
+Unknown = Literal["symbol", "refuse"]
+Ids = NDArray[Any]  # of any width
+
+_NEWLINE = ord("\n")
+
+
+def build_vocabulary(
+    split: Split,
+    *,
+    min_count: int,
+    unknown: Unknown,
+    normalization: Normalization,
+    symbols: Symbols = "characters",
+) -> Vocabulary:
+    """The training part's characters by code point, those seen at least `min_count` times.
+
+    With `unknown="refuse"` every training character is kept, whatever its count. All 256 bytes are a
+    vocabulary whatever the text.
+
+    Raises:
+        CorpusError: too few characters are left, or (when refusing) a later part has another one.
+    """
+    if symbols == "bytes":
+        return Vocabulary(tuple(map(chr, range(256))), split.unit, "refuse", "none", "bytes")
+    counts = split.train.counts()
+    if split.unit == "line":
+        counts[_NEWLINE] = 0
+    floor = min_count if unknown == "symbol" else 1
+    characters = tuple(chr(code) for code in np.flatnonzero(counts >= floor))
+    if len(characters) < 2:
+        raise CorpusError(
+            f"fewer than two characters occur {floor} times in the training part; lower --min-count",
+            param="min_count",
+        )
+    if unknown == "refuse":
+        _check_known(split, characters)
+    return Vocabulary(characters, split.unit, unknown, normalization)
+
+
+def _check_known(split: Split, characters: tuple[str, ...]) -> None:
+    later = split.development.counts() + split.heldout.counts()
+    extra = {chr(code) for code in later.nonzero()[0]} - set(characters)
+    if split.unit == "line":
+        extra.discard("\n")
+    if extra:
+        raise CorpusError(
+            f"{min(extra)!r} is in the development or held-out part but never in the training part; "
+            "use --unknown symbol",
+            param="unknown",
+        )
+
+
+def encode(vocabulary: Vocabulary, text: Text) -> Ids:
+    """Ids of a text in its normal form, in the narrowest type; in a mapped file where they are many.
+
+    Raises:
+        KeyError: as `Vocabulary.encode`.
+    """
+    dtype = "<u1" if vocabulary.num_inputs <= 2**8 else "<u2" if vocabulary.num_inputs <= 2**16 else "<i4"
+    chunks = (vocabulary.encode_code_points(chunk).astype(dtype) for chunk in text.chunks())
+    if len(text) <= text_module.MAX_CHARS_IN_MEMORY:
+        return np.concatenate([np.empty(0, dtype=dtype), *chunks])
+    file = unnamed_file()
+    for chunk in chunks:
+        file.write(chunk.tobytes())
+    return mapped(file, dtype, len(text))

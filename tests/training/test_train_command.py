@@ -1,11 +1,14 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
@@ -91,18 +94,50 @@ def test_a_run_is_not_overwritten_and_not_changed_on_resume(tmp_path: Path, text
     assert "--seed cannot change on --resume: the run has 0" in changed.stderr
 
 
-def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(tmp_path: Path, text_file: Path) -> None:
+def _interrupt(tmp_path: Path, text_file: Path, number: signal.Signals, *length: str) -> tuple[int, str]:
+    """Run in a process of its own and send it a signal after the second evaluation; code and later output."""
     command = [sys.executable, "-m", "nextchar_training.train_command", "--corpus", str(text_file)]
-    command += ["--name", "tiny", *_TINY, "--max-minutes", "9", "--evaluations", "500"]
-    command += ["--output", str(tmp_path / "runs")]
+    command += ["--name", "tiny", *_TINY, *length, "--output", str(tmp_path / "runs")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
-        first = [process.stderr.readline() for _ in range(2)]  # the forecast, and an evaluation
-        process.send_signal(signal.SIGTERM)
+        first = [process.stderr.readline() for _ in range(3)]
+        process.send_signal(number)
         rest = process.stderr.read()
-    assert "forecast" in first[0]
-    assert "development" in first[1]
-    assert process.returncode == 128 + signal.SIGTERM
+    assert ["forecast" in first[0], "development" in first[1], "development" in first[2]] == [True] * 3
+    return process.returncode, rest
+
+
+def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(tmp_path: Path, text_file: Path) -> None:
+    length = ["--max-minutes", "9", "--evaluations", "500"]
+    code, rest = _interrupt(tmp_path, text_file, signal.SIGTERM, *length)
+    assert code == 128 + signal.SIGTERM
     assert "stopped; go on with: nextchar train --name tiny --resume" in rest
     assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["trainer"]["progress"][0] > 0
+
+
+def test_a_killed_run_resumed_ends_with_the_same_weights_bit_for_bit(tmp_path: Path, text_file: Path) -> None:
+    length = ["--steps", "400", "--evaluations", "40", "--dropout", "0.3", "--input-noise", "0.1"]
+    code, _ = _interrupt(tmp_path, text_file, signal.SIGKILL, *length)
+    assert code == -signal.SIGKILL
+    path = tmp_path / "runs" / "tiny" / FILE_NAME
+    assert 0 < load_checkpoint(path)["trainer"]["progress"][0] < 400
+    assert _train(tmp_path, "--name", "tiny", "--resume").exit_code == 0
+    killed = load_checkpoint(path)
+    shutil.rmtree(path.parent)
+    assert _tiny(tmp_path, text_file, *length).exit_code == 0
+    whole = load_checkpoint(path)
+    assert killed["quality"] == whole["quality"]
+    for part in ("weights", "average", "optimizer", "generator", "state", "batches"):
+        assert _same(killed["trainer"][part], whole["trainer"][part]), part
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two nests of plain values are equal, tensors bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return a.equal(b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return bool(a == b)

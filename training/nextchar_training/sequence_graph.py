@@ -28,7 +28,7 @@ _OPERATOR: dict[Cell, str] = {
 }
 # PyTorch's gate order to ONNX's: GRU r z n → z r h, LSTM i f g o → i o f c. A coupled LSTM has no input
 # gate of its own; the operator has one, whose weights are the forget gate's with the other sign.
-_ORDER: dict[Cell, tuple[int, ...]] = {
+GATE_ORDER: dict[Cell, tuple[int, ...]] = {
     "rnn_tanh": (0,),
     "rnn_relu": (0,),
     "gru": (1, 0, 2),
@@ -89,7 +89,7 @@ def _layer(
     initial: dict[str, str],
     final: dict[str, list[str]],
 ) -> str:
-    order = _ORDER[cell]
+    order = GATE_ORDER[cell]
     if cell == "lstm_coupled":
         layer = _with_input_gate(layer)
     biases = np.concatenate(

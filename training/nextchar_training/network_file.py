@@ -1,0 +1,67 @@
+"""From an exported `model.onnx` back to the network: to adapt it, or to look inside it."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from nextchar.errors import InvalidRequest
+from nextchar.modelfile import Card
+from nextchar.runner import open_graph
+from nextchar_training.model import CharRNN, ModelConfig
+from nextchar_training.sequence_graph import GATE_ORDER
+from nextchar_training.weights import Array, reorder_gates
+
+
+def load_network(path: Path) -> tuple[CharRNN, Card]:
+    """The network of a file, in eval mode, and the file's card.
+
+    Raises:
+        ModelFileError: as `open_graph`.
+        InvalidRequest: it is a step graph, whose weights are folded and rounded.
+    """
+    card = open_graph(path).card
+    if card.graph != "sequence":
+        raise InvalidRequest(f"{path.name} is a step graph: give the model.onnx beside it", param="file")
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    model = CharRNN(_config(card, arrays))
+    state = {
+        "embedding.weight": arrays["embedding"],
+        "output.weight": arrays["output_weight"].T,
+        "output.bias": arrays["output_bias"],
+    }
+    for index in range(model.config.num_layers):
+        state |= {f"layers.{index}.{name}": array for name, array in _layer(card, arrays, index).items()}
+    model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
+    return model.eval().requires_grad_(False), card
+
+
+def _config(card: Card, arrays: dict[str, Array]) -> ModelConfig:
+    vocabulary, embedding = card.make_vocabulary(), arrays["embedding"]
+    one_hot = embedding.shape[0] == embedding.shape[1] and bool((embedding == np.eye(len(embedding))).all())
+    return ModelConfig(
+        cell=card.cell,
+        num_inputs=vocabulary.num_inputs,
+        num_outputs=vocabulary.num_outputs,
+        embedding_size=0 if one_hot else embedding.shape[1],
+        hidden_size=arrays["recurrent_weight_0"].shape[2],
+        num_layers=sum(name.startswith("recurrent_weight_") for name in arrays),
+    )
+
+
+def _layer(card: Card, arrays: dict[str, Array], index: int) -> dict[str, Array]:
+    """A layer's parameters with their gates in PyTorch's order again."""
+    order = tuple(int(k) for k in np.argsort(GATE_ORDER[card.cell]))
+    input_bias, recurrent_bias = np.split(arrays[f"bias_{index}"][0], 2)
+    found = {
+        "input": arrays[f"input_weight_{index}"][0],
+        "recurrent": arrays[f"recurrent_weight_{index}"][0],
+        "input_bias": input_bias,
+        "recurrent_bias": recurrent_bias,
+    }
+    found = {name: reorder_gates(array, order) for name, array in found.items()}
+    if card.cell == "lstm_coupled":  # its input gate is the forget gate with the other sign
+        found = {name: array[len(array) // 4 :] for name, array in found.items()}
+    return found

@@ -39,7 +39,8 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: P
         ["bzip2-9", "stream"],
         ["xz-9", "stream"],
     ]
-    assert "the network LOSES to the 7-gram" in lines[-1]
+    assert "the network LOSES to the 7-gram" in lines[-2]
+    assert lines[-1] == f"report: {tmp_path / 'runs' / 'tiny' / 'report.html'}"
 
 
 def test_the_forecast_does_not_disturb_the_run(tmp_path: Path, text_file: Path) -> None:
@@ -49,6 +50,17 @@ def test_the_forecast_does_not_disturb_the_run(tmp_path: Path, text_file: Path) 
         assert _train(tmp_path, *arguments).exit_code == 0
         weights.append(load_checkpoint(tmp_path / "runs" / name / FILE_NAME)["trainer"]["weights"])
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+
+
+def test_scalars_for_tensorboard_are_written_if_asked_for(tmp_path: Path, text_file: Path) -> None:
+    _tiny(tmp_path, text_file, "--steps", "2")
+    assert not (tmp_path / "runs" / "tiny" / "tensorboard").exists()
+    shutil.rmtree(tmp_path / "runs")
+    assert _tiny(tmp_path, text_file, "--steps", "2", "--tensorboard").exit_code == 0
+    (events,) = (tmp_path / "runs" / "tiny" / "tensorboard").iterdir()
+    content = events.read_bytes()
+    for tag in ("loss/train", "loss/development", "learning_rate", "gradient_norm/before_clipping"):
+        assert tag.encode() in content
 
 
 def test_the_recorded_command_has_no_path(tmp_path: Path, text_file: Path) -> None:

@@ -9,8 +9,17 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from tensorboardX import SummaryWriter
 
 LINE_INTERVAL_S = 20.0
+_SCALARS = {
+    "train_nats": "loss/train",
+    "development_nats": "loss/development",
+    "learning_rate": "learning_rate",
+    "gradient_norm": "gradient_norm/before_clipping",
+    "clipped_norm": "gradient_norm/after_clipping",
+    "chars_per_s": "chars_per_second",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +54,13 @@ class Row:
 
 
 class Reporter:
-    """Shows rows as they come and appends those to keep to `history`, one JSON object a line."""
+    """Shows rows as they come; appends those to keep to `history`, one JSON object a line.
 
-    def __init__(self, history: Path, *, stream: TextIO | None = None) -> None:
+    With `scalars`, a folder, they are also written there for TensorBoard.
+    """
+
+    def __init__(self, history: Path, *, stream: TextIO | None = None, scalars: Path | None = None) -> None:
+        self._scalars = None if scalars is None else SummaryWriter(str(scalars))
         self._stream = sys.stderr if stream is None else stream
         self._history = history
         self._last_line_s = 0.0
@@ -67,6 +80,8 @@ class Reporter:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if self._scalars is not None:
+            self._scalars.close()
 
     def report(self, row: Row, *, keep: bool) -> None:
         """Show a row; on a plain stream, one every 20 seconds and those with a development loss."""
@@ -74,11 +89,19 @@ class Reporter:
         if keep:
             with self._history.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(row)) + "\n")
+            self._write_scalars(row)
         if self._bar is not None:
             self._bar.update(self._task, completed=row.fraction, description=str(row))
         if self._bar is None and (evaluated or row.elapsed_s - self._last_line_s >= LINE_INTERVAL_S):
             self._last_line_s = row.elapsed_s
             self.say(str(row))
+
+    def _write_scalars(self, row: Row) -> None:
+        if self._scalars is None:
+            return
+        for name, tag in _SCALARS.items():
+            if (value := getattr(row, name)) is not None:
+                self._scalars.add_scalar(tag, value, row.step)
 
     def say(self, line: str) -> None:
         if self._bar is not None:

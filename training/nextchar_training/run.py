@@ -19,11 +19,15 @@ from nextchar_training.checkpoint import (
 )
 from nextchar_training.development import Development, calibrated
 from nextchar_training.model import CharRNN, ModelConfig, num_parameters
-from nextchar_training.progress import Reporter, Row, forget_after
+from nextchar_training.progress import Reporter, Row, forget_after, read_history
 from nextchar_training.provenance import describe_run
 from nextchar_training.report import NGRAM, baseline_quality, final_quality
+from nextchar_training.run_report import write_report
+from nextchar_training.samples import forget_after as forget_samples_after
+from nextchar_training.samples import keep_samples, read_samples
 from nextchar_training.schedule import run_length
 from nextchar_training.sources import check_same, make_batches, read_text
+from nextchar_training.surprise import heldout_surprise
 from nextchar_training.symbols import build_vocabulary
 from nextchar_training.team import Team
 from nextchar_training.trainer import Trainer
@@ -76,6 +80,7 @@ class Run:
         run.trainer.load_state_dict(saved["trainer"])
         if run.team.leads:
             forget_after(directory / HISTORY, run.trainer.progress.step_count)
+            forget_samples_after(directory, run.trainer.progress.step_count)
         run.provenance, run.best, run.quality = saved["provenance"], saved["best"], saved["quality"]
         run.num_without_progress, run.temperature = saved["num_without_progress"], saved["temperature"]
         return run
@@ -99,6 +104,8 @@ class Run:
             progress.elapsed_s, clock = self.team.decision(progress.elapsed_s + now - clock), now
             due, keep = self._passed(before, self.config.evaluations), self._passed(before, NUM_ROWS)
             development = self.evaluate() if due else None
+            if due and self.team.leads:
+                keep_samples(self.directory, progress.step_count, self._average(), self.vocabulary)
             speed = (progress.num_chars - chars_before) / (progress.elapsed_s - started_s)
             if self.team.leads:
                 reporter.report(self._row(seen, development, speed), keep=due or keep)
@@ -163,12 +170,28 @@ class Run:
         found += baseline_quality(self.split, self.vocabulary)
         self.quality = [entry.model_dump() for entry in found]
 
+    def _average(self) -> CharRNN:
+        """A copy of the averaged weights, on the CPU."""
+        return copy.deepcopy(self.trainer.average).cpu()
+
     def best_model(self) -> CharRNN:
         """The average that was best on development text, or the last; at the softmax temperature."""
         model = copy.deepcopy(self.trainer.average)
         if self.best is not None:
             model.load_state_dict(self.best["average"])
         return calibrated(model, self.temperature or 1.0)
+
+    def write_report(self) -> Path:
+        """The page of the run as it stands."""
+        return write_report(
+            self.directory,
+            title=f"nextchar: {self.config.name}",
+            facts=self.provenance,
+            rows=read_history(self.directory / HISTORY),
+            samples=read_samples(self.directory),
+            quality=[Quality(**entry) for entry in self.quality],
+            surprise=heldout_surprise(self.best_model().cpu(), self.vocabulary, self.split),
+        )
 
     def save(self) -> None:
         """Write the run to its folder; every process of a team calls it, the leader writes."""

@@ -24,7 +24,7 @@ from nextchar_training.train_options import CELLS, train_options
 from nextchar_training.training_config import TrainingConfig, TrainingPrecision
 
 _DEFAULT_EPOCHS = 10.0
-_NOT_CONFIG = {"output", "resume"}
+_NOT_CONFIG = {"output", "resume", "tensorboard"}
 _PATHS = {"corpus", "heldout_file", "development_file"}
 STDIN = "-"
 
@@ -41,7 +41,8 @@ def train(context: click.Context, /, **options: Any) -> None:
         device = _device(options["device"])
         with joined_team(device) as team:
             start = _resume if options["resume"] else _start
-            code = _train(start(context, options | {"device": device}, team))
+            run = start(context, options | {"device": device}, team)
+            code = _train(run, tensorboard=options["tensorboard"])
     except (NextcharError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         code = 2
@@ -84,20 +85,23 @@ def _resume(context: click.Context, options: dict[str, Any], team: Team) -> Run:
     return run
 
 
-def _train(run: Run) -> int:
+def _train(run: Run, *, tensorboard: bool) -> int:
     trainer = run.trainer
-    with StopSignal() as stop, Reporter(run.directory / HISTORY) as reporter:
+    scalars = run.directory / "tensorboard" if tensorboard and run.team.leads else None
+    with StopSignal() as stop, Reporter(run.directory / HISTORY, scalars=scalars) as reporter:
         if not run.ended:
             step_s = measure_step_s(trainer)
             if run.team.leads:
                 reporter.say(forecast(trainer, step_s))
-        if not run.train(reporter, lambda: stop.number is not None):
+        ended = run.train(reporter, lambda: stop.number is not None)
+        quality = run.finish() if ended else []
+        if run.team.leads:
+            for line in describe_quality(quality) if ended else []:
+                reporter.say(line)
+            reporter.say(f"report: {run.write_report()}")
+        if not ended:
             reporter.say(f"stopped; go on with: nextchar train --name {run.config.name} --resume")
-            return 128 + (stop.number or 0)
-        quality = run.finish()
-        for line in describe_quality(quality) if run.team.leads else []:
-            reporter.say(line)
-    return 0
+    return 0 if ended else 128 + (stop.number or 0)
 
 
 def _unit(choice: str, corpus: str) -> str:

@@ -54,6 +54,9 @@ _RUN = [
     click.option("--name", required=True, callback=_check_name, help="The run's folder under --output."),
     click.option("--resume", is_flag=True, help="Go on with the run of this name where it was stopped."),
     click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True),
+    click.option(
+        "--tensorboard", is_flag=True, help="Also write scalars for TensorBoard into the run's folder."
+    ),
     _number("seed", click.IntRange(0), 0, "Of weights, dropout and the order of the text."),
 ]
 _TEXT = [

@@ -1,0 +1,60 @@
+"""What each character of a text cost, and what was expected instead."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.batch import IGNORED
+from nextchar_training.evaluation import WARM_CHARS, Matrices
+from nextchar_training.lines import EncodedLines
+from nextchar_training.model import CharRNN
+from nextchar_training.split import Split
+from nextchar_training.symbols import encode
+
+NUM_CHARS = 2000
+
+
+@dataclass(slots=True)
+class Surprise:
+    """Characters of a text (a newline for the end of a line), their bits, and a note on each."""
+
+    characters: list[str] = field(default_factory=list)
+    bits: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@torch.no_grad()
+def heldout_surprise(model: CharRNN, vocabulary: Vocabulary, split: Split) -> Surprise:
+    """Of the first 2,000 held-out characters, each read after all before it; lines each from begin."""
+    found = Surprise()
+    inputs, targets = _matrices(vocabulary, split)
+    logits, _ = model(torch.from_numpy(inputs))
+    logprobs = logits.double().log_softmax(2).numpy()
+    for lane, time in np.argwhere(targets.T != IGNORED).tolist():
+        _add(found, vocabulary, logprobs[time, lane], int(targets[time, lane]))
+    return found
+
+
+def _matrices(vocabulary: Vocabulary, split: Split) -> Matrices:
+    text = split.heldout[:NUM_CHARS]
+    if split.unit == "line":
+        lines = EncodedLines(text, vocabulary)
+        return lines.matrices(np.arange(len(lines.lengths)))
+    before = encode(vocabulary, split.before_heldout(WARM_CHARS)).astype(np.int64)
+    whole = np.concatenate([[vocabulary.begin_id], before, encode(vocabulary, text)])
+    targets = whole[1:].copy()
+    targets[: len(before)] = IGNORED
+    return whole[:-1, None], targets[:, None]
+
+
+def _add(found: Surprise, vocabulary: Vocabulary, logprobs: NDArray[np.float64], symbol_id: int) -> None:
+    bits, likeliest = -logprobs[symbol_id] / math.log(2), int(logprobs.argmax())
+    character = "\n" if symbol_id == vocabulary.end_id else vocabulary.shown(vocabulary.character(symbol_id))
+    expected = f"{vocabulary.label(likeliest)!r} with p = {math.exp(logprobs[likeliest]):.2f}"
+    found.characters.append(character)
+    found.bits.append(float(bits))
+    found.notes.append(f"{vocabulary.label(symbol_id)!r}: {bits:.2f} bits; expected most: {expected}")

@@ -68,7 +68,7 @@ def heat_map(
 ) -> str:
     """Values [rows, columns] as colours, blue below the middle and red above; an image's address."""
     with mpl.rc_context(_RC | {"axes.grid": False}):
-        size = (1 + 0.16 * len(columns), 0.8 + 0.2 * len(rows))
+        size = (4 + 0.16 * len(columns), 0.8 + 0.2 * len(rows))
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(values, aspect="auto", cmap="RdBu_r", vmin=low, vmax=high, interpolation="none")

@@ -1,0 +1,77 @@
+"""`nextchar analyze`: pictures of what a trained network does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nextchar.runner import open_graph
+from nextchar_training import html_page as html
+from nextchar_training.analysis import (
+    SHOWN,
+    dependency_part,
+    gates_part,
+    gradient_part,
+    recall_part,
+)
+from nextchar_training.heldout_text import heldout_split, text_options
+from nextchar_training.network_file import load_network
+
+PARTS = ("gradient", "gates", "dependency", "recall")
+_NUM_TEXT_CHARS = 120
+
+
+@click.command(name="analyze")
+@click.argument("file", type=click.Path(path_type=Path))
+@text_options
+@click.option("--text", help="What gates are drawn over; the start of the held-out text by default.")
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(PARTS),
+    multiple=True,
+    help="One of the page's parts; all if not given.",
+)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("analysis.html"), show_default=True)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=300,
+    show_default=True,
+    help="Of the small networks of each cell.",
+)
+@click.option(
+    "--recall-steps", type=click.IntRange(1), default=1000, show_default=True, help="At most, for each lag."
+)
+def analyze(
+    file: Path,
+    text: str | None,
+    parts: tuple[str, ...],
+    output: Path,
+    steps: int,
+    recall_steps: int,
+    **corpus: Any,
+) -> None:
+    """Draw FILE (a model.onnx) from inside: gradient flow, gates, long dependencies, recall by cell."""
+    model, card = load_network(file)
+    vocabulary = card.make_vocabulary()
+    chosen = parts or PARTS
+
+    def sections() -> Iterator[str]:
+        yield html.paragraph(f"{SHOWN[card.cell]}, {card.provenance.get('corpus', 'unknown text')}")
+        if "gradient" in chosen or "gates" in chosen:
+            split = heldout_split(card, **corpus)
+            start = str(split.heldout[:_NUM_TEXT_CHARS])
+            shown = text or (start.partition("\n")[0] if split.unit == "line" else start)
+            if "gradient" in chosen:
+                yield from gradient_part(model, vocabulary, split, steps=steps)
+            if "gates" in chosen:
+                yield from gates_part(model, vocabulary, split, shown)
+        if "dependency" in chosen:
+            yield from dependency_part(open_graph(file))
+        if "recall" in chosen:
+            yield from recall_part(list(SHOWN), max_steps=recall_steps)
+
+    output.write_text(html.page(f"nextchar: inside {file.parent.parent.name}", sections()), encoding="utf-8")
+    click.echo(f"wrote {output}")

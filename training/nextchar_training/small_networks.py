@@ -1,0 +1,27 @@
+"""Small networks of every cell, trained alike on one text: to compare cells."""
+
+from nextchar.modelfile import Cell
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.model import CharRNN, ModelConfig
+from nextchar_training.schedule import run_length
+from nextchar_training.sources import make_batches
+from nextchar_training.split import Split
+from nextchar_training.trainer import Trainer
+from nextchar_training.training_config import TrainingConfig
+
+HIDDEN_SIZE = 128
+_EMBEDDING_SIZE = 32
+
+
+def train_small(cell: Cell, split: Split, vocabulary: Vocabulary, *, steps: int, seed: int = 0) -> CharRNN:
+    """One layer of 128 units after `steps` updates with the defaults of training; in eval mode."""
+    config = TrainingConfig(
+        corpus="", name="small", unit=split.unit, cell=cell, window=64, dropout=0.0, steps=steps, seed=seed
+    )
+    size = (vocabulary.num_inputs, vocabulary.num_outputs, _EMBEDDING_SIZE, HIDDEN_SIZE, 1)
+    trainer = Trainer(
+        config, ModelConfig(cell, *size), make_batches(split, vocabulary, config), run_length(config, 1.0)
+    )
+    for _ in range(steps):
+        trainer.step()
+    return trainer.model.eval().requires_grad_(False)

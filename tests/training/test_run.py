@@ -104,7 +104,7 @@ def test_a_changed_text_is_refused(make_run: MakeRun, text_file: Path) -> None:
         Run.resume(run.directory)
 
 
-@pytest.mark.parametrize(("unit", "num_figures"), [("text", 6), ("line", 5)])
+@pytest.mark.parametrize(("unit", "num_figures"), [("text", 7), ("line", 5)])
 def test_the_report_has_the_network_beside_the_baselines(
     make_run: MakeRun, unit: str, num_figures: int
 ) -> None:

@@ -35,6 +35,7 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: P
         ["network", "stream"],
         ["network", "window-256"],
         ["kneser-ney-7", "stream"],
+        ["kneser-ney-7", "window-256"],
         ["zlib-9", "stream"],
         ["bzip2-9", "stream"],
         ["xz-9", "stream"],
@@ -50,6 +51,21 @@ def test_the_forecast_does_not_disturb_the_run(tmp_path: Path, text_file: Path) 
         assert _train(tmp_path, *arguments).exit_code == 0
         weights.append(load_checkpoint(tmp_path / "runs" / name / FILE_NAME)["trainer"]["weights"])
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.parametrize("unit", ["text", "line"])
+def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Path, unit: str) -> None:
+    options = ["--corpus", str(text_file), "--name", "n", "--cell", "ngram", "--order", "3", "--unit", unit]
+    result = _train(tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "runs" / "n"
+    assert result.stderr.startswith("held out: kneser-ney-3")
+    assert "\\3-grams:" in (folder / "ngram.arpa").read_text()
+    page = (folder / "report.html").read_text()
+    assert "split_sha256" in page
+    assert "bits" in page
+    again = _train(tmp_path, *options)
+    assert (again.exit_code, "holds a run already" in again.stderr) == (2, True)
 
 
 def test_scalars_for_tensorboard_are_written_if_asked_for(tmp_path: Path, text_file: Path) -> None:

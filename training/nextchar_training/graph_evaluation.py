@@ -53,7 +53,7 @@ def graph_quality(
 
 def _quality(graph: ModelGraph, name: str, protocol: str, groups: list[Matrices]) -> Quality:
     count = sum(int((targets != IGNORED).sum()) for _, targets in groups)
-    return make_quality(name, protocol, graph_loss(graph, groups) / count, count)
+    return make_quality(name, protocol, graph_loss(graph, groups), count)
 
 
 def graph_loss(graph: ModelGraph, groups: Iterable[Matrices]) -> float:

@@ -59,6 +59,11 @@ class KneserNey:
     def __init__(self, orders: list[_Order], num_symbols: int, begin_id: int | None) -> None:
         self._orders, self._num_symbols, self._begin_id = orders, num_symbols, begin_id
 
+    @property
+    def order(self) -> int:
+        """The longest n-grams' length."""
+        return len(self._orders)
+
     @classmethod
     def fit(cls, ids: Ids, *, order: int, num_symbols: int, begin_id: int | None = None) -> "KneserNey":
         """Count a text, ids int64 [n]; a few seconds for five million characters and order 7."""

@@ -13,8 +13,8 @@ from nextchar_training.split import Split
 from nextchar_training.training_config import TrainingConfig
 
 
-def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: str) -> dict[str, Any]:
-    """What is known before the first step."""
+def describe_text(corpus: Corpus, split: Split, command: str) -> dict[str, Any]:
+    """The text and its parts, and what reads them."""
     return {
         "corpus": corpus.name,
         "corpus_sha256": corpus.sha256,
@@ -25,10 +25,16 @@ def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: 
         "num_train_chars": len(split.train),
         "num_development_chars": len(split.development),
         "num_heldout_chars": len(split.heldout),
-        "seed": config.seed,
         "command": command,
         "commit": git_commit(),
         "nextchar": __version__,
+    }
+
+
+def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: str) -> dict[str, Any]:
+    """What is known of a network's training before the first step."""
+    return describe_text(corpus, split, command) | {
+        "seed": config.seed,
         "torch": str(torch.__version__),
         "precision": config.precision,
         "started": datetime.now(UTC).date().isoformat(),

@@ -24,11 +24,12 @@ def final_quality(split: Split, vocabulary: Vocabulary, model: CharRNN) -> list[
     heldout = split.heldout[:MAX_HELDOUT_CHARS]
     if split.unit == "line":
         lines = EncodedLines(heldout, vocabulary)
-        return [make_quality(NETWORK, "line", line_loss(model, lines), lines.num_symbols)]
+        count = lines.num_symbols
+        return [make_quality(NETWORK, "line", line_loss(model, lines) * count, count)]
     ids, before = encode(vocabulary, heldout), encode(vocabulary, split.before_heldout(WARM_CHARS))
     return [
-        make_quality(NETWORK, "stream", stream_loss(model, ids, before=before), len(ids)),
-        make_quality(NETWORK, "window-256", window_loss(model, ids), len(ids) - 1),
+        make_quality(NETWORK, "stream", stream_loss(model, ids, before=before) * len(ids), len(ids)),
+        make_quality(NETWORK, "window-256", window_loss(model, ids) * (len(ids) - 1), len(ids) - 1),
     ]
 
 
@@ -37,18 +38,36 @@ def baseline_quality(split: Split, vocabulary: Vocabulary) -> list[Quality]:
 
     They see all text before the held-out part, or the last of it.
     """
-    heldout, before = split.heldout[:MAX_HELDOUT_CHARS], split.before_heldout(MAX_BEFORE_CHARS)
     ngram = fit_ngram(split, vocabulary, order=ORDER)
+    return ngram_quality(ngram, split, vocabulary, name=NGRAM) + compressor_quality(split, vocabulary)
+
+
+def compressor_quality(split: Split, vocabulary: Vocabulary) -> list[Quality]:
+    """What the held-out text costs the standard library's compressors, a character (of lines, a symbol)."""
+    heldout = split.heldout[:MAX_HELDOUT_CHARS]
+    line = split.unit == "line"
+    protocol, count = "line" if line else "stream", len(heldout) + line  # every line ends with a symbol
+    packed = compressed_nats(split.before_heldout(MAX_BEFORE_CHARS), heldout, vocabulary.symbols)
+    return [make_quality(name, protocol, nats, count) for name, nats in packed.items()]
+
+
+def ngram_quality(
+    ngram: KneserNey, split: Split, vocabulary: Vocabulary, *, name: str, window: int = 256
+) -> list[Quality]:
+    """The held-out losses of an n-gram under each protocol of its unit."""
+    heldout = split.heldout[:MAX_HELDOUT_CHARS]
     if split.unit == "line":
         lines = EncodedLines(heldout, vocabulary)
-        protocol, count = "line", lines.num_symbols
         nats = -float(ngram.logprobs(lines.sequence()).sum())
-    else:
-        ids = encode(vocabulary, heldout)
-        protocol, count = "stream", len(ids)
-        nats = -float(ngram.logprobs(ids, encode(vocabulary, before[-ORDER:])).sum())
-    packed = compressed_nats(before, heldout, vocabulary.symbols)
-    return [make_quality(name, protocol, n / count, count) for name, n in {NGRAM: nats, **packed}.items()]
+        return [make_quality(name, "line", nats, lines.num_symbols)]
+    ids, before = encode(vocabulary, heldout), encode(vocabulary, split.before_heldout(ngram.order))
+    stream = -float(ngram.logprobs(ids, before).sum())
+    starts = range(0, len(ids) - 1, window)
+    cold = math.fsum(-ngram.logprobs(ids[k + 1 :][:window], ids[k : k + 1]).sum() for k in starts)
+    return [
+        make_quality(name, "stream", stream, len(ids)),
+        make_quality(name, "window-256", cold, len(ids) - 1),
+    ]
 
 
 def fit_ngram(split: Split, vocabulary: Vocabulary, *, order: int) -> KneserNey:
@@ -62,11 +81,7 @@ def fit_ngram(split: Split, vocabulary: Vocabulary, *, order: int) -> KneserNey:
 
 def describe_quality(quality: list[Quality]) -> list[str]:
     """One line a figure, and one that says so if the network loses to the n-gram."""
-    lines = [
-        f"held out: {entry.name:12} {entry.protocol:10} {entry.nats_per_char:.4f} nats, "
-        f"{entry.bits_per_char:.4f} bits per character ({entry.num_chars:,} characters)"
-        for entry in quality
-    ]
+    lines = [describe_figure(entry) for entry in quality]
     ngram = next((entry for entry in quality if entry.name == NGRAM), None)
     if ngram is None:
         return [*lines, "the run is not finished: there are no figures beside the n-gram's yet"]
@@ -79,12 +94,20 @@ def describe_quality(quality: list[Quality]) -> list[str]:
     return lines
 
 
+def describe_figure(entry: Quality) -> str:
+    """One figure in one line."""
+    return (
+        f"held out: {entry.name:12} {entry.protocol:10} {entry.nats_per_char:.4f} nats, "
+        f"{entry.bits_per_char:.4f} bits per character ({entry.num_chars:,} characters)"
+    )
+
+
 def make_quality(name: str, protocol: str, nats: float, num_chars: int) -> Quality:
-    """A figure, in nats and in bits a character."""
+    """A figure from the nats of a whole text."""
     return Quality(
         name=name,
         protocol=protocol,
-        nats_per_char=nats,
-        bits_per_char=nats / math.log(2),
+        nats_per_char=nats / num_chars,
+        bits_per_char=nats / num_chars / math.log(2),
         num_chars=num_chars,
     )

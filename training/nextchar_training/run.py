@@ -26,9 +26,8 @@ from nextchar_training.run_report import write_report
 from nextchar_training.samples import forget_after as forget_samples_after
 from nextchar_training.samples import keep_samples, read_samples
 from nextchar_training.schedule import run_length
-from nextchar_training.sources import check_same, make_batches, read_text
+from nextchar_training.sources import check_same, make_batches, read_text, vocabulary_of
 from nextchar_training.surprise import heldout_surprise
-from nextchar_training.symbols import build_vocabulary
 from nextchar_training.team import Team
 from nextchar_training.trainer import Trainer
 from nextchar_training.training_config import TrainingConfig
@@ -46,14 +45,8 @@ class Run:
     ) -> None:
         torch.set_num_threads(config.num_threads)
         self.directory, self.config, self.team = directory, config, team or Team()
-        self.corpus, self.split = read_text(config)
-        self.vocabulary = build_vocabulary(
-            self.split,
-            min_count=config.min_count,
-            unknown=config.unknown,
-            normalization=config.normalization,
-            symbols=config.symbols,
-        )
+        self.corpus, self.split = read_text(config, window=config.window or 1)
+        self.vocabulary = vocabulary_of(self.split, config)
         self.provenance = describe_run(self.corpus, self.split, config, command)
         batches = make_batches(self.split, self.vocabulary, config)
         length = run_length(config, batches.steps_per_epoch)

@@ -34,7 +34,7 @@ def write_report(
         *_curves(rows),
         *_samples(samples),
         html.heading("Surprise of held-out text"),
-        html.paragraph("White is expected, red is 8 bits or more; hover for what was expected instead."),
+        html.paragraph("White is expected, red is 8 bits or more; hover for the number."),
         html.surprise(surprise.characters, surprise.bits, surprise.notes),
         html.heading("Facts"),
         html.table(["", ""], facts.items()),
@@ -45,7 +45,7 @@ def write_report(
 
 
 def _quality(quality: list[Quality]) -> Iterator[str]:
-    yield html.heading("Held-out text: the network beside baselines")
+    yield html.heading("Held-out text: beside baselines")
     if not quality:
         yield html.paragraph("The run is not finished: nothing of the held-out part has been read.")
         return
@@ -54,7 +54,7 @@ def _quality(quality: list[Quality]) -> Iterator[str]:
     best = next((k for k, entry in enumerate(ordered) if entry.name == NETWORK), None)
     header = ["model", "protocol", "nats per character", "bits per character", "characters"]
     yield html.table(header, rows, best=best)
-    for line in describe_quality(quality):
+    for line in describe_quality(quality) if best is not None else []:
         if "LOSES" in line:
             yield html.paragraph(line, warning=True)
 

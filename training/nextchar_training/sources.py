@@ -11,16 +11,16 @@ from nextchar_training.lines import EncodedLines
 from nextchar_training.provenance import split_digest
 from nextchar_training.split import Split, given_split, split_corpus
 from nextchar_training.streams import TextStreams
-from nextchar_training.symbols import encode
-from nextchar_training.training_config import TrainingConfig
+from nextchar_training.symbols import build_vocabulary, encode
+from nextchar_training.training_config import TextConfig, TrainingConfig
 
 # What back-propagation keeps of a unit for every character: gates, states and masks, in float32.
 _BYTES_A_UNIT = 64
 _MAX_BYTES = 4 << 30
 
 
-def read_text(config: TrainingConfig) -> tuple[Corpus, Split]:
-    """The corpus of a run, and its parts.
+def read_text(config: TextConfig, *, window: int = 1) -> tuple[Corpus, Split]:
+    """The corpus of a run, and its parts, of which training is longer than a window.
 
     Raises:
         CorpusError: as `load_corpus` and `split_corpus`.
@@ -44,10 +44,25 @@ def read_text(config: TrainingConfig) -> tuple[Corpus, Split]:
         unit=config.unit,
         heldout=config.heldout,
         development=config.development,
-        window=config.window or 1,
+        window=window,
         by=config.split,
     )
     return corpus, split
+
+
+def vocabulary_of(split: Split, config: TextConfig) -> Vocabulary:
+    """The characters of a run's training part.
+
+    Raises:
+        CorpusError: as `build_vocabulary`.
+    """
+    return build_vocabulary(
+        split,
+        min_count=config.min_count,
+        unknown=config.unknown,
+        normalization=config.normalization,
+        symbols=config.symbols,
+    )
 
 
 def check_same(corpus: Corpus, split: Split, recorded: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nextchar.vocabulary import Vocabulary
 from nextchar_training.batch import IGNORED
@@ -26,6 +25,13 @@ class Surprise:
     bits: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def add(self, vocabulary: Vocabulary, symbol_id: int, bits: float, more: str = "") -> None:
+        """The next character, and more to say of it."""
+        end = symbol_id == vocabulary.end_id
+        self.characters.append("\n" if end else vocabulary.shown(vocabulary.character(symbol_id)))
+        self.bits.append(bits)
+        self.notes.append(f"{vocabulary.label(symbol_id)!r}: {bits:.2f} bits{more}")
+
 
 @torch.no_grad()
 def heldout_surprise(model: CharRNN, vocabulary: Vocabulary, split: Split) -> Surprise:
@@ -35,7 +41,12 @@ def heldout_surprise(model: CharRNN, vocabulary: Vocabulary, split: Split) -> Su
     logits, _ = model(torch.from_numpy(inputs))
     logprobs = logits.double().log_softmax(2).numpy()
     for lane, time in np.argwhere(targets.T != IGNORED).tolist():
-        _add(found, vocabulary, logprobs[time, lane], int(targets[time, lane]))
+        here, symbol_id = logprobs[time, lane], int(targets[time, lane])
+        likeliest = int(here.argmax())
+        expected = (
+            f"; expected most: {vocabulary.label(likeliest)!r} with p = {math.exp(here[likeliest]):.2f}"
+        )
+        found.add(vocabulary, symbol_id, float(-here[symbol_id] / math.log(2)), expected)
     return found
 
 
@@ -49,12 +60,3 @@ def _matrices(vocabulary: Vocabulary, split: Split) -> Matrices:
     targets = whole[1:].copy()
     targets[: len(before)] = IGNORED
     return whole[:-1, None], targets[:, None]
-
-
-def _add(found: Surprise, vocabulary: Vocabulary, logprobs: NDArray[np.float64], symbol_id: int) -> None:
-    bits, likeliest = -logprobs[symbol_id] / math.log(2), int(logprobs.argmax())
-    character = "\n" if symbol_id == vocabulary.end_id else vocabulary.shown(vocabulary.character(symbol_id))
-    expected = f"{vocabulary.label(likeliest)!r} with p = {math.exp(logprobs[likeliest]):.2f}"
-    found.characters.append(character)
-    found.bits.append(float(bits))
-    found.notes.append(f"{vocabulary.label(symbol_id)!r}: {bits:.2f} bits; expected most: {expected}")

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ from nextchar.errors import InvalidRequest, NextcharError
 from nextchar_training.checkpoint import FILE_NAME
 from nextchar_training.forecast import forecast, measure_step_s
 from nextchar_training.named_corpora import NAMED
+from nextchar_training.ngram_run import FILE_NAME as NGRAM_FILE_NAME
+from nextchar_training.ngram_run import train_ngram
 from nextchar_training.progress import Reporter
-from nextchar_training.report import describe_quality
+from nextchar_training.report import describe_figure, describe_quality
 from nextchar_training.run import HISTORY, Run
 from nextchar_training.stop_signal import StopSignal
 from nextchar_training.team import Team, joined_team
-from nextchar_training.train_options import CELLS, train_options
-from nextchar_training.training_config import TrainingConfig, TrainingPrecision
+from nextchar_training.train_options import CELLS, NGRAM, train_options
+from nextchar_training.training_config import TextConfig, TrainingConfig, TrainingPrecision
 
 _DEFAULT_EPOCHS = 10.0
-_NOT_CONFIG = {"output", "resume", "tensorboard"}
+_NOT_CONFIG = {"output", "resume", "tensorboard", "order"}
 _PATHS = {"corpus", "heldout_file", "development_file"}
 STDIN = "-"
 
@@ -39,6 +42,8 @@ def train(context: click.Context, /, **options: Any) -> None:
     """
     try:
         device = _device(options["device"])
+        if options["cell"] == NGRAM:
+            context.exit(_train_ngram(context, options))
         with joined_team(device) as team:
             start = _resume if options["resume"] else _start
             run = start(context, options | {"device": device}, team)
@@ -50,21 +55,12 @@ def train(context: click.Context, /, **options: Any) -> None:
 
 
 def _start(context: click.Context, options: dict[str, Any], team: Team) -> Run:
-    if options["corpus"] is None:
-        raise click.UsageError("Missing option '--corpus'.")
     lengths = [name for name in ("epochs", "steps", "max_minutes") if options[name] is not None]
     if len(lengths) > 1:
         raise click.UsageError("give one of --epochs, --steps and --max-minutes")
     if not lengths:
         options["epochs"] = _DEFAULT_EPOCHS
-    if options["development_file"] and not options["heldout_file"]:
-        raise click.UsageError("--development-file goes with --heldout-file")
-    directory = options["output"] / options["name"]
-    if (directory / FILE_NAME).exists():
-        raise click.UsageError(f"{directory} holds a run already: add --resume, or choose another --name")
-    options["unit"] = _unit(options["unit"], options["corpus"])
-    if options["corpus"] == STDIN:
-        options["corpus"] = _save_stdin(directory)
+    directory = _prepare_text(options)
     values = {name: value for name, value in options.items() if name not in _NOT_CONFIG}
     values["cell"] = CELLS[options["cell"]]
     values["precision"] = _precision(options["precision"])
@@ -72,6 +68,30 @@ def _start(context: click.Context, options: dict[str, Any], team: Team) -> Run:
     run = Run(directory, TrainingConfig(**values), _command(context), team)
     directory.mkdir(parents=True, exist_ok=True)
     return run
+
+
+def _prepare_text(options: dict[str, Any]) -> Path:
+    """Check and complete the options of the text; the folder of the new run."""
+    if options["corpus"] is None:
+        raise click.UsageError("Missing option '--corpus'.")
+    if options["development_file"] and not options["heldout_file"]:
+        raise click.UsageError("--development-file goes with --heldout-file")
+    directory: Path = options["output"] / options["name"]
+    if any((directory / name).exists() for name in (FILE_NAME, NGRAM_FILE_NAME)):
+        raise click.UsageError(f"{directory} holds a run already: add --resume, or choose another --name")
+    options["unit"] = _unit(options["unit"], options["corpus"])
+    if options["corpus"] == STDIN:
+        options["corpus"] = _save_stdin(directory)
+    return directory
+
+
+def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
+    directory = _prepare_text(options)
+    config = TextConfig(**{entry.name: options[entry.name] for entry in fields(TextConfig)})
+    quality, page = train_ngram(directory, config, options["order"], _command(context))
+    for line in [*map(describe_figure, quality), f"report: {page}"]:
+        print(line, file=sys.stderr)
+    return 0
 
 
 def _resume(context: click.Context, options: dict[str, Any], team: Team) -> Run:

@@ -14,6 +14,7 @@ CELLS = {
     "lstm-coupled": "lstm_coupled",
     "gru": "gru",
 }
+NGRAM = "ngram"
 _POSITIVE = click.FloatRange(0, min_open=True)
 _RATE = click.FloatRange(0, 0.9)
 _SHARE = click.FloatRange(0, 0.5)
@@ -77,7 +78,8 @@ _TEXT = [
     ),
 ]
 _NETWORK = [
-    click.option("--cell", type=click.Choice(list(CELLS)), default="lstm", show_default=True),
+    click.option("--cell", type=click.Choice([*CELLS, NGRAM]), default="lstm", show_default=True),
+    _number("order", click.IntRange(1, 12), 7, "Of --cell ngram, which needs the options of the text only."),
     _number("hidden-size", click.IntRange(1), 512, "Units a layer."),
     _number("num-layers", click.IntRange(1), 2, "Recurrent layers."),
     _number("embedding-size", click.IntRange(0), 128, "Numbers a character; 0: one-hot."),

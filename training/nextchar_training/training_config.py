@@ -15,16 +15,14 @@ Schedule = Literal["cosine", "linear", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """One run. Exactly one of `epochs`, `steps`, `max_minutes` is its length.
+class TextConfig:
+    """Which text, and how it is cut and read.
 
     `heldout` is a share of the text, `development` a share of the rest, and from 1 on they are characters
-    or lines; files in their place are parts of their own. `warmup` is a share of the run. A clip, average or
-    patience of 0 is none. A rate of dropout that is None is its share of `dropout`.
+    or lines; files in their place are parts of their own.
     """
 
     corpus: str
-    name: str
     unit: Unit = "text"
     symbols: Symbols = "characters"
     pattern: str = "*"
@@ -37,6 +35,17 @@ class TrainingConfig:
     heldout_file: str | None = None
     heldout: float = 0.1
     development: float = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(TextConfig):
+    """One run. Exactly one of `epochs`, `steps`, `max_minutes` is its length.
+
+    `warmup` is a share of the run. A clip, average or patience of 0 is none. A rate of dropout that is
+    None is its share of `dropout`.
+    """
+
+    name: str
     cell: Cell = "lstm"
     embedding_size: int = 128
     hidden_size: int = 512

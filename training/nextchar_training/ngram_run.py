@@ -1,0 +1,63 @@
+"""`nextchar train --cell ngram`: the baseline as a model of its own, counted in seconds."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from nextchar.modelfile import Quality
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.arpa import write_arpa
+from nextchar_training.lines import EncodedLines
+from nextchar_training.ngram import KneserNey
+from nextchar_training.provenance import describe_text
+from nextchar_training.report import compressor_quality, fit_ngram, ngram_quality
+from nextchar_training.run_report import write_report
+from nextchar_training.sources import read_text, vocabulary_of
+from nextchar_training.split import Split
+from nextchar_training.surprise import NUM_CHARS, Surprise
+from nextchar_training.symbols import encode
+from nextchar_training.training_config import TextConfig
+
+FILE_NAME = "ngram.arpa"
+
+
+def train_ngram(folder: Path, config: TextConfig, order: int, command: str) -> tuple[list[Quality], Path]:
+    """Fit to all that is not held out; write `ngram.arpa` and the report; the figures, and the report.
+
+    Raises:
+        CorpusError: as `read_text` and `vocabulary_of`.
+    """
+    corpus, split = read_text(config)
+    vocabulary = vocabulary_of(split, config)
+    model = fit_ngram(split, vocabulary, order=order)
+    quality = ngram_quality(model, split, vocabulary, name=f"kneser-ney-{order}")
+    quality += compressor_quality(split, vocabulary)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / FILE_NAME).open("w", encoding="utf-8") as file:
+        write_arpa(model, vocabulary, file)
+    page = write_report(
+        folder,
+        title=f"nextchar: {folder.name}",
+        facts=describe_text(corpus, split, command) | {"order": order},
+        rows=[],
+        samples=[],
+        quality=quality,
+        surprise=_surprise(model, vocabulary, split),
+    )
+    return quality, page
+
+
+def _surprise(model: KneserNey, vocabulary: Vocabulary, split: Split) -> Surprise:
+    text = split.heldout[:NUM_CHARS]
+    if split.unit == "line":
+        ids = EncodedLines(text, vocabulary).sequence()
+        logprobs = model.logprobs(ids)
+    else:
+        ids = encode(vocabulary, text).astype(np.int64)
+        logprobs = model.logprobs(ids, encode(vocabulary, split.before_heldout(model.order)).astype(np.int64))
+    found = Surprise()
+    for symbol_id, logprob in zip(ids.tolist(), logprobs.tolist(), strict=True):
+        if symbol_id != vocabulary.begin_id:
+            found.add(vocabulary, symbol_id, -logprob / math.log(2))
+    return found

@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check proto bench peers train requirements clean
+.PHONY: serve test check proto bench quality peers train requirements clean
 
 # The first Python on the path that is new enough and can make environments.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -24,6 +24,10 @@ proto: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
+
+# The quality table of a text: make quality FILE=tinyshakespeare.txt RECIPE=lstm SEED=1; about an hour.
+quality: .venv/.dev
+	$(BIN)/python -m benchmarks.quality "$(FILE)" --recipe $(or $(RECIPE),lstm) --seed $(or $(SEED),1)
 
 # The servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
 peers:

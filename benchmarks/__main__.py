@@ -9,17 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, engine, kenlm, latency, memory, score, serve
+from benchmarks import chart, domains, engine, kenlm, latency, memory, score, serve, training
 from benchmarks.network import make_network
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
+_MORE = ("memory", "training", "domains")
+_DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parts = f"some of {', '.join(_PARTS)}, memory; all but memory by default"
+    parts = f"some of {', '.join((*_PARTS, *_MORE))}; the first {len(_PARTS)} by default"
     parser.add_argument("parts", nargs="*", help=parts)
     parser.add_argument("--rounds", type=int, default=5, help="rounds; the median counts")
     parser.add_argument("--output", type=Path, default=Path(".data/benchmarks.json"))
@@ -63,6 +65,14 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         grown = memory.measure(network, _FOLDER)
         _print_row("resident memory", grown)
         return {"memory": grown}
+    if part == "training":
+        speeds = training.measure(rounds=rounds)
+        _print_row("training a 2 × 512 LSTM: characters a second", speeds)
+        return {"training": speeds}
+    if part == "domains":
+        areas = domains.measure(max(_DOMAINS.iterdir(), key=lambda folder: int(folder.name)))
+        _print_rates("area under ROC: real domains against made-up ones", areas, digits=4)
+        return {"domains": areas}
     raise SystemExit(f"no such part: {part}")
 
 

@@ -49,7 +49,7 @@ def evaluate(
             raise InvalidRequest(f"--protocol {name} is not for models of the unit {unit}", param="protocol")
         if name == DYNAMIC:
             dynamics = Dynamics(dynamic_rate, dynamic_decay, dynamic_segment)
-            click.echo(_line(_dynamic_quality(file, split, dynamics, max_chars)))
+            click.echo(_line(dynamic_quality(file, split, dynamics, max_chars)))
         else:
             click.echo(_line(graph_quality(graph, split, file.name, protocol=name, max_chars=max_chars)))
     click.echo("in the card:")
@@ -57,7 +57,8 @@ def evaluate(
         click.echo(_line(entry))
 
 
-def _dynamic_quality(file: Path, split: Split, dynamics: Dynamics, max_chars: int) -> Quality:
+def dynamic_quality(file: Path, split: Split, dynamics: Dynamics, max_chars: int) -> Quality:
+    """The loss of a model.onnx that goes on learning, on the first `max_chars` held-out characters."""
     model, card = load_network(file)
     vocabulary = card.make_vocabulary()
     ids = encode(vocabulary, split.heldout[:max_chars])

@@ -1,0 +1,83 @@
+"""`python -m benchmarks.quality FILE`: the quality table of a text and a seed, from training to the figures.
+
+nanoGPT's split: the first nine tenths are trained on, the last is held out. The recipes were chosen on a
+development part of the first nine tenths (docs/quality.md); here all of it is trained on, so the softmax
+temperature is given and no development part is left. A run that was stopped goes on.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from nextchar.modelfile import Quality
+from nextchar.runner import open_graph
+from nextchar_training.checkpoint import FILE_NAME
+from nextchar_training.corpus import load_corpus
+from nextchar_training.dynamic_evaluation import Dynamics
+from nextchar_training.evaluate_command import dynamic_quality
+from nextchar_training.graph_evaluation import graph_quality
+from nextchar_training.split import Split, split_corpus
+
+_COMMON = "--hidden-size 512 --num-layers 2 --development 0 --evaluations 10"
+RECIPES = {
+    "lstm": f"--cell lstm {_COMMON} --dropout 0.45 --epochs 36 --softmax-temperature 1.1",
+    "gru": f"--cell gru {_COMMON} --dropout 0.45 --epochs 36 --softmax-temperature 1.1",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--recipe", choices=RECIPES, default="lstm")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=Path(".data/quality"))
+    arguments = parser.parse_args()
+    name = f"{arguments.file.stem}-{arguments.recipe}-{arguments.seed}"
+    _train(arguments.file, name, arguments.recipe, arguments.seed, arguments.folder)
+    folder = _export(name, arguments.folder)
+    split = split_corpus(load_corpus(str(arguments.file)), unit="text", heldout=0.1, development=0)
+    for entry in [*_figures(folder, split), *_baselines(folder)]:
+        print(f"| {entry.name} | {entry.protocol} | {entry.nats_per_char:.4f} | {entry.bits_per_char:.4f} |")
+
+
+def _train(file: Path, name: str, recipe: str, seed: int, folder: Path) -> None:
+    output = ["--name", name, "--output", str(folder)]
+    started = (folder / name / FILE_NAME).exists()
+    new = ["--corpus", str(file), "--seed", str(seed), *RECIPES[recipe].split()]
+    _call("train", *output, *(["--resume"] if started else new))
+
+
+def _export(name: str, folder: Path) -> Path:
+    models = folder / "models"
+    version = models / name / "1"
+    if not version.exists():
+        _call("export", str(folder / name), "--models", str(models), "--version", "1")
+    return version
+
+
+def _call(*arguments: str) -> None:
+    """One of nextchar's commands, in a process of its own."""
+    code = "from nextchar.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+def _figures(folder: Path, split: Split) -> list[Quality]:
+    """The exported files through onnxruntime, and apart from them the one that goes on learning."""
+    found = [
+        graph_quality(open_graph(folder / file), split, file, protocol=protocol)
+        for file in ("model.onnx", "step-int8.onnx")
+        for protocol in ("stream", "window-256")
+    ]
+    return [*found, dynamic_quality(folder / "model.onnx", split, Dynamics(), len(split.heldout))]
+
+
+def _baselines(folder: Path) -> list[Quality]:
+    quality = open_graph(folder / "model.onnx").card.quality
+    return [entry for entry in quality if not entry.name.startswith("network")]
+
+
+if __name__ == "__main__":
+    main()

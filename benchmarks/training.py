@@ -1,0 +1,101 @@
+"""Training speed: characters a second of our step beside a plain loop over `nn.LSTM` in float32.
+
+The same network, batch and window; both with dropout, AdamW and clipping by norm, on all cores. The plain
+loop is what a tutorial shows: stock layers with their own dropout, float32.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from nextchar.vocabulary import Vocabulary
+from nextchar_training.model import ModelConfig
+from nextchar_training.schedule import run_length
+from nextchar_training.streams import TextStreams
+from nextchar_training.train_command import best_precision
+from nextchar_training.trainer import Trainer
+from nextchar_training.training_config import TrainingConfig
+
+_STEPS = 4
+_CHARACTERS = "\n" + "".join(chr(32 + k) for k in range(64))
+_EMBEDDING_SIZE, _HIDDEN_SIZE, _NUM_LAYERS = 128, 512, 2
+
+
+def measure(*, rounds: int) -> dict[str, float]:
+    """Characters a second, the median of rounds in which the contenders take turns."""
+    precision = best_precision()
+    contenders = {f"nextchar, {precision}": _ours(precision), "plain nn.LSTM, float32": _plain()}
+    if precision != "float32":
+        contenders["nextchar, float32"] = _ours("float32")
+    seen: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(rounds + 1):
+        for name, step in contenders.items():
+            started = time.perf_counter()
+            chars = sum(step() for _ in range(_STEPS))
+            if turn:  # the first warms up
+                seen[name].append(chars / (time.perf_counter() - started))
+    return {name: statistics.median(rates) for name, rates in seen.items()}
+
+
+def _config(precision: str) -> TrainingConfig:
+    return TrainingConfig(corpus="", name="speed", steps=10**6, precision=precision, dropout=0.4)  # type: ignore[arg-type]
+
+
+def _streams() -> TextStreams:
+    vocabulary, config = Vocabulary(tuple(_CHARACTERS)), _config("float32")
+    ids = torch.randint(len(_CHARACTERS), (10**6,), generator=torch.Generator().manual_seed(0)).numpy()
+    return TextStreams(
+        ids,
+        vocabulary,
+        newline_id=0,
+        document_starts=(0,),
+        batch_size=config.batch_size,
+        window=config.window,
+        seed=0,
+    )
+
+
+def _ours(precision: str) -> Callable[[], int]:
+    vocabulary, config = Vocabulary(tuple(_CHARACTERS)), _config(precision)
+    shape = ModelConfig(
+        "lstm", vocabulary.num_inputs, vocabulary.num_outputs, _EMBEDDING_SIZE, _HIDDEN_SIZE, _NUM_LAYERS
+    )
+    trainer = Trainer(config, shape, _streams(), run_length(config, 1.0))
+
+    def step() -> int:
+        trainer.step()
+        return config.batch_size * config.window
+
+    return step
+
+
+class _PlainModel(nn.Module):
+    def __init__(self, num_symbols: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_symbols, _EMBEDDING_SIZE)
+        self.lstm = nn.LSTM(_EMBEDDING_SIZE, _HIDDEN_SIZE, _NUM_LAYERS, dropout=0.4)
+        self.dropout = nn.Dropout(0.4)
+        self.output = nn.Linear(_HIDDEN_SIZE, num_symbols)
+
+
+def _plain() -> Callable[[], int]:
+    model, streams = _PlainModel(len(_CHARACTERS) + 2), _streams()
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    carried: list[tuple[torch.Tensor, torch.Tensor] | None] = [None]
+
+    def step() -> int:
+        batch = streams.next_batch()
+        hidden, state = model.lstm(model.embedding(batch.inputs), carried[0])
+        carried[0] = (state[0].detach(), state[1].detach())
+        logits = model.output(model.dropout(hidden))
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return batch.num_chars
+
+    return step

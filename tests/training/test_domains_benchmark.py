@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from benchmarks.domains import _KINDS, area_under_roc
 
 _REAL = [f"example{k}.com" for k in range(300)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, NextcharError
-from nextchar.lane import Delivery, Finish, Lane, Level, Outbox, Sampling
+from nextchar.lane import Delivery, Finish, Lane, LaneState, Level, Outbox, Sampling
 from nextchar.runner import StepRunner, Window
 from nextchar.sampler import Doubles, Indices, draw, penalized, top, truncated, weigh
 from nextchar.slab import CHUNK, MAX_TOP, LaneSlab
@@ -38,7 +38,7 @@ class Batch:
         """Give a lane a row; the delivery of one that is done before its first step."""
         lane.joined = now
         if lane.num_steps == 0:
-            finish = Finish.LENGTH if lane.sampling else Finish.GIVEN
+            finish, lane.state = Finish.LENGTH if lane.sampling else Finish.GIVEN, lane.start
             return Delivery(np.empty(0, dtype=np.int64), np.empty(0), finish=finish)
         row = len(self.lanes)
         self.lanes.append(lane)
@@ -49,8 +49,12 @@ class Batch:
             self.num_live += 1
         self.lanes[row] = lane
         lane.row = row
-        self._runner.reset(row)
-        self._runner.ids[row] = self._begin_id
+        if lane.start is None:
+            self._runner.reset(row)
+            self._runner.ids[row] = self._begin_id
+        else:
+            self._runner.write_state(row, lane.start.arrays)
+            self._runner.ids[row] = lane.start.last_id
         self._slab.join(row, lane)
         return None
 
@@ -162,6 +166,8 @@ class Batch:
                 return slab.take(row, lane, finish=Finish.STOP, num_stop=num_stop)
         cursor = int(slab.cursor[row])
         full = cursor == slab.end[row]
+        if lane.keeps_state:
+            self._keep_state(lane, cursor)
         if full and lane.all_planned:
             return self._last(lane)
         if lane.deadline <= now:
@@ -174,6 +180,13 @@ class Batch:
         if sampling is not None:
             slab.deliver_by[row] = now + sampling.seconds_per_delivery
         return delivery
+
+    def _keep_state(self, lane: Lane, cursor: int) -> None:
+        """Remember where a lane stands once its last symbol is known, and before that is read."""
+        row = lane.row
+        known = self._slab.num_given[row] if lane.wants_distribution else self._slab.end[row]
+        if cursor == known and cursor > 0 and lane.all_planned:
+            lane.state = LaneState(int(self._runner.ids[row]), self._runner.read_state(row))
 
     def _last(self, lane: Lane) -> Delivery | None:
         """The last delivery of a lane whose steps are all done, or what gets it to its last step."""

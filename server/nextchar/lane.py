@@ -6,9 +6,10 @@ strings are lanes. It owns its bookkeeping and is touched on events (join, chunk
 between events only the slab's arrays know where it is. Many strings to score are one `ScoreJob`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,17 @@ class Finish(StrEnum):
     GIVEN = "given"  # nothing was to be sampled: all given ids are read
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneState:
+    """Where a lane stands: the states after all symbols but the last, which is to be read next.
+
+    `arrays` by input name, each [size]. Before any character the last symbol is begin.
+    """
+
+    last_id: int
+    arrays: Mapping[str, NDArray[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Penalties:
     """What is taken from the log-probability of symbols that were there before.
@@ -58,8 +70,9 @@ class Sampling:
     """How a lane draws characters; `temperature` 0 is greedy; see `sampler.Filters` for the others.
 
     `bias` are pairs of id and what is added to its log-probability. `stop` are strings as ids, none
-    empty. `chars_per_delivery` 0 delivers only full chunks and the end; otherwise the first character is
-    delivered at once, and then what there is when it is that many, or `seconds_per_delivery` after the last.
+    empty. Random numbers are those of the seed from number `first_draw` on. `chars_per_delivery` 0 delivers
+    only full chunks and the end; otherwise the first character is delivered at once, and then what there is
+    when it is that many, or `seconds_per_delivery` after the last.
     """
 
     max_chars: int
@@ -71,6 +84,7 @@ class Sampling:
     bias: tuple[tuple[int, float], ...] = ()
     penalties: Penalties = Penalties()
     stop: tuple[tuple[int, ...], ...] = ()
+    first_draw: int = 0
     chars_per_delivery: int = 0
     seconds_per_delivery: float = FOREVER
 
@@ -165,14 +179,19 @@ Outbox = list[tuple[Work, Delivery]]
 class Lane(Work):
     """One row.
 
-    `given` are the ids after begin, in order. With `sampling`, it draws after them; with
-    `wants_distribution` it takes one more step for what comes next; never both.
+    `given` are the ids after begin, or after what `start` has read, in order. With `sampling`, it draws
+    after them; with `wants_distribution` it takes one more step for what comes next; never both. With
+    `keeps_state` its `state` is set when the last symbol, given or drawn, is known; unless a stop string
+    or the end symbol has ended it, when the rows have read beyond.
     """
 
     given: Ids
     sampling: Sampling | None = None
     num_top: int = 0
     wants_distribution: bool = False
+    start: LaneState | None = None
+    keeps_state: bool = False
+    state: LaneState | None = None
 
     # The engine's bookkeeping.
     row: int = -1
@@ -198,9 +217,13 @@ class Lane(Work):
 
 @dataclass(slots=True, eq=False)
 class ScoreJob(Work):
-    """Strings to score together, as a trie; its one delivery has the log-probability of every node."""
+    """Strings to score together, as a trie; its one delivery has the log-probability of every node.
+
+    With `start`, they go on from there: the trie's first symbol is the last one of it.
+    """
 
     trie: Trie
+    start: LaneState | None = None
 
     @property
     def level(self) -> Level:

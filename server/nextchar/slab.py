@@ -157,6 +157,10 @@ class LaneSlab:
             if self.num_sampling <= _FEW:  # among many it comes with its call, which all of them share
                 self.run_until[row] = min(size, self.run_until[row])
         self.event_at[row] = min(size or CHUNK, int(self.end[row]))
+        if lane.keeps_state and lane.wants_distribution and num_given:
+            # The state is looked at before the step for the distribution reads the last symbol.
+            self.run_until[row] = min(num_given, self.run_until[row])
+            self.event_at[row] = num_given
 
     def _run_until(self, row: int, lane: Lane) -> int:
         """How far the graph can go in this chunk with nobody looking at a distribution."""
@@ -174,7 +178,7 @@ class LaneSlab:
         self.uniforms[row, num_given : num_given + count] = (
             GREEDY_UNIFORM
             if self.greedy[row]
-            else self._random.take(lane.sampling.seed, lane.num_drawn, count)
+            else self._random.take(lane.sampling.seed, lane.sampling.first_draw + lane.num_drawn, count)
         )
         lane.num_drawn += count
         return count

@@ -1,5 +1,7 @@
 """States of branches that wait, kept until the last of them is taken up."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nextchar.runner import StateArray, StepRunner
@@ -29,6 +31,13 @@ class StatePool:
         for name, state in self._runner.read_state(rows).items():
             self._states[name][index] = state
         return slots
+
+    def put(self, arrays: Mapping[str, StateArray]) -> int:
+        """Keep one state from elsewhere, for one taker; its slot."""
+        slot = self._slot(1)
+        for name, kept in self._states.items():
+            kept[slot] = arrays[name]
+        return slot
 
     def restore(self, rows: Ids, slots: list[int]) -> None:
         """Give rows the states of slots, each for one of its takers."""

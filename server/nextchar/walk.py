@@ -27,7 +27,8 @@ class Walk:
         self._pool = pool
         self.waiting = WaitingBranches()
         if trie.must_read[0]:
-            self.waiting.add(np.array([0]), np.array([INITIAL]), np.array([trie.longest]))
+            slot = INITIAL if job.start is None else pool.put(job.start.arrays)
+            self.waiting.add(np.array([0]), np.array([slot]), np.array([trie.longest]))
 
     @property
     def done(self) -> bool:

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Literal
 
-Route = Literal["score", "next", "complete"]
+Route = Literal["score", "next", "complete", "session"]
 Protocol = Literal["rest", "grpc", "cli"]
 
 _MAX_ID_CHARS = 128
@@ -21,6 +21,7 @@ class Call:
     request_id: str
     model: str = ""
     version: str = ""
+    owner: str = ""  # whose sessions it sees
     started: float = field(default_factory=time.monotonic)
 
 

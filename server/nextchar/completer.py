@@ -12,7 +12,7 @@ from nextchar.lane import FOREVER, Delivery, Lane, Penalties, Sampling
 from nextchar.metrics import Metrics
 from nextchar.receivers import Stream
 from nextchar.repository import Model
-from nextchar.schemas import Completion, CompletionRequest, make_usage
+from nextchar.schemas import Completion, CompletionRequest, SamplingFields, make_usage
 
 _SEEDS = 2**64
 _MAX_ID_DIGITS = 9
@@ -31,27 +31,33 @@ class Completer:
         self._intake.check_max_tokens(request.max_tokens)
         given = self._intake.encode(request.prompt, model=model, call=call, param="prompt")
         self._metrics.observe_size(call, len(given))
+        lane = Lane(given, sampling=make_sampling(model, request))
+        prompt = model.graph.vocabulary.normalize(request.prompt)
+        async for piece, _ in self.run(model, lane, request, call, prompt=prompt, echo=request.echo):
+            if piece is not None:
+                yield piece
+
+    async def run(
+        self,
+        model: Model,
+        lane: Lane,
+        request: SamplingFields,
+        call: Call,
+        *,
+        prompt: str = "",
+        echo: bool = False,
+    ) -> AsyncGenerator[tuple[Completion | None, Delivery]]:
+        """A sampling lane's deliveries, each with its piece of text, if there is any to show."""
         vocabulary = model.graph.vocabulary
+        lane.num_top, lane.deadline = request.logprobs or 0, call.deadline
         stop = [vocabulary.normalize(text) for text in request.stop]
-        lane = Lane(
-            given,
-            sampling=_sampling(model, request, stop),
-            num_top=request.logprobs or 0,
-            deadline=call.deadline,
-        )
-        text = CompletionText(
-            vocabulary,
-            vocabulary.normalize(request.prompt),
-            stop,
-            echo=request.echo,
-            num_top=request.logprobs,
-        )
+        text = CompletionText(vocabulary, prompt, stop, echo=echo, num_top=request.logprobs)
         template = _template(model, call)
         async for delivery, num_sampled in self._run(model, lane, call):
             choice = text.add(delivery)
-            usage = make_usage(len(given), num_sampled) if delivery.last else None
-            if choice.text or choice.finish_reason:
-                yield template.model_copy(update={"choices": [choice], "usage": usage})
+            usage = make_usage(len(lane.given), num_sampled) if delivery.last else None
+            piece = template.model_copy(update={"choices": [choice], "usage": usage})
+            yield piece if choice.text or choice.finish_reason else None, delivery
 
     async def _run(self, model: Model, lane: Lane, call: Call) -> AsyncGenerator[tuple[Delivery, int]]:
         """A lane's deliveries, each with how many characters are sampled so far, observed as they pass."""
@@ -79,12 +85,26 @@ class Completer:
             raise
 
 
-def _sampling(model: Model, request: CompletionRequest, stop: list[str]) -> Sampling:
-    seed = secrets.randbelow(_SEEDS) if request.seed is None else request.seed % _SEEDS
+def make_seed(given: int | None) -> int:
+    """The given seed, or one that nobody knows."""
+    return secrets.randbelow(_SEEDS) if given is None else given % _SEEDS
+
+
+def make_sampling(
+    model: Model, request: SamplingFields, *, seed: int | None = None, first_draw: int = 0
+) -> Sampling:
+    """How a request draws: by its own seed, or else by number `first_draw` on of the one that is given.
+
+    Raises:
+        InvalidRequest: `logit_bias` has a key that is no symbol of the model.
+    """
+    own = seed is None or request.seed is not None
     options = request.stream_options
+    stop = [model.graph.vocabulary.normalize(text) for text in request.stop]
     return Sampling(
         max_chars=request.max_tokens,
-        seed=seed,
+        seed=make_seed(request.seed) if own else seed or 0,
+        first_draw=0 if own else first_draw,
         temperature=request.temperature,
         top_k=request.top_k,
         top_p=request.top_p,

@@ -5,6 +5,12 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   ├── UnknownCharacter           outside the vocabulary, in strict mode
 │   └── InputTooLarge              over a size limit
 ├── ModelNotFound
+├── SessionNotFound                none of that id, or not the caller's
+├── SessionExpired
+├── SessionConflict                the id is in use, or others changed the session meanwhile
+├── SessionLimit                   no room for one more
+├── StateInvalid                   bytes that are no state of this server's
+├── StateModelMismatch             a state of another model, or of a version that is gone
 ├── QueueFull                      try again after `retry_after_seconds`
 ├── Unavailable                    loading, failed or draining
 ├── DeadlineExceeded
@@ -51,6 +57,37 @@ class InputTooLarge(InvalidRequest):
 
 class ModelNotFound(NextcharError):
     code = "model_not_found"
+
+
+class SessionNotFound(NextcharError):
+    code = "session_not_found"
+
+
+class SessionExpired(NextcharError):
+    code = "session_expired"
+
+
+class SessionConflict(NextcharError):
+    """`code` is `session_exists` or `session_busy`."""
+
+    code = "session_busy"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, param=param)
+        if code is not None:
+            self.code = code
+
+
+class SessionLimit(NextcharError):
+    code = "session_limit"
+
+
+class StateInvalid(NextcharError):
+    code = "state_invalid"
+
+
+class StateModelMismatch(NextcharError):
+    code = "state_model_mismatch"
 
 
 class QueueFull(NextcharError):

@@ -19,21 +19,26 @@ _MAX_SHOWN = 40
 _MIN_SEED, _MAX_SEED = -(2**63), 2**63 - 1
 
 
-class _Request(BaseModel):
+class RequestFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
+
+class _Request(RequestFields):
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
 
 
-class ScoreRequest(_Request):
-    """Strings to score: log p of each, from the begin symbol or after a context."""
-
+class ScoreFields(RequestFields):
     input: list[str] = Field(
         min_length=1, description="The strings, scored independently.", examples=[["hello", "htktt"]]
     )
-    context: str = Field("", description="Text before every string; conditions the score, is not scored.")
     include_end: bool = Field(False, description="Also score the end symbol (models trained on lines).")
     return_chars: bool = Field(False, description="Also give every character's log-probability.")
+
+
+class ScoreRequest(ScoreFields, _Request):
+    """Strings to score: log p of each, from the begin symbol or after a context."""
+
+    context: str = Field("", description="Text before every string; conditions the score, is not scored.")
 
 
 class NextRequest(_Request):
@@ -60,10 +65,7 @@ class StreamOptions(BaseModel):
     )
 
 
-class CompletionRequest(_Request):
-    """Text to go on with, and how. Fields that are null take their default."""
-
-    prompt: str = Field("", description="The text to go on with.", examples=["ROMEO:"])
+class SamplingFields(RequestFields):
     max_tokens: int = Field(16, ge=0, description="Most characters to sample.")
     temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest character each time.")
     top_k: int = Field(0, ge=0, description="Keep the k likeliest characters; 0 keeps all.")
@@ -101,7 +103,6 @@ class CompletionRequest(_Request):
         le=10,
         description="What the log-probability of a character in the prompt or drawn before is multiplied by.",
     )
-    echo: bool = Field(False, description="Give the prompt back before the completion.")
     logprobs: int | None = Field(
         None,
         ge=0,
@@ -125,16 +126,23 @@ class CompletionRequest(_Request):
         return [value] if isinstance(value, str) else value
 
 
-class _Answer(BaseModel):
+class CompletionRequest(SamplingFields, _Request):
+    """Text to go on with, and how. Fields that are null take their default."""
+
+    prompt: str = Field("", description="The text to go on with.", examples=["ROMEO:"])
+    echo: bool = Field(False, description="Give the prompt back before the completion.")
+
+
+class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def _absent(default: None = None) -> Any:
+def absent(default: None = None) -> Any:
     """A field that is left out of the JSON while it is None."""
     return Field(default, exclude_if=lambda value: value is None)
 
 
-class Usage(_Answer):
+class Usage(Answer):
     """Characters read and characters sampled, under the names OpenAI clients count."""
 
     prompt_tokens: int
@@ -146,16 +154,16 @@ def make_usage(num_read: int, num_sampled: int = 0) -> Usage:
     return Usage(prompt_tokens=num_read, completion_tokens=num_sampled, total_tokens=num_read + num_sampled)
 
 
-class CharScore(_Answer):
+class CharScore(Answer):
     """One character of a scored string; the end symbol has `char` null and `special` "end"."""
 
     char: str | None
     offset: int
     logprob: float
-    special: str | None = _absent()
+    special: str | None = absent()
 
 
-class Score(_Answer):
+class Score(Answer):
     """One string's score. `logprob` is natural; bits and perplexity are per scored symbol.
 
     `percentile`: how many in a hundred held-out strings of about this length had fewer bits per
@@ -168,11 +176,11 @@ class Score(_Answer):
     perplexity: float
     num_chars: int
     num_unknown: int
-    percentile: float | None = _absent()
-    chars: list[CharScore] | None = _absent()
+    percentile: float | None = absent()
+    chars: list[CharScore] | None = absent()
 
 
-class ScoreResponse(_Answer):
+class ScoreResponse(Answer):
     object: str = "list"
     model: str
     model_version: str
@@ -180,17 +188,17 @@ class ScoreResponse(_Answer):
     usage: Usage
 
 
-class NextChar(_Answer):
+class NextChar(Answer):
     """One possible next symbol; `special` is "end" or "unknown" where there is no character."""
 
     char: str | None
     id: int
     logprob: float
     probability: float
-    special: str | None = _absent()
+    special: str | None = absent()
 
 
-class NextResponse(_Answer):
+class NextResponse(Answer):
     model: str
     model_version: str
     data: list[NextChar]
@@ -198,7 +206,7 @@ class NextResponse(_Answer):
     usage: Usage
 
 
-class Logprobs(_Answer):
+class Logprobs(Answer):
     """As OpenAI's; a token is a character."""
 
     tokens: list[str]
@@ -207,14 +215,14 @@ class Logprobs(_Answer):
     text_offset: list[int]
 
 
-class Choice(_Answer):
+class Choice(Answer):
     text: str
     index: int = 0
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
 
 
-class Completion(_Answer):
+class Completion(Answer):
     """A whole completion, or one event of a stream of them."""
 
     id: str
@@ -224,7 +232,7 @@ class Completion(_Answer):
     model_version: str
     system_fingerprint: str
     choices: list[Choice]
-    usage: Usage | None = _absent()
+    usage: Usage | None = absent()
 
 
 def validated(make: Callable[[], R]) -> R:

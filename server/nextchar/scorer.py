@@ -8,11 +8,11 @@ from nextchar.call import Call
 from nextchar.dispatch import run_to_end
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
-from nextchar.lane import Lane, ScoreJob, Work
+from nextchar.lane import Lane, LaneState, ScoreJob, Work
 from nextchar.metrics import Metrics
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
-from nextchar.schemas import Score, ScoreRequest, ScoreResponse, make_usage
+from nextchar.schemas import Score, ScoreFields, ScoreRequest, ScoreResponse, make_usage
 from nextchar.scoring import char_scores, joined_logprobs, make_scores
 from nextchar.slices import Slices, in_slices
 from nextchar.trie import Trie, build_trie, split_sorted
@@ -27,6 +27,7 @@ class _Prepared:
 
     model: Model
     context: Ids
+    start: LaneState | None
     strings: list[Ids]
     num_scored: int
     parts: list[list[int]]
@@ -47,16 +48,25 @@ class Scorer:
     async def score(self, request: ScoreRequest, call: Call) -> ScoreResponse:
         """log p of each string, from the begin symbol or after the context."""
         self._intake.check_strings(len(request.input))
-        prepared = await in_slices(self._prepare(request, call))
+        model = self._intake.model(request.model, call)
+        context = self._intake.encode(request.context, model=model, call=call, param="context")
+        return await self.score_after(request, model, context, None, call)
+
+    async def score_after(
+        self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, call: Call
+    ) -> ScoreResponse:
+        """log p of each string after a state, or begin, and a context."""
+        self._intake.check_strings(len(request.input))
+        prepared = await in_slices(self._prepare(request, model, context, start, call))
         self._metrics.observe_size(call, prepared.num_chars)
         logprobs = await self._run(prepared, call)
         answer = await in_slices(self._answer(request, prepared, logprobs, call))
         self._metrics.count_chars(call, scored=prepared.num_scored, fed=len(prepared.context))
         return answer
 
-    def _prepare(self, request: ScoreRequest, call: Call) -> Slices[_Prepared]:
-        model = self._intake.model(request.model, call)
-        context = self._intake.encode(request.context, model=model, call=call, param="context")
+    def _prepare(
+        self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, call: Call
+    ) -> Slices[_Prepared]:
         strings: list[Ids] = []
         for first in range(0, len(request.input), _A_SLICE):
             texts = request.input[first : first + _A_SLICE]
@@ -70,22 +80,24 @@ class Scorer:
         parts: list[list[int]] = []
         if len(strings) > 1:
             parts = split_sorted(strings, len(model.engine))
-        begin_id, tries = model.graph.vocabulary.begin_id, []
+        first_id = model.graph.vocabulary.begin_id if start is None else start.last_id
+        tries = []
         for part in parts:
-            trie = yield from build_trie([strings[i] for i in part], begin_id, context)
+            trie = yield from build_trie([strings[i] for i in part], first_id, context)
             tries.append(trie)
-        return _Prepared(model, context, strings, num_scored, parts, tries)
+        return _Prepared(model, context, start, strings, num_scored, parts, tries)
 
     async def _run(self, prepared: _Prepared, call: Call) -> list[Doubles]:
         """Log-probabilities: of one string's symbols, for which somebody waits; of tries' nodes."""
-        works: list[Work] = [ScoreJob(trie) for trie in prepared.tries]
+        start = prepared.start
+        works: list[Work] = [ScoreJob(trie, start=start) for trie in prepared.tries]
         if not works:
-            works = [Lane(np.concatenate([prepared.context, prepared.strings[0]]))]
+            works = [Lane(np.concatenate([prepared.context, prepared.strings[0]]), start=start)]
         deliveries = await run_to_end(prepared.model, works, call=call, metrics=self._metrics)
         return [joined_logprobs(pieces) for pieces in deliveries]
 
     def _answer(
-        self, request: ScoreRequest, prepared: _Prepared, found: list[Doubles], call: Call
+        self, request: ScoreFields, prepared: _Prepared, found: list[Doubles], call: Call
     ) -> Slices[ScoreResponse]:
         model, strings = prepared.model, prepared.strings
         logprobs = _by_string(prepared, found)
@@ -115,7 +127,7 @@ def _by_string(prepared: _Prepared, found: list[Doubles]) -> list[Doubles]:
 
 
 def _with_chars(
-    score: Score, request: ScoreRequest, model: Model, strings: list[Ids], logprobs: list[Doubles]
+    score: Score, request: ScoreFields, model: Model, strings: list[Ids], logprobs: list[Doubles]
 ) -> Score:
     vocabulary, i = model.graph.vocabulary, score.index
     text = vocabulary.normalize(request.input[i])

@@ -1,0 +1,127 @@
+"""A session's state as bytes that only this server's key can make, for one owner and one model.
+
+    magic 4 | MAC 16 | zlib( length of header 4 | header JSON | arrays )
+
+The MAC (HMAC-SHA256 with the server's key, cut to 128 bits) is over owner, model digest and all that
+follows it, so that what was tampered with, cut off, or made for somebody or something else is refused
+before a byte of it is looked at.
+"""
+
+import hashlib
+import hmac
+import json
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.errors import StateInvalid
+from nextchar.lane import LaneState
+from nextchar.session import Mark, SessionState
+
+MAGIC = b"NCS1"
+_MAC_BYTES = 16
+_FAST = 1  # of zlib: a state is little but noise
+_MAX_BYTES = 1 << 28
+_LENGTH = struct.Struct("<I")
+
+Shapes = Mapping[str, tuple[np.dtype[Any], int]]  # of one lane's state, by input name
+
+
+class StateCodec:
+    """Seals and opens states with one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def seal(self, state: SessionState, *, owner: str, digest: str) -> bytes:
+        """The bytes of a state."""
+        arrays: list[NDArray[Any]] = []
+        header = json.dumps(_header(state, arrays), separators=(",", ":")).encode()
+        content = b"".join([_LENGTH.pack(len(header)), header, *(array.tobytes() for array in arrays)])
+        packed = zlib.compress(content, _FAST)
+        return MAGIC + self._mac(packed, owner, digest) + packed
+
+    def open(self, sealed: bytes, *, owner: str, digest: str, shapes: Shapes) -> SessionState:
+        """The state of bytes that `seal` gave for the same owner and model.
+
+        Raises:
+            StateInvalid: they are anything else.
+        """
+        packed = sealed[len(MAGIC) + _MAC_BYTES :]
+        mac = sealed[len(MAGIC) : len(MAGIC) + _MAC_BYTES]
+        if sealed[: len(MAGIC)] != MAGIC:
+            raise StateInvalid("the state is not one of this program's, or of another format")
+        if not hmac.compare_digest(mac, self._mac(packed, owner, digest)):
+            raise StateInvalid(
+                "the state is damaged, or was made by another server, for another model or for another key"
+            )
+        return _parse(zlib.decompressobj().decompress(packed, _MAX_BYTES), shapes)
+
+    def _mac(self, packed: bytes, owner: str, digest: str) -> bytes:
+        bound = json.dumps([owner, digest]).encode() + b"\0"
+        return hmac.new(self._key, bound + packed, hashlib.sha256).digest()[:_MAC_BYTES]
+
+
+def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:
+    """What is no array; those are collected in the order they are read again."""
+    arrays += [state.recent.astype("<i4"), state.drawn_before.astype("<i8")]
+    same = state.anchor is state.here
+    return {
+        "seed": state.seed,
+        "here": _mark(state.here, arrays),
+        "anchor": None if same else _mark(state.anchor, arrays),
+        "num_recent": len(state.recent),
+        "checkpoints": {name: _mark(mark, arrays) for name, mark in state.checkpoints.items()},
+    }
+
+
+def _mark(mark: Mark, arrays: list[NDArray[Any]]) -> list[int | None]:
+    if mark.state is not None:
+        arrays += [mark.state.arrays[name] for name in sorted(mark.state.arrays)]
+    return [mark.position, mark.num_drawn, None if mark.state is None else mark.state.last_id]
+
+
+def _parse(content: bytes, shapes: Shapes) -> SessionState:
+    (length,) = _LENGTH.unpack_from(content)
+    header = json.loads(content[_LENGTH.size : _LENGTH.size + length])
+    reader = _Reader(content, _LENGTH.size + length, shapes)
+    recent = reader.array(np.dtype("<i4"), header["num_recent"]).astype(np.int64)
+    drawn_before = reader.array(np.dtype("<i8"), header["num_recent"]).astype(np.int64)
+    here = reader.mark(header["here"])
+    anchor = here if header["anchor"] is None else reader.mark(header["anchor"])
+    checkpoints = {name: reader.mark(values) for name, values in header["checkpoints"].items()}
+    return SessionState(header["seed"], here, anchor, recent, drawn_before, checkpoints)
+
+
+class _Reader:
+    def __init__(self, content: bytes, offset: int, shapes: Shapes) -> None:
+        self._content, self._offset, self._shapes = content, offset, shapes
+
+    def array(self, dtype: np.dtype[Any], size: int) -> NDArray[Any]:
+        found = np.frombuffer(self._content, dtype, size, self._offset)
+        self._offset += found.nbytes
+        return found
+
+    def mark(self, values: list[int | None]) -> Mark:
+        position, num_drawn, last_id = values
+        assert position is not None
+        assert num_drawn is not None
+        if last_id is None:
+            return Mark(position, num_drawn)
+        return Mark(position, num_drawn, LaneState(last_id, dict(self._arrays())))
+
+    def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        for name in sorted(self._shapes):
+            dtype, size = self._shapes[name]
+            yield name, self.array(dtype, size)
+
+
+def state_bytes(state: SessionState) -> int:
+    """Bytes of all states and ids of a session, before they are packed."""
+    marks = {id(mark): mark for mark in (state.here, state.anchor, *state.checkpoints.values())}
+    arrays = [a for mark in marks.values() if mark.state for a in mark.state.arrays.values()]
+    return sum(array.nbytes for array in arrays) + 12 * len(state.recent)

@@ -1,0 +1,139 @@
+"""What the calls of sessions hold and answer; as `schemas`, strict and one for all doors."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nextchar.schemas import (
+    Answer,
+    Completion,
+    NextChar,
+    NextResponse,
+    RequestFields,
+    SamplingFields,
+    ScoreFields,
+    absent,
+)
+
+MAX_EACH_CHARS = 256
+MAX_TTL_SECONDS = 30 * 24 * 3600.0
+
+SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+CheckpointName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
+
+class CreateSessionRequest(RequestFields):
+    """A new session: a text that goes on as long as it is used."""
+
+    model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
+    session_id: SessionId | None = Field(None, description="An id of your own; a random one by default.")
+    ttl_seconds: float | None = Field(
+        None, gt=0, le=MAX_TTL_SECONDS, description="How long it lives when it is not used."
+    )
+    prime: str = Field("", description="Text to begin with.", examples=["ROMEO:"])
+    seed: int | None = Field(
+        None, ge=-(2**63), le=2**63 - 1, description="Of what it samples; random by default."
+    )
+
+
+class FeedRequest(RequestFields):
+    """Characters that came; what to tell of the next one."""
+
+    text: str = Field(description="The characters, after all that was fed and sampled before.")
+    return_: Literal["last", "each", "none"] = Field(
+        "last",
+        alias="return",
+        description="The distribution after the last character, after each (256 at most), or none.",
+    )
+    top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
+
+
+class SessionNextRequest(RequestFields):
+    """The distribution of the next character; the session stays where it is."""
+
+    top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
+
+
+class SampleRequest(SamplingFields):
+    """Characters to draw after the session's text, and how. Fields that are null take their default."""
+
+
+class SessionScoreRequest(ScoreFields):
+    """Strings to score as continuations; the session stays where it is."""
+
+
+class ForkRequest(RequestFields):
+    """A second session that goes on from the same place."""
+
+    session_id: SessionId | None = Field(None, description="Its id; a random one by default.")
+
+
+class CheckpointRequest(RequestFields):
+    """A place to come back to."""
+
+    name: CheckpointName
+
+
+class RewindRequest(RequestFields):
+    """Characters to take back."""
+
+    num_chars: int = Field(ge=0, description="How many; a session tells how many it can.")
+
+
+class SessionInfo(Answer):
+    """A session: `revision` counts its changes, `max_rewind` how many characters can be taken back."""
+
+    session_id: str
+    model: str
+    model_version: str
+    position: int
+    revision: int
+    created: float
+    ttl_seconds: float
+    expires_at: float
+    state_bytes: int | None = absent()
+    max_rewind: int | None = absent()
+    checkpoints: list[str] | None = absent()
+
+
+class SessionList(Answer):
+    """A page of the caller's sessions by id; `next_after` is there if there are more."""
+
+    object: str = "list"
+    data: list[SessionInfo]
+    next_after: str | None = absent()
+
+
+class Distribution(Answer):
+    """As `/v1/next` gives it."""
+
+    data: list[NextChar]
+    entropy_bits: float
+
+
+class FeedResponse(Answer):
+    """`data` is the distribution after the last character, or a list of them; `logprob` of the text fed."""
+
+    session_id: str
+    model: str
+    model_version: str
+    position: int
+    revision: int
+    logprob: float
+    num_unknown: int
+    data: list[NextChar] | list[Distribution] | None = absent()
+    entropy_bits: float | None = absent()
+
+
+class SessionNextResponse(NextResponse):
+    session_id: str
+    position: int
+    revision: int
+
+
+class SessionCompletion(Completion):
+    """A completion; its last event tells where the session stands."""
+
+    session_id: str
+    position: int | None = absent()
+    revision: int | None = absent()

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import disable_created_metrics, start_http_server
 
@@ -19,6 +20,7 @@ from nextchar.repository import Repository, find_models
 from nextchar.rest import RestDoor
 from nextchar.rpc_server import RpcServer
 from nextchar.service import Service
+from nextchar.session_setup import session_store, state_key
 from nextchar.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -41,15 +43,26 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     Raises:
         ModelFileError: there are no models, or one cannot be trusted.
         CannotListen: a port is taken.
+        SettingsInvalid, Unavailable: there is no such session store, or it cannot be opened.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for every one, that nothing reads
     metrics = Metrics()
     paths = find_models(settings.models, settings.precision)
     deliver = deliver_on(asyncio.get_running_loop())
     options, threads = _engine_options(settings), settings.engine_threads
-    with Repository(paths, options, num_threads=threads, deliver=deliver) as repository:
+    async with AsyncExitStack() as held:
+        repository = held.enter_context(Repository(paths, options, num_threads=threads, deliver=deliver))
         metrics.collect_from(repository)
-        service = Service(repository, metrics, settings.limits)
+        store = await held.enter_async_context(session_store(settings))
+        service = Service(
+            repository,
+            metrics,
+            settings.limits,
+            store=store,
+            state_key=state_key(settings),
+            session_limits=settings.session_limits,
+        )
+        await held.enter_async_context(_in_background(service.sessions.purge_for_ever()))
         http = _http_server(service, settings)
         rpc = _rpc_server(service, settings)
         with _metrics_server(metrics, settings) as metrics_port:
@@ -60,6 +73,17 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             finally:
                 service.drain()
                 await asyncio.gather(http.stop(), rpc.stop(settings.shutdown_timeout_seconds))
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Work that goes on for as long as the context lasts."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:

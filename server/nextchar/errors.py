@@ -15,6 +15,7 @@ NextcharError                      a `code`, a message for a person, the `param`
 ├── Unavailable                    loading, failed or draining
 ├── DeadlineExceeded
 ├── ClientGone                     nobody is there to read the answer
+├── SettingsInvalid                a setting cannot be used; raised at start
 ├── CannotListen                   a port is taken or not ours to take; raised at start
 ├── InternalError                  ours; its cause is logged, never sent
 └── ModelFileError                 a model file that cannot be trusted; raised at load
@@ -120,6 +121,10 @@ class ClientGone(NextcharError):
 
 class InternalError(NextcharError):
     code = "server_error"
+
+
+class SettingsInvalid(NextcharError):
+    code = "settings_invalid"
 
 
 class CannotListen(NextcharError):

@@ -15,3 +15,12 @@ class Limits:
     max_request_chars: int = 1_048_576
     max_tokens: int = 16_384
     strict_characters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How many sessions one owner may have, and how long one lives that is not used."""
+
+    max_sessions: int = 100_000
+    max_checkpoints: int = 16
+    ttl_seconds: float = 3600.0

@@ -1,6 +1,7 @@
 """The service without a server: one model file, one piece of work, for the command line."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -8,11 +9,12 @@ from nextchar.call import Call, Route, make_request_id
 from nextchar.cores import num_cores
 from nextchar.engine import EngineOptions
 from nextchar.lane import FOREVER
-from nextchar.limits import Limits
+from nextchar.limits import Limits, SessionLimits
 from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
 from nextchar.repository import PrecisionChoice, Repository, find_model
 from nextchar.service import Service
+from nextchar.session_store import MemoryStore
 
 _UNBOUNDED = 2**62
 # There is nobody to protect from a long request here: it is the user's own machine.
@@ -38,7 +40,14 @@ def run_offline(
         deliver = deliver_on(asyncio.get_running_loop())
         found = find_model(path, precision)
         with Repository([found], _OPTIONS, num_threads=num_cores(), deliver=deliver) as repository:
-            service = Service(repository, Metrics(), _LIMITS)
+            service = Service(
+                repository,
+                Metrics(),
+                _LIMITS,
+                store=MemoryStore(),
+                state_key=secrets.token_bytes(32),
+                session_limits=SessionLimits(),
+            )
             call = Call(route, "cli", FOREVER, make_request_id(None))
             await work(service, found.name, call)
 

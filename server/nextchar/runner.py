@@ -41,10 +41,15 @@ class ModelGraph:
     session: ort.InferenceSession
 
     @property
+    def state_shapes(self) -> dict[str, tuple[np.dtype[Any], int]]:
+        """Type and size of one lane's states, by input name."""
+        tensors = {name: self.signature.inputs[name] for name in self.card.states}
+        return {name: (_DTYPES[t.type], int(t.shape[-1] or 0)) for name, t in tensors.items()}
+
+    @property
     def state_bytes(self) -> int:
         """Bytes of one lane's state."""
-        tensors = (self.signature.inputs[name] for name in self.card.states)
-        return sum(_DTYPES[t.type].itemsize * int(t.shape[-1] or 0) for t in tensors)
+        return sum(dtype.itemsize * size for dtype, size in self.state_shapes.values())
 
 
 def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:

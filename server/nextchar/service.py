@@ -13,7 +13,7 @@ from nextchar.completion import join_choices
 from nextchar.dispatch import run_to_end
 from nextchar.intake import Intake
 from nextchar.lane import Lane
-from nextchar.limits import Limits
+from nextchar.limits import Limits, SessionLimits
 from nextchar.metrics import Metrics
 from nextchar.repository import Repository
 from nextchar.schemas import (
@@ -27,6 +27,10 @@ from nextchar.schemas import (
 )
 from nextchar.scorer import Scorer
 from nextchar.scoring import entropy_bits, next_chars
+from nextchar.session_codec import StateCodec
+from nextchar.session_keeper import SessionKeeper
+from nextchar.session_store import SessionStore
+from nextchar.sessions import Sessions
 
 
 class Service:
@@ -36,12 +40,23 @@ class Service:
     QueueFull, Unavailable, DeadlineExceeded or InternalError for one that cannot be answered now.
     """
 
-    def __init__(self, repository: Repository, metrics: Metrics, limits: Limits) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        metrics: Metrics,
+        limits: Limits,
+        *,
+        store: SessionStore,
+        state_key: bytes,
+        session_limits: SessionLimits,
+    ) -> None:
         self.repository = repository
         self.metrics = metrics
         self._intake = Intake(repository, metrics, limits)
         self._completer = Completer(self._intake, metrics)
         self._scorer = Scorer(self._intake, metrics)
+        keeper = SessionKeeper(store, StateCodec(state_key), self._intake, session_limits)
+        self.sessions = Sessions(keeper, self._intake, self._completer, self._scorer, metrics, session_limits)
 
     @property
     def ready(self) -> bool:

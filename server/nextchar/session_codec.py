@@ -67,16 +67,23 @@ class StateCodec:
 
 
 def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:
-    """What is no array; those are collected in the order they are read again."""
+    """What is no array; those are collected in the order they are read again. Each mark is written once."""
     arrays += [state.recent.astype("<i4"), state.drawn_before.astype("<i8")]
-    same = state.anchor is state.here
+    marks = _marks(state)
+    numbers = {id(mark): number for number, mark in enumerate(marks)}
     return {
         "seed": state.seed,
-        "here": _mark(state.here, arrays),
-        "anchor": None if same else _mark(state.anchor, arrays),
         "num_recent": len(state.recent),
-        "checkpoints": {name: _mark(mark, arrays) for name, mark in state.checkpoints.items()},
+        "marks": [_mark(mark, arrays) for mark in marks],
+        "here": numbers[id(state.here)],
+        "anchor": numbers[id(state.anchor)],
+        "checkpoints": {name: numbers[id(mark)] for name, mark in state.checkpoints.items()},
     }
+
+
+def _marks(state: SessionState) -> list[Mark]:
+    """The different marks of a state."""
+    return list({id(mark): mark for mark in (state.here, state.anchor, *state.checkpoints.values())}.values())
 
 
 def _mark(mark: Mark, arrays: list[NDArray[Any]]) -> list[int | None]:
@@ -91,9 +98,9 @@ def _parse(content: bytes, shapes: Shapes) -> SessionState:
     reader = _Reader(content, _LENGTH.size + length, shapes)
     recent = reader.array(np.dtype("<i4"), header["num_recent"]).astype(np.int64)
     drawn_before = reader.array(np.dtype("<i8"), header["num_recent"]).astype(np.int64)
-    here = reader.mark(header["here"])
-    anchor = here if header["anchor"] is None else reader.mark(header["anchor"])
-    checkpoints = {name: reader.mark(values) for name, values in header["checkpoints"].items()}
+    marks = [reader.mark(values) for values in header["marks"]]
+    checkpoints = {name: marks[number] for name, number in header["checkpoints"].items()}
+    here, anchor = marks[header["here"]], marks[header["anchor"]]
     return SessionState(header["seed"], here, anchor, recent, drawn_before, checkpoints)
 
 
@@ -122,6 +129,5 @@ class _Reader:
 
 def state_bytes(state: SessionState) -> int:
     """Bytes of all states and ids of a session, before they are packed."""
-    marks = {id(mark): mark for mark in (state.here, state.anchor, *state.checkpoints.values())}
-    arrays = [a for mark in marks.values() if mark.state for a in mark.state.arrays.values()]
+    arrays = [array for mark in _marks(state) if mark.state for array in mark.state.arrays.values()]
     return sum(array.nbytes for array in arrays) + 12 * len(state.recent)

@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nextchar.cores import num_cores
-from nextchar.limits import Limits
+from nextchar.limits import Limits, SessionLimits
 from nextchar.repository import PrecisionChoice
+from nextchar.session_schemas import MAX_TTL_SECONDS
 
 _LIMITS = Limits()
+_SESSIONS = SessionLimits()
 
 
 def default_engine_threads() -> int:
@@ -52,9 +54,25 @@ class Settings(BaseSettings):
     strict_characters: bool = Field(
         False, description="Refuse characters outside the vocabulary instead of counting them."
     )
+    data_dir: Path | None = Field(None, description="The folder for what must outlive the process.")
+    session_store: str | None = Field(
+        None,
+        description="memory:, or sqlite:///path; sqlite in the data folder if there is one, else memory.",
+    )
+    state_key: SecretStr | None = Field(
+        None, description="Seals exported states, 32 characters at least; kept in the data folder by default."
+    )
+    max_sessions: int = Field(_SESSIONS.max_sessions, ge=0, description="Sessions one owner may have.")
+    session_ttl_seconds: float = Field(
+        _SESSIONS.ttl_seconds, gt=0, le=MAX_TTL_SECONDS, description="How long an unused session lives."
+    )
     request_timeout_seconds: float = Field(60.0, gt=0, description="The longest a request may take.")
     shutdown_timeout_seconds: float = Field(20.0, ge=0, description="How long running requests may finish.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+
+    @property
+    def session_limits(self) -> SessionLimits:
+        return SessionLimits(max_sessions=self.max_sessions, ttl_seconds=self.session_ttl_seconds)
 
     @property
     def limits(self) -> Limits:

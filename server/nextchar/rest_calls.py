@@ -1,0 +1,102 @@
+"""What every REST handler does around its call of the service: read, validate, observe, answer."""
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import ExitStack, aclosing
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+from nextchar.call import Call, Route, make_request_id
+from nextchar.metrics import Metrics
+from nextchar.rest_body import read_body, while_connected
+from nextchar.schemas import Completion, validated
+from nextchar.sse import EventStream, events
+
+R = TypeVar("R", bound=BaseModel)
+T = TypeVar("T")
+C = TypeVar("C", bound=Completion)
+JSON = "application/json"
+
+
+class RestCalls:
+    """The settings of the door, and the parts its handlers are made of."""
+
+    def __init__(self, metrics: Metrics, *, max_body_bytes: int, request_timeout_seconds: float) -> None:
+        self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
+        self._timeout_seconds = request_timeout_seconds
+
+    def call(self, request: Request, route: Route) -> Call:
+        """A call that begins now, with an id for its answer and the log."""
+        request_id = request.state.request_id = make_request_id(request.headers.get("x-request-id"))
+        return Call(route, "rest", time.monotonic() + self._timeout_seconds, request_id)
+
+    async def parse(self, request: Request, schema: type[R], *, empty: bytes = b"") -> R:
+        """The body, held against a schema; `empty` is what an empty one stands for."""
+        body = await read_body(request, self._max_body_bytes)
+        return validated(lambda: schema.model_validate_json(body or empty))
+
+    async def body(self, request: Request) -> bytes:
+        """The body as it is."""
+        return await read_body(request, self._max_body_bytes)
+
+    async def observed(
+        self, request: Request, route: Route, work: Callable[[Call], Coroutine[Any, Any, T]]
+    ) -> tuple[T, Call]:
+        """Run a call's work inside its observation, for as long as the client waits."""
+        call = self.call(request, route)
+        with self._metrics.observe(call):
+            return await while_connected(request, work(call)), call
+
+    async def answer(
+        self,
+        request: Request,
+        route: Route,
+        schema: type[R],
+        work: Callable[[R, Call], Awaitable[BaseModel]],
+        *,
+        status: int = 200,
+    ) -> Response:
+        """A whole answer to a body."""
+
+        async def run(call: Call) -> BaseModel:
+            return await work(await self.parse(request, schema), call)
+
+        answer, call = await self.observed(request, route, run)
+        return as_json(answer, call, status=status)
+
+    async def streamed(
+        self,
+        request: Request,
+        call: Call,
+        pieces: AsyncGenerator[C],
+        *,
+        observed: ExitStack,
+        include_usage: bool,
+        headers: Mapping[str, str],
+    ) -> Response:
+        """An answer by server-sent events; `observed` is closed with it."""
+        source = _observed(pieces, observed)
+        # What is wrong with the request is known with the first piece, while a status can still say so.
+        first = await while_connected(request, anext(source))
+        response = EventStream(events(first, source, include_usage=include_usage), source)
+        response.headers.update({"X-Request-Id": call.request_id, **headers})
+        return response
+
+
+def as_json(
+    answer: BaseModel, call: Call, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer and the headers that go with it."""
+    own = {"X-Request-Id": call.request_id, "X-Model-Version": call.version}
+    return Response(answer.model_dump_json(), status, media_type=JSON, headers={**own, **(headers or {})})
+
+
+async def _observed(pieces: AsyncGenerator[C], observed: ExitStack) -> AsyncGenerator[C]:
+    """The pieces, inside the observation of their call."""
+    with observed:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece

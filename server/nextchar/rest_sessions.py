@@ -1,0 +1,183 @@
+"""The REST routes of sessions."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from typing import TypeVar
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from nextchar.call import Call
+from nextchar.metrics import Metrics
+from nextchar.rest_body import while_connected
+from nextchar.rest_calls import JSON, RestCalls, as_json
+from nextchar.schemas import ScoreResponse
+from nextchar.session_schemas import (
+    CheckpointRequest,
+    CreateSessionRequest,
+    FeedRequest,
+    FeedResponse,
+    ForkRequest,
+    RewindRequest,
+    SampleRequest,
+    SessionCompletion,
+    SessionInfo,
+    SessionList,
+    SessionNextRequest,
+    SessionNextResponse,
+    SessionScoreRequest,
+)
+from nextchar.sessions import Sessions
+
+R = TypeVar("R", bound=BaseModel)
+_BYTES = "application/octet-stream"
+_PATH = "/v1/sessions"
+_EMPTY = b"{}"  # most calls of a session need no field
+
+
+class _Routes:
+    """Handlers over one set of sessions; each answer names its session in X-Session-Id."""
+
+    def __init__(self, sessions: Sessions, calls: RestCalls, metrics: Metrics) -> None:
+        self._sessions, self._calls, self._metrics = sessions, calls, metrics
+        self.router = APIRouter(tags=["sessions"])
+        self._post("", CreateSessionRequest, SessionInfo, self._create, status=201)
+        self._post("/{session_id}/feed", FeedRequest, FeedResponse, self._on(FeedRequest, sessions.feed))
+        next_ = self._on(SessionNextRequest, sessions.next)
+        self._post("/{session_id}/next", SessionNextRequest, SessionNextResponse, next_)
+        score = self._on(SessionScoreRequest, sessions.score)
+        self._post("/{session_id}/score", SessionScoreRequest, ScoreResponse, score)
+        self._post("/{session_id}/sample", SampleRequest, SessionCompletion, self._sample)
+        fork = self._on(ForkRequest, sessions.fork, status=201)
+        self._post("/{session_id}/fork", ForkRequest, SessionInfo, fork, status=201)
+        checkpoint = self._on(CheckpointRequest, sessions.checkpoint)
+        self._post("/{session_id}/checkpoint", CheckpointRequest, SessionInfo, checkpoint)
+        rollback = self._on(CheckpointRequest, sessions.rollback)
+        self._post("/{session_id}/rollback", CheckpointRequest, SessionInfo, rollback)
+        self._post(
+            "/{session_id}/rewind", RewindRequest, SessionInfo, self._on(RewindRequest, sessions.rewind)
+        )
+        add = self.router.add_api_route
+        add(_PATH, self._list, methods=["GET"], response_model=SessionList, name="list_sessions")
+        one = _PATH + "/{session_id}"
+        add(one, self._get, methods=["GET"], response_model=SessionInfo, name="get_session")
+        add(one, self._delete, methods=["DELETE"], status_code=204, name="delete_session")
+        content = {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+        add(one + "/state", self._export, methods=["GET"], responses={200: content}, name="export_state")
+        add(
+            one + "/state",
+            self._restore,
+            methods=["PUT"],
+            response_model=SessionInfo,
+            openapi_extra={"requestBody": {"required": True, **content}},
+            name="import_state",
+        )
+
+    def _post(
+        self,
+        path: str,
+        body: type[BaseModel],
+        answer: type[BaseModel],
+        handler: Callable[..., Awaitable[Response]],
+        *,
+        status: int = 200,
+    ) -> None:
+        name = path.rpartition("/")[2] or "create"
+        schema = {"requestBody": {"content": {JSON: {"schema": body.model_json_schema()}}}}
+        self.router.add_api_route(
+            _PATH + path,
+            handler,
+            methods=["POST"],
+            response_model=answer,
+            status_code=status,
+            openapi_extra=schema,
+            description=body.__doc__,
+            name=f"{name}_session",
+        )
+
+    def _on(
+        self, schema: type[R], work: Callable[[str, R, Call], Awaitable[BaseModel]], *, status: int = 200
+    ) -> Callable[..., Awaitable[Response]]:
+        """A handler of a call on one session."""
+
+        async def handle(request: Request, session_id: str) -> Response:
+            async def run(call: Call) -> BaseModel:
+                return await work(session_id, await self._calls.parse(request, schema, empty=_EMPTY), call)
+
+            return await self._answer(request, run, status=status)
+
+        return handle
+
+    async def _answer(
+        self, request: Request, work: Callable[[Call], Awaitable[BaseModel]], *, status: int = 200
+    ) -> Response:
+        async def run(call: Call) -> BaseModel:
+            return await work(call)
+
+        answer, call = await self._calls.observed(request, "session", run)
+        session_id = getattr(answer, "session_id", request.path_params.get("session_id"))
+        headers = {} if session_id is None else {"X-Session-Id": session_id}
+        return as_json(answer, call, status=status, headers=headers)
+
+    async def _create(self, request: Request) -> Response:
+        async def run(call: Call) -> SessionInfo:
+            return await self._sessions.create(await self._calls.parse(request, CreateSessionRequest), call)
+
+        return await self._answer(request, run, status=201)
+
+    async def _list(self, request: Request, after: str = "", limit: int = 100) -> Response:
+        """The caller's live sessions by id, a page at a time."""
+        return await self._answer(request, lambda call: self._sessions.list(call, after=after, limit=limit))
+
+    async def _get(self, request: Request, session_id: str) -> Response:
+        """Where a session stands."""
+        return await self._answer(request, lambda call: self._sessions.get(session_id, call))
+
+    async def _delete(self, request: Request, session_id: str) -> Response:
+        """End a session."""
+        _, call = await self._calls.observed(
+            request, "session", lambda call: self._sessions.delete(session_id, call)
+        )
+        return Response(
+            status_code=204, headers={"X-Request-Id": call.request_id, "X-Session-Id": session_id}
+        )
+
+    async def _export(self, request: Request, session_id: str) -> Response:
+        """The session's state as opaque bytes, for its model and its owner."""
+        sealed, call = await self._calls.observed(
+            request, "session", lambda call: self._sessions.export(session_id, call)
+        )
+        headers = {"X-Request-Id": call.request_id, "X-Session-Id": session_id}
+        return Response(sealed, media_type=_BYTES, headers=headers)
+
+    async def _restore(self, request: Request, session_id: str) -> Response:
+        """Put the session where such bytes say."""
+
+        async def run(call: Call) -> SessionInfo:
+            return await self._sessions.restore(session_id, await self._calls.body(request), call)
+
+        return await self._answer(request, run)
+
+    async def _sample(self, request: Request, session_id: str) -> Response:
+        call = self._calls.call(request, "session")
+        with ExitStack() as observed:
+            observed.enter_context(self._metrics.observe(call))
+            body = await self._calls.parse(request, SampleRequest, empty=_EMPTY)
+            headers = {"X-Session-Id": session_id}
+            if not body.stream:
+                answer = await while_connected(request, self._sessions.sample(session_id, body, call))
+                return as_json(answer, call, headers=headers)
+            pieces, observed = self._sessions.stream(session_id, body, call), observed.pop_all()
+        return await self._calls.streamed(
+            request,
+            call,
+            pieces,
+            observed=observed,
+            include_usage=body.stream_options.include_usage,
+            headers=headers,
+        )
+
+
+def session_routes(sessions: Sessions, calls: RestCalls, metrics: Metrics) -> APIRouter:
+    """The routes, over one set of sessions."""
+    return _Routes(sessions, calls, metrics).router

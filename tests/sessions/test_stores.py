@@ -1,0 +1,181 @@
+"""Every store keeps the same promises."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nextchar.errors import Unavailable
+from nextchar.session_store import MemoryStore, Record, SessionStore
+from nextchar.sqlite_store import SqliteStore
+
+_RECORD = Record("ann", "one", "tiny", "1", "d1", 1, 5, 100.0, 60.0, 160.0, b"sealed \0 bytes")
+Use = Callable[[SessionStore], Awaitable[None]]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def use(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Use], None]:
+    """Runs a test's coroutine with a fresh store."""
+
+    @asynccontextmanager
+    async def store() -> AsyncIterator[SessionStore]:
+        made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "s" / "sessions.db")
+        yield made
+        await made.close()
+
+    def run(work: Use) -> None:
+        async def body() -> None:
+            async with store() as made:
+                await work(made)
+
+        asyncio.run(body())
+
+    return run
+
+
+def test_what_was_created_is_loaded(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        assert await store.load("ann", "one") is None
+        assert await store.create(_RECORD, now=100)
+        assert await store.load("ann", "one") == _RECORD
+
+    use(work)
+
+
+def test_an_id_is_in_use_until_its_session_expires_and_for_its_owner_only(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        assert await store.create(_RECORD, now=100)
+        assert not await store.create(replace(_RECORD, position=9), now=159.9)
+        assert await store.create(replace(_RECORD, owner="bob"), now=100)
+        assert await store.create(replace(_RECORD, position=9, expires_at=999), now=160)
+        found = await store.load("ann", "one")
+        assert found is not None
+        assert found.position == 9
+
+    use(work)
+
+
+def test_of_two_writers_of_one_revision_one_is_told_no(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        await store.create(_RECORD, now=100)
+        writes = [replace(_RECORD, revision=2, position=k, sealed=bytes([k])) for k in (6, 7)]
+        done = await asyncio.gather(*(store.replace(write, revision=1) for write in writes))
+        assert sorted(done) == [False, True]
+        assert await store.load("ann", "one") == writes[done.index(True)]
+        assert not await store.replace(replace(_RECORD, session_id="gone", revision=2), revision=1)
+
+    use(work)
+
+
+def test_deleting_tells_whether_it_was_there(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        await store.create(_RECORD, now=100)
+        assert not await store.delete("bob", "one")
+        assert await store.delete("ann", "one")
+        assert not await store.delete("ann", "one")
+        assert not await store.replace(replace(_RECORD, revision=2), revision=1)
+
+    use(work)
+
+
+def test_a_page_is_of_one_owners_live_sessions_in_order(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        for k in range(5):
+            await store.create(replace(_RECORD, session_id=f"s{k}", expires_at=150 + k), now=100)
+        await store.create(replace(_RECORD, owner="bob"), now=100)
+        page = await store.page("ann", after="s1", limit=2, now=100)
+        assert [record.session_id for record in page] == ["s2", "s3"]
+        assert {record.sealed for record in page} == {b""}
+        assert [r.session_id for r in await store.page("ann", after="", limit=9, now=152)] == ["s3", "s4"]
+        assert [await store.count(owner, now=152) for owner in ("ann", "bob", None)] == [2, 1, 3]
+
+    use(work)
+
+
+def test_touching_moves_the_expiry_and_nothing_else(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        await store.create(_RECORD, now=100)
+        await store.touch("ann", "one", expires_at=500)
+        assert await store.load("ann", "one") == replace(_RECORD, expires_at=500)
+        await store.touch("ann", "gone", expires_at=500)
+
+    use(work)
+
+
+def test_purging_forgets_what_expired_before(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        for k in range(4):
+            await store.create(replace(_RECORD, session_id=f"s{k}", expires_at=150 + k), now=100)
+        assert await store.purge(before=152) == 2
+        assert await store.load("ann", "s1") is None
+        assert await store.load("ann", "s2") is not None
+
+    use(work)
+
+
+def test_sqlite_keeps_what_it_has_when_it_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+
+    async def write() -> None:
+        store = SqliteStore(path)
+        await store.create(_RECORD, now=100)
+        await store.close()
+
+    async def read() -> Record | None:
+        store = SqliteStore(path)
+        found = await store.load("ann", "one")
+        await store.close()
+        return found
+
+    asyncio.run(write())
+    assert asyncio.run(read()) == _RECORD
+
+
+def test_two_processes_connections_see_one_truth(tmp_path: Path) -> None:
+    async def work() -> None:
+        stores = [SqliteStore(tmp_path / "sessions.db") for _ in range(2)]
+        assert await stores[0].create(_RECORD, now=100)
+        assert await stores[1].load("ann", "one") == _RECORD
+        new = replace(_RECORD, revision=2)
+        done = await asyncio.gather(*(store.replace(new, revision=1) for store in stores))
+        assert sorted(done) == [False, True]
+        for store in stores:
+            await store.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all, not even a little" * 99])
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "sessions.db"
+    path.write_bytes(content)
+    with pytest.raises(Unavailable, match=r"cannot open the session store .*not a database") as refused:
+        SqliteStore(path)
+    assert refused.value.code == "store_unavailable"
+    assert path.read_bytes() == content
+
+
+def test_a_locked_database_is_unavailable_and_then_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    from nextchar import sqlite_store
+
+    monkeypatch.setattr(sqlite_store, "_BUSY_SECONDS", 0.05)
+
+    async def work() -> None:
+        store = SqliteStore(tmp_path / "sessions.db")
+        other = sqlite3.connect(tmp_path / "sessions.db")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="locked"):
+            await store.create(_RECORD, now=100)
+        other.rollback()
+        other.close()
+        assert await store.create(_RECORD, now=100)
+        await store.close()
+
+    asyncio.run(work())

@@ -1,0 +1,77 @@
+"""A server that is killed, with SIGKILL, has lost nothing that it acknowledged."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from live_server import LiveServer
+from session_client import Session
+
+
+@contextmanager
+def _process(models: Path, data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`nextchar serve` in a process of its own, and its address."""
+    ports = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
+    command = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve", *ports]
+    command += ["--models", str(models), "--data-dir", str(data)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            found = None
+            while found is None:
+                found = re.search(r"REST +(http://\S+)", process.stdout.readline())
+            yield process, found[1]
+        finally:
+            process.kill()
+
+
+def test_killed_in_the_middle_of_a_stream_it_goes_on_from_what_was_acknowledged(
+    server: LiveServer, models: Path, tmp_path: Path
+) -> None:
+    with _process(models, tmp_path) as (process, url):
+        session = Session.create(url, session_id="s", prime="the ")
+        acknowledged = session.sample(max_tokens=50)
+        target = f"{url}/v1/sessions/s/sample"
+        with httpx.stream("POST", target, json={"max_tokens": 16000, "stream": True}, timeout=30) as answer:
+            lines = answer.iter_lines()
+            seen = ""
+            while len(seen) < 20:
+                line = next(lines)
+                if line.startswith("data: "):
+                    seen += json.loads(line.removeprefix("data: "))["choices"][0]["text"]
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    with _process(models, tmp_path) as (_, url):
+        session = session.on(url)
+        assert session.info()["position"] == 4 + len(acknowledged)
+        whole = Session.create(server, prime="the ").sample(max_tokens=50 + 60)
+        rest = session.sample(max_tokens=60)
+        assert acknowledged + rest == whole
+        assert rest.startswith(seen[:60])  # what was seen and not acknowledged is drawn again
+
+
+def test_killed_after_every_few_keystrokes_no_character_is_lost_and_none_comes_twice(
+    server: LiveServer, models: Path, tmp_path: Path
+) -> None:
+    text, session = "the quick brown fox", None
+    for round_ in range(3):
+        with _process(models, tmp_path) as (process, url):
+            session = Session.create(url, session_id="k") if session is None else session.on(url)
+            for character in text:
+                session.do("feed", text=character, **{"return": "none"})
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        assert round_ < 3
+    assert session is not None
+    with _process(models, tmp_path) as (_, url):
+        last = session.on(url)
+        assert last.info()["position"] == 3 * len(text)
+        assert last.next() == Session.create(server, prime=text * 3).next()

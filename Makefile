@@ -11,7 +11,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --unsafe-
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 serve: .venv/.serve
-	@$(BIN)/nextchar serve
+	@$(BIN)/nextchar serve --data-dir .data/serve
 
 test: .venv/.dev
 	$(BIN)/python -m pytest

@@ -62,7 +62,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             state_key=state_key(settings),
             session_limits=settings.session_limits,
         )
-        await held.enter_async_context(_in_background(service.sessions.purge_for_ever()))
+        await held.enter_async_context(_in_background(service.session_keeper.tidy_for_ever()))
         http = _http_server(service, settings)
         rpc = _rpc_server(service, settings)
         with _metrics_server(metrics, settings) as metrics_port:

@@ -42,10 +42,10 @@ class _Routes:
         self._sessions, self._calls, self._metrics = sessions, calls, metrics
         self.router = APIRouter(tags=["sessions"])
         self._post("", CreateSessionRequest, SessionInfo, self._create, status=201)
-        self._post("/{session_id}/feed", FeedRequest, FeedResponse, self._on(FeedRequest, sessions.feed))
-        next_ = self._on(SessionNextRequest, sessions.next)
+        self._post("/{session_id}/feed", FeedRequest, FeedResponse, self._on(FeedRequest, sessions.text.feed))
+        next_ = self._on(SessionNextRequest, sessions.text.next)
         self._post("/{session_id}/next", SessionNextRequest, SessionNextResponse, next_)
-        score = self._on(SessionScoreRequest, sessions.score)
+        score = self._on(SessionScoreRequest, sessions.text.score)
         self._post("/{session_id}/score", SessionScoreRequest, ScoreResponse, score)
         self._post("/{session_id}/sample", SampleRequest, SessionCompletion, self._sample)
         fork = self._on(ForkRequest, sessions.fork, status=201)
@@ -165,9 +165,9 @@ class _Routes:
             body = await self._calls.parse(request, SampleRequest, empty=_EMPTY)
             headers = {"X-Session-Id": session_id}
             if not body.stream:
-                answer = await while_connected(request, self._sessions.sample(session_id, body, call))
+                answer = await while_connected(request, self._sessions.text.sample(session_id, body, call))
                 return as_json(answer, call, headers=headers)
-            pieces, observed = self._sessions.stream(session_id, body, call), observed.pop_all()
+            pieces, observed = self._sessions.text.stream(session_id, body, call), observed.pop_all()
         return await self._calls.streamed(
             request,
             call,

@@ -29,7 +29,9 @@ from nextchar.scorer import Scorer
 from nextchar.scoring import entropy_bits, next_chars
 from nextchar.session_codec import StateCodec
 from nextchar.session_keeper import SessionKeeper
+from nextchar.session_metrics import SessionMetrics
 from nextchar.session_store import SessionStore
+from nextchar.session_text import SessionText
 from nextchar.sessions import Sessions
 
 
@@ -55,8 +57,10 @@ class Service:
         self._intake = Intake(repository, metrics, limits)
         self._completer = Completer(self._intake, metrics)
         self._scorer = Scorer(self._intake, metrics)
-        keeper = SessionKeeper(store, StateCodec(state_key), self._intake, session_limits)
-        self.sessions = Sessions(keeper, self._intake, self._completer, self._scorer, metrics, session_limits)
+        codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
+        self.session_keeper = SessionKeeper(store, codec, self._intake, session_limits, session_metrics)
+        text = SessionText(self.session_keeper, self._intake, self._completer, self._scorer, metrics)
+        self.sessions = Sessions(self.session_keeper, text, self._intake, metrics, session_limits)
 
     @property
     def ready(self) -> bool:

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from nextchar.call import Call
@@ -19,16 +20,22 @@ from nextchar.errors import (
     SessionNotFound,
     StateInvalid,
     StateModelMismatch,
+    Unavailable,
 )
 from nextchar.intake import Intake
 from nextchar.limits import SessionLimits
+from nextchar.observed_store import ObservedStore
 from nextchar.repository import Model
 from nextchar.session import SessionState
 from nextchar.session_codec import StateCodec
+from nextchar.session_metrics import SessionMetrics
 from nextchar.session_store import Record, SessionStore
 
 _ID_BYTES = 16  # random ones, 128 bits
 _GRACE_SECONDS = 3600.0  # how long an expired session is still told from one that never was
+_TIDY_SECONDS = 15.0
+_ATTEMPTS = 3  # at a change, when another server was quicker
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -44,8 +51,16 @@ class OpenSession:
 class SessionKeeper:
     """Over one store and one key."""
 
-    def __init__(self, store: SessionStore, codec: StateCodec, intake: Intake, limits: SessionLimits) -> None:
-        self._store, self._codec, self._intake, self._limits = store, codec, intake, limits
+    def __init__(
+        self,
+        store: SessionStore,
+        codec: StateCodec,
+        intake: Intake,
+        limits: SessionLimits,
+        metrics: SessionMetrics,
+    ) -> None:
+        self._store, self._codec, self._intake = ObservedStore(store, metrics), codec, intake
+        self._limits, self._metrics = limits, metrics
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
@@ -74,9 +89,11 @@ class SessionKeeper:
             SessionLimit: the caller has as many as one may have.
         """
         now = time.time()
-        count = await self._store.count(call.owner, now=now)
-        if count >= self._limits.max_sessions:
-            raise SessionLimit(f"{count} sessions are live, the limit is {self._limits.max_sessions}")
+        limit = self._limits.max_sessions
+        if await self._store.num_kept(call.owner) >= limit:
+            count = await self._store.count(call.owner, now=now)
+            if count >= limit:
+                raise SessionLimit(f"{count} sessions are live, the limit is {limit}")
         ttl = self._limits.ttl_seconds if ttl_seconds is None else ttl_seconds
         record = Record(
             owner=call.owner,
@@ -95,6 +112,7 @@ class SessionKeeper:
             raise SessionConflict(
                 f"session {record.session_id!r} exists already", param="session_id", code="session_exists"
             )
+        self._metrics.created()
         return record
 
     async def open(self, call: Call, session_id: str) -> OpenSession:
@@ -116,9 +134,10 @@ class SessionKeeper:
     async def find(self, call: Call, session_id: str) -> Record:
         """A live session's record; raises as `open`."""
         record = await self._store.load(call.owner, session_id)
+        self._metrics.looked_up("missing" if record is None else "expired" if _over(record) else "hit")
         if record is None:
             raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")
-        if record.expires_at <= time.time():
+        if _over(record):
             raise SessionExpired(
                 f"session {session_id!r} was not used for {record.ttl_seconds:g} s and has expired",
                 param="session_id",
@@ -140,6 +159,7 @@ class SessionKeeper:
             sealed=self.seal(call, opened.model, state),
         )
         if not await self._store.replace(record, revision=old.revision):
+            self._metrics.conflict()
             raise SessionConflict(
                 f"session {old.session_id!r} was changed or ended by another call meanwhile; it is not moved"
             )
@@ -153,16 +173,46 @@ class SessionKeeper:
 
     async def delete(self, call: Call, session_id: str) -> None:
         """Raises as `open` for what is not there."""
-        await self.find(call, session_id)
-        await self._store.delete(call.owner, session_id)
+        record = await self.find(call, session_id)
+        if await self._store.delete(call.owner, session_id):
+            self._metrics.ended_at(time.time() - record.created)
 
     async def page(self, call: Call, *, after: str, limit: int) -> list[Record]:
         """The caller's live sessions by id."""
         return await self._store.page(call.owner, after=after, limit=limit, now=time.time())
 
-    async def purge(self) -> int:
-        """Forget sessions that expired a while ago; how many."""
-        return await self._store.purge(before=time.time() - _GRACE_SECONDS)
+    async def tidy_for_ever(self) -> None:
+        """Now and then, forget the sessions that expired a while ago, and count the live ones."""
+        while True:
+            try:
+                self._metrics.ended("idle", await self._store.purge(before=time.time() - _GRACE_SECONDS))
+                self._metrics.set_active(await self._store.count(None, now=time.time()))
+            except Unavailable as error:
+                logger.warning("the session store cannot be tidied now: %s", error)
+            await asyncio.sleep(_TIDY_SECONDS)
+
+    async def changed(
+        self,
+        call: Call,
+        session_id: str,
+        change: Callable[[OpenSession], Awaitable[tuple[SessionState, T]]],
+    ) -> tuple[T, Record]:
+        """Read a session, change it, write it; anew if another server was quicker.
+
+        Raises:
+            SessionConflict: others were quicker every time (`session_busy`).
+        """
+        async with self.in_order(call, session_id):
+            for _ in range(_ATTEMPTS - 1):
+                opened = await self.open(call, session_id)
+                state, answer = await change(opened)
+                try:
+                    return answer, await self.keep(call, opened, state)
+                except SessionConflict:
+                    continue
+            opened = await self.open(call, session_id)
+            state, answer = await change(opened)
+            return answer, await self.keep(call, opened, state)
 
     def seal(self, call: Call, model: Model, state: SessionState) -> bytes:
         return self._codec.seal(state, owner=call.owner, digest=model.graph.digest)
@@ -184,3 +234,7 @@ class SessionKeeper:
                 f"the session is of another file of model {record.model}:{record.version} than the one served"
             )
         return model
+
+
+def _over(record: Record) -> bool:
+    return record.expires_at <= time.time()

@@ -4,6 +4,7 @@ Every write names the revision it replaces, so two writers cannot fork a session
 told that it came too late. What a call has returned from is kept.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -47,7 +48,10 @@ class SessionStore(Protocol):
         """An owner's live sessions by id, those after `after`; without their states."""
 
     async def count(self, owner: str | None, *, now: float) -> int:
-        """How many sessions of an owner, or of all, are live."""
+        """How many sessions of an owner, or of all, are live; looks at each."""
+
+    async def num_kept(self, owner: str) -> int:
+        """How many sessions of an owner are kept, expired ones included; looks at none."""
 
     async def purge(self, *, before: float) -> int:
         """Forget the sessions that expired before a time; how many."""
@@ -61,12 +65,14 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], Record] = {}
+        self._num_kept: Counter[str] = Counter()
 
     async def create(self, record: Record, *, now: float) -> bool:
         key = record.owner, record.session_id
         kept = self._records.get(key)
         if kept is not None and kept.expires_at > now:
             return False
+        self._num_kept[record.owner] += kept is None
         self._records[key] = record
         return True
 
@@ -87,7 +93,9 @@ class MemoryStore:
             self._records[owner, session_id] = replace(kept, expires_at=expires_at)
 
     async def delete(self, owner: str, session_id: str) -> bool:
-        return self._records.pop((owner, session_id), None) is not None
+        found = self._records.pop((owner, session_id), None) is not None
+        self._num_kept[owner] -= found
+        return found
 
     async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
         mine = sorted(key for key, kept in self._records.items() if key[0] == owner and kept.expires_at > now)
@@ -100,9 +108,12 @@ class MemoryStore:
 
     async def purge(self, *, before: float) -> int:
         old = [key for key, kept in self._records.items() if kept.expires_at < before]
-        for key in old:
-            del self._records[key]
+        for owner, session_id in old:
+            await self.delete(owner, session_id)
         return len(old)
+
+    async def num_kept(self, owner: str) -> int:
+        return self._num_kept[owner]
 
     async def close(self) -> None:
         self._records.clear()

@@ -30,6 +30,13 @@ CREATE TABLE IF NOT EXISTS sessions (
     PRIMARY KEY (owner, session_id)
 );
 CREATE INDEX IF NOT EXISTS sessions_expiry ON sessions (expires_at);
+CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, num_kept INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS sessions_one_more AFTER INSERT ON sessions BEGIN
+    INSERT INTO owners VALUES (NEW.owner, 1) ON CONFLICT (owner) DO UPDATE SET num_kept = num_kept + 1;
+END;
+CREATE TRIGGER IF NOT EXISTS sessions_one_less AFTER DELETE ON sessions BEGIN
+    UPDATE owners SET num_kept = num_kept - 1 WHERE owner = OLD.owner;
+END;
 """
 
 
@@ -97,6 +104,11 @@ class SqliteStore:
         query = "SELECT count(*) FROM sessions WHERE expires_at>? AND (? IS NULL OR owner=?)"
         row = await self._run(lambda db: db.execute(query, (now, owner, owner)).fetchone())
         return int(row[0])
+
+    async def num_kept(self, owner: str) -> int:
+        query = "SELECT num_kept FROM owners WHERE owner=?"
+        row = await self._run(lambda db: db.execute(query, (owner,)).fetchone())
+        return 0 if row is None else int(row[0])
 
     async def purge(self, *, before: float) -> int:
         query = "DELETE FROM sessions WHERE expires_at<?"

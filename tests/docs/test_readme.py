@@ -16,7 +16,7 @@ from nextchar.cli import main
 
 _ROOT = Path(__file__).parents[2]
 _README = (_ROOT / "README.md").read_text()
-_CHANGING = {"id", "created"}
+_CHANGING = {"id", "created", "expires_at"}
 
 
 def examples(start: str) -> list[tuple[str, str]]:
@@ -54,7 +54,7 @@ def test_curl_answers_what_is_shown(server: LiveServer) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     commands = examples("curl")
-    assert len(commands) == 3
+    assert len(commands) == 7
     for command, shown in commands:
         live = command.replace("http://127.0.0.1:8000", server.url)
         done = subprocess.run(shlex.split(live), capture_output=True, text=True, check=True)

@@ -28,6 +28,14 @@ NAMES = {
     "model_ready",
     "model_load_duration_seconds",
     "score_bits_per_char",
+    "sessions_active",
+    "sessions_created_total",
+    "sessions_ended_total",
+    "session_lookups_total",
+    "session_conflicts_total",
+    "session_state_bytes",
+    "session_age_seconds",
+    "state_store_duration_seconds",
 }
 
 

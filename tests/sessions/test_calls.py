@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from live_server import LiveServer, live_server
 from session_client import Session
 
-from nextchar import sessions as sessions_module
+from nextchar import session_keeper
 from nextchar.cli import main
+from nextchar.session_steps import SessionSteps
 
 
 def _error(answer: httpx.Response, status: int, code: str) -> str:
@@ -180,7 +181,7 @@ def test_who_comes_too_late_does_its_work_anew_or_is_told(
     pair: tuple[LiveServer, LiveServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session.create(pair[0], prime="a")
-    steps, calls = sessions_module.SessionSteps.feed, []
+    steps, calls = SessionSteps.feed, []
 
     async def overtaken(self: object, state: object, ids: object) -> object:
         """Another server feeds the session between this one's reading and writing it."""
@@ -190,7 +191,7 @@ def test_who_comes_too_late_does_its_work_anew_or_is_told(
             await _off_loop(lambda: session.on(pair[1]).do("feed", text="b", **{"return": "none"}))
         return await steps(self, state, ids)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sessions_module.SessionSteps, "feed", overtaken)
+    monkeypatch.setattr(SessionSteps, "feed", overtaken)
     overtaken_at = {1}
     session.do("feed", text="c", **{"return": "none"})
     assert session.next() == Session.create(pair[0], prime="abc").next()
@@ -240,3 +241,23 @@ def test_the_key_of_a_data_folder_is_its_owners(tmp_path: Path) -> None:
     assert key.stat().st_mode & 0o777 == 0o600
     assert len(key.read_bytes()) == 32
     assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"state.key", "sessions.db"}
+
+
+def test_sessions_are_counted(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_keeper, "_TIDY_SECONDS", 0.01)
+    with live_server(models) as server:
+        sessions = [Session.create(server) for _ in range(3)]
+        sessions[0].do("fork")
+        sessions[1].delete()
+        sessions[1].post("next")
+        while server.metric("nextchar_sessions_active") != 3:
+            pass
+        assert server.metric("nextchar_sessions_created_total") == 4
+        assert server.metric("nextchar_sessions_ended_total", cause="end") == 1
+        assert server.metric("nextchar_session_lookups_total", result="missing") == 1
+        assert server.metric("nextchar_session_lookups_total", result="hit") == 2
+        assert server.metric("nextchar_session_conflicts_total") == 0
+        assert server.metric("nextchar_session_state_bytes_count") == 4
+        assert server.metric("nextchar_state_store_duration_seconds_count", op="create") == 4
+        assert server.metric("nextchar_requests_total", route="session", outcome="success") == 5
+        assert server.metric("nextchar_requests_total", route="session", outcome="invalid") == 1

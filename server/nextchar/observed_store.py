@@ -1,0 +1,52 @@
+"""A session store with each call timed."""
+
+from nextchar.session_metrics import SessionMetrics
+from nextchar.session_store import Record, SessionStore
+
+
+class ObservedStore:
+    """Another store, and how long its calls take."""
+
+    def __init__(self, store: SessionStore, metrics: SessionMetrics) -> None:
+        self._store, self._metrics = store, metrics
+
+    async def create(self, record: Record, *, now: float) -> bool:
+        self._metrics.written(len(record.sealed))
+        with self._metrics.timed("create"):
+            return await self._store.create(record, now=now)
+
+    async def load(self, owner: str, session_id: str) -> Record | None:
+        with self._metrics.timed("load"):
+            return await self._store.load(owner, session_id)
+
+    async def replace(self, record: Record, *, revision: int) -> bool:
+        self._metrics.written(len(record.sealed))
+        with self._metrics.timed("replace"):
+            return await self._store.replace(record, revision=revision)
+
+    async def touch(self, owner: str, session_id: str, *, expires_at: float) -> None:
+        with self._metrics.timed("touch"):
+            await self._store.touch(owner, session_id, expires_at=expires_at)
+
+    async def delete(self, owner: str, session_id: str) -> bool:
+        with self._metrics.timed("delete"):
+            return await self._store.delete(owner, session_id)
+
+    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
+        with self._metrics.timed("page"):
+            return await self._store.page(owner, after=after, limit=limit, now=now)
+
+    async def count(self, owner: str | None, *, now: float) -> int:
+        with self._metrics.timed("count"):
+            return await self._store.count(owner, now=now)
+
+    async def num_kept(self, owner: str) -> int:
+        with self._metrics.timed("num_kept"):
+            return await self._store.num_kept(owner)
+
+    async def purge(self, *, before: float) -> int:
+        with self._metrics.timed("purge"):
+            return await self._store.purge(before=before)
+
+    async def close(self) -> None:
+        await self._store.close()

@@ -1,0 +1,168 @@
+"""The calls of sessions that read or draw characters."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import numpy as np
+
+from nextchar.call import Call
+from nextchar.completer import Completer, make_sampling
+from nextchar.completion import join_choices
+from nextchar.errors import InvalidRequest
+from nextchar.intake import Intake, count_unknown
+from nextchar.lane import Finish, Lane
+from nextchar.metrics import Metrics
+from nextchar.sampler import Doubles
+from nextchar.schemas import ScoreResponse, make_usage
+from nextchar.scorer import Scorer
+from nextchar.scoring import entropy_bits, next_chars
+from nextchar.session import SessionState
+from nextchar.session_keeper import OpenSession, SessionKeeper
+from nextchar.session_schemas import (
+    MAX_EACH_CHARS,
+    Distribution,
+    FeedRequest,
+    FeedResponse,
+    SampleRequest,
+    SessionCompletion,
+    SessionNextRequest,
+    SessionNextResponse,
+    SessionScoreRequest,
+)
+from nextchar.session_steps import SessionSteps
+from nextchar.session_store import Record
+from nextchar.vocabulary import Ids
+
+
+class SessionText:
+    """Each method is one call; it raises what `Service` raises, and the errors of sessions."""
+
+    def __init__(
+        self, keeper: SessionKeeper, intake: Intake, completer: Completer, scorer: Scorer, metrics: Metrics
+    ) -> None:
+        self._keeper, self._intake, self._metrics = keeper, intake, metrics
+        self._completer, self._scorer = completer, scorer
+
+    async def feed(self, session_id: str, request: FeedRequest, call: Call) -> FeedResponse:
+        """Characters that came, and what may come next."""
+        if request.return_ == "each" and len(request.text) > MAX_EACH_CHARS:
+            raise InvalidRequest(
+                f"text has {len(request.text)} characters; with return: each the limit is {MAX_EACH_CHARS}",
+                param="text",
+            )
+
+        async def change(opened: OpenSession) -> tuple[SessionState, FeedResponse]:
+            return await self._feed(opened, request, call)
+
+        answer, record = await self._keeper.changed(call, session_id, change)
+        return answer.model_copy(update={"revision": record.revision})
+
+    async def _feed(
+        self, opened: OpenSession, request: FeedRequest, call: Call
+    ) -> tuple[SessionState, FeedResponse]:
+        model, state, steps = opened.model, opened.state, self._steps(opened, call)
+        ids = self._intake.encode(request.text, model=model, call=call, param="text")
+        self._metrics.observe_size(call, len(ids))
+        found: list[Distribution] = []
+        total = 0.0
+        for piece in np.split(ids, len(ids)) if request.return_ == "each" and len(ids) else [ids]:
+            state, logprobs = await steps.feed(state, piece)
+            total += float(logprobs.sum())
+            if request.return_ != "none":
+                found.append(_distribution(await steps.distribution(state), opened, request.top))
+        self._metrics.count_chars(call, fed=len(ids))
+        last = found[-1] if request.return_ == "last" else None
+        return state, FeedResponse(
+            session_id=opened.record.session_id,
+            model=model.name,
+            model_version=model.version,
+            position=state.here.position,
+            revision=0,
+            logprob=total,
+            num_unknown=count_unknown(ids, model.graph.vocabulary),
+            data=last.data if last else found if request.return_ == "each" else None,
+            entropy_bits=last.entropy_bits if last else None,
+        )
+
+    async def next(self, session_id: str, request: SessionNextRequest, call: Call) -> SessionNextResponse:
+        """The distribution of the next character; the session stays where it is."""
+        async with self._keeper.in_order(call, session_id):
+            opened = await self._keeper.open(call, session_id)
+            steps = self._steps(opened, call)
+            found = _distribution(await steps.distribution(opened.state), opened, request.top)
+            await self._keeper.touch(opened)
+        return SessionNextResponse(
+            session_id=session_id,
+            position=opened.record.position,
+            revision=opened.record.revision,
+            model=opened.model.name,
+            model_version=opened.model.version,
+            usage=make_usage(0),
+            **dict(found),
+        )
+
+    async def score(self, session_id: str, request: SessionScoreRequest, call: Call) -> ScoreResponse:
+        """log p of strings as continuations; the session stays where it is."""
+        async with self._keeper.in_order(call, session_id):
+            opened = await self._keeper.open(call, session_id)
+            nothing = np.empty(0, dtype=np.int64)
+            start = opened.state.here.state
+            answer = await self._scorer.score_after(request, opened.model, nothing, start, call)
+            await self._keeper.touch(opened)
+        return answer
+
+    async def sample(self, session_id: str, request: SampleRequest, call: Call) -> SessionCompletion:
+        """Characters drawn after the session's text: the pieces of `stream`, joined."""
+        async with aclosing(self.stream(session_id, request, call)) as pieces:
+            parts = [piece async for piece in pieces]
+        choice = join_choices([part.choices[0] for part in parts])
+        return parts[-1].model_copy(update={"choices": [choice]})
+
+    async def stream(
+        self, session_id: str, request: SampleRequest, call: Call
+    ) -> AsyncGenerator[SessionCompletion]:
+        """Characters as they are drawn. The session has moved when the last piece is given, which says so;
+        if nobody takes that, it stays where it was.
+        """
+        self._intake.check_max_tokens(request.max_tokens)
+        async with self._keeper.in_order(call, session_id):
+            opened = await self._keeper.open(call, session_id)
+            state = opened.state
+            sampling = make_sampling(opened.model, request, seed=state.seed, first_draw=state.here.num_drawn)
+            nothing = np.empty(0, dtype=np.int64)
+            lane = Lane(nothing, sampling=sampling, start=state.here.state, keeps_state=True)
+            drawn, num_stop = [nothing], 0
+            async with aclosing(self._completer.run(opened.model, lane, request, call)) as deliveries:
+                async for piece, delivery in deliveries:
+                    drawn.append(delivery.ids)
+                    num_stop += delivery.num_stop
+                    update: dict[str, object] = {"session_id": session_id}
+                    if delivery.last:
+                        ids = np.concatenate(drawn)
+                        record = await self._sampled(opened, lane, ids, num_stop, delivery.finish, call)
+                        update |= {"position": record.position, "revision": record.revision}
+                    if piece is not None:
+                        yield SessionCompletion(**(dict(piece) | update))
+
+    async def _sampled(
+        self,
+        opened: OpenSession,
+        lane: Lane,
+        ids: Ids,
+        num_stop: int,
+        finish: Finish | None,
+        call: Call,
+    ) -> Record:
+        steps = self._steps(opened, call)
+        text = ids[: len(ids) - num_stop]  # a stop string is no part of what the client was given
+        end = lane.state if finish is Finish.LENGTH else None
+        state = await steps.sampled(opened.state, text, len(ids), end)
+        return await self._keeper.keep(call, opened, state)
+
+    def _steps(self, opened: OpenSession, call: Call) -> SessionSteps:
+        return SessionSteps(opened.model, call, self._metrics)
+
+
+def _distribution(found: Doubles, opened: OpenSession, top: int | None) -> Distribution:
+    data = next_chars(found, opened.model.graph.vocabulary, top)
+    return Distribution(data=data, entropy_bits=entropy_bits(found))

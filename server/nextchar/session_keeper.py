@@ -32,7 +32,7 @@ from nextchar.session_metrics import SessionMetrics
 from nextchar.session_store import Record, SessionStore
 
 _ID_BYTES = 16  # random ones, 128 bits
-_GRACE_SECONDS = 3600.0  # how long an expired session is still told from one that never was
+GRACE_SECONDS = 3600.0  # how long an expired session is still told from one that never was
 _TIDY_SECONDS = 15.0
 _ATTEMPTS = 3  # at a change, when another server was quicker
 T = TypeVar("T")
@@ -185,7 +185,7 @@ class SessionKeeper:
         """Now and then, forget the sessions that expired a while ago, and count the live ones."""
         while True:
             try:
-                self._metrics.ended("idle", await self._store.purge(before=time.time() - _GRACE_SECONDS))
+                self._metrics.ended("idle", await self._store.purge(before=time.time() - GRACE_SECONDS))
                 self._metrics.set_active(await self._store.count(None, now=time.time()))
             except Unavailable as error:
                 logger.warning("the session store cannot be tidied now: %s", error)

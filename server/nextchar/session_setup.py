@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from nextchar.errors import SettingsInvalid
+from nextchar.session_keeper import GRACE_SECONDS
 from nextchar.session_store import MemoryStore, SessionStore
 from nextchar.settings import Settings
 from nextchar.sqlite_store import SqliteStore
@@ -14,6 +15,7 @@ from nextchar.sqlite_store import SqliteStore
 _KEY_BYTES = 32
 _KEY_FILE, _DATABASE = "state.key", "sessions.db"
 _SQLITE = "sqlite:///"
+_VALKEY = ("valkey", "valkeys", "redis", "rediss")
 
 
 @asynccontextmanager
@@ -40,9 +42,26 @@ def _make_store(settings: Settings) -> SessionStore:
         return MemoryStore()
     if address.startswith(_SQLITE) and len(address) > len(_SQLITE):
         return SqliteStore(Path(address.removeprefix(_SQLITE)))
+    if address.partition("://")[0] in _VALKEY:
+        return _valkey_store(address)
     raise SettingsInvalid(
-        f"session_store: {address!r} is neither memory: nor sqlite:///path", param="session_store"
+        f"session_store: {address!r} is neither memory: nor sqlite:///path nor valkey://host",
+        param="session_store",
     )
+
+
+def _valkey_store(address: str) -> SessionStore:
+    try:
+        from nextchar.valkey_store import ValkeyStore
+    except ModuleNotFoundError as error:
+        raise SettingsInvalid(
+            "session_store: Valkey needs a package more: pip install 'nextchar[valkey]'",
+            param="session_store",
+        ) from error
+    try:
+        return ValkeyStore(address, grace_seconds=GRACE_SECONDS)
+    except ValueError as error:
+        raise SettingsInvalid(f"session_store: {error}", param="session_store") from error
 
 
 def state_key(settings: Settings) -> bytes:

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     data_dir: Path | None = Field(None, description="The folder for what must outlive the process.")
     session_store: str | None = Field(
         None,
-        description="memory:, or sqlite:///path; sqlite in the data folder if there is one, else memory.",
+        description="memory:, sqlite:///path or valkey://host; by default sqlite in data_dir, or memory.",
     )
     state_key: SecretStr | None = Field(
         None, description="Seals exported states, 32 characters at least; kept in the data folder by default."

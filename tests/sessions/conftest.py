@@ -7,6 +7,7 @@ import pytest
 from live_server import LiveServer, live_server
 from session_client import MODELS
 from tiny_models import write_models
+from valkey_server import ValkeyServer, valkey_server
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with live_server(models, data_dir=tmp_path_factory.mktemp("data")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    with valkey_server(tmp_path_factory.mktemp("valkey")) as server:
+        yield server

@@ -220,7 +220,10 @@ def test_calls_of_one_session_at_once_lose_nothing(server: LiveServer) -> None:
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--session-store", "oracle://db"], "'oracle://db' is neither memory: nor sqlite:///path"),
+        (
+            ["--session-store", "oracle://db"],
+            "'oracle://db' is neither memory: nor sqlite:///path nor valkey://host",
+        ),
         (["--session-store", "sqlite:///"], "is neither memory: nor"),
         (["--session-store", "sqlite:////proc/none/sessions.db"], "cannot open the session store"),
         (["--state-key", "short"], "has 5 bytes, at least 32 are needed"),

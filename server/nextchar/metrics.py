@@ -33,7 +33,8 @@ from nextchar.errors import (
     InvalidRequest,
     ModelNotFound,
     QueueFull,
-    SessionConflict,
+    SessionBusy,
+    SessionExists,
     SessionExpired,
     SessionLimit,
     SessionNotFound,
@@ -46,8 +47,8 @@ _CHARS_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 _BITS_BUCKETS = (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12, 16)
 _MODEL = ("model", "version")
 _WRONG = (
-    *(InvalidRequest, ModelNotFound, SessionNotFound, SessionExpired, SessionConflict),
-    *(StateInvalid, StateModelMismatch),
+    *(InvalidRequest, ModelNotFound, SessionNotFound, SessionExpired),
+    *(SessionExists, SessionBusy, StateInvalid, StateModelMismatch),
 )
 
 

@@ -27,8 +27,11 @@ def to_message(answer: BaseModel, message_type: type[M]) -> M:
 
 
 def _wrap_maps(value: dict[str, Any]) -> dict[str, Any]:
-    """A list of maps is a list of messages that hold a map each."""
+    """A list of maps is a list of messages that hold a map each; what JSON has in one field may be two."""
     for choice in value.get("choices", ()):
         if logprobs := choice.get("logprobs"):
             logprobs["top_logprobs"] = [{"logprobs": top} for top in logprobs["top_logprobs"]]
+    data = value.get("data")
+    if data and "entropy_bits" in data[0]:  # a distribution after each character has a field of its own
+        value["each"] = value.pop("data")
     return value

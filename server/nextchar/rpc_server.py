@@ -8,9 +8,11 @@ from grpc_reflection.v1alpha import reflection
 
 from nextchar.pb import nextchar_pb2, nextchar_pb2_grpc
 from nextchar.rpc import RpcDoor
+from nextchar.rpc_calls import RpcCalls
+from nextchar.rpc_sessions import RpcSessions
 from nextchar.service import Service
 
-NAME = nextchar_pb2.DESCRIPTOR.services_by_name["Nextchar"].full_name
+NAMES = tuple(service.full_name for service in nextchar_pb2.DESCRIPTOR.services_by_name.values())
 _WATCH_SECONDS = 0.25
 
 
@@ -30,10 +32,12 @@ class RpcServer:
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
             )
         )
-        door = RpcDoor(service, request_timeout_seconds=request_timeout_seconds)
-        nextchar_pb2_grpc.add_NextcharServicer_to_server(door, self._server)  # type: ignore[no-untyped-call]
+        calls = RpcCalls(service.metrics, request_timeout_seconds=request_timeout_seconds)
+        sessions = RpcSessions(service.sessions, calls, service.metrics)
+        nextchar_pb2_grpc.add_NextcharServicer_to_server(RpcDoor(service, calls), self._server)  # type: ignore[no-untyped-call]
+        nextchar_pb2_grpc.add_SessionsServicer_to_server(sessions, self._server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         self.port = self._server.add_insecure_port(address)
         self._following: asyncio.Task[None] | None = None
@@ -63,5 +67,5 @@ class RpcServer:
         status = (
             health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         )
-        for name in ("", NAME):
+        for name in ("", *NAMES):
             await self._health.set(name, status)

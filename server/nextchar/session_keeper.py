@@ -14,7 +14,8 @@ from nextchar.call import Call
 from nextchar.errors import (
     InternalError,
     ModelNotFound,
-    SessionConflict,
+    SessionBusy,
+    SessionExists,
     SessionExpired,
     SessionLimit,
     SessionNotFound,
@@ -85,7 +86,7 @@ class SessionKeeper:
         """Keep a new session.
 
         Raises:
-            SessionConflict: the id is in use (`session_exists`).
+            SessionExists: the id is in use.
             SessionLimit: the caller has as many as one may have.
         """
         now = time.time()
@@ -109,9 +110,7 @@ class SessionKeeper:
             sealed=self.seal(call, model, state),
         )
         if not await self._store.create(record, now=now):
-            raise SessionConflict(
-                f"session {record.session_id!r} exists already", param="session_id", code="session_exists"
-            )
+            raise SessionExists(f"session {record.session_id!r} exists already", param="session_id")
         self._metrics.created()
         return record
 
@@ -148,7 +147,7 @@ class SessionKeeper:
         """Write a session's next revision; it lives on from now.
 
         Raises:
-            SessionConflict: somebody else wrote one meanwhile (`session_busy`).
+            SessionBusy: somebody else wrote one meanwhile.
         """
         old = opened.record
         record = replace(
@@ -160,7 +159,7 @@ class SessionKeeper:
         )
         if not await self._store.replace(record, revision=old.revision):
             self._metrics.conflict()
-            raise SessionConflict(
+            raise SessionBusy(
                 f"session {old.session_id!r} was changed or ended by another call meanwhile; it is not moved"
             )
         return record
@@ -200,7 +199,7 @@ class SessionKeeper:
         """Read a session, change it, write it; anew if another server was quicker.
 
         Raises:
-            SessionConflict: others were quicker every time (`session_busy`).
+            SessionBusy: others were quicker every time.
         """
         async with self.in_order(call, session_id):
             for _ in range(_ATTEMPTS - 1):
@@ -208,7 +207,7 @@ class SessionKeeper:
                 state, answer = await change(opened)
                 try:
                     return answer, await self.keep(call, opened, state)
-                except SessionConflict:
+                except SessionBusy:
                     continue
             opened = await self.open(call, session_id)
             state, answer = await change(opened)

@@ -221,3 +221,287 @@ class Completion(_message.Message):
     choices: _containers.RepeatedCompositeFieldContainer[Choice]
     usage: Usage
     def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class CreateSessionRequest(_message.Message):
+    __slots__ = ("model", "session_id", "ttl_seconds", "prime", "seed")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PRIME_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    session_id: str
+    ttl_seconds: float
+    prime: str
+    seed: int
+    def __init__(self, model: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl_seconds: _Optional[float] = ..., prime: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class SessionId(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class ListSessionsRequest(_message.Message):
+    __slots__ = ("after", "limit")
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    after: str
+    limit: int
+    def __init__(self, after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Deleted(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FeedRequest(_message.Message):
+    __slots__ = ("session_id", "text", "top")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    RETURN_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    text: str
+    top: int
+    def __init__(self, session_id: _Optional[str] = ..., text: _Optional[str] = ..., top: _Optional[int] = ..., **kwargs) -> None: ...
+
+class SessionNextRequest(_message.Message):
+    __slots__ = ("session_id", "top")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    top: int
+    def __init__(self, session_id: _Optional[str] = ..., top: _Optional[int] = ...) -> None: ...
+
+class SampleRequest(_message.Message):
+    __slots__ = ("session_id", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options")
+    class LogitBiasEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
+    MIN_P_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    LOGIT_BIAS_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    FREQUENCY_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    STREAM_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    max_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    seed: int
+    stop: _containers.RepeatedScalarFieldContainer[str]
+    logprobs: int
+    logit_bias: _containers.ScalarMap[str, float]
+    presence_penalty: float
+    frequency_penalty: float
+    repetition_penalty: float
+    stream_options: StreamOptions
+    def __init__(self, session_id: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ...) -> None: ...
+
+class SessionScoreRequest(_message.Message):
+    __slots__ = ("session_id", "input", "include_end", "return_chars")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_END_FIELD_NUMBER: _ClassVar[int]
+    RETURN_CHARS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    input: _containers.RepeatedScalarFieldContainer[str]
+    include_end: bool
+    return_chars: bool
+    def __init__(self, session_id: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ...) -> None: ...
+
+class ForkRequest(_message.Message):
+    __slots__ = ("session_id", "fork_id")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    FORK_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    fork_id: str
+    def __init__(self, session_id: _Optional[str] = ..., fork_id: _Optional[str] = ...) -> None: ...
+
+class CheckpointRequest(_message.Message):
+    __slots__ = ("session_id", "name")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    name: str
+    def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class RewindRequest(_message.Message):
+    __slots__ = ("session_id", "num_chars")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    NUM_CHARS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    num_chars: int
+    def __init__(self, session_id: _Optional[str] = ..., num_chars: _Optional[int] = ...) -> None: ...
+
+class SessionState(_message.Message):
+    __slots__ = ("session_id", "state")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    state: bytes
+    def __init__(self, session_id: _Optional[str] = ..., state: _Optional[bytes] = ...) -> None: ...
+
+class SessionInfo(_message.Message):
+    __slots__ = ("session_id", "model", "model_version", "position", "revision", "created", "ttl_seconds", "expires_at", "state_bytes", "max_rewind", "checkpoints")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_REWIND_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    model: str
+    model_version: str
+    position: int
+    revision: int
+    created: float
+    ttl_seconds: float
+    expires_at: float
+    state_bytes: int
+    max_rewind: int
+    checkpoints: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., created: _Optional[float] = ..., ttl_seconds: _Optional[float] = ..., expires_at: _Optional[float] = ..., state_bytes: _Optional[int] = ..., max_rewind: _Optional[int] = ..., checkpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SessionList(_message.Message):
+    __slots__ = ("object", "data", "next_after")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
+    object: str
+    data: _containers.RepeatedCompositeFieldContainer[SessionInfo]
+    next_after: str
+    def __init__(self, object: _Optional[str] = ..., data: _Optional[_Iterable[_Union[SessionInfo, _Mapping]]] = ..., next_after: _Optional[str] = ...) -> None: ...
+
+class Distribution(_message.Message):
+    __slots__ = ("data", "entropy_bits")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
+    data: _containers.RepeatedCompositeFieldContainer[NextChar]
+    entropy_bits: float
+    def __init__(self, data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ...) -> None: ...
+
+class FeedResponse(_message.Message):
+    __slots__ = ("session_id", "model", "model_version", "position", "revision", "logprob", "num_unknown", "data", "entropy_bits", "each")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LOGPROB_FIELD_NUMBER: _ClassVar[int]
+    NUM_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
+    EACH_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    model: str
+    model_version: str
+    position: int
+    revision: int
+    logprob: float
+    num_unknown: int
+    data: _containers.RepeatedCompositeFieldContainer[NextChar]
+    entropy_bits: float
+    each: _containers.RepeatedCompositeFieldContainer[Distribution]
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., logprob: _Optional[float] = ..., num_unknown: _Optional[int] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., each: _Optional[_Iterable[_Union[Distribution, _Mapping]]] = ...) -> None: ...
+
+class SessionNextResponse(_message.Message):
+    __slots__ = ("session_id", "position", "revision", "model", "model_version", "data", "entropy_bits", "usage")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    position: int
+    revision: int
+    model: str
+    model_version: str
+    data: _containers.RepeatedCompositeFieldContainer[NextChar]
+    entropy_bits: float
+    usage: Usage
+    def __init__(self, session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class SessionCompletion(_message.Message):
+    __slots__ = ("id", "object", "created", "model", "model_version", "system_fingerprint", "choices", "usage", "session_id", "position", "revision")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    CHOICES_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    object: str
+    created: int
+    model: str
+    model_version: str
+    system_fingerprint: str
+    choices: _containers.RepeatedCompositeFieldContainer[Choice]
+    usage: Usage
+    session_id: str
+    position: int
+    revision: int
+    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class SessionCall(_message.Message):
+    __slots__ = ("create", "open", "feed", "next", "sample", "score", "checkpoint", "rollback", "rewind")
+    CREATE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    FEED_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACK_FIELD_NUMBER: _ClassVar[int]
+    REWIND_FIELD_NUMBER: _ClassVar[int]
+    create: CreateSessionRequest
+    open: SessionId
+    feed: FeedRequest
+    next: SessionNextRequest
+    sample: SampleRequest
+    score: SessionScoreRequest
+    checkpoint: CheckpointRequest
+    rollback: CheckpointRequest
+    rewind: RewindRequest
+    def __init__(self, create: _Optional[_Union[CreateSessionRequest, _Mapping]] = ..., open: _Optional[_Union[SessionId, _Mapping]] = ..., feed: _Optional[_Union[FeedRequest, _Mapping]] = ..., next: _Optional[_Union[SessionNextRequest, _Mapping]] = ..., sample: _Optional[_Union[SampleRequest, _Mapping]] = ..., score: _Optional[_Union[SessionScoreRequest, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rollback: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rewind: _Optional[_Union[RewindRequest, _Mapping]] = ...) -> None: ...
+
+class SessionReply(_message.Message):
+    __slots__ = ("info", "feed", "next", "completion", "score")
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    FEED_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    info: SessionInfo
+    feed: FeedResponse
+    next: SessionNextResponse
+    completion: SessionCompletion
+    score: ScoreResponse
+    def __init__(self, info: _Optional[_Union[SessionInfo, _Mapping]] = ..., feed: _Optional[_Union[FeedResponse, _Mapping]] = ..., next: _Optional[_Union[SessionNextResponse, _Mapping]] = ..., completion: _Optional[_Union[SessionCompletion, _Mapping]] = ..., score: _Optional[_Union[ScoreResponse, _Mapping]] = ...) -> None: ...

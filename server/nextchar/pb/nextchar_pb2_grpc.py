@@ -184,3 +184,688 @@ class Nextchar:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class SessionsStub:
+    """Sessions: a text that goes on from where it was. Every call but Create, List and Converse names its
+    session_id; the other fields are those of the JSON body.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Create = channel.unary_unary(
+                '/nextchar.v1.Sessions/Create',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CreateSessionRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
+        self.Get = channel.unary_unary(
+                '/nextchar.v1.Sessions/Get',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionId.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
+        self.List = channel.unary_unary(
+                '/nextchar.v1.Sessions/List',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionList.FromString,
+                _registered_method=True)
+        self.Delete = channel.unary_unary(
+                '/nextchar.v1.Sessions/Delete',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionId.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.Deleted.FromString,
+                _registered_method=True)
+        self.Feed = channel.unary_unary(
+                '/nextchar.v1.Sessions/Feed',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.FeedRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.FeedResponse.FromString,
+                _registered_method=True)
+        self.Next = channel.unary_unary(
+                '/nextchar.v1.Sessions/Next',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionNextRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionNextResponse.FromString,
+                _registered_method=True)
+        self.Sample = channel.unary_stream(
+                '/nextchar.v1.Sessions/Sample',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SampleRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionCompletion.FromString,
+                _registered_method=True)
+        self.Score = channel.unary_unary(
+                '/nextchar.v1.Sessions/Score',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionScoreRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.FromString,
+                _registered_method=True)
+        self.Fork = channel.unary_unary(
+                '/nextchar.v1.Sessions/Fork',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.ForkRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
+        self.Checkpoint = channel.unary_unary(
+                '/nextchar.v1.Sessions/Checkpoint',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
+        self.Rollback = channel.unary_unary(
+                '/nextchar.v1.Sessions/Rollback',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
+        self.Rewind = channel.unary_unary(
+                '/nextchar.v1.Sessions/Rewind',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.RewindRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
+        self.ExportState = channel.unary_unary(
+                '/nextchar.v1.Sessions/ExportState',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionId.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionState.FromString,
+                _registered_method=True)
+        self.ImportState = channel.unary_unary(
+                '/nextchar.v1.Sessions/ImportState',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionState.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
+        self.Converse = channel.stream_stream(
+                '/nextchar.v1.Sessions/Converse',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionCall.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionReply.FromString,
+                _registered_method=True)
+
+
+class SessionsServicer:
+    """Sessions: a text that goes on from where it was. Every call but Create, List and Converse names its
+    session_id; the other fields are those of the JSON body.
+    """
+
+    def Create(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Get(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def List(self, request, context):
+        """The caller's live sessions by id, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Delete(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Feed(self, request, context):
+        """Characters that came, and what may come next.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Next(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Sample(self, request, context):
+        """Characters as they are drawn; the last message has position and revision: the session has moved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Score(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Fork(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Checkpoint(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rollback(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rewind(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportState(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportState(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Converse(self, request_iterator, context):
+        """One session, call after call on one stream, for a keystroke at a time. The first message is `create`
+        or `open`; the session_id of later ones is that session's and need not be set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SessionsServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Create': grpc.unary_unary_rpc_method_handler(
+                    servicer.Create,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CreateSessionRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'Get': grpc.unary_unary_rpc_method_handler(
+                    servicer.Get,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionId.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'List': grpc.unary_unary_rpc_method_handler(
+                    servicer.List,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.ListSessionsRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionList.SerializeToString,
+            ),
+            'Delete': grpc.unary_unary_rpc_method_handler(
+                    servicer.Delete,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionId.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.Deleted.SerializeToString,
+            ),
+            'Feed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Feed,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.FeedRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.FeedResponse.SerializeToString,
+            ),
+            'Next': grpc.unary_unary_rpc_method_handler(
+                    servicer.Next,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionNextRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionNextResponse.SerializeToString,
+            ),
+            'Sample': grpc.unary_stream_rpc_method_handler(
+                    servicer.Sample,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SampleRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionCompletion.SerializeToString,
+            ),
+            'Score': grpc.unary_unary_rpc_method_handler(
+                    servicer.Score,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionScoreRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.SerializeToString,
+            ),
+            'Fork': grpc.unary_unary_rpc_method_handler(
+                    servicer.Fork,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.ForkRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'Checkpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.Checkpoint,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'Rollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rollback,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'Rewind': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rewind,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.RewindRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'ExportState': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportState,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionId.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionState.SerializeToString,
+            ),
+            'ImportState': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportState,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionState.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'Converse': grpc.stream_stream_rpc_method_handler(
+                    servicer.Converse,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionCall.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'nextchar.v1.Sessions', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('nextchar.v1.Sessions', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Sessions:
+    """Sessions: a text that goes on from where it was. Every call but Create, List and Converse names its
+    session_id; the other fields are those of the JSON body.
+    """
+
+    @staticmethod
+    def Create(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Create',
+            nextchar_dot_pb_dot_nextchar__pb2.CreateSessionRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Get(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Get',
+            nextchar_dot_pb_dot_nextchar__pb2.SessionId.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def List(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/List',
+            nextchar_dot_pb_dot_nextchar__pb2.ListSessionsRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Delete(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Delete',
+            nextchar_dot_pb_dot_nextchar__pb2.SessionId.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.Deleted.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Feed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Feed',
+            nextchar_dot_pb_dot_nextchar__pb2.FeedRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.FeedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Next(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Next',
+            nextchar_dot_pb_dot_nextchar__pb2.SessionNextRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionNextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Sample(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Sample',
+            nextchar_dot_pb_dot_nextchar__pb2.SampleRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionCompletion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Score(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Score',
+            nextchar_dot_pb_dot_nextchar__pb2.SessionScoreRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Fork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Fork',
+            nextchar_dot_pb_dot_nextchar__pb2.ForkRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Checkpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Checkpoint',
+            nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Rollback',
+            nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rewind(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Rewind',
+            nextchar_dot_pb_dot_nextchar__pb2.RewindRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/ExportState',
+            nextchar_dot_pb_dot_nextchar__pb2.SessionId.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/ImportState',
+            nextchar_dot_pb_dot_nextchar__pb2.SessionState.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Converse(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/nextchar.v1.Sessions/Converse',
+            nextchar_dot_pb_dot_nextchar__pb2.SessionCall.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -1,0 +1,76 @@
+"""What every gRPC handler does around its call of the service: observe, validate, answer, end."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from pydantic import BaseModel
+
+from nextchar.call import Call, Route, make_request_id
+from nextchar.errors import InternalError, NextcharError
+from nextchar.metrics import Metrics
+from nextchar.rpc_errors import abort
+from nextchar.rpc_messages import M, to_dict, to_message
+from nextchar.schemas import validated
+
+R = TypeVar("R", bound=BaseModel)
+logger = logging.getLogger(__name__)
+
+
+class RpcCalls:
+    """The settings of the door, and the parts its handlers are made of."""
+
+    def __init__(self, metrics: Metrics, *, request_timeout_seconds: float) -> None:
+        self._metrics = metrics
+        self._timeout_seconds = request_timeout_seconds
+
+    async def answer(
+        self,
+        message: Message,
+        context: grpc.aio.ServicerContext,
+        route: Route,
+        schema: type[R],
+        work: Callable[[R, Call], Awaitable[BaseModel]],
+        message_type: type[M],
+    ) -> M:
+        """A whole answer to a message."""
+        async with self.observed(context, route) as call:
+            body = validated(lambda: schema.model_validate(to_dict(message)))
+            return to_message(await work(body, call), message_type)
+        raise AssertionError("the call was aborted")
+
+    @asynccontextmanager
+    async def observed(self, context: grpc.aio.ServicerContext, route: Route) -> AsyncIterator[Call]:
+        """A call, counted; an error inside ends it with its status."""
+        call = self.call(context, route)
+        await context.send_initial_metadata((("x-request-id", call.request_id),))
+        async with self.ended_by_errors(context):
+            with self._metrics.observe(call):
+                yield call
+
+    @asynccontextmanager
+    async def ended_by_errors(self, context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
+        """An error inside ends the call with its status; what nobody expected is logged."""
+        try:
+            yield
+        except NextcharError as error:
+            await abort(context, error)
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except Exception:
+            logger.exception("a call failed")
+            await abort(context, InternalError("the server failed; the cause is in its log"))
+
+    def call(self, context: grpc.aio.ServicerContext, route: Route) -> Call:
+        """A call that begins now, with an id for its answer and the log."""
+        metadata = dict(context.invocation_metadata() or ())
+        remaining = context.time_remaining()
+        seconds = self._timeout_seconds if remaining is None else min(remaining, self._timeout_seconds)
+        given = metadata.get("x-request-id")
+        request_id = make_request_id(given if isinstance(given, str) else None)
+        return Call(route, "grpc", time.monotonic() + seconds, request_id)

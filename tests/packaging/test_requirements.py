@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).parents[2]
 _FILES = ("serve", "build", "train", "dev")
@@ -41,7 +42,7 @@ def test_the_pins_are_what_the_project_asks_for(name: str, extra: str | None) ->
     found = pins(name)
     for requirement in wanted(extra):
         if requirement.name != "torch":
-            assert requirement.specifier.contains(found[requirement.name]), requirement
+            assert requirement.specifier.contains(found[canonicalize_name(requirement.name)]), requirement
 
 
 def test_a_package_has_one_version_in_all_files() -> None:

@@ -62,9 +62,17 @@ def test_it_has_neither_torch_nor_onnx_and_its_requirements_agree(alone: Path) -
 def test_every_serving_module_imports(alone: Path, tmp_path: Path) -> None:
     code = (
         "import pkgutil, importlib, nextchar\n"
-        "for m in pkgutil.walk_packages(nextchar.__path__, 'nextchar.'): importlib.import_module(m.name)"
+        "for m in pkgutil.walk_packages(nextchar.__path__, 'nextchar.'):\n"
+        "    if m.name != 'nextchar.valkey_store': importlib.import_module(m.name)"  # an extra of its own
     )
     run(alone / "python", "-W", "error", "-c", code, cwd=tmp_path)
+
+
+def test_valkey_says_what_to_install(alone: Path, tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        models = ["--models", str(Path(__file__).parents[2] / "models")]
+        run(alone / "nextchar", "serve", *models, "--session-store", "valkey://127.0.0.1:1", cwd=tmp_path)
+    assert "pip install 'nextchar[valkey]'" in caught.value.stderr
 
 
 def test_training_commands_say_what_to_install(alone: Path, tmp_path: Path) -> None:

@@ -69,9 +69,14 @@ def test_every_serving_module_imports(alone: Path, tmp_path: Path) -> None:
 
 
 def test_valkey_says_what_to_install(alone: Path, tmp_path: Path) -> None:
+    options = [
+        "--models",
+        str(Path(__file__).parents[2] / "models"),
+        "--session-store",
+        "valkey://127.0.0.1:1",
+    ]
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        models = ["--models", str(Path(__file__).parents[2] / "models")]
-        run(alone / "nextchar", "serve", *models, "--session-store", "valkey://127.0.0.1:1", cwd=tmp_path)
+        run(alone / "nextchar", "serve", *options, cwd=tmp_path)
     assert "pip install 'nextchar[valkey]'" in caught.value.stderr
 
 

@@ -64,9 +64,11 @@ def _up(settings: Settings, app: "App") -> None:
 
 def _greet(settings: Settings, app: "App") -> None:
     """Say where the server is, and three commands that work as they stand."""
-    models = [model.name for model in app.service.repository]
+    served = list(app.service.repository)
+    models = [model.name for model in served]
     http = f"http://{settings.host}:{app.http_port}"
-    name = models[0]
+    # What is shown to try is running text; a model of lines would end at once.
+    name = next((model.name for model in served if model.graph.vocabulary.unit == "text"), models[0])
     click.echo(
         f"""nextchar serves {", ".join(dict.fromkeys(models))}
   REST     {http}  (documentation: {http}/docs)

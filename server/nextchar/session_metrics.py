@@ -13,7 +13,7 @@ _BYTES_BUCKETS = tuple(256 * 4.0**k for k in range(10))
 _AGE_BUCKETS = (1, 10, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
 
 Cause = Literal["end", "idle"]
-Result = Literal["hit", "missing", "expired", "error"]
+Result = Literal["hit", "missing", "expired"]
 
 
 class SessionMetrics:
@@ -49,7 +49,7 @@ class SessionMetrics:
         )
         for cause in ("end", "idle"):
             self._ended.labels(cause)
-        for result in ("hit", "missing", "expired", "error"):
+        for result in ("hit", "missing", "expired"):
             self._lookups.labels(result)
 
     def set_active(self, count: int) -> None:

@@ -121,8 +121,8 @@ class SessionText:
     async def stream(
         self, session_id: str, request: SampleRequest, call: Call
     ) -> AsyncGenerator[SessionCompletion]:
-        """Characters as they are drawn. The session has moved when the last piece is given, which says so;
-        if nobody takes that, it stays where it was.
+        """Characters as they are drawn. The session moves just before the last piece, which says where to;
+        a stream that is left before that leaves it where it was.
         """
         self._intake.check_max_tokens(request.max_tokens)
         async with self._keeper.in_order(call, session_id):

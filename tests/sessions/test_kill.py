@@ -75,3 +75,24 @@ def test_killed_after_every_few_keystrokes_no_character_is_lost_and_none_comes_t
         last = session.on(url)
         assert last.info()["position"] == 3 * len(text)
         assert last.next() == Session.create(server, prime=text * 3).next()
+
+
+def test_a_server_that_is_told_to_stop_finishes_and_keeps_its_sessions(
+    server: LiveServer, models: Path, tmp_path: Path
+) -> None:
+    with _process(models, tmp_path) as (process, url):
+        session = Session.create(url, session_id="d", prime="the ")
+        target = f"{url}/v1/sessions/d/sample"
+        with httpx.stream("POST", target, json={"max_tokens": 3000, "stream": True}, timeout=60) as answer:
+            lines = answer.iter_lines()
+            events = [next(lines)]
+            process.send_signal(signal.SIGTERM)
+            events += list(lines)
+        assert process.wait(60) == 0
+    assert events[-2:] == ["data: [DONE]", ""]
+    with _process(models, tmp_path) as (_, url):
+        session = session.on(url)
+        assert session.info()["position"] == 4 + 3000
+        whole = Session.create(server, prime="the ")
+        whole.sample(max_tokens=3000)
+        assert session.next() == whole.next()

@@ -1,8 +1,9 @@
 """Every store keeps the same promises."""
 
 import asyncio
+import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -197,6 +198,41 @@ def test_a_locked_database_is_unavailable_and_then_not(
         other.rollback()
         other.close()
         assert await store.create(_RECORD, now=_NOW + 100)
+        await store.close()
+
+    asyncio.run(work())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of two megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
+    def record(k: int) -> Record:
+        return replace(_RECORD, session_id=f"s{k:04}", sealed=bytes(5000))
+
+    async def filled(store: SessionStore) -> None:
+        for k in range(1000):
+            assert await store.create(record(k), now=_NOW)
+
+    async def work() -> None:
+        store = SqliteStore(small_disk / "sessions.db")
+        with pytest.raises(Unavailable, match="full") as refused:
+            await filled(store)
+        assert refused.value.code == "store_unavailable"
+        kept = await store.count("ann", now=_NOW)
+        assert kept > 20
+        found = await store.page("ann", after="", limit=1000, now=_NOW)
+        assert [entry.session_id for entry in found] == [record(k).session_id for k in range(kept)]
+        assert await store.load("ann", "s0003") == record(3)
         await store.close()
 
     asyncio.run(work())

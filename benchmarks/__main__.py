@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, domains, engine, kenlm, latency, memory, score, serve, training
+from benchmarks import chart, domains, engine, kenlm, latency, memory, score, serve, sessions, training
 from benchmarks.network import make_network
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
-_MORE = ("memory", "training", "domains")
+_MORE = ("memory", "training", "domains", "sessions")
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
@@ -69,6 +69,10 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         speeds = training.measure(rounds=rounds)
         _print_row("training a 2 × 512 LSTM: characters a second", speeds)
         return {"training": speeds}
+    if part == "sessions":
+        idle = sessions.measure(_FOLDER)
+        _print_row("idle sessions of the shipped LSTM in SQLite", idle)
+        return {"sessions": idle}
     if part == "domains":
         areas = domains.measure(max(_DOMAINS.iterdir(), key=lambda folder: int(folder.name)))
         _print_rates("area under ROC: real domains against made-up ones", areas, digits=4)

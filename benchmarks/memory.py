@@ -27,9 +27,9 @@ def measure(network: Network, folder: Path, *, num_requests: int = NUM_REQUESTS)
     mixed = itertools.cycle(_mixed())
     with our_server(models, _PORT):
         _load(mixed, num_requests // 10)
-        early = _resident()
+        early = resident(_PORT + 2)
         _load(mixed, num_requests - num_requests // 10)
-        late = _resident()
+        late = resident(_PORT + 2)
     return {"requests": num_requests, "early_mib": early, "late_mib": late, "growth": late / early - 1}
 
 
@@ -67,8 +67,8 @@ def _leave() -> None:
         connection.recv(100)
 
 
-def _resident() -> float:
-    """MiB, as the server's own metric tells it."""
-    text = httpx.get(f"http://127.0.0.1:{_PORT + 2}/metrics").text
+def resident(port: int) -> float:
+    """MiB, as the server's own metric on a port tells it."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     line = next(x for x in text.splitlines() if x.startswith("process_resident_memory_bytes"))
     return float(line.split()[1]) / 2**20

@@ -77,7 +77,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 @contextmanager
-def our_server(models: Path, port: int, **settings: int) -> Iterator[None]:
+def our_server(models: Path, port: int, **settings: int | Path) -> Iterator[None]:
     """`nextchar serve` on a port, gRPC on the next one, metrics on the one after."""
     ports = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in {**ports, **settings}.items()]

@@ -27,6 +27,7 @@ bench: .venv/.dev
 
 # The quality table of a text: make quality FILE=tinyshakespeare.txt RECIPE=lstm SEED=1; about an hour.
 quality: .venv/.dev
+	@test -n "$(FILE)" || { echo "which text? make quality FILE=tinyshakespeare.txt"; exit 1; }
 	$(BIN)/python -m benchmarks.quality "$(FILE)" --recipe $(or $(RECIPE),lstm) --seed $(or $(SEED),1)
 
 # The servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.

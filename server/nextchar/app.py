@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,8 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):  # anything else it ended with is raised here
+            await task
 
 
 async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:

@@ -31,7 +31,7 @@ class Completer:
         self._intake.check_max_tokens(request.max_tokens)
         given = self._intake.encode(request.prompt, model=model, call=call, param="prompt")
         self._metrics.observe_size(call, len(given))
-        lane = Lane(given, sampling=make_sampling(model, request))
+        lane = Lane(given, sampling=make_sampling(model, request, seed=make_seed(request.seed)))
         prompt = model.graph.vocabulary.normalize(request.prompt)
         async for piece, _ in self.run(model, lane, request, call, prompt=prompt, echo=request.echo):
             if piece is not None:
@@ -90,21 +90,18 @@ def make_seed(given: int | None) -> int:
     return secrets.randbelow(_SEEDS) if given is None else given % _SEEDS
 
 
-def make_sampling(
-    model: Model, request: SamplingFields, *, seed: int | None = None, first_draw: int = 0
-) -> Sampling:
-    """How a request draws: by its own seed, or else by number `first_draw` on of the one that is given.
+def make_sampling(model: Model, request: SamplingFields, *, seed: int, first_draw: int = 0) -> Sampling:
+    """How a request draws: by a seed's random numbers from number `first_draw` on.
 
     Raises:
         InvalidRequest: `logit_bias` has a key that is no symbol of the model.
     """
-    own = seed is None or request.seed is not None
     options = request.stream_options
     stop = [model.graph.vocabulary.normalize(text) for text in request.stop]
     return Sampling(
         max_chars=request.max_tokens,
-        seed=make_seed(request.seed) if own else seed or 0,
-        first_draw=0 if own else first_draw,
+        seed=seed,
+        first_draw=first_draw,
         temperature=request.temperature,
         top_k=request.top_k,
         top_p=request.top_p,

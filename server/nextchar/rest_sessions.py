@@ -11,13 +11,14 @@ from nextchar.call import Call
 from nextchar.metrics import Metrics
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import JSON, RestCalls, as_json
-from nextchar.schemas import ScoreResponse
+from nextchar.schemas import ScoreResponse, validated
 from nextchar.session_schemas import (
     CheckpointRequest,
     CreateSessionRequest,
     FeedRequest,
     FeedResponse,
     ForkRequest,
+    ListSessionsRequest,
     RewindRequest,
     SampleRequest,
     SessionCompletion,
@@ -125,9 +126,15 @@ class _Routes:
 
         return await self._answer(request, run, status=201)
 
-    async def _list(self, request: Request, after: str = "", limit: int = 100) -> Response:
-        """The caller's live sessions by id, a page at a time."""
-        return await self._answer(request, lambda call: self._sessions.list(call, after=after, limit=limit))
+    async def _list(self, request: Request) -> Response:
+        """The caller's live sessions by id, a page at a time: `after` an id, `limit` of them."""
+
+        async def run(call: Call) -> SessionList:
+            given = dict(request.query_params)
+            body = validated(lambda: ListSessionsRequest.model_validate_strings(given))
+            return await self._sessions.list(body, call)
+
+        return await self._answer(request, run)
 
     async def _get(self, request: Request, session_id: str) -> Response:
         """Where a session stands."""

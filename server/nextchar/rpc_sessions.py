@@ -21,6 +21,7 @@ from nextchar.session_schemas import (
     CreateSessionRequest,
     FeedRequest,
     ForkRequest,
+    ListSessionsRequest,
     RewindRequest,
     SampleRequest,
     SessionNextRequest,
@@ -63,9 +64,9 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
     async def List(
         self, message: pb.ListSessionsRequest, context: grpc.aio.ServicerContext
     ) -> pb.SessionList:
-        async with self._calls.observed(context, "session") as call:
-            return to_message(await self._sessions.list(call, **to_dict(message)), pb.SessionList)
-        raise AssertionError("the call was aborted")
+        return await self._calls.answer(
+            message, context, "session", ListSessionsRequest, self._sessions.list, pb.SessionList
+        )
 
     async def Delete(self, message: pb.SessionId, context: grpc.aio.ServicerContext) -> pb.Deleted:
         async with self._calls.observed(context, "session") as call:

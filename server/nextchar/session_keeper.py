@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,6 +31,7 @@ from nextchar.repository import Model
 from nextchar.session import SessionState
 from nextchar.session_codec import StateCodec
 from nextchar.session_metrics import SessionMetrics
+from nextchar.session_schemas import SESSION_ID
 from nextchar.session_store import Record, SessionStore
 
 _ID_BYTES = 16  # random ones, 128 bits
@@ -132,7 +134,8 @@ class SessionKeeper:
 
     async def find(self, call: Call, session_id: str) -> Record:
         """A live session's record; raises as `open`."""
-        record = await self._store.load(call.owner, session_id)
+        known = re.fullmatch(SESSION_ID, session_id)  # no other can have been made: the store is not asked
+        record = await self._store.load(call.owner, session_id) if known else None
         self._metrics.looked_up("missing" if record is None else "expired" if _over(record) else "hit")
         if record is None:
             raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")

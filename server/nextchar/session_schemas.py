@@ -18,7 +18,8 @@ from nextchar.schemas import (
 MAX_EACH_CHARS = 256
 MAX_TTL_SECONDS = 30 * 24 * 3600.0
 
-SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+SESSION_ID = r"^[A-Za-z0-9._-]{1,128}$"
+SessionId = Annotated[str, Field(pattern=SESSION_ID)]
 CheckpointName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
@@ -34,6 +35,13 @@ class CreateSessionRequest(RequestFields):
     seed: int | None = Field(
         None, ge=-(2**63), le=2**63 - 1, description="Of what it samples; random by default."
     )
+
+
+class ListSessionsRequest(RequestFields):
+    """A page of the caller's sessions by id."""
+
+    after: str = Field("", description="Begin after this id.")
+    limit: int = Field(100, ge=1, le=1000, description="How many at most.")
 
 
 class FeedRequest(RequestFields):

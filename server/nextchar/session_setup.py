@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from nextchar.errors import SettingsInvalid
@@ -96,9 +96,8 @@ def _key_in(path: Path) -> bytes:
         mine.touch(0o600)
         mine.write_bytes(secrets.token_bytes(_KEY_BYTES))
         try:
-            os.link(mine, path)
-        except FileExistsError:
-            pass
+            with suppress(FileExistsError):  # the other process was quicker: its key is the one
+                os.link(mine, path)
         finally:
             mine.unlink()
     return path.read_bytes()

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import numpy as np
 
 from nextchar.call import Call
-from nextchar.completer import Completer, make_sampling
+from nextchar.completer import Completer, make_sampling, make_seed
 from nextchar.completion import join_choices
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake, count_unknown
@@ -128,7 +128,10 @@ class SessionText:
         async with self._keeper.in_order(call, session_id):
             opened = await self._keeper.open(call, session_id)
             state = opened.state
-            sampling = make_sampling(opened.model, request, seed=state.seed, first_draw=state.here.num_drawn)
+            seed, first_draw = state.seed, state.here.num_drawn
+            if request.seed is not None:
+                seed, first_draw = make_seed(request.seed), 0
+            sampling = make_sampling(opened.model, request, seed=seed, first_draw=first_draw)
             nothing = np.empty(0, dtype=np.int64)
             lane = Lane(nothing, sampling=sampling, start=state.here.state, keeps_state=True)
             drawn, num_stop = [nothing], 0

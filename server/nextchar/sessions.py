@@ -15,6 +15,7 @@ from nextchar.session_schemas import (
     CheckpointRequest,
     CreateSessionRequest,
     ForkRequest,
+    ListSessionsRequest,
     RewindRequest,
     SessionInfo,
     SessionList,
@@ -22,8 +23,6 @@ from nextchar.session_schemas import (
 from nextchar.session_steps import SessionSteps
 from nextchar.session_store import Record
 from nextchar.session_text import SessionText
-
-_MAX_PAGE = 1000
 
 
 class Sessions:
@@ -61,11 +60,10 @@ class Sessions:
         opened = await self._keeper.open(call, session_id)
         return _info(opened.record, opened.state)
 
-    async def list(self, call: Call, *, after: str = "", limit: int = 100) -> SessionList:
+    async def list(self, request: ListSessionsRequest, call: Call) -> SessionList:
         """The caller's live sessions, by id."""
-        if not 1 <= limit <= _MAX_PAGE:
-            raise InvalidRequest(f"limit: must be 1 to {_MAX_PAGE}, is {limit}", param="limit")
-        records = await self._keeper.page(call, after=after, limit=limit + 1)
+        limit = request.limit
+        records = await self._keeper.page(call, after=request.after, limit=limit + 1)
         more = records[limit - 1].session_id if len(records) > limit else None
         return SessionList(data=[_info(record) for record in records[:limit]], next_after=more)
 

@@ -5,6 +5,7 @@ an owner's sessions are a sorted set of ids by expiry. A change is one script on
 cluster; the sorted set is written after it, and put right by the session's next change.
 """
 
+import secrets
 import time
 from typing import Any
 
@@ -30,17 +31,19 @@ _FIELDS = (
     "sealed",
 )
 _OWNERS = "nextchar:owners"
-_CREATE = """
+# A write whose answer was lost is sent again: its own mark tells that it was done, and is not done twice.
+_DONE = "if redis.call('HGET', KEYS[1], 'write') == ARGV[3] then return 1 end\n"
+_CREATE = f"""{_DONE}
 local kept = redis.call('HGET', KEYS[1], 'expires_at')
 if kept and tonumber(kept) > tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+redis.call('HSET', KEYS[1], 'write', unpack(ARGV, 3))
 redis.call('PEXPIREAT', KEYS[1], ARGV[2])
 return 1
 """
-_REPLACE = """
+_REPLACE = f"""{_DONE}
 if redis.call('HGET', KEYS[1], 'revision') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+redis.call('HSET', KEYS[1], 'write', unpack(ARGV, 3))
 redis.call('PEXPIREAT', KEYS[1], ARGV[2])
 return 1
 """
@@ -63,14 +66,14 @@ class ValkeyStore:
         self._grace_seconds = grace_seconds
         self._down_until = 0.0
         self._redis: Redis = Redis.from_url(
-            url.replace("valkey", "redis", 1),
+            "redis" + url.removeprefix("valkey") if url.startswith("valkey") else url,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 1),  # one: a connection that was closed while idle
         )
 
     async def create(self, record: Record, *, now: float) -> bool:
-        arguments = [now, self._forgotten_at(record.expires_at), *_values(record)]
+        arguments = [now, self._forgotten_at(record.expires_at), _mark(), *_values(record)]
         done = await self._script(_CREATE, _key(record.owner, record.session_id), arguments)
         if done:
             await self._call("sadd", _OWNERS, record.owner)
@@ -82,7 +85,7 @@ class ValkeyStore:
         return None if values[0] is None else _record(owner, session_id, values)
 
     async def replace(self, record: Record, *, revision: int) -> bool:
-        arguments = [revision, self._forgotten_at(record.expires_at), *_values(record)]
+        arguments = [revision, self._forgotten_at(record.expires_at), _mark(), *_values(record)]
         done = await self._script(_REPLACE, _key(record.owner, record.session_id), arguments)
         if done:
             await self._listed(record)
@@ -164,6 +167,11 @@ def _key(owner: str, session_id: str) -> str:
 
 def _ids(owner: str) -> str:
     return f"nextchar:ids:{{{owner}}}"
+
+
+def _mark() -> str:
+    """What tells one write from every other."""
+    return secrets.token_hex(8)
 
 
 def _values(record: Record) -> list[Any]:

@@ -64,7 +64,9 @@ def test_sessions_are_listed_by_page(models: Path) -> None:
         rest = httpx.get(url, params={"limit": 3, "after": first["next_after"]}).json()
         assert [entry["session_id"] for entry in first["data"] + rest["data"]] == ids
         assert "next_after" not in rest
-        _error(httpx.get(url, params={"limit": 0}), 400, "invalid_value")
+        for wrong in ("0", "1001", "many"):
+            assert "limit" in _error(httpx.get(url, params={"limit": wrong}), 400, "invalid_value")
+        _error(httpx.get(url, params={"page": 2}), 400, "unknown_field")
 
 
 def test_an_unknown_session_and_an_ended_one_are_not_found(server: LiveServer) -> None:
@@ -74,6 +76,13 @@ def test_an_unknown_session_and_an_ended_one_are_not_found(server: LiveServer) -
         assert gone.id in _error(gone.post("next"), 404, "session_not_found")
         _error(gone.delete(), 404, "session_not_found")
         _error(gone.put_state(b"x"), 404, "session_not_found")
+
+
+@pytest.mark.parametrize("path", ["%ff", "a%00b", "%F0%9F%98%80", "x" * 5000, "a%2Fb%27--"])
+def test_an_id_that_no_session_can_have_is_not_found(server: LiveServer, path: str) -> None:
+    answer = httpx.get(f"{server.url}/v1/sessions/{path}", timeout=30)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] in ("session_not_found", "not_found")
 
 
 def test_an_expired_session_is_gone_and_says_so(models: Path) -> None:

@@ -62,14 +62,13 @@ def test_killed_after_every_few_keystrokes_no_character_is_lost_and_none_comes_t
     server: LiveServer, models: Path, tmp_path: Path
 ) -> None:
     text, session = "the quick brown fox", None
-    for round_ in range(3):
+    for _ in range(3):
         with _process(models, tmp_path) as (process, url):
             session = Session.create(url, session_id="k") if session is None else session.on(url)
             for character in text:
                 session.do("feed", text=character, **{"return": "none"})
             process.send_signal(signal.SIGKILL)
             process.wait()
-        assert round_ < 3
     assert session is not None
     with _process(models, tmp_path) as (_, url):
         last = session.on(url)

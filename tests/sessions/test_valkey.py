@@ -1,7 +1,10 @@
 """Several servers over one real Valkey, and a Valkey that fails in every way it can."""
 
+import asyncio
 import random
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -11,6 +14,8 @@ from session_client import Session
 from valkey_server import ValkeyServer, valkey_server
 
 from nextchar import valkey_store
+from nextchar.session_store import Record
+from nextchar.valkey_store import ValkeyStore
 
 _KEY = "k" * 32
 
@@ -130,3 +135,32 @@ def test_an_expired_session_is_told_from_none_and_then_forgotten(
     with store.client as client:
         (key,) = client.keys("nextchar:session:*")
         assert 3500 < client.ttl(key) <= 3600
+
+
+def test_a_write_that_is_sent_again_because_its_answer_was_lost_is_done_once(
+    store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Record("ann", "one", "tiny", "1", "d1", 1, 5, time.time(), 60.0, time.time() + 60, b"1")
+    second = replace(first, revision=2, sealed=b"2")
+
+    async def work() -> None:
+        valkey = ValkeyStore(store.url, grace_seconds=60)
+        monkeypatch.setattr(valkey_store, "_mark", lambda: "first")
+        assert [await valkey.create(first, now=time.time()) for _ in range(2)] == [True, True]
+        monkeypatch.setattr(valkey_store, "_mark", lambda: "second")
+        assert [await valkey.replace(second, revision=1) for _ in range(2)] == [True, True]
+        monkeypatch.setattr(valkey_store, "_mark", lambda: "another")
+        assert not await valkey.replace(second, revision=1)
+        assert not await valkey.create(first, now=time.time())
+        assert await valkey.load("ann", "one") == second
+        await valkey.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("url", "host"), [("redis://valkey:1/0", "valkey"), ("valkey://valkey:1", "valkey"), ("valkey://r", "r")]
+)
+def test_an_address_names_its_host(url: str, host: str) -> None:
+    pool = ValkeyStore(url, grace_seconds=60)._redis.connection_pool
+    assert pool.connection_kwargs["host"] == host

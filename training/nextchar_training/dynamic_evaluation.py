@@ -98,7 +98,7 @@ def _spread(text: Ids, size: int) -> Iterator[Ids]:
 def _backward(model: CharRNN, read: Ids, wanted: Ids, state: State | None) -> tuple[float, State]:
     """Mean nats of a segment, whose gradients are left in the model; and the state after it."""
     logits, after = model(_column(read), state)
-    loss = functional.cross_entropy(logits[:, 0], torch.from_numpy(np.ascontiguousarray(wanted)))
+    loss = functional.cross_entropy(logits[:, 0], _column(wanted)[:, 0])
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.item(), tuple(part.detach() for part in after)
 

@@ -60,6 +60,8 @@ def evaluate(
 def dynamic_quality(file: Path, split: Split, dynamics: Dynamics, max_chars: int) -> Quality:
     """The loss of a model.onnx that goes on learning, on the first `max_chars` held-out characters."""
     model, card = load_network(file)
+    if not len(split.train):
+        raise InvalidRequest("--protocol dynamic measures gradients on the training part: give --corpus")
     vocabulary = card.make_vocabulary()
     ids = encode(vocabulary, split.heldout[:max_chars])
     before, train = encode(vocabulary, split.before_heldout(WARM_CHARS)), encode(vocabulary, split.train)

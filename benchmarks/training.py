@@ -15,7 +15,6 @@ from nextchar.vocabulary import Vocabulary
 from nextchar_training.model import ModelConfig
 from nextchar_training.schedule import run_length
 from nextchar_training.streams import TextStreams
-from nextchar_training.train_command import best_precision
 from nextchar_training.trainer import Trainer
 from nextchar_training.training_config import TrainingConfig
 
@@ -26,10 +25,8 @@ _EMBEDDING_SIZE, _HIDDEN_SIZE, _NUM_LAYERS = 128, 512, 2
 
 def measure(*, rounds: int) -> dict[str, float]:
     """Characters a second, the median of rounds in which the contenders take turns."""
-    precision = best_precision()
-    contenders = {f"nextchar, {precision}": _ours(precision), "plain nn.LSTM, float32": _plain()}
-    if precision != "float32":
-        contenders["nextchar, float32"] = _ours("float32")
+    contenders = {f"nextchar, {precision}": _ours(precision) for precision in ("float32", "bf16")}
+    contenders["plain nn.LSTM, float32"] = _plain()
     seen: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, step in contenders.items():

@@ -5,13 +5,14 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   ├── UnknownCharacter           outside the vocabulary, in strict mode
 │   └── InputTooLarge              over a size limit
 ├── ModelNotFound
-├── SessionNotFound                none of that id, or not the caller's
-├── SessionExpired
-├── SessionExists                  the id is in use
-├── SessionBusy                    others changed the session meanwhile
+├── SessionError                   the call does not fit the session
+│   ├── SessionNotFound            none of that id, or not the caller's
+│   ├── SessionExpired
+│   ├── SessionExists              the id is in use
+│   ├── SessionBusy                others changed the session meanwhile
+│   ├── StateInvalid               bytes that are no state of this server's
+│   └── StateModelMismatch         a state of another model, or of a version that is gone
 ├── SessionLimit                   no room for one more
-├── StateInvalid                   bytes that are no state of this server's
-├── StateModelMismatch             a state of another model, or of a version that is gone
 ├── QueueFull                      try again after `retry_after_seconds`
 ├── Unavailable                    loading, failed or draining
 ├── DeadlineExceeded
@@ -61,19 +62,23 @@ class ModelNotFound(NextcharError):
     code = "model_not_found"
 
 
-class SessionNotFound(NextcharError):
+class SessionError(NextcharError):
+    """The call does not fit the session: it is the caller's to put right."""
+
+
+class SessionNotFound(SessionError):
     code = "session_not_found"
 
 
-class SessionExpired(NextcharError):
+class SessionExpired(SessionError):
     code = "session_expired"
 
 
-class SessionExists(NextcharError):
+class SessionExists(SessionError):
     code = "session_exists"
 
 
-class SessionBusy(NextcharError):
+class SessionBusy(SessionError):
     code = "session_busy"
 
 
@@ -81,11 +86,11 @@ class SessionLimit(NextcharError):
     code = "session_limit"
 
 
-class StateInvalid(NextcharError):
+class StateInvalid(SessionError):
     code = "state_invalid"
 
 
-class StateModelMismatch(NextcharError):
+class StateModelMismatch(SessionError):
     code = "state_model_mismatch"
 
 

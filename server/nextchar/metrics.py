@@ -33,23 +33,14 @@ from nextchar.errors import (
     InvalidRequest,
     ModelNotFound,
     QueueFull,
-    SessionBusy,
-    SessionExists,
-    SessionExpired,
+    SessionError,
     SessionLimit,
-    SessionNotFound,
-    StateInvalid,
-    StateModelMismatch,
     Unavailable,
 )
 
 _CHARS_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 _BITS_BUCKETS = (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12, 16)
 _MODEL = ("model", "version")
-_WRONG = (
-    *(InvalidRequest, ModelNotFound, SessionNotFound, SessionExpired),
-    *(SessionExists, SessionBusy, StateInvalid, StateModelMismatch),
-)
 
 
 class ObservedModel(Protocol):
@@ -169,7 +160,7 @@ def _seconds(name: str, text: str, labels: tuple[str, ...], registry: CollectorR
 
 def _outcome(error: BaseException) -> str:
     kinds: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-        (_WRONG, "invalid"),
+        ((InvalidRequest, ModelNotFound, SessionError), "invalid"),
         ((QueueFull, Unavailable, SessionLimit), "rejected"),
         ((asyncio.CancelledError, GeneratorExit, ClientGone), "cancelled"),
         ((DeadlineExceeded,), "timeout"),

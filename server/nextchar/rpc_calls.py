@@ -39,9 +39,19 @@ class RpcCalls:
         message_type: type[M],
     ) -> M:
         """A whole answer to a message."""
-        async with self.observed(context, route) as call:
+
+        async def run(call: Call) -> M:
             body = validated(lambda: schema.model_validate(to_dict(message)))
             return to_message(await work(body, call), message_type)
+
+        return await self.run(context, route, run)
+
+    async def run(
+        self, context: grpc.aio.ServicerContext, route: Route, work: Callable[[Call], Awaitable[M]]
+    ) -> M:
+        """A call's work inside its observation."""
+        async with self.observed(context, route) as call:
+            return await work(call)
         raise AssertionError("the call was aborted")
 
     @asynccontextmanager

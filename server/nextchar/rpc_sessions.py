@@ -24,6 +24,7 @@ from nextchar.session_schemas import (
     ListSessionsRequest,
     RewindRequest,
     SampleRequest,
+    SessionInfo,
     SessionNextRequest,
     SessionScoreRequest,
 )
@@ -57,9 +58,7 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
         )
 
     async def Get(self, message: pb.SessionId, context: grpc.aio.ServicerContext) -> pb.SessionInfo:
-        async with self._calls.observed(context, "session") as call:
-            return to_message(await self._sessions.get(_id(message), call), pb.SessionInfo)
-        raise AssertionError("the call was aborted")
+        return await self._info(context, lambda call: self._sessions.get(_id(message), call))
 
     async def List(
         self, message: pb.ListSessionsRequest, context: grpc.aio.ServicerContext
@@ -100,24 +99,26 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
         return await self._one("rewind", message, context, pb.SessionInfo)
 
     async def Fork(self, message: pb.ForkRequest, context: grpc.aio.ServicerContext) -> pb.SessionInfo:
-        async with self._calls.observed(context, "session") as call:
+        async def run(call: Call) -> SessionInfo:
             fields = {"session_id": message.fork_id} if message.HasField("fork_id") else {}
             body = validated(lambda: ForkRequest.model_validate(fields))
-            return to_message(await self._sessions.fork(_id(message), body, call), pb.SessionInfo)
-        raise AssertionError("the call was aborted")
+            return await self._sessions.fork(_id(message), body, call)
+
+        return await self._info(context, run)
 
     async def ExportState(self, message: pb.SessionId, context: grpc.aio.ServicerContext) -> pb.SessionState:
-        async with self._calls.observed(context, "session") as call:
+        async def run(call: Call) -> pb.SessionState:
             session_id = _id(message)
             return pb.SessionState(session_id=session_id, state=await self._sessions.export(session_id, call))
-        raise AssertionError("the call was aborted")
+
+        return await self._calls.run(context, "session", run)
 
     async def ImportState(
         self, message: pb.SessionState, context: grpc.aio.ServicerContext
     ) -> pb.SessionInfo:
-        async with self._calls.observed(context, "session") as call:
-            return to_message(await self._sessions.restore(_id(message), message.state, call), pb.SessionInfo)
-        raise AssertionError("the call was aborted")
+        return await self._info(
+            context, lambda call: self._sessions.restore(_id(message), message.state, call)
+        )
 
     async def Sample(
         self, message: pb.SampleRequest, context: grpc.aio.ServicerContext
@@ -168,9 +169,18 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
     async def _one(
         self, kind: str, message: Message, context: grpc.aio.ServicerContext, message_type: type[M]
     ) -> M:
-        async with self._calls.observed(context, "session") as call:
+        async def run(call: Call) -> M:
             return to_message(await self._run(kind, _id(message), message, call), message_type)
-        raise AssertionError("the call was aborted")
+
+        return await self._calls.run(context, "session", run)
+
+    async def _info(
+        self, context: grpc.aio.ServicerContext, work: Callable[[Call], Awaitable[SessionInfo]]
+    ) -> pb.SessionInfo:
+        async def run(call: Call) -> pb.SessionInfo:
+            return to_message(await work(call), pb.SessionInfo)
+
+        return await self._calls.run(context, "session", run)
 
     async def _run(self, kind: str, session_id: str, message: Message, call: Call) -> BaseModel:
         schema, work, _, _ = self._on_one[kind]

@@ -148,14 +148,9 @@ def _device(choice: str) -> str:
 
 
 def _precision(choice: str) -> TrainingPrecision:
-    if choice == "auto":
-        return best_precision()
-    return "bf16" if choice == "bf16" else "float32"
-
-
-def best_precision() -> TrainingPrecision:
     """bf16 where the processor has tiles for it: AVX-512's own bfloat16 is slower than float32."""
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "float32"
+    tiles = choice == "auto" and torch.cpu._is_amx_tile_supported()
+    return "bf16" if tiles or choice == "bf16" else "float32"
 
 
 def _given(context: click.Context) -> set[str]:

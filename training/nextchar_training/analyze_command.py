@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 
 from nextchar.runner import open_graph
 from nextchar_training import html_page as html
@@ -54,6 +55,9 @@ def analyze(
     **corpus: Any,
 ) -> None:
     """Draw FILE (a model.onnx) from inside: gradient flow, gates, long dependencies, recall by cell."""
+    # The networks made here are small: two threads that share a step are slower than one, on a busy
+    # machine many times.
+    torch.set_num_threads(1)
     model, card = load_network(file)
     vocabulary = card.make_vocabulary()
     chosen = parts or PARTS

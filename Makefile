@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check proto bench quality peers train requirements clean
+.PHONY: serve test check proto bench quality peers tools train requirements clean
 
 # The first Python on the path that is new enough and can make environments.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -13,7 +13,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --unsafe-
 serve: .venv/.serve
 	@$(BIN)/nextchar serve --data-dir .data/serve
 
-test: .venv/.dev
+test: .venv/.dev tools
 	$(BIN)/python -m pytest
 
 check: .venv/.dev
@@ -35,11 +35,21 @@ peers:
 	@grep -v '^#' benchmarks/peers.txt | while read -r name python packages; do \
 		$$python -m venv .peers/$$name && .peers/$$name/bin/pip install --quiet $$packages && touch .peers/$$name/ok; done
 
+# Clients and tools that nobody here wrote, each in an environment of its own, which tests drive as processes.
+TOOLS := $(patsubst requirements/tools/%.txt,.tools/%/.tried,$(wildcard requirements/tools/*.txt))
+tools: $(TOOLS)
+.tools/%/.tried: requirements/tools/%.txt .venv/.serve
+	@echo "installing $* for tests into .tools/$*"
+	@rm -rf .tools/$* && $(PYTHON) -m venv .tools/$*
+	@if .tools/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<; then touch .tools/$*/.ok; \
+		else echo "$* could not be installed; tests of it are skipped"; fi
+	@touch $@
+
 train: .venv/.dev
 	$(BIN)/nextchar train --corpus shakespeare --name shakespeare --cell lstm --hidden-size 512 --num-layers 2 --dropout 0.25 --max-minutes 70 --seed 1
 
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # Serving alone: neither torch nor onnx. Installed in place, so the code served is the code here.
 .venv/.serve: requirements/build.txt requirements/serve.txt pyproject.toml

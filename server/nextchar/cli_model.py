@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from nextchar.call import Call
+from nextchar.completion_schemas import CompletionRequest
 from nextchar.errors import InvalidRequest
 from nextchar.offline import run_offline
 from nextchar.repository import PrecisionChoice
-from nextchar.schemas import CompletionRequest, NextRequest, ScoreRequest, validated
+from nextchar.schemas import validated
+from nextchar.score_schemas import NextRequest, ScoreRequest
 from nextchar.service import Service
 
 _MODEL = click.argument("model", type=click.Path(path_type=Path))

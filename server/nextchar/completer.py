@@ -6,13 +6,14 @@ from collections.abc import AsyncGenerator
 
 from nextchar.call import Call
 from nextchar.completion import CompletionText
+from nextchar.completion_schemas import Completion, CompletionRequest, SamplingFields
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import FOREVER, Delivery, Lane, Penalties, Sampling
 from nextchar.metrics import Metrics
 from nextchar.receivers import Stream
 from nextchar.repository import Model
-from nextchar.schemas import Completion, CompletionRequest, SamplingFields, make_usage
+from nextchar.schemas import make_usage
 
 _SEEDS = 2**64
 _MAX_ID_DIGITS = 9

@@ -2,8 +2,8 @@
 
 from itertools import accumulate
 
+from nextchar.completion_schemas import Choice, Logprobs
 from nextchar.lane import Delivery, Finish
-from nextchar.schemas import Choice, Logprobs
 from nextchar.vocabulary import TextDecoder, Vocabulary
 
 

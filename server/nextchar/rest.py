@@ -8,20 +8,14 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.errors import NextcharError
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import JSON, RestCalls, as_json
 from nextchar.rest_errors import answer_bug, answer_error, answer_http_error
 from nextchar.rest_info import info_routes
 from nextchar.rest_sessions import session_routes
-from nextchar.schemas import (
-    Completion,
-    CompletionRequest,
-    NextRequest,
-    NextResponse,
-    ScoreRequest,
-    ScoreResponse,
-)
+from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.service import Service
 from nextchar.version import __version__
 

@@ -9,9 +9,10 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from nextchar.call import Call, Route, make_request_id
+from nextchar.completion_schemas import Completion
 from nextchar.metrics import Metrics
 from nextchar.rest_body import read_body, while_connected
-from nextchar.schemas import Completion, validated
+from nextchar.schemas import validated
 from nextchar.sse import EventStream, events
 
 R = TypeVar("R", bound=BaseModel)

@@ -11,7 +11,8 @@ from nextchar.call import Call
 from nextchar.metrics import Metrics
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import JSON, RestCalls, as_json
-from nextchar.schemas import ScoreResponse, validated
+from nextchar.schemas import validated
+from nextchar.score_schemas import ScoreResponse
 from nextchar.session_schemas import (
     CheckpointRequest,
     CreateSessionRequest,

@@ -5,11 +5,13 @@ from contextlib import aclosing
 
 import grpc
 
+from nextchar.completion_schemas import CompletionRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_dict, to_message
-from nextchar.schemas import CompletionRequest, NextRequest, ScoreRequest, validated
+from nextchar.schemas import validated
+from nextchar.score_schemas import NextRequest, ScoreRequest
 from nextchar.service import Service
 
 

@@ -10,21 +10,15 @@ from contextlib import aclosing
 from nextchar.call import Call
 from nextchar.completer import Completer
 from nextchar.completion import join_choices
+from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.dispatch import run_to_end
 from nextchar.intake import Intake
 from nextchar.lane import Lane
 from nextchar.limits import Limits, SessionLimits
 from nextchar.metrics import Metrics
 from nextchar.repository import Repository
-from nextchar.schemas import (
-    Completion,
-    CompletionRequest,
-    NextRequest,
-    NextResponse,
-    ScoreRequest,
-    ScoreResponse,
-    make_usage,
-)
+from nextchar.schemas import make_usage
+from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.scorer import Scorer
 from nextchar.scoring import entropy_bits, next_chars
 from nextchar.session_codec import StateCodec

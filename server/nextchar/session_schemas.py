@@ -4,16 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextchar.schemas import (
-    Answer,
-    Completion,
-    NextChar,
-    NextResponse,
-    RequestFields,
-    SamplingFields,
-    ScoreFields,
-    absent,
-)
+from nextchar.completion_schemas import Completion, SamplingFields
+from nextchar.schemas import Answer, RequestFields, absent
+from nextchar.score_schemas import NextChar, NextResponse, ScoreFields
 
 MAX_EACH_CHARS = 256
 MAX_TTL_SECONDS = 30 * 24 * 3600.0

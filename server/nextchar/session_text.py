@@ -13,7 +13,8 @@ from nextchar.intake import Intake, count_unknown
 from nextchar.lane import Finish, Lane
 from nextchar.metrics import Metrics
 from nextchar.sampler import Doubles
-from nextchar.schemas import ScoreResponse, make_usage
+from nextchar.schemas import make_usage
+from nextchar.score_schemas import ScoreResponse
 from nextchar.scorer import Scorer
 from nextchar.scoring import entropy_bits, next_chars
 from nextchar.session import SessionState

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from nextchar.completion_schemas import Completion
 from nextchar.errors import NextcharError
 from nextchar.rest_errors import error_body
-from nextchar.schemas import Completion
 
 _DONE = b"data: [DONE]\n\n"
 

@@ -1,0 +1,78 @@
+"""What requests for scores and distributions hold, and their answers."""
+
+from pydantic import Field
+
+from nextchar.schemas import Answer, ModelRequest, RequestFields, Usage, absent
+
+
+class ScoreFields(RequestFields):
+    input: list[str] = Field(
+        min_length=1, description="The strings, scored independently.", examples=[["hello", "htktt"]]
+    )
+    include_end: bool = Field(False, description="Also score the end symbol (models trained on lines).")
+    return_chars: bool = Field(False, description="Also give every character's log-probability.")
+
+
+class ScoreRequest(ScoreFields, ModelRequest):
+    """Strings to score: log p of each, from the begin symbol or after a context."""
+
+    context: str = Field("", description="Text before every string; conditions the score, is not scored.")
+
+
+class NextRequest(ModelRequest):
+    """The distribution of the next character after a text."""
+
+    input: str = Field(description="The text so far; may be empty.", examples=["To be, or not to b"])
+    top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
+
+
+class CharScore(Answer):
+    """One character of a scored string; the end symbol has `char` null and `special` "end"."""
+
+    char: str | None
+    offset: int
+    logprob: float
+    special: str | None = absent()
+
+
+class Score(Answer):
+    """One string's score. `logprob` is natural; bits and perplexity are per scored symbol.
+
+    `percentile`: how many in a hundred held-out strings of about this length had fewer bits per
+    character; near 100 is text unlike what the model was trained on. Null where the card cannot tell.
+    """
+
+    index: int
+    logprob: float
+    bits_per_char: float
+    perplexity: float
+    num_chars: int
+    num_unknown: int
+    percentile: float | None = absent()
+    chars: list[CharScore] | None = absent()
+
+
+class ScoreResponse(Answer):
+    object: str = "list"
+    model: str
+    model_version: str
+    data: list[Score]
+    usage: Usage
+
+
+class NextChar(Answer):
+    """One possible next symbol; `special` is "end" or "unknown" where there is no character."""
+
+    char: str | None
+    id: int
+    logprob: float
+    probability: float
+    special: str | None = absent()
+
+
+class NextResponse(Answer):
+    model: str
+    model_version: str
+    data: list[NextChar]
+    entropy_bits: float
+    usage: Usage

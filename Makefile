@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check proto bench quality peers tools train requirements clean
+.PHONY: serve test check proto docs bench quality peers tools train requirements clean
 
 # The first Python on the path that is new enough and can make environments.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -21,6 +21,10 @@ check: .venv/.dev
 
 proto: .venv/.dev
 	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto
+
+# Pages and files that are made from definitions in the code: settings, metrics, alerts.
+docs: .venv/.dev
+	$(BIN)/python -m operations
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

@@ -10,6 +10,7 @@ import click
 
 from nextchar.logs import configure_logs
 from nextchar.schemas import validated
+from nextchar.setting_texts import setting_texts
 from nextchar.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _with_settings(command: F) -> F:
     """One flag for each setting; what is not given is left to the environment and the default."""
-    for name, field in reversed(Settings.model_fields.items()):
-        flag = "--" + name.replace("_", "-")
-        shown = f"{field.description} [env: NEXTCHAR_{name.upper()}; default: {field.default}]"
-        command = click.option(flag, name, default=None, metavar="VALUE", help=shown)(command)
+    for text in reversed(list(setting_texts())):
+        command = click.option(text.flag, text.name, default=None, metavar="VALUE", help=text.shown)(command)
     return command
 
 

@@ -1,15 +1,23 @@
-"""The server's settings: one field each, from the environment (NEXTCHAR_…) or a flag of `nextchar serve`."""
+"""The server's settings: one field each, from a flag of `nextchar serve`, the environment (NEXTCHAR_…) or a
+file. The last word of a number's name is its unit (`setting_texts.UNITS`)."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from nextchar.cores import num_cores
 from nextchar.limits import Limits, SessionLimits
 from nextchar.repository import PrecisionChoice
 from nextchar.session_schemas import MAX_TTL_SECONDS
+from nextchar.setting_sources import PREFIX, check_environment, read_file
 
 _LIMITS = Limits()
 _SESSIONS = SessionLimits()
@@ -24,21 +32,23 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
-    """Read once at the edge. A flag beats the environment, which beats the default."""
+    """Read once at the edge. A flag beats the environment, which beats the file, which beats the default."""
 
-    model_config = SettingsConfigDict(env_prefix="NEXTCHAR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
+    config: Path | None = Field(None, description="A TOML file of settings, by name.")
     host: str = Field("127.0.0.1", description="The address to listen on.")
     http_port: Port = Field(8000, description="The port of REST.")
     grpc_port: Port = Field(8001, description="The port of gRPC.")
     metrics_port: Port = Field(8002, description="The port of Prometheus metrics.")
     models: Path = Field(Path("models"), description="The folder of models: <name>/<version>/.")
-    precision: PrecisionChoice = Field("auto", description="Which step graph: auto, int8 or float32.")
+    precision: PrecisionChoice = Field("auto", description="Which step graph; auto: int8 where there is one.")
     engine_threads: int = Field(
         default_factory=default_engine_threads,
         ge=1,
         le=256,
-        description="Threads that run a model; by default all cores but the one of the event loop.",
+        description="Threads that run a model; one core is left to the event loop.",
+        json_schema_extra={"shown_default": "all cores but one"},
     )
     max_lanes: int = Field(128, ge=1, le=4096, description="Completions an engine thread runs at a time.")
     reserved_lanes: int = Field(16, ge=0, le=4096, description="Rows more, for live requests only.")
@@ -68,7 +78,27 @@ class Settings(BaseSettings):
     )
     request_timeout_seconds: float = Field(60.0, gt=0, description="The longest a request may take.")
     shutdown_timeout_seconds: float = Field(20.0, ge=0, description="How long running requests may finish.")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="What is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe messages that are logged."
+    )
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_others: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """pydantic-settings' hook: which sources, first wins.
+
+        Raises:
+            SettingsInvalid: an unknown name in the environment or the file, or no such file.
+        """
+        check_environment(os.environ, cls.model_fields)
+        path = init_settings().get("config") or env_settings().get("config")
+        values = read_file(Path(path), cls.model_fields) if path else {}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, values)
 
     @property
     def session_limits(self) -> SessionLimits:

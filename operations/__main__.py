@@ -1,0 +1,43 @@
+"""`python -m operations`, or `make docs`: writes every file that is made from definitions in the code.
+
+With `--check` nothing is written; files that are not as they would be written are named, and the status is 1.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from operations import configuration
+
+_ROOT = Path(__file__).parents[1]
+
+FILES: dict[str, Callable[[], str]] = {
+    "docs/configuration.md": configuration.page,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; status 1 if a file is out of date"
+    )
+    check = parser.parse_args().check
+    stale = [name for name, make in FILES.items() if current(name) != make()]
+    for name in stale:
+        print(f"{name} is out of date: make docs" if check else f"writing {name}")
+        if not check:
+            path = _ROOT / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(FILES[name](), encoding="utf-8")
+    sys.exit(check and bool(stale))
+
+
+def current(name: str) -> str | None:
+    """A file as it is."""
+    path = _ROOT / name
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What each setting is, in words: for `nextchar serve --help` and docs/configuration.md, from one place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nextchar.setting_sources import PREFIX
+from nextchar.settings import Settings
+
+# The last word of a number's name, and the unit it stands for.
+UNITS = {
+    "seconds": "seconds",
+    "bytes": "bytes",
+    "chars": "characters",
+    "tokens": "characters",
+    "strings": "strings",
+    "waiting": "strings",
+    "lanes": "rows",
+    "sessions": "sessions",
+    "threads": "threads",
+    "port": "port number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingText:
+    """One setting: its names, what it is, its unit, what may be given, what it is if nothing is."""
+
+    name: str
+    text: str
+    unit: str
+    allowed: str
+    default: str
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+    @property
+    def shown(self) -> str:
+        """Everything but the flag, as the help shows it."""
+        facts = [f"env: {self.variable}", f"unit: {self.unit}" if self.unit else ""]
+        facts += [f"allowed: {self.allowed}" if self.allowed else "", f"default: {self.default}"]
+        return f"{self.text} [{'; '.join(fact for fact in facts if fact)}]"
+
+
+def setting_texts() -> Iterator[SettingText]:
+    """Every setting, in the order of the class."""
+    for name, schema in Settings.model_json_schema()["properties"].items():
+        kinds: list[dict[str, Any]] = schema.get("anyOf", [schema])
+        kind = kinds[0]
+        yield SettingText(name, schema["description"], _unit(name, kind), _allowed(kind), _default(schema))
+
+
+def _unit(name: str, kind: dict[str, Any]) -> str:
+    return UNITS[name.rpartition("_")[2]] if kind.get("type") in ("integer", "number") else ""
+
+
+def _allowed(kind: dict[str, Any]) -> str:
+    if kind.get("type") == "boolean":
+        return "true, false"
+    if "enum" in kind:
+        return ", ".join(kind["enum"])
+    if "exclusiveMinimum" in kind:
+        low = f"more than {kind['exclusiveMinimum']:g}"
+    else:
+        low = f"from {kind['minimum']:g}" if "minimum" in kind else ""
+    high = f"up to {kind['maximum']:.10g}" if "maximum" in kind else ""
+    return " ".join(part for part in (low, high) if part)
+
+
+def _default(schema: dict[str, Any]) -> str:
+    shown: str | None = schema.get("shown_default")
+    if shown is not None:
+        return shown
+    default = schema.get("default")
+    if isinstance(default, bool):
+        return str(default).lower()
+    if default is None:
+        return "none"
+    return f"{default:.10g}" if isinstance(default, int | float) else str(default)

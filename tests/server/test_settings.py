@@ -1,0 +1,115 @@
+"""Settings: four sources in order, no name that is not one, a unit for every number."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from nextchar.cli import main
+from nextchar.errors import SettingsInvalid
+from nextchar.setting_texts import SettingText, setting_texts
+from nextchar.settings import Settings
+
+TEXTS = list(setting_texts())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "nextchar.toml"
+    path.write_text('http_port = 1\ngrpc_port = 2\nmetrics_port = 3\nlog_level = "error"\n')
+    return path
+
+
+def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTCHAR_HTTP_PORT", "11")
+    monkeypatch.setenv("NEXTCHAR_GRPC_PORT", "12")
+    settings = Settings(config=file, http_port=21)
+    assert (settings.http_port, settings.grpc_port, settings.metrics_port) == (21, 12, 3)
+    assert (settings.log_level, settings.host) == ("error", "127.0.0.1")
+
+
+def test_the_file_may_be_named_by_the_environment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTCHAR_CONFIG", str(file))
+    assert Settings().grpc_port == 2
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().host = "x"
+
+
+@pytest.mark.parametrize(
+    ("variable", "suggestion"),
+    [
+        ("NEXTCHAR_HTP_PORT", "did you mean NEXTCHAR_HTTP_PORT?"),
+        ("NEXTCHAR_MAX_SESSION", "did you mean NEXTCHAR_MAX_SESSIONS?"),
+        ("NEXTCHAR_SESSION_STOR", "did you mean NEXTCHAR_SESSION_STORE?"),
+        ("NEXTCHAR_ZZZ", "--help lists them"),
+    ],
+)
+def test_an_unknown_variable_is_an_error_that_suggests_the_nearest_name(
+    variable: str, suggestion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(SettingsInvalid) as error:
+        Settings()
+    assert f"there is no setting {variable}; " in error.value.message
+    assert error.value.message.endswith(suggestion)
+
+
+# What a pod finds beside services nextchar, nextchar-valkey and nextchar-headless with two ports each.
+LINKS = {
+    "NEXTCHAR_SERVICE_HOST": "10.0.0.7",
+    "NEXTCHAR_SERVICE_PORT": "8000",
+    "NEXTCHAR_SERVICE_PORT_HTTP": "8000",
+    "NEXTCHAR_PORT": "tcp://10.0.0.7:8000",
+    "NEXTCHAR_PORT_8000_TCP": "tcp://10.0.0.7:8000",
+    "NEXTCHAR_PORT_8000_TCP_PROTO": "tcp",
+    "NEXTCHAR_PORT_8000_TCP_PORT": "8000",
+    "NEXTCHAR_PORT_8000_TCP_ADDR": "10.0.0.7",
+    "NEXTCHAR_VALKEY_SERVICE_HOST": "10.0.0.8",
+    "NEXTCHAR_VALKEY_PORT": "tcp://10.0.0.8:6379",
+    "NEXTCHAR_HEADLESS_SERVICE_PORT_GRPC": "8001",
+}
+
+
+def test_the_links_of_kubernetes_services_break_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in LINKS.items():
+        monkeypatch.setenv(variable, value)
+    assert Settings().http_port == 8000
+
+
+def test_a_link_that_hides_a_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTCHAR_HTTP_PORT", "tcp://10.0.0.7:80")
+    with pytest.raises(SettingsInvalid, match="enableServiceLinks: false"):
+        Settings()
+
+
+def test_a_file_that_is_not_there_not_toml_or_misspelt_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    with pytest.raises(SettingsInvalid, match=r"cannot read .*s\.toml"):
+        Settings(config=path)
+    path.write_text("a b")
+    with pytest.raises(SettingsInvalid, match=r"is not TOML: .*line 1"):
+        Settings(config=path)
+    path.write_text("max_lane = 3")
+    with pytest.raises(SettingsInvalid, match="no setting 'max_lane'; did you mean max_lanes"):
+        Settings(config=path)
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
+def test_every_setting_has_a_sentence_a_unit_if_it_is_a_number_and_a_default(text: SettingText) -> None:
+    assert re.match(r"[A-Za-z].*\.$", text.text)
+    annotation = str(Settings.model_fields[text.name].annotation)
+    assert bool(text.unit) == bool(re.search(r"\b(int|float)\b", annotation))
+    assert text.default
+
+
+def test_the_help_tells_all_that_is_known_of_every_setting() -> None:
+    shown = " ".join(CliRunner().invoke(main, ["serve", "--help"]).stdout.split())
+    for text in TEXTS:
+        assert f"{text.flag} VALUE {' '.join(text.shown.split())}" in shown

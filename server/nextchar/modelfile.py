@@ -7,6 +7,7 @@ plain data: it opens no file and imports no runtime.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,9 @@ from nextchar.errors import ModelFileError
 from nextchar.vocabulary import Vocabulary
 
 CARD_KEY = "nextchar"
+MAX_CARD_DEPTH = 32
+MAX_GOLDEN = 64
+MAX_GOLDEN_CHARS = 4096
 
 Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "lstm_coupled", "gru"]
 Precision = Literal["float32", "int8"]
@@ -45,7 +49,9 @@ class _Part(BaseModel):
 class VocabularyCard(_Part):
     """The characters in id order and the policies around them (see `nextchar.vocabulary`)."""
 
-    characters: list[Annotated[str, Field(min_length=1, max_length=1)]] = Field(min_length=1)
+    characters: list[Annotated[str, Field(min_length=1, max_length=1)]] = Field(
+        min_length=1, max_length=2**16
+    )
     unit: Literal["text", "line"]
     unknown: Literal["symbol", "refuse"]
     normalization: Literal["none", "NFC"]
@@ -55,7 +61,7 @@ class VocabularyCard(_Part):
 class Golden(_Part):
     """A string and its log-probability (nats, from begin, without end) when the file was written."""
 
-    text: str
+    text: str = Field(max_length=MAX_GOLDEN_CHARS)
     logprob: float
 
 
@@ -88,12 +94,12 @@ class Card(_Part):
     cell: Cell
     precision: Precision
     vocabulary: VocabularyCard
-    states: dict[str, str] = Field(min_length=1)
+    states: dict[str, str] = Field(min_length=1, max_length=256)
     provenance: dict[str, Any]
-    quality: list[Quality]
-    quantile_levels: list[float] = []
-    quantiles: list[Quantiles] = []
-    golden: list[Golden] = Field(min_length=1)
+    quality: list[Quality] = Field(max_length=256)
+    quantile_levels: list[float] = Field(default=[], max_length=1024)
+    quantiles: list[Quantiles] = Field(default=[], max_length=4096)
+    golden: list[Golden] = Field(min_length=1, max_length=MAX_GOLDEN)
 
     @model_validator(mode="after")
     def _vocabulary_is_sound(self) -> "Card":
@@ -133,6 +139,8 @@ def parse_card(metadata: dict[str, str], *, path: str) -> Card:
     raw = metadata.get(CARD_KEY)
     if raw is None:
         raise ModelFileError(f"{path}: not a nextchar model: its metadata has no {CARD_KEY!r} card")
+    if _depth(raw) > MAX_CARD_DEPTH:
+        raise ModelFileError(f"{path}: bad card: lists and objects in it are deeper than {MAX_CARD_DEPTH}")
     try:
         # strict=False on the JSON side only: tuples and floats written as integers are the same value.
         return Card.model_validate_json(raw)
@@ -140,6 +148,18 @@ def parse_card(metadata: dict[str, str], *, path: str) -> Card:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
         raise ModelFileError(f"{path}: bad card: {where}: {first['msg']}") from error
+
+
+def _depth(raw: str) -> int:
+    """How deep brackets go, before anything that would go as deep reads them."""
+    deepest = depth = 0
+    for bracket in re.finditer(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', raw, re.DOTALL):
+        if bracket[0] in ("[", "{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif bracket[0] in ("]", "}"):
+            depth -= 1
+    return deepest
 
 
 def check_graph(card: Card, signature: Signature, *, path: str) -> None:

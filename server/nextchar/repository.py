@@ -19,6 +19,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.golden import check_golden
 from nextchar.lane import Outbox
+from nextchar.model_names import inside, is_model_name, is_version
 from nextchar.runner import ModelGraph, open_graph
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
@@ -75,18 +76,29 @@ def find_models(folder: Path, precision: PrecisionChoice = "auto") -> list[Model
     """Every version of every model in a folder, in order of name and version.
 
     Raises:
-        ModelFileError: there is no folder, no model in it, or none of the wanted precision.
+        ModelFileError: there is no folder, no model in it, or none of the wanted precision; a name that
+            cannot be a model's, or a file that a link leads out of the folder.
     """
     if not folder.is_dir():
         raise ModelFileError(f"models folder {str(folder)!r} does not exist")
-    versions = [path for path in folder.glob("*/*") if path.is_dir() and path.name.isdecimal()]
+    versions = [path for path in folder.glob("[!.]*/*") if path.is_dir() and is_version(path.name)]
     found = [
-        ModelPath(path.parent.name, path.name, *step_files(path, precision))
+        ModelPath(_name(path), path.name, *(inside(folder, file) for file in step_files(path, precision)))
         for path in sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
     ]
     if not found:
         raise ModelFileError(f"no models in {str(folder)!r}: expected <name>/<version>/step-int8.onnx")
     return found
+
+
+def _name(version: Path) -> str:
+    """The name of the model that a version's folder is of."""
+    name = version.parent.name
+    if not is_model_name(name):
+        raise ModelFileError(
+            f"{name[:100]!r} cannot be a model's name: up to 128 of A-Z a-z 0-9 . _ -, and no dot first"
+        )
+    return name
 
 
 def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
@@ -96,7 +108,7 @@ def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
         ModelFileError: there is none.
     """
     if path.is_dir():
-        versions = [p for p in path.iterdir() if p.is_dir() and p.name.isdecimal()]
+        versions = [p for p in path.iterdir() if p.is_dir() and is_version(p.name)]
         path = max(versions, key=lambda p: int(p.name)) if versions else path
         files = step_files(path, precision)
     else:

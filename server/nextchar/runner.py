@@ -5,6 +5,8 @@
 """
 
 import hashlib
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError
+from nextchar.model_screen import screened
 from nextchar.modelfile import Card, Signature, Tensor, check_graph, parse_card
 from nextchar.vocabulary import Ids, Vocabulary
 
@@ -60,10 +63,14 @@ def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
     """
     shown = shown or path.name
     try:
-        size = path.stat().st_size
-        if size > MAX_MODEL_BYTES:
-            raise ModelFileError(f"{shown}: {size} bytes is over the limit of {MAX_MODEL_BYTES}")
-        content = path.read_bytes()
+        # Not blocking: what is no file, but a pipe that nobody writes to, must not hold the server.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ModelFileError(f"{shown}: cannot be read: it is not a file")
+            if found.st_size > MAX_MODEL_BYTES:
+                raise ModelFileError(f"{shown}: {found.st_size} bytes is over the limit of {MAX_MODEL_BYTES}")
+            content = file.read(MAX_MODEL_BYTES)
     except OSError as error:
         raise ModelFileError(f"{shown}: cannot be read: {error.strerror}") from error
     return graph_from_bytes(content, shown=shown)
@@ -75,14 +82,13 @@ def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
     Raises:
         ModelFileError: not ONNX, not ours, or card and graph disagree.
     """
+    card = parse_card(screened(content, path=shown), path=shown)
     try:
         session = _open_session(content)
-        metadata = session.get_modelmeta().custom_metadata_map
         inputs = {i.name: Tensor(i.type, _shape(i.shape)) for i in session.get_inputs()}
         outputs = {o.name: Tensor(o.type, _shape(o.shape)) for o in session.get_outputs()}
     except Exception as error:  # onnxruntime raises many unrelated types for a bad file
         raise ModelFileError(f"{shown}: not a model onnxruntime can load: {_first_line(error)}") from error
-    card = parse_card(metadata, path=shown)
     signature = Signature(inputs, outputs)
     check_graph(card, signature, path=shown)
     digest = hashlib.sha256(content).hexdigest()

@@ -84,7 +84,7 @@ def test_inspect_prints_the_card(models: Path) -> None:
         (["score", "{tiny}", "a", "--include-end"], "no end symbol"),
         (["score", "{tiny}", "a", "--precision", "float32"], "no step-float32.onnx"),
         (["score", "{sequence}", "a"], "open the version folder or its step graph"),
-        (["score", "{text}", "a"], "not a model onnxruntime can load"),
+        (["score", "{text}", "a"], "not an ONNX file"),
         (["complete", "{tiny}", "--temperature", "-1"], "temperature: input should be greater than or equal"),
         (["complete", "{tiny}", "--temperature", "nan"], "temperature: input should be a finite number"),
         (["complete", "{tiny}", "--top-p", "0"], "top_p"),

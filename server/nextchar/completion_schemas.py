@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nextchar.schemas import Answer, ModelRequest, RequestFields, Usage, absent
+from nextchar.opaque import OpaqueBytes
+from nextchar.schemas import Answer, ModelRequest, RequestFields, StateFields, Usage, absent
 
 MAX_STOPS = 4
 MAX_TOP_LOGPROBS = 20
@@ -89,11 +90,20 @@ class SamplingFields(RequestFields):
         return [value] if isinstance(value, str) else value
 
 
-class CompletionRequest(SamplingFields, ModelRequest):
+class CompletionRequest(SamplingFields, StateFields, ModelRequest):
     """Text to go on with, and how. Fields that are null take their default."""
 
     prompt: str = Field("", description="The text to go on with.", examples=["ROMEO:"])
     echo: bool = Field(False, description="Give the prompt back before the completion.")
+    session_id: str | None = Field(
+        default=None, description="A session of yours, which reads the prompt and goes on with what is drawn."
+    )
+
+    @model_validator(mode="after")
+    def _one_place_to_go_on_from(self) -> "CompletionRequest":
+        if self.session_id is not None and (self.state is not None or self.return_state):
+            raise ValueError("a completion goes on from session_id, or from state; not both")
+        return self
 
 
 class Logprobs(Answer):
@@ -113,7 +123,10 @@ class Choice(Answer):
 
 
 class Completion(Answer):
-    """A whole completion, or one event of a stream of them."""
+    """A whole completion, or one event of a stream of them.
+
+    `state` as asked for by return_state, or where the session of `session_id` stands: in the last event.
+    """
 
     id: str
     object: str = "text_completion"
@@ -123,3 +136,7 @@ class Completion(Answer):
     system_fingerprint: str
     choices: list[Choice]
     usage: Usage | None = absent()
+    state: OpaqueBytes | None = absent()
+    session_id: str | None = absent()
+    position: int | None = absent()
+    revision: int | None = absent()

@@ -1,6 +1,6 @@
 """What every request goes through on its way to lanes: find the model, encode the text, hold the limits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -21,8 +21,10 @@ class Intake:
         self._limits = limits
         self.draining = False
 
-    def model(self, model_id: str, call: Call) -> Model:
+    def model(self, model_id: str, call: Call, *, fits: Callable[[Model], bool] | None = None) -> Model:
         """The model a call is for; the call knows it from here on.
+
+        Of several versions of a model, if none is named, the one that `fits`, where there is one.
 
         Raises:
             ModelNotFound: it is not served.
@@ -31,6 +33,8 @@ class Intake:
         if self.draining:
             raise Unavailable("the server is shutting down; try another replica", code="draining")
         model = self._repository.get(model_id)
+        if fits is not None and model_id == model.name:
+            model = next((m for m in self._repository if m.name == model.name and fits(m)), model)
         call.model, call.version = model.name, model.version
         return model
 

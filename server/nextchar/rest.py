@@ -70,8 +70,10 @@ class RestDoor:
         with ExitStack() as observed:
             observed.enter_context(self._service.metrics.observe(call))
             body = await self._calls.parse(request, CompletionRequest)
+            headers = {} if body.session_id is None else {"X-Session-Id": body.session_id}
             if not body.stream:
-                return as_json(await while_connected(request, self._service.complete(body, call)), call)
+                answer = await while_connected(request, self._service.complete(body, call))
+                return as_json(answer, call, headers=headers)
             pieces, observed = self._service.stream(body, call), observed.pop_all()
         return await self._calls.streamed(
             request,
@@ -79,5 +81,5 @@ class RestDoor:
             pieces,
             observed=observed,
             include_usage=body.stream_options.include_usage,
-            headers={},
+            headers=headers,
         )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from nextchar.errors import InvalidRequest
+from nextchar.opaque import OpaqueBytes
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -23,6 +24,15 @@ class RequestFields(BaseModel):
 
 class ModelRequest(RequestFields):
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
+
+
+class StateFields(RequestFields):
+    """A session that the client keeps itself: the state it was given last time, and the next one."""
+
+    state: OpaqueBytes | None = Field(
+        default=None, description="Go on from here: what an earlier call gave, or a session's exported state."
+    )
+    return_state: bool = Field(default=False, description="Give the state to go on from.")
 
 
 class Answer(BaseModel):

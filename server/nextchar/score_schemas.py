@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from nextchar.schemas import Answer, ModelRequest, RequestFields, Usage, absent
+from nextchar.opaque import OpaqueBytes
+from nextchar.schemas import Answer, ModelRequest, RequestFields, StateFields, Usage, absent
 
 
 class ScoreFields(RequestFields):
@@ -13,13 +14,13 @@ class ScoreFields(RequestFields):
     return_chars: bool = Field(False, description="Also give every character's log-probability.")
 
 
-class ScoreRequest(ScoreFields, ModelRequest):
+class ScoreRequest(ScoreFields, StateFields, ModelRequest):
     """Strings to score: log p of each, from the begin symbol or after a context."""
 
     context: str = Field("", description="Text before every string; conditions the score, is not scored.")
 
 
-class NextRequest(ModelRequest):
+class NextRequest(StateFields, ModelRequest):
     """The distribution of the next character after a text."""
 
     input: str = Field(description="The text so far; may be empty.", examples=["To be, or not to b"])
@@ -58,6 +59,7 @@ class ScoreResponse(Answer):
     model_version: str
     data: list[Score]
     usage: Usage
+    state: OpaqueBytes | None = absent()
 
 
 class NextChar(Answer):
@@ -76,3 +78,4 @@ class NextResponse(Answer):
     data: list[NextChar]
     entropy_bits: float
     usage: Usage
+    state: OpaqueBytes | None = absent()

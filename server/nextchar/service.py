@@ -8,9 +8,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from nextchar.call import Call
+from nextchar.carried import Carried, carries
 from nextchar.completer import Completer
 from nextchar.completion import join_choices
 from nextchar.completion_schemas import Completion, CompletionRequest
+from nextchar.continuer import Continuer
 from nextchar.dispatch import run_to_end
 from nextchar.intake import Intake
 from nextchar.lane import Lane
@@ -53,7 +55,9 @@ class Service:
         self._scorer = Scorer(self._intake, metrics)
         codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
         self.session_keeper = SessionKeeper(store, codec, self._intake, session_limits, session_metrics)
-        text = SessionText(self.session_keeper, self._intake, self._completer, self._scorer, metrics)
+        continuer = Continuer(self._completer, self._intake, metrics)
+        self._carried = Carried(codec, self._intake, continuer, self._scorer, metrics)
+        text = SessionText(self.session_keeper, self._intake, continuer, self._scorer, metrics)
         self.sessions = Sessions(self.session_keeper, text, self._intake, metrics, session_limits)
 
     @property
@@ -71,10 +75,12 @@ class Service:
 
     async def score(self, request: ScoreRequest, call: Call) -> ScoreResponse:
         """log p of each string, from the begin symbol or after the context."""
-        return await self._scorer.score(request, call)
+        return await (self._carried if carries(request) else self._scorer).score(request, call)
 
     async def next(self, request: NextRequest, call: Call) -> NextResponse:
         """The distribution of the character after a text."""
+        if carries(request):
+            return await self._carried.next(request, call)
         model = self._intake.model(request.model, call)
         ids = self._intake.encode(request.input, model=model, call=call, param="input")
         self.metrics.observe_size(call, len(ids))
@@ -93,11 +99,13 @@ class Service:
 
     async def complete(self, request: CompletionRequest, call: Call) -> Completion:
         """A whole completion: the pieces of `stream`, joined."""
-        async with aclosing(self._completer.stream(request, call)) as pieces:
+        async with aclosing(self.stream(request, call)) as pieces:
             parts = [piece async for piece in pieces]
         choice = join_choices([part.choices[0] for part in parts])
         return parts[-1].model_copy(update={"choices": [choice]})
 
     def stream(self, request: CompletionRequest, call: Call) -> AsyncGenerator[Completion]:
         """A completion as it is sampled. What the request did wrong is raised before the first piece."""
-        return self._completer.stream(request, call)
+        if request.session_id is not None:
+            return self.sessions.text.complete(request.session_id, request, call)
+        return (self._carried if carries(request) else self._completer).stream(request, call)

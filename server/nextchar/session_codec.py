@@ -1,10 +1,11 @@
 """A session's state as bytes that only this server's key can make, for one owner and one model.
 
-    magic 4 | MAC 16 | zlib( length of header 4 | header JSON | arrays )
+    magic 4 | model 8 | MAC 16 | zlib( length of header 4 | header JSON | arrays )
 
 The MAC (HMAC-SHA256 with the server's key, cut to 128 bits) is over owner, model digest and all that
 follows it, so that what was tampered with, cut off, or made for somebody or something else is refused
-before a byte of it is looked at.
+before a byte of it is looked at. `model` is the beginning of a hash of the model's digest: it tells a state
+of another model from a damaged one.
 """
 
 import hashlib
@@ -18,12 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.errors import StateInvalid
+from nextchar.errors import StateInvalid, StateModelMismatch
 from nextchar.lane import LaneState
 from nextchar.session import Mark, SessionState
 
-MAGIC = b"NCS1"
-_MAC_BYTES = 16
+MAGIC = b"NCS2"
+_MODEL_BYTES, _MAC_BYTES = 8, 16
+_MODEL_END = len(MAGIC) + _MODEL_BYTES
+_MAC_END = _MODEL_END + _MAC_BYTES
 _FAST = 1  # of zlib: a state is little but noise
 _MAX_BYTES = 1 << 28
 _LENGTH = struct.Struct("<I")
@@ -43,27 +46,41 @@ class StateCodec:
         header = json.dumps(_header(state, arrays), separators=(",", ":")).encode()
         content = b"".join([_LENGTH.pack(len(header)), header, *(array.tobytes() for array in arrays)])
         packed = zlib.compress(content, _FAST)
-        return MAGIC + self._mac(packed, owner, digest) + packed
+        return MAGIC + _model_mark(digest) + self._mac(packed, owner, digest) + packed
 
     def open(self, sealed: bytes, *, owner: str, digest: str, shapes: Shapes) -> SessionState:
         """The state of bytes that `seal` gave for the same owner and model.
 
         Raises:
+            StateModelMismatch: they were made for another model, or another version of it.
             StateInvalid: they are anything else.
         """
-        packed = sealed[len(MAGIC) + _MAC_BYTES :]
-        mac = sealed[len(MAGIC) : len(MAGIC) + _MAC_BYTES]
-        if sealed[: len(MAGIC)] != MAGIC:
-            raise StateInvalid("the state is not one of this program's, or of another format")
+        mac, packed = sealed[_MODEL_END:_MAC_END], sealed[_MAC_END:]
+        if sealed[: len(MAGIC)] != MAGIC or len(mac) < _MAC_BYTES:
+            raise StateInvalid("the state is not one of this program's, or of another format", param="state")
+        if not made_for(sealed, digest):
+            raise StateModelMismatch(
+                "the state was made for another model, or another version of it", param="state"
+            )
         if not hmac.compare_digest(mac, self._mac(packed, owner, digest)):
             raise StateInvalid(
-                "the state is damaged, or was made by another server, for another model or for another key"
+                "the state is damaged, or was made by a server with another key or for another owner",
+                param="state",
             )
         return _parse(zlib.decompressobj().decompress(packed, _MAX_BYTES), shapes)
 
     def _mac(self, packed: bytes, owner: str, digest: str) -> bytes:
         bound = json.dumps([owner, digest]).encode() + b"\0"
         return hmac.new(self._key, bound + packed, hashlib.sha256).digest()[:_MAC_BYTES]
+
+
+def made_for(sealed: bytes, digest: str) -> bool:
+    """Whether bytes say that they are a state of the model with a digest."""
+    return sealed[len(MAGIC) : _MODEL_END] == _model_mark(digest)
+
+
+def _model_mark(digest: str) -> bytes:
+    return hashlib.sha256(digest.encode()).digest()[:_MODEL_BYTES]
 
 
 def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:

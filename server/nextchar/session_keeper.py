@@ -127,7 +127,7 @@ class SessionKeeper:
         model = self._model(call, record)
         try:
             state = self.unseal(call, model, record.sealed)
-        except StateInvalid as error:
+        except (StateInvalid, StateModelMismatch) as error:
             logger.error("the stored state of a session of %s is damaged", record.model)
             raise InternalError("the session's stored state is damaged; it cannot go on") from error
         return OpenSession(record, model, state)
@@ -220,7 +220,7 @@ class SessionKeeper:
         return self._codec.seal(state, owner=call.owner, digest=model.graph.digest)
 
     def unseal(self, call: Call, model: Model, sealed: bytes) -> SessionState:
-        """Raises StateInvalid."""
+        """Raises StateInvalid, StateModelMismatch."""
         graph = model.graph
         return self._codec.open(sealed, owner=call.owner, digest=graph.digest, shapes=graph.state_shapes)
 

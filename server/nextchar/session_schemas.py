@@ -136,5 +136,3 @@ class SessionCompletion(Completion):
     """A completion; its last event tells where the session stands."""
 
     session_id: str
-    position: int | None = absent()
-    revision: int | None = absent()

@@ -45,11 +45,11 @@ class SessionSteps:
         return distribution
 
     async def sampled(
-        self, state: SessionState, ids: Ids, num_drawn: int, end: LaneState | None
+        self, state: SessionState, ids: Ids, num_given: int, num_drawn: int, end: LaneState | None
     ) -> SessionState:
-        """After drawn characters; `end` is the lane's state after the last, where it is known.
+        """After given and then drawn characters; `end` is the lane's state after the last, where known.
 
-        `num_drawn` random numbers were drawn, one for each of `ids` and then those of a stop string.
+        `num_drawn` random numbers were drawn: one for each id after the given, then those of a stop string.
         """
         if not len(ids):
             here = Mark(state.here.position, state.here.num_drawn + num_drawn, state.here.state)
@@ -58,8 +58,8 @@ class SessionSteps:
             mark, _ = await self._feed(state.here, ids)
             end = mark.state
         here = Mark(state.here.position + len(ids), state.here.num_drawn + num_drawn, end)
-        moved = state.moved(here, ids, state.here.num_drawn + np.arange(len(ids)))
-        return await self.settled(moved, [state.here])
+        drawn_before = state.here.num_drawn + np.maximum(np.arange(len(ids)) - num_given, 0)
+        return await self.settled(state.moved(here, ids, drawn_before), [state.here])
 
     async def rewound(self, state: SessionState, num_chars: int) -> SessionState:
         """Without the last characters.

@@ -6,11 +6,11 @@ from contextlib import aclosing
 import numpy as np
 
 from nextchar.call import Call
-from nextchar.completer import Completer, make_sampling, make_seed
 from nextchar.completion import join_choices
-from nextchar.errors import InvalidRequest
+from nextchar.completion_schemas import CompletionRequest
+from nextchar.continuer import Continuer, Piece
+from nextchar.errors import InvalidRequest, StateModelMismatch
 from nextchar.intake import Intake, count_unknown
-from nextchar.lane import Finish, Lane
 from nextchar.metrics import Metrics
 from nextchar.sampler import Doubles
 from nextchar.schemas import make_usage
@@ -31,18 +31,16 @@ from nextchar.session_schemas import (
     SessionScoreRequest,
 )
 from nextchar.session_steps import SessionSteps
-from nextchar.session_store import Record
-from nextchar.vocabulary import Ids
 
 
 class SessionText:
     """Each method is one call; it raises what `Service` raises, and the errors of sessions."""
 
     def __init__(
-        self, keeper: SessionKeeper, intake: Intake, completer: Completer, scorer: Scorer, metrics: Metrics
+        self, keeper: SessionKeeper, intake: Intake, continuer: Continuer, scorer: Scorer, metrics: Metrics
     ) -> None:
         self._keeper, self._intake, self._metrics = keeper, intake, metrics
-        self._completer, self._scorer = completer, scorer
+        self._continuer, self._scorer = continuer, scorer
 
     async def feed(self, session_id: str, request: FeedRequest, call: Call) -> FeedResponse:
         """Characters that came, and what may come next."""
@@ -125,46 +123,51 @@ class SessionText:
         """Characters as they are drawn. The session moves just before the last piece, which says where to;
         a stream that is left before that leaves it where it was.
         """
-        self._intake.check_max_tokens(request.max_tokens)
         async with self._keeper.in_order(call, session_id):
             opened = await self._keeper.open(call, session_id)
-            state = opened.state
-            seed, first_draw = state.seed, state.here.num_drawn
-            if request.seed is not None:
-                seed, first_draw = make_seed(request.seed), 0
-            sampling = make_sampling(opened.model, request, seed=seed, first_draw=first_draw)
-            nothing = np.empty(0, dtype=np.int64)
-            lane = Lane(nothing, sampling=sampling, start=state.here.state, keeps_state=True)
-            drawn, num_stop = [nothing], 0
-            async with aclosing(self._completer.run(opened.model, lane, request, call)) as deliveries:
-                async for piece, delivery in deliveries:
-                    drawn.append(delivery.ids)
-                    num_stop += delivery.num_stop
-                    update: dict[str, object] = {"session_id": session_id}
-                    if delivery.last:
-                        ids = np.concatenate(drawn)
-                        record = await self._sampled(opened, lane, ids, num_stop, delivery.finish, call)
-                        update |= {"position": record.position, "revision": record.revision}
-                    if piece is not None:
-                        yield SessionCompletion(**(dict(piece) | update))
+            pieces = self._continuer.stream(opened.model, opened.state, request, call)
+            async with aclosing(self._kept(opened, pieces, call)) as kept:
+                async for piece in kept:
+                    yield piece
 
-    async def _sampled(
-        self,
-        opened: OpenSession,
-        lane: Lane,
-        ids: Ids,
-        num_stop: int,
-        finish: Finish | None,
-        call: Call,
-    ) -> Record:
-        steps = self._steps(opened, call)
-        text = ids[: len(ids) - num_stop]  # a stop string is no part of what the client was given
-        end = lane.state if finish is Finish.LENGTH else None
-        state = await steps.sampled(opened.state, text, len(ids), end)
-        return await self._keeper.keep(call, opened, state)
+    async def complete(
+        self, session_id: str, request: CompletionRequest, call: Call
+    ) -> AsyncGenerator[SessionCompletion]:
+        """A prompt and what is drawn after it, both the session's from then on; as `stream`."""
+        async with self._keeper.in_order(call, session_id):
+            opened = await self._keeper.open(call, session_id)
+            _check_model(request.model, opened)
+            pieces = self._continuer.stream(
+                opened.model, opened.state, request, call, prompt=request.prompt, echo=request.echo
+            )
+            async with aclosing(self._kept(opened, pieces, call)) as kept:
+                async for piece in kept:
+                    yield piece
+
+    async def _kept(
+        self, opened: OpenSession, pieces: AsyncGenerator[Piece], call: Call
+    ) -> AsyncGenerator[SessionCompletion]:
+        """The pieces, the last of them after the session is written."""
+        async with aclosing(pieces):
+            async for piece, state in pieces:
+                update: dict[str, object] = {"session_id": opened.record.session_id}
+                if state is not None:
+                    record = await self._keeper.keep(call, opened, state)
+                    update |= {"position": record.position, "revision": record.revision}
+                if piece is not None:
+                    yield SessionCompletion(**(dict(piece) | update))
 
     def _steps(self, opened: OpenSession, call: Call) -> SessionSteps:
         return SessionSteps(opened.model, call, self._metrics)
+
+
+def _check_model(model_id: str, opened: OpenSession) -> None:
+    """Raises StateModelMismatch for a request that names another model than its session's."""
+    name, version = opened.model.name, opened.model.version
+    if model_id not in (name, f"{name}:{version}"):
+        raise StateModelMismatch(
+            f"the session is of model {name}:{version}, the request names {model_id[:100]!r}", param="model"
+        )
 
 
 def _distribution(found: Doubles, opened: OpenSession, top: int | None) -> Distribution:

@@ -146,8 +146,9 @@ def test_checkpoints_are_limited(server: LiveServer) -> None:
 def test_bytes_that_are_no_state_of_this_session_leave_it_where_it_is(server: LiveServer) -> None:
     session, other = Session.create(server, prime="abc"), Session.create(server, model="lines", prime="abc")
     sealed, before = session.state(), session.info()
-    for bad in (b"", b"nonsense", sealed[:-1], sealed[:50] + b"\0" + sealed[51:], other.state()):
+    for bad in (b"", b"nonsense", sealed[:-1], sealed[:50] + b"\0" + sealed[51:]):
         _error(session.put_state(bad), 400, "state_invalid")
+    _error(session.put_state(other.state()), 409, "state_model_mismatch")
     assert session.info() == before
 
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import TEXT
 
-from nextchar.errors import StateInvalid
+from nextchar.errors import StateInvalid, StateModelMismatch
 from nextchar.lane import LaneState
 from nextchar.session import Mark, SessionState
-from nextchar.session_codec import MAGIC, StateCodec, state_bytes
+from nextchar.session_codec import MAGIC, StateCodec, made_for, state_bytes
 
 _SHAPES = TEXT.step().state_shapes
 _CODEC = StateCodec(b"k" * 32)
@@ -59,15 +59,34 @@ def test_an_empty_session_is_a_few_bytes() -> None:
     assert _open(sealed, owner="", digest="d").here.state is None
 
 
-@pytest.mark.parametrize("other", [{"owner": "bob"}, {"digest": "d2"}, {"codec": StateCodec(b"j" * 32)}])
+@pytest.mark.parametrize("other", [{"owner": "bob"}, {"codec": StateCodec(b"j" * 32)}])
 def test_what_was_made_for_others_is_refused(other: dict) -> None:
-    with pytest.raises(StateInvalid, match="damaged, or was made by another server"):
+    with pytest.raises(
+        StateInvalid, match="damaged, or was made by a server with another key or for another"
+    ):
         _open(_seal(), **other)
 
 
-def test_owner_and_digest_cannot_be_shifted_into_each_other() -> None:
+def test_what_was_made_for_another_model_says_so() -> None:
+    sealed = _seal()
+    assert made_for(sealed, "d1")
+    assert not made_for(sealed, "d2")
+    with pytest.raises(StateModelMismatch, match="another model, or another version"):
+        _open(sealed, digest="d2")
+
+
+def test_a_state_cannot_be_relabelled_for_another_model() -> None:
+    other = _CODEC.seal(_state(), owner="ann", digest="d2")
+    forged = other[:12] + _seal()[12:]
     with pytest.raises(StateInvalid):
-        _open(_CODEC.seal(_state(), owner="a", digest="bc"), owner="ab", digest="c")
+        _open(forged, digest="d2")
+
+
+def test_owner_and_digest_cannot_be_shifted_into_each_other() -> None:
+    sealed = _CODEC.seal(_state(), owner="a", digest="bc")
+    mark = _CODEC.seal(_state(), owner="ab", digest="c")[:12]
+    with pytest.raises(StateInvalid):
+        _open(mark + sealed[12:], owner="ab", digest="c")
 
 
 @settings(max_examples=50, deadline=None)
@@ -77,7 +96,7 @@ def test_any_changed_or_missing_byte_is_noticed(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(sealed) - 1))
     changed = sealed[:at] + bytes([sealed[at] ^ (1 << data.draw(st.integers(0, 7)))]) + sealed[at + 1 :]
     for bad in (changed, sealed[:at], sealed + b"\0"):
-        with pytest.raises(StateInvalid):
+        with pytest.raises((StateInvalid, StateModelMismatch)):
             _open(bad)
 
 

@@ -7,18 +7,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("model", "input", "context", "include_end", "return_chars")
+    __slots__ = ("model", "input", "context", "include_end", "return_chars", "state", "return_state")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_END_FIELD_NUMBER: _ClassVar[int]
     RETURN_CHARS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     model: str
     input: _containers.RepeatedScalarFieldContainer[str]
     context: str
     include_end: bool
     return_chars: bool
-    def __init__(self, model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ...) -> None: ...
+    state: bytes
+    return_state: bool
+    def __init__(self, model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ...) -> None: ...
 
 class Usage(_message.Message):
     __slots__ = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -63,28 +67,34 @@ class Score(_message.Message):
     def __init__(self, index: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., perplexity: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., percentile: _Optional[float] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("object", "model", "model_version", "data", "usage")
+    __slots__ = ("object", "model", "model_version", "data", "usage", "state")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     object: str
     model: str
     model_version: str
     data: _containers.RepeatedCompositeFieldContainer[Score]
     usage: Usage
-    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    state: bytes
+    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
 
 class NextRequest(_message.Message):
-    __slots__ = ("model", "input", "top")
+    __slots__ = ("model", "input", "top", "state", "return_state")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     TOP_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     model: str
     input: str
     top: int
-    def __init__(self, model: _Optional[str] = ..., input: _Optional[str] = ..., top: _Optional[int] = ...) -> None: ...
+    state: bytes
+    return_state: bool
+    def __init__(self, model: _Optional[str] = ..., input: _Optional[str] = ..., top: _Optional[int] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ...) -> None: ...
 
 class NextChar(_message.Message):
     __slots__ = ("char", "id", "logprob", "probability", "special")
@@ -101,21 +111,23 @@ class NextChar(_message.Message):
     def __init__(self, char: _Optional[str] = ..., id: _Optional[int] = ..., logprob: _Optional[float] = ..., probability: _Optional[float] = ..., special: _Optional[str] = ...) -> None: ...
 
 class NextResponse(_message.Message):
-    __slots__ = ("model", "model_version", "data", "entropy_bits", "usage")
+    __slots__ = ("model", "model_version", "data", "entropy_bits", "usage", "state")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     data: _containers.RepeatedCompositeFieldContainer[NextChar]
     entropy_bits: float
     usage: Usage
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    state: bytes
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
 
 class CompletionRequest(_message.Message):
-    __slots__ = ("model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options")
+    __slots__ = ("model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "state", "return_state", "session_id")
     class LogitBiasEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +151,9 @@ class CompletionRequest(_message.Message):
     FREQUENCY_PENALTY_FIELD_NUMBER: _ClassVar[int]
     REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
     STREAM_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     model: str
     prompt: str
     max_tokens: int
@@ -155,7 +170,10 @@ class CompletionRequest(_message.Message):
     frequency_penalty: float
     repetition_penalty: float
     stream_options: StreamOptions
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ...) -> None: ...
+    state: bytes
+    return_state: bool
+    session_id: str
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class StreamOptions(_message.Message):
     __slots__ = ("min_event_chars", "max_event_seconds")
@@ -203,7 +221,7 @@ class Choice(_message.Message):
     def __init__(self, text: _Optional[str] = ..., index: _Optional[int] = ..., finish_reason: _Optional[str] = ..., logprobs: _Optional[_Union[Logprobs, _Mapping]] = ...) -> None: ...
 
 class Completion(_message.Message):
-    __slots__ = ("id", "object", "created", "model", "model_version", "system_fingerprint", "choices", "usage")
+    __slots__ = ("id", "object", "created", "model", "model_version", "system_fingerprint", "choices", "usage", "state", "session_id", "position", "revision")
     ID_FIELD_NUMBER: _ClassVar[int]
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -212,6 +230,10 @@ class Completion(_message.Message):
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     CHOICES_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     id: str
     object: str
     created: int
@@ -220,7 +242,11 @@ class Completion(_message.Message):
     system_fingerprint: str
     choices: _containers.RepeatedCompositeFieldContainer[Choice]
     usage: Usage
-    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    state: bytes
+    session_id: str
+    position: int
+    revision: int
+    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("model", "session_id", "ttl_seconds", "prime", "seed")

@@ -5,12 +5,18 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
-from nextchar.cli_inspect import inspect
-from nextchar.cli_model import complete, next_chars, score
-from nextchar.cli_serve import serve
 from nextchar.errors import NextcharError
 from nextchar.version import __version__
 
+# Imported when they are called: a health check that runs every few seconds must not load a model's libraries.
+_OWN = {
+    "serve": "nextchar.cli_serve:serve",
+    "score": "nextchar.cli_model:score",
+    "next": "nextchar.cli_model:next_chars",
+    "complete": "nextchar.cli_model:complete",
+    "inspect": "nextchar.cli_inspect:inspect",
+    "healthcheck": "nextchar.cli_healthcheck:healthcheck",
+}
 _INSTALL = "pip install torch==2.13.0 'nextchar[train]'"
 
 
@@ -19,16 +25,22 @@ def _added() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group="nextchar.commands")}
 
 
+def _own(name: str) -> click.Command:
+    command: click.Command = EntryPoint(name, _OWN[name], "nextchar.commands").load()
+    return command
+
+
 class _Commands(click.Group):
     """Our own commands, and the added ones, imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_added()})
+        return sorted({*super().list_commands(ctx), *_OWN, *_added()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        own = super().get_command(ctx, cmd_name)
+        if cmd_name in _OWN:
+            return _own(cmd_name)
         entry = _added().get(cmd_name)
-        return own if own is not None or entry is None else _load(entry)
+        return super().get_command(ctx, cmd_name) if entry is None else _load(entry)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # click would import every command for its summary; torch alone takes seconds.
@@ -37,7 +49,7 @@ class _Commands(click.Group):
             formatter.write_dl(rows)
 
     def _summary(self, ctx: click.Context, name: str) -> str:
-        own = super().get_command(ctx, name)
+        own = _own(name) if name in _OWN else super().get_command(ctx, name)
         return own.get_short_help_str() if own else "Training package."
 
     def invoke(self, ctx: click.Context) -> object:
@@ -62,7 +74,3 @@ def _load(entry: EntryPoint) -> click.Command:
 @click.version_option(__version__, prog_name="nextchar")
 def main() -> None:
     """Train, score with and serve character-level recurrent language models."""
-
-
-for _command in (serve, score, next_chars, complete, inspect):
-    main.add_command(_command)

@@ -13,6 +13,8 @@ from nextchar.rpc_sessions import RpcSessions
 from nextchar.service import Service
 
 NAMES = tuple(service.full_name for service in nextchar_pb2.DESCRIPTOR.services_by_name.values())
+# Serving for as long as the process answers, ready or not: Kubernetes' probes ask it by this name.
+LIVENESS = "liveness"
 _WATCH_SECONDS = 0.25
 
 
@@ -43,6 +45,7 @@ class RpcServer:
         self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         self._following = asyncio.create_task(self._follow())
 

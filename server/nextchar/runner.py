@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
+
+# onnxruntime reports to its maker, and keeps an identifier in the home folder for it. A server of
+# other people's text reports nothing. Read once, as the library is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime as ort
 
 from nextchar.errors import ModelFileError
 from nextchar.model_screen import screened

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).parents[2]
-_FILES = ("serve", "build", "train", "dev")
+_FILES = ("serve", "build", "image", "train", "dev")
 
 
 def text_of(name: str) -> str:
@@ -36,7 +36,16 @@ def test_every_pin_is_hashed_and_no_file_names_a_place(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "extra"), [("serve", None), ("train", None), ("dev", None), ("train", "train"), ("dev", "dev")]
+    ("name", "extra"),
+    [
+        ("serve", None),
+        ("train", None),
+        ("dev", None),
+        ("image", None),
+        ("image", "valkey"),
+        ("train", "train"),
+        ("dev", "dev"),
+    ],
 )
 def test_the_pins_are_what_the_project_asks_for(name: str, extra: str | None) -> None:
     found = pins(name)
@@ -57,5 +66,6 @@ def test_torch_is_pinned_apart() -> None:
     assert all("torch" not in pins(name) for name in _FILES)
 
 
-def test_serving_stays_light() -> None:
-    assert not pins("serve").keys() & {"torch", "onnx", "pandas", "scipy", "grpcio-tools", "rich", "pytest"}
+@pytest.mark.parametrize("name", ["serve", "image"])
+def test_serving_stays_light(name: str) -> None:
+    assert not pins(name).keys() & {"torch", "onnx", "pandas", "scipy", "grpcio-tools", "rich", "pytest"}

@@ -1,6 +1,6 @@
 """Removes from an environment what serving never opens: tests, headers, type stubs, onnxruntime's tools.
 
-    python requirements/strip.py ENVIRONMENT
+python requirements/strip.py ENVIRONMENT
 """
 
 import shutil

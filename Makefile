@@ -20,7 +20,8 @@ check: .venv/.dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 proto: .venv/.dev
-	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto nextchar/pb/onnx_part.proto
+	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto
+	cd server && $(PROTOC) --python_out=. --pyi_out=. nextchar/pb/onnx_part.proto
 
 # Pages and files that are made from definitions in the code: settings, metrics, alerts.
 docs: .venv/.dev

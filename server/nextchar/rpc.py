@@ -1,6 +1,6 @@
 """The gRPC door: translates nextchar.v1 to calls of the service, and nothing else."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 import grpc
@@ -10,6 +10,7 @@ from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_dict, to_message
+from nextchar.rpc_streams import ScoreStream
 from nextchar.schemas import validated
 from nextchar.score_schemas import NextRequest, ScoreRequest
 from nextchar.service import Service
@@ -25,6 +26,14 @@ class RpcDoor(nextchar_pb2_grpc.NextcharServicer):
         return await self._calls.answer(
             message, context, "score", ScoreRequest, self._service.score, pb.ScoreResponse
         )
+
+    async def ScoreStream(
+        self, messages: AsyncIterator[pb.ScoreRequest], context: grpc.aio.ServicerContext
+    ) -> AsyncGenerator[pb.ScoreResponse]:
+        stream = ScoreStream(self._service.score, self._calls, self._service.metrics, context)
+        async with aclosing(stream.answers(messages)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def Next(self, message: pb.NextRequest, context: grpc.aio.ServicerContext) -> pb.NextResponse:
         return await self._calls.answer(

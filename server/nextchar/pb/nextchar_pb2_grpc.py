@@ -39,6 +39,11 @@ class NextcharStub:
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreRequest.SerializeToString,
                 response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.FromString,
                 _registered_method=True)
+        self.ScoreStream = channel.stream_stream(
+                '/nextchar.v1.Nextchar/ScoreStream',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.FromString,
+                _registered_method=True)
         self.Next = channel.unary_unary(
                 '/nextchar.v1.Nextchar/Next',
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.NextRequest.SerializeToString,
@@ -56,6 +61,15 @@ class NextcharServicer:
 
     def Score(self, request, context):
         """log p of each string, from the begin symbol or after a context.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScoreStream(self, request_iterator, context):
+        """The same for any number of strings. Of the first message every field counts, for all of the stream; of the
+        others, input. An answer comes for each message, in order; its indices count on from the stream's first
+        string. The server reads no further than a few messages ahead, and waits where Score would say queue_full.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +94,11 @@ def add_NextcharServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Score': grpc.unary_unary_rpc_method_handler(
                     servicer.Score,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.SerializeToString,
+            ),
+            'ScoreStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.ScoreStream,
                     request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreRequest.FromString,
                     response_serializer=nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.SerializeToString,
             ),
@@ -119,6 +138,33 @@ class Nextchar:
             request,
             target,
             '/nextchar.v1.Nextchar/Score',
+            nextchar_dot_pb_dot_nextchar__pb2.ScoreRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/nextchar.v1.Nextchar/ScoreStream',
             nextchar_dot_pb_dot_nextchar__pb2.ScoreRequest.SerializeToString,
             nextchar_dot_pb_dot_nextchar__pb2.ScoreResponse.FromString,
             options,

@@ -18,6 +18,7 @@ from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
 from nextchar.repository import Repository, find_models
 from nextchar.rest import RestDoor
+from nextchar.rest_page import page_routes
 from nextchar.rpc_server import RpcServer
 from nextchar.service import Service
 from nextchar.session_setup import session_store, state_key
@@ -63,8 +64,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             session_limits=settings.session_limits,
         )
         await held.enter_async_context(_in_background(service.session_keeper.tidy_for_ever()))
-        http = _http_server(service, settings)
         rpc = _rpc_server(service, settings)
+        http = _http_server(service, settings, grpc_port=rpc.port)
         with _metrics_server(metrics, settings) as metrics_port:
             await http.start()
             await rpc.start()
@@ -116,12 +117,14 @@ def _engine_options(settings: Settings) -> EngineOptions:
     )
 
 
-def _http_server(service: Service, settings: Settings) -> HttpServer:
+def _http_server(service: Service, settings: Settings, *, grpc_port: int) -> HttpServer:
     door = RestDoor(
         service,
         max_body_bytes=settings.max_body_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
     )
+    if settings.playground:
+        door.app.include_router(page_routes(grpc_port))
     return HttpServer(
         door.app,
         host=settings.host,

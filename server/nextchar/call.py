@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Literal
 
-Route = Literal["score", "next", "complete", "session"]
+Route = Literal["score", "next", "complete", "session", "inspect"]
 Protocol = Literal["rest", "grpc", "cli"]
 
 _MAX_ID_CHARS = 128

@@ -14,6 +14,7 @@ class Limits:
     max_input_chars: int = 65_536
     max_request_chars: int = 1_048_576
     max_tokens: int = 16_384
+    max_inspect_chars: int = 512
     strict_characters: bool = False
 
 

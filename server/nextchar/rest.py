@@ -14,6 +14,7 @@ from nextchar.rest_body import while_connected
 from nextchar.rest_calls import JSON, RestCalls, as_json
 from nextchar.rest_errors import answer_bug, answer_error, answer_http_error
 from nextchar.rest_info import info_routes
+from nextchar.rest_inspect import inspect_routes
 from nextchar.rest_sessions import session_routes
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.service import Service
@@ -40,6 +41,7 @@ class RestDoor:
         self._route("/v1/next", self._next, NextRequest, NextResponse)
         self._route("/v1/completions", self._complete, CompletionRequest, Completion)
         self.app.include_router(session_routes(service.sessions, self._calls, service.metrics))
+        self.app.include_router(inspect_routes(service, self._calls))
         self.app.include_router(info_routes(service))
 
     def _route(

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import grpc
 
 from nextchar.completion_schemas import CompletionRequest
+from nextchar.inspect_schemas import InspectRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.rpc_calls import RpcCalls
@@ -38,6 +39,13 @@ class RpcDoor(nextchar_pb2_grpc.NextcharServicer):
     async def Next(self, message: pb.NextRequest, context: grpc.aio.ServicerContext) -> pb.NextResponse:
         return await self._calls.answer(
             message, context, "next", NextRequest, self._service.next, pb.NextResponse
+        )
+
+    async def Inspect(
+        self, message: pb.InspectRequest, context: grpc.aio.ServicerContext
+    ) -> pb.InspectResponse:
+        return await self._calls.answer(
+            message, context, "inspect", InspectRequest, self._service.inspect, pb.InspectResponse
         )
 
     async def Complete(

@@ -34,4 +34,7 @@ def _wrap_maps(value: dict[str, Any]) -> dict[str, Any]:
     data = value.get("data")
     if data and "entropy_bits" in data[0]:  # a distribution after each character has a field of its own
         value["each"] = value.pop("data")
+    for trace in data or ():
+        if "num_units" in trace:  # nor is there a list of lists
+            trace["values"] = [{"values": row} for row in trace["values"]]
     return value

@@ -14,6 +14,8 @@ from nextchar.completion import join_choices
 from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.continuer import Continuer
 from nextchar.dispatch import run_to_end
+from nextchar.inspect_schemas import InspectRequest, InspectResponse
+from nextchar.inspector import Inspector
 from nextchar.intake import Intake
 from nextchar.lane import Lane
 from nextchar.limits import Limits, SessionLimits
@@ -53,6 +55,7 @@ class Service:
         self._intake = Intake(repository, metrics, limits)
         self._completer = Completer(self._intake, metrics)
         self._scorer = Scorer(self._intake, metrics)
+        self._inspector = Inspector(self._intake, metrics, max_chars=limits.max_inspect_chars)
         codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
         self.session_keeper = SessionKeeper(store, codec, self._intake, session_limits, session_metrics)
         continuer = Continuer(self._completer, self._intake, metrics)
@@ -96,6 +99,10 @@ class Service:
             entropy_bits=entropy_bits(distribution),
             usage=make_usage(len(ids)),
         )
+
+    async def inspect(self, request: InspectRequest, call: Call) -> InspectResponse:
+        """The model's states after each character of a text."""
+        return await self._inspector.inspect(request, call)
 
     async def complete(self, request: CompletionRequest, call: Call) -> Completion:
         """A whole completion: the pieces of `stream`, joined."""

@@ -60,10 +60,14 @@ class Settings(BaseSettings):
         _LIMITS.max_request_chars, ge=1, description="Characters of one request, strings and context."
     )
     max_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Characters of one completion.")
+    max_inspect_chars: int = Field(
+        _LIMITS.max_inspect_chars, ge=0, le=4096, description="Characters of one inspection; 0 turns it off."
+    )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes of one request's body.")
     strict_characters: bool = Field(
         False, description="Refuse characters outside the vocabulary instead of counting them."
     )
+    playground: bool = Field(True, description="Serve the page at /.")
     data_dir: Path | None = Field(None, description="The folder for what must outlive the process.")
     session_store: str | None = Field(
         None,
@@ -111,5 +115,6 @@ class Settings(BaseSettings):
             max_input_chars=self.max_input_chars,
             max_request_chars=self.max_request_chars,
             max_tokens=self.max_tokens,
+            max_inspect_chars=self.max_inspect_chars,
             strict_characters=self.strict_characters,
         )

@@ -54,6 +54,11 @@ class NextcharStub:
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CompletionRequest.SerializeToString,
                 response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.Completion.FromString,
                 _registered_method=True)
+        self.Inspect = channel.unary_unary(
+                '/nextchar.v1.Nextchar/Inspect',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.InspectRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.InspectResponse.FromString,
+                _registered_method=True)
 
 
 class NextcharServicer:
@@ -89,6 +94,13 @@ class NextcharServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Inspect(self, request, context):
+        """The model's states after each character of a text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NextcharServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +123,11 @@ def add_NextcharServicer_to_server(servicer, server):
                     servicer.Complete,
                     request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CompletionRequest.FromString,
                     response_serializer=nextchar_dot_pb_dot_nextchar__pb2.Completion.SerializeToString,
+            ),
+            'Inspect': grpc.unary_unary_rpc_method_handler(
+                    servicer.Inspect,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.InspectRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.InspectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,6 +238,33 @@ class Nextchar:
             '/nextchar.v1.Nextchar/Complete',
             nextchar_dot_pb_dot_nextchar__pb2.CompletionRequest.SerializeToString,
             nextchar_dot_pb_dot_nextchar__pb2.Completion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Inspect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Nextchar/Inspect',
+            nextchar_dot_pb_dot_nextchar__pb2.InspectRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.InspectResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,138 @@
+"""The states of a model after each character of a text, as the engine's own lanes keep them."""
+
+import base64
+from collections.abc import Sequence
+
+import numpy as np
+
+from nextchar.call import Call
+from nextchar.dispatch import run_to_end
+from nextchar.errors import InputTooLarge, InvalidRequest
+from nextchar.inspect_schemas import InspectRequest, InspectResponse, StateName, StateTrace
+from nextchar.intake import Intake
+from nextchar.lane import Lane, LaneState
+from nextchar.metrics import Metrics
+from nextchar.repository import Model
+from nextchar.runner import Floats, StateArray
+from nextchar.sampler import Doubles
+from nextchar.schemas import make_usage
+from nextchar.scoring import char_scores, joined_logprobs
+from nextchar.vocabulary import Ids
+
+MAX_VALUES = 262_144  # numbers in one answer: 512 characters of 512 units
+_NAMES: dict[str, StateName] = {"h": "hidden", "c": "cell"}
+_UINT8_ZERO, _UINT8_ONE = 128, 127.0
+
+
+class Inspector:
+    """Runs inspections; raises what `Service` raises."""
+
+    def __init__(self, intake: Intake, metrics: Metrics, *, max_chars: int) -> None:
+        self._intake, self._metrics, self._max_chars = intake, metrics, max_chars
+
+    async def inspect(self, request: InspectRequest, call: Call) -> InspectResponse:
+        """The wanted states after each character.
+
+        Raises:
+            InvalidRequest: no such layer or state, or the server shows none (`inspect_off`).
+            InputTooLarge: more characters, or more numbers, than one answer has.
+        """
+        if not self._max_chars:
+            raise InvalidRequest("this server does not show its models' states", code="inspect_off")
+        model = self._intake.model(request.model, call)
+        ids = self._intake.encode(request.input, model=model, call=call, param="input")
+        chosen = _choose(model, request)
+        self._check_size(model, chosen, len(ids))
+        self._metrics.observe_size(call, len(ids))
+        states, logprobs = await self._read(model, ids, call)
+        self._metrics.count_chars(call, fed=len(ids))
+        vocabulary = model.graph.vocabulary
+        return InspectResponse(
+            model=model.name,
+            model_version=model.version,
+            chars=char_scores(vocabulary.normalize(request.input), ids, logprobs, vocabulary),
+            data=[_trace(name, model, states, request.encoding_format) for name in chosen],
+            usage=make_usage(len(ids)),
+        )
+
+    def _check_size(self, model: Model, chosen: Sequence[str], num_chars: int) -> None:
+        if num_chars > self._max_chars:
+            raise InputTooLarge(
+                f"input has {num_chars} characters; the limit of an inspection is {self._max_chars}",
+                param="input",
+            )
+        shapes = model.graph.state_shapes
+        num_values = num_chars * sum(shapes[name][1] for name in chosen)
+        if num_values > MAX_VALUES:
+            raise InputTooLarge(
+                f"the answer would have {num_values} numbers, the limit is {MAX_VALUES}: ask for fewer "
+                "layers or states, or a shorter input",
+                param="input",
+            )
+
+    async def _read(self, model: Model, ids: Ids, call: Call) -> tuple[list[LaneState], Doubles]:
+        """The states after each character, and what each was worth.
+
+        A lane keeps what it was before its last symbol is read, so each is cut after one symbol, and one
+        symbol more, whichever, shows what the last has left.
+        """
+        start: LaneState | None = None
+        states, logprobs = [], [np.empty(0)]
+        for symbol in [*np.split(ids, len(ids)), np.zeros(1, dtype=np.int64)] if len(ids) else []:
+            lane = Lane(symbol, start=start, keeps_state=True)
+            (deliveries,) = await run_to_end(model, [lane], call=call, metrics=self._metrics)
+            start = lane.state
+            assert start is not None
+            states.append(start)
+            logprobs.append(joined_logprobs(deliveries))
+        return states[1:], np.concatenate(logprobs)[: len(ids)]
+
+
+def _choose(model: Model, request: InspectRequest) -> list[str]:
+    """The names of the wanted states, in the card's order: layer by layer."""
+    names = list(model.graph.card.states)
+    num_layers = 1 + max(_layer(name) for name in names)
+    for layer in request.layers or ():
+        if not 0 <= layer < num_layers:
+            raise InvalidRequest(f"layers: {layer} is not one of 0 to {num_layers - 1}", param="layers")
+    known = {_state(name) for name in names}
+    for state in request.states or ():
+        if state not in known:
+            raise InvalidRequest(
+                f"states: a {model.graph.card.cell} has no {state} state, only {' and '.join(sorted(known))}",
+                param="states",
+            )
+    return [
+        name
+        for name in names
+        if (request.layers is None or _layer(name) in request.layers)
+        and (request.states is None or _state(name) in request.states)
+    ]
+
+
+def _layer(name: str) -> int:
+    return int(name.rpartition("_")[2])
+
+
+def _state(name: str) -> StateName:
+    return _NAMES[name.partition("_")[0]]
+
+
+def _trace(name: str, model: Model, states: Sequence[LaneState], encoding: str) -> StateTrace:
+    size = model.graph.state_shapes[name][1]
+    rows = [dequantized(state.arrays[name]) for state in states]
+    values = np.stack(rows) if rows else np.empty((0, size), dtype=np.float32)
+    encoded = base64.b64encode(values.astype("<f4").tobytes()).decode()
+    return StateTrace(
+        layer=_layer(name),
+        state=_state(name),
+        num_units=size,
+        values=encoded if encoding == "base64" else values.tolist(),
+    )
+
+
+def dequantized(state: StateArray) -> Floats:
+    """A state's numbers as float32; a uint8 state is quantised around 128 by 1/127."""
+    if state.dtype == np.uint8:
+        return ((state.astype(np.float32) - _UINT8_ZERO) / _UINT8_ONE).astype(np.float32)
+    return state.astype(np.float32)

@@ -1,0 +1,89 @@
+"""The page at `/`: files of the package, read once, sent with their digest."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+
+_MEDIA_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+# Everything the page is made of comes from here, and nothing in it is ever read as code or markup.
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ASK_EACH_TIME = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """A file as it is sent."""
+
+    content: bytes
+    media_type: str
+    cache: str
+
+    @property
+    def etag(self) -> str:
+        return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
+
+    def answer(self, request: Request) -> Response:
+        """The file, or that the client's copy is still good."""
+        headers = {**_HEADERS, "ETag": self.etag, "Cache-Control": self.cache}
+        known = [
+            tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")
+        ]
+        if self.etag in known or "*" in known:
+            return Response(status_code=304, headers=headers)
+        return Response(self.content, media_type=self.media_type, headers=headers)
+
+
+def page_routes(grpc_port: int) -> APIRouter:
+    """The page and what it loads, by the digest of all of it, so that browsers may keep it for ever.
+
+    The page says which port gRPC has: it writes grpcurl commands.
+    """
+    contents = {item.name: item.read_bytes() for item in files("nextchar").joinpath("web").iterdir()}
+    digest = hashlib.sha256(b"".join(contents[name] for name in sorted(contents))).hexdigest()[:16]
+    index = contents.pop("index.html").replace(b"{digest}", digest.encode())
+    index = index.replace(b"{grpc_port}", str(grpc_port).encode())
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route(
+        "/", _sender(PageFile(index, _MEDIA_TYPES["html"], _ASK_EACH_TIME)), methods=["GET", "HEAD"]
+    )
+    for name, content in contents.items():
+        media_type = _MEDIA_TYPES[name.rpartition(".")[2]]
+        sender = _sender(PageFile(content, media_type, _FOR_EVER))
+        router.add_api_route(f"/web/{digest}/{name}", sender, methods=["GET", "HEAD"])
+    return router
+
+
+def _sender(file: PageFile) -> Callable[[Request], Response]:
+    def send(request: Request) -> Response:
+        return file.answer(request)
+
+    return send

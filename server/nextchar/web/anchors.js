@@ -1,0 +1,39 @@
+// Places of a session that it can be rolled back to, thinned out so that the server's number of names suffices.
+
+const MOST = 12; // the server keeps 16; some are left for people
+const FIRST_GAP = 512;
+
+export class Anchors {
+  #positions = new Map(); // by name
+
+  // Whether a text of this length is far enough from the last anchor for one more.
+  due(length) {
+    const last = Math.max(0, ...this.#positions.values());
+    return length - last >= Math.max(FIRST_GAP, Math.floor(length / MOST));
+  }
+
+  // A name that is free, or that of the anchor that is missed least.
+  nameFor() {
+    for (let k = 0; k < MOST; k += 1) if (!this.#positions.has(`page-${k}`)) return `page-${k}`;
+    const sorted = [...this.#positions].sort((a, b) => a[1] - b[1]);
+    const gap = (k) => (sorted[k + 1]?.[1] ?? Infinity) - (sorted[k - 1]?.[1] ?? 0);
+    return sorted.reduce((least, [name], k) => (gap(k) < least.gap ? { name, gap: gap(k) } : least), { gap: Infinity }).name;
+  }
+
+  set(name, position) {
+    this.#positions.set(name, position);
+  }
+
+  // The last one at or before a place, if there is any.
+  before(length) {
+    const found = [...this.#positions].filter(([, position]) => position <= length);
+    if (!found.length) return null;
+    const [name, position] = found.reduce((a, b) => (b[1] > a[1] ? b : a));
+    return { name, position };
+  }
+
+  // The text after a place has changed: anchors there are of another text.
+  forgetAfter(length) {
+    for (const [name, position] of this.#positions) if (position > length) this.#positions.delete(name);
+  }
+}

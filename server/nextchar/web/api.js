@@ -1,0 +1,88 @@
+// Calls of the public API: what this page can do, curl can do.
+
+import { connection } from "./connection.js";
+import { askForKey, authorization } from "./key.js";
+
+const MOST_RETRIES = 5;
+
+// What the server said is wrong, in its own words.
+export class ApiError extends Error {
+  constructor(status, { message, code = null, param = null }) {
+    super(message);
+    Object.assign(this, { name: "ApiError", status, code, param });
+  }
+}
+
+export const post = (path, body, options) => json("POST", path, { ...options, body: JSON.stringify(body) });
+export const get = (path, options) => json("GET", path, options);
+export const remove = (path, options) => send("DELETE", path, options);
+
+async function json(method, path, options = {}) {
+  return (await send(method, path, options)).json();
+}
+
+// A response that is no error. A server that is gone is waited for; one that is busy is asked again.
+export async function send(method, path, { body, signal, type = "application/json", patient = true } = {}) {
+  for (let tries = 0; ; tries += 1) {
+    const response = await answered(method, path, body, signal, type, patient);
+    if (response.ok) return response;
+    const error = await explained(response);
+    if (response.status === 401) await askForKey(error.message);
+    else if (!patient || tries >= MOST_RETRIES || ![429, 503].includes(response.status)) throw error;
+    else await pause(Number(response.headers.get("Retry-After") || 1), signal);
+  }
+}
+
+async function answered(method, path, body, signal, type, patient) {
+  const headers = { ...authorization(), ...(body === undefined ? {} : { "Content-Type": type }) };
+  for (;;) {
+    try {
+      return await fetch(path, { method, body, signal, headers, cache: "no-store" });
+    } catch (error) {
+      if (error.name === "AbortError" || !patient) throw error;
+      await connection.whenBack();
+      signal?.throwIfAborted();
+    }
+  }
+}
+
+async function explained(response) {
+  try {
+    const { error } = await response.json();
+    return new ApiError(response.status, typeof error === "string" ? { message: error } : error);
+  } catch {
+    return new ApiError(response.status, { message: `the server answered ${response.status}` });
+  }
+}
+
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, 1000 * Math.min(seconds, 10));
+    signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+  });
+}
+
+// The events of a stream, each parsed; one that holds an error is thrown.
+export async function* stream(path, body, { signal } = {}) {
+  const response = await send("POST", path, { body: JSON.stringify({ ...body, stream: true }), signal });
+  let rest = "";
+  for await (const piece of pieces(response.body)) {
+    const events = (rest + piece).split("\n\n");
+    rest = events.pop();
+    for (const event of events) {
+      if (!event.startsWith("data: ") || event === "data: [DONE]") continue;
+      const data = JSON.parse(event.slice("data: ".length));
+      if (data.error) throw new ApiError(response.status, data.error);
+      yield data;
+    }
+  }
+}
+
+async function* pieces(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  } finally {
+    await reader.cancel().catch(() => {}); // an aborted stream is cancelled already
+  }
+}

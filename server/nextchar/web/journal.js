@@ -1,0 +1,71 @@
+// The sessions of this tab: what they are of, where they came from, what was read. Kept with the tab.
+
+const NAME = "nextchar-sessions";
+const MOST_CHARS_KEPT = 100_000;
+const SAVE_MS = 400;
+
+class Journal extends EventTarget {
+  live = null; // the session that Write is on
+  wanted = null; // an entry that Write is to go on with
+  #entries = new Map(JSON.parse(sessionStorage.getItem(NAME) ?? "[]"));
+  #timer = 0;
+
+  get all() {
+    return [...this.#entries.values()];
+  }
+
+  get(id) {
+    return this.#entries.get(id);
+  }
+
+  add({ id, model, version, text, by, parent = null }) {
+    this.#entries.set(id, { id, model, version, text, by, parent, since: Date.now(), steps: [], ended: false });
+    this.#changed();
+  }
+
+  // Where a session stands now.
+  moved(id, text) {
+    const entry = this.#entries.get(id);
+    if (!entry || entry.text === text) return;
+    if (entry.text.length > text.length) this.#step(entry, `back to ${text.length}`);
+    entry.text = text;
+    this.#changed();
+  }
+
+  // Something that was done with a session, to be shown in its tree.
+  note(id, step) {
+    const entry = this.#entries.get(id);
+    if (entry) this.#step(entry, step);
+    this.#changed();
+  }
+
+  end(id) {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    entry.ended = true;
+    const isParent = this.all.some((other) => other.parent === id);
+    if (!isParent) this.#entries.delete(id);
+    this.#changed();
+  }
+
+  // Rewinds one after the other are one.
+  #step(entry, step) {
+    const last = entry.steps.at(-1);
+    if (step.startsWith("back to") && last?.startsWith("back to")) entry.steps.pop();
+    entry.steps.push(step);
+    if (entry.steps.length > 12) entry.steps.shift();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#save(), SAVE_MS);
+  }
+
+  #save() {
+    const kept = [...this.#entries].filter(([, entry]) => entry.text.length <= MOST_CHARS_KEPT);
+    sessionStorage.setItem(NAME, JSON.stringify(kept));
+  }
+}
+
+export const journal = new Journal();

@@ -1,0 +1,220 @@
+// A session of the server that follows a text: what is typed is fed, what is taken back is rewound.
+//
+// `want` says where the text stands; steps are made one after the other until the session stands there. It can
+// go back as far as the server remembers; further back there are checkpoints, laid on the way (`anchors.js`).
+
+import { ApiError, get, post, remove } from "./api.js";
+import { Anchors } from "./anchors.js";
+import { connection } from "./connection.js";
+import { journal } from "./journal.js";
+
+const MOST_EACH = 32; // characters whose distributions come one by one
+const PIECE = 512; // characters of one call otherwise
+const ALWAYS_BACK = 128; // what a session can always take back, and may twice as far
+const NUM_EXPECTED = 3;
+const BUSY_MS = 300;
+const PROMPTLY = { patient: false };
+
+export class LiveSession extends EventTarget {
+  #model;
+  #count;
+  #id = null;
+  #read = []; // the characters that the session has read
+  #back = 0; // how many of its symbols can be taken back, at least
+  #known = null; // the distribution after them
+  #wanted = [];
+  #anchors = new Anchors();
+  #running = false;
+  #closed = false;
+
+  // `count` tells how many symbols of the model some characters are.
+  constructor(model, count) {
+    super();
+    this.#model = model;
+    this.#count = count;
+  }
+
+  get id() {
+    return this.#id;
+  }
+
+  // Whether what was shown last is what comes after the wanted text.
+  get settled() {
+    return !this.#running;
+  }
+
+  // Go on with a session that stands after these characters.
+  adopt(id, chars) {
+    this.#id = id;
+    this.#read = [...chars];
+    this.#back = 0;
+    this.#known = null;
+  }
+
+  want(chars) {
+    this.#wanted = chars;
+    if (!this.#running && !this.#closed) this.#run();
+  }
+
+  close() {
+    this.#closed = true;
+  }
+
+  async #run() {
+    this.#running = true;
+    try {
+      while (!this.#closed && !(await this.#step()));
+    } catch (error) {
+      this.#tell("failed", error);
+    } finally {
+      this.#running = false;
+    }
+    this.#tell("settled");
+  }
+
+  // One call towards the wanted text; true if there is none to make.
+  async #step() {
+    const target = this.#wanted;
+    const same = sharedLength(this.#read, target);
+    try {
+      if (this.#id === null) await this.#create();
+      else if (same < this.#read.length) await this.#goBack(same);
+      else if (this.#known === null && same === 0) await this.#ask(); // so that the first character has its worth
+      else if (same < target.length) await this.#feed(target.slice(same));
+      else if (this.#known === null) await this.#ask();
+      else return true;
+    } catch (error) {
+      await this.#recover(error);
+    }
+    return false;
+  }
+
+  async #create() {
+    const info = await this.#post("", { model: this.#model });
+    this.#id = info.session_id;
+    this.#moveTo([], 0);
+    this.#anchors.forgetAfter(-1);
+    journal.add({ id: info.session_id, model: info.model, version: info.model_version, text: "", by: "Write" });
+  }
+
+  async #feed(chars) {
+    const each = chars.length <= MOST_EACH && this.#count(chars) === chars.length;
+    const piece = each ? chars : chars.slice(0, PIECE);
+    const whole = piece.length === chars.length;
+    const started = performance.now();
+    const answer = await this.#post(`/${this.#id}/feed`, {
+      text: piece.join(""),
+      return: each ? "each" : whole ? "last" : "none",
+    });
+    const ms = performance.now() - started;
+    const before = this.#read.length;
+    const found = each ? answer.data : whole ? [{ data: answer.data, entropy_bits: answer.entropy_bits }] : [];
+    const entries = each ? this.#worth(piece, found) : [];
+    const back = this.#back + this.#count(piece);
+    this.#moveTo([...this.#read, ...piece], back > 2 * ALWAYS_BACK ? ALWAYS_BACK : back);
+    if (found.length) this.#show(found.at(-1), ms);
+    if (entries.length) this.#tell("priced", { position: before, entries });
+    if (this.#anchors.due(this.#read.length)) await this.#anchor();
+  }
+
+  // What each character was worth, and what was expected in its place; null where that is not known.
+  #worth(chars, found) {
+    return chars.map((char, k) => worth(char, k ? found[k - 1] : this.#known));
+  }
+
+  async #anchor() {
+    const name = this.#anchors.nameFor(this.#read.length);
+    await this.#post(`/${this.#id}/checkpoint`, { name });
+    this.#anchors.set(name, this.#read.length);
+  }
+
+  async #goBack(length) {
+    const symbols = this.#count(this.#read.slice(length));
+    const anchor = this.#anchors.before(length);
+    this.#anchors.forgetAfter(length);
+    this.#known = null;
+    if (symbols <= this.#back) {
+      const info = await this.#post(`/${this.#id}/rewind`, { num_chars: symbols });
+      this.#moveTo(this.#read.slice(0, length), info.max_rewind);
+    } else if (anchor !== null) {
+      await this.#post(`/${this.#id}/rollback`, { name: anchor.name });
+      this.#moveTo(this.#read.slice(0, anchor.position), 0);
+    } else {
+      const old = this.#id;
+      this.#id = null; // from the start: there is nothing nearer
+      journal.end(old);
+      remove(`/v1/sessions/${old}`).catch(() => {}); // it ends by itself too
+    }
+  }
+
+  async #ask() {
+    const started = performance.now();
+    const answer = await this.#post(`/${this.#id}/next`, {});
+    this.#show({ data: answer.data, entropy_bits: answer.entropy_bits }, performance.now() - started);
+  }
+
+  #post(path, body) {
+    return post(`/v1/sessions${path}`, body, PROMPTLY);
+  }
+
+  #moveTo(chars, back) {
+    this.#read = chars;
+    this.#back = back;
+    this.#known = null;
+    journal.moved(this.#id, chars.join(""));
+  }
+
+  #show(distribution, ms) {
+    this.#known = distribution;
+    this.#tell("shown", { text: this.#read.join(""), ...distribution, ms });
+  }
+
+  // After an error: wait, look where the session stands, begin again; or give up and say so.
+  async #recover(error) {
+    if (error instanceof TypeError) {
+      await connection.whenBack();
+      await this.#lookAgain();
+    } else if (!(error instanceof ApiError)) {
+      throw error;
+    } else if ([404, 410, 412].includes(error.status) && error.code !== "model_not_found") {
+      journal.end(this.#id);
+      this.#id = null;
+    } else if (error.status === 409) {
+      await this.#lookAgain();
+    } else if (error.status === 429 || error.status === 503) {
+      await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+    } else {
+      throw error;
+    }
+  }
+
+  // The answer to a call may be lost and its work done: only a session that has not moved goes on.
+  async #lookAgain() {
+    if (this.#id === null) return;
+    try {
+      const info = await get(`/v1/sessions/${this.#id}`, PROMPTLY);
+      if (info.position === this.#count(this.#read)) this.#back = info.max_rewind;
+      else this.#id = null;
+    } catch (error) {
+      if (error instanceof ApiError) this.#id = null;
+    }
+  }
+
+  #tell(name, detail = null) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+export function worth(char, distribution) {
+  if (!distribution) return null;
+  const { data } = distribution;
+  const found = data.find((item) => item.char === char) ?? data.find((item) => item.special === "unknown");
+  return found ? { logprob: found.logprob, expected: data.slice(0, NUM_EXPECTED) } : null;
+}
+
+function sharedLength(a, b) {
+  const most = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < most && a[length] === b[length]) length += 1;
+  return length;
+}

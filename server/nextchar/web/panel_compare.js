@@ -1,0 +1,154 @@
+// Compare: strings in a table, ranked by how likely they are; two models beside each other.
+
+import { csv } from "./csv.js";
+import { debounced, download, errorLine, field, h } from "./dom.js";
+import { models } from "./models.js";
+import { painted } from "./painted.js";
+import { ScoreList } from "./score_list.js";
+import { plural } from "./symbols.js";
+import { Table } from "./table.js";
+
+const MOST_STRINGS = 10_000;
+const MOST_IN_BOX = 200; // more lines than that would make the text area slow: they go straight to the table
+const SHOW_MS = 150;
+
+export function panel(root) {
+  return new Compare(root);
+}
+
+class Compare {
+  #list = new ScoreList();
+  #table = new Table((visible) => this.#onVisible(visible));
+  #errors = errorLine();
+  #box = h("textarea", { rows: 4, value: "hello\nhtktt", spellcheck: false, "aria-label": "Strings, one a line" });
+  #pasted = null;
+  #other = h("select");
+  #ends = h("input", { type: "checkbox" });
+  #endsField = h("label", { className: "check", hidden: true }, this.#ends, " count the end of the string");
+  #filter = h("input", { type: "search", placeholder: "part of a string" });
+  #progress = h("p", { className: "note figure", role: "status" });
+  #file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
+  #showSoon = throttled(() => this.#show(), SHOW_MS);
+  #colourSoon = debounced((visible) => this.#colour(visible), SHOW_MS);
+
+  constructor(root) {
+    const open = h("button", { type: "button", onclick: () => this.#file.click() }, "Open a file");
+    const save = h("button", { type: "button", onclick: () => this.#save() }, "Download CSV");
+    root.append(
+      h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Which string is likelier?"),
+        h("p", {}, "log p of the whole string, from its first character on. The percentile says how many in a hundred held-out strings of that length were more expected."))),
+      h("div", { className: "compare-input" }, this.#box,
+        h("div", { className: "knobs" }, field("Beside", this.#other), field("Filter", this.#filter), this.#endsField,
+          h("div", { className: "actions" }, open, save, this.#file))),
+      this.#errors.element, this.#progress, this.#table.element);
+    const scoreSoon = debounced(() => this.#score(), 250);
+    this.#box.addEventListener("input", () => ((this.#pasted = null), scoreSoon()));
+    this.#box.addEventListener("paste", (event) => this.#onPaste(event));
+    this.#file.addEventListener("change", async () => this.#take(await this.#file.files[0].text()));
+    this.#other.addEventListener("change", () => this.#score());
+    this.#ends.addEventListener("change", () => this.#score());
+    this.#filter.addEventListener("input", () => this.#showSoon());
+    this.#list.addEventListener("progress", () => this.#showSoon());
+    this.#table.onSort = () => this.#show();
+    models.addEventListener("change", () => this.#begin());
+    this.#table.sortBy("logprob", true);
+    this.#begin();
+  }
+
+  #begin() {
+    const others = models.options(null).filter((option) => option.value !== models.current.id);
+    this.#other.replaceChildren(h("option", { value: "" }, "no other model"), ...others);
+    this.#endsField.hidden = models.current.unit !== "line";
+    if (this.#endsField.hidden) this.#ends.checked = false;
+    this.#score();
+  }
+
+  #onPaste(event) {
+    const text = event.clipboardData.getData("text/plain");
+    if (text.split("\n", MOST_IN_BOX + 1).length <= MOST_IN_BOX) return;
+    event.preventDefault();
+    this.#take(text);
+  }
+
+  // Many strings at once.
+  #take(text) {
+    this.#pasted = lines(text);
+    this.#box.value = this.#pasted.slice(0, MOST_IN_BOX).join("\n");
+    this.#score();
+  }
+
+  async #score() {
+    this.#errors.clear();
+    const texts = this.#pasted ?? lines(this.#box.value);
+    if (texts.length > MOST_STRINGS) {
+      this.#errors.show(new Error(`There are ${texts.length} strings; the table holds ${MOST_STRINGS}. The first ${MOST_STRINGS} are here.`));
+    }
+    const ids = [models.current.id, this.#other.value].filter(Boolean);
+    this.#table.columns = columns(ids);
+    this.#table.sortBy(this.#table.order.key, this.#table.order.descending);
+    try {
+      await this.#list.score(texts.slice(0, MOST_STRINGS), ids, this.#ends.checked);
+    } catch (error) {
+      if (error.name !== "AbortError") this.#errors.show(error);
+    }
+  }
+
+  #show() {
+    const { items, numDone } = this.#list;
+    const wanted = this.#filter.value.toLowerCase();
+    const found = wanted ? items.filter(({ text }) => text.toLowerCase().includes(wanted)) : items;
+    this.#table.show(found);
+    const parts = [plural(items.length, "string")];
+    if (numDone < items.length) parts.push(`${numDone.toLocaleString("en")} scored`);
+    if (wanted) parts.push(`${found.length.toLocaleString("en")} shown`);
+    this.#progress.textContent = parts.join(", ");
+    this.#progress.dataset.done = String(numDone === items.length);
+  }
+
+  #onVisible(visible) {
+    if (visible.some((item) => item.scores[0] && !item.chars)) this.#colourSoon(visible);
+  }
+
+  async #colour(visible) {
+    try {
+      if (await this.#list.colour(visible)) this.#table.refresh();
+    } catch (error) {
+      if (error.name !== "AbortError") this.#errors.show(error);
+    }
+  }
+
+  #save() {
+    const wanted = columns([models.current.id, this.#other.value].filter(Boolean));
+    const rows = this.#table.rows.map((item) => wanted.map(({ value }) => value(item)));
+    download("nextchar-scores.csv", csv(wanted.map(({ label }) => label), rows), "text/csv;charset=utf-8");
+  }
+}
+
+function columns([first, second]) {
+  const of = (which, name) => (item) => item.scores[which]?.[name];
+  const shown = (value, digits) => (item) => (value(item) === undefined ? "" : value(item).toFixed(digits));
+  const numeric = (key, label, value, digits, title) => ({ key, label, value, cell: shown(value, digits), numeric: true, title });
+  const ratio = (item) => (item.scores[1] ? item.scores[0].logprob - item.scores[1].logprob : undefined);
+  return [
+    {
+      key: "text", label: "string", value: (item) => item.text,
+      cell: (item) => (item.error ? h("span", { className: "error" }, item.text.slice(0, 60), ": ", item.error) : painted(item.text, item.chars)),
+    },
+    numeric("logprob", second ? `log p, ${first}` : "log p", of(0, "logprob"), 2),
+    numeric("bits", "bits a character", of(0, "bits_per_char"), 3),
+    numeric("percentile", "percentile", of(0, "percentile"), 1),
+    ...(second ? [
+      numeric("other", `log p, ${second}`, of(1, "logprob"), 2),
+      numeric("ratio", "log ratio", ratio, 2, `log p by ${first} less log p by ${second}`),
+    ] : []),
+  ];
+}
+
+const lines = (text) => text.toWellFormed().split(/\r?\n/).filter((line) => line !== "");
+
+function throttled(work, milliseconds) {
+  let timer = 0;
+  return () => {
+    timer ||= setTimeout(() => ((timer = 0), work()), milliseconds);
+  };
+}

@@ -1,0 +1,175 @@
+// Write: a text, what comes next after the caret, and how surprising each character was.
+
+import { Bars } from "./bars.js";
+import { debounced, errorLine, h } from "./dom.js";
+import { Editor } from "./editor.js";
+import { imagine } from "./ghost.js";
+import { journal } from "./journal.js";
+import { LiveSession } from "./live_session.js";
+import { models, reader } from "./models.js";
+import { Pricer } from "./pricer.js";
+import { bits, characters, percent, plural, shown } from "./symbols.js";
+
+const GHOST_MS = 220;
+const PRICE_MS = 120;
+const KEPT = "nextchar-text";
+const STARTS = { text: "To be, or not to b", line: "nextch" };
+
+export function panel(root) {
+  return new Write(root);
+}
+
+class Write {
+  #editor = new Editor();
+  #bars = new Bars();
+  #errors = errorLine();
+  #looked = h("span", { className: "looked-at" });
+  #sum = h("span");
+  #live = null;
+  #pricer = null;
+  #reader = null;
+  #imagined = new AbortController();
+  #look = -1;
+  #priceSoon = debounced(() => this.#price(), PRICE_MS);
+  #imagineSoon = debounced(() => this.#imagine(), GHOST_MS);
+
+  constructor(root) {
+    const hint = "Tab takes what is grey, Esc leaves it. Click a bar to write its character.";
+    root.append(
+      h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Every character, before you type it"),
+        h("p", {}, "The model has read everything before the caret, and says what it expects next. The redder a character, the less it was expected."))),
+      h("div", { className: "write" },
+        h("div", {}, this.#editor.element, h("div", { className: "reading", id: "reading" }, this.#looked, this.#sum),
+          this.#errors.element, h("p", { className: "note", id: "write-hint" }, hint)),
+        this.#bars.element));
+    this.#editor.addEventListener("changed", () => this.#changed());
+    this.#editor.addEventListener("moved", () => this.#moved());
+    this.#editor.addEventListener("looked", ({ detail }) => this.#lookAt(detail));
+    this.#bars.addEventListener("pick", ({ detail }) => this.#editor.insert(detail));
+    models.addEventListener("change", () => this.#begin());
+    this.ready = this.#begin();
+  }
+
+  enter() {
+    const wanted = journal.wanted;
+    if (wanted) this.ready = this.#continue(wanted);
+    this.#editor.focus();
+  }
+
+  // A new session of the chosen model, over the text that is there.
+  async #begin() {
+    const { id } = models.current;
+    const card = (await models.card(id)).card;
+    if (models.current.id !== id) return;
+    this.#live?.close();
+    this.#pricer?.stop();
+    this.#reader = reader(card);
+    this.#pricer = new Pricer(id, this.#reader.perLine);
+    this.#live = this.#listen(new LiveSession(id, this.#reader.count));
+    const starts = Object.values(STARTS);
+    const kept = this.#editor.text || sessionStorage.getItem(KEPT) || starts[0];
+    const text = starts.includes(kept) ? STARTS[card.vocabulary.unit] : kept;
+    this.#editor.text = "";
+    this.#editor.text = text;
+  }
+
+  async #continue({ id, model, text }) {
+    journal.wanted = null;
+    if (models.current.id !== model) models.choose(model);
+    await this.#begin();
+    this.#live.close();
+    this.#live = this.#listen(new LiveSession(model, this.#reader.count));
+    this.#live.adopt(id, characters(this.#reader.perLine ? text.slice(text.lastIndexOf("\n") + 1) : text));
+    this.#editor.text = text;
+  }
+
+  #listen(live) {
+    const mine = (work) => ({ detail }) => this.#live === live && work(detail);
+    live.addEventListener("shown", mine((found) => this.#bars.draw(found)));
+    live.addEventListener("priced", mine(({ position, entries }) => this.#priced(position, entries)));
+    live.addEventListener("failed", mine((error) => this.#errors.show(error)));
+    live.addEventListener("settled", mine(() => ((journal.live = live.id), this.#imagineSoon())));
+    return live;
+  }
+
+  #changed() {
+    this.#errors.clear();
+    this.#moved();
+    this.#priceSoon();
+    sessionStorage.setItem(KEPT, this.#editor.text);
+    this.#tellSum();
+  }
+
+  #moved() {
+    this.#imagined.abort();
+    const { start, caret } = this.#place();
+    this.#live?.want(characters(this.#reader.normal(this.#editor.ink.chars.slice(start, caret).join(""))));
+    if (this.#look < 0) this.#tell(caret - 1);
+  }
+
+  // Where the caret is, and where the string begins that it is in: models of lines read each line for itself.
+  #place() {
+    const caret = this.#editor.caret;
+    const chars = this.#editor.ink.chars;
+    return { caret, start: this.#reader?.perLine && caret ? chars.lastIndexOf("\n", caret - 1) + 1 : 0 };
+  }
+
+  #priced(position, entries) {
+    requestAnimationFrame(() => {
+      this.#editor.ink.price(this.#place().start + position, entries);
+      this.#tellSum();
+      if (this.#look < 0) this.#tell(this.#editor.caret - 1);
+    });
+  }
+
+  async #price() {
+    try {
+      await this.#pricer.price(this.#editor.ink);
+      this.#tellSum();
+      if (this.#look < 0) this.#tell(this.#editor.caret - 1);
+    } catch (error) {
+      if (error.name !== "AbortError") this.#errors.show(error);
+    }
+  }
+
+  async #imagine() {
+    if (!this.#live?.id || !this.#live.settled || !this.#editor.atEnd || this.#editor.ghosted) return;
+    this.#imagined.abort();
+    const { signal } = (this.#imagined = new AbortController());
+    try {
+      const text = await imagine(this.#live.id, signal);
+      if (!signal.aborted && this.#editor.atEnd) this.#editor.ghost = text;
+    } catch {
+      // A ghost is a guess: without one the page goes on, and what is wrong shows where it matters.
+    }
+  }
+
+  #lookAt(index) {
+    if (index === this.#look) return;
+    this.#look = index;
+    this.#tell(index < 0 ? this.#editor.caret - 1 : index);
+  }
+
+  // What a character was worth, and what was expected in its place.
+  async #tell(index) {
+    const { ink } = this.#editor;
+    ink.look(this.#look);
+    const entry = ink.entry(index);
+    if (!entry) return this.#looked.replaceChildren(index < 0 ? "Nothing before the caret yet." : "…");
+    const { name, glyph } = shown(ink.chars[index]);
+    const said = [h("span", { className: "char", title: name }, glyph), " ", h("b", {}, `${bits(entry.logprob).toFixed(2)} bits`)];
+    const list = (items) => items.map((item) => `${shown(item.char, item.special).glyph} ${percent(item.probability)}`).join(", ");
+    if (entry.expected) return this.#looked.replaceChildren(...said, entry.expected.length ? `, expected ${list(entry.expected)}` : "");
+    this.#looked.replaceChildren(...said);
+    if (this.#look !== index) return null;
+    entry.expected = await this.#pricer.expected(ink.chars, index).catch(() => null);
+    return entry.expected && this.#look === index ? this.#tell(index) : null;
+  }
+
+  #tellSum() {
+    const { ink } = this.#editor;
+    const mean = ink.bitsPerChar;
+    const count = plural(ink.chars.length, "character");
+    this.#sum.textContent = mean === null ? count : `${count}, ${mean.toFixed(2)} bits each`;
+  }
+}

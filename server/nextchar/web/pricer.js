@@ -1,0 +1,52 @@
+// What the characters of a text were worth, where the session has not said so on its way: pasted, or after an edit.
+
+import { post } from "./api.js";
+
+const MOST_CHARS = 8192; // of one call, so that a long text is tinted piece by piece
+const NUM_EXPECTED = 3;
+
+export class Pricer {
+  #abort = new AbortController();
+
+  constructor(model, perLine) {
+    this.model = model;
+    this.perLine = perLine;
+  }
+
+  // Price an ink from its first unknown character on; a later call takes the place of this one.
+  async price(ink) {
+    this.#abort.abort();
+    const { signal } = (this.#abort = new AbortController());
+    while (ink.firstUnknown < ink.chars.length) {
+      const chars = ink.chars;
+      const start = ink.firstUnknown;
+      const [context, input] = this.#cut(chars, start);
+      const answer = await post("/v1/score", {
+        model: this.model, context: context.join(""), input: [input.join("")], return_chars: true,
+      }, { signal });
+      if (ink.chars !== chars) return; // typed meanwhile: the next call knows better
+      const entries = answer.data[0].chars.map(({ logprob }) => ({ logprob, expected: null }));
+      const ends = this.perLine && chars[start + input.length] === "\n" ? [{ logprob: 0, expected: [] }] : [];
+      if (entries.length + ends.length === 0) return;
+      ink.price(start, [...entries, ...ends]);
+    }
+  }
+
+  #cut(chars, start) {
+    const from = this.perLine ? chars.lastIndexOf("\n", start - 1) + 1 : 0;
+    const lineEnd = this.perLine ? chars.indexOf("\n", start) : -1;
+    const end = Math.min(lineEnd < 0 ? chars.length : lineEnd, start + MOST_CHARS);
+    return [start ? chars.slice(from, start) : [], chars.slice(start, end)];
+  }
+
+  // What was expected at a place.
+  async expected(chars, index) {
+    const from = this.perLine ? chars.lastIndexOf("\n", index - 1) + 1 : 0;
+    const body = { model: this.model, input: (index ? chars.slice(from, index) : []).join(""), top: NUM_EXPECTED };
+    return (await post("/v1/next", body)).data;
+  }
+
+  stop() {
+    this.#abort.abort();
+  }
+}

@@ -1,0 +1,76 @@
+// Strings and their scores by one model or two, asked for in batches; what is there is shown at once.
+
+import { ApiError, post } from "./api.js";
+
+const MOST_STRINGS = 200;
+const MOST_CHARS = 60_000;
+
+export class ScoreList extends EventTarget {
+  items = []; // {index, text, scores: [Score, Score], error}
+  numDone = 0;
+  #abort = new AbortController();
+
+  // Score strings by models; `includeEnd` also scores that they end (models of lines).
+  async score(texts, modelIds, includeEnd) {
+    this.#abort.abort();
+    const { signal } = (this.#abort = new AbortController());
+    this.items = texts.map((text, index) => ({ index, text, scores: [], chars: null, error: null }));
+    this.numDone = 0;
+    this.options = { modelIds, includeEnd };
+    this.dispatchEvent(new Event("progress"));
+    for (const batch of batches(this.items)) await this.#batch(batch, signal);
+  }
+
+  async #batch(batch, signal) {
+    const { modelIds, includeEnd } = this.options;
+    try {
+      const answers = await Promise.all(modelIds.map((model) => this.#ask(model, batch, includeEnd, { signal })));
+      batch.forEach((item, k) => (item.scores = answers.map(({ data }) => data[k])));
+    } catch (error) {
+      if (!(error instanceof ApiError) || signal.aborted) throw error;
+      if (batch.length > 1) return this.#halves(batch, signal);
+      batch[0].error = error.message;
+    }
+    this.numDone += batch.length;
+    this.dispatchEvent(new Event("progress"));
+    return null;
+  }
+
+  // One string that is wrong spoils its batch: the others are scored without it.
+  async #halves(batch, signal) {
+    const middle = batch.length >> 1;
+    await this.#batch(batch.slice(0, middle), signal);
+    await this.#batch(batch.slice(middle), signal);
+  }
+
+  // The worth of each character of some items, for those that are on the screen.
+  async colour(items) {
+    const wanted = items.filter((item) => item.scores[0] && !item.chars);
+    if (!wanted.length) return false;
+    const { signal } = this.#abort;
+    const answer = await this.#ask(this.options.modelIds[0], wanted, false, { signal }, true);
+    wanted.forEach((item, k) => (item.chars = answer.data[k].chars));
+    return true;
+  }
+
+  #ask(model, items, includeEnd, options, returnChars = false) {
+    const body = { model, input: items.map(({ text }) => text), include_end: includeEnd, return_chars: returnChars };
+    return post("/v1/score", body, options);
+  }
+
+  stop() {
+    this.#abort.abort();
+  }
+}
+
+// The first batch is small, so that something is there at once.
+function* batches(items) {
+  let first = 0;
+  for (let most = 20; first < items.length; most = MOST_STRINGS) {
+    let last = first;
+    let size = 0;
+    while (last < items.length && last - first < most && (size < MOST_CHARS || last === first)) size += items[last++].text.length;
+    yield items.slice(first, last);
+    first = last;
+  }
+}

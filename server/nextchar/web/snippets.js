@@ -1,0 +1,48 @@
+// A completion as others would ask for it: commands that run as they are.
+
+const OPENAI_FIELDS = new Set(["model", "prompt", "max_tokens", "temperature", "top_p", "seed", "stop"]);
+
+export function snippets(body, { origin, hostname, secure, grpcPort, needsKey }) {
+  return {
+    curl: curl(body, origin, needsKey),
+    Python: python(body, origin, needsKey),
+    grpcurl: grpcurl(body, `${hostname}:${grpcPort}`, secure, needsKey),
+  };
+}
+
+function curl(body, origin, needsKey) {
+  const key = needsKey ? ` -H "Authorization: Bearer $NEXTCHAR_KEY"` : "";
+  return `curl -sN ${origin}/v1/completions${key} -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify({ ...body, stream: true }))}`;
+}
+
+function python(body, origin, needsKey) {
+  const fields = Object.entries(body);
+  const own = fields.filter(([name]) => OPENAI_FIELDS.has(name)).map(([name, value]) => `    ${name}=${literal(value)},\n`);
+  const extra = fields.filter(([name]) => !OPENAI_FIELDS.has(name)).map(([name, value]) => `${literal(name)}: ${literal(value)}`);
+  const key = needsKey ? 'os.environ["NEXTCHAR_KEY"]' : '"none"';
+  return `${needsKey ? "import os\n\n" : ""}from openai import OpenAI
+
+client = OpenAI(base_url=${literal(`${origin}/v1`)}, api_key=${key})
+stream = client.completions.create(
+${own.join("")}    stream=True,
+${extra.length ? `    extra_body={${extra.join(", ")}},\n` : ""})
+for event in stream:
+    for choice in event.choices:
+        print(choice.text, end="", flush=True)
+`;
+}
+
+function grpcurl(body, address, secure, needsKey) {
+  const key = needsKey ? ` -H "authorization: Bearer $NEXTCHAR_KEY"` : "";
+  return `grpcurl${secure ? "" : " -plaintext"}${key} -d ${quoted(JSON.stringify(body))} \\\n  ${address} nextchar.v1.Nextchar/Complete`;
+}
+
+// For a shell: nothing inside single quotes means anything but the quote itself.
+const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+// For Python: JSON's strings and numbers are Python's.
+function literal(value) {
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (value === true) return "True";
+  return JSON.stringify(value);
+}

@@ -1,0 +1,49 @@
+// The states of a text as `/v1/inspect` gives them: numbers [characters, units].
+
+import { post } from "./api.js";
+
+export class Trace {
+  #values;
+  #numUnits;
+
+  constructor({ chars, data }) {
+    const [{ values, num_units: numUnits }] = data;
+    const bytes = Uint8Array.from(atob(values), (c) => c.charCodeAt(0));
+    this.#values = new Float32Array(bytes.buffer);
+    this.#numUnits = numUnits;
+    this.chars = chars;
+    this.most = this.#values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  }
+
+  static async of({ model, text, layer, state }, options) {
+    const body = { model, input: text, layers: [layer], states: [state], encoding_format: "base64" };
+    return new Trace(await post("/v1/inspect", body, options));
+  }
+
+  get numUnits() {
+    return this.#numUnits;
+  }
+
+  at(character, unit) {
+    return this.#values[character * this.#numUnits + unit];
+  }
+
+  // How much a unit is on, from -1 to 1.
+  share(character, unit) {
+    return this.at(character, unit) / this.most;
+  }
+
+  // The units, those first that are most on at a character, beyond what they are on the whole.
+  litUpAt(character) {
+    const means = this.#means();
+    const units = Array.from({ length: this.#numUnits }, (_, unit) => unit);
+    const light = units.map((unit) => Math.abs(this.at(character, unit) - means[unit]));
+    return units.sort((a, b) => light[b] - light[a] || a - b);
+  }
+
+  #means() {
+    const sums = new Float64Array(this.#numUnits);
+    this.#values.forEach((value, k) => (sums[k % this.#numUnits] += value));
+    return sums.map((sum) => sum / this.chars.length);
+  }
+}

@@ -95,4 +95,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         names
     )
     assert any(name.endswith("/licenses/LICENSE") for name in names)
-    assert all(name.endswith((".py", ".pyi", "py.typed")) or ".dist-info/" in name for name in names)
+    page = {f"nextchar/web/{path.name}" for path in (_ROOT / "server" / "nextchar" / "web").iterdir()}
+    assert {name for name in names if name.startswith("nextchar/web/")} == page
+    assert all(
+        name.endswith((".py", ".pyi", "py.typed")) or ".dist-info/" in name for name in {*names} - page
+    )

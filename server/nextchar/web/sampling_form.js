@@ -5,7 +5,7 @@ import { field, h, number } from "./dom.js";
 const MAX_STOPS = 4;
 
 export class SamplingForm extends EventTarget {
-  prompt = h("textarea", { rows: 3, value: "ROMEO:", spellcheck: false, "aria-label": "Prompt" });
+  prompt = h("textarea", { rows: 3, value: "ROMEO:\nMy love is ", spellcheck: false, "aria-label": "Prompt" });
   #controls = {
     temperature: slider(0.8, 2, 0.05),
     top_k: number(0, { min: 0, step: 1 }),

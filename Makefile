@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
 	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-PROTOC := ../$(BIN)/python -m grpc_tools.protoc -Inextchar/pb=../proto/nextchar/v1
+PROTOC := ../$(BIN)/python -m grpc_tools.protoc -Inextchar/pb=../proto/nextchar/v1 -Inextchar/pb=../proto/inference
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --unsafe-package torch \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
@@ -20,7 +20,7 @@ check: .venv/.dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 proto: .venv/.dev
-	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto
+	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto nextchar/pb/inference.proto
 	cd server && $(PROTOC) --python_out=. --pyi_out=. nextchar/pb/onnx_part.proto
 
 # Pages and files that are made from definitions in the code: settings, metrics, alerts.

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Literal
 
-Route = Literal["score", "next", "complete", "session", "inspect"]
+Route = Literal["score", "next", "complete", "session", "inspect", "infer", "generate"]
 Protocol = Literal["rest", "grpc", "cli"]
 
 _MAX_ID_CHARS = 128
@@ -23,6 +23,10 @@ class Call:
     version: str = ""
     owner: str = ""  # whose sessions it sees
     started: float = field(default_factory=time.monotonic)
+    num_inferences: int = 0  # strings and completions that ran
+    queue_seconds: float = 0.0
+    input_seconds: float = 0.0  # from bytes to tensors
+    output_seconds: float = 0.0  # and back
 
 
 def make_request_id(given: str | None) -> str:

@@ -35,7 +35,9 @@ class CompletionText:
         if delivery.num_stop:
             self._drop_last(delivery.num_stop)
         num_ready = len(self._tokens) if delivery.last else len(self._tokens) - self._num_held()
-        return self._release(num_ready, delivery.finish)
+        choice = self._release(num_ready, delivery.finish)
+        ended = delivery.num_stop == 1 and delivery.ids[-1] == self._vocabulary.end_id
+        return choice.model_copy(update={"ended": True}) if ended else choice
 
     def _keep(self, delivery: Delivery) -> None:
         for k, symbol_id in enumerate(delivery.ids.tolist()):
@@ -94,4 +96,5 @@ def join_choices(choices: list[Choice]) -> Choice:
             text_offset=[offset for part in parts for offset in part.text_offset],
         )
     text = "".join(choice.text for choice in choices)
-    return Choice(text=text, finish_reason=choices[-1].finish_reason, logprobs=detail)
+    last = choices[-1]
+    return Choice(text=text, finish_reason=last.finish_reason, logprobs=detail, ended=last.ended)

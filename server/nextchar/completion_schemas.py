@@ -120,6 +120,7 @@ class Choice(Answer):
     index: int = 0
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
+    ended: bool = Field(default=False, exclude=True)  # by the end symbol, not by a stop string
 
 
 class Completion(Answer):

@@ -26,5 +26,6 @@ async def run_to_end(
     except BaseException:
         model.engine.cancel(works)
         raise
-    metrics.observe_queue(call, max(work.joined - work.submitted for work in works))
+    num_strings = sum(work.num_strings for work in works)
+    metrics.observe_queue(call, max(work.joined - work.submitted for work in works), num_strings=num_strings)
     return deliveries

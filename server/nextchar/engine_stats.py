@@ -43,15 +43,34 @@ class Tally:
 
 
 @dataclass(slots=True)
+class BatchCount:
+    """Calls of the graph with one number of rows: how many, seconds in the graph, seconds around it."""
+
+    num_calls: int = 0
+    step_seconds: float = 0.0
+    sample_seconds: float = 0.0
+
+    def add(self, num_calls: int, step_seconds: float, sample_seconds: float) -> None:
+        self.num_calls += num_calls
+        self.step_seconds += step_seconds
+        self.sample_seconds += sample_seconds
+
+
+@dataclass(slots=True)
 class EngineStats:
     """Counts since the engine began."""
 
     batch_size: Tally = field(default_factory=lambda: Tally(BATCH_BUCKETS))
     step_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
     sample_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
+    by_batch: dict[int, BatchCount] = field(default_factory=dict)
 
     def add_steps(self, num_lanes: int, num_steps: int, step_seconds: float, sample_seconds: float) -> None:
         """Count one call of `num_steps` steps: seconds in the graph, seconds around it."""
         self.batch_size.add(num_lanes, num_steps)
         self.step_seconds.add(step_seconds / num_steps, num_steps)
         self.sample_seconds.add(sample_seconds / num_steps, num_steps)
+        count = self.by_batch.get(num_lanes)
+        if count is None:
+            count = self.by_batch[num_lanes] = BatchCount()
+        count.add(1, step_seconds, sample_seconds)

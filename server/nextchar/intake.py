@@ -81,6 +81,31 @@ class Intake:
     def _takes_unknown(self, vocabulary: Vocabulary) -> bool:
         return vocabulary.unknown_id is not None and not self._limits.strict_characters
 
+    def check_ids(self, ids: Ids, *, model: Model, call: Call, param: str) -> None:
+        """Holds a text that came as ids against the model and the limits; unknown ones are counted.
+
+        Raises:
+            InvalidRequest: one is no id of a character.
+            InputTooLarge: longer than one text may be.
+            UnknownCharacter: one is unknown, and the server is strict.
+        """
+        limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
+        if len(ids) > limit:
+            raise InputTooLarge(f"{param} has {len(ids)} characters, the limit is {limit}", param=param)
+        num_known = len(vocabulary.characters) + (vocabulary.unknown_id is not None)
+        outside = (ids < 0) | (ids >= num_known)
+        if outside.any():
+            found = int(ids[int(outside.argmax())])
+            raise InvalidRequest(
+                f"{param} holds {found}; ids of characters are 0 to {num_known - 1}", param=param
+            )
+        num_unknown = count_unknown(ids, vocabulary)
+        if num_unknown and self._limits.strict_characters:
+            raise UnknownCharacter(
+                f"{param} holds the unknown character, and this server is strict", param=param
+            )
+        self._metrics.count_unknown(call, num_unknown)
+
     def check_strings(self, num_strings: int) -> None:
         """Raises InvalidRequest (too_many_items) for more strings than a request may have."""
         limit = self._limits.max_strings

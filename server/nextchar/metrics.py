@@ -37,6 +37,7 @@ from nextchar.errors import (
     SessionLimit,
     Unavailable,
 )
+from nextchar.statistics import Statistics
 
 _CHARS_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 _BITS_BUCKETS = (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12, 16)
@@ -98,6 +99,7 @@ class Metrics:
             registry=r,
         )
         self._bits: dict[str, Tally] = {}
+        self.statistics = Statistics()
         ProcessCollector(registry=r)
         PlatformCollector(registry=r)
 
@@ -125,12 +127,17 @@ class Metrics:
             progress.dec()
             labels = (call.model, call.version, call.route, call.protocol)
             self._requests.labels(*labels, outcome).inc()
-            self._duration.labels(*labels).observe(time.monotonic() - call.started)
+            seconds = time.monotonic() - call.started
+            self._duration.labels(*labels).observe(seconds)
+            self.statistics.add(call, seconds, success=outcome == "success")
 
     def observe_size(self, call: Call, num_chars: int) -> None:
         self._size.labels(call.model, call.version, call.route, call.protocol).observe(num_chars)
 
-    def observe_queue(self, call: Call, seconds: float) -> None:
+    def observe_queue(self, call: Call, seconds: float, *, num_strings: int = 1) -> None:
+        """Count how long a call's strings, or its completion, waited for their rows."""
+        call.queue_seconds += seconds
+        call.num_inferences = max(call.num_inferences, num_strings)
         self._queue.labels(call.model, call.version).observe(seconds)
 
     def observe_first_char(self, call: Call) -> None:

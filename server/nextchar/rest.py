@@ -15,6 +15,8 @@ from nextchar.rest_calls import JSON, RestCalls, as_json
 from nextchar.rest_errors import answer_bug, answer_error, answer_http_error
 from nextchar.rest_info import info_routes
 from nextchar.rest_inspect import inspect_routes
+from nextchar.rest_oip import oip_routes
+from nextchar.rest_oip_info import oip_info_routes
 from nextchar.rest_sessions import session_routes
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.service import Service
@@ -43,6 +45,8 @@ class RestDoor:
         self.app.include_router(session_routes(service.sessions, self._calls, service.metrics))
         self.app.include_router(inspect_routes(service, self._calls))
         self.app.include_router(info_routes(service))
+        self.app.include_router(oip_info_routes(service))
+        self.app.include_router(oip_routes(service, self._calls))
 
     def _route(
         self,

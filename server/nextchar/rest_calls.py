@@ -79,7 +79,7 @@ class RestCalls:
         headers: Mapping[str, str],
     ) -> Response:
         """An answer by server-sent events; `observed` is closed with it."""
-        source = _observed(pieces, observed)
+        source = observed_pieces(pieces, observed)
         # What is wrong with the request is known with the first piece, while a status can still say so.
         first = await while_connected(request, anext(source))
         response = EventStream(events(first, source, include_usage=include_usage), source)
@@ -95,7 +95,7 @@ def as_json(
     return Response(answer.model_dump_json(), status, media_type=JSON, headers={**own, **(headers or {})})
 
 
-async def _observed(pieces: AsyncGenerator[C], observed: ExitStack) -> AsyncGenerator[C]:
+async def observed_pieces(pieces: AsyncGenerator[C], observed: ExitStack) -> AsyncGenerator[C]:
     """The pieces, inside the observation of their call."""
     with observed:
         async with aclosing(pieces):

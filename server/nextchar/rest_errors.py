@@ -1,4 +1,4 @@
-"""Our errors as HTTP answers, in OpenAI's shape."""
+"""Our errors as HTTP answers: in OpenAI's shape, under /v2 in that of the Open Inference Protocol."""
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -43,6 +43,10 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (NextcharError, 500, "server_error"),
 )
 
+# The generate extension has statuses of its own for a wrong request and for a generation that fails.
+_GENERATE = ("/generate", "/generate_stream")
+_GENERATE_STATUSES = {400: 422, 500: 424}
+
 
 def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
     """The JSON of an error."""
@@ -51,39 +55,53 @@ def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
     return {"error": body}
 
 
-def error_response(error: NextcharError) -> Response:
+def error_response(error: NextcharError, path: str = "") -> Response:
+    """The answer to a request of a path."""
     status, _ = _answer(error)
     headers = {}
     if isinstance(error, QueueFull | Unavailable):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    return JSONResponse(error_body(error), status, headers)
+    if not _is_oip(path):
+        return JSONResponse(error_body(error), status, headers)
+    if path.endswith(_GENERATE):
+        status = _GENERATE_STATUSES.get(status, status)
+    headers["X-Error-Code"] = error.code
+    return JSONResponse({"error": error.message}, status, headers)
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """FastAPI's handler for our errors."""
     assert isinstance(error, NextcharError)
-    response = error_response(error)
+    response = error_response(error, request.url.path)
     if request_id := getattr(request.state, "request_id", None):
         response.headers["X-Request-Id"] = request_id
     return response
 
 
-async def answer_http_error(_request: Request, error: Exception) -> Response:
+async def answer_http_error(request: Request, error: Exception) -> Response:
     """For what the framework refuses: no such path, wrong method."""
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
+    code = codes.get(error.status_code, "http_error")
+    if _is_oip(request.url.path):
+        headers = {**(error.headers or {}), "X-Error-Code": code}
+        return JSONResponse({"error": str(error.detail)}, error.status_code, headers)
     body = {
         "message": str(error.detail),
         "type": "invalid_request_error" if error.status_code < 500 else "server_error",
         "param": None,
-        "code": codes.get(error.status_code, "http_error"),
+        "code": code,
     }
     return JSONResponse({"error": body}, error.status_code, error.headers)
 
 
-async def answer_bug(_request: Request, _error: Exception) -> Response:
+async def answer_bug(request: Request, _error: Exception) -> Response:
     """For what nobody expected: the log has it, the client does not."""
-    return error_response(NextcharError("the server failed; the cause is in its log"))
+    return error_response(NextcharError("the server failed; the cause is in its log"), request.url.path)
+
+
+def _is_oip(path: str) -> bool:
+    return path == "/v2" or path.startswith("/v2/")
 
 
 def _answer(error: NextcharError) -> tuple[int, str]:

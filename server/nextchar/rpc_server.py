@@ -6,20 +6,25 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from nextchar.pb import nextchar_pb2, nextchar_pb2_grpc
+from nextchar.pb import inference_pb2, inference_pb2_grpc, nextchar_pb2, nextchar_pb2_grpc
 from nextchar.rpc import RpcDoor
 from nextchar.rpc_calls import RpcCalls
+from nextchar.rpc_oip import RpcOip
 from nextchar.rpc_sessions import RpcSessions
 from nextchar.service import Service
 
-NAMES = tuple(service.full_name for service in nextchar_pb2.DESCRIPTOR.services_by_name.values())
+NAMES = tuple(
+    service.full_name
+    for file in (nextchar_pb2.DESCRIPTOR, inference_pb2.DESCRIPTOR)
+    for service in file.services_by_name.values()
+)
 # Serving for as long as the process answers, ready or not: Kubernetes' probes ask it by this name.
 LIVENESS = "liveness"
 _WATCH_SECONDS = 0.25
 
 
 class RpcServer:
-    """A server of nextchar.v1 with health Check and Watch, and reflection."""
+    """A server of nextchar.v1 and the Open Inference Protocol with health Check and Watch, and reflection."""
 
     def __init__(
         self, service: Service, *, address: str, max_message_bytes: int, request_timeout_seconds: float
@@ -38,6 +43,8 @@ class RpcServer:
         sessions = RpcSessions(service.sessions, calls, service.metrics)
         nextchar_pb2_grpc.add_NextcharServicer_to_server(RpcDoor(service, calls), self._server)  # type: ignore[no-untyped-call]
         nextchar_pb2_grpc.add_SessionsServicer_to_server(sessions, self._server)  # type: ignore[no-untyped-call]
+        oip = RpcOip(service, calls, service.metrics)
+        inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(oip, self._server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

@@ -76,7 +76,7 @@ class Scorer:
         num_scored = sum(map(len, strings))
         self._intake.check_total(num_scored + len(context))
         if request.include_end:
-            end = np.array([_end_id(model)], dtype=np.int64)
+            end = np.array([end_id(model)], dtype=np.int64)
             strings = [np.concatenate([ids, end]) for ids in strings]
         parts: list[list[int]] = []
         if len(strings) > 1:
@@ -135,12 +135,13 @@ def _with_chars(
     return score.model_copy(update={"chars": char_scores(text, strings[i], logprobs[i], vocabulary)})
 
 
-def _end_id(model: Model) -> int:
-    end_id = model.graph.vocabulary.end_id
-    if end_id is None:
+def end_id(model: Model) -> int:
+    """Raises InvalidRequest for a model without an end symbol."""
+    found = model.graph.vocabulary.end_id
+    if found is None:
         raise InvalidRequest(
             f"model {model.name!r} was trained on running text and has no end symbol: "
             "include_end needs a model trained with --unit line",
             param="include_end",
         )
-    return end_id
+    return found

@@ -20,6 +20,9 @@ from nextchar.intake import Intake
 from nextchar.lane import Lane
 from nextchar.limits import Limits, SessionLimits
 from nextchar.metrics import Metrics
+from nextchar.oip_inference import Inference
+from nextchar.oip_models import OipModels
+from nextchar.oip_sequences import Sequences
 from nextchar.repository import Repository
 from nextchar.schemas import make_usage
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
@@ -62,6 +65,9 @@ class Service:
         self._carried = Carried(codec, self._intake, continuer, self._scorer, metrics)
         text = SessionText(self.session_keeper, self._intake, continuer, self._scorer, metrics)
         self.sessions = Sessions(self.session_keeper, text, self._intake, metrics, session_limits)
+        sequences = Sequences(self.session_keeper, self._intake, metrics)
+        self.inference = Inference(self._intake, self._scorer, sequences, metrics)
+        self.oip_models = OipModels(repository, metrics, session_limits)
 
     @property
     def ready(self) -> bool:

@@ -22,16 +22,15 @@ async def events(
     """The events of a completion. One that fails ends with an error event and without [DONE]."""
     try:
         for piece in _split_usage(first, include_usage):
-            yield _event(piece.model_dump_json())
+            yield event(piece.model_dump_json())
         async for completion in rest:
             for piece in _split_usage(completion, include_usage):
-                yield _event(piece.model_dump_json())
+                yield event(piece.model_dump_json())
         yield _DONE
     except NextcharError as error:
-        yield _event(json.dumps(error_body(error)))
-    except Exception:
-        logger.exception("a stream failed")
-        yield _event(json.dumps(error_body(NextcharError("the server failed; the cause is in its log"))))
+        yield event(json.dumps(error_body(error)))
+    except Exception as error:  # noqa: BLE001 - the status is sent: only an event can tell
+        yield event(json.dumps(error_body(unexpected(error))))
 
 
 def _split_usage(piece: Completion, include_usage: bool) -> list[Completion]:
@@ -42,7 +41,14 @@ def _split_usage(piece: Completion, include_usage: bool) -> list[Completion]:
     return [text, piece.model_copy(update={"choices": []})] if include_usage else [text]
 
 
-def _event(text: str) -> bytes:
+def unexpected(error: Exception) -> NextcharError:
+    """What the client is told of an error that nobody expected; the log has it."""
+    logger.error("a stream failed", exc_info=error)
+    return NextcharError("the server failed; the cause is in its log")
+
+
+def event(text: str) -> bytes:
+    """One event."""
     return f"data: {text}\n\n".encode()
 
 

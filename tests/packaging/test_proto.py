@@ -12,6 +12,9 @@ _NAMES = [
     "nextchar_pb2.py",
     "nextchar_pb2.pyi",
     "nextchar_pb2_grpc.py",
+    "inference_pb2.py",
+    "inference_pb2.pyi",
+    "inference_pb2_grpc.py",
     "onnx_part_pb2.py",
     "onnx_part_pb2.pyi",
 ]
@@ -20,14 +23,8 @@ _NAMES = [
 @pytest.mark.parametrize("name", _NAMES)
 def test_the_stubs_are_fresh(tmp_path: Path, name: str) -> None:
     out = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
-    include = f"-Inextchar/pb={_ROOT / 'proto' / 'nextchar' / 'v1'}"
-    command = [
-        sys.executable,
-        "-m",
-        "grpc_tools.protoc",
-        include,
-        *out,
-        f"nextchar/pb/{name.partition('_pb2')[0]}.proto",
-    ]
+    includes = [f"-Inextchar/pb={_ROOT / 'proto' / folder}" for folder in ("nextchar/v1", "inference")]
+    proto = f"nextchar/pb/{name.partition('_pb2')[0]}.proto"
+    command = [sys.executable, "-m", "grpc_tools.protoc", *includes, *out, proto]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     assert (tmp_path / "nextchar" / "pb" / name).read_text() == (_STUBS / name).read_text()

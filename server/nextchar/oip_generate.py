@@ -1,0 +1,57 @@
+"""The generate extension: a completion under other names."""
+
+from nextchar.completion_schemas import Choice, Completion, CompletionRequest
+from nextchar.oip_schemas import (
+    FinishReason,
+    GenerateDetails,
+    GenerateLogprob,
+    GenerateParameters,
+    GenerateRequest,
+    GenerateResponse,
+)
+from nextchar.vocabulary import Vocabulary
+
+_OWN = {"details", "stream", "logprobs"}
+
+
+def to_completion(request: GenerateRequest, model: str, *, stream: bool) -> CompletionRequest:
+    """The request that `/v1/completions` would get."""
+    parameters: GenerateParameters = request.parameters
+    fields = {name: getattr(parameters, name) for name in parameters.model_fields_set - _OWN}
+    logprobs = 0 if parameters.details else None
+    return CompletionRequest(
+        model=model, prompt=request.text_input, logprobs=logprobs, stream=stream, **fields
+    )
+
+
+def to_response(piece: Completion, vocabulary: Vocabulary, *, details: bool) -> GenerateResponse:
+    """A completion, or a piece of one."""
+    (choice,) = piece.choices
+    return GenerateResponse(
+        text_output=choice.text,
+        model_name=piece.model,
+        model_version=piece.model_version,
+        details=_details(choice, vocabulary) if details else None,
+    )
+
+
+def _details(choice: Choice, vocabulary: Vocabulary) -> GenerateDetails:
+    found = choice.logprobs
+    pairs = [] if found is None else zip(found.tokens, found.token_logprobs, strict=True)
+    ids = {vocabulary.shown(character): i for i, character in enumerate(vocabulary.characters)}
+    return GenerateDetails(
+        finish_reason=_finish_reason(choice),
+        logprobs=[_logprob(token, logprob, ids, vocabulary) for token, logprob in pairs],
+    )
+
+
+def _logprob(token: str, logprob: float, ids: dict[str, int], vocabulary: Vocabulary) -> GenerateLogprob:
+    symbol_id = ids.get(token, vocabulary.unknown_id)
+    assert symbol_id is not None, token
+    return GenerateLogprob(id=symbol_id, text=token, logprob=logprob, special=token not in ids)
+
+
+def _finish_reason(choice: Choice) -> FinishReason | None:
+    if choice.finish_reason == "stop":
+        return "eos_token" if choice.ended else "stop_sequence"
+    return None if choice.finish_reason is None else "length"

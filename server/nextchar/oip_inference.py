@@ -1,0 +1,193 @@
+"""Inference of the Open Inference Protocol: tensors to lanes or a session, and what they give to tensors."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from nextchar.call import Call
+from nextchar.dispatch import run_to_end
+from nextchar.errors import InvalidRequest
+from nextchar.intake import Intake
+from nextchar.lane import Lane, Work
+from nextchar.metrics import Metrics
+from nextchar.oip_schemas import InferAnswer, InferRequest
+from nextchar.oip_sequences import Sequences
+from nextchar.oip_tensors import OUTPUTS, Tensor
+from nextchar.repository import Model
+from nextchar.sampler import Doubles
+from nextchar.score_schemas import ScoreFields
+from nextchar.scorer import Scorer, end_id
+from nextchar.scoring import joined_logprobs
+from nextchar.vocabulary import Ids, Vocabulary
+
+MAX_BATCH = 128  # strings with a distribution each, for which somebody waits
+
+_NOTHING: Ids = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Per string: the score, and log-probabilities [num_outputs] of what comes next; each if it is wanted."""
+
+    scores: list[float]
+    distributions: list[Doubles]
+
+
+class Inference:
+    """Answers requests; raises what `Service` raises, and the errors of sessions."""
+
+    def __init__(self, intake: Intake, scorer: Scorer, sequences: Sequences, metrics: Metrics) -> None:
+        self._intake, self._scorer, self._sequences, self._metrics = intake, scorer, sequences, metrics
+
+    async def infer(self, request: InferRequest, call: Call) -> InferAnswer:
+        """Only what `outputs` names is worked out; without any, all of it."""
+        wanted = _wanted(request)
+        tensor = _input(request)
+        parameters = request.parameters
+        if parameters.timeout:
+            call.deadline = min(call.deadline, time.monotonic() + parameters.timeout / 1e6)
+        if parameters.sequence_id:
+            model, found = await self._step(request, tensor, call)
+        elif parameters.sequence_start or parameters.sequence_end:
+            raise InvalidRequest(
+                "sequence_start and sequence_end need a sequence_id that is neither 0 nor empty",
+                param="sequence_id",
+            )
+        else:
+            name = f"{request.model}:{request.version}" if request.version else request.model
+            model = self._intake.model(name, call)
+            found = await self._found(request, tensor, wanted, model, call)
+        outputs = [_output(name, found, model.graph.vocabulary) for name in wanted]
+        return InferAnswer(model.name, model.version, outputs)
+
+    async def _step(self, request: InferRequest, tensor: Tensor, call: Call) -> tuple[Model, _Found]:
+        if _num_strings(tensor) != 1:
+            raise InvalidRequest(f"a request of a sequence has one {tensor.name}", param=tensor.name)
+        if request.parameters.include_end:
+            raise InvalidRequest("include_end is for requests of no sequence", param="include_end")
+
+        def read(model: Model) -> Ids:
+            return self._read(tensor, model, call)[0]
+
+        step = await self._sequences.step(request, read, call)
+        return step.model, _Found([math.fsum(step.logprobs.tolist())], [step.distribution])
+
+    async def _found(
+        self, request: InferRequest, tensor: Tensor, wanted: tuple[str, ...], model: Model, call: Call
+    ) -> _Found:
+        if wanted == ("score",) and (texts := _texts(tensor)) is not None:
+            fields = ScoreFields(input=texts, include_end=request.parameters.include_end, return_chars=False)
+            answer = await self._scorer.score_after(fields, model, _NOTHING, None, call)
+            return _Found([score.logprob for score in answer.data], [])
+        num_strings = _num_strings(tensor)
+        if num_strings > MAX_BATCH:
+            raise InvalidRequest(
+                f"{tensor.name} has {num_strings} items; the limit is {MAX_BATCH} but for score alone",
+                param=tensor.name,
+                code="too_many_items",
+            )
+        return await self._lanes(request, self._read(tensor, model, call), wanted, model, call)
+
+    async def _lanes(
+        self, request: InferRequest, strings: list[Ids], wanted: tuple[str, ...], model: Model, call: Call
+    ) -> _Found:
+        self._intake.check_total(sum(map(len, strings)))
+        self._metrics.observe_size(call, sum(map(len, strings)))
+        end = np.array([end_id(model)], dtype=np.int64) if request.parameters.include_end else _NOTHING
+        distribution = wanted != ("score",)
+        apart = distribution and "score" in wanted and len(end) > 0  # nothing comes after the end symbol
+        works: list[Work] = [Lane(ids, wants_distribution=distribution) for ids in strings]
+        if not distribution or apart:
+            scored: list[Work] = [Lane(np.concatenate([ids, end])) for ids in strings]
+            works = [*works, *scored] if apart else scored
+        deliveries = await run_to_end(model, works, call=call, metrics=self._metrics)
+        self._metrics.count_chars(call, fed=sum(map(len, strings)))
+        scores = [math.fsum(joined_logprobs(d).tolist()) for d in deliveries[-len(strings) :]]
+        found = [d[-1].distribution for d in deliveries[: len(strings)]]
+        return _Found(scores, [one for one in found if one is not None])
+
+    def _read(self, tensor: Tensor, model: Model, call: Call) -> list[Ids]:
+        """The strings as ids."""
+        vocabulary = model.graph.vocabulary
+        if not isinstance(tensor.values, list):
+            rows = list(tensor.values.reshape(tensor.shape))
+        elif vocabulary.symbols == "bytes":  # any bytes are a text of it, UTF-8 or not
+            rows = [np.frombuffer(value, dtype=np.uint8).astype(np.int64) for value in tensor.values]
+        else:
+            texts = _texts(tensor)
+            if texts is None:
+                raise _no_utf8(tensor)
+            return self._intake.encode_all(texts, model=model, call=call, param=tensor.name, first=0)
+        for i, row in enumerate(rows):
+            self._intake.check_ids(row, model=model, call=call, param=f"{tensor.name}.{i}")
+        return rows
+
+
+def _wanted(request: InferRequest) -> tuple[str, ...]:
+    for name in request.outputs:
+        if name not in OUTPUTS:
+            raise InvalidRequest(
+                f"there is no output {name[:40]!r}; there is: {', '.join(OUTPUTS)}", param="outputs"
+            )
+    return tuple(dict.fromkeys(request.outputs)) or tuple(OUTPUTS)
+
+
+def _input(request: InferRequest) -> Tensor:
+    if len(request.inputs) != 1:
+        raise InvalidRequest("a request has either text or token_ids", param="inputs")
+    (tensor,) = request.inputs
+    ranks = (1, 2) if tensor.name == "text" else (2,)
+    if len(tensor.shape) not in ranks or (tensor.name == "text" and tensor.shape[1:] not in ((), (1,))):
+        shape = "[n]" if tensor.name == "text" else "[n, t]"
+        raise InvalidRequest(
+            f"input {tensor.name} has shape {shape}, the request says {list(tensor.shape)}", param=tensor.name
+        )
+    if _num_strings(tensor) == 0:
+        raise InvalidRequest(f"input {tensor.name} is empty", param=tensor.name)
+    return tensor
+
+
+def _num_strings(tensor: Tensor) -> int:
+    return tensor.shape[0]
+
+
+def _texts(tensor: Tensor) -> list[str] | None:
+    """The strings of a text tensor; None if it has none, or one is no UTF-8."""
+    if not isinstance(tensor.values, list):
+        return None
+    try:
+        return [value.decode() for value in tensor.values]
+    except UnicodeDecodeError:
+        return None
+
+
+def _no_utf8(tensor: Tensor) -> InvalidRequest:
+    for i, value in enumerate(tensor.values):
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            return InvalidRequest(
+                f"{tensor.name}.{i} is no UTF-8: {error.reason}", param=f"{tensor.name}.{i}"
+            )
+    raise AssertionError("all of them are UTF-8")
+
+
+def _output(name: str, found: _Found, vocabulary: Vocabulary) -> Tensor:
+    if name == "score":
+        scores = np.array(found.scores)
+        return Tensor(name, OUTPUTS[name], scores.shape, scores)
+    log_probs = np.stack(found.distributions)  # [n, num_outputs]
+    if name == "log_probs":
+        return Tensor(name, OUTPUTS[name], log_probs.shape, log_probs)
+    ids = log_probs.argmax(axis=1)
+    if name == "next_id":
+        return Tensor(name, OUTPUTS[name], ids.shape, ids)
+    return Tensor(name, OUTPUTS[name], ids.shape, [_symbol(int(i), vocabulary) for i in ids])
+
+
+def _symbol(symbol_id: int, vocabulary: Vocabulary) -> bytes:
+    """A symbol's own bytes; the end symbol has none."""
+    character = vocabulary.character(symbol_id)
+    return character.encode("latin-1" if vocabulary.symbols == "bytes" else "utf-8")

@@ -1,0 +1,158 @@
+"""What the Open Inference Protocol tells about the server and its models; plain values for both doors."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from nextchar.engine_stats import BatchCount, EngineStats
+from nextchar.errors import InvalidRequest, ModelNotFound
+from nextchar.limits import SessionLimits
+from nextchar.metrics import Metrics
+from nextchar.oip_inference import MAX_BATCH
+from nextchar.oip_tensors import INPUTS, OUTPUTS
+from nextchar.repository import Model, Repository
+from nextchar.statistics import Duration, ModelStatistics
+from nextchar.version import __version__
+
+PLATFORM = "onnx_onnxv1"
+EXTENSIONS = (
+    *("binary_tensor_data", "generate", "model_configuration", "model_repository", "parameters"),
+    *("schedule_policy", "sequence", "sequence(string_id)", "statistics"),
+)
+
+_TYPES = {"BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "FP64": "TYPE_FP64"}
+_PRIORITIES = 2
+_MICROSECONDS = 1e6
+_NANOSECONDS = 1e9
+
+
+class OipModels:
+    """Each method that takes a name and a version, which may be empty, raises ModelNotFound."""
+
+    def __init__(self, repository: Repository, metrics: Metrics, session_limits: SessionLimits) -> None:
+        self._repository, self._metrics, self._session_limits = repository, metrics, session_limits
+
+    def get(self, name: str, version: str) -> Model:
+        return self._repository.get(f"{name}:{version}" if version else name)
+
+    def ready(self, name: str, version: str) -> bool:
+        """Whether the model is there and answers."""
+        try:
+            return self.get(name, version).ready
+        except ModelNotFound:
+            return False
+
+    def server(self) -> dict[str, Any]:
+        return {"name": "nextchar", "version": __version__, "extensions": list(EXTENSIONS)}
+
+    def metadata(self, name: str, version: str) -> dict[str, Any]:
+        """The model's tensors; -1 is any size."""
+        model = self.get(name, version)
+        return {
+            "name": model.name,
+            "versions": [other.version for other in self._repository if other.name == model.name],
+            "platform": PLATFORM,
+            "inputs": [_tensor("text", INPUTS, [-1, 1])],
+            "outputs": [_tensor(output, OUTPUTS, [-1, *_dims(output, model)]) for output in OUTPUTS],
+        }
+
+    def config(self, name: str, version: str, scheduling: str) -> dict[str, Any]:
+        """How the model may be called: by `scheduling` as sequences, or one request at a time.
+
+        A model takes both at any time; a configuration has room for one.
+
+        Raises:
+            InvalidRequest: there is no such scheduling.
+        """
+        model, scheduling = self.get(name, version), scheduling.strip()
+        card = model.graph.card
+        facts = {"cell": card.cell, "precision": card.precision, "digest": model.graph.digest}
+        # In place of text; no input of its own here, as perf_analyzer would fill both.
+        facts["alternative_input"] = f"token_ids {INPUTS['token_ids']} [n, t]"
+        return {
+            "name": model.name,
+            "platform": PLATFORM,
+            "backend": "nextchar",
+            "version_policy": {"all": {}},
+            "max_batch_size": MAX_BATCH,
+            "input": [{"name": "text", "data_type": "TYPE_STRING", "dims": [1]}],
+            "output": [_output(output, model) for output in OUTPUTS],
+            **self._scheduling(scheduling),
+            "instance_group": [{"name": model.name, "kind": "KIND_CPU", "count": len(model.engine)}],
+            "default_model_filename": f"step-{card.precision}.onnx",
+            "parameters": {key: {"string_value": value} for key, value in facts.items()},
+            "model_transaction_policy": {"decoupled": False},
+        }
+
+    def statistics(self, name: str, version: str) -> list[dict[str, Any]]:
+        """What was counted, for every model without a name, for every version without a version."""
+        if name:
+            self.get(name, version)
+        chosen = [m for m in self._repository if name in ("", m.name) and version in ("", m.version)]
+        return [_statistics(m, self._metrics.statistics.of(m.name, m.version)) for m in chosen]
+
+    def _scheduling(self, scheduling: str) -> dict[str, Any]:
+        if scheduling == "dynamic":
+            levels = {"priority_levels": _PRIORITIES, "default_priority_level": 1}
+            return {"dynamic_batching": {"preserve_ordering": False, **levels}}
+        if scheduling == "sequence":
+            idle = int(self._session_limits.ttl_seconds * _MICROSECONDS)
+            oldest = {"max_candidate_sequences": self._session_limits.max_sessions}
+            return {"sequence_batching": {"max_sequence_idle_microseconds": idle, "oldest": oldest}}
+        raise InvalidRequest(
+            f"X-Model-Scheduling is sequence or dynamic, the request says {scheduling[:40]!r}",
+            param="X-Model-Scheduling",
+        )
+
+
+def _tensor(name: str, datatypes: dict[str, str], shape: list[int]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatypes[name], "shape": shape}
+
+
+def _dims(output: str, model: Model) -> list[int]:
+    """An output's sizes after the batch's."""
+    return [model.graph.vocabulary.num_outputs] if output == "log_probs" else []
+
+
+def _output(name: str, model: Model) -> dict[str, Any]:
+    dims = _dims(name, model)
+    # A configuration cannot say "no more sizes" but by a reshape to none.
+    shape = {"dims": dims} if dims else {"dims": [1], "reshape": {"shape": []}}
+    return {"name": name, "data_type": _TYPES[OUTPUTS[name]], **shape}
+
+
+def _statistics(model: Model, found: ModelStatistics) -> dict[str, Any]:
+    batches = _batches(model.stats)
+    durations = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
+    nothing = _duration(Duration())
+    stats = {name: _duration(getattr(found, name)) for name in durations}
+    return {
+        "name": model.name,
+        "version": model.version,
+        "last_inference": found.last_ms,
+        "inference_count": found.num_inferences,
+        "execution_count": sum(count.num_calls for count in batches.values()),
+        "inference_stats": {**stats, "cache_hit": nothing, "cache_miss": nothing},
+        "batch_stats": [_batch(size, count) for size, count in sorted(batches.items())],
+    }
+
+
+def _batches(engines: Iterable[EngineStats]) -> dict[int, BatchCount]:
+    """Calls of the graph by number of rows, of all engines together."""
+    total: dict[int, BatchCount] = {}
+    for engine in engines:
+        for size, count in list(engine.by_batch.items()):  # an engine's thread goes on meanwhile
+            total.setdefault(size, BatchCount()).add(
+                count.num_calls, count.step_seconds, count.sample_seconds
+            )
+    return total
+
+
+def _batch(size: int, count: BatchCount) -> dict[str, Any]:
+    infer = Duration(count.num_calls, count.step_seconds)
+    output = Duration(count.num_calls, count.sample_seconds)
+    named = {"compute_input": Duration(), "compute_infer": infer, "compute_output": output}
+    return {"batch_size": size, **{name: _duration(value) for name, value in named.items()}}
+
+
+def _duration(value: Duration) -> dict[str, int]:
+    return {"count": value.count, "ns": int(value.seconds * _NANOSECONDS)}

@@ -1,0 +1,122 @@
+"""Triton's sequences as our sessions: made at the start, fed at each step, deleted at the end.
+
+A sequence of a model is the session `sequence.<model>.<id>`: it lives where sessions live and as long, so it
+goes on after a restart, and on another replica.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nextchar.call import Call
+from nextchar.completer import make_seed
+from nextchar.errors import InvalidRequest, SessionExists, SessionExpired, SessionNotFound
+from nextchar.intake import Intake
+from nextchar.metrics import Metrics
+from nextchar.oip_schemas import InferRequest
+from nextchar.repository import Model
+from nextchar.sampler import Doubles
+from nextchar.session import SessionState
+from nextchar.session_keeper import OpenSession, SessionKeeper
+from nextchar.session_schemas import SESSION_ID
+from nextchar.session_steps import SessionSteps
+from nextchar.vocabulary import Ids
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What a step of a sequence gives: its text's log-probabilities [t], what comes after [num_outputs]."""
+
+    model: Model
+    logprobs: Doubles
+    distribution: Doubles
+
+
+class Sequences:
+    """Each method raises what `Service` raises, and the errors of sessions."""
+
+    def __init__(self, keeper: SessionKeeper, intake: Intake, metrics: Metrics) -> None:
+        self._keeper, self._intake, self._metrics = keeper, intake, metrics
+
+    async def step(self, request: InferRequest, read: Callable[[Model], Ids], call: Call) -> Step:
+        """One request of a sequence; `read` gives its text as ids of a model."""
+        session_id = _session_id(request)
+        # From here to the lock nothing waits: requests of a stream are taken in the order they came.
+        async with self._keeper.in_order(call, session_id):
+            if request.parameters.sequence_start:
+                return await self._first(session_id, request, read, call)
+            try:
+                return await self._later(session_id, request, read, call)
+            except SessionNotFound:
+                raise SessionNotFound(
+                    f"there is no sequence {request.parameters.sequence_id!r} of model {request.model!r}: "
+                    "its first request says sequence_start",
+                    param="sequence_id",
+                ) from None
+
+    async def _first(
+        self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], call: Call
+    ) -> Step:
+        """As Triton does, a start of a sequence that goes on already begins it anew."""
+        model = self._intake.model(_model_id(request), call)
+        state, step = await self._fed(model, SessionState(make_seed(None)), read(model), call)
+        if request.parameters.sequence_end:
+            await self._forget(session_id, call)
+            return step
+        try:
+            await self._keeper.create(call, model, state, session_id=session_id, ttl_seconds=None)
+        except SessionExists:
+            await self._forget(session_id, call)
+            await self._keeper.create(call, model, state, session_id=session_id, ttl_seconds=None)
+        return step
+
+    async def _later(
+        self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], call: Call
+    ) -> Step:
+        opened = await self._keeper.open(call, session_id)
+        _check_version(request, opened)
+        state, step = await self._fed(opened.model, opened.state, read(opened.model), call)
+        if request.parameters.sequence_end:
+            await self._forget(session_id, call)
+        else:
+            await self._keeper.keep(call, opened, state)
+        return step
+
+    async def _fed(
+        self, model: Model, state: SessionState, ids: Ids, call: Call
+    ) -> tuple[SessionState, Step]:
+        self._metrics.observe_size(call, len(ids))
+        steps = SessionSteps(model, call, self._metrics)
+        state, logprobs = await steps.feed(state, ids)
+        distribution = await steps.distribution(state)
+        self._metrics.count_chars(call, fed=len(ids))
+        return state, Step(model, logprobs, distribution)
+
+    async def _forget(self, session_id: str, call: Call) -> None:
+        try:
+            await self._keeper.delete(call, session_id)
+        except (SessionNotFound, SessionExpired):
+            return  # gone is what it was to be
+
+
+def _model_id(request: InferRequest) -> str:
+    return f"{request.model}:{request.version}" if request.version else request.model
+
+
+def _session_id(request: InferRequest) -> str:
+    session_id = f"sequence.{request.model}.{request.parameters.sequence_id}"
+    if re.fullmatch(SESSION_ID, session_id):
+        return session_id
+    raise InvalidRequest(
+        "sequence_id: letters, digits, '.', '_' and '-', at most 118 of them with the model's name",
+        param="sequence_id",
+    )
+
+
+def _check_version(request: InferRequest, opened: OpenSession) -> None:
+    version = opened.record.version
+    if request.version not in ("", version):
+        raise InvalidRequest(
+            f"the sequence is of version {version} of the model, the request names {request.version}",
+            param="model_version",
+        )

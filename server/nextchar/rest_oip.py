@@ -1,0 +1,120 @@
+"""The REST routes of the Open Inference Protocol that run a model: infer, generate, generate_stream."""
+
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import ExitStack
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from nextchar.call import Call
+from nextchar.completion_schemas import Completion
+from nextchar.errors import NextcharError
+from nextchar.oip_generate import to_completion, to_response
+from nextchar.oip_schemas import (
+    GenerateRequest,
+    GenerateResponse,
+    InferBody,
+    InferResponse,
+)
+from nextchar.rest_body import while_connected
+from nextchar.rest_calls import JSON, RestCalls, as_json, observed_pieces
+from nextchar.rest_oip_body import HEADER_LENGTH, answer_body, read_request
+from nextchar.schemas import validated
+from nextchar.service import Service
+from nextchar.sse import EventStream, event, unexpected
+
+PATHS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+
+
+class _Routes:
+    """Handlers over one service. A model's name and version are in the path."""
+
+    def __init__(self, service: Service, calls: RestCalls) -> None:
+        self._service, self._calls = service, calls
+        self.router = APIRouter(tags=["open inference protocol"])
+        for path in PATHS:
+            self._add(path + "/infer", self._infer, InferBody, InferResponse)
+            self._add(path + "/generate", self._generate, GenerateRequest, GenerateResponse)
+            self._add(path + "/generate_stream", self._generate_stream, GenerateRequest, GenerateResponse)
+
+    def _add(self, path: str, handler: Any, body: type[Any], answer: type[Any]) -> None:
+        content = {"content": {JSON: {"schema": body.model_json_schema()}}, "required": True}
+        self.router.add_api_route(
+            path,
+            handler,
+            methods=["POST"],
+            response_model=answer,
+            openapi_extra={"requestBody": content},
+            description=handler.__doc__,
+            name=handler.__name__.strip("_"),
+        )
+
+    async def _infer(self, request: Request, model: str, version: str = "") -> Response:
+        """Tensors in, tensors out, as JSON or, as Triton's clients send them, as bytes behind it."""
+        call = self._calls.call(request, "infer")
+        with self._service.metrics.observe(call):
+            body = await self._calls.body(request)
+            started = time.monotonic()
+            given, asked = read_request(body, request.headers.get(HEADER_LENGTH), model, version)
+            call.input_seconds = time.monotonic() - started
+            answer = await while_connected(request, self._service.inference.infer(asked, call))
+            started = time.monotonic()
+            content, head_bytes = answer_body(given, answer)
+            call.output_seconds = time.monotonic() - started
+        headers = {"X-Request-Id": call.request_id, "X-Model-Version": call.version}
+        if head_bytes is None:
+            return Response(content, media_type=JSON, headers=headers)
+        headers[HEADER_LENGTH] = str(head_bytes)
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    async def _generate(self, request: Request, model: str, version: str = "") -> Response:
+        """Text that goes on, whole."""
+
+        async def run(call: Call) -> GenerateResponse:
+            body = await self._calls.parse(request, GenerateRequest)
+            asked = validated(lambda: to_completion(body, _model_id(model, version), stream=False))
+            found = await self._service.complete(asked, call)
+            return self._response(found, body)
+
+        answer, call = await self._calls.observed(request, "generate", run)
+        return as_json(answer, call)
+
+    async def _generate_stream(self, request: Request, model: str, version: str = "") -> Response:
+        """Text that goes on, as it is drawn, by server-sent events; it ends without a [DONE]."""
+        call = self._calls.call(request, "generate")
+        with ExitStack() as observed:
+            observed.enter_context(self._service.metrics.observe(call))
+            body = await self._calls.parse(request, GenerateRequest)
+            asked = validated(lambda: to_completion(body, _model_id(model, version), stream=True))
+            source = observed_pieces(self._service.stream(asked, call), observed.pop_all())
+        first = await while_connected(request, anext(source))
+        response = EventStream(self._events(first, source, body), source)
+        response.headers.update({"X-Request-Id": call.request_id, "X-Model-Version": call.version})
+        return response
+
+    async def _events(
+        self, first: Completion, rest: AsyncIterator[Completion], body: GenerateRequest
+    ) -> AsyncGenerator[bytes]:
+        """An event for each piece; a stream that fails ends with an error's."""
+        try:
+            yield event(self._response(first, body).model_dump_json())
+            async for piece in rest:
+                yield event(self._response(piece, body).model_dump_json())
+        except Exception as error:  # noqa: BLE001 - the status is sent: only an event can tell
+            known = error if isinstance(error, NextcharError) else unexpected(error)
+            yield event(json.dumps({"error": known.message}))
+
+    def _response(self, piece: Completion, body: GenerateRequest) -> GenerateResponse:
+        model = self._service.oip_models.get(piece.model, piece.model_version)
+        return to_response(piece, model.graph.vocabulary, details=body.parameters.details)
+
+
+def _model_id(model: str, version: str) -> str:
+    return f"{model}:{version}" if version else model
+
+
+def oip_routes(service: Service, calls: RestCalls) -> APIRouter:
+    """The routes, over one service."""
+    return _Routes(service, calls).router

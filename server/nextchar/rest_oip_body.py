@@ -1,0 +1,96 @@
+"""Between the body of an infer request and tensors: JSON, or JSON with the tensors' bytes behind it."""
+
+from nextchar.errors import InvalidRequest
+from nextchar.oip_schemas import (
+    InferAnswer,
+    InferBody,
+    InferInput,
+    InferRequest,
+    InferResponse,
+    OutputTensor,
+)
+from nextchar.oip_tensors import Tensor, from_list, from_raw, to_list, to_raw
+from nextchar.schemas import validated
+
+HEADER_LENGTH = "Inference-Header-Content-Length"
+
+
+def read_request(
+    body: bytes, header_length: str | None, model: str, version: str
+) -> tuple[InferBody, InferRequest]:
+    """A body as it was given, and as a request of tensors.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    length = _header_length(header_length, len(body))
+    given = validated(lambda: InferBody.model_validate_json(body[:length]))
+    inputs, place = [], length
+    for one in given.inputs:
+        tensor, place = _input(one, body, place)
+        inputs.append(tensor)
+    if place != len(body):
+        raise InvalidRequest(f"{len(body) - place} bytes behind the JSON belong to no input", param="inputs")
+    outputs = tuple(output.name for output in given.outputs)
+    return given, InferRequest(model, version, inputs, outputs, given.parameters)
+
+
+def answer_body(given: InferBody, answer: InferAnswer) -> tuple[bytes, int | None]:
+    """The body of an answer, and how much of it is JSON where there is more."""
+    own = {output.name: output.parameters.binary_data for output in given.outputs}
+    binary = given.parameters.binary_data_output
+    heads, tails = [], []
+    for tensor in answer.outputs:
+        asked = own.get(tensor.name)
+        if binary if asked is None else asked:
+            raw = to_raw(tensor)
+            tails.append(raw)
+            heads.append(_head(tensor, parameters={"binary_data_size": len(raw)}))
+        else:
+            heads.append(_head(tensor, data=to_list(tensor)))
+    response = InferResponse(
+        model_name=answer.model_name, model_version=answer.model_version, id=given.id or None, outputs=heads
+    )
+    head = response.model_dump_json().encode()
+    return (b"".join([head, *tails]), len(head)) if tails else (head, None)
+
+
+def _header_length(given: str | None, num_bytes: int) -> int:
+    if given is None:
+        return num_bytes
+    if not (given.isascii() and given.isdecimal() and len(given) < 16 and int(given) <= num_bytes):
+        raise InvalidRequest(
+            f"{HEADER_LENGTH} is {given[:40]!r}; it is how many of {num_bytes} bytes are the JSON",
+            param=HEADER_LENGTH,
+        )
+    return int(given)
+
+
+def _input(one: InferInput, body: bytes, place: int) -> tuple[Tensor, int]:
+    """An input, and where in the body the next one's bytes begin."""
+    size = one.parameters.binary_data_size
+    if (size is None) == (one.data is None):
+        raise InvalidRequest(
+            f"input {one.name[:40]} needs either data or binary_data_size", param=one.name[:40]
+        )
+    if size is None:
+        assert one.data is not None
+        return from_list(one.name, one.datatype, one.shape, one.data), place
+    if place + size > len(body):
+        raise InvalidRequest(
+            f"input {one.name[:40]} says it has {size} bytes, the body has {len(body) - place} more",
+            param=one.name[:40],
+        )
+    return from_raw(one.name, one.datatype, one.shape, body[place : place + size]), place + size
+
+
+def _head(
+    tensor: Tensor, *, parameters: dict[str, int] | None = None, data: list[object] | None = None
+) -> OutputTensor:
+    return OutputTensor(
+        name=tensor.name,
+        datatype=tensor.datatype,
+        shape=list(tensor.shape),
+        parameters=parameters,
+        data=data,
+    )

@@ -1,0 +1,90 @@
+"""Between messages of the Open Inference Protocol and tensors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nextchar.errors import InvalidRequest
+from nextchar.oip_schemas import InferAnswer, InferParameters, InferRequest
+from nextchar.oip_tensors import Tensor, from_list, from_raw, to_raw
+from nextchar.pb import inference_pb2 as pb
+from nextchar.schemas import validated
+
+_CONTENTS = {"BYTES": "bytes_contents", "INT64": "int64_contents", "FP64": "fp64_contents"}
+
+
+def to_request(message: pb.ModelInferRequest) -> InferRequest:
+    """Raises InvalidRequest for tensors that are none of ours, parameters that are not known."""
+    fields = _values(message.parameters)
+    parameters = validated(lambda: InferParameters.model_validate(fields))
+    outputs = []
+    for output in message.outputs:
+        _refuse_parameters(output.name, output.parameters)
+        outputs.append(output.name)
+    inputs = _inputs(message)
+    return InferRequest(message.model_name, message.model_version, inputs, tuple(outputs), parameters)
+
+
+def to_infer_response(message: pb.ModelInferRequest, answer: InferAnswer) -> pb.ModelInferResponse:
+    """Raw contents for who sent raw contents, typed ones for who sent typed ones."""
+    response = pb.ModelInferResponse(
+        model_name=answer.model_name, model_version=answer.model_version, id=message.id
+    )
+    if message.parameters["triton_enable_empty_final_response"].bool_param:
+        response.parameters["triton_final_response"].bool_param = True
+    for tensor in answer.outputs:
+        output = response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        if message.raw_input_contents:
+            response.raw_output_contents.append(to_raw(tensor))
+        else:
+            values = tensor.values if isinstance(tensor.values, list) else tensor.values.ravel().tolist()
+            getattr(output.contents, _CONTENTS[tensor.datatype]).extend(values)
+    return response
+
+
+def _inputs(message: pb.ModelInferRequest) -> list[Tensor]:
+    raws = message.raw_input_contents
+    if raws and len(raws) != len(message.inputs):
+        raise InvalidRequest(
+            f"raw_input_contents has {len(raws)} entries for {len(message.inputs)} inputs",
+            param="raw_input_contents",
+        )
+    found = []
+    for i, one in enumerate(message.inputs):
+        _refuse_parameters(one.name, one.parameters)
+        if raws and one.HasField("contents"):
+            raise InvalidRequest(
+                f"input {one.name[:40]} has contents beside raw_input_contents", param=one.name[:40]
+            )
+        if raws:
+            found.append(from_raw(one.name, one.datatype, one.shape, raws[i]))
+        else:
+            found.append(from_list(one.name, one.datatype, one.shape, _contents(one)))
+    return found
+
+
+def _contents(one: pb.ModelInferRequest.InferInputTensor) -> list[Any]:
+    """The elements, from the field of the datatype; any other is a mistake."""
+    wanted = _CONTENTS.get(one.datatype)
+    for field, values in one.contents.ListFields():
+        if field.name != wanted:
+            raise InvalidRequest(
+                f"input {one.name[:40]} is {one.datatype[:40]}, the request fills {field.name}",
+                param=one.name[:40],
+            )
+        return list(values)
+    return []
+
+
+def _refuse_parameters(name: str, parameters: Mapping[str, pb.InferParameter]) -> None:
+    for key in parameters:
+        raise InvalidRequest(
+            f"unknown parameter {key[:40]!r} of tensor {name[:40]!r}", param=key[:40], code="unknown_field"
+        )
+
+
+def _values(parameters: Mapping[str, pb.InferParameter]) -> dict[str, Any]:
+    found = {}
+    for name, parameter in parameters.items():
+        choice = parameter.WhichOneof("parameter_choice")
+        found[name] = None if choice is None else getattr(parameter, choice)
+    return found

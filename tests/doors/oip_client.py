@@ -30,10 +30,14 @@ def post(server: LiveServer, model: str, request: dict[str, Any]) -> httpx.Respo
     return server.post(f"/v2/models/{model}/infer", request)
 
 
-def message(model: str, texts: list[bytes], outputs: tuple[str, ...] = (), **parameters: Any) -> pb.ModelInferRequest:
+def message(
+    model: str, texts: list[bytes], outputs: tuple[str, ...] = (), **parameters: Any
+) -> pb.ModelInferRequest:
     """A gRPC request with texts as typed contents."""
     request = pb.ModelInferRequest(model_name=model, outputs=[{"name": name} for name in outputs])
-    request.inputs.add(name="text", datatype="BYTES", shape=[len(texts)]).contents.bytes_contents.extend(texts)
+    request.inputs.add(name="text", datatype="BYTES", shape=[len(texts)]).contents.bytes_contents.extend(
+        texts
+    )
     for name, value in parameters.items():
         kind = {bool: "bool_param", int: "int64_param", str: "string_param"}[type(value)]
         setattr(request.parameters[name], kind, value)
@@ -45,7 +49,12 @@ def pack(texts: list[bytes]) -> bytes:
 
 
 def infer(
-    server: LiveServer, way: str, model: str, texts: list[bytes], outputs: tuple[str, ...] = (), **parameters: Any
+    server: LiveServer,
+    way: str,
+    model: str,
+    texts: list[bytes],
+    outputs: tuple[str, ...] = (),
+    **parameters: Any,
 ) -> dict[str, Any]:
     """The outputs by name: lists of bytes, or arrays."""
     if way in ("typed", "raw"):
@@ -55,7 +64,12 @@ def infer(
         assert answer.status_code == 200, answer.text
         return {one["name"]: _listed(one) for one in answer.json()["outputs"]}
     raw = pack(texts)
-    text = {"name": "text", "shape": [len(texts), 1], "datatype": "BYTES", "parameters": {"binary_data_size": len(raw)}}
+    text = {
+        "name": "text",
+        "shape": [len(texts), 1],
+        "datatype": "BYTES",
+        "parameters": {"binary_data_size": len(raw)},
+    }
     fields = {"inputs": [text], "outputs": [{"name": name} for name in outputs]}
     head = json.dumps({**fields, "parameters": {**parameters, "binary_data_output": True}}).encode()
     url, headers = f"{server.url}/v2/models/{model}/infer", {_HEADER: str(len(head))}
@@ -74,7 +88,9 @@ def _behind(content: bytes, place: int) -> dict[str, Any]:
     return found
 
 
-def _by_grpc(server: LiveServer, way: str, request: pb.ModelInferRequest, texts: list[bytes]) -> dict[str, Any]:
+def _by_grpc(
+    server: LiveServer, way: str, request: pb.ModelInferRequest, texts: list[bytes]
+) -> dict[str, Any]:
     if way == "raw":
         request.inputs[0].ClearField("contents")
         request.raw_input_contents.append(pack(texts))

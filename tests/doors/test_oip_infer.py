@@ -13,7 +13,9 @@ from nextchar.pb import inference_pb2 as pb
 TEXTS = ["hello", "", "abc abc é"]
 
 
-def native(server: LiveServer, model: str, texts: list[str], **fields: object) -> tuple[list[float], np.ndarray]:
+def native(
+    server: LiveServer, model: str, texts: list[str], **fields: object
+) -> tuple[list[float], np.ndarray]:
     """Scores, and the distribution after each text by id, of the native calls."""
     scores = server.post("/v1/score", {"model": model, "input": texts, **fields}).json()["data"]
     found = [server.post("/v1/next", {"model": model, "input": text}).json()["data"] for text in texts]

@@ -1,22 +1,19 @@
-"""`nextchar score`, `next` and `complete`: a model file and no server, through the same service."""
+"""`nextchar score`, `next` and `complete`: of a model file with no server, or of a server's model."""
 
 import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
-from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
-from nextchar.call import Call
-from nextchar.completion_schemas import CompletionRequest
+from nextchar.cli_source import Source, run_with, url_option
+from nextchar.client_streams import joined_scores
 from nextchar.errors import InvalidRequest
-from nextchar.offline import run_offline
-from nextchar.repository import PrecisionChoice
-from nextchar.schemas import validated
-from nextchar.score_schemas import NextRequest, ScoreRequest
-from nextchar.service import Service
+from nextchar.score_schemas import Score
 
-_MODEL = click.argument("model", type=click.Path(path_type=Path))
+_MODEL = click.argument("model")
 _PRECISION = click.option(
     "--precision", type=click.Choice(["auto", "int8", "float32"]), default="auto", show_default=True
 )
@@ -26,60 +23,73 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="The answer as the 
 @click.command
 @_MODEL
 @click.argument("texts", nargs=-1)
+@click.option(
+    "--file",
+    type=click.File("r", encoding="utf-8"),
+    help="Score each line as it is read, however many; - is standard input.",
+)
 @click.option("--context", default="", help="Text before every string; not scored itself.")
 @click.option("--include-end", is_flag=True, help="Also score the end symbol (models of lines).")
 @click.option("--return-chars", is_flag=True, help="Also give every character's log-probability.")
+@url_option
 @_PRECISION
 @_JSON
 def score(
-    model: Path,
+    model: str,
     texts: tuple[str, ...],
-    context: str,
-    include_end: bool,
-    return_chars: bool,
-    precision: PrecisionChoice,
+    file: TextIO | None,
+    url: str | None,
+    precision: str,
     as_json: bool,
+    **arguments: Any,
 ) -> None:
     """How likely MODEL finds each of TEXTS, or each line of standard input.
 
-    MODEL is a step graph, a version's folder or a model's folder.
+    MODEL is a step graph, a version's folder or a model's folder; with --url, the name of a server's model.
     """
-    strings = list(texts) or _lines()
+    if texts and file is not None:
+        raise InvalidRequest("strings are given as arguments or in a file, not both")
+    whole = file is None
+    strings: Iterable[str] = (
+        (list(texts) or list(_lines(_standard_input()))) if file is None else _lines(file)
+    )
 
-    async def work(service: Service, name: str, call: Call) -> None:
-        request = validated(
-            lambda: ScoreRequest(
-                model=name, input=strings, context=context, include_end=include_end, return_chars=return_chars
-            )
-        )
-        answer = await service.score(request, call)
-        if as_json:
-            click.echo(answer.model_dump_json(indent=2))
-            return
-        click.echo("   logprob  bits/char  percentile  chars  unknown  text")
-        for item, text in zip(answer.data, strings, strict=True):
-            rank = "" if item.percentile is None else f"{item.percentile:.1f}"
-            counts = f"{rank:>11} {item.num_chars:6d} {item.num_unknown:8d}"
-            click.echo(f"{item.logprob:10.3f} {item.bits_per_char:10.3f} {counts}  {text!r}")
-            for char in item.chars or ():
-                shown = f"<{char.special}>" if char.special else repr(char.char)
-                click.echo(f"{char.logprob:10.3f}  {shown}")
+    async def work(source: Source) -> None:
+        texts_of_answers: deque[str] = deque()
+        given = _kept(strings, texts_of_answers)
+        async with aclosing(source.scores(given, whole=whole, arguments=arguments)) as answers:
+            if as_json:
+                click.echo(joined_scores([answer async for answer in answers]).model_dump_json(indent=2))
+                return
+            click.echo("   logprob  bits/char  percentile  chars  unknown  text")
+            async for answer in answers:
+                for item in answer.data:
+                    _print_score(item, texts_of_answers.popleft())
 
-    run_offline(model, precision, "score", work)
+    run_with(model, url, precision, "score", work)
+
+
+def _print_score(item: Score, text: str) -> None:
+    rank = "" if item.percentile is None else f"{item.percentile:.1f}"
+    counts = f"{rank:>11} {item.num_chars:6d} {item.num_unknown:8d}"
+    click.echo(f"{item.logprob:10.3f} {item.bits_per_char:10.3f} {counts}  {text!r}")
+    for char in item.chars or ():
+        shown = f"<{char.special}>" if char.special else repr(char.char)
+        click.echo(f"{char.logprob:10.3f}  {shown}")
 
 
 @click.command("next")
 @_MODEL
 @click.argument("text", default="")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True)
+@url_option
 @_PRECISION
 @_JSON
-def next_chars(model: Path, text: str, top: int, precision: PrecisionChoice, as_json: bool) -> None:
+def next_chars(model: str, text: str, top: int, url: str | None, precision: str, as_json: bool) -> None:
     """What MODEL expects after TEXT: the likeliest next characters."""
 
-    async def work(service: Service, name: str, call: Call) -> None:
-        request = validated(lambda: NextRequest(model=name, input=text, top=top))
-        answer = await service.next(request, call)
+    async def work(source: Source) -> None:
+        answer = await source.next(text, top)
         if as_json:
             click.echo(answer.model_dump_json(indent=2))
             return
@@ -89,7 +99,7 @@ def next_chars(model: Path, text: str, top: int, precision: PrecisionChoice, as_
             click.echo(f"{item.probability:11.6f} {item.logprob:8.3f}  {shown}")
         click.echo(f"entropy {answer.entropy_bits:.3f} bits")
 
-    run_offline(model, precision, "next", work)
+    run_with(model, url, precision, "next", work)
 
 
 @click.command
@@ -103,25 +113,38 @@ def next_chars(model: Path, text: str, top: int, precision: PrecisionChoice, as_
 @click.option("--seed", type=int, help="Same seed, same text.")
 @click.option("--stop", multiple=True, help="A string that ends the text; may be given up to 4 times.")
 @click.option("--echo", is_flag=True, help="Print the prompt first.")
+@url_option
 @_PRECISION
-def complete(model: Path, prompt: str, precision: PrecisionChoice, **sampling: Any) -> None:
+def complete(model: str, prompt: str, url: str | None, precision: str, **arguments: Any) -> None:
     """Go on with PROMPT, printed as it is sampled."""
 
-    async def work(service: Service, name: str, call: Call) -> None:
-        fields = {**sampling, "stop": list(sampling["stop"]), "model": name, "prompt": prompt, "stream": True}
-        request = validated(lambda: CompletionRequest.model_validate(fields))
-        async with aclosing(service.stream(request, call)) as pieces:
+    async def work(source: Source) -> None:
+        fields = {**arguments, "stop": list(arguments["stop"])}
+        async with aclosing(source.stream(prompt, fields)) as pieces:
             async for piece in pieces:
-                click.echo(piece.choices[0].text, nl=False)
+                for choice in piece.choices:
+                    click.echo(choice.text, nl=False)
         click.echo()
 
-    run_offline(model, precision, "complete", work)
+    run_with(model, url, precision, "complete", work)
 
 
-def _lines() -> list[str]:
+def _kept(strings: Iterable[str], kept: deque[str]) -> Iterator[str]:
+    """The strings, each kept until its answer is there."""
+    for text in strings:
+        kept.append(text)
+        yield text
+
+
+def _standard_input() -> TextIO:
     if sys.stdin.isatty():
         raise InvalidRequest("no strings: give them as arguments, or one a line on standard input")
+    return sys.stdin
+
+
+def _lines(file: TextIO) -> Iterator[str]:
     try:
-        return [line.rstrip("\r\n") for line in sys.stdin]
+        for line in file:
+            yield line.rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"standard input is not UTF-8: {error.reason} at byte {error.start}") from error
+        raise InvalidRequest(f"{file.name} is not UTF-8: {error.reason} at byte {error.start}") from error

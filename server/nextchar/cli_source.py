@@ -1,0 +1,115 @@
+"""Where the command line gets answers: from a model file with no server, or from a server by its address."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from nextchar.client_streams import counted_on
+from nextchar.completion_schemas import Completion, CompletionRequest
+from nextchar.schemas import validated
+from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
+
+API_KEY = "NEXTCHAR_API_KEY"
+_A_BATCH = 4096  # strings of a file that are scored together
+
+url_option = click.option(
+    "--url",
+    help=f"Ask a server, http://host:port or grpc://host:port, for its MODEL; {API_KEY} has its key.",
+)
+
+
+class Source(Protocol):
+    """What the commands ask."""
+
+    def scores(
+        self, strings: Iterable[str], *, whole: bool, arguments: dict[str, Any]
+    ) -> AsyncGenerator[ScoreResponse]:
+        """Of any number of strings, by parts; `whole` if they are all in memory anyway."""
+        ...
+
+    async def next(self, text: str, top: int) -> NextResponse: ...
+
+    def stream(self, prompt: str, arguments: dict[str, Any]) -> AsyncGenerator[Completion]: ...
+
+
+def run_with(
+    model: str, url: str | None, precision: str, route: Any, work: Callable[[Source], Awaitable[None]]
+) -> None:
+    """Run the work with a source.
+
+    Raises:
+        NextcharError: the model cannot be opened or the server not reached, or what the work raises.
+    """
+    if url is not None:
+        asyncio.run(_with_server(model, url, work))
+        return
+    from nextchar.call import Call
+    from nextchar.offline import run_offline
+    from nextchar.service import Service
+
+    async def offline(service: Service, name: str, call: Call) -> None:
+        await work(_Offline(service, name, call))
+
+    run_offline(Path(model), precision, route, offline)  # type: ignore[arg-type] # click has checked it
+
+
+async def _with_server(model: str, url: str, work: Callable[[Source], Awaitable[None]]) -> None:
+    from nextchar.client_async import AsyncClient
+
+    async with AsyncClient(url, api_key=os.environ.get(API_KEY)) as client:
+        await work(_Server(client, model))
+
+
+class _Server:
+    def __init__(self, client: Any, model: str) -> None:
+        self._client, self._model = client, model
+
+    def scores(
+        self, strings: Iterable[str], *, whole: bool, arguments: dict[str, Any]
+    ) -> AsyncGenerator[ScoreResponse]:
+        del whole
+        answers: AsyncGenerator[ScoreResponse] = self._client.score_batches(
+            strings, model=self._model, **arguments
+        )
+        return answers
+
+    async def next(self, text: str, top: int) -> NextResponse:
+        answer: NextResponse = await self._client.next(text, model=self._model, top=top)
+        return answer
+
+    def stream(self, prompt: str, arguments: dict[str, Any]) -> AsyncGenerator[Completion]:
+        pieces: AsyncGenerator[Completion] = self._client.stream(prompt, model=self._model, **arguments)
+        return pieces
+
+
+class _Offline:
+    def __init__(self, service: Any, model: str, call: Any) -> None:
+        self._service, self._model, self._call = service, model, call
+
+    async def scores(
+        self, strings: Iterable[str], *, whole: bool, arguments: dict[str, Any]
+    ) -> AsyncGenerator[ScoreResponse]:
+        rest, first = iter(strings), 0
+        while batch := list(rest if whole else islice(rest, _A_BATCH)):
+            fields = {"model": self._model, "input": batch, **arguments}
+            request = validated(partial(ScoreRequest.model_validate, fields))
+            answer: ScoreResponse = await self._service.score(request, self._call)
+            yield counted_on(answer, first)
+            first += len(batch)
+
+    async def next(self, text: str, top: int) -> NextResponse:
+        request = validated(lambda: NextRequest(model=self._model, input=text, top=top))
+        answer: NextResponse = await self._service.next(request, self._call)
+        return answer
+
+    def stream(self, prompt: str, arguments: dict[str, Any]) -> AsyncGenerator[Completion]:
+        fields = {**arguments, "model": self._model, "prompt": prompt, "stream": True}
+        request = validated(lambda: CompletionRequest.model_validate(fields))
+        pieces: AsyncGenerator[Completion] = self._service.stream(request, self._call)
+        return pieces

@@ -1,0 +1,180 @@
+"""What a client asks for: one description of each call, for REST and gRPC, blocking and not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypedDict, TypeVar
+
+from pydantic import BaseModel
+
+from nextchar.completion_schemas import Completion
+from nextchar.score_schemas import NextResponse, ScoreResponse
+from nextchar.session_schemas import (
+    FeedResponse,
+    SessionCompletion,
+    SessionInfo,
+    SessionList,
+    SessionNextResponse,
+)
+
+A = TypeVar("A", bound=BaseModel)
+C = TypeVar("C", bound=Completion)
+MAX_MESSAGE_STRINGS, MAX_MESSAGE_CHARS = 256, 65_536  # of one message of a stream of scores
+
+
+class SamplingArguments(TypedDict, total=False):
+    """How to draw: the fields of a completion request beside model and prompt."""
+
+    max_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    seed: int
+    stop: list[str]
+    logit_bias: dict[str, float]
+    presence_penalty: float
+    frequency_penalty: float
+    repetition_penalty: float
+    logprobs: int
+    stream_options: dict[str, Any]
+
+
+class ScoreArguments(TypedDict, total=False):
+    """How to score: the fields of a score request beside model and input."""
+
+    context: str
+    include_end: bool
+    return_chars: bool
+    state: bytes
+    return_state: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[A]):
+    """One call. `repeatable`: asking twice is as good as asking once, so a lost answer is asked for again."""
+
+    verb: str
+    path: str
+    rpc: str  # Service/Method of nextchar.v1
+    fields: Mapping[str, Any]
+    answer: type[A]
+    repeatable: bool = True
+    session_id: str | None = None
+    content: bytes | None = None  # of a call whose body is bytes; `state` in gRPC
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def score(strings: list[str], model: str, arguments: ScoreArguments) -> Ask[ScoreResponse]:
+    fields = {"model": model, "input": strings, **arguments}
+    return Ask("POST", "/v1/score", "Nextchar/Score", fields, ScoreResponse)
+
+
+def next_(text: str, model: str, top: int | None, state: bytes | None) -> Ask[NextResponse]:
+    fields = _given({"model": model, "input": text, "top": top, "state": state})
+    return Ask("POST", "/v1/next", "Nextchar/Next", fields, NextResponse)
+
+
+def complete(prompt: str, model: str, arguments: Mapping[str, Any], *, stream: bool) -> Ask[Completion]:
+    fields = _given({"model": model, "prompt": prompt, **arguments})
+    repeatable = "session_id" not in fields  # else it moves a session
+    if stream:
+        fields = _streaming(fields)
+    return Ask("POST", "/v1/completions", "Nextchar/Complete", fields, Completion, repeatable)
+
+
+def create_session(fields: Mapping[str, Any]) -> Ask[SessionInfo]:
+    return Ask("POST", "/v1/sessions", "Sessions/Create", _given(fields), SessionInfo, repeatable=False)
+
+
+def list_sessions(after: str, limit: int) -> Ask[SessionList]:
+    fields = {"after": after, "limit": limit}
+    return Ask("GET", "/v1/sessions", "Sessions/List", fields, SessionList)
+
+
+class SessionAsks:
+    """The calls of one session."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+
+    def get(self) -> Ask[SessionInfo]:
+        return self._ask("Get", "", {}, SessionInfo, verb="GET", repeatable=True)
+
+    def delete(self) -> Ask["Deleted"]:
+        return self._ask("Delete", "", {}, Deleted, verb="DELETE")
+
+    def feed(self, text: str, returns: str, top: int | None) -> Ask[FeedResponse]:
+        return self._ask("Feed", "/feed", {"text": text, "return": returns, "top": top}, FeedResponse)
+
+    def next_(self, top: int | None) -> Ask[SessionNextResponse]:
+        return self._ask("Next", "/next", {"top": top}, SessionNextResponse, repeatable=True)
+
+    def sample(self, arguments: SamplingArguments, *, stream: bool) -> Ask[SessionCompletion]:
+        fields = _streaming(arguments) if stream else dict(arguments)
+        return self._ask("Sample", "/sample", fields, SessionCompletion)
+
+    def score(self, strings: list[str], arguments: ScoreArguments) -> Ask[ScoreResponse]:
+        fields = {"input": strings, **arguments}
+        return self._ask("Score", "/score", fields, ScoreResponse, repeatable=True)
+
+    def fork(self, session_id: str | None) -> Ask[SessionInfo]:
+        # The session is named by the path in REST; in gRPC the fork's name has a field of its own.
+        return self._ask("Fork", "/fork", {"session_id": session_id}, SessionInfo)
+
+    def checkpoint(self, name: str) -> Ask[SessionInfo]:
+        return self._ask("Checkpoint", "/checkpoint", {"name": name}, SessionInfo)
+
+    def rollback(self, name: str) -> Ask[SessionInfo]:
+        return self._ask("Rollback", "/rollback", {"name": name}, SessionInfo)
+
+    def rewind(self, num_chars: int) -> Ask[SessionInfo]:
+        return self._ask("Rewind", "/rewind", {"num_chars": num_chars}, SessionInfo)
+
+    def export(self) -> Ask["StateBytes"]:
+        return self._ask("ExportState", "/state", {}, StateBytes, verb="GET", repeatable=True)
+
+    def restore(self, state: bytes) -> Ask[SessionInfo]:
+        return self._ask("ImportState", "/state", {}, SessionInfo, verb="PUT", content=state)
+
+    def _ask(
+        self,
+        rpc: str,
+        path: str,
+        fields: Mapping[str, Any],
+        answer: type[A],
+        *,
+        verb: str = "POST",
+        repeatable: bool = False,
+        content: bytes | None = None,
+    ) -> Ask[A]:
+        return Ask(
+            verb,
+            f"/v1/sessions/{self.session_id}{path}",
+            f"Sessions/{rpc}",
+            _given(fields),
+            answer,
+            repeatable,
+            self.session_id,
+            content,
+            {"X-Session-Id": self.session_id},
+        )
+
+
+class Deleted(BaseModel):
+    """Nothing more to say."""
+
+
+class StateBytes(BaseModel):
+    """A session's exported state."""
+
+    state: bytes
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what was not given: the server has the defaults."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _streaming(fields: Mapping[str, Any]) -> dict[str, Any]:
+    options = {"include_usage": True, **fields.get("stream_options", {})}
+    return {**fields, "stream": True, "stream_options": options}

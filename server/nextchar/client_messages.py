@@ -1,0 +1,83 @@
+"""Between what a client asks and protobuf messages: the names are the JSON's, so nothing is spelled out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from pydantic import BaseModel
+
+from nextchar.client_asks import A, Ask
+from nextchar.errors import InvalidRequest
+from nextchar.pb import nextchar_pb2 as pb
+
+
+def method_of(rpc: str) -> MethodDescriptor:
+    service, _, name = rpc.partition("/")
+    return pb.DESCRIPTOR.services_by_name[service].methods_by_name[name]
+
+
+def make_message(ask: Ask[Any]) -> Message:
+    """The message of a call.
+
+    Raises:
+        InvalidRequest: gRPC has no such field, or it takes no such value.
+    """
+    kind = GetMessageClass(method_of(ask.rpc).input_type)
+    fields = {name: value for name, value in ask.fields.items() if name != "stream"}
+    if "stream_options" in fields:  # usage is always there
+        options = fields["stream_options"]
+        fields["stream_options"] = {k: v for k, v in options.items() if k != "include_usage"}
+    if ask.rpc == "Sessions/Fork" and "session_id" in fields:
+        fields["fork_id"] = fields.pop("session_id")
+    if ask.session_id is not None:
+        fields["session_id"] = ask.session_id
+    if ask.content is not None:
+        fields["state"] = ask.content
+    try:
+        return kind(**fields)
+    except (TypeError, ValueError, UnicodeEncodeError) as error:
+        raise InvalidRequest(f"gRPC does not take this: {error}") from error
+
+
+def read_answer(message: Message, ask: Ask[A]) -> A:
+    """The answer that a message is, as JSON would give it."""
+    fields = _to_dict(message)
+    if each := fields.pop("each", None):
+        fields["data"] = each
+    if ask.fields.get("return") == "none":
+        fields["data"] = fields["entropy_bits"] = None
+    return ask.answer.model_validate(_without_empty(fields, ask.answer, ask.fields))
+
+
+def _to_dict(message: Message) -> dict[str, Any]:
+    """All fields; None for what is unset."""
+    return {field.name: _value(message, field) for field in message.DESCRIPTOR.fields}
+
+
+def _value(message: Message, field: FieldDescriptor) -> Any:
+    if field.has_presence and not message.HasField(field.name):
+        return None
+    value = getattr(message, field.name)
+    if field.message_type is None:
+        return list(value) if field.is_repeated else value
+    if field.message_type.GetOptions().map_entry:
+        return dict(value)
+    if field.message_type.full_name == "nextchar.v1.TopLogprobs":  # a list of maps in JSON
+        return [dict(top.logprobs) for top in value]
+    return [_to_dict(item) for item in value] if field.is_repeated else _to_dict(value)
+
+
+def _without_empty(
+    fields: dict[str, Any], answer: type[BaseModel], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An empty list that JSON would leave out is None: a message cannot tell them apart."""
+    if "checkpoints" in fields and fields["state_bytes"] is None:
+        fields["checkpoints"] = None
+    for item in fields.get("data") or ():
+        if "chars" in item and not asked.get("return_chars"):
+            item["chars"] = None
+        if "checkpoints" in item:
+            item["checkpoints"] = None
+    return {name: value for name, value in fields.items() if name in answer.model_fields}

@@ -11,13 +11,17 @@ from typing import Any
 
 from prometheus_client import disable_created_metrics, start_http_server
 
+from nextchar.api_keys import KeyRing
 from nextchar.engine import EngineOptions
 from nextchar.errors import CannotListen
+from nextchar.exposure import warn_if_exposed
 from nextchar.http_server import HttpServer, listen
+from nextchar.key_file import KeyFile
 from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
 from nextchar.repository import Repository, find_models
 from nextchar.rest import RestDoor
+from nextchar.rest_guard import RestGuard
 from nextchar.rest_page import page_routes
 from nextchar.rpc_server import RpcServer
 from nextchar.service import Service
@@ -47,6 +51,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         SettingsInvalid, Unavailable: there is no such session store, or it cannot be opened.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for every one, that nothing reads
+    warn_if_exposed(settings)
     metrics = Metrics()
     paths = find_models(settings.models, settings.precision)
     deliver = deliver_on(asyncio.get_running_loop())
@@ -64,8 +69,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             session_limits=settings.session_limits,
         )
         await held.enter_async_context(_in_background(service.session_keeper.tidy_for_ever()))
-        rpc = _rpc_server(service, settings)
-        http = _http_server(service, settings, grpc_port=rpc.port)
+        keys = await held.enter_async_context(_keys(settings))
+        rpc = _rpc_server(service, settings, keys)
+        http = _http_server(service, settings, keys, grpc_port=rpc.port)
         with _metrics_server(metrics, settings) as metrics_port:
             await http.start()
             await rpc.start()
@@ -86,6 +92,17 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         task.cancel()
         with suppress(asyncio.CancelledError):  # anything else it ended with is raised here
             await task
+
+
+@asynccontextmanager
+async def _keys(settings: Settings) -> AsyncIterator[KeyRing | None]:
+    """The keys that open the doors, kept as their file is; None: there is no such file to be."""
+    if settings.api_keys_file is None:
+        yield None
+        return
+    keys = KeyFile(settings.api_keys_file)
+    async with _in_background(keys.follow()):
+        yield keys.ring
 
 
 async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:
@@ -117,7 +134,7 @@ def _engine_options(settings: Settings) -> EngineOptions:
     )
 
 
-def _http_server(service: Service, settings: Settings, *, grpc_port: int) -> HttpServer:
+def _http_server(service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int) -> HttpServer:
     door = RestDoor(
         service,
         max_body_bytes=settings.max_body_bytes,
@@ -126,19 +143,20 @@ def _http_server(service: Service, settings: Settings, *, grpc_port: int) -> Htt
     if settings.playground:
         door.app.include_router(page_routes(grpc_port))
     return HttpServer(
-        door.app,
+        RestGuard(door.app, keys=keys),
         host=settings.host,
         port=settings.http_port,
         shutdown_timeout_seconds=settings.shutdown_timeout_seconds,
     )
 
 
-def _rpc_server(service: Service, settings: Settings) -> RpcServer:
+def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> RpcServer:
     address = f"{settings.host}:{settings.grpc_port}"
     listen(settings.host, settings.grpc_port).close()  # gRPC itself would not say clearly what is wrong
     try:
         return RpcServer(
             service,
+            keys=keys,
             address=address,
             max_message_bytes=settings.max_body_bytes,
             request_timeout_seconds=settings.request_timeout_seconds,

@@ -5,6 +5,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nextchar.caller import CALLER, Caller
+
 Route = Literal["score", "next", "complete", "session", "inspect", "infer", "generate"]
 Protocol = Literal["rest", "grpc", "cli"]
 
@@ -21,12 +23,17 @@ class Call:
     request_id: str
     model: str = ""
     version: str = ""
-    owner: str = ""  # whose sessions it sees
+    caller: Caller = field(default_factory=CALLER.get)  # whose key it came with
     started: float = field(default_factory=time.monotonic)
     num_inferences: int = 0  # strings and completions that ran
     queue_seconds: float = 0.0
     input_seconds: float = 0.0  # from bytes to tensors
     output_seconds: float = 0.0  # and back
+
+    @property
+    def owner(self) -> str:
+        """Whose sessions it sees."""
+        return self.caller.owner
 
 
 def make_request_id(given: str | None) -> str:

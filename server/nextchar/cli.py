@@ -15,6 +15,7 @@ _OWN = {
     "next": "nextchar.cli_model:next_chars",
     "complete": "nextchar.cli_model:complete",
     "inspect": "nextchar.cli_inspect:inspect",
+    "keys": "nextchar.cli_keys:keys",
     "healthcheck": "nextchar.cli_healthcheck:healthcheck",
 }
 _INSTALL = "pip install torch==2.13.0 'nextchar[train]'"

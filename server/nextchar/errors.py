@@ -5,6 +5,9 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   ├── UnknownCharacter           outside the vocabulary, in strict mode
 │   └── InputTooLarge              over a size limit
 ├── ModelNotFound
+├── RouteNotFound                  no such path or call
+├── AuthenticationFailed           no API key, or none that is good
+├── PermissionDenied               the key does not reach so far
 ├── SessionError                   the call does not fit the session
 │   ├── SessionNotFound            none of that id, or not the caller's
 │   ├── SessionExpired
@@ -60,6 +63,25 @@ class InputTooLarge(InvalidRequest):
 
 class ModelNotFound(NextcharError):
     code = "model_not_found"
+
+
+class RouteNotFound(NextcharError):
+    code = "not_found"
+
+
+class AuthenticationFailed(NextcharError):
+    """`code` says whether there was no key, an unknown one or an expired one."""
+
+    code = "invalid_api_key"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class PermissionDenied(NextcharError):
+    code = "permission_denied"
 
 
 class SessionError(NextcharError):

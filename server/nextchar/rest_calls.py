@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from nextchar.call import Call, Route, make_request_id
+from nextchar.call import Call, Route
 from nextchar.completion_schemas import Completion
 from nextchar.metrics import Metrics
 from nextchar.rest_body import read_body, while_connected
@@ -31,7 +31,7 @@ class RestCalls:
 
     def call(self, request: Request, route: Route) -> Call:
         """A call that begins now, with an id for its answer and the log."""
-        request_id = request.state.request_id = make_request_id(request.headers.get("x-request-id"))
+        request_id: str = request.state.request_id  # the guard's
         return Call(route, "rest", time.monotonic() + self._timeout_seconds, request_id)
 
     async def parse(self, request: Request, schema: type[R], *, empty: bytes = b"") -> R:

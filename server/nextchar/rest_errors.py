@@ -5,13 +5,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from nextchar.errors import (
+    AuthenticationFailed,
     ClientGone,
     DeadlineExceeded,
     InputTooLarge,
     InvalidRequest,
     ModelNotFound,
     NextcharError,
+    PermissionDenied,
     QueueFull,
+    RouteNotFound,
     SessionBusy,
     SessionExists,
     SessionExpired,
@@ -29,6 +32,9 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (InputTooLarge, 413, "invalid_request_error"),
     (InvalidRequest, 400, "invalid_request_error"),
     (ModelNotFound, 404, "invalid_request_error"),
+    (RouteNotFound, 404, "invalid_request_error"),
+    (AuthenticationFailed, 401, "authentication_error"),
+    (PermissionDenied, 403, "permission_error"),
     (SessionNotFound, 404, "invalid_request_error"),
     (SessionExpired, 410, "invalid_request_error"),
     (SessionExists, 409, "invalid_request_error"),
@@ -61,6 +67,8 @@ def error_response(error: NextcharError, path: str = "") -> Response:
     headers = {}
     if isinstance(error, QueueFull | Unavailable):
         headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, AuthenticationFailed):
+        headers["WWW-Authenticate"] = "Bearer"
     if not _is_oip(path):
         return JSONResponse(error_body(error), status, headers)
     if path.endswith(_GENERATE):
@@ -72,10 +80,7 @@ def error_response(error: NextcharError, path: str = "") -> Response:
 async def answer_error(request: Request, error: Exception) -> Response:
     """FastAPI's handler for our errors."""
     assert isinstance(error, NextcharError)
-    response = error_response(error, request.url.path)
-    if request_id := getattr(request.state, "request_id", None):
-        response.headers["X-Request-Id"] = request_id
-    return response
+    return error_response(error, request.url.path)
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:

@@ -5,13 +5,16 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from nextchar.errors import (
+    AuthenticationFailed,
     ClientGone,
     DeadlineExceeded,
     InputTooLarge,
     InvalidRequest,
     ModelNotFound,
     NextcharError,
+    PermissionDenied,
     QueueFull,
+    RouteNotFound,
     SessionBusy,
     SessionExists,
     SessionExpired,
@@ -30,6 +33,9 @@ _CODES: tuple[tuple[type[NextcharError], grpc.StatusCode], ...] = (
     (InputTooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT),
     (ModelNotFound, grpc.StatusCode.NOT_FOUND),
+    (RouteNotFound, grpc.StatusCode.UNIMPLEMENTED),
+    (AuthenticationFailed, grpc.StatusCode.UNAUTHENTICATED),
+    (PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (SessionNotFound, grpc.StatusCode.NOT_FOUND),
     (SessionExpired, grpc.StatusCode.NOT_FOUND),
     (SessionExists, grpc.StatusCode.ALREADY_EXISTS),

@@ -6,9 +6,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from nextchar.api_keys import KeyRing
 from nextchar.pb import inference_pb2, inference_pb2_grpc, nextchar_pb2, nextchar_pb2_grpc
 from nextchar.rpc import RpcDoor
 from nextchar.rpc_calls import RpcCalls
+from nextchar.rpc_guard import RpcGuard
 from nextchar.rpc_oip import RpcOip
 from nextchar.rpc_sessions import RpcSessions
 from nextchar.service import Service
@@ -27,17 +29,24 @@ class RpcServer:
     """A server of nextchar.v1 and the Open Inference Protocol with health Check and Watch, and reflection."""
 
     def __init__(
-        self, service: Service, *, address: str, max_message_bytes: int, request_timeout_seconds: float
+        self,
+        service: Service,
+        *,
+        keys: KeyRing | None,
+        address: str,
+        max_message_bytes: int,
+        request_timeout_seconds: float,
     ) -> None:
         self._service = service
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
+            interceptors=(RpcGuard(keys),),
             options=(
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-            )
+            ),
         )
         calls = RpcCalls(service.metrics, request_timeout_seconds=request_timeout_seconds)
         sessions = RpcSessions(service.sessions, calls, service.metrics)

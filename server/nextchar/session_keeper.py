@@ -12,6 +12,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from nextchar.call import Call
+from nextchar.caller import Scope
 from nextchar.errors import (
     InternalError,
     ModelNotFound,
@@ -91,6 +92,7 @@ class SessionKeeper:
             SessionExists: the id is in use.
             SessionLimit: the caller has as many as one may have.
         """
+        call.caller.require(Scope.SESSIONS)  # here, whichever door and route the call came through
         now = time.time()
         limit = self._limits.max_sessions
         if await self._store.num_kept(call.owner) >= limit:
@@ -134,6 +136,7 @@ class SessionKeeper:
 
     async def find(self, call: Call, session_id: str) -> Record:
         """A live session's record; raises as `open`."""
+        call.caller.require(Scope.SESSIONS)
         known = re.fullmatch(SESSION_ID, session_id)  # no other can have been made: the store is not asked
         record = await self._store.load(call.owner, session_id) if known else None
         self._metrics.looked_up("missing" if record is None else "expired" if _over(record) else "hit")
@@ -181,6 +184,7 @@ class SessionKeeper:
 
     async def page(self, call: Call, *, after: str, limit: int) -> list[Record]:
         """The caller's live sessions by id."""
+        call.caller.require(Scope.SESSIONS)
         return await self._store.page(call.owner, after=after, limit=limit, now=time.time())
 
     async def tidy_for_ever(self) -> None:

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     )
     playground: bool = Field(True, description="Serve the page at /.")
     data_dir: Path | None = Field(None, description="The folder for what must outlive the process.")
+    api_keys_file: Path | None = Field(
+        None, description="API keys, as `nextchar keys new` writes them; without it no key is needed."
+    )
     session_store: str | None = Field(
         None,
         description="memory:, sqlite:///path or valkey://host; by default sqlite in data_dir, or memory.",

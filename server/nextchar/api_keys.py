@@ -1,0 +1,143 @@
+"""API keys: a file of records, one JSON object a line, and the ring of those that open the doors.
+
+    {"id": "3vJ0c2aQ", "owner": "team-a", "scopes": ["infer"], "sha256": "9f86d0…"}
+
+A key is `nck-<id>-<secret>`. The secret is 256 random bits, so that one SHA-256 of the key is as hard to turn
+round as any slow hash; the file never holds the key. Blank lines and lines that begin with # are skipped.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nextchar.caller import Caller, Scope
+from nextchar.errors import AuthenticationFailed, SettingsInvalid
+
+_PREFIX = "nck"
+_ID_CHARS, _SECRET_BYTES = 8, 32
+_MAX_KEY_CHARS = 200
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
+_MISSING = "this server needs an API key: send Authorization: Bearer <key>, or X-API-Key"
+_INVALID = "the API key is not known here, or has been withdrawn"
+
+
+class KeyRecord(BaseModel):
+    """What the file says of a key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[0-9A-Za-z]{1,64}$")
+    owner: str = Field(min_length=1, max_length=128)
+    scopes: frozenset[Scope] = Field(min_length=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    expires: AwareDatetime | None = None
+
+    @field_validator("owner")
+    @classmethod
+    def _printable(cls, owner: str) -> str:
+        if not owner.isprintable():
+            raise ValueError("has characters that cannot be printed")
+        return owner
+
+    @property
+    def line(self) -> str:
+        """The record as the file holds it."""
+        return self.model_dump_json(exclude_defaults=True)
+
+
+def make_key(
+    owner: str, scopes: Iterable[Scope], *, expires: AwareDatetime | None = None
+) -> tuple[str, KeyRecord]:
+    """A new key and its record."""
+    key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
+    key = f"{_PREFIX}-{key_id}-{secrets.token_urlsafe(_SECRET_BYTES)}"
+    return key, KeyRecord(
+        id=key_id, owner=owner, scopes=frozenset(scopes), sha256=_digest(key), expires=expires
+    )
+
+
+def read_records(path: Path) -> list[KeyRecord]:
+    """The records of a file.
+
+    Raises:
+        SettingsInvalid: it cannot be read, a line is no record, or an id is there twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SettingsInvalid(f"api_keys_file: cannot read {str(path)!r}: {why}") from error
+    records: dict[str, KeyRecord] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        record = _record(line, f"api_keys_file: line {number} of {str(path)!r}")
+        if record.id in records:
+            raise SettingsInvalid(f"api_keys_file: {str(path)!r} has two keys with the id {record.id!r}")
+        records[record.id] = record
+    return list(records.values())
+
+
+def _record(line: str, where: str) -> KeyRecord:
+    try:
+        return KeyRecord.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise SettingsInvalid(f"{where}: {field + ': ' if field else ''}{first['msg']}") from None
+
+
+class KeyRing:
+    """The keys that are good now."""
+
+    def __init__(self, records: Iterable[KeyRecord]) -> None:
+        self._records: dict[str, KeyRecord] = {}
+        self._callers: dict[str, Caller] = {}
+        self.replace(records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def replace(self, records: Iterable[KeyRecord]) -> None:
+        """From now on these keys and no others. One whose record is as before keeps its caller."""
+        new = {record.id: record for record in records}
+        self._callers = {
+            key_id: self._callers[key_id] if self._records.get(key_id) == record else _caller(record)
+            for key_id, record in new.items()
+        }
+        self._records = new
+
+    def find(self, key: str | None) -> Caller:
+        """Who a key stands for.
+
+        Raises:
+            AuthenticationFailed: there is no key, or none like it.
+        """
+        if not key:
+            raise AuthenticationFailed(_MISSING, code="missing_api_key")
+        digest = _digest(key[:_MAX_KEY_CHARS])
+        found = re.fullmatch(rf"{_PREFIX}-([0-9A-Za-z]+)-.*", key[:_MAX_KEY_CHARS], re.DOTALL)
+        record = self._records.get(found[1]) if found else None
+        # Unknown ids take as long as known ones with a wrong secret.
+        if not hmac.compare_digest(digest, record.sha256 if record else _NO_DIGEST) or record is None:
+            raise AuthenticationFailed(_INVALID)
+        if record.expires is not None and record.expires.timestamp() <= time.time():
+            raise AuthenticationFailed(f"the API key {record.id} has expired", code="expired_api_key")
+        return self._callers[record.id]
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_NO_DIGEST = "0" * 64
+
+
+def _caller(record: KeyRecord) -> Caller:
+    return Caller(record.id, record.owner, record.scopes)

@@ -1,0 +1,39 @@
+"""Who a call is for: what a key may do. Without a keys file everybody is `ANYBODY`, who may do all.
+
+The guard of a door sets `CALLER` for the task that answers; whatever makes a `Call` there has it by default,
+so that no door can forget it.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nextchar.errors import PermissionDenied
+
+
+class Scope(StrEnum):
+    """What a key may be allowed to do."""
+
+    INFER = "infer"  # score, next, complete, and what tells about models
+    SESSIONS = "sessions"  # sessions of its owner
+    ADMIN = "admin"  # load and unload models
+    METRICS = "metrics"  # /metrics on the port of REST
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Caller:
+    """A key's owner and scopes; keys of one owner see the same sessions."""
+
+    key_id: str
+    owner: str
+    scopes: frozenset[Scope]
+
+    def require(self, scope: Scope) -> None:
+        """Raises PermissionDenied where the key has not this scope."""
+        if scope not in self.scopes:
+            has = ", ".join(sorted(self.scopes))
+            raise PermissionDenied(f"this needs the scope {scope.value!r}; the key {self.key_id} has: {has}")
+
+
+ANYBODY = Caller("", "", frozenset(Scope))
+CALLER: ContextVar[Caller] = ContextVar("caller", default=ANYBODY)

@@ -1,0 +1,96 @@
+"""What stands before every REST route: request ids, the key and its scope, security headers.
+
+Pure ASGI, so that streams pass untouched. Inside, `scope["state"]["request_id"]` and `CALLER` are set.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nextchar.access import OPEN, ROUTES, AccessTable, permit
+from nextchar.api_keys import KeyRing
+from nextchar.call import make_request_id
+from nextchar.caller import CALLER
+from nextchar.errors import NextcharError
+from nextchar.rest_errors import error_response
+
+Headers = Iterable[tuple[bytes, bytes]]
+_BEARER = b"bearer "
+_REQUEST_ID, _POLICY = b"x-request-id", b"content-security-policy"
+_SECURITY: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+# An answer of the API is no page: nothing in it may run. Pages say for themselves what they need.
+_API_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+_PAGE_POLICY = b"frame-ancestors 'none'"
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+logger = logging.getLogger(__name__)
+
+
+class RestGuard:
+    """An ASGI application around another. Without `keys` everybody may do everything."""
+
+    def __init__(self, app: ASGIApp, *, keys: KeyRing | None, tls: bool = False) -> None:
+        self._app = app
+        self._keys = keys
+        self._table = AccessTable(ROUTES)
+        self._security = (*_SECURITY, _HSTS) if tls else _SECURITY
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = make_request_id(_header(scope["headers"], _REQUEST_ID))
+        scope.setdefault("state", {})["request_id"] = request_id
+        added = (*self._security, (_REQUEST_ID, request_id.encode()))
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*_completed(message.get("headers", ()), added)]
+            await send(message)
+
+        try:
+            self._admit(scope)
+        except NextcharError as error:
+            logger.info("refused %s %s: %s [%s]", scope["method"], scope["path"], error.message, request_id)
+            await error_response(error, scope["path"])(scope, receive, answer)
+            return
+        await self._app(scope, receive, answer)
+
+    def _admit(self, scope: Scope) -> None:
+        """Sets the caller; raises what keeps it out."""
+        if self._keys is None:
+            return
+        need = self._table.need(scope["path"])
+        if need == OPEN:
+            return
+        caller = self._keys.find(_given_key(scope["headers"]))
+        permit(caller, need)
+        CALLER.set(caller)
+
+
+def _given_key(headers: Headers) -> str | None:
+    """The key of Authorization: Bearer, or of X-API-Key."""
+    given = _header(headers, b"authorization")
+    if given is not None and given[: len(_BEARER)].lower() == _BEARER.decode():
+        return given[len(_BEARER) :].strip()
+    return _header(headers, b"x-api-key")
+
+
+def _header(headers: Headers, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in headers if key == name), None)
+
+
+def _completed(headers: Headers, added: Headers) -> Headers:
+    """An answer's headers, and those of ours that it has not set itself."""
+    own = {key.lower(): value for key, value in headers}
+    yield from headers
+    yield from (pair for pair in added if pair[0] not in own)
+    if _POLICY not in own:
+        is_page = own.get(b"content-type", b"").startswith(b"text/html")
+        yield _POLICY, _PAGE_POLICY if is_page else _API_POLICY

@@ -1,0 +1,63 @@
+"""What stands before every gRPC call: the key and its scope, and a clear end for calls there are not."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from nextchar.access import OPEN, RPCS, permit
+from nextchar.api_keys import KeyRing
+from nextchar.caller import CALLER
+from nextchar.errors import NextcharError, RouteNotFound
+from nextchar.rpc_errors import abort
+
+_BEARER = "bearer "
+Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
+
+
+class RpcGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Without `keys` everybody may do everything."""
+
+    def __init__(self, keys: KeyRing | None) -> None:
+        self._keys = keys
+
+    async def intercept_service(
+        self, continuation: Continue, details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler | None:
+        """The handler, which runs in this task and sees the caller; or one that ends the call."""
+        try:
+            self._admit(details)
+            handler = await continuation(details)
+            if handler is None:
+                raise RouteNotFound(f"there is no call {details.method[:100]!r}")
+        except NextcharError as error:
+            return _ending(error)
+        return handler
+
+    def _admit(self, details: grpc.HandlerCallDetails) -> None:
+        if self._keys is None:
+            return
+        need = RPCS.get(details.method)
+        if need == OPEN:
+            return
+        caller = self._keys.find(_given_key(details.invocation_metadata))
+        permit(caller, need)
+        CALLER.set(caller)
+
+
+def _given_key(metadata: Any) -> str | None:
+    """The key of `authorization: Bearer`, or of `x-api-key`."""
+    given = {name: value for name, value in metadata or () if isinstance(value, str)}
+    bearer = given.get("authorization", "")
+    if bearer[: len(_BEARER)].lower() == _BEARER:
+        return str(bearer[len(_BEARER) :]).strip()
+    return given.get("x-api-key")
+
+
+def _ending(error: NextcharError) -> grpc.RpcMethodHandler:
+    """A handler of any kind of call, which ends it with an error."""
+
+    async def end(_messages: object, context: grpc.aio.ServicerContext) -> None:
+        await abort(context, error)
+
+    return grpc.stream_stream_rpc_method_handler(end)

@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check proto docs bench quality peers tools train requirements clean
+.PHONY: serve test check proto docs scrape upgrade-drill bench quality peers tools train requirements clean
 
 # The first Python on the path that is new enough and can make environments.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -26,6 +26,10 @@ proto: .venv/.dev
 # Pages and files that are made from definitions in the code: settings, metrics, alerts.
 docs: .venv/.dev
 	$(BIN)/python -m operations
+
+# A real Prometheus over a server under load, for two minutes.
+scrape: .venv/.dev
+	SCRAPE_SECONDS=120 $(BIN)/python -m pytest tests/operations/test_scrape.py
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

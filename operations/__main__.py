@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from operations import configuration
+from operations import configuration, dashboard, metrics_page, rules
 
 _ROOT = Path(__file__).parents[1]
 
 FILES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration.page,
+    "docs/metrics.md": metrics_page.page,
+    "helm/nextchar/files/dashboard.json": dashboard.text,
+    "helm/nextchar/files/rules.yaml": rules.text,
 }
 
 

@@ -29,6 +29,9 @@ class Call:
     queue_seconds: float = 0.0
     input_seconds: float = 0.0  # from bytes to tensors
     output_seconds: float = 0.0  # and back
+    inference_seconds: float = 0.0  # that its work had rows
+    num_given: int = 0  # characters read, of the prompt or the strings
+    num_sampled: int = 0
 
     @property
     def owner(self) -> str:

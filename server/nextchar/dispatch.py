@@ -1,5 +1,6 @@
 """Work to a model's engines and back, for answers that are given whole."""
 
+import time
 from collections.abc import Sequence
 
 from nextchar.call import Call
@@ -28,4 +29,5 @@ async def run_to_end(
         raise
     num_strings = sum(work.num_strings for work in works)
     metrics.observe_queue(call, max(work.joined - work.submitted for work in works), num_strings=num_strings)
+    call.inference_seconds += time.monotonic() - min(work.joined for work in works)
     return deliveries

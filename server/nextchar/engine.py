@@ -62,6 +62,7 @@ class Engine:
         self._cancelled: deque[Work] = deque()
         self._stopping = False
         self._failure: NextcharError | None = None
+        self._waiting_since: dict[Level, float] = {}  # by level that has rows, perf_counter
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def __enter__(self) -> Self:
@@ -134,8 +135,20 @@ class Engine:
             outbox, num_steps = self._bulk.step(max_steps), self._bulk.num_steps
         else:
             outbox, num_steps = self._batch.step(level, max_steps), self._batch.num_steps
-        self._turns.record(level, time.perf_counter() - started, num_steps)
+        ended = time.perf_counter()
+        self._turns.record(level, ended - started, num_steps)
+        self._count_waits(level, active, started, ended)
         self._send(outbox)
+
+    def _count_waits(self, level: Level, active: list[Level], started: float, ended: float) -> None:
+        """How long the levels of this call waited for it: since their last one, or since they have rows."""
+        since = {other: self._waiting_since.get(other, started) for other in active}
+        for other in active:
+            # A call for completions advances the live rows too.
+            if other is level or (other is Level.LIVE and level is Level.SAMPLING):
+                self.stats.wait_seconds[other].add(started - since[other])
+                since[other] = ended
+        self._waiting_since = since
 
     def _active(self) -> list[Level]:
         """The levels that have rows or jobs, in order."""

@@ -27,6 +27,8 @@ class EnginePool:
     ) -> None:
         self._engines = [Engine(graph, options, deliver=deliver) for _ in range(num_threads)]
         self._running = ExitStack()
+        self.max_waiting = num_threads * options.max_waiting
+        self.max_lanes = num_threads * (options.max_lanes + options.reserved_lanes)
 
     def __enter__(self) -> Self:
         with ExitStack() as running:

@@ -58,12 +58,13 @@ class BatchCount:
 
 @dataclass(slots=True)
 class EngineStats:
-    """Counts since the engine began."""
+    """Counts since the engine began; `wait_seconds` by level, for the next call of the graph."""
 
     batch_size: Tally = field(default_factory=lambda: Tally(BATCH_BUCKETS))
     step_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
     sample_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
     by_batch: dict[int, BatchCount] = field(default_factory=dict)
+    wait_seconds: list[Tally] = field(default_factory=lambda: [Tally(DURATION_BUCKETS) for _ in range(3)])
 
     def add_steps(self, num_lanes: int, num_steps: int, step_seconds: float, sample_seconds: float) -> None:
         """Count one call of `num_steps` steps: seconds in the graph, seconds around it."""

@@ -58,6 +58,18 @@ class Model:
         return self.engine.num_waiting
 
     @property
+    def max_waiting(self) -> int:
+        return self.engine.max_waiting
+
+    @property
+    def num_running(self) -> int:
+        return self.engine.num_running
+
+    @property
+    def max_lanes(self) -> int:
+        return self.engine.max_lanes
+
+    @property
     def stats(self) -> list[EngineStats]:
         return self.engine.stats
 

@@ -83,7 +83,7 @@ class RestCalls:
         # What is wrong with the request is known with the first piece, while a status can still say so.
         first = await while_connected(request, anext(source))
         response = EventStream(events(first, source, include_usage=include_usage), source)
-        response.headers.update({"X-Request-Id": call.request_id, **headers})
+        response.headers.update({**call_headers(call), **headers})
         return response
 
 
@@ -91,8 +91,29 @@ def as_json(
     answer: BaseModel, call: Call, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An answer and the headers that go with it."""
-    own = {"X-Request-Id": call.request_id, "X-Model-Version": call.version}
+    own = {**call_headers(call), **timing_headers(call)}
     return Response(answer.model_dump_json(), status, media_type=JSON, headers={**own, **(headers or {})})
+
+
+def call_headers(call: Call) -> dict[str, str]:
+    """What every answer says of its call."""
+    version = {"X-Model-Version": call.version} if call.version else {}
+    return {"X-Request-Id": call.request_id, **version}
+
+
+def timing_headers(call: Call) -> dict[str, str]:
+    """Where a whole answer's time went, in milliseconds, and its characters.
+
+    The names are text-generation-inference's; it sends whole milliseconds, which is too coarse here.
+    """
+    total = time.monotonic() - call.started
+    return {
+        "X-Total-Time": f"{1000 * total:.3f}",
+        "X-Queue-Time": f"{1000 * call.queue_seconds:.3f}",
+        "X-Inference-Time": f"{1000 * call.inference_seconds:.3f}",
+        "X-Prompt-Tokens": str(call.num_given),
+        "X-Generated-Tokens": str(call.num_sampled),
+    }
 
 
 async def observed_pieces(pieces: AsyncGenerator[C], observed: ExitStack) -> AsyncGenerator[C]:

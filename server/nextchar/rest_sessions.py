@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from nextchar.call import Call
 from nextchar.metrics import Metrics
 from nextchar.rest_body import while_connected
-from nextchar.rest_calls import JSON, RestCalls, as_json
+from nextchar.rest_calls import JSON, RestCalls, as_json, call_headers
 from nextchar.schemas import validated
 from nextchar.score_schemas import ScoreResponse
 from nextchar.session_schemas import (
@@ -146,16 +146,14 @@ class _Routes:
         _, call = await self._calls.observed(
             request, "session", lambda call: self._sessions.delete(session_id, call)
         )
-        return Response(
-            status_code=204, headers={"X-Request-Id": call.request_id, "X-Session-Id": session_id}
-        )
+        return Response(status_code=204, headers={**call_headers(call), "X-Session-Id": session_id})
 
     async def _export(self, request: Request, session_id: str) -> Response:
         """The session's state as opaque bytes, for its model and its owner."""
         sealed, call = await self._calls.observed(
             request, "session", lambda call: self._sessions.export(session_id, call)
         )
-        headers = {"X-Request-Id": call.request_id, "X-Session-Id": session_id}
+        headers = {**call_headers(call), "X-Session-Id": session_id}
         return Response(sealed, media_type=_BYTES, headers=headers)
 
     async def _restore(self, request: Request, session_id: str) -> Response:

@@ -116,6 +116,7 @@ class SessionKeeper:
         if not await self._store.create(record, now=now):
             raise SessionExists(f"session {record.session_id!r} exists already", param="session_id")
         self._metrics.created()
+        self._metrics.saw(call.owner, record.session_id)
         return record
 
     async def open(self, call: Call, session_id: str) -> OpenSession:
@@ -139,14 +140,16 @@ class SessionKeeper:
         call.caller.require(Scope.SESSIONS)
         known = re.fullmatch(SESSION_ID, session_id)  # no other can have been made: the store is not asked
         record = await self._store.load(call.owner, session_id) if known else None
-        self._metrics.looked_up("missing" if record is None else "expired" if _over(record) else "hit")
         if record is None:
+            self._metrics.looked_up("missing")
             raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")
         if _over(record):
+            self._metrics.looked_up("expired")
             raise SessionExpired(
                 f"session {session_id!r} was not used for {record.ttl_seconds:g} s and has expired",
                 param="session_id",
             )
+        self._metrics.found(call.owner, session_id)
         return record
 
     async def keep(self, call: Call, opened: OpenSession, state: SessionState) -> Record:
@@ -180,7 +183,7 @@ class SessionKeeper:
         """Raises as `open` for what is not there."""
         record = await self.find(call, session_id)
         if await self._store.delete(call.owner, session_id):
-            self._metrics.ended_at(time.time() - record.created)
+            self._metrics.ended_at(time.time() - record.created, record.position)
 
     async def page(self, call: Call, *, after: str, limit: int) -> list[Record]:
         """The caller's live sessions by id."""

@@ -1,19 +1,20 @@
 """What is measured of sessions and of their store."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
-from nextchar.engine_stats import DURATION_BUCKETS
+from nextchar.metric_registry import counter, gauge, histogram
+from nextchar.metric_table import CAUSES, OPS, RESULTS
 
-_BYTES_BUCKETS = tuple(256 * 4.0**k for k in range(10))
-_AGE_BUCKETS = (1, 10, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
+_MAX_SEEN = 8192
 
-Cause = Literal["end", "idle"]
-Result = Literal["hit", "missing", "expired"]
+Cause = Literal["end", "idle", "evicted", "drain", "version", "error"]
+Result = Literal["hit", "restored", "missing", "expired"]
 
 
 class SessionMetrics:
@@ -21,36 +22,23 @@ class SessionMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         r = registry
-        self._active = Gauge("nextchar_sessions_active", "Live sessions in the store.", registry=r)
-        self._created = Counter("nextchar_sessions_created", "Sessions made, forks too.", registry=r)
-        self._ended = Counter("nextchar_sessions_ended", "Sessions ended, by cause.", ("cause",), registry=r)
-        self._lookups = Counter("nextchar_session_lookups", "By result.", ("result",), registry=r)
-        self._conflicts = Counter(
-            "nextchar_session_conflicts", "Changes that came after another server's.", registry=r
-        )
-        self._bytes = Histogram(
-            "nextchar_session_state_bytes",
-            "Of a session as it was written.",
-            buckets=_BYTES_BUCKETS,
-            registry=r,
-        )
-        self._age = Histogram(
-            "nextchar_session_age_seconds",
-            "Of a session that is ended.",
-            buckets=_AGE_BUCKETS,
-            registry=r,
-        )
-        self._store = Histogram(
-            "nextchar_state_store_duration_seconds",
-            "Of a call of the store, by operation.",
-            ("op",),
-            buckets=DURATION_BUCKETS,
-            registry=r,
-        )
-        for cause in ("end", "idle"):
+        self._active = gauge("nextchar_sessions_active", r)
+        self._created = counter("nextchar_sessions_created_total", r)
+        self._ended = counter("nextchar_sessions_ended_total", r)
+        self._lookups = counter("nextchar_session_lookups_total", r)
+        self._conflicts = counter("nextchar_session_conflicts_total", r)
+        self._bytes = histogram("nextchar_session_state_bytes", r)
+        self._age = histogram("nextchar_session_age_seconds", r)
+        self._steps = histogram("nextchar_session_steps", r)
+        self._store = histogram("nextchar_state_store_duration_seconds", r)
+        self._store_errors = counter("nextchar_state_store_errors_total", r)
+        for cause in CAUSES:
             self._ended.labels(cause)
-        for result in ("hit", "missing", "expired"):
+        for result in RESULTS:
             self._lookups.labels(result)
+        for op in OPS:  # so that a rate of errors is 0 before the first one, not unknown
+            self._store_errors.labels(op)
+        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def set_active(self, count: int) -> None:
         self._active.set(count)
@@ -61,12 +49,25 @@ class SessionMetrics:
     def ended(self, cause: Cause, count: int = 1) -> None:
         self._ended.labels(cause).inc(count)
 
-    def ended_at(self, age_seconds: float) -> None:
+    def ended_at(self, age_seconds: float, num_steps: int) -> None:
         self.ended("end")
         self._age.observe(age_seconds)
+        self._steps.observe(num_steps)
 
     def looked_up(self, result: Result) -> None:
         self._lookups.labels(result).inc()
+
+    def found(self, owner: str, session_id: str) -> None:
+        """A live session was looked up: one that this server has had lately, or from elsewhere or before."""
+        self.looked_up("hit" if (owner, session_id) in self._seen else "restored")
+        self.saw(owner, session_id)
+
+    def saw(self, owner: str, session_id: str) -> None:
+        """This server has made or found a session; the last few thousand are remembered."""
+        self._seen[owner, session_id] = None
+        self._seen.move_to_end((owner, session_id))
+        if len(self._seen) > _MAX_SEEN:
+            self._seen.popitem(last=False)
 
     def conflict(self) -> None:
         self._conflicts.inc()
@@ -80,5 +81,8 @@ class SessionMetrics:
         started = time.perf_counter()
         try:
             yield
+        except Exception:
+            self._store_errors.labels(op).inc()
+            raise
         finally:
             self._store.labels(op).observe(time.perf_counter() - started)

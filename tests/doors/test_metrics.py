@@ -7,36 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 from live_server import LiveServer, live_server
+from prometheus_client.parser import text_string_to_metric_families
 
+from nextchar.metric_table import CAUSES, KINDS, LEVELS, METRICS, OUTCOMES, PHASES, RESULTS, Metric
 from nextchar.pb import nextchar_pb2 as pb
-
-# Every metric there is, without its prefix.
-NAMES = {
-    "requests_total",
-    "request_duration_seconds",
-    "requests_in_progress",
-    "queue_duration_seconds",
-    "queue_depth",
-    "compute_duration_seconds",
-    "time_to_first_char_seconds",
-    "inter_char_seconds",
-    "batch_size",
-    "chars_total",
-    "unknown_chars_total",
-    "request_size_chars",
-    "model_info",
-    "model_ready",
-    "model_load_duration_seconds",
-    "score_bits_per_char",
-    "sessions_active",
-    "sessions_created_total",
-    "sessions_ended_total",
-    "session_lookups_total",
-    "session_conflicts_total",
-    "session_state_bytes",
-    "session_age_seconds",
-    "state_store_duration_seconds",
-}
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +91,78 @@ def test_both_places_tell_the_same_names_and_only_known_ones(used: LiveServer) -
     families = [set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE)) for text in texts]
     assert families[0] == families[1]
     ours = {name for name in families[0] if not name.startswith(("process_", "python_"))}
-    assert ours == {f"nextchar_{name}" for name in NAMES}
+    assert ours == set(METRICS)
 
 
-def test_buckets_begin_at_a_tenth_of_a_millisecond(used: LiveServer) -> None:
-    assert 'nextchar_request_duration_seconds_bucket{le="0.0001"' in httpx.get(used.metrics_url).text
+@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
+def test_a_metric_has_the_kind_labels_and_buckets_of_the_table(used: LiveServer, metric: Metric) -> None:
+    families = {f.name: f for f in text_string_to_metric_families(httpx.get(used.metrics_url).text)}
+    family = families[metric.name.removesuffix("_total")]
+    assert (family.type, family.documentation) == (metric.kind, metric.text)
+    for sample in family.samples:
+        assert set(sample.labels) - {"le"} == set(metric.labels)
+    bounds = {float(s.labels["le"]) for s in family.samples if s.name.endswith("_bucket")}
+    if bounds:
+        assert bounds == {*map(float, metric.buckets), float("inf")}
+
+
+def test_labels_have_only_values_that_are_known(used: LiveServer) -> None:
+    values: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(httpx.get(used.metrics_url).text):
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                values.setdefault(label, set()).add(value)
+    closed = {"outcome": OUTCOMES, "phase": PHASES, "kind": KINDS, "level": LEVELS, "cause": CAUSES}
+    for label, known in {**closed, "result": RESULTS, "protocol": ("rest", "grpc")}.items():
+        assert values[label] <= set(known), label
+    assert values["model"] == {"", "tiny", "lines", "refusing", "bytes"}
+
+
+# The table of conventions: a name that clients' dashboards know does not go away.
+PROMISED = {
+    "requests_total": "model version route protocol outcome",
+    "request_duration_seconds": "",
+    "queue_duration_seconds": "",
+    "compute_duration_seconds": "phase",
+    "time_to_first_char_seconds": "",
+    "inter_char_seconds": "",
+    "requests_in_progress": "",
+    "queue_depth": "",
+    "batch_size": "",
+    "batch_wait_seconds": "",
+    "chars_total": "kind",
+    "unknown_chars_total": "",
+    "request_size_chars": "",
+    "sessions_active": "",
+    "session_state_bytes": "",
+    "sessions_created_total": "",
+    "sessions_ended_total": "cause",
+    "session_age_seconds": "",
+    "session_steps": "",
+    "session_lookups_total": "result",
+    "state_store_duration_seconds": "op",
+    "model_info": "model version cell vocab_size digest",
+    "model_load_duration_seconds": "",
+    "model_ready": "",
+    "score_bits_per_char": "model",
+}
+
+
+def test_every_promised_metric_is_there_with_its_labels() -> None:
+    for name, labels in PROMISED.items():
+        assert set(labels.split()) <= set(METRICS[f"nextchar_{name}"].labels)
+    for metric in METRICS.values():
+        if metric.unit == "seconds" and metric.kind == "histogram" and "age" not in metric.name:
+            assert metric.buckets[0] == 0.0001, metric.name
+
+
+def test_levels_that_ran_have_waited_for_their_calls(used: LiveServer) -> None:
+    for level in ("live", "sampling", "bulk"):
+        assert used.metric("nextchar_batch_wait_seconds_count", model="tiny", level=level) > 0
+    assert used.metric("nextchar_lanes_running") == 0
+    assert used.metric("nextchar_lanes_limit", model="tiny") >= 144
+
+
+def test_process_metrics_are_there(used: LiveServer) -> None:
+    assert used.metric("process_resident_memory_bytes") > 10_000_000
+    assert used.metric("process_cpu_seconds_total") > 0

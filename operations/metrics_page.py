@@ -1,0 +1,66 @@
+"""docs/metrics.md, from the table of metrics."""
+
+from nextchar.metric_table import CAUSES, KINDS, LEVELS, METRICS, OPS, OUTCOMES, PHASES, RESULTS, Metric
+
+_HEAD = """# Metrics
+
+Made by `make docs` from `server/nextchar/metric_table.py`; do not edit it here.
+
+Prometheus reads them at `http://<host>:8002/metrics` (`--metrics-port`), which needs no key, or at `/metrics` of
+the REST port. Times are in seconds, from 100 µs on; counters end in `_total`. No label holds a session, an owner,
+a key or a text, so the number of series is bounded by models and routes. The engines of one model
+(`--engine-threads`) are one series: a metric is their sum. prometheus_client adds its own `process_…` and
+`python_…` metrics: memory, CPU seconds, open files.
+
+"""
+_VALUES = {
+    "outcome": OUTCOMES,
+    "cause": CAUSES,
+    "result": RESULTS,
+    "phase": PHASES,
+    "level": LEVELS,
+    "kind": KINDS,
+    "op": OPS,
+    "protocol": ("rest", "grpc"),
+}
+_OUTCOMES = """
+`outcome`: `invalid` is the caller's fault (400, 404, 409, 410, 413, 422), `rejected` is said early (429: the queue
+or a budget; 503: draining, not ready, the session store), `cancelled` a client that left (no status; 499 in
+metrics only), `timeout` a deadline (504), `error` our own fault (500). `route` is `score`, `next`, `complete`,
+`session` or another call's name, never a path.
+
+## Counting right
+
+* Requests a second: `sum(rate(nextchar_requests_total[5m]))`; those that are our fault:
+  `outcome=~"error|timeout"`.
+* A quantile: `histogram_quantile(0.99, sum by (le) (rate(nextchar_request_duration_seconds_bucket[5m])))`.
+* `nextchar_sessions_active` counts the store: over replicas take `max`, not `sum`.
+* Drift: the mean of `nextchar_score_bits_per_char` (`_sum` ÷ `_count`) against that of a day before, and
+  `nextchar_unknown_chars_total` ÷ `nextchar_chars_total`. The alerts are in [operations](operations.md#alerts).
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    head = "| metric | kind | unit | what it is | labels |\n|---|---|---|---|---|\n"
+    rows = "".join(map(_row, METRICS.values()))
+    values = "".join(
+        f"| `{label}` | {', '.join(f'`{v}`' for v in known)} |\n" for label, known in _VALUES.items()
+    )
+    buckets: dict[tuple[float, ...], list[str]] = {}
+    for metric in METRICS.values():
+        if metric.buckets:
+            buckets.setdefault(metric.buckets, []).append(f"`{metric.name}`")
+    bounds = "".join(
+        f"| {', '.join(names)} | {', '.join(f'{bound:g}' for bound in found)} |\n"
+        for found, names in buckets.items()
+    )
+    return (
+        f"{_HEAD}{head}{rows}\n| label | values |\n|---|---|\n{values}{_OUTCOMES}"
+        f"\n## Buckets\n\n| histograms | upper bounds |\n|---|---|\n{bounds}"
+    )
+
+
+def _row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.name}` | {metric.kind} | {metric.unit} | {metric.text} | {labels} |\n"

@@ -1,0 +1,49 @@
+"""From the table of metrics to prometheus_client's objects; a name that is not in the table is a KeyError."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+
+from nextchar.engine_stats import Tally
+from nextchar.metric_table import METRICS
+
+
+def counter(name: str, registry: CollectorRegistry) -> Counter:
+    metric = METRICS[name]
+    assert metric.kind == "counter", name
+    return Counter(name, metric.text, metric.labels, registry=registry)
+
+
+def gauge(name: str, registry: CollectorRegistry) -> Gauge:
+    metric = METRICS[name]
+    assert metric.kind == "gauge", name
+    return Gauge(name, metric.text, metric.labels, registry=registry)
+
+
+def histogram(name: str, registry: CollectorRegistry) -> Histogram:
+    metric = METRICS[name]
+    assert metric.kind == "histogram", name
+    return Histogram(name, metric.text, metric.labels, buckets=metric.buckets, registry=registry)
+
+
+def gauge_family(name: str) -> GaugeMetricFamily:
+    """For values that are read at the scrape."""
+    metric = METRICS[name]
+    assert metric.kind == "gauge", name
+    return GaugeMetricFamily(name, metric.text, labels=metric.labels)
+
+
+def histogram_family(name: str) -> HistogramMetricFamily:
+    """For tallies that are read at the scrape."""
+    metric = METRICS[name]
+    assert metric.kind == "histogram", name
+    return HistogramMetricFamily(name, metric.text, labels=metric.labels)
+
+
+def add_tallies(family: HistogramMetricFamily, labels: list[str], tallies: list[Tally]) -> None:
+    """One histogram of the counts of several engines."""
+    counts = [sum(column) for column in zip(*(tally.counts for tally in tallies), strict=True)]
+    total, buckets = 0, []
+    for bound, count in zip([*map(float, tallies[0].bounds), float("inf")], counts, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), total))
+    family.add_metric(labels, buckets, sum(tally.sum for tally in tallies))

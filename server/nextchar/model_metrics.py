@@ -1,0 +1,88 @@
+"""What is read of the models at a scrape: the engines count for themselves (`engine_stats`)."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from nextchar.engine_stats import EngineStats, Tally
+from nextchar.metric_registry import add_tallies, gauge_family, histogram_family
+from nextchar.metric_table import LEVELS
+
+
+class ObservedModel(Protocol):
+    """What the metrics read from a served model."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def info(self) -> dict[str, str]: ...
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def num_waiting(self) -> int: ...
+    @property
+    def max_waiting(self) -> int: ...
+    @property
+    def num_running(self) -> int: ...
+    @property
+    def max_lanes(self) -> int: ...
+    @property
+    def stats(self) -> list[EngineStats]: ...
+    @property
+    def load_duration_seconds(self) -> float: ...
+
+
+class ModelsCollector(Collector):
+    """Turns what models and engines know into metrics when somebody asks.
+
+    A model has several engines; a metric is their sum.
+    """
+
+    def __init__(self, models: Iterable[ObservedModel], bits_by_model: dict[str, Tally]) -> None:
+        self._models = models
+        self._bits_by_model = bits_by_model
+
+    def describe(self) -> Iterable[Metric]:
+        return []  # so that registering does not collect before there are models
+
+    def collect(self) -> Iterable[Metric]:
+        models = list(self._models)
+        bits = histogram_family("nextchar_score_bits_per_char")
+        for model_name, tally in list(self._bits_by_model.items()):
+            add_tallies(bits, [model_name], [tally])
+        return [*_gauges(models), *_tallies(models), bits]
+
+
+def _gauges(models: list[ObservedModel]) -> Iterable[Metric]:
+    info = gauge_family("nextchar_model_info")
+    values: list[tuple[GaugeMetricFamily, Callable[[ObservedModel], float]]] = [
+        (gauge_family("nextchar_model_ready"), lambda model: model.ready),
+        (gauge_family("nextchar_model_load_duration_seconds"), lambda model: model.load_duration_seconds),
+        (gauge_family("nextchar_queue_depth"), lambda model: model.num_waiting),
+        (gauge_family("nextchar_queue_limit"), lambda model: model.max_waiting),
+        (gauge_family("nextchar_lanes_running"), lambda model: model.num_running),
+        (gauge_family("nextchar_lanes_limit"), lambda model: model.max_lanes),
+    ]
+    for model in models:
+        name, i = [model.name, model.version], model.info
+        info.add_metric([*name, i["cell"], i["precision"], i["vocab_size"], i["digest"]], 1)
+        for family, value in values:
+            family.add_metric(name, value(model))
+    return [info, *(family for family, _ in values)]
+
+
+def _tallies(models: list[ObservedModel]) -> Iterable[Metric]:
+    batch, wait = histogram_family("nextchar_batch_size"), histogram_family("nextchar_batch_wait_seconds")
+    compute = histogram_family("nextchar_compute_duration_seconds")
+    for model in models:
+        name = [model.name, model.version]
+        add_tallies(batch, name, [stats.batch_size for stats in model.stats])
+        for index, level in enumerate(LEVELS):
+            add_tallies(wait, [*name, level], [stats.wait_seconds[index] for stats in model.stats])
+        add_tallies(compute, [*name, "step"], [stats.step_seconds for stats in model.stats])
+        add_tallies(compute, [*name, "sample"], [stats.sample_seconds for stats in model.stats])
+    return [batch, wait, compute]

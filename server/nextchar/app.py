@@ -157,6 +157,7 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> R
         return RpcServer(
             service,
             keys=keys,
+            options=settings.grpc_options,
             address=address,
             max_message_bytes=settings.max_body_bytes,
             request_timeout_seconds=settings.request_timeout_seconds,

@@ -7,6 +7,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from nextchar.api_keys import KeyRing
+from nextchar.grpc_options import GrpcOptions
 from nextchar.pb import inference_pb2, inference_pb2_grpc, nextchar_pb2, nextchar_pb2_grpc
 from nextchar.rpc import RpcDoor
 from nextchar.rpc_calls import RpcCalls
@@ -33,6 +34,7 @@ class RpcServer:
         service: Service,
         *,
         keys: KeyRing | None,
+        options: GrpcOptions,
         address: str,
         max_message_bytes: int,
         request_timeout_seconds: float,
@@ -44,8 +46,7 @@ class RpcServer:
             options=(
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
                 ("grpc.max_receive_message_length", max_message_bytes),
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+                *options.channel_arguments(),
             ),
         )
         calls = RpcCalls(service.metrics, request_timeout_seconds=request_timeout_seconds)

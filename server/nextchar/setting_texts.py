@@ -19,6 +19,8 @@ UNITS = {
     "sessions": "sessions",
     "threads": "threads",
     "port": "port number",
+    "pings": "pings",
+    "strikes": "strikes",
 }
 
 

@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from nextchar.cores import num_cores
+from nextchar.grpc_options import GrpcOptions
 from nextchar.limits import Limits, SessionLimits
 from nextchar.repository import PrecisionChoice
 from nextchar.session_schemas import MAX_TTL_SECONDS
@@ -21,6 +22,7 @@ from nextchar.setting_sources import PREFIX, check_environment, read_file
 
 _LIMITS = Limits()
 _SESSIONS = SessionLimits()
+_GRPC = GrpcOptions()
 
 
 def default_engine_threads() -> int:
@@ -85,6 +87,32 @@ class Settings(BaseSettings):
     )
     request_timeout_seconds: float = Field(60.0, gt=0, description="The longest a request may take.")
     shutdown_timeout_seconds: float = Field(20.0, ge=0, description="How long running requests may finish.")
+    grpc_keepalive_time_seconds: float = Field(
+        _GRPC.keepalive_time_seconds, ge=1, description="Ping a gRPC client that was silent for so long."
+    )
+    grpc_keepalive_timeout_seconds: float = Field(
+        _GRPC.keepalive_timeout_seconds, gt=0, description="End a connection whose ping has no answer."
+    )
+    grpc_keepalive_without_calls: bool = Field(
+        _GRPC.keepalive_without_calls, description="Ping, and be pinged, while no call runs."
+    )
+    grpc_max_idle_pings: int = Field(
+        _GRPC.max_idle_pings, ge=0, description="Pings sent while there is no data; 0 is no limit."
+    )
+    grpc_min_ping_interval_seconds: float = Field(
+        _GRPC.min_ping_interval_seconds, ge=0, description="Clients that ping more often get a strike."
+    )
+    grpc_max_ping_strikes: int = Field(
+        _GRPC.max_ping_strikes, ge=0, description="After more, the connection ends; 0 is no limit."
+    )
+    grpc_max_connection_age_seconds: float = Field(
+        _GRPC.max_connection_age_seconds,
+        ge=0,
+        description="End a connection of this age, so that clients spread over replicas; 0 never does.",
+    )
+    grpc_max_connection_age_grace_seconds: float = Field(
+        _GRPC.max_connection_age_grace_seconds, ge=0, description="How long its running calls may go on."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe messages that are logged."
     )
@@ -110,6 +138,19 @@ class Settings(BaseSettings):
     @property
     def session_limits(self) -> SessionLimits:
         return SessionLimits(max_sessions=self.max_sessions, ttl_seconds=self.session_ttl_seconds)
+
+    @property
+    def grpc_options(self) -> GrpcOptions:
+        return GrpcOptions(
+            keepalive_time_seconds=self.grpc_keepalive_time_seconds,
+            keepalive_timeout_seconds=self.grpc_keepalive_timeout_seconds,
+            keepalive_without_calls=self.grpc_keepalive_without_calls,
+            max_idle_pings=self.grpc_max_idle_pings,
+            min_ping_interval_seconds=self.grpc_min_ping_interval_seconds,
+            max_ping_strikes=self.grpc_max_ping_strikes,
+            max_connection_age_seconds=self.grpc_max_connection_age_seconds,
+            max_connection_age_grace_seconds=self.grpc_max_connection_age_grace_seconds,
+        )
 
     @property
     def limits(self) -> Limits:

@@ -1,0 +1,67 @@
+"""Writes what is made of helm/values.py: the chart's values.schema.json and the table in its README.
+
+python -m helm.chart
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helm.schema import Schema
+from helm.values import values
+
+CHART = Path(__file__).parent / "nextchar"
+_START, _END = "<!-- values: made by `make chart` -->", "<!-- end of values -->"
+
+
+def schema_text() -> str:
+    return json.dumps(values(), indent=2) + "\n"
+
+
+def readme_text(current: str) -> str:
+    """The README with its table made anew."""
+    before, after = current.split(_START)[0], current.split(_END)[1]
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    rows = ["| value | default | what it is |", "|---|---|---|", *_rows(values(), defaults, "")]
+    return f"{before}{_START}\n" + "\n".join(rows) + f"\n{_END}{after}"
+
+
+def _rows(schema: Schema, defaults: Any, prefix: str) -> list[str]:
+    found = []
+    for name, part in schema["properties"].items():
+        path = f"{prefix}{name}"
+        default = defaults.get(name) if isinstance(defaults, dict) else None
+        if name == "global":
+            continue
+        if path == "config":
+            found.append(_row(path, json.dumps(default), part["description"]))
+        elif "properties" in part:
+            found.append(_row(path, None, part["description"]))
+            if not path.endswith("resources"):
+                found += _rows(part, default, path + ".")
+            else:
+                found[-1] = _row(path, json.dumps(default), part["description"])
+        else:
+            found.append(_row(path, json.dumps(default), _described(part)))
+    return found
+
+
+def _row(path: str, default: str | None, text: str) -> str:
+    return f"| `{path}` | {'' if default is None else f'`{default}`'} | {text} |"
+
+
+def _described(part: Schema) -> str:
+    names = ", ".join(f"`{name}`" for name in part.get("enum", ()))
+    return f"{part['description']} {names}".rstrip()
+
+
+def main() -> None:
+    (CHART / "values.schema.json").write_text(schema_text())
+    readme = CHART / "README.md"
+    readme.write_text(readme_text(readme.read_text()))
+
+
+if __name__ == "__main__":
+    main()

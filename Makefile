@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check proto docs scrape upgrade-drill bench quality peers tools train requirements clean
+.PHONY: serve test check chart proto docs scrape upgrade-drill bench quality peers tools train requirements clean
 
 # The first Python on the path that is new enough and can make environments.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -18,6 +18,11 @@ test: .venv/.dev tools
 
 check: .venv/.dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/python -m helm.chart --check
+
+# What the chart's schema and the table of its values are made of: helm/values.py and the server's settings.
+chart: .venv/.dev
+	$(BIN)/python -m helm.chart
 
 proto: .venv/.dev
 	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto nextchar/pb/inference.proto
@@ -44,13 +49,15 @@ peers:
 	@grep -v '^#' benchmarks/peers.txt | while read -r name python packages; do \
 		$$python -m venv .peers/$$name && .peers/$$name/bin/pip install --quiet $$packages && touch .peers/$$name/ok; done
 
-# Clients and tools that nobody here wrote, each in an environment of its own, which tests drive as processes.
+# Clients and tools that nobody here wrote, each in an environment of its own, which tests drive as processes. A
+# line "# pip: OPTIONS" in such a file holds for its installation.
 TOOLS := $(patsubst requirements/tools/%.txt,.tools/%/.tried,$(wildcard requirements/tools/*.txt))
 tools: $(TOOLS)
 .tools/%/.tried: requirements/tools/%.txt .venv/.serve
 	@echo "installing $* for tests into .tools/$*"
 	@rm -rf .tools/$* && $(PYTHON) -m venv .tools/$*
-	@if .tools/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<; then touch .tools/$*/.ok; \
+	@if .tools/$*/bin/python -m pip install --quiet --disable-pip-version-check \
+		$$(sed -n 's/^# pip: //p' $<) -r $<; then touch .tools/$*/.ok; \
 		else echo "$* could not be installed; tests of it are skipped"; fi
 	@touch $@
 

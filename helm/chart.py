@@ -1,14 +1,15 @@
 """Writes what is made of helm/values.py: the chart's values.schema.json and the table in its README.
 
-python -m helm.chart
+python -m helm.chart            writes them
+python -m helm.chart --check    says whether they are fresh
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
-
 from helm.schema import Schema
 from helm.values import values
 
@@ -57,10 +58,22 @@ def _described(part: Schema) -> str:
     return f"{part['description']} {names}".rstrip()
 
 
-def main() -> None:
-    (CHART / "values.schema.json").write_text(schema_text())
+def stale() -> list[Path]:
+    """The files that are not what they would be made now."""
+    return [path for path, text in _made().items() if path.read_text() != text]
+
+
+def _made() -> dict[Path, str]:
     readme = CHART / "README.md"
-    readme.write_text(readme_text(readme.read_text()))
+    return {CHART / "values.schema.json": schema_text(), readme: readme_text(readme.read_text())}
+
+
+def main() -> None:
+    if "--check" in sys.argv[1:]:
+        names = [path.name for path in stale()]
+        sys.exit(f"the chart's {' and '.join(names)} are not fresh: make chart" if names else 0)
+    for path, text in _made().items():
+        path.write_text(text)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,9 @@ def port(text: str) -> Schema:
 
 
 def resources(text: str) -> Schema:
-    amounts = {name: quantity(f"{word} a container.") for name, word in (("cpu", "Cores"), ("memory", "Bytes"))}
+    amounts = {
+        name: quantity(f"{word} a container.") for name, word in (("cpu", "Cores"), ("memory", "Bytes"))
+    }
     both = {"required": ["cpu", "memory"]}
     requests, limits = group("What is kept free for it.", **amounts), group("What it may use.", **amounts)
     return group(text, requests=requests | both, limits=limits | both) | {"required": ["limits"]}

@@ -1,4 +1,4 @@
-"""What the chart's values are, noun by noun. `make chart` makes the schema and the table of its README of it."""
+"""What the chart's values are, noun by noun; `make chart` makes the schema and the README's table of it."""
 
 from helm.schema import (
     Schema,
@@ -25,7 +25,9 @@ _PULL = ("When the image is pulled.", "Always", "IfNotPresent", "Never")
 
 def values() -> Schema:
     """The whole schema."""
-    whole = group("Values of nextchar's chart.", **_naming(), **_pods(), **_server(), **_around(), **_extras())
+    whole = group(
+        "Values of nextchar's chart.", **_naming(), **_pods(), **_server(), **_around(), **_extras()
+    )
     properties = whole["properties"] | {"global": anything("Helm's own; not read.")}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **whole, "properties": properties}
 
@@ -125,7 +127,9 @@ def _server() -> dict[str, Schema]:
             ),
             valkey=group(
                 "For store valkey, one that is there.",
-                url=string("valkey://user:password@host:6379/0", pattern="^((valkey|redis)s?(\\+sentinel)?://.+)?$"),
+                url=string(
+                    "valkey://user:password@host:6379/0", pattern="^((valkey|redis)s?(\\+sentinel)?://.+)?$"
+                ),
                 existingSecret=string("A Secret that has the address."),
                 key=file_name("Under which name."),
             ),
@@ -167,7 +171,9 @@ def _around() -> dict[str, Schema]:
             targetCPUUtilizationPercentage=typed(
                 ["integer", "null"], "Of the cores requested; null for none.", minimum=1
             ),
-            targetQueueSeconds=quantity("Mean wait for a lane (`50m` is 50 ms), a metric of the pods.", empty=True),
+            targetQueueSeconds=quantity(
+                "Mean wait for a lane (`50m` is 50 ms), a metric of the pods.", empty=True
+            ),
             targetLanes=quantity("Mean lanes in a step, a metric of the pods.", empty=True),
             scaleDownSeconds=integer("How long less must have been enough.", 0, 3600),
         ),

@@ -37,7 +37,9 @@ def test_files_and_functions_stay_short() -> None:
 
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:
-    place = re.compile(rb"(?<![\w.])/(?:home|Users|root|work|opt|mnt)/[A-Za-z0-9_.-]+")
+    place = re.compile(
+        rb"(?<![\w.])/(?:home|Users|root|work|opt|mnt(?!/models\b))/[A-Za-z0-9_.-]+"
+    )  # KServe's place
     for path in tracked():
         if path.exists() and path.suffix != ".onnx":
             assert not place.search(path.read_bytes()), path

@@ -15,7 +15,13 @@ def _eight(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "cores"),
-    [("max 100000", 8), ("200000 100000", 2), ("250000 100000", 2), ("50000 100000", 1), ("6400000 100000", 8)],
+    [
+        ("max 100000", 8),
+        ("200000 100000", 2),
+        ("250000 100000", 2),
+        ("50000 100000", 1),
+        ("6400000 100000", 8),
+    ],
 )
 def test_a_containers_limit_holds(tmp_path: Path, limit: str, cores: int) -> None:
     (tmp_path / "cpu.max").write_text(limit + "\n")

@@ -1,9 +1,9 @@
 """`helm test`: a session goes on where it was after the pod that served it is gone.
 
-Runs in the server's own image and needs its Python alone. From the environment: URL of the Service, SELECTOR of
-the serving pods, PORT of a pod; CONTINUE: "service" (any pod continues a session), "pod" (the one of the same
-name does, a StatefulSet's), or empty (a session ends with its pod, so none is deleted); API_KEY where one is
-needed; TIMEOUT_SECONDS for the new pod.
+Runs in the server's own image and needs its Python alone. From the environment: URL of the Service, SELECTOR
+of the serving pods, PORT of a pod; CONTINUE: "service" (any pod continues a session), "pod" (the one of the
+same name does, a StatefulSet's), or empty (sessions end with their pod, so none is deleted); API_KEY where one
+is needed; TIMEOUT_SECONDS for the new pod.
 """
 
 import json
@@ -22,7 +22,9 @@ ACCOUNT = Path(os.environ.get("ACCOUNT", "/var/run/secrets/kubernetes.io/service
 TEXT = "to be, or not to be"
 
 
-def call(method: str, url: str, body: Any = None, *, token: str = "", tls: ssl.SSLContext | None = None) -> Any:
+def call(
+    method: str, url: str, body: Any = None, *, token: str = "", tls: ssl.SSLContext | None = None
+) -> Any:
     """The JSON that a request is answered with. Raises OSError; an HTTPError is one."""
     request = urllib.request.Request(url, method=method)
     if body is not None:
@@ -49,7 +51,9 @@ class Cluster:
     def serving(self) -> list[dict[str, Any]]:
         """The pods that are ready and not about to end."""
         selector = urllib.parse.quote(os.environ["SELECTOR"])
-        found = call("GET", f"{self._pods}?labelSelector={selector}", token=self._token, tls=self._tls)["items"]
+        found = call("GET", f"{self._pods}?labelSelector={selector}", token=self._token, tls=self._tls)[
+            "items"
+        ]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"] and _is_ready(pod)]
 
     def delete(self, name: str) -> None:

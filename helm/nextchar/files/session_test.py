@@ -2,7 +2,7 @@
 
 Runs in the server's own image and needs its Python alone. From the environment: URL of the Service, SELECTOR
 of the serving pods, PORT of a pod; CONTINUE: "service" (any pod continues a session), "pod" (the one of the
-same name does, a StatefulSet's), or empty (sessions end with their pod, so none is deleted); API_KEY where one
+same name does, a StatefulSet's), or empty (sessions end with their pod, none is deleted); API_KEY where one
 is needed; TIMEOUT_SECONDS for the new pod.
 """
 

@@ -68,9 +68,7 @@ def test_kubernetes_takes_every_object() -> None:
     done = subprocess.run([python, "-c", _VALIDATE], input=given, capture_output=True, text=True, check=True)
     wrong = [line for line in done.stdout.splitlines() if not line.startswith("no schema: ")]
     assert wrong == []
-    rules = (CHART / "files" / "rules.yaml").exists()
-    expected = _CUSTOM if rules else _CUSTOM - {"PrometheusRule"}
-    assert {line.removeprefix("no schema: ") for line in done.stdout.splitlines()} == expected
+    assert {line.removeprefix("no schema: ") for line in done.stdout.splitlines()} == _CUSTOM
 
 
 def test_kubernetes_would_notice_a_wrong_object() -> None:

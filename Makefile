@@ -29,7 +29,7 @@ proto: .venv/.dev
 	cd server && $(PROTOC) --python_out=. --pyi_out=. nextchar/pb/onnx_part.proto
 
 # Pages and files that are made from definitions in the code: settings, metrics, alerts.
-docs: .venv/.dev
+docs: chart
 	$(BIN)/python -m operations
 
 # A real Prometheus over a server under load, for two minutes.

@@ -71,6 +71,13 @@ def test_one_mask_holds_for_all_steps_of_a_window() -> None:
     assert not dropped[:, 0].equal(dropped[:, 1])
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.225, 0.5, 0.9])
+def test_the_share_that_is_dropped_is_the_rate_and_the_mean_stays(rate: float) -> None:
+    dropped = _masks().dropped(torch.ones(301, 1001), rate)
+    assert (dropped == 0).float().mean().item() == pytest.approx(rate, abs=0.005)
+    assert dropped.max().item() == pytest.approx(1 / (1 - rate))
+
+
 def test_noise_replaces_its_share_of_the_characters() -> None:
     ids = torch.full((500, 3), 7)
     read = _masks().replaced(ids, 0.2, 9)

@@ -44,6 +44,15 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: P
     assert lines[-1] == f"report: {tmp_path / 'runs' / 'tiny' / 'report.html'}"
 
 
+@pytest.mark.parametrize(("gain", "precision"), [(0.7, "float32"), (2.0, "bf16")])
+def test_auto_is_the_precision_that_is_faster_here(
+    tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch, gain: float, precision: str
+) -> None:
+    monkeypatch.setattr("nextchar_training.train_command.bf16_gain", lambda: gain)
+    assert _tiny(tmp_path, text_file, "--steps", "1", "--precision", "auto").exit_code == 0
+    assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["config"]["precision"] == precision
+
+
 def test_the_forecast_does_not_disturb_the_run(tmp_path: Path, text_file: Path) -> None:
     weights = []
     for name in ("one", "two"):

@@ -5,6 +5,7 @@ recurrent matrix (Merity et al. 2017). Nothing of it is in the network itself, s
 plain recurrent layers.
 """
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from nextchar_training.model import CharRNN, RecurrentLayer, State
 from nextchar_training.training_config import TrainingConfig
 
+_LOWEST, _STEPS = -(2**63), 2**16
 INPUT_SHARE = 0.25
 WEIGHT_SHARE = 0.5
 
@@ -100,5 +102,9 @@ class _Masks:
         return torch.where(chosen[:, self._columns], others[:, self._columns], ids)
 
     def _mask(self, shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:
-        kept = torch.empty(shape, dtype=like.dtype, device=like.device)
-        return kept.bernoulli_(1 - rate, generator=self._generator).div_(1 - rate)
+        """Rates in steps of 2^-16: four elements from one random number are several times as fast as four."""
+        num = math.prod(shape)
+        bits = torch.empty(-(-num // 4), dtype=torch.int64, device=like.device)
+        bits.random_(_LOWEST, None, generator=self._generator)
+        kept = bits.view(torch.int16)[:num].view(shape) >= round(rate * _STEPS) - _STEPS // 2
+        return kept.to(like.dtype).div_(1 - rate)

@@ -1,4 +1,4 @@
-"""Whether this processor multiplies bfloat16 faster than float32: measured, since names of features do not tell."""
+"""Whether this processor multiplies bfloat16 faster than float32: measured, names of features do not tell."""
 
 import time
 

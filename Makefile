@@ -36,6 +36,10 @@ docs: chart
 scrape: .venv/.dev
 	SCRAPE_SECONDS=120 $(BIN)/python -m pytest tests/operations/test_scrape.py
 
+# Three replicas behind HAProxy over Valkey, by the chart's numbers: all replaced, then each killed, under load.
+upgrade-drill: .venv/.dev
+	UPGRADE_ROUNDS=3 $(BIN)/python -m pytest -s tests/operations/test_upgrade.py
+
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
 

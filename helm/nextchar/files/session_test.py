@@ -84,12 +84,16 @@ def at_pod(pod: dict[str, Any]) -> Server:
 
 
 def until(what: str, attempt: Any) -> Any:
-    """The first answer of `attempt` that is not None; it may fail until the time is up."""
+    """The first answer of `attempt` that is not None; nobody may be there until the time is up."""
     end = time.monotonic() + float(os.environ.get("TIMEOUT_SECONDS", "180"))
     fault: object = "nothing"
     while time.monotonic() < end:
         try:
             found = attempt()
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code != 429:
+                sys.exit(f"no {what}: {error} {error.read(500).decode(errors='replace')}")
+            found, fault = None, error
         except OSError as error:
             found, fault = None, error
         if found is not None:

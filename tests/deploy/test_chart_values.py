@@ -1,0 +1,115 @@
+"""Wrong values are refused before anything is installed, and what is refused is named."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helm.chart import stale
+from helm.values import values
+from helm_program import CHART, CI_FILES, MAJORS, refusal
+
+# What is set, and what the refusal must name.
+_WRONG = {
+    "replicaCuont=2": "replicaCuont",
+    "replicaCount=-1": "replicaCount",
+    "replicaCount=two": "replicaCount",
+    "kind=DaemonSet": "kind",
+    "image.pullPolicy=Sometimes": "pullPolicy",
+    "image.digest=latest": "digest",
+    "config.max_lane=8": "max_lane",
+    "config.max_lanes=0": "max_lanes",
+    "config.log_level=loud": "log_level",
+    "config.http_port=9000": "http_port",
+    "probes.type=tcp": "type",
+    "probes.readiness.periodSeconds=0": "periodSeconds",
+    "service.httpPort=80": "httpPort",
+    "sessions.store=redis": "store",
+    "sessions.stateKey.value=short": "value",
+    "sessions.valkey.url=http://cache": "url",
+    "autoscaling.maxReplicas=0": "maxReplicas",
+    "autoscaling.targetQueueSeconds=soon": "targetQueueSeconds",
+    "drain.preStopSeconds=0": "preStopSeconds",
+    "resources.limits.memory=lots": "memory",
+    "tls.enabled=maybe": "enabled",
+    "models.source=s3": "source",
+    "valkey.password=short": "password",
+    "runAsUser=0": "runAsUser",
+}
+
+# Values that are right alone and wrong together, and what the refusal must say.
+_AT_ODDS = {
+    "sessions.store=valkey": "set sessions.valkey.url",
+    "valkey.enabled=true": "set sessions.store to valkey",
+    "sessions.store=disk,replicaCount=2": "set kind to StatefulSet",
+    "sessions.store=disk,autoscaling.enabled=true": "set kind to StatefulSet",
+    "models.source=claim": "set models.existingClaim",
+    "models.source=init": "set models.init.image",
+    "auth.enabled=true": "set auth.keys or auth.existingSecret",
+    "tls.enabled=true": "set tls.existingSecret",
+    "tls.enabled=true,tls.existingSecret=a,probes.type=grpc": "cannot speak TLS",
+    "training.enabled=true": "set training.image",
+}
+
+
+@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize("wrong", _WRONG)
+def test_a_wrong_value_is_refused_by_name(wrong: str, major: str) -> None:
+    said = refusal("--set", wrong, major=major)
+    assert "values.schema.json" in said or "schema" in said
+    assert _WRONG[wrong] in said
+
+
+@pytest.mark.parametrize("at_odds", _AT_ODDS)
+def test_values_at_odds_are_refused_with_the_way_out(at_odds: str) -> None:
+    assert _AT_ODDS[at_odds] in refusal("--set", at_odds)
+
+
+def test_the_schema_and_the_table_are_made_of_the_values() -> None:
+    assert stale() == [], "make chart"
+
+
+def paths(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, part in schema["properties"].items():
+        yield prefix + name, part
+        if "properties" in part:
+            yield from paths(part, f"{prefix}{name}.")
+
+
+def test_no_group_takes_an_unknown_name() -> None:
+    groups = [part for _, part in paths(values()) if "properties" in part]
+    assert all(part["additionalProperties"] is False for part in [values(), *groups])
+
+
+def test_every_value_has_a_default_and_a_sentence() -> None:
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    for path, part in paths(values()):
+        assert part["description"].rstrip().endswith((".", "0", "none")), path
+        if path.startswith(("config.", "global")):
+            continue
+        found = defaults
+        for name in path.split("."):
+            assert name in found, path
+            found = found[name]
+
+
+def given(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from given(part, f"{prefix}.{name}" if prefix else name)
+    else:
+        yield prefix, value
+
+
+def test_every_feature_has_a_file_of_values() -> None:
+    """Each switch is on and each choice is made in one of them."""
+    shown: dict[str, set[Any]] = {}
+    for path in (*CI_FILES, Path(CHART / "values.yaml")):
+        for name, value in given(yaml.safe_load(path.read_text()) or {}):
+            shown.setdefault(name, set()).add(str(value))
+    for name, part in paths(values()):
+        if name.startswith("config.") or name.endswith("pullPolicy") or name == "service.type":
+            continue
+        wanted = {"True"} if part.get("type") == "boolean" else set(part.get("enum", ()))
+        assert wanted <= shown.get(name, set()), name

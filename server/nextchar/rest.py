@@ -12,11 +12,13 @@ from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.errors import NextcharError
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import JSON, RestCalls, as_json
+from nextchar.rest_docs import docs_routes
 from nextchar.rest_errors import answer_bug, answer_error, answer_http_error
 from nextchar.rest_info import info_routes
 from nextchar.rest_inspect import inspect_routes
 from nextchar.rest_oip import oip_routes
 from nextchar.rest_oip_info import oip_info_routes
+from nextchar.rest_openapi import describe_with
 from nextchar.rest_sessions import session_routes
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.service import Service
@@ -35,6 +37,8 @@ class RestDoor:
             title="nextchar",
             version=__version__,
             summary="Scores, distributions and completions from character-level recurrent language models.",
+            docs_url=None,  # FastAPI's pages load scripts from elsewhere
+            redoc_url=None,
         )
         self.app.add_exception_handler(NextcharError, answer_error)
         self.app.add_exception_handler(HTTPException, answer_http_error)
@@ -47,6 +51,8 @@ class RestDoor:
         self.app.include_router(info_routes(service))
         self.app.include_router(oip_info_routes(service))
         self.app.include_router(oip_routes(service, self._calls))
+        describe_with(self.app)
+        self.app.include_router(docs_routes(lambda: self.app.openapi()))
 
     def _route(
         self,

@@ -53,6 +53,9 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
 _GENERATE = ("/generate", "/generate_stream")
 _GENERATE_STATUSES = {400: 422, 500: 424}
 
+# Every status that an error may have where somebody is there to read it, as the /v1 routes have it.
+ERROR_STATUSES = sorted({status for _, status, _ in _ANSWERS} - {499})
+
 
 def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
     """The JSON of an error."""
@@ -69,10 +72,9 @@ def error_response(error: NextcharError, path: str = "") -> Response:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, AuthenticationFailed):
         headers["WWW-Authenticate"] = "Bearer"
-    if not _is_oip(path):
+    if not is_oip(path):
         return JSONResponse(error_body(error), status, headers)
-    if path.endswith(_GENERATE):
-        status = _GENERATE_STATUSES.get(status, status)
+    status = oip_status(status, path)
     headers["X-Error-Code"] = error.code
     return JSONResponse({"error": error.message}, status, headers)
 
@@ -88,7 +90,7 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
     code = codes.get(error.status_code, "http_error")
-    if _is_oip(request.url.path):
+    if is_oip(request.url.path):
         headers = {**(error.headers or {}), "X-Error-Code": code}
         return JSONResponse({"error": str(error.detail)}, error.status_code, headers)
     body = {
@@ -105,8 +107,14 @@ async def answer_bug(request: Request, _error: Exception) -> Response:
     return error_response(NextcharError("the server failed; the cause is in its log"), request.url.path)
 
 
-def _is_oip(path: str) -> bool:
+def is_oip(path: str) -> bool:
+    """Whether the path is of the Open Inference Protocol, whose errors have a shape of their own."""
     return path == "/v2" or path.startswith("/v2/")
+
+
+def oip_status(status: int, path: str) -> int:
+    """The status that a /v2 path has in place of one of /v1."""
+    return _GENERATE_STATUSES.get(status, status) if path.endswith(_GENERATE) else status
 
 
 def _answer(error: NextcharError) -> tuple[int, str]:

@@ -37,6 +37,14 @@ _PATH = "/v1/sessions"
 _EMPTY = b"{}"  # most calls of a session need no field
 
 
+def _query(schema: type[BaseModel]) -> list[dict[str, object]]:
+    """The fields of a schema as parameters of a URL."""
+    fields = schema.model_json_schema()["properties"]
+    return [
+        {"name": name, "in": "query", "required": False, "schema": field} for name, field in fields.items()
+    ]
+
+
 class _Routes:
     """Handlers over one set of sessions; each answer names its session in X-Session-Id."""
 
@@ -60,7 +68,14 @@ class _Routes:
             "/{session_id}/rewind", RewindRequest, SessionInfo, self._on(RewindRequest, sessions.rewind)
         )
         add = self.router.add_api_route
-        add(_PATH, self._list, methods=["GET"], response_model=SessionList, name="list_sessions")
+        add(
+            _PATH,
+            self._list,
+            methods=["GET"],
+            response_model=SessionList,
+            openapi_extra={"parameters": _query(ListSessionsRequest)},
+            name="list_sessions",
+        )
         one = _PATH + "/{session_id}"
         add(one, self._get, methods=["GET"], response_model=SessionInfo, name="get_session")
         add(one, self._delete, methods=["DELETE"], status_code=204, name="delete_session")

@@ -28,14 +28,16 @@ def test_models_are_listed(server: LiveServer) -> None:
 
 
 def test_openapi_tells_every_field(server: LiveServer) -> None:
-    paths = httpx.get(server.url + "/openapi.json").json()["paths"]
+    document = httpx.get(server.url + "/openapi.json").json()
+    paths, schemas = document["paths"], document["components"]["schemas"]
     for path, schema in (
         ("/v1/score", ScoreRequest),
         ("/v1/next", NextRequest),
         ("/v1/completions", CompletionRequest),
     ):
         body = paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-        assert set(body["properties"]) == set(schema.model_fields)
+        assert body == {"$ref": f"#/components/schemas/{schema.__name__}"}
+        assert set(schemas[schema.__name__]["properties"]) == set(schema.model_fields)
 
 
 def test_the_request_id_comes_back_if_it_is_one(server: LiveServer) -> None:

@@ -1,5 +1,6 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check chart proto docs scrape upgrade-drill bench quality peers tools train requirements clean
+.PHONY: serve test check chart proto docs scrape upgrade-drill bench quality contract peers tools train \
+	requirements clean
 
 # The first Python on the path that is new enough and can make environments.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -47,6 +48,10 @@ bench: .venv/.dev
 quality: .venv/.dev
 	@test -n "$(FILE)" || { echo "which text? make quality FILE=tinyshakespeare.txt"; exit 1; }
 	$(BIN)/python -m benchmarks.quality "$(FILE)" --recipe $(or $(RECIPE),lstm) --seed $(or $(SEED),1)
+
+# Our OpenAPI document against a real server: all checks of schemathesis, some 50,000 cases.
+contract: .venv/.dev tools
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.contract
 
 # The servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
 peers:

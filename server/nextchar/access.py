@@ -34,8 +34,6 @@ ROUTES: dict[str, Need] = {
     "/web/{digest}/{name}": OPEN,
     "/version": ANY,
     "/docs": ANY,
-    "/docs/oauth2-redirect": ANY,
-    "/redoc": ANY,
     "/openapi.json": ANY,
     "/metrics": Scope.METRICS,
     "/v1/models": ANY,

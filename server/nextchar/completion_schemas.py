@@ -29,7 +29,28 @@ class StreamOptions(BaseModel):
     )
 
 
+_ABOUT = ("title", "description", "default", "examples")
+
+
+def _as_taken(schema: dict[str, Any]) -> None:
+    """What the validators below take too: null for a default, one stop string for a list of one."""
+    required = schema.get("required", [])
+    for name, field in schema.get("properties", {}).items():
+        kept = {
+            key: field.pop(key) for key in ("title", "description", "default", "examples") if key in field
+        }
+        choices = field.pop("anyOf", None) or [dict(field)]
+        field.clear()
+        if name == "stop":
+            choices.append({"type": "string", "minLength": 1})
+        if name not in required and {"type": "null"} not in choices:
+            choices.append({"type": "null"})
+        field |= kept | ({"anyOf": choices} if len(choices) > 1 else choices[0])
+
+
 class SamplingFields(RequestFields):
+    model_config = ConfigDict(json_schema_extra=_as_taken)
+
     max_tokens: int = Field(16, ge=0, description="Most characters to sample.")
     temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest character each time.")
     top_k: int = Field(0, ge=0, description="Keep the k likeliest characters; 0 keeps all.")

@@ -3,6 +3,7 @@
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from nextchar.errors import (
     AuthenticationFailed,
@@ -50,6 +51,7 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
 )
 
 # The generate extension has statuses of its own for a wrong request and for a generation that fails.
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _GENERATE = ("/generate", "/generate_stream")
 _GENERATE_STATUSES = {400: 422, 500: 424}
 
@@ -90,6 +92,8 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
     code = codes.get(error.status_code, "http_error")
+    if error.status_code == 405:
+        error.headers = {"Allow": _methods(request)}
     if is_oip(request.url.path):
         headers = {**(error.headers or {}), "X-Error-Code": code}
         return JSONResponse({"error": str(error.detail)}, error.status_code, headers)
@@ -100,6 +104,16 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
         "code": code,
     }
     return JSONResponse({"error": body}, error.status_code, error.headers)
+
+
+def _methods(request: Request) -> str:
+    """All methods of a path; the framework tells those of the first route only."""
+    routes = request.app.routes
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
 
 
 async def answer_bug(request: Request, _error: Exception) -> Response:

@@ -41,7 +41,9 @@ def info_routes(service: Service) -> APIRouter:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "draining" if service.draining else "not ready"}, 503)
 
-    @router.get("/metrics")
+    text = {"content": {service.metrics.CONTENT_TYPE: {"schema": {"type": "string"}}}}
+
+    @router.get("/metrics", response_class=Response, responses={200: text})
     async def metrics() -> Response:
         """Prometheus metrics; also on a port of their own."""
         return Response(service.metrics.exposition(), media_type=service.metrics.CONTENT_TYPE)

@@ -31,6 +31,12 @@ _MEANINGS = {
     504: "It was not done in time.",
 }
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}}
+_EVENT = {
+    "description": "Each event: its data is the JSON of a piece, at last [DONE] on /v1, or an error.",
+    "type": "object",
+    "required": ["data"],
+    "properties": {"data": {"type": "string"}, "event": {"type": "string"}},
+}
 _ERRORS: dict[str, Any] = {
     "Error": {
         "description": "`code` is stable and for programs, `param` the field at fault.",
@@ -85,7 +91,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 content["schema"] = _as_component(content["schema"], schemas)
             _add_errors(path, operation)
             if path.endswith(_STREAMS):
-                operation["responses"]["200"]["content"][_EVENTS] = {"schema": {"type": "string"}}
+                operation["responses"]["200"]["content"][_EVENTS] = {"schema": _EVENT}
     schemas |= _ERRORS
     found["components"]["schemas"] = dict(sorted(schemas.items()))
     return found

@@ -13,11 +13,14 @@ import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from nextchar.budgets import Allowance, Budget
 from nextchar.caller import Caller, Scope
 from nextchar.errors import AuthenticationFailed, SettingsInvalid
+from nextchar.limits import MAX_PRIORITY, MIN_PRIORITY
 
 _PREFIX = "nck"
 _ID_CHARS, _SECRET_BYTES = 8, 32
@@ -37,6 +40,10 @@ class KeyRecord(BaseModel):
     scopes: frozenset[Scope] = Field(min_length=1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     expires: AwareDatetime | None = None
+    max_lanes: int | None = Field(None, ge=1)
+    requests_per_second: float | None = Field(None, gt=0, allow_inf_nan=False)
+    chars_per_second: float | None = Field(None, gt=0, allow_inf_nan=False)
+    best_priority: int = Field(0, ge=MIN_PRIORITY, le=MAX_PRIORITY)
 
     @field_validator("owner")
     @classmethod
@@ -51,15 +58,11 @@ class KeyRecord(BaseModel):
         return self.model_dump_json(exclude_defaults=True)
 
 
-def make_key(
-    owner: str, scopes: Iterable[Scope], *, expires: AwareDatetime | None = None
-) -> tuple[str, KeyRecord]:
-    """A new key and its record."""
+def make_key(owner: str, scopes: Iterable[Scope], **fields: Any) -> tuple[str, KeyRecord]:
+    """A new key and its record, with what other fields of it are given."""
     key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
     key = f"{_PREFIX}-{key_id}-{secrets.token_urlsafe(_SECRET_BYTES)}"
-    return key, KeyRecord(
-        id=key_id, owner=owner, scopes=frozenset(scopes), sha256=_digest(key), expires=expires
-    )
+    return key, KeyRecord(id=key_id, owner=owner, scopes=frozenset(scopes), sha256=_digest(key), **fields)
 
 
 def read_records(path: Path) -> list[KeyRecord]:
@@ -96,7 +99,9 @@ def _record(line: str, where: str) -> KeyRecord:
 class KeyRing:
     """The keys that are good now."""
 
-    def __init__(self, records: Iterable[KeyRecord]) -> None:
+    def __init__(self, records: Iterable[KeyRecord], *, max_lanes: int | None = None) -> None:
+        """`max_lanes` is for keys that say nothing of their own."""
+        self._max_lanes = max_lanes
         self._records: dict[str, KeyRecord] = {}
         self._callers: dict[str, Caller] = {}
         self.replace(records)
@@ -108,7 +113,7 @@ class KeyRing:
         """From now on these keys and no others. One whose record is as before keeps its caller."""
         new = {record.id: record for record in records}
         self._callers = {
-            key_id: self._callers[key_id] if self._records.get(key_id) == record else _caller(record)
+            key_id: self._callers[key_id] if self._records.get(key_id) == record else self._caller(record)
             for key_id, record in new.items()
         }
         self._records = new
@@ -131,13 +136,16 @@ class KeyRing:
             raise AuthenticationFailed(f"the API key {record.id} has expired", code="expired_api_key")
         return self._callers[record.id]
 
+    def _caller(self, record: KeyRecord) -> Caller:
+        allowance = Allowance(
+            record.max_lanes or self._max_lanes, record.requests_per_second, record.chars_per_second
+        )
+        budget = Budget(allowance, key_id=record.id)
+        return Caller(record.id, record.owner, record.scopes, budget, record.best_priority)
+
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 _NO_DIGEST = "0" * 64
-
-
-def _caller(record: KeyRecord) -> Caller:
-    return Caller(record.id, record.owner, record.scopes)

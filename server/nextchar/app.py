@@ -100,7 +100,7 @@ async def _keys(settings: Settings) -> AsyncIterator[KeyRing | None]:
     if settings.api_keys_file is None:
         yield None
         return
-    keys = KeyFile(settings.api_keys_file)
+    keys = KeyFile(settings.api_keys_file, max_lanes=settings.max_lanes_per_key)
     async with _in_background(keys.follow()):
         yield keys.ring
 
@@ -131,6 +131,7 @@ def _engine_options(settings: Settings) -> EngineOptions:
         reserved_lanes=settings.reserved_lanes,
         max_bulk_lanes=settings.max_bulk_lanes,
         max_waiting=settings.max_waiting,
+        max_wait_seconds=settings.queue_timeout_seconds,
     )
 
 
@@ -139,6 +140,7 @@ def _http_server(service: Service, settings: Settings, keys: KeyRing | None, *, 
         service,
         max_body_bytes=settings.max_body_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
+        lenient_fields=settings.lenient_fields,
     )
     if settings.playground:
         door.app.include_router(page_routes(grpc_port))

@@ -32,6 +32,7 @@ class Batch:
         self._stats = stats
         self.lanes: list[Lane] = []
         self.num_live = 0
+        self.num_done = [0, 0]  # steps of live and of sampling lanes, and those an early end has spared
         self.num_steps = 1  # of the last call
 
     def join(self, lane: Lane, now: float) -> Delivery | None:
@@ -61,6 +62,7 @@ class Batch:
     def leave(self, lane: Lane) -> None:
         """Take a lane's row away."""
         hole, last = lane.row, len(self.lanes) - 1
+        self.num_done[lane.level] += lane.num_steps - lane.num_planned + self._slab.num_left(hole)
         self._slab.leave(lane)
         if lane.level is Level.LIVE:
             self.num_live -= 1
@@ -94,6 +96,8 @@ class Batch:
         self._runner.step(n, num_steps, others=n < len(self.lanes))
         stepped = time.perf_counter() - before
         self._keep(window, positions, n)
+        self.num_done[Level.LIVE] += self.num_live * num_steps
+        self.num_done[Level.SAMPLING] += (n - self.num_live) * num_steps
         outbox = self._collect(window, n)
         self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
         return outbox

@@ -35,6 +35,7 @@ class BulkBatch:
         self._offsets = np.arange(1, runner.max_steps + 1)[:, None]
         self._earliest_deadline = FOREVER
         self.num_rows = 0
+        self.num_done = 0  # nodes read, and those an early end has spared
         self.num_steps = 1  # of the last call
 
     @property
@@ -57,7 +58,9 @@ class BulkBatch:
         if index is None:
             return
         self._compact(np.flatnonzero(self._owners[: self.num_rows] == index))
-        self._walks.pop(index).drop()
+        walk = self._walks.pop(index)
+        self.num_done += walk.num_left
+        walk.drop()
         owners = self._owners[: self.num_rows]
         owners[owners > index] -= 1
 
@@ -70,6 +73,7 @@ class BulkBatch:
             walks = self._walks_of(n)
             num_steps = self.num_steps = self._choose_steps(walks, max_steps)
             stepped = self._read(n, num_steps, walks)
+            self.num_done += n * num_steps
             self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
         outbox: Outbox = [(w.job, w.result()) for w in self._walks if w.done]
         outbox += [(job, job.failed(DeadlineExceeded(_LATE))) for job in self._late(time.monotonic())]

@@ -5,7 +5,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pydantic import BaseModel
+
 from nextchar.caller import CALLER, Caller
+from nextchar.schemas import CallFields
 
 Route = Literal["score", "next", "complete", "session", "inspect", "infer", "generate"]
 Protocol = Literal["rest", "grpc", "cli"]
@@ -24,6 +27,7 @@ class Call:
     model: str = ""
     version: str = ""
     caller: Caller = field(default_factory=CALLER.get)  # whose key it came with
+    priority: int = 0  # among those that wait; the lowest first
     started: float = field(default_factory=time.monotonic)
     num_inferences: int = 0  # strings and completions that ran
     queue_seconds: float = 0.0
@@ -37,6 +41,13 @@ class Call:
     def owner(self) -> str:
         """Whose sessions it sees."""
         return self.caller.owner
+
+    def asked(self, fields: BaseModel) -> None:
+        """Keep to what the request says of its time and its place in the line, if its key may say so."""
+        if isinstance(fields, CallFields):
+            if fields.timeout is not None:
+                self.deadline = min(self.deadline, self.started + fields.timeout)
+            self.priority = max(fields.priority, self.caller.best_priority)
 
 
 def make_request_id(given: str | None) -> str:

@@ -8,7 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nextchar.budgets import Allowance, Budget
 from nextchar.errors import PermissionDenied
+from nextchar.limits import MIN_PRIORITY
 
 
 class Scope(StrEnum):
@@ -27,6 +29,8 @@ class Caller:
     key_id: str
     owner: str
     scopes: frozenset[Scope]
+    budget: Budget
+    best_priority: int = MIN_PRIORITY  # the lowest number it may ask for
 
     def require(self, scope: Scope) -> None:
         """Raises PermissionDenied where the key has not this scope."""
@@ -35,5 +39,5 @@ class Caller:
             raise PermissionDenied(f"this needs the scope {scope.value!r}; the key {self.key_id} has: {has}")
 
 
-ANYBODY = Caller("", "", frozenset(Scope))
+ANYBODY = Caller("", "", frozenset(Scope), Budget(Allowance()))
 CALLER: ContextVar[Caller] = ContextVar("caller", default=ANYBODY)

@@ -2,11 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nextchar.api_keys import KeyRecord, make_key, read_records
 from nextchar.caller import Scope
+from nextchar.limits import MAX_PRIORITY, MIN_PRIORITY
+
+_RATE = click.FloatRange(min=0, min_open=True)
+_PRIORITY = click.IntRange(MIN_PRIORITY, MAX_PRIORITY)
 
 _FILE = click.option(
     "--file",
@@ -34,10 +39,15 @@ def keys() -> None:
     help="What it may do; may be given several times.",
 )
 @click.option("--days", type=click.IntRange(min=1), help="How long it is good; for ever by default.")
-def new(path: Path | None, owner: str, scopes: tuple[str, ...], days: int | None) -> None:
+@click.option("--max-lanes", type=click.IntRange(min=1), help="Lanes it may have at a time.")
+@click.option("--requests-per-second", type=_RATE, help="Requests it may make.")
+@click.option("--chars-per-second", type=_RATE, help="Characters it may have read and drawn.")
+@click.option("--best-priority", type=_PRIORITY, help="The lowest priority number it may ask for; 0.")
+def new(path: Path | None, owner: str, scopes: tuple[str, ...], days: int | None, **budget: Any) -> None:
     """Make a key: it is printed here and never again. Its record goes to the file, or below it."""
     expires = None if days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
-    key, record = make_key(owner, [Scope(scope) for scope in scopes], expires=expires)
+    given = {name: value for name, value in budget.items() if value is not None}
+    key, record = make_key(owner, [Scope(scope) for scope in scopes], expires=expires, **given)
     if path is None:
         click.echo(f"{key}\n{record.line}")
         return

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from nextchar.call import Call
 from nextchar.completion import CompletionText
 from nextchar.completion_schemas import Completion, CompletionRequest, SamplingFields
+from nextchar.dispatch import submitted
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import FOREVER, Delivery, Lane, Penalties, Sampling
@@ -28,6 +29,7 @@ class Completer:
 
     async def stream(self, request: CompletionRequest, call: Call) -> AsyncGenerator[Completion]:
         """The pieces of a completion; the last one has `finish_reason` and `usage`."""
+        call.asked(request)
         model = self._intake.model(request.model, call)
         self._intake.check_max_tokens(request.max_tokens)
         given = self._intake.encode(request.prompt, model=model, call=call, param="prompt")
@@ -50,7 +52,7 @@ class Completer:
     ) -> AsyncGenerator[tuple[Completion | None, Delivery]]:
         """A sampling lane's deliveries, each with its piece of text, if there is any to show."""
         vocabulary = model.graph.vocabulary
-        lane.num_top, lane.deadline = request.logprobs or 0, call.deadline
+        lane.num_top = request.logprobs or 0
         stop = [vocabulary.normalize(text) for text in request.stop]
         text = CompletionText(vocabulary, prompt, stop, echo=echo, num_top=request.logprobs)
         template = _template(model, call)
@@ -65,8 +67,7 @@ class Completer:
         stream = lane.receiver = Stream()
         num_given, num_seen, previous = len(lane.given), 0, 0.0
         streamed = lane.sampling is not None and lane.sampling.chars_per_delivery > 0
-        model.engine.submit([lane])
-        try:
+        with submitted(model, [lane], call):
             async for delivery in stream:
                 now = time.monotonic()
                 fed = min(len(delivery.ids), max(0, num_given - num_seen))
@@ -82,9 +83,6 @@ class Completer:
                     self._metrics.observe_queue(call, lane.joined - lane.submitted)
                     call.inference_seconds += now - lane.joined
                 yield delivery, max(0, num_seen - num_given)
-        except BaseException:  # also the caller who stops listening
-            model.engine.cancel([lane])
-            raise
 
 
 def make_seed(given: int | None) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nextchar.opaque import OpaqueBytes
-from nextchar.schemas import Answer, ModelRequest, RequestFields, StateFields, Usage, absent
+from nextchar.schemas import Answer, CallFields, ModelRequest, StateFields, Usage, absent
 
 MAX_STOPS = 4
 MAX_TOP_LOGPROBS = 20
@@ -48,7 +48,7 @@ def _as_taken(schema: dict[str, Any]) -> None:
         field |= kept | ({"anyOf": choices} if len(choices) > 1 else choices[0])
 
 
-class SamplingFields(RequestFields):
+class SamplingFields(CallFields):
     model_config = ConfigDict(json_schema_extra=_as_taken)
 
     max_tokens: int = Field(16, ge=0, description="Most characters to sample.")

@@ -1,13 +1,39 @@
 """Work to a model's engines and back, for answers that are given whole."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from nextchar.call import Call
 from nextchar.lane import Delivery, Work
 from nextchar.metrics import Metrics
 from nextchar.receivers import Gather
 from nextchar.repository import Model
+
+
+@contextmanager
+def submitted(model: Model, works: Sequence[Work], call: Call) -> Iterator[None]:
+    """Work that runs for a call, on its key's budget; if the caller leaves, so does the work.
+
+    Raises:
+        InvalidRequest, RateLimited: the key may not have so much.
+        QueueFull, Unavailable: it was not taken.
+    """
+    for work in works:
+        work.deadline, work.priority = call.deadline, call.priority
+    budget, num_chars = call.caller.budget, sum(work.num_steps for work in works)
+    budget.begin_work(len(works), num_chars, time.monotonic())
+    num_unused = num_chars
+    try:
+        model.engine.submit(works)
+        num_unused = 0
+        try:
+            yield
+        except BaseException:  # also the caller who stops listening
+            model.engine.cancel(works)
+            raise
+    finally:
+        budget.end_work(len(works), num_unused, time.monotonic())
 
 
 async def run_to_end(
@@ -20,13 +46,9 @@ async def run_to_end(
     """
     gather = Gather(len(works))
     for tag, work in enumerate(works):
-        work.receiver, work.deadline, work.tag = gather, call.deadline, tag
-    model.engine.submit(works)
-    try:
+        work.receiver, work.tag = gather, tag
+    with submitted(model, works, call):
         deliveries = await gather.wait()
-    except BaseException:
-        model.engine.cancel(works)
-        raise
     num_strings = sum(work.num_strings for work in works)
     metrics.observe_queue(call, max(work.joined - work.submitted for work in works), num_strings=num_strings)
     call.inference_seconds += time.monotonic() - min(work.joined for work in works)

@@ -15,13 +15,13 @@ from typing import Self
 from nextchar.batch import Batch
 from nextchar.bulk import MAX_JOBS, BulkBatch
 from nextchar.engine_stats import EngineStats
-from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, Unavailable
-from nextchar.lane import Lane, Level, Outbox, ScoreJob, Work
+from nextchar.errors import InternalError, NextcharError, Unavailable
+from nextchar.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
 from nextchar.runner import ModelGraph, StepRunner
 from nextchar.scheduler import Scheduler, Turns
 
+_PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do
 MAX_STEPS = 16  # characters a row in one call of the graph
-_LATE = "the request waited longer than its time limit"
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class EngineOptions:
     reserved_lanes: int
     max_bulk_lanes: int
     max_waiting: int
+    max_wait_seconds: float = FOREVER
     max_steps: int = MAX_STEPS
 
 
@@ -55,9 +56,12 @@ class Engine:
             max_sampling=options.max_lanes,
             max_jobs=MAX_JOBS,
             max_waiting=options.max_waiting,
+            max_wait_seconds=options.max_wait_seconds,
         )
         self._turns = Turns(options.max_steps)
         self._deliver = deliver
+        self._done: tuple[int, ...] = (0,) * len(Level)  # steps, as last measured
+        self._measured = 0.0  # when
         self._changed = threading.Condition()  # guards the scheduler, and wakes an idle engine
         self._cancelled: deque[Work] = deque()
         self._stopping = False
@@ -138,7 +142,16 @@ class Engine:
         ended = time.perf_counter()
         self._turns.record(level, ended - started, num_steps)
         self._count_waits(level, active, started, ended)
+        self._measure(active, ended - max(self._measured, started - _PAUSE_SECONDS))
+        self._measured = ended
         self._send(outbox)
+
+    def _measure(self, active: list[Level], seconds: float) -> None:
+        """Tell the scheduler how fast each level that has work gets on: what lines move by."""
+        done = (*self._batch.num_done, self._bulk.num_done)
+        for level in active:
+            self._scheduler.worked(level, done[level] - self._done[level], seconds)
+        self._done = done
 
     def _count_waits(self, level: Level, active: list[Level], started: float, ended: float) -> None:
         """How long the levels of this call waited for it: since their last one, or since they have rows."""
@@ -171,7 +184,7 @@ class Engine:
             num_live = self._batch.num_live
             lanes = self._scheduler.admit_lanes(num_live, len(self._batch.lanes) - num_live)
             jobs = self._scheduler.admit_jobs(self._bulk.num_jobs)
-        self._send([(work, work.failed(DeadlineExceeded(_LATE))) for work in late])
+        self._send([(work, work.failed(error)) for work, error in late])
         self._join(lanes, jobs, now)
         return True
 

@@ -17,7 +17,9 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   └── StateModelMismatch         a state of another model, or of a version that is gone
 ├── SessionLimit                   no room for one more
 ├── QueueFull                      try again after `retry_after_seconds`
+│   └── RateLimited                the key's own budget is used up
 ├── Unavailable                    loading, failed or draining
+├── RequestTimeout                 the request did not arrive in time
 ├── DeadlineExceeded
 ├── ClientGone                     nobody is there to read the answer
 ├── SettingsInvalid                a setting cannot be used; raised at start
@@ -117,11 +119,21 @@ class StateModelMismatch(SessionError):
 
 
 class QueueFull(NextcharError):
+    """`code` is `queue_full`, or `queue_timeout` for work that has waited too long."""
+
     code = "queue_full"
 
-    def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
+    def __init__(self, message: str, *, code: str | None = None, retry_after_seconds: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        if code is not None:
+            self.code = code
+
+
+class RateLimited(QueueFull):
+    """The key's own budget is used up, whatever the server has to do."""
+
+    code = "rate_limit"
 
 
 class Unavailable(NextcharError):
@@ -129,11 +141,17 @@ class Unavailable(NextcharError):
 
     code = "model_not_ready"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after_seconds: int = 1) -> None:
+    def __init__(self, message: str, *, code: str | None = None, retry_after_seconds: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
         if code is not None:
             self.code = code
+
+
+class RequestTimeout(NextcharError):
+    """The request itself did not arrive in time."""
+
+    code = "request_timeout"
 
 
 class DeadlineExceeded(NextcharError):

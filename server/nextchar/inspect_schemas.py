@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextchar.schemas import Answer, RequestFields, Usage
+from nextchar.schemas import Answer, CallFields, Usage
 from nextchar.score_schemas import CharScore
 
 StateName = Literal["hidden", "cell"]
 
 
-class InspectRequest(RequestFields):
+class InspectRequest(CallFields):
     """A text, and which of the model's states to show after each of its characters."""
 
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])

@@ -15,11 +15,11 @@ logger = logging.getLogger(__name__)
 class KeyFile:
     """A file and the ring of its keys. A file that cannot be read any more leaves the ring as it was."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_lanes: int | None = None) -> None:
         """Raises SettingsInvalid for a file that cannot be used."""
         self._path = path
         self._watch = FileWatch(path)
-        self.ring = KeyRing(read_records(path))
+        self.ring = KeyRing(read_records(path), max_lanes=max_lanes)
         if not len(self.ring):
             logger.warning("%s holds no key: nobody will be let in", path)
 

@@ -153,6 +153,7 @@ class Work:
 
     receiver: Receiver = field(default_factory=_Nobody)
     deadline: float = FOREVER
+    priority: int = 0  # among those that wait at its level; the lowest first
     tag: int = 0
     submitted: float = 0.0
     joined: float = 0.0
@@ -166,6 +167,11 @@ class Work:
     def num_strings(self) -> int:
         """What it counts for in the waiting line."""
         return 1
+
+    @property
+    def num_steps(self) -> int:
+        """How many steps it takes if nothing stops it."""
+        raise NotImplementedError
 
     def failed(self, error: NextcharError) -> Delivery:
         """The delivery that ends this with an error."""
@@ -209,6 +215,11 @@ class Lane(Work):
         return len(self.given) + (self.sampling.max_chars if self.sampling else self.wants_distribution)
 
     @property
+    def num_planned(self) -> int:
+        """Steps already put into chunks."""
+        return self.num_read + self.num_drawn
+
+    @property
     def all_planned(self) -> bool:
         """Whether the chunks so far hold all of this lane's steps but the one for the distribution."""
         drawn = self.sampling is None or self.num_drawn == self.sampling.max_chars
@@ -232,3 +243,7 @@ class ScoreJob(Work):
     @property
     def num_strings(self) -> int:
         return self.trie.num_strings
+
+    @property
+    def num_steps(self) -> int:
+        return int(self.trie.must_read.sum())

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# Of requests that wait, the lowest number goes first: 0 by default, below it in a hurry, above it in none.
+MIN_PRIORITY, MAX_PRIORITY = -100, 100
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -25,3 +28,13 @@ class SessionLimits:
     max_sessions: int = 100_000
     max_checkpoints: int = 16
     ttl_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class DoorLimits:
+    """What a door takes of one request, and for how long it may come, wait and be answered."""
+
+    max_body_bytes: int = 4 * 1024 * 1024
+    request_timeout_seconds: float = 60.0
+    queue_timeout_seconds: float = 15.0
+    max_lanes_per_key: int | None = None

@@ -23,6 +23,7 @@ from nextchar.errors import (
     InvalidRequest,
     ModelNotFound,
     QueueFull,
+    RequestTimeout,
     SessionError,
     SessionLimit,
     Unavailable,
@@ -122,6 +123,6 @@ def _outcome(error: BaseException) -> str:
         ((InvalidRequest, ModelNotFound, SessionError), "invalid"),
         ((QueueFull, Unavailable, SessionLimit), "rejected"),
         ((asyncio.CancelledError, GeneratorExit, ClientGone), "cancelled"),
-        ((DeadlineExceeded,), "timeout"),
+        ((DeadlineExceeded, RequestTimeout), "timeout"),
     )
     return next((name for types, name in kinds if isinstance(error, types)), "error")

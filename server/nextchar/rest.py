@@ -28,10 +28,20 @@ from nextchar.version import __version__
 class RestDoor:
     """The handlers; `app` is the ASGI application."""
 
-    def __init__(self, service: Service, *, max_body_bytes: int, request_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        service: Service,
+        *,
+        max_body_bytes: int,
+        request_timeout_seconds: float,
+        lenient_fields: bool = False,
+    ) -> None:
         self._service = service
         self._calls = RestCalls(
-            service.metrics, max_body_bytes=max_body_bytes, request_timeout_seconds=request_timeout_seconds
+            service.metrics,
+            max_body_bytes=max_body_bytes,
+            request_timeout_seconds=request_timeout_seconds,
+            lenient_fields=lenient_fields,
         )
         self.app = FastAPI(
             title="nextchar",

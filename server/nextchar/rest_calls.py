@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import ExitStack, aclosing
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -24,7 +24,17 @@ JSON = "application/json"
 class RestCalls:
     """The settings of the door, and the parts its handlers are made of."""
 
-    def __init__(self, metrics: Metrics, *, max_body_bytes: int, request_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        max_body_bytes: int,
+        request_timeout_seconds: float,
+        lenient_fields: bool = False,
+    ) -> None:
+        self._extra: Literal["ignore"] | None = (
+            "ignore" if lenient_fields else None  # as the schema says
+        )
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._timeout_seconds = request_timeout_seconds
@@ -32,12 +42,16 @@ class RestCalls:
     def call(self, request: Request, route: Route) -> Call:
         """A call that begins now, with an id for its answer and the log."""
         request_id: str = request.state.request_id  # the guard's
-        return Call(route, "rest", time.monotonic() + self._timeout_seconds, request_id)
+        call = Call(route, "rest", time.monotonic() + self._timeout_seconds, request_id)
+        request.state.call = call
+        return call
 
     async def parse(self, request: Request, schema: type[R], *, empty: bytes = b"") -> R:
         """The body, held against a schema; `empty` is what an empty one stands for."""
         body = await read_body(request, self._max_body_bytes)
-        return validated(lambda: schema.model_validate_json(body or empty))
+        fields = validated(lambda: schema.model_validate_json(body or empty, extra=self._extra))
+        request.state.call.asked(fields)
+        return fields
 
     async def body(self, request: Request) -> bytes:
         """The body as it is."""

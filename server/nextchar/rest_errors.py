@@ -1,5 +1,7 @@
 """Our errors as HTTP answers: in OpenAI's shape, under /v2 in that of the Open Inference Protocol."""
 
+import math
+
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -15,6 +17,7 @@ from nextchar.errors import (
     NextcharError,
     PermissionDenied,
     QueueFull,
+    RequestTimeout,
     RouteNotFound,
     SessionBusy,
     SessionExists,
@@ -45,6 +48,7 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (SessionLimit, 503, "overloaded_error"),
     (QueueFull, 429, "rate_limit_error"),
     (Unavailable, 503, "unavailable_error"),
+    (RequestTimeout, 408, "timeout_error"),
     (DeadlineExceeded, 504, "timeout_error"),
     (ClientGone, 499, "client_error"),
     (NextcharError, 500, "server_error"),
@@ -71,7 +75,9 @@ def error_response(error: NextcharError, path: str = "") -> Response:
     status, _ = _answer(error)
     headers = {}
     if isinstance(error, QueueFull | Unavailable):
-        headers["Retry-After"] = str(error.retry_after_seconds)
+        # Whole seconds are all the standard header can say; OpenAI's clients read the second one first.
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+        headers["Retry-After-Ms"] = str(max(1, round(error.retry_after_seconds * 1000)))
     if isinstance(error, AuthenticationFailed):
         headers["WWW-Authenticate"] = "Bearer"
     if not is_oip(path):

@@ -4,6 +4,7 @@ Pure ASGI, so that streams pass untouched. Inside, `scope["state"]["request_id"]
 """
 
 import logging
+import time
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,6 +72,7 @@ class RestGuard:
             return
         caller = self._keys.find(_given_key(scope["headers"]))
         permit(caller, need)
+        caller.budget.begin_request(time.monotonic())
         CALLER.set(caller)
 
 

@@ -42,6 +42,7 @@ class RpcCalls:
 
         async def run(call: Call) -> M:
             body = validated(lambda: schema.model_validate(to_dict(message)))
+            call.asked(body)
             return to_message(await work(body, call), message_type)
 
         return await self.run(context, route, run)

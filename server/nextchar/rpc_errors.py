@@ -14,6 +14,7 @@ from nextchar.errors import (
     NextcharError,
     PermissionDenied,
     QueueFull,
+    RequestTimeout,
     RouteNotFound,
     SessionBusy,
     SessionExists,
@@ -45,6 +46,7 @@ _CODES: tuple[tuple[type[NextcharError], grpc.StatusCode], ...] = (
     (SessionLimit, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (QueueFull, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
+    (RequestTimeout, grpc.StatusCode.DEADLINE_EXCEEDED),
     (DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
     (ClientGone, grpc.StatusCode.CANCELLED),
     (NextcharError, grpc.StatusCode.INTERNAL),
@@ -60,7 +62,8 @@ async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, QueueFull | Unavailable):
-        delay = duration_pb2.Duration(seconds=error.retry_after_seconds)
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     for detail in details:
         packed = any_pb2.Any()

@@ -1,5 +1,6 @@
 """What stands before every gRPC call: the key and its scope, and a clear end for calls there are not."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,6 +43,7 @@ class RpcGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             return
         caller = self._keys.find(_given_key(details.invocation_metadata))
         permit(caller, need)
+        caller.budget.begin_request(time.monotonic())
         CALLER.set(caller)
 
 

@@ -184,12 +184,15 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
 
     async def _run(self, kind: str, session_id: str, message: Message, call: Call) -> BaseModel:
         schema, work, _, _ = self._on_one[kind]
-        return await work(session_id, _body(schema, message), call)
+        body = _body(schema, message)
+        call.asked(body)
+        return await work(session_id, body, call)
 
     async def _drawn(
         self, session_id: str, message: pb.SampleRequest, call: Call
     ) -> AsyncGenerator[pb.SessionCompletion]:
         body = _body(SampleRequest, message, stream=True)
+        call.asked(body)
         async with aclosing(self._sessions.text.stream(session_id, body, call)) as pieces:
             async for piece in pieces:
                 yield to_message(piece, pb.SessionCompletion)

@@ -4,35 +4,62 @@ Pure: no thread, no clock, no I/O; time is an argument.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import cast
 
-from nextchar.errors import QueueFull
+from nextchar.backlog import Backlog
+from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull
 from nextchar.lane import FOREVER, Lane, Level, ScoreJob, Work
 
 # Of the time that two levels compete for, what the later one gets at least.
 _SHARE = 0.25
+_SOON_SECONDS = 0.1  # a wait that nobody is refused for: an estimate is no better than that
+_UNKNOWN_SECONDS = 1.0  # to come again in, where no rate is known yet
 # What calls of several steps are kept to, so that nobody waits long for their end.
 MAX_CALL_SECONDS = {Level.LIVE: 0.001, Level.SAMPLING: 0.003, Level.BULK: 0.001}
 
 
 class Scheduler:
-    """A bounded waiting line, by level, each in order of arrival.
+    """Bounded waiting lines, one a level, each in order of priority, then of arrival.
 
     `max_sampling` rows are for completions, `max_lanes` for them and live requests together, so a live
-    request does not wait for a completion to end. At most `max_waiting` strings wait, at most `max_jobs`
+    request does not wait for a completion to end. At most `max_waiting` strings wait at a level, and nobody
+    for longer than `max_wait_seconds`: who would have to, by what is known, is not let in. At most `max_jobs`
     jobs run.
     """
 
-    def __init__(self, *, max_lanes: int, max_sampling: int, max_jobs: int, max_waiting: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_lanes: int,
+        max_sampling: int,
+        max_jobs: int,
+        max_waiting: int,
+        max_wait_seconds: float = FOREVER,
+    ) -> None:
         assert 0 < max_sampling <= max_lanes
         self._max_lanes = max_lanes
         self._max_sampling = max_sampling
         self._max_jobs = max_jobs
-        self._max_waiting = max_waiting
-        # Dictionaries as ordered sets: work that leaves early is dropped without a search.
-        self._waiting: dict[Level, dict[Work, None]] = {level: {} for level in Level}
+        self._max_waiting, self._max_wait_seconds = max_waiting, max_wait_seconds
+        # By priority, work and its steps. Dictionaries as ordered sets: what leaves early needs no search.
+        self._lines: dict[Level, dict[int, dict[Work, int]]] = {level: {} for level in Level}
+        self._num_strings = dict.fromkeys(Level, 0)  # a job counts for as many as it has
+        self._backlogs = {level: Backlog() for level in Level}
         self._earliest_deadline = FOREVER
-        self.num_waiting = 0  # strings: a job counts for as many as it has
+
+    @property
+    def num_waiting(self) -> int:
+        """Strings that wait."""
+        return sum(self._num_strings.values())
+
+    def worked(self, level: Level, num_steps: int, seconds: float) -> None:
+        """So many steps of a level got done in a time in which it had some to do."""
+        self._backlogs[level].worked(num_steps, seconds)
+
+    def wait_seconds(self, level: Level, priority: int) -> float:
+        """How long who comes now has to wait for a row, by what waits and how fast it goes."""
+        return self._backlogs[level].wait_seconds(priority)
 
     def add(self, works: Iterable[Work]) -> None:
         """Let work wait, all or none.
@@ -41,34 +68,64 @@ class Scheduler:
             QueueFull: it would be more than may wait.
         """
         works = list(works)
-        num_strings = sum(work.num_strings for work in works)
-        if self.num_waiting + num_strings > self._max_waiting:
-            raise QueueFull(
-                f"the queue is full: {self.num_waiting} strings wait, this request has {num_strings}, "
-                f"the limit is {self._max_waiting}; try again later"
-            )
+        for level in {work.level for work in works}:
+            self._check([work for work in works if work.level is level])
         for work in works:
-            self._waiting[work.level][work] = None
-            self._earliest_deadline = min(self._earliest_deadline, work.deadline)
-        self.num_waiting += num_strings
+            num_steps = work.num_steps
+            self._lines[work.level].setdefault(work.priority, {})[work] = num_steps
+            self._num_strings[work.level] += work.num_strings
+            self._backlogs[work.level].add(work.priority, num_steps)
+            self._earliest_deadline = min(self._earliest_deadline, self._leaves_at(work))
+
+    def _check(self, works: list[Work]) -> None:
+        """Hold the works of one level against what may wait, and for how long."""
+        first, num_strings = works[0], sum(work.num_strings for work in works)
+        waiting, wait = self._num_strings[first.level], self.wait_seconds(first.level, first.priority)
+        if waiting + num_strings > self._max_waiting:
+            raise QueueFull(
+                f"the queue is full: {waiting} strings wait, this request has {num_strings}, "
+                f"the limit is {self._max_waiting}; try again later",
+                retry_after_seconds=wait or _UNKNOWN_SECONDS,
+            )
+        if wait > max(_SOON_SECONDS, min(self._max_wait_seconds, first.deadline - first.submitted)):
+            raise QueueFull(
+                f"the queue is full: this request would wait for about {wait:.1f} s, longer than it may",
+                retry_after_seconds=wait,
+            )
+
+    def _leaves_at(self, work: Work) -> float:
+        """When it waits no longer, whether or not there is a row."""
+        return min(work.deadline, work.submitted + self._max_wait_seconds)
 
     def remove(self, work: Work) -> bool:
         """Forget waiting work; whether it was waiting."""
-        if work not in self._waiting[work.level]:
+        line = self._lines[work.level].get(work.priority, {})
+        if work not in line:
             return False
-        del self._waiting[work.level][work]
-        self.num_waiting -= work.num_strings
+        self._backlogs[work.level].remove(work.priority, line.pop(work))
+        self._num_strings[work.level] -= work.num_strings
+        if not line:
+            del self._lines[work.level][work.priority]
         return True
 
-    def expired(self, now: float) -> list[Work]:
-        """Take out the waiting work whose deadline has passed."""
+    def expired(self, now: float) -> list[tuple[Work, NextcharError]]:
+        """Take out the work that has waited for as long as it may, each with why it ends."""
         if now < self._earliest_deadline:
             return []
-        late = [work for work in self._all() if work.deadline <= now]
+        late = [work for work in self._all() if self._leaves_at(work) <= now]
         for work in late:
             self.remove(work)
-        self._earliest_deadline = min((work.deadline for work in self._all()), default=FOREVER)
-        return late
+        self._earliest_deadline = min(map(self._leaves_at, self._all()), default=FOREVER)
+        return [(work, self._too_late(work, now)) for work in late]
+
+    def _too_late(self, work: Work, now: float) -> NextcharError:
+        if work.deadline <= now:
+            return DeadlineExceeded("the request waited longer than its time limit")
+        return QueueFull(
+            f"the request has waited for {self._max_wait_seconds:g} s, the longest it may; try again later",
+            code="queue_timeout",
+            retry_after_seconds=self.wait_seconds(work.level, work.priority) or _UNKNOWN_SECONDS,
+        )
 
     def admit_lanes(self, num_live: int, num_sampling: int) -> list[Lane]:
         """Take out the lanes that join now, given how many rows each level has."""
@@ -89,14 +146,17 @@ class Scheduler:
         return works
 
     def _take(self, level: Level, count: int) -> list[Work]:
-        taken = [work for work, _ in zip(self._waiting[level], range(count), strict=False)]
+        lines = self._lines[level]
+        in_order = (work for priority in sorted(lines) for work in lines[priority])
+        taken = list(islice(in_order, max(0, count)))
         for work in taken:
             self.remove(work)
         return taken
 
     def _all(self) -> Iterator[Work]:
-        for waiting in self._waiting.values():
-            yield from waiting
+        for lines in self._lines.values():
+            for priority in sorted(lines):
+                yield from lines[priority]
 
 
 class Turns:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from nextchar.errors import InvalidRequest
+from nextchar.limits import MAX_PRIORITY, MIN_PRIORITY
 from nextchar.opaque import OpaqueBytes
 
 R = TypeVar("R", bound=BaseModel)
@@ -22,7 +23,21 @@ class RequestFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class ModelRequest(RequestFields):
+class CallFields(RequestFields):
+    """How long a call may take, and who goes first."""
+
+    timeout: float | None = Field(
+        default=None, gt=0, description="Seconds it may take; never longer than the server's own limit."
+    )
+    priority: int = Field(
+        default=0,
+        ge=MIN_PRIORITY,
+        le=MAX_PRIORITY,
+        description="Of requests that wait, the lowest number goes first: bulk work above 0, haste below.",
+    )
+
+
+class ModelRequest(CallFields):
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
 
 

@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from nextchar.opaque import OpaqueBytes
-from nextchar.schemas import Answer, ModelRequest, RequestFields, StateFields, Usage, absent
+from nextchar.schemas import Answer, CallFields, ModelRequest, StateFields, Usage, absent
 
 
-class ScoreFields(RequestFields):
+class ScoreFields(CallFields):
     input: list[str] = Field(
         min_length=1, description="The strings, scored independently.", examples=[["hello", "htktt"]]
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nextchar.completion_schemas import Completion, SamplingFields
-from nextchar.schemas import Answer, RequestFields, absent
+from nextchar.schemas import Answer, CallFields, RequestFields, absent
 from nextchar.score_schemas import NextChar, NextResponse, ScoreFields
 
 MAX_EACH_CHARS = 256
@@ -16,7 +16,7 @@ SessionId = Annotated[str, Field(pattern=SESSION_ID)]
 CheckpointName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
-class CreateSessionRequest(RequestFields):
+class CreateSessionRequest(CallFields):
     """A new session: a text that goes on as long as it is used."""
 
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
@@ -37,7 +37,7 @@ class ListSessionsRequest(RequestFields):
     limit: int = Field(100, ge=1, le=1000, description="How many at most.")
 
 
-class FeedRequest(RequestFields):
+class FeedRequest(CallFields):
     """Characters that came; what to tell of the next one."""
 
     text: str = Field(description="The characters, after all that was fed and sampled before.")
@@ -49,7 +49,7 @@ class FeedRequest(RequestFields):
     top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
 
 
-class SessionNextRequest(RequestFields):
+class SessionNextRequest(CallFields):
     """The distribution of the next character; the session stays where it is."""
 
     top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")

@@ -16,6 +16,7 @@ UNITS = {
     "strings": "strings",
     "waiting": "strings",
     "lanes": "rows",
+    "key": "rows",
     "sessions": "sessions",
     "threads": "threads",
     "port": "port number",

@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     strict_characters: bool = Field(
         False, description="Refuse characters outside the vocabulary instead of counting them."
     )
+    lenient_fields: bool = Field(
+        False, description="Pass over fields of a JSON body that are not known here instead of refusing them."
+    )
+    max_lanes_per_key: int | None = Field(
+        None, ge=1, description="Lanes a key may have at a time that says nothing of its own."
+    )
     playground: bool = Field(True, description="Serve the page at /.")
     data_dir: Path | None = Field(None, description="The folder for what must outlive the process.")
     api_keys_file: Path | None = Field(
@@ -86,6 +92,7 @@ class Settings(BaseSettings):
         _SESSIONS.ttl_seconds, gt=0, le=MAX_TTL_SECONDS, description="How long an unused session lives."
     )
     request_timeout_seconds: float = Field(60.0, gt=0, description="The longest a request may take.")
+    queue_timeout_seconds: float = Field(15.0, gt=0, description="The longest a request may wait for a row.")
     shutdown_timeout_seconds: float = Field(20.0, ge=0, description="How long running requests may finish.")
     grpc_keepalive_time_seconds: float = Field(
         _GRPC.keepalive_time_seconds, ge=1, description="Ping a gRPC client that was silent for so long."

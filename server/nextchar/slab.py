@@ -130,6 +130,10 @@ class LaneSlab:
             self.num_timed += by * (s.seconds_per_delivery < FOREVER)
             self.num_stopping += by * (bool(s.stop) or self._end_id is not None)
 
+    def num_left(self, row: int) -> int:
+        """Steps of the row's chunk that are to come."""
+        return int(self.end[row] - self.cursor[row])
+
     def late(self, num_rows: int, now: float) -> Indices:
         """The rows in use, of `num_rows`, whose deadline has passed."""
         if now < self.earliest_deadline:

@@ -9,20 +9,28 @@ from nextchar.scheduler import MAX_CALL_SECONDS, Scheduler, Turns
 NOTHING = np.empty(0, dtype=np.int64)
 
 
-def live(deadline: float = FOREVER) -> Lane:
-    return Lane(np.zeros(1, dtype=np.int64), deadline=deadline)
+def live(deadline: float = FOREVER, priority: int = 0) -> Lane:
+    return Lane(np.zeros(1, dtype=np.int64), deadline=deadline, priority=priority)
 
 
-def sampling() -> Lane:
-    return Lane(NOTHING, sampling=Sampling(10, 1))
+def sampling(priority: int = 0) -> Lane:
+    return Lane(NOTHING, sampling=Sampling(10, 1), priority=priority)
 
 
 def job(num_strings: int = 1, deadline: float = FOREVER) -> ScoreJob:
     return ScoreJob(make_trie([NOTHING] * num_strings, 9, NOTHING), deadline=deadline)
 
 
-def scheduler(max_lanes: int = 4, max_sampling: int = 4, max_waiting: int = 100) -> Scheduler:
-    return Scheduler(max_lanes=max_lanes, max_sampling=max_sampling, max_jobs=2, max_waiting=max_waiting)
+def scheduler(
+    max_lanes: int = 4, max_sampling: int = 4, max_waiting: int = 100, max_wait_seconds: float = FOREVER
+) -> Scheduler:
+    return Scheduler(
+        max_lanes=max_lanes,
+        max_sampling=max_sampling,
+        max_jobs=2,
+        max_waiting=max_waiting,
+        max_wait_seconds=max_wait_seconds,
+    )
 
 
 def test_lanes_join_in_order_of_arrival_as_rows_are_free() -> None:
@@ -61,11 +69,64 @@ def test_a_request_waits_whole_or_not_at_all() -> None:
     s.add([live(), live()])
     with pytest.raises(QueueFull, match="limit is 3"):
         s.add([live(), live()])
-    with pytest.raises(QueueFull, match="this request has 2"):
-        s.add([job(2)])
+    with pytest.raises(QueueFull, match="this request has 4"):
+        s.add([job(4)])
     assert s.num_waiting == 2
-    s.add([job(1)])
+    s.add([live()])
     assert s.num_waiting == 3
+
+
+def test_bulk_work_does_not_take_the_places_of_others() -> None:
+    s = scheduler(max_waiting=3)
+    s.add([job(3)])
+    s.add([live(), sampling()])
+    assert s.num_waiting == 5
+    with pytest.raises(QueueFull, match="3 strings wait"):
+        s.add([job(1)])
+
+
+def test_the_lowest_priority_number_goes_first_and_then_who_came_first() -> None:
+    s = scheduler()
+    works = [live(priority=n) for n in (5, 0, -3, 0, 5)]
+    s.add(works)
+    assert s.admit_lanes(1, 0) == [works[2], works[1], works[3]]
+    assert s.admit_lanes(0, 0) == [works[0], works[4]]
+
+
+def test_who_has_waited_as_long_as_one_may_is_told_so() -> None:
+    s = scheduler(max_wait_seconds=2.0)
+    works = [live(), live(deadline=1.0)]
+    s.add(works)
+    assert s.expired(0.9) == []
+    ((late, error),) = s.expired(1.5)
+    assert (late, error.code) == (works[1], "deadline_exceeded")
+    ((late, error),) = s.expired(2.0)
+    assert (late, error.code) == (works[0], "queue_timeout")
+    assert s.num_waiting == 0
+
+
+def test_who_would_wait_too_long_is_not_let_in_and_told_how_long() -> None:
+    s = scheduler(max_wait_seconds=2.0)
+    s.worked(Level.SAMPLING, 100, 1.0)  # a hundred steps a second
+    s.add([sampling(), sampling(priority=1)])
+    for _ in range(19):
+        s.add([sampling()])
+    with pytest.raises(QueueFull) as caught:
+        s.add([sampling(priority=1)])
+    assert caught.value.retry_after_seconds == pytest.approx(2.0, abs=0.2)
+    s.add([sampling()])  # before the one of priority 1, 1.9 s are waited
+    s.add([live()])  # another line
+    with pytest.raises(QueueFull, match=r"about 2\.\d s"):
+        s.add([sampling(priority=1)])
+
+
+def test_a_request_with_less_time_than_it_would_wait_is_refused_at_once() -> None:
+    s = scheduler()
+    s.worked(Level.LIVE, 1, 10.0)
+    s.add([live()])
+    with pytest.raises(QueueFull):
+        s.add([live(deadline=5.0)])
+    s.add([live(deadline=11.0)])
 
 
 def test_late_work_leaves_from_anywhere_in_the_line() -> None:
@@ -73,8 +134,8 @@ def test_late_work_leaves_from_anywhere_in_the_line() -> None:
     works = [live(), live(deadline=5.0), live(), job(deadline=3.0)]
     s.add(works)
     assert s.expired(2.9) == []
-    assert s.expired(3.0) == [works[3]]
-    assert s.expired(6.0) == [works[1]]
+    assert [work for work, _ in s.expired(3.0)] == [works[3]]
+    assert [work for work, _ in s.expired(6.0)] == [works[1]]
     assert s.admit_lanes(0, 0) == [works[0], works[2]]
 
 

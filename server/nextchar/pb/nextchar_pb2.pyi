@@ -7,7 +7,9 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("model", "input", "context", "include_end", "return_chars", "state", "return_state")
+    __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "return_chars", "state", "return_state")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -15,6 +17,8 @@ class ScoreRequest(_message.Message):
     RETURN_CHARS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     model: str
     input: _containers.RepeatedScalarFieldContainer[str]
     context: str
@@ -22,7 +26,7 @@ class ScoreRequest(_message.Message):
     return_chars: bool
     state: bytes
     return_state: bool
-    def __init__(self, model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ...) -> None: ...
 
 class Usage(_message.Message):
     __slots__ = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -83,18 +87,22 @@ class ScoreResponse(_message.Message):
     def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
 
 class NextRequest(_message.Message):
-    __slots__ = ("model", "input", "top", "state", "return_state")
+    __slots__ = ("timeout", "priority", "model", "input", "top", "state", "return_state")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     TOP_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     model: str
     input: str
     top: int
     state: bytes
     return_state: bool
-    def __init__(self, model: _Optional[str] = ..., input: _Optional[str] = ..., top: _Optional[int] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[str] = ..., top: _Optional[int] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ...) -> None: ...
 
 class NextChar(_message.Message):
     __slots__ = ("char", "id", "logprob", "probability", "special")
@@ -127,7 +135,7 @@ class NextResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
 
 class CompletionRequest(_message.Message):
-    __slots__ = ("model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "state", "return_state", "session_id")
+    __slots__ = ("timeout", "priority", "model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "state", "return_state", "session_id")
     class LogitBiasEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -135,6 +143,8 @@ class CompletionRequest(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -154,6 +164,8 @@ class CompletionRequest(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     model: str
     prompt: str
     max_tokens: int
@@ -173,7 +185,7 @@ class CompletionRequest(_message.Message):
     state: bytes
     return_state: bool
     session_id: str
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class StreamOptions(_message.Message):
     __slots__ = ("min_event_chars", "max_event_seconds")
@@ -293,18 +305,22 @@ class InspectResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., data: _Optional[_Iterable[_Union[StateTrace, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
-    __slots__ = ("model", "session_id", "ttl_seconds", "prime", "seed")
+    __slots__ = ("timeout", "priority", "model", "session_id", "ttl_seconds", "prime", "seed")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PRIME_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     model: str
     session_id: str
     ttl_seconds: float
     prime: str
     seed: int
-    def __init__(self, model: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl_seconds: _Optional[float] = ..., prime: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl_seconds: _Optional[float] = ..., prime: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class SessionId(_message.Message):
     __slots__ = ("session_id",)
@@ -325,26 +341,34 @@ class Deleted(_message.Message):
     def __init__(self) -> None: ...
 
 class FeedRequest(_message.Message):
-    __slots__ = ("session_id", "text", "top")
+    __slots__ = ("timeout", "priority", "session_id", "text", "top")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     RETURN_FIELD_NUMBER: _ClassVar[int]
     TOP_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     session_id: str
     text: str
     top: int
-    def __init__(self, session_id: _Optional[str] = ..., text: _Optional[str] = ..., top: _Optional[int] = ..., **kwargs) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., text: _Optional[str] = ..., top: _Optional[int] = ..., **kwargs) -> None: ...
 
 class SessionNextRequest(_message.Message):
-    __slots__ = ("session_id", "top")
+    __slots__ = ("timeout", "priority", "session_id", "top")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TOP_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     session_id: str
     top: int
-    def __init__(self, session_id: _Optional[str] = ..., top: _Optional[int] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., top: _Optional[int] = ...) -> None: ...
 
 class SampleRequest(_message.Message):
-    __slots__ = ("session_id", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options")
+    __slots__ = ("timeout", "priority", "session_id", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options")
     class LogitBiasEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -352,6 +376,8 @@ class SampleRequest(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
@@ -366,6 +392,8 @@ class SampleRequest(_message.Message):
     FREQUENCY_PENALTY_FIELD_NUMBER: _ClassVar[int]
     REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
     STREAM_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     session_id: str
     max_tokens: int
     temperature: float
@@ -380,19 +408,23 @@ class SampleRequest(_message.Message):
     frequency_penalty: float
     repetition_penalty: float
     stream_options: StreamOptions
-    def __init__(self, session_id: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ...) -> None: ...
 
 class SessionScoreRequest(_message.Message):
-    __slots__ = ("session_id", "input", "include_end", "return_chars")
+    __slots__ = ("timeout", "priority", "session_id", "input", "include_end", "return_chars")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_END_FIELD_NUMBER: _ClassVar[int]
     RETURN_CHARS_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     session_id: str
     input: _containers.RepeatedScalarFieldContainer[str]
     include_end: bool
     return_chars: bool
-    def __init__(self, session_id: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ...) -> None: ...
 
 class ForkRequest(_message.Message):
     __slots__ = ("session_id", "fork_id")

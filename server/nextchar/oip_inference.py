@@ -103,6 +103,7 @@ class Inference:
             scored: list[Work] = [Lane(np.concatenate([ids, end])) for ids in strings]
             works = [*works, *scored] if apart else scored
         deliveries = await run_to_end(model, works, call=call, metrics=self._metrics)
+        call.num_inferences = len(strings)
         self._metrics.count_chars(call, fed=sum(map(len, strings)))
         scores = [math.fsum(joined_logprobs(d).tolist()) for d in deliveries[-len(strings) :]]
         found = [d[-1].distribution for d in deliveries[: len(strings)]]

@@ -15,7 +15,9 @@ OUTPUTS = {"log_probs": "FP64", "next": "BYTES", "next_id": "INT64", "score": "F
 
 _DTYPES = {"INT64": np.dtype("<i8"), "FP64": np.dtype("<f8")}
 _LENGTH_BYTES = 4  # before each element of BYTES
+_MAX_RANK = 2
 _MAX_SIZE = 2**31
+MAX_TEXTS = 65_536  # in one tensor; a request's own limit is lower
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +44,17 @@ def check_header(name: str, datatype: str, shape: Sequence[int]) -> int:
         raise InvalidRequest(
             f"input {name} is {INPUTS[name]}, the request says {datatype[:40]!r}", param=name
         )
-    if any(not 0 <= size < _MAX_SIZE for size in shape):
-        raise InvalidRequest(f"input {name}: shape {list(shape)[:8]} has a size that cannot be", param=name)
-    return math.prod(shape)
+    if len(shape) > _MAX_RANK or any(not 0 <= size < _MAX_SIZE for size in shape):
+        raise InvalidRequest(
+            f"input {name}: shape {list(shape)[:8]} cannot be; it is [n] for text, [n, t] for token_ids",
+            param=name,
+        )
+    size = math.prod(shape)
+    if datatype == "BYTES" and size > MAX_TEXTS:
+        raise InvalidRequest(
+            f"input {name} has {size} elements, the limit is {MAX_TEXTS}", param=name, code="too_many_items"
+        )
+    return size
 
 
 def from_list(name: str, datatype: str, shape: Sequence[int], data: Sequence[Any]) -> Tensor:
@@ -70,7 +80,7 @@ def from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Tens
     """An input as little-endian bytes; raises as `from_list`."""
     size = check_header(name, datatype, shape)
     if datatype == "BYTES":
-        elements = _split(name, raw)
+        elements = _split(name, raw, size)
         _check_size(name, shape, size, len(elements))
         return Tensor(name, datatype, tuple(shape), elements)
     width = _DTYPES[datatype].itemsize
@@ -112,8 +122,9 @@ def _flat(data: Sequence[Any]) -> Iterator[Any]:
 
 def _check_size(name: str, shape: Sequence[int], expected: int, found: int) -> None:
     if found != expected:
+        shown = found if found < expected else f"more than {expected}"
         raise InvalidRequest(
-            f"input {name} has {found} elements; shape {list(shape)} has {expected}", param=name
+            f"input {name} has {shown} elements; shape {list(shape)} has {expected}", param=name
         )
 
 
@@ -125,11 +136,11 @@ def _as_bytes(value: Any, name: str, index: int) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
-def _split(name: str, raw: bytes) -> list[bytes]:
-    """The elements of BYTES, each after its length."""
+def _split(name: str, raw: bytes, size: int) -> list[bytes]:
+    """The elements of BYTES, each after its length; of more than there may be, one more."""
     elements: list[bytes] = []
     start = 0
-    while start < len(raw):
+    while start < len(raw) and len(elements) <= size:
         end = start + _LENGTH_BYTES
         length = int.from_bytes(raw[start:end], "little")
         if end > len(raw) or end + length > len(raw):

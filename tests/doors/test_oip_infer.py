@@ -121,7 +121,9 @@ def _with(**changes: object) -> dict:
         (_with(datatype="FP32"), "invalid_value", "is BYTES"),
         (_with(shape=[2]), "invalid_value", "1 elements"),
         (_with(shape=[-1]), "invalid_value", "shape"),
-        (_with(shape=[1, 1, 1]), "invalid_value", "has shape [n]"),
+        (_with(shape=[1, 1, 1]), "invalid_value", "it is [n]"),
+        (_with(shape=[1, 2], data=["a", "b"]), "invalid_value", "has shape [n]"),
+        (_with(shape=[65_537]), "too_many_items", "65536"),
         (_with(shape=[0], data=[]), "invalid_value", "is empty"),
         (_with(data=[5]), "invalid_value", "element 0 is no string"),
         (_with(data=None), "invalid_value", "either data or binary_data_size"),
@@ -164,6 +166,14 @@ def test_other_errors_have_their_statuses_and_one_shape(server: LiveServer) -> N
         headers = {"Inference-Header-Content-Length": head}
         answer = httpx.post(server.url + "/v2/models/tiny/infer", content=b"{}", headers=headers, timeout=30)
         assert (answer.status_code, list(answer.json())) == (400, ["error"])
+
+
+def test_a_shape_of_many_sizes_costs_nothing(server: LiveServer) -> None:
+    request = message("tiny", [b"a"])
+    request.inputs[0].shape.extend([2**31 - 1] * 200_000)
+    with pytest.raises(grpc.RpcError) as caught, grpc.insecure_channel(server.grpc_address) as channel:
+        stub(channel).ModelInfer(request)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_wrong_messages_are_refused(server: LiveServer) -> None:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
-from live_server import LiveServer
+from live_server import LiveServer, live_server
 from oip_client import body, message, post, stub
 
 from nextchar.pb import inference_pb2 as pb
@@ -206,3 +207,11 @@ def test_what_is_wrong_with_generate_has_its_status(server: LiveServer, call: st
         assert (answer.status_code, answer.headers["x-error-code"]) == (status, code), answer.text
         assert list(answer.json()) == ["error"]
     assert server.post(path.replace("tiny", "none"), {"text_input": "a"}).status_code == 404
+
+
+def test_a_stream_that_fails_ends_with_an_error_event(models: Path) -> None:
+    with live_server(models, request_timeout_seconds=0.5, max_tokens=10**9) as server:
+        pieces = events(server, max_tokens=10**9)
+    assert list(pieces[0]) == ["text_output", "model_name", "model_version"]
+    assert list(pieces[-1]) == ["error"]
+    assert not any("error" in piece for piece in pieces[:-1])

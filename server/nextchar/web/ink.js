@@ -32,6 +32,7 @@ export class Ink {
     if (!tail) this.#stale = Math.min(this.#stale, head);
     if (inLine) this.#patch(head, cut, added);
     else this.#rebuild(head, chars);
+    this.#tell();
   }
 
   entry(index) {
@@ -64,6 +65,7 @@ export class Ink {
     if (position <= this.#stale && position + entries.length > this.#stale && !entries.includes(null)) {
       this.#stale = position + entries.length;
     }
+    this.#tell();
   }
 
   setGhost(text) {
@@ -82,6 +84,11 @@ export class Ink {
     this.#looked?.classList.remove("looked");
     this.#looked = this.#spans[index] ?? null;
     this.#looked?.classList.add("looked");
+  }
+
+  // How much of the text is tinted by what it is worth, and not by what it was worth before an edit.
+  #tell() {
+    this.element.dataset.known = String(this.firstUnknown);
   }
 
   #span(char) {

@@ -1,0 +1,88 @@
+"""Scenarios of Compare."""
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+from stage import Stage, until
+
+_ROWS = ".many tbody tr:not(.space)"
+_DONE = "document.querySelector('#compare [role=status]').dataset.done === 'true'"
+
+
+def _rows(page: Page) -> list[list[str]]:
+    rows: list[list[str]] = page.locator(_ROWS).evaluate_all(
+        "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
+    )
+    return rows
+
+
+def table(stage: Stage, url: str, strings: list[str], other: str, part: str) -> dict[str, Any]:
+    """The table as it starts; strings by two models; sorted, filtered, downloaded."""
+    page = stage.open(url, "compare")
+    until(page, _DONE)
+    until(page, "document.querySelectorAll('.painted span').length === 10")
+    start = _rows(page)
+    tints = page.locator(".painted span").evaluate_all("spans => spans.map(s => s.className)")
+    page.get_by_label("Strings, one a line").fill("\n".join(strings))
+    until(page, f"{_DONE} && document.querySelectorAll('{_ROWS}').length === arg", len(strings))
+    page.get_by_label("Beside").select_option(other)
+    until(
+        page,
+        f"{_DONE} && document.querySelectorAll('.many th').length === 6 "
+        "&& [...document.querySelectorAll('.many td:last-child')].every(cell => cell.textContent)",
+    )
+    both = _rows(page)
+    page.get_by_role("button", name="log ratio").click()
+    ratio = [row[5] for row in _rows(page)]
+    sort = page.locator("th[aria-sort=descending]").inner_text()
+    page.get_by_role("button", name="log ratio").click()
+    rising = [row[5] for row in _rows(page)]
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download CSV").click()
+    csv = Path(saved.value.path()).read_text()
+    page.get_by_label("Filter").fill(part)
+    until(page, "document.querySelectorAll(arg).length === 1", _ROWS)
+    return {
+        "start": start,
+        "tints": tints,
+        "both": both,
+        "ratio": ratio,
+        "sort": sort,
+        "rising": rising,
+        "csv": csv,
+        "filtered": _rows(page),
+    }
+
+
+_PASTE = """(strings) => {
+  const data = new DataTransfer();
+  data.setData("text/plain", strings.join("\\n"));
+  seen.tasks.length = 0;
+  seen.progress = [];
+  const status = document.querySelector("#compare [role=status]");
+  new MutationObserver(() => seen.progress.push(status.textContent)).observe(status, {childList: true});
+  const area = document.querySelector("#compare textarea");
+  area.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
+}"""
+
+
+def many(stage: Stage, url: str, model: str, strings: list[str]) -> dict[str, Any]:
+    """Ten thousand strings pasted: how they come in, and how long the main thread was held."""
+    page = stage.open(url, "compare")
+    page.select_option("#model", model)
+    until(page, _DONE)
+    page.evaluate(_PASTE, strings)
+    until(
+        page,
+        f"{_DONE} && document.querySelector('#compare [role=status]').textContent === arg",
+        f"{len(strings):,} strings",
+    )
+    page.locator(".scroller").evaluate("element => (element.scrollTop = element.scrollHeight / 2)")
+    until(
+        page,
+        "Number(document.querySelector('.many tbody tr:not(.space)').ariaRowIndex ?? "
+        "document.querySelector('.many tbody tr:not(.space)').getAttribute('aria-rowindex')) > 1000",
+    )
+    seen = page.evaluate("({tasks: seen.tasks, progress: seen.progress})")
+    return {**seen, "rows_made": page.locator(_ROWS).count(), "middle": _rows(page)}

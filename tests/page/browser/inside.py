@@ -1,0 +1,37 @@
+"""Scenarios of Inside."""
+
+from typing import Any
+
+from stage import Stage, until
+
+
+def units(stage: Stage, url: str, text: str) -> dict[str, Any]:
+    """A text, a character of it, a unit: what lights up, and where it does."""
+    page = stage.open(url, "inside")
+    page.get_by_label("Text to look into").fill(text)
+    until(page, "document.querySelectorAll('.paint span').length === arg", len(text))
+    page.locator(".paint span").nth(3).click()
+    lit = page.locator(".lit li").all_inner_texts()
+    page.locator(".lit button").nth(1).click()
+    painted = page.locator(".paint span").evaluate_all("spans => spans.map(s => [s.title, s.className])")
+    unit = page.get_by_label("Unit").input_value()
+    canvas = page.locator(".heatmap canvas")
+    size = canvas.evaluate("c => [c.clientWidth, c.clientHeight]")
+    drawn = canvas.evaluate("c => new Set(c.getContext('2d').getImageData(0, 30, c.width, 200).data).size")
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    said = canvas.get_attribute("aria-label")
+    canvas.click(position={"x": 13 * 5 + 6, "y": 40})
+    moved = page.locator(".inside [role=status]").inner_text()
+    page.get_by_label("State").select_option("cell")
+    until(page, "document.querySelectorAll('.paint span').length === arg", len(text))
+    page.get_by_label("sort by what lights up here").uncheck()
+    return {
+        "lit": lit,
+        "painted": painted,
+        "unit": unit,
+        "size": size,
+        "colours": drawn,
+        "said": said,
+        "moved": moved,
+    }

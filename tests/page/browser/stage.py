@@ -1,0 +1,86 @@
+"""A browser window that writes down what goes wrong in it: console errors, failed requests, page errors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 860}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 860}},
+    "phone": {
+        "color_scheme": "light",
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "has_touch": True,
+    },
+}
+
+_PATIENCE_MS = 20_000
+_WATCH = Path(__file__).with_name("watch.js")
+
+
+class Stage:
+    """Windows for one scenario; `trouble` is what nobody expected."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+        self.trouble: list[str] = []
+
+    def window(self, look: str = "light", **options: Any) -> Page:
+        context = self._browser.new_context(**LOOKS[look], **options)
+        context.set_default_timeout(_PATIENCE_MS)
+        self._contexts.append(context)
+        context.add_init_script(path=_WATCH)
+        page = context.new_page()
+        page.on("console", lambda m: self._note(m.type in ("error", "warning"), f"console: {m.text}"))
+        page.on("pageerror", lambda error: self._note(True, f"page error: {error}"))
+        page.on("dialog", lambda dialog: (self._note(True, f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "requestfailed", lambda r: self._note(_unexpected(r), f"failed: {r.method} {r.url} {r.failure}")
+        )
+        page.on("response", lambda r: self._note(r.status >= 400, f"{r.status} {r.url}"))
+        return page
+
+    def open(self, url: str, panel: str = "write", look: str = "light", **options: Any) -> Page:
+        page = self.window(look, **options)
+        page.goto(f"{url}/#{panel}")
+        page.wait_for_selector(f"#{panel} h2")
+        return page
+
+    def _note(self, unexpected: bool, what: str) -> None:
+        if unexpected:
+            self.trouble.append(what)
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+def _unexpected(request: Any) -> bool:
+    """A request that the page itself gave up is none that failed."""
+    return "ERR_ABORTED" not in (request.failure or "")
+
+
+def bars_of(page: Page, text: str) -> dict[str, Any]:
+    """What is drawn for a text, once it is, and nothing newer."""
+    until(page, "seen.drawn.at(-1)?.text === arg", text)
+    found: dict[str, Any] = page.evaluate("seen.drawn.at(-1)")
+    return found
+
+
+def until(page: Page, condition: str, arg: Any = None) -> None:
+    """Wait until an expression over `arg` holds. Playwright's own way of it is an eval, which the page's
+    policy forbids.
+    """
+    page.evaluate(
+        f"""arg => new Promise((resolve, reject) => {{
+          const late = performance.now() + {_PATIENCE_MS};
+          const look = () => ({condition}) ? resolve() : performance.now() > late
+            ? reject(new Error({json.dumps(condition)})) : setTimeout(look, 10);
+          look();
+        }})""",
+        arg,
+    )

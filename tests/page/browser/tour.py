@@ -1,0 +1,50 @@
+"""Every panel as it looks: a picture of each, and what axe-core finds."""
+
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+from playwright.sync_api import Page
+from stage import Stage, bars_of, until
+
+_AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+_SERIOUS = """() => axe.run().then(({violations}) => violations
+  .filter(({impact}) => impact === "serious" || impact === "critical")
+  .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map((n) => n.html + n.failureSummary).join(" | ")}`))"""
+
+
+def panels(stage: Stage, url: str, look: str, folder: str) -> dict[str, Any]:
+    """Each panel with something in it."""
+    page = stage.open(url, look=look)
+    bars_of(page, "To be, or not to b")
+    page.wait_for_selector(".ghost")
+    page.evaluate(_AXE.read_text())
+    found = {"write": _look(page, folder, f"write-{look}")}
+    for name, ready in _READY.items():
+        page.locator(f"#tab-{name}").click()
+        until(page, ready)
+        if name == "generate":
+            page.get_by_label("Seed").fill("7")
+            page.get_by_role("button", name="Generate").click()
+            until(
+                page,
+                "document.querySelectorAll('.outputs .note span:not(:empty)').length === 4",
+            )
+        found[name] = _look(page, folder, f"{name}-{look}")
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return {"serious": found, "too_wide": wide}
+
+
+_READY = {
+    "compare": "document.querySelectorAll('.painted span').length === 10",
+    "generate": "document.querySelector('.chart')?.ariaLabel",
+    "inside": "document.querySelectorAll('.lit li').length === 10",
+    "sessions": "document.querySelectorAll('.node').length === 1",
+    "server": "document.querySelectorAll('.card').length === 3 && document.querySelector('.latency td')",
+}
+
+
+def _look(page: Page, folder: str, name: str) -> list[str]:
+    page.screenshot(path=Path(folder) / f"{name}.png")
+    found: list[str] = page.evaluate(_SERIOUS)
+    return found

@@ -1,0 +1,44 @@
+"""The page as a whole: looks, access, hostile text, keys."""
+
+import pytest
+from chromium import SCREENSHOTS, Browser
+from live_server import LiveServer
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_every_panel_looks_right_and_has_no_serious_violation(
+    browser: Browser, shipped: LiveServer, look: str
+) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    found = browser.run("tour.panels", url=shipped.url, look=look, folder=str(SCREENSHOTS))
+    assert list(found["serious"]) == ["write", "compare", "generate", "inside", "sessions", "server"]
+    assert not any(found["serious"].values()), found["serious"]
+    assert found["too_wide"] <= 0
+
+
+def test_markup_is_text_wherever_it_comes_from(browser: Browser, shipped: LiveServer) -> None:
+    found = browser.run("hostile.markup", url=shipped.url)
+    markup = found["markup"]
+    assert found["elements"] == 0
+    assert found["ink"] == found["model"] == found["error"] == markup
+    assert found["sample"] == markup + markup
+    assert found["string"].replace("\u00a0", " ") == found["painted"] == found["session"] == markup
+
+
+def test_a_key_is_asked_for_and_kept_for_the_tab(browser: Browser, shipped: LiveServer) -> None:
+    found = browser.run("hostile.key", url=shipped.url)
+    assert found["said"] == ["no such key", "no such key"]
+    assert found["kept"] == [True, 0]
+    assert found["sent"][0] is None
+    assert found["sent"][-1] == "Bearer right"
+    assert "Bearer $NEXTCHAR_KEY" in found["command"]
+    assert "right" not in found["command"]
+
+
+def test_the_page_needs_no_pointer_and_everything_has_a_name(browser: Browser, shipped: LiveServer) -> None:
+    found = browser.run("hostile.keyboard", url=shipped.url)
+    panels = ["compare", "generate", "inside", "sessions", "server", "write"]
+    assert found["visited"] == [f"tab-{name}" for name in panels]
+    assert found["last"] == "#server"
+    assert found["stops"][0] == "model"
+    assert found["nameless"] == []

@@ -16,8 +16,9 @@ export class Bars extends EventTarget {
     h("ol", { className: "bars" }, [...this.#rows, this.#rest].map(({ row }) => h("li", {}, row))),
     this.#summary);
 
-  // `distribution` of a text: data in falling order of probability, entropy_bits, and the ms it took.
-  draw({ text, data, entropy_bits: entropy, ms }) {
+  // A text's distribution: data in falling order of probability, entropy_bits; how many characters were read for
+  // it just now, and the ms that took.
+  draw({ text, data, entropy_bits: entropy, ms, count }) {
     const [first] = data;
     const { glyph } = shown(first.char, first.special);
     this.#glyph.textContent = glyph;
@@ -27,7 +28,8 @@ export class Bars extends EventTarget {
     this.#rows.forEach((row, k) => this.#set(row, data[k], most));
     const others = data.slice(NUM_BARS).reduce((sum, { probability }) => sum + probability, 0);
     this.#setRest(others, data.length - NUM_BARS, most);
-    this.#summary.textContent = `Entropy ${entropy.toFixed(2)} bits. Answered in ${ms.toFixed(0)} ms.`;
+    const what = count > 1 ? `${count} characters` : count ? "That character" : "Coming here";
+    this.#summary.textContent = `${what} took ${ms.toFixed(0)} ms.`;
     const detail = { text, data: data.slice(0, NUM_BARS), rest: others, entropy, at: performance.now() };
     this.element.dispatchEvent(new CustomEvent("drawn", { detail, bubbles: true }));
   }

@@ -7,7 +7,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (name in element && name !== "list" && name !== "form") element[name] = value;
     else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 

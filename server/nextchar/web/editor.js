@@ -6,6 +6,7 @@ import { characters } from "./symbols.js";
 
 export class Editor extends EventTarget {
   ink = new Ink();
+  chars = [];
   #ghost = "";
   #area = h("textarea", {
     spellcheck: false, autocomplete: "off", autocapitalize: "off", "aria-label": "Your text",
@@ -36,6 +37,7 @@ export class Editor extends EventTarget {
 
   // How many characters are before the caret.
   get caret() {
+    if (this.atEnd) return this.chars.length;
     return characters(this.#area.value.slice(0, this.#area.selectionStart)).length;
   }
 
@@ -66,12 +68,14 @@ export class Editor extends EventTarget {
     this.#area.setAttribute("aria-description", text ? `Tab writes: ${text}` : "");
   }
 
+  // First what the model is to read, which takes a while; then what is seen.
   #changed() {
-    const before = this.ink.chars.length;
-    const chars = characters(this.#area.value);
+    const before = this.chars.length;
+    this.chars = characters(this.#area.value);
+    this.dispatchEvent(new Event("moved"));
     const ghost = this.#ghost;
-    this.ink.update(chars);
-    const typed = chars.slice(before).join("");
+    this.ink.update(this.chars);
+    const typed = this.chars.slice(before).join("");
     this.ghost = typed && this.atEnd && ghost.startsWith(typed) ? ghost.slice(typed.length) : "";
     this.dispatchEvent(new Event("changed"));
   }

@@ -68,10 +68,11 @@ export class HeatMap extends EventTarget {
 
   #marks(context, width, height) {
     const style = getComputedStyle(this.#canvas);
+    const soft = `rgb(${this.#colour("--soft").join(" ")})`;
     context.font = "13px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
     context.textAlign = "center";
     this.#trace.chars.forEach(({ char, special }, k) => {
-      context.fillStyle = k === this.#character ? style.color : style.getPropertyValue("--soft-now");
+      context.fillStyle = k === this.#character ? style.color : soft;
       context.fillText(shown(char, special).glyph.slice(0, 1), (k + 0.5) * CELL_PX, 14);
     });
     context.strokeStyle = style.color;

@@ -46,9 +46,6 @@ export class Ink {
     return Math.min(first, this.#stale);
   }
 
-  get numKnown() {
-    return this.#entries.reduce((count, entry) => count + (entry !== null), 0);
-  }
 
   get bitsPerChar() {
     const known = this.#entries.filter((entry) => entry !== null);

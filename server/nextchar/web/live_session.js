@@ -8,8 +8,7 @@ import { Anchors } from "./anchors.js";
 import { connection } from "./connection.js";
 import { journal } from "./journal.js";
 
-const MOST_EACH = 32; // characters whose distributions come one by one
-const PIECE = 512; // characters of one call otherwise
+const PIECE = 512; // characters of one call
 const ALWAYS_BACK = 128; // what a session can always take back, and may twice as far
 const NUM_EXPECTED = 3;
 const BUSY_MS = 300;
@@ -79,7 +78,6 @@ export class LiveSession extends EventTarget {
     try {
       if (this.#id === null) await this.#create();
       else if (same < this.#read.length) await this.#goBack(same);
-      else if (this.#known === null && same === 0) await this.#ask(); // so that the first character has its worth
       else if (same < target.length) await this.#feed(target.slice(same));
       else if (this.#known === null) await this.#ask();
       else return true;
@@ -98,28 +96,18 @@ export class LiveSession extends EventTarget {
   }
 
   async #feed(chars) {
-    const each = chars.length <= MOST_EACH && this.#count(chars) === chars.length;
-    const piece = each ? chars : chars.slice(0, PIECE);
+    const piece = chars.slice(0, PIECE);
     const whole = piece.length === chars.length;
     const started = performance.now();
-    const answer = await this.#post(`/${this.#id}/feed`, {
-      text: piece.join(""),
-      return: each ? "each" : whole ? "last" : "none",
-    });
+    const answer = await this.#post(`/${this.#id}/feed`, { text: piece.join(""), return: whole ? "last" : "none" });
     const ms = performance.now() - started;
-    const before = this.#read.length;
-    const found = each ? answer.data : whole ? [{ data: answer.data, entropy_bits: answer.entropy_bits }] : [];
-    const entries = each ? this.#worth(piece, found) : [];
+    const position = this.#read.length;
+    const entry = piece.length === 1 ? worth(piece[0], this.#known) : null;
     const back = this.#back + this.#count(piece);
     this.#moveTo([...this.#read, ...piece], back > 2 * ALWAYS_BACK ? ALWAYS_BACK : back);
-    if (found.length) this.#show(found.at(-1), ms);
-    if (entries.length) this.#tell("priced", { position: before, entries });
+    if (whole) this.#show({ data: answer.data, entropy_bits: answer.entropy_bits }, ms, piece.length);
+    if (entry) this.#tell("priced", { position, entries: [entry] });
     if (this.#anchors.due(this.#read.length)) await this.#anchor();
-  }
-
-  // What each character was worth, and what was expected in its place; null where that is not known.
-  #worth(chars, found) {
-    return chars.map((char, k) => worth(char, k ? found[k - 1] : this.#known));
   }
 
   async #anchor() {
@@ -150,7 +138,7 @@ export class LiveSession extends EventTarget {
   async #ask() {
     const started = performance.now();
     const answer = await this.#post(`/${this.#id}/next`, {});
-    this.#show({ data: answer.data, entropy_bits: answer.entropy_bits }, performance.now() - started);
+    this.#show({ data: answer.data, entropy_bits: answer.entropy_bits }, performance.now() - started, 0);
   }
 
   #post(path, body) {
@@ -164,9 +152,9 @@ export class LiveSession extends EventTarget {
     journal.moved(this.#id, chars.join(""));
   }
 
-  #show(distribution, ms) {
+  #show(distribution, ms, count) {
     this.#known = distribution;
-    this.#tell("shown", { text: this.#read.join(""), ...distribution, ms });
+    this.#tell("shown", { text: this.#read.join(""), ...distribution, ms, count });
   }
 
   // After an error: wait, look where the session stands, begin again; or give up and say so.
@@ -205,7 +193,8 @@ export class LiveSession extends EventTarget {
   }
 }
 
-export function worth(char, distribution) {
+// What a character was worth, and what was expected in its place; null where that is not known.
+function worth(char, distribution) {
   if (!distribution) return null;
   const { data } = distribution;
   const found = data.find((item) => item.char === char) ?? data.find((item) => item.special === "unknown");

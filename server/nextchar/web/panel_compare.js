@@ -79,6 +79,7 @@ class Compare {
 
   async #score() {
     this.#errors.clear();
+    this.#progress.dataset.done = "false";
     const texts = this.#pasted ?? lines(this.#box.value);
     if (texts.length > MOST_STRINGS) {
       this.#errors.show(new Error(`There are ${texts.length} strings; the table holds ${MOST_STRINGS}. The first ${MOST_STRINGS} are here.`));
@@ -135,7 +136,7 @@ function columns([first, second]) {
       cell: (item) => (item.error ? h("span", { className: "error" }, item.text.slice(0, 60), ": ", item.error) : painted(item.text, item.chars)),
     },
     numeric("logprob", second ? `log p, ${first}` : "log p", of(0, "logprob"), 2),
-    numeric("bits", "bits a character", of(0, "bits_per_char"), 3),
+    numeric("bits", "bits / char", of(0, "bits_per_char"), 3),
     numeric("percentile", "percentile", of(0, "percentile"), 1),
     ...(second ? [
       numeric("other", `log p, ${second}`, of(1, "logprob"), 2),

@@ -37,8 +37,8 @@ class ServerPanel {
         h("p", {}, "The figures are those of /metrics, every two seconds."))),
       this.#errors.element,
       h("dl", { className: "figures" }, figures), this.#line.element,
-      h("table", { className: "latency" }, h("caption", {}, "Time to answer, since the server started"),
-        h("thead", {}, h("tr", {}, ["route", "calls", "half below", "95% below", "99% below"].map((name, k) => h("th", { scope: "col", className: k ? "num" : "" }, name)))),
+      h("table", { className: "latency" }, h("caption", {}, "Time to answer since the server started: half, 95% and 99% of calls took less"),
+        h("thead", {}, h("tr", {}, ["route", "calls", "median", "95%", "99%"].map((name, k) => h("th", { scope: "col", className: k ? "num" : "" }, name)))),
         this.#latency),
       this.#cards);
     models.addEventListener("change", () => this.#drawCards());

@@ -12,6 +12,7 @@ import { bits, characters, percent, plural, shown } from "./symbols.js";
 
 const GHOST_MS = 220;
 const PRICE_MS = 120;
+const TELL_MS = 60;
 const KEPT = "nextchar-text";
 const STARTS = { text: "To be, or not to b", line: "nextch" };
 
@@ -29,8 +30,11 @@ class Write {
   #pricer = null;
   #reader = null;
   #imagined = new AbortController();
-  #look = -1;
+  #look = -1; // the character under the pointer
+  #told = -1;
+  #going = null;
   #priceSoon = debounced(() => this.#price(), PRICE_MS);
+  #tellSoon = debounced(() => this.#tellAll(), TELL_MS);
   #imagineSoon = debounced(() => this.#imagine(), GHOST_MS);
 
   constructor(root) {
@@ -46,18 +50,21 @@ class Write {
     this.#editor.addEventListener("moved", () => this.#moved());
     this.#editor.addEventListener("looked", ({ detail }) => this.#lookAt(detail));
     this.#bars.addEventListener("pick", ({ detail }) => this.#editor.insert(detail));
-    models.addEventListener("change", () => this.#begin());
-    this.ready = this.#begin();
+    models.addEventListener("change", () => {
+      this.#begin(this.#going);
+      this.#going = null;
+    });
+    if (!journal.wanted) this.#begin();
   }
 
   enter() {
     const wanted = journal.wanted;
-    if (wanted) this.ready = this.#continue(wanted);
-    this.#editor.focus();
+    if (wanted) this.#continue(wanted);
+    if (document.activeElement === document.body) this.#editor.focus(); // nobody is elsewhere, on the tabs say
   }
 
-  // A new session of the chosen model, over the text that is there.
-  async #begin() {
+  // A session of the chosen model over the text that is there; or one that stands somewhere already.
+  async #begin(going = null) {
     const { id } = models.current;
     const card = (await models.card(id)).card;
     if (models.current.id !== id) return;
@@ -65,22 +72,26 @@ class Write {
     this.#pricer?.stop();
     this.#reader = reader(card);
     this.#pricer = new Pricer(id, this.#reader.perLine);
-    this.#live = this.#listen(new LiveSession(id, this.#reader.count));
-    const starts = Object.values(STARTS);
-    const kept = this.#editor.text || sessionStorage.getItem(KEPT) || starts[0];
-    const text = starts.includes(kept) ? STARTS[card.vocabulary.unit] : kept;
+    const live = new LiveSession(id, this.#reader.count);
+    if (going) live.adopt(going.id, characters(this.#reader.perLine ? going.text.slice(going.text.lastIndexOf("\n") + 1) : going.text));
+    this.#live = null; // until the text is there that it is about
     this.#editor.text = "";
-    this.#editor.text = text;
+    this.#live = this.#listen(live);
+    this.#editor.text = going?.text ?? this.#start(card.vocabulary.unit);
   }
 
-  async #continue({ id, model, text }) {
+  // The text to begin with: what is there, or was when the tab was left, but for the example of another kind of model.
+  #start(unit) {
+    const kept = sessionStorage.getItem(KEPT);
+    return kept === null || Object.values(STARTS).includes(kept) ? STARTS[unit] : kept;
+  }
+
+  async #continue(entry) {
     journal.wanted = null;
-    if (models.current.id !== model) models.choose(model);
-    await this.#begin();
-    this.#live.close();
-    this.#live = this.#listen(new LiveSession(model, this.#reader.count));
-    this.#live.adopt(id, characters(this.#reader.perLine ? text.slice(text.lastIndexOf("\n") + 1) : text));
-    this.#editor.text = text;
+    if (models.current.id === entry.model) return this.#begin(entry);
+    this.#going = entry; // the change of the model begins anew
+    models.choose(entry.model);
+    return null;
   }
 
   #listen(live) {
@@ -94,39 +105,33 @@ class Write {
 
   #changed() {
     this.#errors.clear();
-    this.#moved();
     this.#priceSoon();
-    sessionStorage.setItem(KEPT, this.#editor.text);
-    this.#tellSum();
+    this.#tellSoon();
   }
 
   #moved() {
     this.#imagined.abort();
     const { start, caret } = this.#place();
-    this.#live?.want(characters(this.#reader.normal(this.#editor.ink.chars.slice(start, caret).join(""))));
-    if (this.#look < 0) this.#tell(caret - 1);
+    this.#live?.want(characters(this.#reader.normal(this.#editor.chars.slice(start, caret).join(""))));
+    this.#tellSoon();
   }
 
   // Where the caret is, and where the string begins that it is in: models of lines read each line for itself.
   #place() {
     const caret = this.#editor.caret;
-    const chars = this.#editor.ink.chars;
+    const { chars } = this.#editor;
     return { caret, start: this.#reader?.perLine && caret ? chars.lastIndexOf("\n", caret - 1) + 1 : 0 };
   }
 
   #priced(position, entries) {
-    requestAnimationFrame(() => {
-      this.#editor.ink.price(this.#place().start + position, entries);
-      this.#tellSum();
-      if (this.#look < 0) this.#tell(this.#editor.caret - 1);
-    });
+    this.#editor.ink.price(this.#place().start + position, entries);
+    this.#tellSoon();
   }
 
   async #price() {
     try {
       await this.#pricer.price(this.#editor.ink);
-      this.#tellSum();
-      if (this.#look < 0) this.#tell(this.#editor.caret - 1);
+      this.#tellSoon();
     } catch (error) {
       if (error.name !== "AbortError") this.#errors.show(error);
     }
@@ -152,6 +157,7 @@ class Write {
 
   // What a character was worth, and what was expected in its place.
   async #tell(index) {
+    this.#told = index;
     const { ink } = this.#editor;
     ink.look(this.#look);
     const entry = ink.entry(index);
@@ -161,12 +167,16 @@ class Write {
     const list = (items) => items.map((item) => `${shown(item.char, item.special).glyph} ${percent(item.probability)}`).join(", ");
     if (entry.expected) return this.#looked.replaceChildren(...said, entry.expected.length ? `, expected ${list(entry.expected)}` : "");
     this.#looked.replaceChildren(...said);
-    if (this.#look !== index) return null;
-    entry.expected = await this.#pricer.expected(ink.chars, index).catch(() => null);
-    return entry.expected && this.#look === index ? this.#tell(index) : null;
+    const { chars } = ink;
+    const expected = await this.#pricer.expected(chars, index).catch(() => null); // the number alone is worth something
+    if (!expected || ink.chars !== chars) return null;
+    entry.expected = expected;
+    return index === this.#told ? this.#tell(index) : null;
   }
 
-  #tellSum() {
+  #tellAll() {
+    if (this.#live) sessionStorage.setItem(KEPT, this.#editor.text);
+    if (this.#look < 0) this.#tell(this.#editor.caret - 1);
     const { ink } = this.#editor;
     const mean = ink.bitsPerChar;
     const count = plural(ink.chars.length, "character");

@@ -59,7 +59,7 @@ function slider(value, max, step, min = 0) {
 }
 
 function shownValue(label, control) {
-  const value = h("output", { className: "figure" }, control.value);
+  const value = h("span", { className: "figure" }, control.value);
   control.addEventListener("input", () => (value.textContent = control.value));
   return h("label", { className: "field" }, h("span", {}, label, " ", value), control);
 }

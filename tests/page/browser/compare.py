@@ -29,7 +29,7 @@ def table(stage: Stage, url: str, strings: list[str], other: str, part: str) -> 
     page.get_by_label("Beside").select_option(other)
     until(
         page,
-        f"{_DONE} && document.querySelectorAll('.many th').length === 6 "
+        f"{_DONE} && [...document.querySelectorAll('{_ROWS}')].every(row => row.children.length === 6) "
         "&& [...document.querySelectorAll('.many td:last-child')].every(cell => cell.textContent)",
     )
     both = _rows(page)

@@ -14,7 +14,7 @@ def units(stage: Stage, url: str, text: str) -> dict[str, Any]:
     lit = page.locator(".lit li").all_inner_texts()
     page.locator(".lit button").nth(1).click()
     painted = page.locator(".paint span").evaluate_all("spans => spans.map(s => [s.title, s.className])")
-    unit = page.get_by_label("Unit").input_value()
+    unit = page.get_by_role("spinbutton", name="Unit").input_value()
     canvas = page.locator(".heatmap canvas")
     size = canvas.evaluate("c => [c.clientWidth, c.clientHeight]")
     drawn = canvas.evaluate("c => new Set(c.getContext('2d').getImageData(0, 30, c.width, 200).data).size")

@@ -19,7 +19,7 @@ def panels(stage: Stage, url: str, look: str, folder: str) -> dict[str, Any]:
     bars_of(page, "To be, or not to b")
     page.wait_for_selector(".ghost")
     page.evaluate(_AXE.read_text())
-    found = {"write": _look(page, folder, f"write-{look}")}
+    found, wide = {"write": _look(page, folder, f"write-{look}")}, {}
     for name, ready in _READY.items():
         page.locator(f"#tab-{name}").click()
         until(page, ready)
@@ -31,7 +31,9 @@ def panels(stage: Stage, url: str, look: str, folder: str) -> dict[str, Any]:
                 "document.querySelectorAll('.outputs .note span:not(:empty)').length === 4",
             )
         found[name] = _look(page, folder, f"{name}-{look}")
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        wide[name] = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
     return {"serious": found, "too_wide": wide}
 
 

@@ -2,7 +2,9 @@
 window.seen = { drawn: [], shifts: [], tasks: [], inputs: [] };
 
 addEventListener("drawn", ({ detail }) => seen.drawn.push(detail));
-addEventListener("input", ({ target }) => seen.inputs.push({ at: performance.now(), length: target.value?.length }), true);
+let pressed = 0; // when the key went down that this input is of
+addEventListener("keydown", ({ timeStamp }) => (pressed = timeStamp), true);
+addEventListener("input", ({ target }) => seen.inputs.push({ at: pressed, length: target.value?.length }), true);
 
 const place = ({ node }) => {
   const element = node?.nodeType === Node.ELEMENT_NODE ? node : node?.parentElement;

@@ -3,9 +3,11 @@
 import time
 from typing import Any
 
+from playwright.sync_api import Page
 from stage import Stage, bars_of, until
 
 _AREA = ".editor textarea"
+_BLOCK = 50
 
 
 def first_look(stage: Stage, url: str) -> dict[str, Any]:
@@ -44,19 +46,18 @@ def hover(stage: Stage, url: str) -> dict[str, str]:
     page = stage.open(url)
     bars_of(page, "To be, or not to b")
     until(page, "document.querySelector('.ink').dataset.known === '18'")
+    until(page, "document.querySelector('.looked-at').textContent.includes('expected')")
     before = page.locator(".looked-at").inner_text()
     box = page.locator(".ink span").nth(5).bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    until(page, "document.querySelector('.looked-at').textContent.startsWith(',')")
+    until(page, "/^,.*expected/.test(document.querySelector('.looked-at').textContent)")
     return {"caret": before, "pointer": page.locator(".looked-at").inner_text()}
 
 
-def edits(stage: Stage, url: str, text: str, places: list[int], model: str) -> list[dict[str, Any]]:
+def edits(stage: Stage, url: str, text: str, places: list[int]) -> list[dict[str, Any]]:
     """A character typed, and one taken back, at each place of a text; what is drawn after each."""
     page = stage.open(url)
     bars_of(page, "To be, or not to b")
-    if model != "shakespeare":
-        page.select_option("#model", model)
     page.fill(_AREA, text)
     found = [bars_of(page, text)]
     for place in places:
@@ -84,27 +85,19 @@ def typing(stage: Stage, url: str, text: str, typed: str, keys_per_second: float
     page.evaluate("seen.drawn.length = seen.shifts.length = seen.inputs.length = 0")
     calls: list[str] = []
     page.on("request", lambda request: calls.append(request.url) if "/feed" in request.url else None)
-    due = time.perf_counter()
-    for key in typed:
-        page.keyboard.type(key)
-        due += 1 / keys_per_second
-        time.sleep(max(0.0, due - time.perf_counter()))  # a person's pace is what is tried here
+    _type(page, typed, keys_per_second)
     bars_of(page, text + typed)
     return {**page.evaluate("seen"), "calls": len(calls), "text": page.locator(_AREA).input_value()}
 
 
-_BARE = """async ({model, text, typed, pause}) => {
-  const headers = {"Content-Type": "application/json"};
-  const post = async (path, body) => {
-    const order = {method: "POST", body: JSON.stringify(body), headers};
-    const response = await fetch("/v1/sessions" + path, order);
-    return response.json();
-  };
-  const {session_id: id} = await post("", {model, prime: text});
+_BARE = """async ({path, text, pause}) => {
   const times = [];
-  for (const char of typed) {
+  for (const char of text) {
     const started = performance.now();
-    await post(`/${id}/feed`, {text: char});
+    const body = JSON.stringify({text: char});
+    const headers = {"Content-Type": "application/json"};
+    const response = await fetch(`/v1/sessions/${path}/feed`, {method: "POST", body, headers});
+    await response.json();
     times.push(performance.now() - started);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, pause - times.at(-1))));
   }
@@ -112,14 +105,32 @@ _BARE = """async ({model, text, typed, pause}) => {
 }"""
 
 
-def bare_feeds(
-    stage: Stage, url: str, model: str, text: str, typed: str, keys_per_second: float
-) -> list[float]:
-    """Milliseconds of the feed call alone, from the same browser at the same pace."""
-    page = stage.open(url, "compare")
-    order = {"model": model, "text": text, "typed": typed, "pause": 1000 / keys_per_second}
-    times: list[float] = page.evaluate(_BARE, order)
-    return times
+def beside(
+    stage: Stage, url: str, text: str, typed: str, keys_per_second: float, session_id: str
+) -> dict[str, Any]:
+    """Keys at a pace, a block of them at a time, and bare feeds of the same characters after each block."""
+    page = stage.open(url)
+    bars_of(page, "To be, or not to b")
+    page.fill(_AREA, text)
+    bars_of(page, text)
+    page.evaluate("seen.drawn.length = seen.inputs.length = 0")
+    bare: list[float] = []
+    for start in range(0, len(typed), _BLOCK):
+        block = typed[start : start + _BLOCK]
+        _type(page, block, keys_per_second)
+        text += block
+        bars_of(page, text)
+        order = {"path": session_id, "text": block, "pause": 1000 / keys_per_second}
+        bare += page.evaluate(_BARE, order)
+    return {**page.evaluate("seen"), "bare": bare}
+
+
+def _type(page: Page, keys: str, keys_per_second: float) -> None:
+    due = time.perf_counter()
+    for key in keys:
+        page.keyboard.type(key)
+        due += 1 / keys_per_second
+        time.sleep(max(0.0, due - time.perf_counter()))  # a person's pace is what is tried here
 
 
 def lines(stage: Stage, url: str, model: str) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
 from nextchar.call import Call, Route, make_request_id
-from nextchar.errors import InternalError, NextcharError
+from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.metrics import Metrics
 from nextchar.rpc_errors import abort
 from nextchar.rpc_messages import M, to_dict, to_message
@@ -71,6 +71,8 @@ class RpcCalls:
             yield
         except NextcharError as error:
             await abort(context, error)
+        except DecodeError:
+            await abort(context, InvalidRequest("a message of the stream is no protobuf of this call"))
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except Exception:

@@ -1,6 +1,6 @@
 """schemathesis against a real server: its document is true, whatever is sent.
 
-    python -m hardening.contract --examples 150     # make contract
+    python -m hardening.contract --examples 40     # make contract
 
 Two documents are used: the server's own, and the same where every other name is of what is there (models, a
 few sessions), so that calls get past the name.
@@ -96,7 +96,7 @@ def run(
 
 
 @click.command
-@click.option("--examples", default=150, show_default=True, help="Cases of each call and document, at most.")
+@click.option("--examples", default=40, show_default=True, help="Cases of each call and document, at most.")
 @click.option("--seed", default=1, show_default=True)
 def main(examples: int, seed: int) -> None:
     """Run all checks of schemathesis and say how it went."""

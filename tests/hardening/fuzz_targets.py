@@ -1,0 +1,111 @@
+"""What is fuzzed: functions that take any bytes and may only refuse them by one of our errors.
+
+Nothing here needs torch, so that an instrumented interpreter may run it. A target that raises anything else
+has found something.
+"""
+
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+from google.protobuf.message import DecodeError, Message
+from pydantic import BaseModel
+
+from nextchar.completion_schemas import CompletionRequest
+from nextchar.errors import InvalidRequest, ModelFileError, NextcharError, StateInvalid, StateModelMismatch
+from nextchar.golden import check_golden
+from nextchar.model_screen import screened
+from nextchar.modelfile import parse_card
+from nextchar.oip_schemas import GenerateRequest
+from nextchar.pb import inference_pb2
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.rest_oip_body import read_request
+from nextchar.rpc_messages import to_dict
+from nextchar.rpc_oip_messages import to_request
+from nextchar.runner import graph_from_bytes
+from nextchar.schemas import validated
+from nextchar.score_schemas import NextRequest, ScoreRequest
+from nextchar.session_codec import StateCodec
+from nextchar.session_schemas import (
+    CheckpointRequest,
+    CreateSessionRequest,
+    FeedRequest,
+    ForkRequest,
+    ListSessionsRequest,
+    RewindRequest,
+    SampleRequest,
+    SessionNextRequest,
+    SessionScoreRequest,
+)
+
+KEY, OWNER, DIGEST = b"k" * 32, "owner", "d" * 64
+SHAPES = {"c_0": (np.dtype(np.float32), 4), "h_0": (np.dtype(np.uint8), 4)}
+SCHEMAS: tuple[type[BaseModel], ...] = (
+    *(ScoreRequest, NextRequest, CompletionRequest, CreateSessionRequest, FeedRequest, SampleRequest),
+    *(SessionNextRequest, SessionScoreRequest, CheckpointRequest, RewindRequest, ListSessionsRequest),
+    *(ForkRequest, GenerateRequest),
+)
+MESSAGES: tuple[tuple[type[Message], type[BaseModel]], ...] = tuple(
+    (getattr(pb, schema.__name__), schema) for schema in SCHEMAS if hasattr(pb, schema.__name__)
+)
+_CODEC = StateCodec(KEY)
+
+
+def model_card(data: bytes) -> None:
+    """A model file up to onnxruntime: its screen and its card."""
+    with suppress(ModelFileError):
+        parse_card(screened(data, path="x"), path="x")
+
+
+def model_file(data: bytes) -> None:
+    """A model file through onnxruntime, where it gets that far."""
+    with suppress(ModelFileError):
+        check_golden(graph_from_bytes(data, shown="x"), shown="x")
+
+
+def card_text(data: bytes) -> None:
+    """The JSON of a card."""
+    with suppress(ModelFileError):
+        parse_card({"nextchar": data.decode("utf-8", "replace")}, path="x")
+
+
+def state(data: bytes) -> None:
+    """The bytes of a session's state."""
+    with suppress(StateInvalid, StateModelMismatch):
+        _CODEC.open(data, owner=OWNER, digest=DIGEST, shapes=SHAPES)
+
+
+def body(data: bytes) -> None:
+    """A JSON body; the first byte says of which call."""
+    schema = SCHEMAS[data[0] % len(SCHEMAS)] if data else ScoreRequest
+    with suppress(InvalidRequest):
+        validated(lambda: schema.model_validate_json(data[1:]))
+
+
+def message(data: bytes) -> None:
+    """A protobuf message; the first byte says of which call."""
+    kind, schema = MESSAGES[data[0] % len(MESSAGES)] if data else MESSAGES[0]
+    with suppress(DecodeError, InvalidRequest):
+        fields = to_dict(kind.FromString(data[1:]))
+        fields.pop("session_id", None)
+        validated(lambda: schema.model_validate(fields))
+
+
+def infer_message(data: bytes) -> None:
+    """An infer request of the Open Inference Protocol as a message."""
+    with suppress(DecodeError, NextcharError):
+        to_request(inference_pb2.ModelInferRequest.FromString(data))
+
+
+def infer_body(data: bytes) -> None:
+    """The same as a body; its first two bytes say how much of the rest is JSON."""
+    (length,) = struct.unpack("<H", data[:2].ljust(2, b"\0"))
+    with suppress(NextcharError):
+        read_request(data[2:], str(length) if length else None, "m", "1")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (model_card, model_file, card_text, state, body, message, infer_message, infer_body)
+}

@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check chart proto docs scrape upgrade-drill bench quality contract peers tools train \
+.PHONY: serve test check chart proto docs scrape upgrade-drill bench quality contract fuzz peers tools train \
 	requirements clean
 
 # The first Python on the path that is new enough and can make environments.
@@ -52,6 +52,10 @@ quality: .venv/.dev
 # Our OpenAPI document against a real server: all checks of schemathesis, some 50,000 cases.
 contract: .venv/.dev tools
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.contract
+
+# Bytes of strangers to everything that reads them: atheris, guided by coverage, then a running server; 15 minutes.
+fuzz: .venv/.dev tools
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.fuzz
 
 # The servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
 peers:

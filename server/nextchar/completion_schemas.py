@@ -102,7 +102,8 @@ class SamplingFields(CallFields):
     @classmethod
     def _null_is_default(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            return {name: value for name, value in values.items() if value is not None}
+            known = cls.model_fields  # an unknown name is refused, whatever its value
+            return {k: value for k, value in values.items() if value is not None or k not in known}
         return values
 
     @field_validator("stop", mode="before")

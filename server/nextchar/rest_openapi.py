@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,12 +14,13 @@ _COMPONENTS = "#/components/schemas/"
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 _STREAMS = ("/completions", "/sample", "/generate_stream")
-_BODY_STATUSES = {409, 410, 412, 413, 422}  # of calls that bring a body or a session
+_BODY_STATUSES = {408, 409, 410, 412, 413, 422}  # of calls that bring a body or a session
 _MEANINGS = {
     400: "A field is wrong, or is none of ours.",
     401: "No key, or none that is known.",
     403: "The key may not do this.",
     404: "There is no such model, session or path.",
+    408: "The body did not come in time.",
     409: "It does not fit what is there: the id is in use, others changed it, or it is of another model.",
     410: "The session has expired.",
     412: "The session is closing.",
@@ -126,7 +128,8 @@ def _add_errors(path: str, operation: dict[str, Any]) -> None:
         del responses["422"]
     schema = {"$ref": _COMPONENTS + ("InferenceError" if is_oip(path) else "Error")}
     for status in sorted({oip_status(status, path) for status in _statuses(path, operation)}):
-        answer: dict[str, Any] = {"description": _MEANINGS[status], "content": {_JSON: {"schema": schema}}}
+        meaning = _MEANINGS.get(status) or HTTPStatus(status).phrase
+        answer: dict[str, Any] = {"description": meaning, "content": {_JSON: {"schema": schema}}}
         if status in (429, 503):
             answer["headers"] = _RETRY_AFTER
         responses.setdefault(str(status), answer)

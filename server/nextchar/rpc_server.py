@@ -13,6 +13,7 @@ from nextchar.rpc import RpcDoor
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_guard import RpcGuard
 from nextchar.rpc_oip import RpcOip
+from nextchar.rpc_reading import RpcReading
 from nextchar.rpc_sessions import RpcSessions
 from nextchar.service import Service
 
@@ -42,7 +43,7 @@ class RpcServer:
         self._service = service
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=(RpcGuard(keys),),
+            interceptors=(RpcGuard(keys), RpcReading()),
             options=(
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
                 ("grpc.max_receive_message_length", max_message_bytes),

@@ -200,3 +200,18 @@ def test_an_error_in_asking_for_work_comes_after_the_results_before_it() -> None
         return found
 
     assert asyncio.run(run()) == [1, 2]
+
+
+_METHODS = ["Nextchar/Next", "Nextchar/Complete", "Nextchar/ScoreStream", "Sessions/Converse"]
+
+
+@pytest.mark.parametrize("method", _METHODS)
+def test_a_message_that_is_no_protobuf_is_the_callers_fault(server: LiveServer, method: str) -> None:
+    reads = method.endswith(("Stream", "Converse"))
+    path, data = f"/nextchar.v1.{method}", b"\n\x01\x10T{"
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        call = channel.stream_stream(path)(iter([data])) if reads else channel.unary_stream(path)(data)
+        with pytest.raises(grpc.RpcError) as caught:
+            list(call)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "no protobuf of this call" in caught.value.details()

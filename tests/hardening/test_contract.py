@@ -104,3 +104,12 @@ def test_an_example_of_every_shape_is_taken(server: LiveServer, document: dict) 
         assert body["model"] == "shakespeare"
         answer = server.post(path, {**body, "model": "tiny"})
         assert answer.status_code in (200, 201), answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/v2/models/tiny/generate"])
+def test_an_unknown_field_that_is_null_is_unknown(server: LiveServer, path: str) -> None:
+    oip = path.startswith("/v2")
+    body = {"text_input": "a", "parameters": {"": None}} if oip else {"model": "tiny", "": None}
+    answer = server.post(path, body)
+    assert answer.status_code == (422 if oip else 400), answer.text
+    assert "unknown field" in answer.text

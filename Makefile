@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test check chart proto docs scrape upgrade-drill bench quality contract fuzz peers tools train \
+.PHONY: serve test image-test check chart proto docs scrape upgrade-drill bench quality contract fuzz peers tools train \
 	requirements clean
 
 # The first Python on the path that is new enough and can make environments.
@@ -16,6 +16,10 @@ serve: .venv/.serve
 
 test: .venv/.dev tools
 	$(BIN)/python -m pytest
+
+# Builds the image and runs it, alone and as the chart has it; on Debian, as root.
+image-test: .venv/.dev tools
+	.ci/image-test
 
 check: .venv/.dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

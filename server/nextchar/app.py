@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import disable_created_metrics, start_http_server
 
 from nextchar.api_keys import KeyRing
+from nextchar.call_log import CallLog
 from nextchar.engine import EngineOptions
 from nextchar.errors import CannotListen
 from nextchar.exposure import warn_if_exposed
@@ -27,6 +28,7 @@ from nextchar.rpc_server import RpcServer
 from nextchar.service import Service
 from nextchar.session_setup import session_store, state_key
 from nextchar.settings import Settings
+from nextchar.tracing import call_tracer
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +55,17 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for every one, that nothing reads
     warn_if_exposed(settings)
     metrics = Metrics()
+    if settings.log_requests:
+        metrics.observers.append(CallLog())
     paths = find_models(settings.models, settings.precision)
     deliver = deliver_on(asyncio.get_running_loop())
     options, threads = _engine_options(settings), settings.engine_threads
     async with AsyncExitStack() as held:
         repository = held.enter_context(Repository(paths, options, num_threads=threads, deliver=deliver))
         metrics.collect_from(repository)
+        if settings.otlp_endpoint is not None:
+            # First: so that the log knows the trace of a call.
+            metrics.observers.insert(0, held.enter_context(call_tracer(settings.otlp_endpoint)))
         store = await held.enter_async_context(session_store(settings))
         service = Service(
             repository,

@@ -2,8 +2,11 @@
 
 import time
 import uuid
+from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
+from typing import Protocol as Interface
 
 from pydantic import BaseModel
 
@@ -14,6 +17,17 @@ Route = Literal["score", "next", "complete", "session", "inspect", "infer", "gen
 Protocol = Literal["rest", "grpc", "cli"]
 
 _MAX_ID_CHARS = 128
+TRACE_HEADERS = ("traceparent", "tracestate")  # W3C trace context
+
+
+class Trace(Interface):
+    """Where a call's stages are told, if anybody asked for a trace."""
+
+    @property
+    def trace_id(self) -> str: ...
+    @property
+    def traceparent(self) -> str: ...
+    def stage(self, name: str, started: float, ended: float) -> None: ...
 
 
 @dataclass(slots=True)
@@ -36,6 +50,8 @@ class Call:
     inference_seconds: float = 0.0  # that its work had rows
     num_given: int = 0  # characters read, of the prompt or the strings
     num_sampled: int = 0
+    trace_headers: Mapping[str, str] = field(default_factory=dict)  # W3C's, as they came
+    trace: Trace | None = None
 
     @property
     def owner(self) -> str:
@@ -48,6 +64,18 @@ class Call:
             if fields.timeout is not None:
                 self.deadline = min(self.deadline, self.started + fields.timeout)
             self.priority = max(fields.priority, self.caller.best_priority)
+
+    def ran(self, submitted: float, joined: float) -> None:
+        """Its work, or some of it, is done now; it waited for rows, then had them. Monotonic seconds."""
+        now = time.monotonic()
+        self.inference_seconds += now - joined
+        if self.trace is not None:
+            self.trace.stage("queue", submitted, joined)
+            self.trace.stage("lanes", joined, now)
+
+
+# The call whose task this is, where calls are traced: for those far below who do not know it.
+CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
 def make_request_id(given: str | None) -> str:

@@ -40,7 +40,7 @@ def serve(**given: str | None) -> None:
 
     values = {name: value for name, value in given.items() if value is not None}
     settings = validated(lambda: Settings(**values))  # type: ignore[arg-type]
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run_server(settings, lambda app: _up(settings, app)))

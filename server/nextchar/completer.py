@@ -81,7 +81,7 @@ class Completer:
                 previous = now if sampled and streamed else previous
                 if delivery.last:
                     self._metrics.observe_queue(call, lane.joined - lane.submitted)
-                    call.inference_seconds += now - lane.joined
+                    call.ran(lane.submitted, lane.joined)
                 yield delivery, max(0, num_seen - num_given)
 
 

@@ -1,6 +1,5 @@
 """Work to a model's engines and back, for answers that are given whole."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -51,5 +50,5 @@ async def run_to_end(
         deliveries = await gather.wait()
     num_strings = sum(work.num_strings for work in works)
     metrics.observe_queue(call, max(work.joined - work.submitted for work in works), num_strings=num_strings)
-    call.inference_seconds += time.monotonic() - min(work.joined for work in works)
+    call.ran(min(work.submitted for work in works), min(work.joined for work in works))
     return deliveries

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,13 @@ from nextchar.model_metrics import ModelsCollector, ObservedModel
 from nextchar.statistics import Statistics
 
 
+class CallObserver(Protocol):
+    """Who wants to know of every call: a log, a tracer."""
+
+    def begun(self, call: Call) -> None: ...
+    def ended(self, call: Call, outcome: str, error: BaseException | None) -> None: ...
+
+
 class Metrics:
     """One registry for one server, so that two servers in a process do not mix."""
 
@@ -52,6 +60,7 @@ class Metrics:
         self._size = histogram("nextchar_request_size_chars", r)
         self._bits: dict[str, Tally] = {}
         self.statistics = Statistics()
+        self.observers: list[CallObserver] = []
         ProcessCollector(registry=r)
         PlatformCollector(registry=r)
 
@@ -68,12 +77,14 @@ class Metrics:
         """Count a call and its outcome around the code that answers it."""
         progress = self._in_progress.labels(call.route, call.protocol)
         progress.inc()
-        outcome = "error"
+        for observer in self.observers:
+            observer.begun(call)
+        outcome, failed = "error", None
         try:
             yield call
             outcome = "success"
         except BaseException as error:
-            outcome = _outcome(error)
+            outcome, failed = _outcome(error), error
             raise
         finally:
             progress.dec()
@@ -82,6 +93,8 @@ class Metrics:
             seconds = time.monotonic() - call.started
             self._duration.labels(*labels).observe(seconds)
             self.statistics.add(call, seconds, success=outcome == "success")
+            for observer in self.observers:
+                observer.ended(call, outcome, failed)
 
     def observe_size(self, call: Call, num_chars: int) -> None:
         self._size.labels(call.model, call.version, call.route, call.protocol).observe(num_chars)

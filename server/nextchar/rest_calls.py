@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from nextchar.call import Call, Route
+from nextchar.call import TRACE_HEADERS, Call, Route
 from nextchar.completion_schemas import Completion
 from nextchar.metrics import Metrics
 from nextchar.rest_body import read_body, while_connected
@@ -42,7 +42,9 @@ class RestCalls:
     def call(self, request: Request, route: Route) -> Call:
         """A call that begins now, with an id for its answer and the log."""
         request_id: str = request.state.request_id  # the guard's
-        call = Call(route, "rest", time.monotonic() + self._timeout_seconds, request_id)
+        headers = {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
+        deadline = time.monotonic() + self._timeout_seconds
+        call = Call(route, "rest", deadline, request_id, trace_headers=headers)
         request.state.call = call
         return call
 
@@ -112,7 +114,8 @@ def as_json(
 def call_headers(call: Call) -> dict[str, str]:
     """What every answer says of its call."""
     version = {"X-Model-Version": call.version} if call.version else {}
-    return {"X-Request-Id": call.request_id, **version}
+    trace = {"traceparent": call.trace.traceparent} if call.trace is not None else {}
+    return {"X-Request-Id": call.request_id, **version, **trace}
 
 
 def timing_headers(call: Call) -> dict[str, str]:

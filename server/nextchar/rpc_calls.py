@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
-from nextchar.call import Call, Route, make_request_id
+from nextchar.call import TRACE_HEADERS, Call, Route, make_request_id
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.metrics import Metrics
 from nextchar.rpc_errors import abort
@@ -59,9 +59,10 @@ class RpcCalls:
     async def observed(self, context: grpc.aio.ServicerContext, route: Route) -> AsyncIterator[Call]:
         """A call, counted; an error inside ends it with its status."""
         call = self.call(context, route)
-        await context.send_initial_metadata((("x-request-id", call.request_id),))
         async with self.ended_by_errors(context):
             with self._metrics.observe(call):
+                trace = (("traceparent", call.trace.traceparent),) if call.trace is not None else ()
+                await context.send_initial_metadata((("x-request-id", call.request_id), *trace))
                 yield call
 
     @asynccontextmanager
@@ -86,4 +87,5 @@ class RpcCalls:
         seconds = self._timeout_seconds if remaining is None else min(remaining, self._timeout_seconds)
         given = metadata.get("x-request-id")
         request_id = make_request_id(given if isinstance(given, str) else None)
-        return Call(route, "grpc", time.monotonic() + seconds, request_id)
+        headers = {name: str(metadata[name]) for name in TRACE_HEADERS if name in metadata}
+        return Call(route, "grpc", time.monotonic() + seconds, request_id, trace_headers=headers)

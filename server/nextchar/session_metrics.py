@@ -8,6 +8,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
+from nextchar.call import CURRENT
 from nextchar.metric_registry import counter, gauge, histogram
 from nextchar.metric_table import CAUSES, OPS, RESULTS
 
@@ -78,11 +79,15 @@ class SessionMetrics:
     @contextmanager
     def timed(self, op: str) -> Iterator[None]:
         """Around a call of the store."""
-        started = time.perf_counter()
+        started = time.monotonic()
         try:
             yield
         except Exception:
             self._store_errors.labels(op).inc()
             raise
         finally:
-            self._store.labels(op).observe(time.perf_counter() - started)
+            ended = time.monotonic()
+            self._store.labels(op).observe(ended - started)
+            call = CURRENT.get()
+            if call is not None and call.trace is not None:
+                call.trace.stage(f"store {op}", started, ended)

@@ -16,6 +16,7 @@ from pydantic_settings import (
 from nextchar.cores import num_cores
 from nextchar.grpc_options import GrpcOptions
 from nextchar.limits import Limits, SessionLimits
+from nextchar.logs import LogFormat
 from nextchar.repository import PrecisionChoice
 from nextchar.session_schemas import MAX_TTL_SECONDS
 from nextchar.setting_sources import PREFIX, check_environment, read_file
@@ -119,6 +120,13 @@ class Settings(BaseSettings):
     )
     grpc_max_connection_age_grace_seconds: float = Field(
         _GRPC.max_connection_age_grace_seconds, ge=0, description="How long its running calls may go on."
+    )
+    log_format: LogFormat = Field(
+        "auto", description="How log lines look; auto: text on a terminal, JSON elsewhere."
+    )
+    log_requests: bool = Field(True, description="Log one line for every request; never its text.")
+    otlp_endpoint: str | None = Field(
+        None, description="Where traces go, by OTLP over HTTP, as http://host:4318; needs the extra otel."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe messages that are logged."

@@ -12,12 +12,40 @@ from pathlib import Path
 
 import httpx
 from chart_numbers import ChartNumbers
-from proxy import Proxy
+from proxy import Proxy, free_ports
 
 _SERVE = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve"]
 _PLACES = ["--grpc-port", "0", "--metrics-port", "0", "--engine-threads", "1"]
 # How long after a pod's end began the proxies still send it calls.
 _ENDPOINT_LAG_SECONDS = 1.0
+
+
+@contextmanager
+def serving_process(
+    models: Path, *arguments: str, stderr: int = subprocess.DEVNULL
+) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """One server process that is ready, and its address."""
+    (port,) = free_ports(1)
+    command = [*_SERVE, *_PLACES, "--http-port", str(port), "--models", str(models), *arguments]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
+    try:
+        until, url = time.monotonic() + 30, f"http://127.0.0.1:{port}"
+        while not _is_ready(url):
+            assert process.poll() is None
+            assert time.monotonic() < until
+        yield process, url
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def _is_ready(url: str) -> bool:
+    """One probe."""
+    try:
+        return httpx.get(f"{url}/v2/health/ready", timeout=3).is_success
+    except httpx.TransportError:
+        return False
 
 
 class Replica:
@@ -36,11 +64,8 @@ class Replica:
 
     def is_ready(self) -> bool:
         """One probe."""
-        try:
-            return httpx.get(f"http://127.0.0.1:{self._port}/v2/health/ready", timeout=3).is_success
-        except httpx.TransportError:
-            assert self.process.poll() is None
-            return False
+        assert self.process.poll() is None
+        return _is_ready(f"http://127.0.0.1:{self._port}")
 
 
 class Deployment:

@@ -1,0 +1,107 @@
+"""Traces over real OTLP into a real receiver: one tree a call, in the caller's trace; nothing where off."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from live_server import live_server
+from tools import tool_program
+
+from nextchar.errors import SettingsInvalid
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.tracing import call_tracer
+
+_TRACE, _PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@contextmanager
+def otlp_receiver() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """Its address; it prints a span a line."""
+    program = tool_program("oteltap", "oteltap")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen([program, "--port", str(port)], stdout=subprocess.PIPE, text=True)
+    until = time.monotonic() + 20
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                assert time.monotonic() < until
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def _spans_up_to(process: "subprocess.Popen[str]", name: str) -> list[dict[str, Any]]:
+    """The spans received until one of that name has come."""
+    found: list[dict[str, Any]] = []
+    assert process.stdout is not None
+    while not found or found[-1]["name"] != name:
+        line = process.stdout.readline()
+        assert line
+        if line.startswith("{") and "spanId" in line:
+            found.append(json.loads(line))
+    return found
+
+
+def _tree(spans: list[dict[str, Any]], root_name: str) -> tuple[dict[str, Any], list[str]]:
+    """The span of a call in the caller's trace, and the names of what is in it."""
+    (root,) = [s for s in spans if s["name"] == root_name and s["traceId"] == _TRACE]
+    parts = [s for s in spans if s["parentSpanId"] == root["spanId"]]
+    begin, end = int(root["startTimeUnixNano"]), int(root["endTimeUnixNano"])
+    for part in parts:
+        assert part["traceId"] == _TRACE
+        # Two clocks of one machine, told apart by microseconds.
+        assert begin - 10**6 <= int(part["startTimeUnixNano"]) <= int(part["endTimeUnixNano"]) <= end + 10**6
+    return root, [part["name"] for part in sorted(parts, key=lambda s: int(s["startTimeUnixNano"]))]
+
+
+def test_a_call_is_one_tree_of_queue_lanes_and_store_in_its_callers_trace(models: Path) -> None:
+    headers = {"traceparent": f"00-{_TRACE}-{_PARENT}-01"}
+    with otlp_receiver() as (endpoint, receiver):
+        with live_server(models, otlp_endpoint=endpoint) as server:
+            assert server.post("/v1/sessions", {"model": "tiny", "session_id": "s"}).is_success
+            body = {"text": "ab", "return": "none"}
+            answer = httpx.post(server.url + "/v1/sessions/s/feed", json=body, headers=headers)
+            with server.stub() as stub:
+                call = stub.Next.with_call
+                _, done = call(pb.NextRequest(model="tiny", input="ab"), metadata=tuple(headers.items()))
+        spans = _spans_up_to(receiver, "nextchar.next")
+    feed, parts = _tree(spans, "nextchar.session")
+    assert parts == ["store load", "queue", "lanes", "store replace"]
+    assert feed["parentSpanId"] == _PARENT
+    assert answer.headers["traceparent"] == f"00-{_TRACE}-{feed['spanId']}-01"
+    told = {each["key"]: next(iter(each["value"].values())) for each in feed["attributes"]}
+    assert [told[f"nextchar.{key}"] for key in ("model", "outcome", "num_given")] == ["tiny", "success", "2"]
+    following, parts = _tree(spans, "nextchar.next")
+    assert parts == ["queue", "lanes"]
+    assert dict(done.initial_metadata())["traceparent"] == f"00-{_TRACE}-{following['spanId']}-01"
+
+
+def test_no_address_and_no_extra_are_clear_errors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(SettingsInvalid, match="no http"), call_tracer("localhost:4318"):
+        pass
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    with pytest.raises(SettingsInvalid, match=r"nextchar\[otel\]"), call_tracer("http://localhost:4318"):
+        pass
+
+
+def test_off_is_nothing_imported_and_no_header(models: Path) -> None:
+    with live_server(models) as server:
+        answer = server.post("/v1/next", {"model": "tiny", "input": ""})
+    assert "traceparent" not in answer.headers
+    code = "import sys, nextchar.app; sys.exit('opentelemetry.sdk' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})

@@ -9,12 +9,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, domains, engine, kenlm, latency, memory, page, score, serve, sessions, training
+from benchmarks import (
+    chart,
+    cold_start,
+    domains,
+    engine,
+    kenlm,
+    latency,
+    memory,
+    page,
+    score,
+    serve,
+    sessions,
+    training,
+)
 from benchmarks.network import make_network
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
-_MORE = ("memory", "training", "domains", "sessions", "page")
+_MORE = ("memory", "training", "domains", "sessions", "page", "start")
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
@@ -79,6 +92,10 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         waits_of_page = page.measure(rounds=rounds)
         _print_row("400 keys at 30 a second into 5,000 characters of the page: milliseconds", waits_of_page)
         return {"page": waits_of_page}
+    if part == "start":
+        start = cold_start.measure(_FOLDER, rounds=rounds)
+        _print_row("from process start to ready", start)
+        return {"start": start}
     if part == "domains":
         areas = domains.measure(max(_DOMAINS.iterdir(), key=lambda folder: int(folder.name)))
         _print_rates("area under ROC: real domains against made-up ones", areas, digits=4)

@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import disable_created_metrics, start_http_server
 
@@ -16,19 +16,18 @@ from nextchar.call_log import CallLog
 from nextchar.engine import EngineOptions
 from nextchar.errors import CannotListen
 from nextchar.exposure import warn_if_exposed
-from nextchar.http_server import HttpServer, listen
 from nextchar.key_file import KeyFile
 from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
 from nextchar.repository import Repository, find_models
-from nextchar.rest import RestDoor
-from nextchar.rest_guard import RestGuard
-from nextchar.rest_page import page_routes
-from nextchar.rpc_server import RpcServer
 from nextchar.service import Service
 from nextchar.session_setup import session_store, state_key
 from nextchar.settings import Settings
 from nextchar.tracing import call_tracer
+
+if TYPE_CHECKING:
+    from nextchar.http_server import HttpServer
+    from nextchar.rpc_server import RpcServer
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +141,15 @@ def _engine_options(settings: Settings) -> EngineOptions:
     )
 
 
-def _http_server(service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int) -> HttpServer:
+def _http_server(
+    service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int
+) -> "HttpServer":
+    # The doors are imported where they are made: their frameworks load while models open (cli_serve).
+    from nextchar.http_server import HttpServer
+    from nextchar.rest import RestDoor
+    from nextchar.rest_guard import RestGuard
+    from nextchar.rest_page import page_routes
+
     door = RestDoor(
         service,
         max_body_bytes=settings.max_body_bytes,
@@ -159,7 +166,10 @@ def _http_server(service: Service, settings: Settings, keys: KeyRing | None, *, 
     )
 
 
-def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> RpcServer:
+def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "RpcServer":
+    from nextchar.http_server import listen
+    from nextchar.rpc_server import RpcServer
+
     address = f"{settings.host}:{settings.grpc_port}"
     listen(settings.host, settings.grpc_port).close()  # gRPC itself would not say clearly what is wrong
     try:

@@ -1,5 +1,6 @@
 """Work to a model's engines and back, for answers that are given whole."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

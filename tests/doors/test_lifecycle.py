@@ -132,7 +132,7 @@ def test_models_that_are_not_there_or_not_sound_are_one_clear_error(tmp_path: Pa
     assert "no models in" in refused("--models", str(tmp_path))
     (tmp_path / "a" / "1").mkdir(parents=True)
     (tmp_path / "a" / "1" / "step-int8.onnx").write_bytes(b"nonsense")
-    assert "a/1/step-int8.onnx: not a model" in refused("--models", str(tmp_path))
+    assert "a/1/step-int8.onnx: not an ONNX file" in refused("--models", str(tmp_path))
 
 
 def test_bad_settings_are_one_clear_error() -> None:

@@ -1,0 +1,69 @@
+"""From the start of the process to ready, beside the mere imports of its frameworks; and what it takes idle.
+
+Rounds take turns, so that both have the same machine; the ratio of the medians counts.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import httpx
+
+from benchmarks.servers import ROOT
+
+_IMPORTS = [sys.executable, "-c", "import onnxruntime, fastapi, grpc"]
+_SERVE = [str(Path(sys.executable).with_name("nextchar")), "serve", "--http-port", "0", "--grpc-port", "0"]
+_MODELS = ("shakespeare", "domains")
+
+
+def measure(folder: Path, *, rounds: int) -> dict[str, float]:
+    """Seconds to ready with two of the shipped models, those of the imports, their ratio, MiB when idle."""
+    models = folder / "two-models"
+    shutil.rmtree(models, ignore_errors=True)
+    for name in _MODELS:
+        shutil.copytree(ROOT / "models" / name, models / name)
+    imports, starts, sizes = [], [], []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        subprocess.run(_IMPORTS, check=True)
+        imports.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        with _ready(models) as metrics_url:
+            starts.append(time.perf_counter() - started)
+            sizes.append(_resident_mib(metrics_url))
+    ready, imported = median(starts), median(imports)
+    return {
+        "ready_seconds": ready,
+        "imports_seconds": imported,
+        "ready_by_imports": ready / imported,
+        "idle_mib": median(sizes),
+    }
+
+
+@contextmanager
+def _ready(models: Path) -> Iterator[str]:
+    """A server that has said that it is ready, and where its metrics are."""
+    command = [*_SERVE, "--metrics-port", "0", "--models", str(models), "--log-level", "error"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line, "the server did not start"
+        while not (found := re.search(r"metrics +(\S+)", line)):
+            line = process.stdout.readline()
+        yield found[1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _resident_mib(metrics_url: str) -> float:
+    found = re.search(r"^process_resident_memory_bytes (\S+)$", httpx.get(metrics_url).text, re.MULTILINE)
+    assert found
+    return float(found[1]) / 2**20

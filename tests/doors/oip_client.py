@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import httpx
 import numpy as np
-from live_server import LiveServer
+from live_server import TLS, LiveServer
 
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
@@ -73,7 +73,7 @@ def infer(
     fields = {"inputs": [text], "outputs": [{"name": name} for name in outputs]}
     head = json.dumps({**fields, "parameters": {**parameters, "binary_data_output": True}}).encode()
     url, headers = f"{server.url}/v2/models/{model}/infer", {_HEADER: str(len(head))}
-    answer = httpx.post(url, content=head + raw, headers=headers, timeout=30)
+    answer = httpx.post(url, content=head + raw, headers=headers, timeout=30, verify=TLS)
     assert answer.status_code == 200, answer.text
     return _behind(answer.content, int(answer.headers[_HEADER]))
 

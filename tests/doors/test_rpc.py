@@ -1,37 +1,14 @@
 """gRPC says what REST says, field by field."""
 
-from typing import Any
-
 import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from live_server import LiveServer
+from rpc_answers import same
 
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.rpc_messages import to_dict
-
-
-def same(message: Any, answer: dict[str, Any], drop: tuple[str, ...] = ()) -> None:
-    """A message holds what the JSON holds; what is null there is unset here."""
-    for name, value in answer.items():
-        if name in drop:
-            continue
-        found = getattr(message, name)
-        if value is None:
-            assert name not in to_dict(message)
-        elif isinstance(value, dict):
-            same(found, value)
-        elif isinstance(value, list) and value and isinstance(value[0], dict) and name != "top_logprobs":
-            for item, other in zip(found, value, strict=True):
-                same(item, other)
-        elif name == "top_logprobs":
-            assert [dict(top.logprobs) for top in found] == value
-        elif isinstance(value, list):
-            assert list(found) == value
-        else:
-            assert found == value
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ ROUTES: dict[str, Need] = {
     "/v1/sessions/{session_id}/fork": Scope.SESSIONS,
     "/v1/sessions/{session_id}/checkpoint": Scope.SESSIONS,
     "/v1/sessions/{session_id}/rollback": Scope.SESSIONS,
+    "/v1/sessions/{session_id}/renew": Scope.SESSIONS,
     "/v1/sessions/{session_id}/rewind": Scope.SESSIONS,
     "/v1/sessions/{session_id}/state": Scope.SESSIONS,
     "/v1/compare": Scope.INFER,
@@ -68,7 +69,7 @@ ROUTES: dict[str, Need] = {
 
 _SESSION_CALLS = (
     *("Create", "Get", "List", "Delete", "Feed", "Next", "Score", "Sample", "Fork", "Checkpoint", "Rollback"),
-    *("Rewind", "ExportState", "ImportState", "Converse"),
+    *("Rewind", "Renew", "ExportState", "ImportState", "Converse"),
 )
 
 _NEXTCHAR_CALLS = (

@@ -18,6 +18,8 @@ from nextchar.errors import CannotListen
 from nextchar.exposure import warn_if_exposed
 from nextchar.key_file import KeyFile
 from nextchar.metrics import Metrics
+from nextchar.model_library import ModelLibrary
+from nextchar.model_watch import watch_models
 from nextchar.receivers import deliver_on
 from nextchar.repository import Repository, find_models
 from nextchar.service import Service
@@ -57,6 +59,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     if settings.log_requests:
         metrics.observers.append(CallLog())
     paths = find_models(settings.models, settings.precision)
+    if settings.model_versions == "latest":
+        paths = list({path.name: path for path in paths}.values())
     deliver = deliver_on(asyncio.get_running_loop())
     options, threads = _engine_options(settings), settings.engine_threads
     async with AsyncExitStack() as held:
@@ -65,6 +69,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         if settings.otlp_endpoint is not None:
             # First: so that the log knows the trace of a call.
             metrics.observers.insert(0, held.enter_context(call_tracer(settings.otlp_endpoint)))
+        library = ModelLibrary(repository, settings.models, settings.library)
         store = await held.enter_async_context(session_store(settings))
         service = Service(
             repository,
@@ -73,8 +78,16 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             store=store,
             state_key=state_key(settings),
             session_limits=settings.session_limits,
+            library=library,
         )
-        await held.enter_async_context(_in_background(service.session_keeper.tidy_for_ever()))
+        upkeep = service.session_upkeep
+        await held.enter_async_context(_in_background(upkeep.tidy_for_ever()))
+        await held.enter_async_context(
+            _in_background(library.tidy_for_ever(upkeep.count_of, upkeep.left_behind))
+        )
+        if settings.model_poll_seconds:
+            watching = watch_models(library, settings.models, poll_seconds=settings.model_poll_seconds)
+            await held.enter_async_context(_in_background(watching))
         keys = await held.enter_async_context(_keys(settings))
         rpc = _rpc_server(service, settings, keys)
         http = _http_server(service, settings, keys, grpc_port=rpc.port)
@@ -86,6 +99,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             finally:
                 service.drain()
                 await asyncio.gather(http.stop(), rpc.stop(settings.shutdown_timeout_seconds))
+                await upkeep.leave()
 
 
 @asynccontextmanager

@@ -121,10 +121,16 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
         default=None, description="A session of yours, which reads the prompt and goes on with what is drawn."
     )
 
+    if_revision: int | None = Field(
+        default=None, ge=1, description="Only if the session is at this revision; session_moved if it is not."
+    )
+
     @model_validator(mode="after")
     def _one_place_to_go_on_from(self) -> "CompletionRequest":
         if self.session_id is not None and (self.state is not None or self.return_state):
             raise ValueError("a completion goes on from session_id, or from state; not both")
+        if self.session_id is None and self.if_revision is not None:
+            raise ValueError("if_revision is of a session: session_id is missing")
         return self
 
 

@@ -12,7 +12,10 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   ├── SessionNotFound            none of that id, or not the caller's
 │   ├── SessionExpired
 │   ├── SessionExists              the id is in use
+│   ├── SessionEvicted             the store has thrown it out
 │   ├── SessionBusy                others changed the session meanwhile
+│   ├── SessionMoved               it is not at the revision that the call is for
+│   ├── SessionClosing             it is being ended
 │   ├── StateInvalid               bytes that are no state of this server's
 │   └── StateModelMismatch         a state of another model, or of a version that is gone
 ├── SessionLimit                   no room for one more
@@ -104,6 +107,18 @@ class SessionExists(SessionError):
 
 class SessionBusy(SessionError):
     code = "session_busy"
+
+
+class SessionEvicted(SessionError):
+    code = "session_evicted"
+
+
+class SessionMoved(SessionError):
+    code = "session_moved"
+
+
+class SessionClosing(SessionError):
+    code = "session_closing"
 
 
 class SessionLimit(NextcharError):

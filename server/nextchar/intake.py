@@ -30,13 +30,17 @@ class Intake:
             ModelNotFound: it is not served.
             Unavailable: the server takes no new work.
         """
-        if self.draining:
-            raise Unavailable("the server is shutting down; try another replica", code="draining")
+        self.check_draining()
         model = self._repository.get(model_id)
         if fits is not None and model_id == model.name:
             model = next((m for m in self._repository if m.name == model.name and fits(m)), model)
         call.model, call.version = model.name, model.version
         return model
+
+    def check_draining(self) -> None:
+        """Raises Unavailable (draining) when the server takes no new work."""
+        if self.draining:
+            raise Unavailable("the server is shutting down; try another replica", code="draining")
 
     def encode(self, text: str, *, model: Model, call: Call, param: str) -> Ids:
         """The ids of a text; unknown characters are counted.

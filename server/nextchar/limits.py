@@ -1,6 +1,7 @@
 """How much one request may ask for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 # Of requests that wait, the lowest number goes first: 0 by default, below it in a hurry, above it in none.
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
@@ -23,11 +24,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """How many sessions one owner may have, and how long one lives that is not used."""
+    """What one owner may have, and how long a session lives that is not used.
+
+    `max_state_bytes` of all an owner's sessions as they are stored; `ttl_seconds_by_model` where a model has
+    its own; `replays`: sessions of a version that was let go are read into the newest one.
+    """
 
     max_sessions: int = 100_000
+    max_state_bytes: int = 1 << 30
     max_checkpoints: int = 16
     ttl_seconds: float = 3600.0
+    ttl_seconds_by_model: Mapping[str, float] = field(default_factory=dict)
+    replays: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,10 @@ CAUSES = ("end", "idle", "evicted", "drain", "version", "error")
 RESULTS = ("hit", "restored", "missing", "expired")
 PHASES = ("step", "sample")
 LEVELS = ("live", "sampling", "bulk")
-OPS = ("create", "load", "replace", "touch", "delete", "page", "count", "num_kept", "purge")
+OPS = (
+    *("create", "load", "replace", "touch", "delete", "page"),
+    *("count", "count_of", "kept", "was_evicted", "purge"),
+)
 KINDS = ("scored", "fed", "sampled")
 
 
@@ -115,6 +118,9 @@ _SESSIONS = (
         ("result",),
     ),
     Metric("nextchar_session_conflicts_total", "counter", "changes", "That came after another server's."),
+    Metric(
+        "nextchar_sessions_replayed_total", "counter", "sessions", "Read into another version of their model."
+    ),
     _seconds("nextchar_state_store_duration_seconds", "Of a call of the store, by operation.", ("op",)),
     Metric(
         "nextchar_state_store_errors_total",

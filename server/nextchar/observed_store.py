@@ -1,7 +1,7 @@
 """A session store with each call timed."""
 
 from nextchar.session_metrics import SessionMetrics
-from nextchar.session_store import Record, SessionStore
+from nextchar.session_store import Kept, Record, SessionStore
 
 
 class ObservedStore:
@@ -9,6 +9,7 @@ class ObservedStore:
 
     def __init__(self, store: SessionStore, metrics: SessionMetrics) -> None:
         self._store, self._metrics = store, metrics
+        self.durable = store.durable
 
     async def create(self, record: Record, *, now: float) -> bool:
         self._metrics.written(len(record.sealed))
@@ -24,9 +25,9 @@ class ObservedStore:
         with self._metrics.timed("replace"):
             return await self._store.replace(record, revision=revision)
 
-    async def touch(self, owner: str, session_id: str, *, expires_at: float) -> None:
+    async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
         with self._metrics.timed("touch"):
-            await self._store.touch(owner, session_id, expires_at=expires_at)
+            await self._store.touch(owner, session_id, ttl_seconds=ttl_seconds, expires_at=expires_at)
 
     async def delete(self, owner: str, session_id: str) -> bool:
         with self._metrics.timed("delete"):
@@ -40,9 +41,17 @@ class ObservedStore:
         with self._metrics.timed("count"):
             return await self._store.count(owner, now=now)
 
-    async def num_kept(self, owner: str) -> int:
-        with self._metrics.timed("num_kept"):
-            return await self._store.num_kept(owner)
+    async def kept(self, owner: str) -> Kept:
+        with self._metrics.timed("kept"):
+            return await self._store.kept(owner)
+
+    async def count_of(self, model: str, version: str, *, now: float) -> int:
+        with self._metrics.timed("count_of"):
+            return await self._store.count_of(model, version, now=now)
+
+    async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:
+        with self._metrics.timed("was_evicted"):
+            return await self._store.was_evicted(owner, session_id, now=now)
 
     async def purge(self, *, before: float) -> int:
         with self._metrics.timed("purge"):

@@ -49,7 +49,7 @@ class OipModels:
         model = self.get(name, version)
         return {
             "name": model.name,
-            "versions": [other.version for other in self._repository if other.name == model.name],
+            "versions": [other.version for other in self._repository.serving if other.name == model.name],
             "platform": PLATFORM,
             "inputs": [_tensor("text", INPUTS, [-1, 1])],
             "outputs": [_tensor(output, OUTPUTS, [-1, *_dims(output, model)]) for output in OUTPUTS],

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nextchar.call import Call
 from nextchar.completer import make_seed
-from nextchar.errors import InvalidRequest, SessionExists, SessionExpired, SessionNotFound
+from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
 from nextchar.oip_schemas import InferRequest
@@ -95,7 +95,7 @@ class Sequences:
     async def _forget(self, session_id: str, call: Call) -> None:
         try:
             await self._keeper.delete(call, session_id)
-        except (SessionNotFound, SessionExpired):
+        except (SessionNotFound, SessionExpired, SessionEvicted):
             return  # gone is what it was to be
 
 

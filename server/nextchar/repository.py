@@ -8,7 +8,7 @@ A name alone means the highest version; `name:version` pins one.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -93,14 +93,22 @@ def find_models(folder: Path, precision: PrecisionChoice = "auto") -> list[Model
     """
     if not folder.is_dir():
         raise ModelFileError(f"models folder {str(folder)!r} does not exist")
-    versions = [path for path in folder.glob("[!.]*/*") if path.is_dir() and is_version(path.name)]
-    found = [
-        ModelPath(_name(path), path.name, *(inside(folder, file) for file in step_files(path, precision)))
-        for path in sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
-    ]
+    found = [version_in(folder, path, precision) for path in version_folders(folder)]
     if not found:
         raise ModelFileError(f"no models in {str(folder)!r}: expected <name>/<version>/step-int8.onnx")
     return found
+
+
+def version_folders(folder: Path, name: str = "[!.]*") -> list[Path]:
+    """The folders of versions, of one model or of all, in order of name and version."""
+    versions = [path for path in folder.glob(f"{name}/*") if path.is_dir() and is_version(path.name)]
+    return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
+
+
+def version_in(folder: Path, version: Path, precision: PrecisionChoice) -> ModelPath:
+    """The files of a version's folder; raises as `find_models`."""
+    files = [inside(folder, file) for file in step_files(version, precision)]
+    return ModelPath(_name(version), version.name, *files)
 
 
 def _name(version: Path) -> str:
@@ -144,7 +152,10 @@ def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
 
 
 class Repository(AbstractContextManager["Repository"]):
-    """Opens models and runs an engine for each. A context manager: engines live inside."""
+    """The models that are served, an engine for each. A context manager: engines live inside.
+
+    `open` may run on any thread; what is served is changed and asked for on one.
+    """
 
     def __init__(
         self,
@@ -159,50 +170,90 @@ class Repository(AbstractContextManager["Repository"]):
         self._num_threads = num_threads
         self._deliver = deliver
         self._models: dict[tuple[str, str], Model] = {}
-        self._latest: dict[str, Model] = {}
-        self._engines = ExitStack()
+        self._retired: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         """Raises ModelFileError for a file that cannot be trusted."""
-        with ExitStack() as engines:
+        try:
             for path in self._paths:
-                model = self._load(path)
-                engines.enter_context(model.engine)
-                self._models[model.name, model.version] = model
-                self._latest[model.name] = model
-            self._engines = engines.pop_all()
+                self.add(self.open(path))
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._engines.close()
+        self.close()
+
+    def close(self) -> None:
+        for model in self:
+            model.engine.__exit__(None, None, None)
+        self._models.clear()
 
     def __iter__(self) -> Iterator[Model]:
-        return iter(list(self._models.values()))
+        """All that run, in order of name and version; those too that only sessions go on with."""
+        return iter([self._models[key] for key in sorted(self._models, key=_order)])
+
+    @property
+    def serving(self) -> list[Model]:
+        """Those that take new work."""
+        return [model for model in self if (model.name, model.version) not in self._retired]
 
     @property
     def ready(self) -> bool:
-        return bool(self._models) and all(model.ready for model in self)
+        serving = self.serving
+        return bool(serving) and all(model.ready for model in serving)
 
     def get(self, model_id: str) -> Model:
-        """The model of `name` or `name:version`.
+        """The model of `name` or `name:version`, for new work; a name alone is its highest version.
 
         Raises:
             ModelNotFound: there is none.
         """
         name, _, version = model_id.partition(":")
-        model = self._models.get((name, version)) if version else self._latest.get(name)
-        if model is None:
-            served = ", ".join(sorted(self._latest))
+        found = [m for m in self.serving if m.name == name and version in ("", m.version)]
+        if not found:
+            served = ", ".join(sorted({model.name for model in self.serving})) or "none"
             raise ModelNotFound(
                 f"model {model_id[:100]!r} is not served here; there is: {served}", param="model"
             )
-        return model
+        return found[-1]
 
-    def _load(self, path: ModelPath) -> Model:
+    def running(self, name: str, version: str) -> Model | None:
+        """A version that runs, retired or not."""
+        return self._models.get((name, version))
+
+    def open(self, path: ModelPath) -> Model:
+        """A model from its file, checked, its engine running; it is not served yet.
+
+        Raises:
+            ModelFileError: the file cannot be trusted.
+        """
         started = time.monotonic()
         graph = self._open(path)
         engine = EnginePool(graph, self._options, num_threads=self._num_threads, deliver=self._deliver)
+        engine.__enter__()
         return Model(path.name, path.version, graph, engine, time.monotonic() - started, int(time.time()))
+
+    def add(self, model: Model, *, retired: bool = False) -> None:
+        """Serve a model; if `retired`, to sessions only."""
+        key = model.name, model.version
+        self._models[key] = model
+        if retired:
+            self._retired.add(key)
+
+    def retire(self, name: str, version: str) -> None:
+        """Give a version no new work."""
+        self._retired.add((name, version))
+
+    def recall(self, name: str, version: str) -> None:
+        """Give a retired version new work again."""
+        self._retired.discard((name, version))
+
+    def remove(self, name: str, version: str) -> Model:
+        """Take a version out; its engine still runs."""
+        self._retired.discard((name, version))
+        return self._models.pop((name, version))
 
     @staticmethod
     def _open(path: ModelPath) -> ModelGraph:
@@ -214,6 +265,11 @@ class Repository(AbstractContextManager["Repository"]):
                 raise
             logger.warning("%s; serving %s in its place", error, path.fallback.name)
             return _open_checked(path, path.fallback)
+
+
+def _order(key: tuple[str, str]) -> tuple[str, int, str]:
+    name, version = key
+    return name, int(version) if version.isdecimal() else 0, version
 
 
 def _open_checked(model: ModelPath, file: Path) -> ModelGraph:

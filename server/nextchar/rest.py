@@ -19,6 +19,7 @@ from nextchar.rest_inspect import inspect_routes
 from nextchar.rest_oip import oip_routes
 from nextchar.rest_oip_info import oip_info_routes
 from nextchar.rest_openapi import describe_with
+from nextchar.rest_repository import repository_routes
 from nextchar.rest_sessions import session_routes
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.service import Service
@@ -61,6 +62,7 @@ class RestDoor:
         self.app.include_router(info_routes(service))
         self.app.include_router(oip_info_routes(service))
         self.app.include_router(oip_routes(service, self._calls))
+        self.app.include_router(repository_routes(service.library, self._calls))
         describe_with(self.app)
         self.app.include_router(docs_routes(lambda: self.app.openapi()))
 

@@ -17,7 +17,10 @@ def info_routes(service: Service) -> APIRouter:
     @router.get("/v1/models")
     async def models() -> dict[str, Any]:
         """The served models."""
-        return {"object": "list", "data": [describe(service.repository, m) for m in service.repository]}
+        return {
+            "object": "list",
+            "data": [describe(service.repository, m) for m in service.repository.serving],
+        }
 
     @router.get("/v1/models/{model_id}")
     async def model(model_id: str) -> dict[str, Any]:

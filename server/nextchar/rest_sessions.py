@@ -20,6 +20,7 @@ from nextchar.session_schemas import (
     FeedResponse,
     ForkRequest,
     ListSessionsRequest,
+    RenewRequest,
     RewindRequest,
     SampleRequest,
     SessionCompletion,
@@ -64,6 +65,8 @@ class _Routes:
         self._post("/{session_id}/checkpoint", CheckpointRequest, SessionInfo, checkpoint)
         rollback = self._on(CheckpointRequest, sessions.rollback)
         self._post("/{session_id}/rollback", CheckpointRequest, SessionInfo, rollback)
+        renew = self._on(RenewRequest, sessions.renew)
+        self._post("/{session_id}/renew", RenewRequest, SessionInfo, renew)
         self._post(
             "/{session_id}/rewind", RewindRequest, SessionInfo, self._on(RewindRequest, sessions.rewind)
         )

@@ -22,6 +22,7 @@ from nextchar.session_schemas import (
     FeedRequest,
     ForkRequest,
     ListSessionsRequest,
+    RenewRequest,
     RewindRequest,
     SampleRequest,
     SessionInfo,
@@ -47,6 +48,7 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
             "score": (SessionScoreRequest, text.score, "score", pb.ScoreResponse),
             "checkpoint": (CheckpointRequest, sessions.checkpoint, "info", pb.SessionInfo),
             "rollback": (CheckpointRequest, sessions.rollback, "info", pb.SessionInfo),
+            "renew": (RenewRequest, sessions.renew, "info", pb.SessionInfo),
             "rewind": (RewindRequest, sessions.rewind, "info", pb.SessionInfo),
         }
 
@@ -97,6 +99,9 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
 
     async def Rewind(self, message: pb.RewindRequest, context: grpc.aio.ServicerContext) -> pb.SessionInfo:
         return await self._one("rewind", message, context, pb.SessionInfo)
+
+    async def Renew(self, message: pb.RenewRequest, context: grpc.aio.ServicerContext) -> pb.SessionInfo:
+        return await self._one("renew", message, context, pb.SessionInfo)
 
     async def Fork(self, message: pb.ForkRequest, context: grpc.aio.ServicerContext) -> pb.SessionInfo:
         async def run(call: Call) -> SessionInfo:

@@ -20,6 +20,8 @@ from nextchar.intake import Intake
 from nextchar.lane import Lane
 from nextchar.limits import Limits, SessionLimits
 from nextchar.metrics import Metrics
+from nextchar.model_library import ModelLibrary
+from nextchar.observed_store import ObservedStore
 from nextchar.oip_inference import Inference
 from nextchar.oip_models import OipModels
 from nextchar.oip_sequences import Sequences
@@ -33,6 +35,8 @@ from nextchar.session_keeper import SessionKeeper
 from nextchar.session_metrics import SessionMetrics
 from nextchar.session_store import SessionStore
 from nextchar.session_text import SessionText
+from nextchar.session_upkeep import SessionUpkeep
+from nextchar.session_versions import SessionVersions
 from nextchar.sessions import Sessions
 
 
@@ -52,15 +56,20 @@ class Service:
         store: SessionStore,
         state_key: bytes,
         session_limits: SessionLimits,
+        library: ModelLibrary | None = None,
     ) -> None:
         self.repository = repository
+        self.library = library or ModelLibrary(repository)
         self.metrics = metrics
         self._intake = Intake(repository, metrics, limits)
         self._completer = Completer(self._intake, metrics)
         self._scorer = Scorer(self._intake, metrics)
         self._inspector = Inspector(self._intake, metrics, max_chars=limits.max_inspect_chars)
         codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
-        self.session_keeper = SessionKeeper(store, codec, self._intake, session_limits, session_metrics)
+        observed = ObservedStore(store, session_metrics)
+        versions = SessionVersions(self.library, codec, self._intake, metrics, replays=session_limits.replays)
+        self.session_keeper = SessionKeeper(observed, codec, versions, session_limits, session_metrics)
+        self.session_upkeep = SessionUpkeep(observed, session_metrics, replays=session_limits.replays)
         continuer = Continuer(self._completer, self._intake, metrics)
         self._carried = Carried(codec, self._intake, continuer, self._scorer, metrics)
         text = SessionText(self.session_keeper, self._intake, continuer, self._scorer, metrics)

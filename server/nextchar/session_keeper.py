@@ -15,29 +15,27 @@ from nextchar.call import Call
 from nextchar.caller import Scope
 from nextchar.errors import (
     InternalError,
-    ModelNotFound,
     SessionBusy,
+    SessionClosing,
+    SessionEvicted,
     SessionExists,
     SessionExpired,
-    SessionLimit,
+    SessionMoved,
     SessionNotFound,
     StateInvalid,
-    StateModelMismatch,
-    Unavailable,
 )
-from nextchar.intake import Intake
 from nextchar.limits import SessionLimits
 from nextchar.observed_store import ObservedStore
 from nextchar.repository import Model
 from nextchar.session import SessionState
 from nextchar.session_codec import StateCodec
 from nextchar.session_metrics import SessionMetrics
+from nextchar.session_room import SessionRoom
 from nextchar.session_schemas import SESSION_ID
-from nextchar.session_store import Record, SessionStore
+from nextchar.session_store import Record
+from nextchar.session_versions import SessionVersions
 
 _ID_BYTES = 16  # random ones, 128 bits
-GRACE_SECONDS = 3600.0  # how long an expired session is still told from one that never was
-_TIDY_SECONDS = 15.0
 _ATTEMPTS = 3  # at a change, when another server was quicker
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -57,25 +55,39 @@ class SessionKeeper:
 
     def __init__(
         self,
-        store: SessionStore,
+        store: ObservedStore,
         codec: StateCodec,
-        intake: Intake,
+        versions: SessionVersions,
         limits: SessionLimits,
         metrics: SessionMetrics,
     ) -> None:
-        self._store, self._codec, self._intake = ObservedStore(store, metrics), codec, intake
+        self._store, self._codec, self._versions = store, codec, versions
         self._limits, self._metrics = limits, metrics
+        self._room = SessionRoom(store, limits)
+        self._closing: set[tuple[str, str]] = set()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def in_order(self, call: Call, session_id: str) -> AsyncIterator[None]:
-        """One call after the other for each session, in order of arrival."""
+        """One call after the other for each session, in order of arrival.
+
+        Raises:
+            SessionClosing: the session is being ended.
+        """
         key = call.owner, session_id
+        self._check_stays(key)
+        async with self._lock(key):
+            yield
+
+    def _lock(self, key: tuple[str, str]) -> asyncio.Lock:
         lock = self._locks.get(key)
         if lock is None:
             lock = self._locks[key] = asyncio.Lock()
-        async with lock:
-            yield
+        return lock
+
+    def _check_stays(self, key: tuple[str, str]) -> None:
+        if key in self._closing:
+            raise SessionClosing(f"session {key[1]!r} is being ended", param="session_id")
 
     async def create(
         self,
@@ -94,12 +106,10 @@ class SessionKeeper:
         """
         call.caller.require(Scope.SESSIONS)  # here, whichever door and route the call came through
         now = time.time()
-        limit = self._limits.max_sessions
-        if await self._store.num_kept(call.owner) >= limit:
-            count = await self._store.count(call.owner, now=now)
-            if count >= limit:
-                raise SessionLimit(f"{count} sessions are live, the limit is {limit}")
-        ttl = self._limits.ttl_seconds if ttl_seconds is None else ttl_seconds
+        sealed = self.seal(call, model, state)
+        await self._room.check_one_more(call.owner, len(sealed), now=now)
+        own = self._limits.ttl_seconds_by_model.get(model.name, self._limits.ttl_seconds)
+        ttl = own if ttl_seconds is None else ttl_seconds
         record = Record(
             owner=call.owner,
             session_id=session_id or f"sess-{secrets.token_urlsafe(_ID_BYTES)}",
@@ -111,7 +121,7 @@ class SessionKeeper:
             created=now,
             ttl_seconds=ttl,
             expires_at=now + ttl,
-            sealed=self.seal(call, model, state),
+            sealed=sealed,
         )
         if not await self._store.create(record, now=now):
             raise SessionExists(f"session {record.session_id!r} exists already", param="session_id")
@@ -119,27 +129,55 @@ class SessionKeeper:
         self._metrics.saw(call.owner, record.session_id)
         return record
 
-    async def open(self, call: Call, session_id: str) -> OpenSession:
+    async def open(self, call: Call, session_id: str, *, revision: int | None = None) -> OpenSession:
         """A live session, ready to go on.
 
         Raises:
-            SessionNotFound, SessionExpired: there is none, or no more.
+            SessionNotFound, SessionExpired, SessionEvicted: there is none, or no more.
+            SessionMoved: it is not at the revision that is asked for.
             StateModelMismatch: its model's version is not served here any more.
         """
         record = await self.find(call, session_id)
-        model = self._model(call, record)
+        if revision is not None and revision != record.revision:
+            raise SessionMoved(
+                f"the session is at revision {record.revision}, position {record.position}; the call is for "
+                f"revision {revision}",
+                param="if_revision",
+            )
+        model = await self._versions.own(record, call)
         try:
-            state = self.unseal(call, model, record.sealed)
-        except (StateInvalid, StateModelMismatch) as error:
+            if model is None:
+                return await self._replayed(record, call)
+            return OpenSession(record, model, self.unseal(call, model, record.sealed))
+        except StateInvalid as error:
+            self._metrics.ended("error")
             logger.error("the stored state of a session of %s is damaged", record.model)
             raise InternalError("the session's stored state is damaged; it cannot go on") from error
-        return OpenSession(record, model, state)
+
+    async def _replayed(self, record: Record, call: Call) -> OpenSession:
+        """A session whose version is gone, in the newest one; it is that one's from here on."""
+        model, state = await self._versions.replayed(record, call)
+        record = replace(record, version=model.version, digest=model.graph.digest)
+        opened = OpenSession(record, model, state)
+        record = await self.keep(call, opened, state)
+        self._metrics.replayed()
+        return replace(opened, record=record)
 
     async def find(self, call: Call, session_id: str) -> Record:
         """A live session's record; raises as `open`."""
         call.caller.require(Scope.SESSIONS)
         known = re.fullmatch(SESSION_ID, session_id)  # no other can have been made: the store is not asked
         record = await self._store.load(call.owner, session_id) if known else None
+        if (
+            record is None
+            and known
+            and await self._store.was_evicted(call.owner, session_id, now=time.time())
+        ):
+            self._metrics.looked_up("missing")
+            self._metrics.ended("evicted")
+            raise SessionEvicted(
+                f"the store threw session {session_id!r} out to make room", param="session_id"
+            )
         if record is None:
             self._metrics.looked_up("missing")
             raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")
@@ -157,6 +195,7 @@ class SessionKeeper:
 
         Raises:
             SessionBusy: somebody else wrote one meanwhile.
+            SessionLimit: it has grown, and the caller has as many bytes as one may have.
         """
         old = opened.record
         record = replace(
@@ -166,6 +205,7 @@ class SessionKeeper:
             expires_at=time.time() + old.ttl_seconds,
             sealed=self.seal(call, opened.model, state),
         )
+        await self._room.check_growth(call.owner, len(record.sealed) - len(old.sealed))
         if not await self._store.replace(record, revision=old.revision):
             self._metrics.conflict()
             raise SessionBusy(
@@ -175,12 +215,29 @@ class SessionKeeper:
 
     async def touch(self, opened: OpenSession) -> None:
         """A session was used and not changed: it lives on from now."""
-        record = opened.record
-        expires_at = time.time() + record.ttl_seconds
-        await self._store.touch(record.owner, record.session_id, expires_at=expires_at)
+        await self.renew(opened.record, opened.record.ttl_seconds)
+
+    async def renew(self, record: Record, ttl_seconds: float) -> Record:
+        """Let a session live on from now, for so long."""
+        expires_at = time.time() + ttl_seconds
+        await self._store.touch(
+            record.owner, record.session_id, ttl_seconds=ttl_seconds, expires_at=expires_at
+        )
+        return replace(record, ttl_seconds=ttl_seconds, expires_at=expires_at)
+
+    async def end(self, call: Call, session_id: str) -> None:
+        """`delete`, after the calls that came before; those that come meanwhile are refused."""
+        key = call.owner, session_id
+        self._check_stays(key)
+        self._closing.add(key)
+        try:
+            async with self._lock(key):
+                await self.delete(call, session_id)
+        finally:
+            self._closing.discard(key)
 
     async def delete(self, call: Call, session_id: str) -> None:
-        """Raises as `open` for what is not there."""
+        """In the caller's turn. Raises as `open` for what is not there."""
         record = await self.find(call, session_id)
         if await self._store.delete(call.owner, session_id):
             self._metrics.ended_at(time.time() - record.created, record.position)
@@ -190,36 +247,29 @@ class SessionKeeper:
         call.caller.require(Scope.SESSIONS)
         return await self._store.page(call.owner, after=after, limit=limit, now=time.time())
 
-    async def tidy_for_ever(self) -> None:
-        """Now and then, forget the sessions that expired a while ago, and count the live ones."""
-        while True:
-            try:
-                self._metrics.ended("idle", await self._store.purge(before=time.time() - GRACE_SECONDS))
-                self._metrics.set_active(await self._store.count(None, now=time.time()))
-            except Unavailable as error:
-                logger.warning("the session store cannot be tidied now: %s", error)
-            await asyncio.sleep(_TIDY_SECONDS)
-
     async def changed(
         self,
         call: Call,
         session_id: str,
         change: Callable[[OpenSession], Awaitable[tuple[SessionState, T]]],
+        *,
+        revision: int | None,
     ) -> tuple[T, Record]:
         """Read a session, change it, write it; anew if another server was quicker.
 
         Raises:
+            SessionMoved: it is not at `revision`, if one is given.
             SessionBusy: others were quicker every time.
         """
         async with self.in_order(call, session_id):
             for _ in range(_ATTEMPTS - 1):
-                opened = await self.open(call, session_id)
+                opened = await self.open(call, session_id, revision=revision)
                 state, answer = await change(opened)
                 try:
                     return answer, await self.keep(call, opened, state)
                 except SessionBusy:
                     continue
-            opened = await self.open(call, session_id)
+            opened = await self.open(call, session_id, revision=revision)
             state, answer = await change(opened)
             return answer, await self.keep(call, opened, state)
 
@@ -230,19 +280,6 @@ class SessionKeeper:
         """Raises StateInvalid, StateModelMismatch."""
         graph = model.graph
         return self._codec.open(sealed, owner=call.owner, digest=graph.digest, shapes=graph.state_shapes)
-
-    def _model(self, call: Call, record: Record) -> Model:
-        try:
-            model = self._intake.model(f"{record.model}:{record.version}", call)
-        except ModelNotFound as error:
-            raise StateModelMismatch(
-                f"the session is of model {record.model}:{record.version}, which is not served here"
-            ) from error
-        if model.graph.digest != record.digest:
-            raise StateModelMismatch(
-                f"the session is of another file of model {record.model}:{record.version} than the one served"
-            )
-        return model
 
 
 def _over(record: Record) -> bool:

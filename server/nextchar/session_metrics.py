@@ -31,6 +31,7 @@ class SessionMetrics:
         self._bytes = histogram("nextchar_session_state_bytes", r)
         self._age = histogram("nextchar_session_age_seconds", r)
         self._steps = histogram("nextchar_session_steps", r)
+        self._replayed = counter("nextchar_sessions_replayed_total", r)
         self._store = histogram("nextchar_state_store_duration_seconds", r)
         self._store_errors = counter("nextchar_state_store_errors_total", r)
         for cause in CAUSES:
@@ -54,6 +55,9 @@ class SessionMetrics:
         self.ended("end")
         self._age.observe(age_seconds)
         self._steps.observe(num_steps)
+
+    def replayed(self) -> None:
+        self._replayed.inc()
 
     def looked_up(self, result: Result) -> None:
         self._lookups.labels(result).inc()

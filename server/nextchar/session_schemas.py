@@ -16,6 +16,14 @@ SessionId = Annotated[str, Field(pattern=SESSION_ID)]
 CheckpointName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
+class _ChangeFields(RequestFields):
+    """A change that may be sent twice: the answer to the first may have been lost."""
+
+    if_revision: int | None = Field(
+        default=None, ge=1, description="Only if the session is at this revision; session_moved if it is not."
+    )
+
+
 class CreateSessionRequest(CallFields):
     """A new session: a text that goes on as long as it is used."""
 
@@ -37,7 +45,7 @@ class ListSessionsRequest(RequestFields):
     limit: int = Field(100, ge=1, le=1000, description="How many at most.")
 
 
-class FeedRequest(CallFields):
+class FeedRequest(CallFields, _ChangeFields):
     """Characters that came; what to tell of the next one."""
 
     text: str = Field(description="The characters, after all that was fed and sampled before.")
@@ -55,7 +63,7 @@ class SessionNextRequest(CallFields):
     top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
 
 
-class SampleRequest(SamplingFields):
+class SampleRequest(SamplingFields, _ChangeFields):
     """Characters to draw after the session's text, and how. Fields that are null take their default."""
 
 
@@ -69,16 +77,24 @@ class ForkRequest(RequestFields):
     session_id: SessionId | None = Field(None, description="Its id; a random one by default.")
 
 
-class CheckpointRequest(RequestFields):
+class CheckpointRequest(_ChangeFields):
     """A place to come back to."""
 
     name: CheckpointName
 
 
-class RewindRequest(RequestFields):
+class RewindRequest(_ChangeFields):
     """Characters to take back."""
 
     num_chars: int = Field(ge=0, description="How many; a session tells how many it can.")
+
+
+class RenewRequest(RequestFields):
+    """A session lives on from now, and from its every use, for as long as it did; or for so long."""
+
+    ttl_seconds: float | None = Field(
+        default=None, gt=0, le=MAX_TTL_SECONDS, description="How long it lives when it is not used."
+    )
 
 
 class SessionInfo(Answer):

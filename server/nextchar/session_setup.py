@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from nextchar.errors import SettingsInvalid
-from nextchar.session_keeper import GRACE_SECONDS
 from nextchar.session_store import MemoryStore, SessionStore
+from nextchar.session_upkeep import GRACE_SECONDS
 from nextchar.settings import Settings
 from nextchar.sqlite_store import SqliteStore
 
 _KEY_BYTES = 32
 _KEY_FILE, _DATABASE = "state.key", "sessions.db"
 _SQLITE = "sqlite:///"
-_VALKEY = ("valkey", "valkeys", "redis", "rediss")
+_VALKEY = ("valkey", "redis")
 
 
 @asynccontextmanager
@@ -42,7 +42,7 @@ def _make_store(settings: Settings) -> SessionStore:
         return MemoryStore()
     if address.startswith(_SQLITE) and len(address) > len(_SQLITE):
         return SqliteStore(Path(address.removeprefix(_SQLITE)))
-    if address.partition("://")[0] in _VALKEY:
+    if address.partition("://")[0].startswith(_VALKEY):
         return _valkey_store(address)
     raise SettingsInvalid(
         f"session_store: {address!r} is neither memory: nor sqlite:///path nor valkey://host",

@@ -26,8 +26,18 @@ class Record:
     sealed: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one owner has in a store; `num_bytes` of sealed states."""
+
+    num_sessions: int
+    num_bytes: int
+
+
 class SessionStore(Protocol):
     """Raises Unavailable from any call while the store cannot be reached."""
+
+    durable: bool  # whether it outlives the process
 
     async def create(self, record: Record, *, now: float) -> bool:
         """Keep a new session; false if its id is in use by one that has not expired."""
@@ -38,8 +48,8 @@ class SessionStore(Protocol):
     async def replace(self, record: Record, *, revision: int) -> bool:
         """Keep a session's next revision; false if `revision` is not the one that is kept."""
 
-    async def touch(self, owner: str, session_id: str, *, expires_at: float) -> None:
-        """Let a session expire later; nothing if it is gone."""
+    async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
+        """Let a session live on; nothing if it is gone. No revision: its state stays."""
 
     async def delete(self, owner: str, session_id: str) -> bool:
         """Forget a session; false if there is none."""
@@ -50,8 +60,14 @@ class SessionStore(Protocol):
     async def count(self, owner: str | None, *, now: float) -> int:
         """How many sessions of an owner, or of all, are live; looks at each."""
 
-    async def num_kept(self, owner: str) -> int:
-        """How many sessions of an owner are kept, expired ones included; looks at none."""
+    async def kept(self, owner: str) -> Kept:
+        """What an owner has in the store, expired sessions included; looks at none."""
+
+    async def count_of(self, model: str, version: str, *, now: float) -> int:
+        """How many live sessions are of a model's version."""
+
+    async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:
+        """Whether the store has thrown out a session that would still live, to make room."""
 
     async def purge(self, *, before: float) -> int:
         """Forget the sessions that expired before a time; how many."""
@@ -63,18 +79,27 @@ class SessionStore(Protocol):
 class MemoryStore:
     """In this process only: gone with it."""
 
+    durable = False
+
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], Record] = {}
         self._num_kept: Counter[str] = Counter()
+        self._num_bytes: Counter[str] = Counter()
 
     async def create(self, record: Record, *, now: float) -> bool:
         key = record.owner, record.session_id
         kept = self._records.get(key)
         if kept is not None and kept.expires_at > now:
             return False
-        self._num_kept[record.owner] += kept is None
-        self._records[key] = record
+        self._put(record)
         return True
+
+    def _put(self, record: Record) -> None:
+        key = record.owner, record.session_id
+        kept = self._records.get(key)
+        self._num_kept[record.owner] += kept is None
+        self._num_bytes[record.owner] += len(record.sealed) - (0 if kept is None else len(kept.sealed))
+        self._records[key] = record
 
     async def load(self, owner: str, session_id: str) -> Record | None:
         return self._records.get((owner, session_id))
@@ -84,18 +109,21 @@ class MemoryStore:
         kept = self._records.get(key)
         if kept is None or kept.revision != revision:
             return False
-        self._records[key] = record
+        self._put(record)
         return True
 
-    async def touch(self, owner: str, session_id: str, *, expires_at: float) -> None:
+    async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
         kept = self._records.get((owner, session_id))
         if kept is not None:
-            self._records[owner, session_id] = replace(kept, expires_at=expires_at)
+            self._records[owner, session_id] = replace(kept, ttl_seconds=ttl_seconds, expires_at=expires_at)
 
     async def delete(self, owner: str, session_id: str) -> bool:
-        found = self._records.pop((owner, session_id), None) is not None
-        self._num_kept[owner] -= found
-        return found
+        found = self._records.pop((owner, session_id), None)
+        if found is None:
+            return False
+        self._num_kept[owner] -= 1
+        self._num_bytes[owner] -= len(found.sealed)
+        return True
 
     async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
         mine = sorted(key for key, kept in self._records.items() if key[0] == owner and kept.expires_at > now)
@@ -112,8 +140,15 @@ class MemoryStore:
             await self.delete(owner, session_id)
         return len(old)
 
-    async def num_kept(self, owner: str) -> int:
-        return self._num_kept[owner]
+    async def kept(self, owner: str) -> Kept:
+        return Kept(self._num_kept[owner], self._num_bytes[owner])
+
+    async def count_of(self, model: str, version: str, *, now: float) -> int:
+        wanted = model, version
+        return sum(r.expires_at > now and (r.model, r.version) == wanted for r in self._records.values())
+
+    async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:  # noqa: ARG002
+        return False  # there is a limit to what is taken in
 
     async def close(self) -> None:
         self._records.clear()

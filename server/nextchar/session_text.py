@@ -53,7 +53,7 @@ class SessionText:
         async def change(opened: OpenSession) -> tuple[SessionState, FeedResponse]:
             return await self._feed(opened, request, call)
 
-        answer, record = await self._keeper.changed(call, session_id, change)
+        answer, record = await self._keeper.changed(call, session_id, change, revision=request.if_revision)
         return answer.model_copy(update={"revision": record.revision})
 
     async def _feed(
@@ -124,7 +124,7 @@ class SessionText:
         a stream that is left before that leaves it where it was.
         """
         async with self._keeper.in_order(call, session_id):
-            opened = await self._keeper.open(call, session_id)
+            opened = await self._keeper.open(call, session_id, revision=request.if_revision)
             pieces = self._continuer.stream(opened.model, opened.state, request, call)
             async with aclosing(self._kept(opened, pieces, call)) as kept:
                 async for piece in kept:
@@ -135,7 +135,7 @@ class SessionText:
     ) -> AsyncGenerator[SessionCompletion]:
         """A prompt and what is drawn after it, both the session's from then on; as `stream`."""
         async with self._keeper.in_order(call, session_id):
-            opened = await self._keeper.open(call, session_id)
+            opened = await self._keeper.open(call, session_id, revision=request.if_revision)
             _check_model(request.model, opened)
             pieces = self._continuer.stream(
                 opened.model, opened.state, request, call, prompt=request.prompt, echo=request.echo

@@ -16,6 +16,7 @@ from nextchar.session_schemas import (
     CreateSessionRequest,
     ForkRequest,
     ListSessionsRequest,
+    RenewRequest,
     RewindRequest,
     SessionInfo,
     SessionList,
@@ -69,8 +70,14 @@ class Sessions:
 
     async def delete(self, session_id: str, call: Call) -> None:
         """End a session."""
+        await self._keeper.end(call, session_id)
+
+    async def renew(self, session_id: str, request: RenewRequest, call: Call) -> SessionInfo:
+        """Let a session live on, if wanted for another time than before; its state stays."""
         async with self._keeper.in_order(call, session_id):
-            await self._keeper.delete(call, session_id)
+            opened = await self._keeper.open(call, session_id)
+            ttl = opened.record.ttl_seconds if request.ttl_seconds is None else request.ttl_seconds
+            return _info(await self._keeper.renew(opened.record, ttl), opened.state)
 
     async def fork(self, session_id: str, request: ForkRequest, call: Call) -> SessionInfo:
         """A second session at the same place, with the same way back."""
@@ -94,7 +101,7 @@ class Sessions:
                 raise InvalidRequest(f"the session has {limit} checkpoints, the limit", param="name")
             return state.with_checkpoint(request.name)
 
-        return await self._moved(session_id, call, named)
+        return await self._moved(session_id, call, named, request.if_revision)
 
     async def rollback(self, session_id: str, request: CheckpointRequest, call: Call) -> SessionInfo:
         """Back to a checkpoint."""
@@ -107,7 +114,7 @@ class Sessions:
                 )
             return state.rolled_back(request.name)
 
-        return await self._moved(session_id, call, back)
+        return await self._moved(session_id, call, back, request.if_revision)
 
     async def rewind(self, session_id: str, request: RewindRequest, call: Call) -> SessionInfo:
         """Take the last characters back."""
@@ -117,7 +124,7 @@ class Sessions:
             state = await steps.rewound(opened.state, request.num_chars)
             return state, state
 
-        state, record = await self._keeper.changed(call, session_id, change)
+        state, record = await self._keeper.changed(call, session_id, change, revision=request.if_revision)
         return _info(record, state)
 
     async def export(self, session_id: str, call: Call) -> bytes:
@@ -135,17 +142,17 @@ class Sessions:
             state = self._keeper.unseal(call, opened.model, sealed)
             return state, state
 
-        state, record = await self._keeper.changed(call, session_id, change)
+        state, record = await self._keeper.changed(call, session_id, change, revision=None)
         return _info(record, state)
 
     async def _moved(
-        self, session_id: str, call: Call, move: Callable[[SessionState], SessionState]
+        self, session_id: str, call: Call, move: Callable[[SessionState], SessionState], revision: int | None
     ) -> SessionInfo:
         async def change(opened: OpenSession) -> tuple[SessionState, SessionState]:
             state = move(opened.state)
             return state, state
 
-        state, record = await self._keeper.changed(call, session_id, change)
+        state, record = await self._keeper.changed(call, session_id, change, revision=revision)
         return _info(record, state)
 
 

@@ -17,6 +17,7 @@ from nextchar.cores import num_cores
 from nextchar.grpc_options import GrpcOptions
 from nextchar.limits import Limits, SessionLimits
 from nextchar.logs import LogFormat
+from nextchar.model_library import LibraryOptions
 from nextchar.repository import PrecisionChoice
 from nextchar.session_schemas import MAX_TTL_SECONDS
 from nextchar.setting_sources import PREFIX, check_environment, read_file
@@ -46,6 +47,15 @@ class Settings(BaseSettings):
     metrics_port: Port = Field(8002, description="The port of Prometheus metrics.")
     models: Path = Field(Path("models"), description="The folder of models: <name>/<version>/.")
     precision: PrecisionChoice = Field("auto", description="Which step graph; auto: int8 where there is one.")
+    model_versions: Literal["all", "latest"] = Field(
+        "all", description="Which versions take new work: all, or of each model the highest only."
+    )
+    model_poll_seconds: float = Field(
+        0.0, ge=0, description="How often to look for new versions in the models folder; 0: never."
+    )
+    unload_after_seconds: float = Field(
+        3600.0, ge=0, description="How long an unloaded version stays for the sessions that began with it."
+    )
     engine_threads: int = Field(
         default_factory=default_engine_threads,
         ge=1,
@@ -91,6 +101,16 @@ class Settings(BaseSettings):
     max_sessions: int = Field(_SESSIONS.max_sessions, ge=0, description="Sessions one owner may have.")
     session_ttl_seconds: float = Field(
         _SESSIONS.ttl_seconds, gt=0, le=MAX_TTL_SECONDS, description="How long an unused session lives."
+    )
+    model_session_ttl_seconds: dict[str, Annotated[float, Field(gt=0, le=MAX_TTL_SECONDS)]] = Field(
+        {}, description='The same for models that have their own, as JSON: {"shakespeare": 600}.'
+    )
+    max_state_bytes: int = Field(
+        _SESSIONS.max_state_bytes, ge=0, description="Bytes of all states that one owner may have stored."
+    )
+    replay_sessions: bool = Field(
+        False,
+        description="Read the last characters of a session into the newest version when its own is gone.",
     )
     request_timeout_seconds: float = Field(60.0, gt=0, description="The longest a request may take.")
     queue_timeout_seconds: float = Field(15.0, gt=0, description="The longest a request may wait for a row.")
@@ -151,8 +171,22 @@ class Settings(BaseSettings):
         return init_settings, env_settings, InitSettingsSource(settings_cls, values)
 
     @property
+    def library(self) -> LibraryOptions:
+        return LibraryOptions(
+            precision=self.precision,
+            latest_only=self.model_versions == "latest",
+            unload_after_seconds=self.unload_after_seconds,
+        )
+
+    @property
     def session_limits(self) -> SessionLimits:
-        return SessionLimits(max_sessions=self.max_sessions, ttl_seconds=self.session_ttl_seconds)
+        return SessionLimits(
+            max_sessions=self.max_sessions,
+            max_state_bytes=self.max_state_bytes,
+            ttl_seconds=self.session_ttl_seconds,
+            ttl_seconds_by_model=self.model_session_ttl_seconds,
+            replays=self.replay_sessions,
+        )
 
     @property
     def grpc_options(self) -> GrpcOptions:

@@ -14,45 +14,30 @@ from pathlib import Path
 from typing import TypeVar
 
 from nextchar.errors import Unavailable
-from nextchar.session_store import Record
+from nextchar.session_store import Kept, Record
+from nextchar.sqlite_file import SqliteFile
 
 T = TypeVar("T")
 
-_BUSY_SECONDS = 2.0
 _COLUMNS = (
     "owner, session_id, model, version, digest, revision, position, created, ttl_seconds, expires_at, sealed"
 )
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sessions (
-    owner TEXT NOT NULL, session_id TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL,
-    digest TEXT NOT NULL, revision INTEGER NOT NULL, position INTEGER NOT NULL, created REAL NOT NULL,
-    ttl_seconds REAL NOT NULL, expires_at REAL NOT NULL, sealed BLOB NOT NULL,
-    PRIMARY KEY (owner, session_id)
-);
-CREATE INDEX IF NOT EXISTS sessions_expiry ON sessions (expires_at);
-CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, num_kept INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TRIGGER IF NOT EXISTS sessions_one_more AFTER INSERT ON sessions BEGIN
-    INSERT INTO owners VALUES (NEW.owner, 1) ON CONFLICT (owner) DO UPDATE SET num_kept = num_kept + 1;
-END;
-CREATE TRIGGER IF NOT EXISTS sessions_one_less AFTER DELETE ON sessions BEGIN
-    UPDATE owners SET num_kept = num_kept - 1 WHERE owner = OLD.owner;
-END;
-"""
 
 
 class SqliteStore:
     """As `SessionStore`, over a file that several processes of one machine may share."""
 
+    durable = True
+
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            Unavailable: the file cannot be opened, or is no database.
+            Unavailable: the file cannot be opened.
         """
-        self._path = path
+        self._file = SqliteFile(path)
         self._thread = ThreadPoolExecutor(1, "session-store")
-        self._connection: sqlite3.Connection | None = None
         try:
-            self._thread.submit(self._open).result()
+            self._thread.submit(self._file.connection).result()
         except Unavailable:
             self._thread.shutdown()
             raise
@@ -76,16 +61,17 @@ class SqliteStore:
 
     async def replace(self, record: Record, *, revision: int) -> bool:
         query = (
-            "UPDATE sessions SET revision=?, position=?, ttl_seconds=?, expires_at=?, sealed=? "
-            "WHERE owner=? AND session_id=? AND revision=?"
+            "UPDATE sessions SET version=?, digest=?, revision=?, position=?, ttl_seconds=?, expires_at=?, "
+            "sealed=? WHERE owner=? AND session_id=? AND revision=?"
         )
+        model = record.version, record.digest
         new = record.revision, record.position, record.ttl_seconds, record.expires_at, record.sealed
-        values = (*new, record.owner, record.session_id, revision)
+        values = (*model, *new, record.owner, record.session_id, revision)
         return await self._run(lambda db: db.execute(query, values).rowcount == 1)
 
-    async def touch(self, owner: str, session_id: str, *, expires_at: float) -> None:
-        query = "UPDATE sessions SET expires_at=? WHERE owner=? AND session_id=?"
-        await self._run(lambda db: db.execute(query, (expires_at, owner, session_id)))
+    async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
+        query = "UPDATE sessions SET ttl_seconds=?, expires_at=? WHERE owner=? AND session_id=?"
+        await self._run(lambda db: db.execute(query, (ttl_seconds, expires_at, owner, session_id)))
 
     async def delete(self, owner: str, session_id: str) -> bool:
         query = "DELETE FROM sessions WHERE owner=? AND session_id=?"
@@ -105,21 +91,25 @@ class SqliteStore:
         row = await self._run(lambda db: db.execute(query, (now, owner, owner)).fetchone())
         return int(row[0])
 
-    async def num_kept(self, owner: str) -> int:
-        query = "SELECT num_kept FROM owners WHERE owner=?"
+    async def kept(self, owner: str) -> Kept:
+        query = "SELECT num_kept, num_bytes FROM owners WHERE owner=?"
         row = await self._run(lambda db: db.execute(query, (owner,)).fetchone())
-        return 0 if row is None else int(row[0])
+        return Kept(*row) if row is not None else Kept(0, 0)
+
+    async def count_of(self, model: str, version: str, *, now: float) -> int:
+        query = "SELECT count(*) FROM sessions WHERE model=? AND version=? AND expires_at>?"
+        row = await self._run(lambda db: db.execute(query, (model, version, now)).fetchone())
+        return int(row[0])
+
+    async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:  # noqa: ARG002
+        return False  # a full disk takes nothing in and throws nothing out
 
     async def purge(self, *, before: float) -> int:
         query = "DELETE FROM sessions WHERE expires_at<?"
         return await self._run(lambda db: db.execute(query, (before,)).rowcount)
 
     async def close(self) -> None:
-        def close() -> None:
-            if self._connection is not None:
-                self._connection.close()
-
-        await asyncio.get_running_loop().run_in_executor(self._thread, close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
         self._thread.shutdown()
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -131,27 +121,9 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._file.connection()
         try:
-            connection = self._open()
             with connection:
                 return work(connection)
         except sqlite3.Error as error:
-            raise Unavailable(
-                f"the session store cannot be used now: {error}", code="store_unavailable"
-            ) from error
-
-    def _open(self) -> sqlite3.Connection:
-        """The connection, made when it is first wanted."""
-        if self._connection is None:
-            try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
-                connection.executescript(_SCHEMA)
-            except (sqlite3.Error, OSError) as error:
-                raise Unavailable(
-                    f"cannot open the session store {str(self._path)!r}: {error}", code="store_unavailable"
-                ) from error
-            self._connection = connection
-        return self._connection
+            raise self._file.failed(error) from error

@@ -1,23 +1,25 @@
 """Sessions in Valkey or Redis, for several servers.
 
 A session is a hash under a key of its own, which the store itself forgets some time after it has expired;
-an owner's sessions are a sorted set of ids by expiry. A change is one script on one key, so it holds in a
-cluster; the sorted set is written after it, and put right by the session's next change.
+an owner's sessions are a sorted set of ids by expiry, and a hash of their sizes. A change is one script on
+the keys of one hash slot, so it holds in a cluster; what an owner has is written after it, and put right by
+the session's next change.
 """
 
+import logging
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from nextchar.errors import Unavailable
-from nextchar.session_store import Record
+from nextchar.session_store import Kept, Record
+from nextchar.valkey_client import valkey_client
 
-_TIMEOUT_SECONDS = 2.0
+logger = logging.getLogger(__name__)
+
 _OPEN_SECONDS = 1.0  # for so long after a failure nobody else waits for the next one
 _FIELDS = (
     "model",
@@ -49,14 +51,34 @@ return 1
 """
 _TOUCH = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'expires_at', ARGV[1])
+redis.call('HSET', KEYS[1], 'expires_at', ARGV[1], 'ttl_seconds', ARGV[3])
 redis.call('PEXPIREAT', KEYS[1], ARGV[2])
 return 1
 """
+# An owner's ids by expiry, and the sizes of their states: their sum is the size of the empty id.
+_LIST = """
+local old = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+redis.call('HINCRBY', KEYS[2], '', tonumber(ARGV[3]) - old)
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+return 1
+"""
+_UNLIST = """
+for _, id in ipairs(ARGV) do
+    local old = tonumber(redis.call('HGET', KEYS[2], id) or '0')
+    redis.call('HDEL', KEYS[2], id)
+    redis.call('HINCRBY', KEYS[2], '', -old)
+    redis.call('ZREM', KEYS[1], id)
+end
+return 1
+"""
+_A_BATCH = 500  # ids at a time
 
 
 class ValkeyStore:
     """As `SessionStore`. `grace_seconds` is how long an expired session is still told from none."""
+
+    durable = True
 
     def __init__(self, url: str, *, grace_seconds: float) -> None:
         """
@@ -65,19 +87,14 @@ class ValkeyStore:
         """
         self._grace_seconds = grace_seconds
         self._down_until = 0.0
-        self._redis: Redis = Redis.from_url(
-            "redis" + url.removeprefix("valkey") if url.startswith("valkey") else url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # one: a connection that was closed while idle
-        )
+        self._redis = valkey_client(url)
 
     async def create(self, record: Record, *, now: float) -> bool:
         arguments = [now, self._forgotten_at(record.expires_at), _mark(), *_values(record)]
         done = await self._script(_CREATE, _key(record.owner, record.session_id), arguments)
         if done:
             await self._call("sadd", _OWNERS, record.owner)
-            await self._listed(record)
+            await self._list(record)
         return done
 
     async def load(self, owner: str, session_id: str) -> Record | None:
@@ -88,17 +105,17 @@ class ValkeyStore:
         arguments = [revision, self._forgotten_at(record.expires_at), _mark(), *_values(record)]
         done = await self._script(_REPLACE, _key(record.owner, record.session_id), arguments)
         if done:
-            await self._listed(record)
+            await self._list(record)
         return done
 
-    async def touch(self, owner: str, session_id: str, *, expires_at: float) -> None:
-        arguments = [repr(expires_at), self._forgotten_at(expires_at)]
+    async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
+        arguments = [repr(expires_at), self._forgotten_at(expires_at), repr(ttl_seconds)]
         if await self._script(_TOUCH, _key(owner, session_id), arguments):
             await self._call("zadd", _ids(owner), {session_id: expires_at}, xx=True)
 
     async def delete(self, owner: str, session_id: str) -> bool:
         found = await self._call("delete", _key(owner, session_id))
-        await self._call("zrem", _ids(owner), session_id)
+        await self._call("eval", _UNLIST, 2, _ids(owner), _sizes(owner), session_id)
         return bool(found)
 
     async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
@@ -117,17 +134,46 @@ class ValkeyStore:
         owners = await self._owners() if owner is None else [owner]
         return sum([await self._call("zcount", _ids(name), f"({now!r}", "+inf") for name in owners])
 
-    async def num_kept(self, owner: str) -> int:
-        return int(await self._call("zcard", _ids(owner)))
+    async def kept(self, owner: str) -> Kept:
+        num_bytes = await self._call("hget", _sizes(owner), "")
+        return Kept(int(await self._call("zcard", _ids(owner))), int(num_bytes or 0))
+
+    async def count_of(self, model: str, version: str, *, now: float) -> int:
+        wanted: list[bytes | None] = [model.encode(), version.encode()]
+        count = 0
+        for owner in await self._owners():
+            live = await self._call("zrange", _ids(owner), f"({now!r}", "+inf", byscore=True)
+            for first in range(0, len(live), _A_BATCH):
+                keys = [_key(owner, name.decode()) for name in live[first : first + _A_BATCH]]
+                count += (await self._models(keys)).count(wanted)
+        return count
+
+    async def _models(self, keys: list[str]) -> list[list[bytes | None]]:
+        """Name and version of the model of each session."""
+
+        async def read() -> Any:
+            pipe = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipe.hmget(key, "model", "version")
+            return await pipe.execute()
+
+        found: list[list[bytes | None]] = await self._answer(read)
+        return found
+
+    async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:
+        expires_at = await self._call("zscore", _ids(owner), session_id)
+        return expires_at is not None and expires_at > now
 
     async def purge(self, *, before: float) -> int:
         # Sessions are forgotten by the store itself; what is left are their places in the lists.
-        return sum(
-            [
-                await self._call("zremrangebyscore", _ids(owner), "-inf", f"({before!r}")
-                for owner in await self._owners()
-            ]
-        )
+        count = 0
+        for owner in await self._owners():
+            old = await self._call("zrange", _ids(owner), "-inf", f"({before!r}", byscore=True)
+            for first in range(0, len(old), _A_BATCH):
+                ids = old[first : first + _A_BATCH]
+                await self._call("eval", _UNLIST, 2, _ids(owner), _sizes(owner), *ids)
+            count += len(old)
+        return count
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -135,8 +181,9 @@ class ValkeyStore:
     async def _owners(self) -> list[str]:
         return [owner.decode() for owner in await self._call("smembers", _OWNERS)]
 
-    async def _listed(self, record: Record) -> None:
-        await self._call("zadd", _ids(record.owner), {record.session_id: record.expires_at})
+    async def _list(self, record: Record) -> None:
+        arguments = record.session_id, repr(record.expires_at), len(record.sealed)
+        await self._call("eval", _LIST, 2, _ids(record.owner), _sizes(record.owner), *arguments)
 
     def _forgotten_at(self, expires_at: float) -> int:
         return int((expires_at + self._grace_seconds) * 1000)
@@ -145,6 +192,10 @@ class ValkeyStore:
         return bool(await self._call("eval", script, 1, key, *arguments))
 
     async def _call(self, command: str, *arguments: Any, **options: Any) -> Any:
+        """Raises as `_answer`."""
+        return await self._answer(lambda: getattr(self._redis, command)(*arguments, **options))
+
+    async def _answer(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         """
         Raises:
             Unavailable: the store does not answer, refuses, or did so a moment ago.
@@ -152,13 +203,13 @@ class ValkeyStore:
         if time.monotonic() < self._down_until:
             raise Unavailable("the session store did not answer a moment ago", code="store_unavailable")
         try:
-            return await getattr(self._redis, command)(*arguments, **options)
+            return await ask()
+        except ResponseError as error:
+            raise Unavailable(f"the session store refuses: {error}", code="store_unavailable") from error
         except (RedisError, OSError) as error:
-            if not isinstance(error, ResponseError):  # it did not answer, rather than refuse
-                self._down_until = time.monotonic() + _OPEN_SECONDS
-            raise Unavailable(
-                f"the session store cannot be used now: {error}", code="store_unavailable"
-            ) from error
+            self._down_until = time.monotonic() + _OPEN_SECONDS
+            logger.warning("the session store does not answer: %s", error)
+            raise Unavailable("the session store does not answer", code="store_unavailable") from error
 
 
 def _key(owner: str, session_id: str) -> str:
@@ -167,6 +218,10 @@ def _key(owner: str, session_id: str) -> str:
 
 def _ids(owner: str) -> str:
     return f"nextchar:ids:{{{owner}}}"
+
+
+def _sizes(owner: str) -> str:
+    return f"nextchar:sizes:{{{owner}}}"
 
 
 def _mark() -> str:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from live_server import LiveServer, live_server
 from session_client import Session
 
-from nextchar import session_keeper
+from nextchar import session_upkeep
 from nextchar.cli import main
 from nextchar.session_steps import SessionSteps
 
@@ -257,7 +257,7 @@ def test_the_key_of_a_data_folder_is_its_owners(tmp_path: Path) -> None:
 
 
 def test_sessions_are_counted(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_keeper, "_TIDY_SECONDS", 0.01)
+    monkeypatch.setattr(session_upkeep, "_TIDY_SECONDS", 0.01)
     with live_server(models) as server:
         sessions = [Session.create(server) for _ in range(3)]
         sessions[0].do("fork")

@@ -347,6 +347,11 @@ class SessionsStub:
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.RewindRequest.SerializeToString,
                 response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
                 _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/nextchar.v1.Sessions/Renew',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.RenewRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
         self.ExportState = channel.unary_unary(
                 '/nextchar.v1.Sessions/ExportState',
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionId.SerializeToString,
@@ -444,6 +449,13 @@ class SessionsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Renew(self, request, context):
+        """Lives on from now, if wanted for another time than before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportState(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -525,6 +537,11 @@ def add_SessionsServicer_to_server(servicer, server):
             'Rewind': grpc.unary_unary_rpc_method_handler(
                     servicer.Rewind,
                     request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.RewindRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.RenewRequest.FromString,
                     response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
             ),
             'ExportState': grpc.unary_unary_rpc_method_handler(
@@ -868,6 +885,33 @@ class Sessions:
             target,
             '/nextchar.v1.Sessions/Rewind',
             nextchar_dot_pb_dot_nextchar__pb2.RewindRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/Renew',
+            nextchar_dot_pb_dot_nextchar__pb2.RenewRequest.SerializeToString,
             nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
             options,
             channel_credentials,

@@ -1,0 +1,262 @@
+"""What is on disk and what is served: versions are loaded beside each other, switched to, and let go.
+
+A version that is unloaded takes no new work. Sessions that began with it go on until they end, or until a
+deadline; then its engine stops. A version that cannot be trusted changes nothing. All methods run on the
+event loop; files are read and engines stopped on other threads.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from nextchar.errors import ModelFileError, ModelNotFound, Unavailable
+from nextchar.model_names import check_model_name
+from nextchar.model_opener import Key, ModelOpener, stop
+from nextchar.repository import Model, ModelPath, PrecisionChoice, Repository
+from nextchar.vocabulary import Vocabulary
+
+VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
+T = TypeVar("T")
+CountSessions = Callable[[str, str], Awaitable[int]]
+
+_LINGER_SECONDS = 2.0  # a request that has just been given a version may not have come to its engine yet
+_TIDY_SECONDS = 1.0
+_AGAIN_SECONDS = 10.0  # before a version that could not be loaded for a session is tried again
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryOptions:
+    """`latest_only`: a new version retires those before it; `unload_after_seconds`: the deadline."""
+
+    precision: PrecisionChoice = "auto"
+    latest_only: bool = False
+    unload_after_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One version, on disk or served; `reason` says why it is not READY."""
+
+    name: str
+    version: str
+    state: VersionState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PastVersion:
+    """What is left of a version that was let go: enough to read the characters of its sessions."""
+
+    digest: str
+    vocabulary: Vocabulary
+    shapes: Mapping[str, tuple[np.dtype[Any], int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Retired:
+    since: float
+    deadline: float
+
+
+class ModelLibrary:
+    """Over one repository and one folder; None is a repository that stays as it is."""
+
+    def __init__(
+        self, repository: Repository, folder: Path | None = None, options: LibraryOptions | None = None
+    ) -> None:
+        self.repository = repository
+        self._options = options or LibraryOptions()
+        self._opener = ModelOpener(repository, folder, self._options.precision)
+        self._changing = asyncio.Lock()
+        self._retired: dict[Key, _Retired] = {}
+        self._past: dict[Key, PastVersion] = {}
+        self._not_before: dict[Key, float] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def load(self, model_id: str) -> list[Model]:
+        """Serve what the folder has of `name` or `name:version`; new work goes to the highest version.
+
+        Raises:
+            InvalidRequest, ModelNotFound: there is no such model in the folder.
+            ModelFileError: a file cannot be trusted; all is as before.
+        """
+        name, _, version = model_id.partition(":")
+        check_model_name(name, version or None)
+
+        async def work() -> list[Model]:
+            found = await self._opener.versions(name)
+            if version:
+                found = [path for path in found if path.version == version]
+            elif self._options.latest_only:
+                found = found[-1:]
+            if not found:
+                raise ModelNotFound(f"there is no {model_id!r} in the models folder", param="model")
+            return await self._serve(found)
+
+        return await self._alone(work())
+
+    def unload(self, model_id: str) -> list[Model]:
+        """Give `name` or `name:version` no new work, and let it go when its sessions have ended.
+
+        Raises:
+            InvalidRequest, ModelNotFound: it is not served.
+        """
+        name, _, version = model_id.partition(":")
+        check_model_name(name, version or None)
+        self.repository.get(model_id)
+        found = [m for m in self.repository.serving if m.name == name and version in ("", m.version)]
+        for model in found:
+            self._retire(model)
+        return found
+
+    def wants(self, name: str, version: str) -> bool:
+        """Whether a version that comes into the folder is to be served: of `latest_only`, a higher one."""
+        others = [int(model.version) for model in self.repository.serving if model.name == name]
+        return not self._options.latest_only or int(version) >= max(others, default=0)
+
+    async def index(self) -> list[IndexEntry]:
+        """Every version in the folder or served."""
+        on_disk = await self._opener.keys()
+        served = {(model.name, model.version): model for model in self.repository}
+        keys = sorted({*on_disk, *served}, key=lambda key: (key[0], int(key[1])))
+        return [IndexEntry(*key, *self._state(key, served.get(key))) for key in keys]
+
+    def _state(self, key: Key, model: Model | None) -> tuple[VersionState, str]:
+        if key in self._opener.loading:
+            return "LOADING", ""
+        if model is None:
+            return "UNAVAILABLE", self._opener.failures.get(key, "not loaded")
+        if key in self._retired:
+            return "UNLOADING", "only its sessions go on with it"
+        return ("READY", "") if model.ready else ("UNAVAILABLE", "its engine has failed")
+
+    async def for_session(self, name: str, version: str, digest: str) -> Model | None:
+        """The version that a session began with: served, retired, or loaded for it from the folder.
+
+        None if it is gone, was let go here at its deadline, or is another file by now.
+        """
+        key = name, version
+        model = self.repository.running(name, version)
+        if model is None and key not in self._past and time.monotonic() >= self._not_before.get(key, 0.0):
+
+            async def work() -> Model | None:
+                return self.repository.running(*key) or await self._load_for_session(key, digest)
+
+            model = await self._alone(work())
+        return model if model is not None and model.graph.digest == digest else None
+
+    def past(self, name: str, version: str, digest: str) -> PastVersion | None:
+        """What is left of a version that was let go."""
+        found = self._past.get((name, version))
+        return found if found is not None and found.digest == digest else None
+
+    async def tidy_for_ever(self, count_sessions: CountSessions, on_ended: Callable[[int], object]) -> None:
+        """Let retired versions go: when nothing runs and no session is left, or at the deadline.
+
+        `on_ended` is told how many sessions were left then.
+        """
+        while True:
+            await asyncio.sleep(_TIDY_SECONDS)
+            for key in list(self._retired):
+                await self._tidy(key, count_sessions, on_ended)
+
+    async def _tidy(self, key: Key, count: CountSessions, on_ended: Callable[[int], object]) -> None:
+        retired, model = self._retired[key], self.repository.running(*key)
+        assert model is not None
+        now = time.monotonic()
+        idle = model.engine.num_running + model.engine.num_waiting == 0
+        if now < retired.deadline and not (idle and now >= retired.since + _LINGER_SECONDS):
+            return
+        try:
+            num_left = await count(*key)
+        except Unavailable as error:
+            logger.warning("the sessions of model %s:%s cannot be counted now: %s", *key, error)
+            num_left = 0 if now >= retired.deadline else 1
+        if num_left and now < retired.deadline:
+            return
+        async with self._changing:
+            if self._retired.get(key) is not retired:  # it was loaded again meanwhile
+                return
+            await self._let_go(model)
+        on_ended(num_left)
+        logger.info("model %s:%s is let go; %d sessions were left", *key, num_left)
+
+    async def _let_go(self, model: Model) -> None:
+        key = model.name, model.version
+        graph = self.repository.remove(*key).graph
+        del self._retired[key]
+        self._past[key] = PastVersion(graph.digest, graph.vocabulary, graph.state_shapes)
+        await stop(model)
+
+    def _retire(self, model: Model) -> None:
+        now = time.monotonic()
+        self._retired[model.name, model.version] = _Retired(now, now + self._options.unload_after_seconds)
+        self.repository.retire(model.name, model.version)
+        logger.info("model %s:%s takes no new work", model.name, model.version)
+
+    async def _serve(self, paths: list[ModelPath]) -> list[Model]:
+        """Open and warm all that do not run, then switch: if one cannot be trusted, none is served."""
+        opened: list[Model] = []
+        kept: list[Model] = []
+        try:
+            for path in paths:
+                model = self.repository.running(path.name, path.version)
+                if model is None:
+                    opened.append(await self._opener.open(path))
+                else:
+                    await self._opener.check_same(model, path)
+                    kept.append(model)
+        except BaseException:
+            for model in opened:
+                await stop(model)
+            raise
+        for model in opened:
+            self.repository.add(model)
+            self._past.pop((model.name, model.version), None)
+            logger.info("model %s:%s is served", model.name, model.version)
+        for model in kept:
+            self.repository.recall(model.name, model.version)
+            self._retired.pop((model.name, model.version), None)
+        if self._options.latest_only:
+            for model in self.repository.serving:
+                if model is not self.repository.get(model.name):
+                    self._retire(model)
+        return [*opened, *kept]
+
+    async def _load_for_session(self, key: Key, digest: str) -> Model | None:
+        """A version in the folder, for its sessions only; None if it is not the file they began with."""
+        self._not_before[key] = time.monotonic() + _AGAIN_SECONDS
+        paths = await self._opener.versions(key[0])
+        path = next((path for path in paths if path.version == key[1]), None)
+        if path is None:
+            return None
+        try:
+            model = await self._opener.open(path)
+        except ModelFileError as error:
+            logger.warning("a session's model cannot be loaded: %s", error)
+            return None
+        if model.graph.digest != digest:
+            await stop(model)
+            return None
+        self.repository.add(model, retired=True)
+        self._retire(model)
+        return model
+
+    async def _alone(self, work: Coroutine[Any, Any, T]) -> T:
+        """One change at a time, to its end: whoever asked for it may have left."""
+
+        async def run() -> T:
+            async with self._changing:
+                return await work
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)

@@ -1,0 +1,61 @@
+"""A look at the models folder now and then: what is new is loaded, what is gone is unloaded."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from nextchar.errors import NextcharError
+from nextchar.model_library import ModelLibrary
+from nextchar.model_opener import Key
+from nextchar.repository import version_folders
+
+Signature = tuple[tuple[str, int, int], ...]  # of a version's files: name, size, time of its last change
+
+logger = logging.getLogger(__name__)
+
+
+async def watch_models(library: ModelLibrary, folder: Path, *, poll_seconds: float) -> None:
+    """For ever: follow the folder. What was unloaded by hand stays unloaded until its files change.
+
+    A version is tried when two looks in a row have seen the same files, so that one that is being copied is
+    left to be finished.
+    """
+    known = seen = await asyncio.to_thread(_signatures, folder)
+    while True:
+        await asyncio.sleep(poll_seconds)
+        now = await asyncio.to_thread(_signatures, folder)
+        for key in known.keys() - now.keys():
+            _unload(library, key)
+            del known[key]
+        for key, signature in now.items():
+            if signature and known.get(key) != signature == seen.get(key):
+                known[key] = signature
+                await _load(library, key)
+        seen = now
+
+
+async def _load(library: ModelLibrary, key: Key) -> None:
+    name, version = key
+    try:
+        if library.wants(name, version):
+            await library.load(f"{name}:{version}")
+    except NextcharError as error:  # it stays as it was; the index of the repository says why
+        logger.error("model %s:%s in the folder is not loaded: %s", name, version, error)
+
+
+def _unload(library: ModelLibrary, key: Key) -> None:
+    name, version = key
+    if any((model.name, model.version) == key for model in library.repository.serving):
+        library.unload(f"{name}:{version}")
+
+
+def _signatures(folder: Path) -> dict[Key, Signature]:
+    """What there is; a version that vanishes while it is looked at is not there."""
+    found: dict[Key, Signature] = {}
+    for version in version_folders(folder):
+        try:
+            files = [(file.name, file.stat()) for file in sorted(version.glob("step-*.onnx"))]
+        except OSError:
+            continue
+        found[version.parent.name, version.name] = tuple((n, s.st_size, s.st_mtime_ns) for n, s in files)
+    return found

@@ -1,0 +1,92 @@
+"""The REST routes of the model repository: Triton's extension of the Open Inference Protocol."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from nextchar.call import Call
+from nextchar.model_library import ModelLibrary
+from nextchar.rest_calls import RestCalls, as_json
+from nextchar.schemas import Answer, RequestFields
+
+_EMPTY = b"{}"
+
+
+class IndexRequest(RequestFields):
+    ready: bool = Field(False, description="Only the versions that take new work.")
+
+
+class LoadRequest(RequestFields):
+    """Triton's parameters of a load or an unload: none of them has a meaning here."""
+
+    parameters: dict[str, Any] = Field(default={}, max_length=0)
+
+
+class UnloadRequest(RequestFields):
+    parameters: dict[str, bool] = Field(
+        default={}, description="unload_dependents: nothing depends on another."
+    )
+
+
+class IndexAnswer(Answer):
+    name: str
+    version: str
+    state: str
+    reason: str
+
+
+class LoadAnswer(Answer):
+    """The versions that were loaded, or unloaded."""
+
+    name: str
+    versions: list[str]
+    state: str
+
+
+def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
+    """The routes, over one library. A model is `name`, all its versions, or `name:version`."""
+    router = APIRouter(tags=["repository"])
+
+    @router.post("/v2/repository/index", response_model=list[IndexAnswer])
+    async def index(request: Request) -> Response:
+        """Every version in the models folder or served: READY, LOADING, UNLOADING or UNAVAILABLE."""
+
+        async def run(_call: Call) -> list[IndexAnswer]:
+            wanted = await calls.parse(request, IndexRequest, empty=_EMPTY)
+            found = [entry for entry in await library.index() if entry.state == "READY" or not wanted.ready]
+            return [
+                IndexAnswer(name=e.name, version=e.version, state=e.state, reason=e.reason) for e in found
+            ]
+
+        answer, call = await calls.observed(request, "repository", run)
+        return as_json_list(answer, call)
+
+    @router.post("/v2/repository/models/{model}/load", response_model=LoadAnswer)
+    async def load(request: Request, model: str) -> Response:
+        """Serve what the models folder has of a model; a file that cannot be trusted changes nothing."""
+
+        async def run(_call: Call) -> LoadAnswer:
+            await calls.parse(request, LoadRequest, empty=_EMPTY)
+            models = await library.load(model)
+            return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="READY")
+
+        return as_json(*await calls.observed(request, "repository", run))
+
+    @router.post("/v2/repository/models/{model}/unload", response_model=LoadAnswer)
+    async def unload(request: Request, model: str) -> Response:
+        """Give a model no new work; sessions that began with it go on until they end, or the deadline."""
+
+        async def run(_call: Call) -> LoadAnswer:
+            await calls.parse(request, UnloadRequest, empty=_EMPTY)
+            models = library.unload(model)
+            return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="UNLOADING")
+
+        return as_json(*await calls.observed(request, "repository", run))
+
+    return router
+
+
+def as_json_list(answers: list[IndexAnswer], call: Call) -> Response:
+    body = "[" + ",".join(answer.model_dump_json() for answer in answers) + "]"
+    return Response(body, media_type="application/json", headers={"X-Request-Id": call.request_id})

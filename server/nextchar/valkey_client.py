@@ -1,0 +1,95 @@
+"""A client of Valkey or Redis from an address.
+
+    valkey://user:password@host:6379/0            one server; valkeys:// with TLS
+    valkey+sentinel://user:password@host1:26379,host2:26379/service/0
+    valkey+cluster://user:password@host:6379      a cluster, any of its nodes
+
+`redis`, `rediss` in place of `valkey`, `valkeys` mean the same. Options of the client are query parameters:
+`ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`, `socket_timeout`; of the sentinels themselves,
+with `sentinel_` before them: `sentinel_username`, `sentinel_password`.
+"""
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NoConnection
+
+SCHEMES = tuple(
+    f"{name}{tls}{kind}"
+    for name in ("valkey", "redis")
+    for tls in ("", "s")
+    for kind in ("", "+sentinel", "+cluster")
+)
+_TIMEOUT_SECONDS = 2.0
+_SENTINEL_PORT = 26379
+_TRIES = 1  # more, for a connection that was closed while idle
+
+
+def valkey_client(url: str) -> Any:
+    """
+    Raises:
+        ValueError: the address is none.
+    """
+    scheme, _, rest = url.partition("://")
+    family, _, kind = scheme.partition("+")
+    if scheme not in SCHEMES:
+        raise ValueError(f"{scheme[:30]!r} is none of {', '.join(SCHEMES)}")
+    plain = f"{'rediss' if family in ('valkeys', 'rediss') else 'redis'}://{rest}"
+    if kind == "sentinel":
+        return _by_sentinel(plain)
+    if kind == "cluster":
+        return RedisCluster.from_url(plain, **_timeouts())
+    return Redis.from_url(plain, retry=_retry(), **_timeouts())
+
+
+def _by_sentinel(url: str) -> Any:
+    """Whoever is the master of a service, as the sentinels say."""
+    parts = urlsplit(url)
+    service, _, database = parts.path.strip("/").partition("/")
+    if not service:
+        raise ValueError("the address of sentinels ends with the service: /service or /service/0")
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    sentinels: dict[str, str] = {}
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(parts.query):
+        (sentinels if name.startswith("sentinel_") else options)[name.removeprefix("sentinel_")] = value
+    own = f"{parts.scheme}://{hosts.split(',')[0]}/{database or 0}?"
+    of_master, of_sentinels = _options(own, options), _options(own, options | sentinels)
+    of_sentinels.pop("db", None)
+    if user:
+        of_master["username"] = unquote(user)
+    if password:
+        of_master["password"] = unquote(password)
+    addresses = [_host_and_port(host) for host in hosts.split(",")]
+    sentinel = Sentinel(addresses, sentinel_kwargs=of_sentinels, **of_master)  # type: ignore[no-untyped-call]
+    return sentinel.master_for(service, retry=_retry())
+
+
+def _options(url: str, query: dict[str, str]) -> dict[str, Any]:
+    """The client's keyword arguments for one address's options."""
+    options: dict[str, Any] = {**_timeouts(), **parse_url(url + urlencode(query))}
+    secure = options.pop("connection_class", None) is not None
+    for name in ("host", "port"):
+        options.pop(name, None)
+    return options | ({"ssl": True} if secure else {})
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if parts.hostname is None:
+        raise ValueError(f"{text!r} is no host of a sentinel")
+    return parts.hostname, parts.port or _SENTINEL_PORT
+
+
+def _timeouts() -> dict[str, Any]:
+    return {"socket_timeout": _TIMEOUT_SECONDS, "socket_connect_timeout": _TIMEOUT_SECONDS}
+
+
+def _retry() -> Retry:
+    return Retry(NoBackoff(), _TRIES, supported_errors=(NoConnection,))

@@ -106,6 +106,7 @@ _SESSIONS: list[Panel] = [
     Panel("Store", "s", "By operation.", _quantiles("nextchar_state_store_duration_seconds", "op")),
     _one("Store errors", "cps", "", "{{op}}", _rate("nextchar_state_store_errors_total", "op")),
     _one("Conflicts", "cps", "Changes too late.", "conflicts", _rate("nextchar_session_conflicts_total")),
+    _one("Replayed", "cps", "Into another version.", "replayed", _rate("nextchar_sessions_replayed_total")),
     Panel("State", "bytes", "Of a session.", _quantiles("nextchar_session_state_bytes")),
     Panel("Age at the end", "s", "", _quantiles("nextchar_session_age_seconds")),
     Panel("Characters at the end", "short", "", _quantiles("nextchar_session_steps")),

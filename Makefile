@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test image-test check chart proto docs scrape upgrade-drill bench quality contract fuzz peers tools train \
+.PHONY: serve test image-test check chart proto docs scrape upgrade-drill drill-sessions bench quality contract fuzz peers tools train \
 	requirements clean
 
 # The first Python on the path that is new enough and can make environments.
@@ -44,6 +44,10 @@ scrape: .venv/.dev
 # Three replicas behind HAProxy over Valkey, by the chart's numbers: all replaced, then each killed, under load.
 upgrade-drill: .venv/.dev
 	UPGRADE_ROUNDS=3 $(BIN)/python -m pytest -s tests/operations/test_upgrade.py
+
+# Two servers over one Valkey: 5,000 operations hop over 200 sessions; then again while servers are killed.
+drill-sessions: .venv/.dev
+	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILL_SECONDS=3 $(BIN)/python -m pytest -s tests/sessions/test_drill.py
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

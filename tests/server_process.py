@@ -1,47 +1,59 @@
-"""`nextchar serve` in a process of its own."""
+"""`nextchar serve` in a process of its own, that can be killed and started again on the same port."""
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+_SERVE = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve"]
+_PLACES = ["--grpc-port", "0", "--metrics-port", "0", "--engine-threads", "1"]
 
-@dataclass(frozen=True)
+
 class ServerProcess:
-    """A server that is up, and where."""
+    """One server; `url` stays the same however often it is started."""
 
-    process: subprocess.Popen[str]
-    url: str
-    grpc_url: str
+    def __init__(self, models: Path, arguments: list[str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._command = [*_SERVE, *_PLACES, "--http-port", str(port), "--models", str(models), *arguments]
+        self.process = self._started()
 
-    @property
-    def resident_bytes(self) -> int:
-        """Memory it holds now."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    def _started(self) -> subprocess.Popen[str]:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
+        assert process.stdout is not None
+        while not re.search(r"REST +http", process.stdout.readline()):
+            assert process.poll() is None
+        return process
+
+    def start(self) -> None:
+        self.process = self._started()
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal that ends it; its status."""
+        self.process.send_signal(number)
+        status = self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
 
 
 @contextmanager
-def server_process(models: Path, *options: str) -> Iterator[ServerProcess]:
-    """A server of the models in a folder, on free ports, killed at the end."""
-    ports = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
-    command = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve", *ports]
-    command += ["--models", str(models), *options]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        try:
-            told = ""
-            while not (rest := re.search(r"REST +(http://\S+)", told)) or "gRPC" not in told:
-                line = process.stdout.readline()
-                assert line, "the server did not start"
-                told += line
-            rpc = re.search(r"gRPC +(\S+)", told)
-            assert rpc is not None
-            yield ServerProcess(process, rest[1], f"grpc://{rpc[1]}")
-        finally:
-            process.kill()
+def server_processes(count: int, models: Path, arguments: list[str]) -> Iterator[list[ServerProcess]]:
+    servers: list[ServerProcess] = []
+    try:
+        for _ in range(count):
+            servers.append(ServerProcess(models, arguments))  # noqa: PERF401 # each ends, if the next cannot start
+        yield servers
+    finally:
+        for server in servers:
+            if server.process.poll() is None:
+                server.end()

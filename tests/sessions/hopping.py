@@ -1,0 +1,147 @@
+"""Clients whose every call goes to any server, and that know what to do when one has no answer."""
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+Operation = tuple[str, dict[str, Any]]
+_TEXT = "the quick brown fox jumps over a lazy dog. "
+_COMPARED = ("data", "choices", "logprob", "position", "revision", "max_rewind", "checkpoints")
+_MOVING = ("feed", "sample", "checkpoint", "rollback", "rewind")
+_PATIENCE_SECONDS = 60
+
+
+def operations(seed: int, count: int) -> list[Operation]:
+    """What is done to one session, one after the other."""
+    draw, made = random.Random(seed), [("checkpoint", {"name": "c"})]
+    while len(made) < count:
+        size = draw.randint(1, 30)
+        made.append(
+            draw.choice(
+                [
+                    ("feed", {"text": (_TEXT * 2)[size : 2 * size], "top": 3}),
+                    ("feed", {"text": _TEXT[:size], "return": "none"}),
+                    ("sample", {"max_tokens": size}),
+                    ("sample", {"max_tokens": size, "temperature": 0.5, "top_k": 5}),
+                    ("next", {"top": 3}),
+                    ("score", {"input": ["fox", "dog"]}),
+                    ("rewind", {"num_chars": 0}),
+                    ("checkpoint", {"name": "c"}),
+                    ("rollback", {"name": "c"}),
+                ]
+            )
+        )
+    return made[:count]
+
+
+@dataclass
+class Tally:
+    """What happened on the way."""
+
+    num_done: int = 0
+    num_failed: int = 0
+    num_lost_answers: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, **counts: int) -> None:
+        with self.lock:
+            for name, count in counts.items():
+                setattr(self, name, getattr(self, name) + count)
+
+
+class Hopper:
+    """One session. A change names the revision it is for, so that it is never done twice."""
+
+    def __init__(self, urls: Sequence[str], seed: int, tally: Tally) -> None:
+        self._urls, self._tally = urls, tally
+        self._random, self._client = random.Random(-1 - seed), httpx.Client(timeout=30)
+        self._path = f"/v1/sessions/s{seed}"
+        self._revision = 1
+        made = {"model": "tiny", "session_id": f"s{seed}", "seed": seed}
+        self._sure("POST", "/v1/sessions", made, fine=(201, 409))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def run(self, todo: list[Operation]) -> list[dict[str, Any] | None]:
+        return [self.do(call, fields) for call, fields in todo]
+
+    def do(self, call: str, fields: dict[str, Any]) -> dict[str, Any] | None:
+        """What the call answered; None if it was done and its answer lost."""
+        path = f"{self._path}/{call}"
+        self._tally.add(num_done=1)
+        if call not in _MOVING:
+            return _compared(self._sure("POST", path, fields))
+        while (answer := self._once("POST", path, fields | {"if_revision": self._revision})) is None:
+            revision = self._sure("GET", self._path)["revision"]
+            assert revision in (self._revision, self._revision + 1)
+            if revision == self._revision + 1:
+                self._revision = revision
+                self._tally.add(num_lost_answers=1)
+                return None
+        assert answer.status_code == 200, answer.text
+        self._revision += 1
+        assert answer.json()["revision"] == self._revision
+        return _compared(answer.json())
+
+    def _sure(
+        self, method: str, path: str, body: Any = None, fine: tuple[int, ...] = (200,)
+    ) -> dict[str, Any]:
+        """The answer to what may be asked again."""
+        while (answer := self._once(method, path, body)) is None:
+            pass
+        assert answer.status_code in fine, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _once(self, method: str, path: str, body: Any = None) -> httpx.Response | None:
+        """One try on one server; None if nobody knows what became of it."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        try:
+            answer = self._client.request(method, self._random.choice(self._urls) + path, json=body)
+        except httpx.TransportError:
+            answer = None
+        assert time.monotonic() < until
+        if answer is None or answer.status_code == 503 or self._was_done(answer):
+            self._tally.add(num_failed=1)
+            return None
+        return answer
+
+    @staticmethod
+    def _was_done(answer: httpx.Response) -> bool:
+        """Whether the session has moved since: by this call's first try."""
+        return answer.status_code == 409 and answer.json()["error"]["code"] in (
+            "session_moved",
+            "session_busy",
+        )
+
+
+def _compared(answer: dict[str, Any]) -> dict[str, Any]:
+    found = {name: answer.get(name) for name in _COMPARED}
+    for choice in found["choices"] or ():
+        assert set(choice) == {"text", "index", "finish_reason", "logprobs"}
+    return found
+
+
+def run_all(
+    urls: Sequence[str], num_sessions: int, num_operations: int, num_clients: int
+) -> tuple[list[list[dict[str, Any] | None]], list[dict[str, Any]], Tally]:
+    """Answers of each session's operations, where each stands at the end, and what happened."""
+    tally, count = Tally(), num_operations // num_sessions
+
+    def one(seed: int) -> tuple[list[dict[str, Any] | None], dict[str, Any]]:
+        hopper = Hopper(urls, seed, tally)
+        try:
+            return hopper.run(operations(seed, count)), hopper.do("next", {}) or {}
+        finally:
+            hopper.close()
+
+    with ThreadPoolExecutor(num_clients) as pool:
+        found = list(pool.map(one, range(num_sessions)))
+    return [answers for answers, _ in found], [end for _, end in found], tally

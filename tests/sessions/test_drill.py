@@ -103,7 +103,7 @@ def test_while_servers_are_killed_nothing_acknowledged_is_lost_and_nothing_is_do
             assert one is None or one == other  # None: done, and its answer lost with the server
     assert tally.num_failed > 0
     print(
-        f"killing: {tally.num_done} operations on {_NUM_SESSIONS} sessions in {seconds:.0f} s, {kills[0]} times "
-        f"a server was killed; {tally.num_failed} tries had no answer, {tally.num_lost_answers} of them were "
+        f"killing: {tally.num_done} operations on {_NUM_SESSIONS} sessions in {seconds:.0f} s, {kills[0]} "
+        f"kills; {tally.num_failed} tries had no answer, {tally.num_lost_answers} of them were "
         "done; every session is where one server has it"
     )

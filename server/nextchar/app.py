@@ -15,7 +15,7 @@ from nextchar.api_keys import KeyRing
 from nextchar.call_log import CallLog
 from nextchar.engine import EngineOptions
 from nextchar.errors import CannotListen
-from nextchar.exposure import warn_if_exposed
+from nextchar.exposure import tls_files, warn_if_exposed
 from nextchar.key_file import KeyFile
 from nextchar.metrics import Metrics
 from nextchar.model_library import ModelLibrary
@@ -159,21 +159,33 @@ def _http_server(
     service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int
 ) -> "HttpServer":
     # The doors are imported where they are made: their frameworks load while models open (cli_serve).
+    from nextchar.http_protocol import ConnectionLimits
     from nextchar.http_server import HttpServer
     from nextchar.rest import RestDoor
-    from nextchar.rest_guard import RestGuard
+    from nextchar.rest_guard import RestGuard, with_cors
     from nextchar.rest_page import page_routes
+    from nextchar.tls import HttpTls
 
     door = RestDoor(
         service,
         max_body_bytes=settings.max_body_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
+        receive_timeout_seconds=settings.receive_timeout_seconds,
         lenient_fields=settings.lenient_fields,
     )
     if settings.playground:
         door.app.include_router(page_routes(grpc_port))
+    files = tls_files(settings)
+    guard = RestGuard(door.app, keys=keys, tls=files is not None)
     return HttpServer(
-        RestGuard(door.app, keys=keys),
+        with_cors(guard, settings.cors_origins or ""),
+        limits=ConnectionLimits(
+            max_connections=settings.max_connections,
+            receive_timeout_seconds=settings.receive_timeout_seconds,
+            send_timeout_seconds=settings.send_timeout_seconds,
+            keep_alive_timeout_seconds=settings.keep_alive_timeout_seconds,
+        ),
+        tls=None if files is None else HttpTls(files),
         host=settings.host,
         port=settings.http_port,
         shutdown_timeout_seconds=settings.shutdown_timeout_seconds,
@@ -183,14 +195,16 @@ def _http_server(
 def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "RpcServer":
     from nextchar.http_server import listen
     from nextchar.rpc_server import RpcServer
+    from nextchar.tls import GrpcTls
 
-    address = f"{settings.host}:{settings.grpc_port}"
+    address, files = f"{settings.host}:{settings.grpc_port}", tls_files(settings)
     listen(settings.host, settings.grpc_port).close()  # gRPC itself would not say clearly what is wrong
     try:
         return RpcServer(
             service,
             keys=keys,
             options=settings.grpc_options,
+            tls=None if files is None else GrpcTls(files),
             address=address,
             max_message_bytes=settings.max_body_bytes,
             request_timeout_seconds=settings.request_timeout_seconds,

@@ -75,7 +75,7 @@ def _greet(settings: Settings, app: "App") -> None:
     """Say where the server is, and three commands that work as they stand."""
     served = list(app.service.repository)
     models = [model.name for model in served]
-    http = f"http://{settings.host}:{app.http_port}"
+    http = f"{'http' if settings.tls_certificate_file is None else 'https'}://{settings.host}:{app.http_port}"
     # What is shown to try is running text; a model of lines would end at once.
     name = next((model.name for model in served if model.graph.vocabulary.unit == "text"), models[0])
     click.echo(

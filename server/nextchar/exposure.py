@@ -2,8 +2,13 @@
 
 import ipaddress
 import logging
+from typing import TYPE_CHECKING
 
+from nextchar.errors import SettingsInvalid
 from nextchar.settings import Settings
+
+if TYPE_CHECKING:
+    from nextchar.tls import TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +23,28 @@ def warn_if_exposed(settings: Settings) -> None:
             "(--api-keys-file; docs/security.md)",
             settings.host,
         )
+    elif settings.tls_certificate_file is None:
+        logger.warning(
+            "API keys travel unencrypted to %s: give it a certificate (--tls-certificate-file), or a proxy "
+            "one",
+            settings.host,
+        )
+
+
+def tls_files(settings: Settings) -> "TlsFiles | None":
+    """The certificate that is set, if one is.
+
+    Raises:
+        SettingsInvalid: a part is missing.
+    """
+    certificate, key = settings.tls_certificate_file, settings.tls_key_file
+    if certificate is None and key is None and settings.tls_client_ca_file is None:
+        return None
+    if certificate is None or key is None:
+        raise SettingsInvalid("tls_certificate_file and tls_key_file are needed together")
+    from nextchar.tls import TlsFiles  # and gRPC with it, which loads while models open
+
+    return TlsFiles(certificate, key, settings.tls_client_ca_file)
 
 
 def is_loopback(host: str) -> bool:

@@ -4,23 +4,40 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from nextchar.errors import CannotListen
+from nextchar.http_protocol import BoundedProtocol, ConnectionLimits
+from nextchar.tls import HttpTls
 
 _BACKLOG = 2048
+_TICKS_A_LOOK = 10  # of 0.1 s
 
 
 class HttpServer:
     """Serves an ASGI application on an address until told to stop."""
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int, shutdown_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        shutdown_timeout_seconds: float,
+        limits: ConnectionLimits,
+        tls: HttpTls | None = None,
+    ) -> None:
         self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
+            http=partial(BoundedProtocol, limits),  # type: ignore[arg-type]
+            ws="none",
+            ssl_context_factory=None if tls is None else lambda *_: tls.context,
+            timeout_keep_alive=limits.keep_alive_timeout_seconds,  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -54,6 +71,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.up.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_A_LOOK == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                assert isinstance(connection, BoundedProtocol)
+                connection.look(now)
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

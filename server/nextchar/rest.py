@@ -35,6 +35,7 @@ class RestDoor:
         *,
         max_body_bytes: int,
         request_timeout_seconds: float,
+        receive_timeout_seconds: float = 20.0,
         lenient_fields: bool = False,
     ) -> None:
         self._service = service
@@ -42,6 +43,7 @@ class RestDoor:
             service.metrics,
             max_body_bytes=max_body_bytes,
             request_timeout_seconds=request_timeout_seconds,
+            receive_timeout_seconds=receive_timeout_seconds,
             lenient_fields=lenient_fields,
         )
         self.app = FastAPI(

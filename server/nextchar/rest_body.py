@@ -6,17 +6,26 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from nextchar.errors import ClientGone, InputTooLarge
+from nextchar.errors import ClientGone, InputTooLarge, RequestTimeout
 
 T = TypeVar("T")
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int, timeout_seconds: float) -> bytes:
     """The whole body.
 
     Raises:
         InputTooLarge: as soon as it is known to be longer than `max_bytes`.
+        RequestTimeout: it has not come in time.
     """
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await _read(request, max_bytes)
+    except TimeoutError:
+        raise RequestTimeout(f"the body did not arrive within {timeout_seconds:g} s") from None
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)

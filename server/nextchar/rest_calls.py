@@ -30,8 +30,10 @@ class RestCalls:
         *,
         max_body_bytes: int,
         request_timeout_seconds: float,
+        receive_timeout_seconds: float = 20.0,
         lenient_fields: bool = False,
     ) -> None:
+        self._receive_timeout_seconds = receive_timeout_seconds
         self._extra: Literal["ignore"] | None = (
             "ignore" if lenient_fields else None  # as the schema says
         )
@@ -50,14 +52,14 @@ class RestCalls:
 
     async def parse(self, request: Request, schema: type[R], *, empty: bytes = b"") -> R:
         """The body, held against a schema; `empty` is what an empty one stands for."""
-        body = await read_body(request, self._max_body_bytes)
+        body = await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
         fields = validated(lambda: schema.model_validate_json(body or empty, extra=self._extra))
         request.state.call.asked(fields)
         return fields
 
     async def body(self, request: Request) -> bytes:
         """The body as it is."""
-        return await read_body(request, self._max_body_bytes)
+        return await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
 
     async def observed(
         self, request: Request, route: Route, work: Callable[[Call], Coroutine[Any, Any, T]]

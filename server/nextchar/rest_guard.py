@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterable
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextchar.access import OPEN, ROUTES, AccessTable, permit
@@ -96,3 +97,17 @@ def _completed(headers: Headers, added: Headers) -> Headers:
     if _POLICY not in own:
         is_page = own.get(b"content-type", b"").startswith(b"text/html")
         yield _POLICY, _PAGE_POLICY if is_page else _API_POLICY
+
+
+def with_cors(app: ASGIApp, origins: str) -> ASGIApp:
+    """Let pages of these origins, separated by commas, call; nobody's if there are none."""
+    allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
+    if not allowed:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=allowed,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-Id", "X-Session-Id"],
+        expose_headers=["Retry-After", "Retry-After-Ms", "X-Request-Id", "X-Session-Id", "X-Model-Version"],
+    )

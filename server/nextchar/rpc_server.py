@@ -16,6 +16,7 @@ from nextchar.rpc_oip import RpcOip
 from nextchar.rpc_reading import RpcReading
 from nextchar.rpc_sessions import RpcSessions
 from nextchar.service import Service
+from nextchar.tls import GrpcTls
 
 NAMES = tuple(
     service.full_name
@@ -36,6 +37,7 @@ class RpcServer:
         *,
         keys: KeyRing | None,
         options: GrpcOptions,
+        tls: GrpcTls | None = None,
         address: str,
         max_message_bytes: int,
         request_timeout_seconds: float,
@@ -59,7 +61,10 @@ class RpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
-        self.port = self._server.add_insecure_port(address)
+        if tls is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, tls.credentials)
         self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

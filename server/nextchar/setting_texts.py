@@ -17,6 +17,7 @@ UNITS = {
     "waiting": "strings",
     "lanes": "rows",
     "key": "rows",
+    "connections": "connections",
     "sessions": "sessions",
     "threads": "threads",
     "port": "port number",

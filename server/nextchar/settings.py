@@ -113,6 +113,26 @@ class Settings(BaseSettings):
         description="Read the last characters of a session into the newest version when its own is gone.",
     )
     request_timeout_seconds: float = Field(60.0, gt=0, description="The longest a request may take.")
+    receive_timeout_seconds: float = Field(
+        20.0, gt=0, description="The longest the head of a request, and its body, may take to arrive."
+    )
+    send_timeout_seconds: float = Field(
+        30.0, gt=0, description="A client that reads less than 512 bytes a second for so long is dropped."
+    )
+    keep_alive_timeout_seconds: float = Field(
+        30.0, gt=0, description="How long a connection of REST may be idle after an answer."
+    )
+    max_connections: int = Field(8192, ge=1, description="Connections of REST at a time.")
+    tls_certificate_file: Path | None = Field(
+        None, description="The certificate chain (PEM) of REST and gRPC; read again when it changes."
+    )
+    tls_key_file: Path | None = Field(None, description="The certificate's key (PEM).")
+    tls_client_ca_file: Path | None = Field(
+        None, description="Who signs clients' certificates (PEM): without one of theirs nobody may connect."
+    )
+    cors_origins: str | None = Field(
+        None, description="Origins whose pages may call, separated by commas, or *."
+    )
     queue_timeout_seconds: float = Field(15.0, gt=0, description="The longest a request may wait for a row.")
     shutdown_timeout_seconds: float = Field(20.0, ge=0, description="How long running requests may finish.")
     grpc_keepalive_time_seconds: float = Field(

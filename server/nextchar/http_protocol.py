@@ -1,0 +1,121 @@
+"""One connection of HTTP, with bounds that uvicorn's own has not: on how many there are, on how long the head
+of a request may take to come, on how slowly an answer may be read.
+
+uvicorn counts time only between an answer and the next request. A connection that has said nothing, or says
+its head a byte a minute, or never reads, would stay for ever.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+_MIN_BYTES_PER_SECOND = 512  # that a client must read, once the server waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """`receive_timeout_seconds` for a request's head, `send_timeout_seconds` for a reader that stalls."""
+
+    max_connections: int = 8192
+    receive_timeout_seconds: float = 20.0
+    send_timeout_seconds: float = 30.0
+    keep_alive_timeout_seconds: float = 30.0
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """See `ConnectionLimits`; `look` is to be called about once a second."""
+
+    def __init__(self, limits: ConnectionLimits, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._limits = limits
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._refused = False
+        self._unread: tuple[float, int] | None = None  # since when, and how many bytes then
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.max_connections:
+            self._refused = True
+            most = self._limits.max_connections
+            message = f"the server has {most} connections, the most it takes; try again later"
+            self._refuse(503, message, "overloaded_error", "too_many_connections", b"retry-after: 1\r\n")
+            return
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        super().data_received(data)
+        between = self.cycle is None or self.cycle.response_complete
+        if between and self._head_timer is None and not self.transport.is_closing():
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        self._unread = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, msg, "invalid_request_error", "invalid_http")
+
+    def look(self, now: float) -> None:
+        """Drop the connection if the server waits for its client to read, and it hardly does."""
+        size = self.transport.get_write_buffer_size()
+        waits = self.flow.write_paused or self.transport.is_closing()
+        waits = waits or self.cycle is None or self.cycle.response_complete
+        if not (size and waits):
+            self._unread = None
+            return
+        if self._unread is None:
+            self._unread = now, size
+            return
+        since, before = self._unread
+        if now - since >= self._limits.send_timeout_seconds:
+            if before - size < _MIN_BYTES_PER_SECOND * (now - since):
+                self.transport.abort()
+            self._unread = now, size
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(self._limits.receive_timeout_seconds, self._head_is_late)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self.transport.is_closing():
+            return
+        limit = self._limits.receive_timeout_seconds
+        message = f"the head of the request did not arrive within {limit:g} s"
+        self._refuse(408, message, "timeout_error", "request_timeout")
+
+    def _refuse(self, status: int, message: str, kind: str, code: str, more: bytes = b"") -> None:
+        """An answer to what is no request yet, and the end of the connection."""
+        self._refused = True
+        error = {"message": message, "type": kind, "param": None, "code": code}
+        body = json.dumps({"error": error}).encode()
+        length = str(len(body)).encode()
+        self.transport.write(
+            STATUS_LINE[status]
+            + b"content-type: application/json\r\nconnection: close\r\n"
+            + b"content-length: "
+            + length
+            + b"\r\n"
+            + more
+            + b"\r\n"
+            + body
+        )
+        self.transport.close()

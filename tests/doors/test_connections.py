@@ -1,0 +1,130 @@
+"""Connections that say nothing, say it slowly, never read, or are too many: each has an end."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from live_server import LiveServer, live_server
+
+BOUNDS = {"receive_timeout_seconds": 0.3, "send_timeout_seconds": 1.0, "keep_alive_timeout_seconds": 0.3}
+HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def hasty(models: Path) -> Iterator[LiveServer]:
+    with live_server(models, max_connections=50, **BOUNDS) as running:
+        yield running
+
+
+def connect(server: LiveServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.app.http_port), timeout=_SECONDS)
+
+
+def rest(connection: socket.socket) -> bytes:
+    """All that comes until the server closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"\r\n", b"POST /v1/sc", HEAD], ids=["nothing", "line", "path", "head"]
+)
+def test_a_head_that_does_not_come_ends_the_connection(hasty: LiveServer, said: bytes) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(said)
+        answer = rest(connection)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "request_timeout"
+
+
+def test_a_body_that_does_not_come_is_told_so(hasty: LiveServer) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(HEAD + b"\r\n{")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_connection_that_is_idle_after_an_answer_is_closed(hasty: LiveServer) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert rest(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_lines_between_requests_do_not_keep_a_connection(hasty: LiveServer) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"\r\n")
+        assert b"HTTP/1.1 408 " in rest(connection)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_who_does_not_read_is_dropped(hasty: LiveServer, stream: bool) -> None:
+    before = num_files()
+    body = {"model": "tiny", "max_tokens": 16_384, "seed": 1, "logprobs": 20, "stream": stream}
+    content = json.dumps(body).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", hasty.app.http_port))
+        reader.settimeout(_SECONDS)
+        reader.sendall(head.encode() + content)
+        assert reader.recv(20).startswith(b"HTTP/1.1 200")
+        assert settles(lambda: num_files() <= before + 1)  # the reader's own end is one
+        assert settles(lambda: all(m.engine.num_running == 0 for m in hasty.app.service.repository))
+
+
+def num_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def settles(done: object) -> bool:
+    import threading
+
+    pause = threading.Event()
+    return any(done() or pause.wait(0.05) for _ in range(_SECONDS * 20))  # type: ignore[operator]
+
+
+def test_too_many_connections_are_told_so_and_the_others_are_served(models: Path) -> None:
+    with live_server(models, max_connections=5) as server:
+        with httpx.Client() as client:
+            assert client.get(server.url + "/livez").status_code == 200
+            idle = [connect(server) for _ in range(4)]
+            with connect(server) as late:
+                answer = rest(late)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: 1\r\n" in answer
+            assert client.get(server.url + "/livez").status_code == 200
+            for connection in idle:
+                connection.close()
+        assert settles(lambda: httpx.get(server.url + "/livez").status_code == 200)
+
+
+def test_what_is_not_http_is_told_so_in_our_shape(server: LiveServer) -> None:
+    with connect(server) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        answer = rest(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_http"
+
+
+def test_every_answer_has_security_headers_and_a_request_id(server: LiveServer) -> None:
+    for path in ("/livez", "/v1/models", "/none", "/docs"):
+        headers = httpx.get(server.url + path, headers={"X-Request-Id": "mine"}).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-request-id"] == "mine"
+        assert "access-control-allow-origin" not in headers
+
+
+def test_pages_of_other_origins_may_call_only_where_a_setting_says_so(models: Path) -> None:
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    with live_server(models, cors_origins="https://a.example, https://b.example") as server:
+        answer = httpx.options(server.url + "/v1/score", headers=asked)
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        other = httpx.options(server.url + "/v1/score", headers=asked | {"Origin": "https://c.example"})
+        assert "access-control-allow-origin" not in other.headers

@@ -16,6 +16,7 @@ from nextchar.pb import inference_pb2_grpc
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import M
 from nextchar.rpc_oip_messages import to_infer_response, to_request
+from nextchar.rpc_repository import RpcRepository
 from nextchar.rpc_streams import in_order
 from nextchar.service import Service
 
@@ -24,11 +25,12 @@ _REAL_STATUS = "triton_grpc_error"
 _MAX_AT_WORK = 64  # requests of one stream
 
 
-class RpcOip(inference_pb2_grpc.GRPCInferenceServiceServicer):
-    """The handlers; the repository's are in `rpc_repository`."""
+class RpcOip(RpcRepository, inference_pb2_grpc.GRPCInferenceServiceServicer):
+    """The handlers; the repository's are inherited."""
 
     def __init__(self, service: Service, calls: RpcCalls, metrics: Metrics) -> None:
-        self._service, self._calls, self._metrics = service, calls, metrics
+        super().__init__(service.library, calls)
+        self._service, self._metrics = service, metrics
         self._models = service.oip_models
 
     async def ServerLive(

@@ -9,6 +9,6 @@ from tiny_models import LINES, TEXT, write_models
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    models = write_models(tmp_path_factory.mktemp("models"), {"tiny": TEXT, "lines": LINES})
+    models = write_models(tmp_path_factory.mktemp("models"), {"tiny": TEXT, "lines": LINES, "spare": TEXT})
     with live_server(models) as running:
         yield running

@@ -99,6 +99,13 @@ def test_what_is_told_of_the_model_is_read(found: dict[str, Any]) -> None:
         assert int(stats["model_stats"][0]["inference_count"]) > 0
 
 
+def test_models_are_unloaded_and_loaded(found: dict[str, Any]) -> None:
+    for door in ("http", "grpc"):
+        before, without, after = found[door]["repository"]
+        assert before == after == ["READY"]
+        assert without != ["READY"]
+
+
 def test_the_protocol_is_the_clients(found: dict[str, Any]) -> None:
     theirs, ours = found["protocol"], inference_pb2.DESCRIPTOR
     fields: dict[str, list[Any]] = {}

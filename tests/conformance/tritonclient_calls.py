@@ -87,6 +87,19 @@ def common(client: Any, kit: Any, sequence_id: int | str) -> dict[str, Any]:
     }
 
 
+def repository(client: Any, index: Any) -> list[list[str]]:
+    """The states of a model that is unloaded and loaded again."""
+
+    def states() -> list[str]:
+        return [one["state"] for one in index() if one["name"] == "spare"]
+
+    found = [states()]
+    client.unload_model("spare")
+    found.append(states())
+    client.load_model("spare")
+    return [*found, states()]
+
+
 def by_http() -> dict[str, Any]:
     with triton_http.InferenceServerClient(HTTP, concurrency=4) as client:
         pending = [client.async_infer(MODEL, [text_input(triton_http, [text])]) for text in TEXTS]
@@ -99,6 +112,7 @@ def by_http() -> dict[str, Any]:
             "config": client.get_model_config(MODEL),
             "statistics": client.get_inference_statistics(MODEL),
             "async": [arrays(one.get_result()) for one in pending],
+            "repository": repository(client, client.get_model_repository_index),
             "json": listed.as_numpy("log_probs").tolist(),
         }
 
@@ -136,6 +150,9 @@ def by_grpc() -> dict[str, Any]:
             "config": client.get_model_config(MODEL, as_json=True),
             "statistics": client.get_inference_statistics(MODEL, as_json=True),
             "async": [arrays(result) for result, _ in found],
+            "repository": repository(
+                client, lambda: client.get_model_repository_index(as_json=True)["models"]
+            ),
             "stream": stream(client),
             "strict_stream": stream(client, {"triton_grpc_error": "true"}),
         }

@@ -1,8 +1,15 @@
 """The page as a whole: looks, access, hostile text, keys."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 from chromium import SCREENSHOTS, Browser
-from live_server import LiveServer
+from live_server import LiveServer, live_server
+
+from nextchar.api_keys import make_key
+from nextchar.caller import Scope
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
@@ -25,14 +32,26 @@ def test_markup_is_text_wherever_it_comes_from(browser: Browser, shipped: LiveSe
     assert found["string"].replace("\u00a0", " ") == found["painted"] == found["session"] == markup
 
 
-def test_a_key_is_asked_for_and_kept_for_the_tab(browser: Browser, shipped: LiveServer) -> None:
-    found = browser.run("hostile.key", url=shipped.url)
-    assert found["said"] == ["no such key", "no such key"]
-    assert found["kept"] == [True, 0]
-    assert found["sent"][0] is None
-    assert found["sent"][-1] == "Bearer right"
-    assert "Bearer $NEXTCHAR_KEY" in found["command"]
-    assert "right" not in found["command"]
+def test_a_key_is_asked_for_and_kept_for_the_tab(
+    browser: Browser, shipped_models: Path, tmp_path: Path
+) -> None:
+    key, record = make_key("team", list(Scope))
+    file = tmp_path / "keys.jsonl"
+    file.write_text(record.line + "\n")
+    with live_server(shipped_models, api_keys_file=file) as server:
+        found = browser.run("hostile.key", url=server.url, good=key)
+        command = found["command"].replace('"max_tokens":240', '"max_tokens":5')
+        environment = {**os.environ, "NEXTCHAR_KEY": key}
+        done = subprocess.run(
+            ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
+        )
+    assert len(found["said"]) == 2
+    assert "needs an API key" in found["said"][0]
+    assert found["drawn"]["data"][0]["char"] == "e"
+    of_tab, of_browser, cookies = found["kept"]
+    assert (key in of_tab, of_browser, cookies) == (True, [], "")
+    assert key not in command
+    assert "[DONE]" in done.stdout
 
 
 def test_the_page_needs_no_pointer_and_everything_has_a_name(browser: Browser, shipped: LiveServer) -> None:

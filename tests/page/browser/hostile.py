@@ -87,49 +87,28 @@ def _refused(route: Route) -> None:
     route.fulfill(status=400, json={"error": error})
 
 
-def key(stage: Stage, url: str) -> dict[str, Any]:
+def key(stage: Stage, url: str, good: str) -> dict[str, Any]:
     """A server that wants a key: it is asked for, kept for the tab, and sent."""
     page = stage.window()
-    sent: list[str | None] = []
-
-    def guarded(route: Route) -> None:
-        given = route.request.headers.get("authorization")
-        sent.append(given)
-        if given == "Bearer right":
-            route.continue_()
-        else:
-            error = {
-                "message": "no such key",
-                "type": "authentication_error",
-                "param": None,
-                "code": "invalid_key",
-            }
-            route.fulfill(status=401, json={"error": error})
-
-    page.route("**/v1/**", guarded)
     page.goto(url)
     said = []
-    for value in ("wrong", "right"):
+    for value in ("wrong", good):
         page.wait_for_selector("#key-dialog[open]")
         said.append(page.locator("#key-reason").inner_text())
         page.keyboard.type(value)
         page.keyboard.press("Enter")
+        until(page, "!document.getElementById('key-dialog').open || !document.getElementById('key').value")
     drawn = bars_of(page, "To be, or not to b")
     page.reload()
     bars_of(page, "To be, or not to b")
     stage.trouble[:] = [what for what in stage.trouble if "401" not in what]
-    kept = page.evaluate(
-        "[Object.values(sessionStorage).includes('right'), Object.values(localStorage).length]"
-    )
+    kept = page.evaluate("[Object.values(sessionStorage), Object.values(localStorage), document.cookie]")
     page.locator("#tab-generate").click()
-    page.wait_for_selector("#generate pre")
-    return {
-        "said": said,
-        "drawn": drawn,
-        "sent": sent,
-        "kept": kept,
-        "command": page.locator("#generate pre").inner_text(),
-    }
+    until(page, "document.querySelector('#generate pre')?.textContent.includes('curl')")
+    command = page.locator("#generate pre").inner_text()
+    page.locator("#tab-server").click()
+    until(page, "document.querySelectorAll('.latency tbody tr').length > 0")
+    return {"said": said, "drawn": drawn, "kept": kept, "command": command}
 
 
 def keyboard(stage: Stage, url: str) -> dict[str, Any]:

@@ -1,0 +1,31 @@
+"""docs/playground.md: its command answers what it shows; its steps are those of tests/page."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from live_server import live_server
+
+_ROOT = Path(__file__).parents[2]
+_PAGE = (_ROOT / "docs" / "playground.md").read_text()
+
+
+def test_its_command_answers_what_is_shown() -> None:
+    found = re.search(r"^\$ (curl .*)\n(.*)$", _PAGE, re.MULTILINE)
+    assert found is not None
+    command, shown = found.groups()
+    with live_server(_ROOT / "models") as server:
+        live = command.replace("http://127.0.0.1:8000", server.url)
+        done = subprocess.run(["bash", "-c", live], capture_output=True, text=True, check=True)
+    numbers = re.compile(r"-?\d+\.\d{3,}")
+    assert numbers.sub("#", done.stdout.strip()[:100]) == numbers.sub("#", shown[:100])
+    pairs = zip(numbers.findall(done.stdout), numbers.findall(shown), strict=False)
+    assert [float(a) for a, _ in list(pairs)[:2]] == pytest.approx(
+        [float(text) for text in numbers.findall(shown)[:2]], rel=1e-3
+    )
+
+
+def test_every_panel_has_its_walk() -> None:
+    tabs = re.findall(r'role="tab"[^>]*>(\w+)<', (_ROOT / "server/nextchar/web/index.html").read_text())
+    assert re.findall(r"^## (\w+)$", _PAGE, re.MULTILINE) == tabs

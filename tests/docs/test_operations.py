@@ -1,0 +1,44 @@
+"""The page of operations names what there is: flags, files, make targets; its examples are well formed."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from tools import debian_program
+
+from nextchar.setting_texts import setting_texts
+
+_ROOT = Path(__file__).parents[2]
+_PAGE = (_ROOT / "docs/operations.md").read_text()
+_OTHERS = {
+    "--require-hashes",
+    "--no-install-recommends",
+    "--port",
+    "--bind",
+    "--appendonly",
+    "--dir",
+    "--daemonize",
+}
+
+
+def test_every_flag_it_names_is_a_setting() -> None:
+    ours = {text.flag for text in setting_texts()}
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", re.sub(r"--[\w.-]+=\S+", "", _PAGE)))
+    assert named - _OTHERS - {"--daemonize"} <= ours
+
+
+def test_every_file_and_target_it_names_is_there() -> None:
+    for name in re.findall(r"(?<![\w/])(?:operations|helm|requirements|tests)/[\w./-]+\w", _PAGE):
+        assert (_ROOT / name).exists(), name
+    targets = set(re.findall(r"^([a-z-]+):", (_ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|[$] )make ([a-z-]+)", _PAGE)) <= targets
+
+
+def test_its_examples_are_well_formed() -> None:
+    examples = _ROOT / "operations/examples"
+    haproxy = debian_program("haproxy", "haproxy")
+    subprocess.run([haproxy, "-c", "-f", examples / "haproxy.cfg"], check=True, capture_output=True)
+    promtool = debian_program("promtool", "prometheus")
+    subprocess.run(
+        [promtool, "check", "config", examples / "prometheus.yml"], check=True, capture_output=True
+    )

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nextchar.errors import (
+    AuthenticationFailed,
     DeadlineExceeded,
     InternalError,
     InvalidRequest,
     NextcharError,
+    PermissionDenied,
     QueueFull,
     Unavailable,
 )
@@ -17,7 +19,13 @@ UNREACHABLE = "unreachable"  # no connection: the server has not seen the call
 CONNECTION_LOST = "connection_lost"  # it may have
 
 # Where a code is not one of ours: the kind by its HTTP status.
-_BY_STATUS: dict[int, type[NextcharError]] = {429: QueueFull, 503: Unavailable, 504: DeadlineExceeded}
+_BY_STATUS: dict[int, type[NextcharError]] = {
+    401: AuthenticationFailed,
+    403: PermissionDenied,
+    429: QueueFull,
+    503: Unavailable,
+    504: DeadlineExceeded,
+}
 
 
 def _kinds(base: type[NextcharError]) -> Iterator[type[NextcharError]]:
@@ -33,7 +41,7 @@ def failure(
 
     `retry_after_seconds` is the server's, where it said so.
     """
-    by_code = {kind.code: kind for kind in _kinds(NextcharError)}
+    by_code = {kind.code: kind for kind in _kinds(NextcharError) if "code" in vars(kind)}
     other = InvalidRequest if 400 <= status < 500 else InternalError
     kind = by_code.get(code) or _BY_STATUS.get(status, other)
     if code in ("draining", UNREACHABLE, CONNECTION_LOST):

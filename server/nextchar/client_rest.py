@@ -122,12 +122,13 @@ def _answer(response: httpx.Response, ask: Ask[A]) -> A:
 
 
 def _error(response: httpx.Response) -> NextcharError:
-    told = response.headers.get("retry-after", "")
+    exact, told = response.headers.get("retry-after-ms", ""), response.headers.get("retry-after", "")
     try:
         body = response.json()
     except ValueError:
         body = None
     seconds = float(told) if told.isdecimal() else None
+    seconds = int(exact) / 1000 if exact.isdecimal() else seconds
     return error_of(body, status=response.status_code, retry_after_seconds=seconds)
 
 

@@ -21,6 +21,15 @@ from nextchar.errors import DeadlineExceeded, NextcharError
 from nextchar.score_schemas import ScoreResponse
 
 MAX_UNANSWERED = 8  # messages of a stream of scores
+# As REST would say, for codes that this client does not know.
+_STATUSES = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
 _SCORE_STREAM = "Nextchar/ScoreStream"
 _OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.enable_retries", 0))
 
@@ -205,7 +214,7 @@ def _error(error: Any) -> NextcharError:
         message,
         param=field.field_violations[0].field if field.field_violations else None,
         retry_after_seconds=wait.retry_delay.ToTimedelta().total_seconds() if has_wait else None,
-        status=400 if error.code() is grpc.StatusCode.INVALID_ARGUMENT else 500,
+        status=_STATUSES.get(error.code(), 500),
     )
 
 

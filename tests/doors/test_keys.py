@@ -15,7 +15,8 @@ from live_server import LiveServer, live_server
 from nextchar.api_keys import KeyRing, make_key, read_records
 from nextchar.caller import Scope
 from nextchar.cli import main
-from nextchar.errors import AuthenticationFailed, SettingsInvalid
+from nextchar.client import Client
+from nextchar.errors import AuthenticationFailed, PermissionDenied, SettingsInvalid
 from nextchar.key_file import KeyFile
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
@@ -271,3 +272,29 @@ def test_a_file_that_is_none_says_where(tmp_path: Path, text: str, why: str) -> 
         read_records(path)
     with pytest.raises(SettingsInvalid, match="cannot read"):
         read_records(tmp_path / "none")
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_the_client_shows_its_key_and_raises_what_it_may_not_do(guarded: Guarded, scheme: str) -> None:
+    server = guarded.server
+    url = server.url if scheme == "http" else f"grpc://{server.grpc_address}"
+    with Client(url, api_key=guarded.keys["infer"]) as client:
+        assert client.score(["abc"], model="tiny").data
+        assert list(client.score_stream(["abc"], model="tiny"))
+        with pytest.raises(PermissionDenied):
+            client.session(model="tiny")
+    for key in (None, "nobody's"):
+        with Client(url, api_key=key) as client, pytest.raises(AuthenticationFailed):
+            client.score(["abc"], model="tiny")
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_the_command_line_reads_its_key_from_the_environment(guarded: Guarded, scheme: str) -> None:
+    server = guarded.server
+    url = server.url if scheme == "http" else f"grpc://{server.grpc_address}"
+    command = ["score", "tiny", "abc", "--url", url]
+    known = CliRunner(env={"NEXTCHAR_API_KEY": guarded.keys["infer"]}).invoke(main, command)
+    assert known.exit_code == 0
+    unknown = CliRunner(env={"NEXTCHAR_API_KEY": None}).invoke(main, command)
+    assert unknown.exit_code == 2
+    assert len(unknown.stderr.splitlines()) == 1

@@ -18,17 +18,19 @@ from typing import Any
 
 import click
 import httpx
-from server_process import server_process
+from hardening.served import server_process
 from tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
 from tools import tool_program
 
 MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "bytes": BYTES}
 _SESSIONS = ["a", "b", "c"]
 # What a schema cannot say (a name that is not there, a size that the settings bound, a text outside a model's
-# vocabulary) is refused with these; anything else that fits its schema must be taken.
+# vocabulary, no time at all) is refused with these; anything else that fits its schema must be taken.
 _CONFIG = """
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "4xx", 503, 504]
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 400, 404, 409, 410, 413, 422, 429, 503]
+expected-statuses = ["2xx", 400, 404, 409, 410, 413, 422, 429, 503, 504]
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422]
 """

@@ -7,7 +7,7 @@ import grpc
 import httpx
 from hardening.fuzz_seeds import seeds
 from hardening.mutation import mutated
-from server_process import ServerProcess, server_process
+from hardening.served import ServerProcess, server_process
 from tiny_models import TEXT, write_models
 
 from nextchar.pb import inference_pb2

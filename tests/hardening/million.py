@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import click
-from server_process import server_process
+from hardening.served import server_process
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

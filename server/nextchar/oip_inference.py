@@ -1,7 +1,6 @@
 """Inference of the Open Inference Protocol: tensors to lanes or a session, and what they give to tensors."""
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from nextchar.oip_sequences import Sequences
 from nextchar.oip_tensors import OUTPUTS, Tensor
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
+from nextchar.schemas import CallFields
 from nextchar.score_schemas import ScoreFields
 from nextchar.scorer import Scorer, end_id
 from nextchar.scoring import joined_logprobs
@@ -24,6 +24,7 @@ from nextchar.vocabulary import Ids, Vocabulary
 
 MAX_BATCH = 128  # strings with a distribution each, for which somebody waits
 
+_MICROSECONDS = 1e6
 _NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 
@@ -46,8 +47,8 @@ class Inference:
         wanted = _wanted(request)
         tensor = _input(request)
         parameters = request.parameters
-        if parameters.timeout:
-            call.deadline = min(call.deadline, time.monotonic() + parameters.timeout / 1e6)
+        timeout, priority = parameters.timeout / _MICROSECONDS, max(0, parameters.priority - 1)
+        call.asked(CallFields(timeout=timeout or None, priority=priority))
         if parameters.sequence_id:
             model, found = await self._step(request, tensor, call)
         elif parameters.sequence_start or parameters.sequence_end:

@@ -8,6 +8,7 @@ from nextchar.errors import InvalidRequest, ModelNotFound
 from nextchar.limits import SessionLimits
 from nextchar.metrics import Metrics
 from nextchar.oip_inference import MAX_BATCH
+from nextchar.oip_schemas import MAX_LEVEL
 from nextchar.oip_tensors import INPUTS, OUTPUTS
 from nextchar.repository import Model, Repository
 from nextchar.statistics import Duration, ModelStatistics
@@ -20,7 +21,6 @@ EXTENSIONS = (
 )
 
 _TYPES = {"BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "FP64": "TYPE_FP64"}
-_PRIORITIES = 2
 _MICROSECONDS = 1e6
 _NANOSECONDS = 1e9
 
@@ -92,7 +92,7 @@ class OipModels:
 
     def _scheduling(self, scheduling: str) -> dict[str, Any]:
         if scheduling == "dynamic":
-            levels = {"priority_levels": _PRIORITIES, "default_priority_level": 1}
+            levels = {"priority_levels": MAX_LEVEL, "default_priority_level": 1}
             return {"dynamic_batching": {"preserve_ordering": False, **levels}}
         if scheduling == "sequence":
             idle = int(self._session_limits.ttl_seconds * _MICROSECONDS)

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from nextchar.completion_schemas import SamplingFields
+from nextchar.limits import MAX_PRIORITY
 from nextchar.oip_tensors import Tensor
 from nextchar.schemas import Answer, RequestFields, absent
 
+MAX_LEVEL = MAX_PRIORITY + 1  # of Triton's priorities: 1 is 0 of ours, the default
 _UINT64 = 2**64 - 1
 FinishReason = Literal["length", "eos_token", "stop_sequence"]
 Uint64 = Annotated[int, Field(ge=0, le=_UINT64)]
@@ -22,7 +24,9 @@ class InferParameters(RequestFields):
     )
     sequence_start: bool = Field(default=False, description="The first of its sequence.")
     sequence_end: bool = Field(default=False, description="The last of its sequence.")
-    priority: Uint64 = Field(default=0, description="1 goes first; 0 is the default.")
+    priority: int = Field(
+        default=0, ge=0, le=MAX_LEVEL, description="Of requests that wait, 1 goes first; 0 is the default, 1."
+    )
     timeout: Uint64 = Field(
         default=0, description="Microseconds the request may take; 0 leaves it to the server."
     )

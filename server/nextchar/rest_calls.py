@@ -34,7 +34,7 @@ class RestCalls:
         lenient_fields: bool = False,
     ) -> None:
         self._receive_timeout_seconds = receive_timeout_seconds
-        self._extra: Literal["ignore"] | None = (
+        self.extra_fields: Literal["ignore"] | None = (
             "ignore" if lenient_fields else None  # as the schema says
         )
         self._metrics = metrics
@@ -53,7 +53,7 @@ class RestCalls:
     async def parse(self, request: Request, schema: type[R], *, empty: bytes = b"") -> R:
         """The body, held against a schema; `empty` is what an empty one stands for."""
         body = await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
-        fields = validated(lambda: schema.model_validate_json(body or empty, extra=self._extra))
+        fields = validated(lambda: schema.model_validate_json(body or empty, extra=self.extra_fields))
         request.state.call.asked(fields)
         return fields
 

@@ -57,7 +57,13 @@ class _Routes:
         with self._service.metrics.observe(call):
             body = await self._calls.body(request)
             started = time.monotonic()
-            given, asked = read_request(body, request.headers.get(HEADER_LENGTH), model, version)
+            given, asked = read_request(
+                body,
+                request.headers.get(HEADER_LENGTH),
+                model,
+                version,
+                extra_fields=self._calls.extra_fields,
+            )
             call.input_seconds = time.monotonic() - started
             answer = await while_connected(request, self._service.inference.infer(asked, call))
             started = time.monotonic()

@@ -1,5 +1,7 @@
 """Between the body of an infer request and tensors: JSON, or JSON with the tensors' bytes behind it."""
 
+from typing import Literal
+
 from nextchar.errors import InvalidRequest
 from nextchar.oip_schemas import (
     InferAnswer,
@@ -16,7 +18,12 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 
 
 def read_request(
-    body: bytes, header_length: str | None, model: str, version: str
+    body: bytes,
+    header_length: str | None,
+    model: str,
+    version: str,
+    *,
+    extra_fields: Literal["ignore"] | None = None,
 ) -> tuple[InferBody, InferRequest]:
     """A body as it was given, and as a request of tensors.
 
@@ -24,7 +31,7 @@ def read_request(
         InvalidRequest: it is neither.
     """
     length = _header_length(header_length, len(body))
-    given = validated(lambda: InferBody.model_validate_json(body[:length]))
+    given = validated(lambda: InferBody.model_validate_json(body[:length], extra=extra_fields))
     inputs, place = [], length
     for one in given.inputs:
         tensor, place = _input(one, body, place)

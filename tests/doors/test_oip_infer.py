@@ -1,13 +1,20 @@
 """Tensors give what the native calls give, through every way in."""
 
+import asyncio
+import time
+from pathlib import Path
+
 import grpc
 import httpx
 import numpy as np
 import pytest
 from grpc_errors import details
-from live_server import LiveServer
+from live_server import LiveServer, live_server
 from oip_client import WAYS, body, infer, message, post, stub
 
+from nextchar.call import Call
+from nextchar.oip_schemas import InferParameters, InferRequest
+from nextchar.oip_tensors import Tensor
 from nextchar.pb import inference_pb2 as pb
 
 TEXTS = ["hello", "", "abc abc é"]
@@ -106,6 +113,26 @@ def test_a_timeout_is_a_deadline(server: LiveServer) -> None:
         stub(channel).ModelInfer(message("tiny", [b"a" * 60_000], timeout=1))
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert post(server, "tiny", body(["a"], timeout=20_000_000, priority=1)).status_code == 200
+
+
+def test_a_priority_is_a_place_in_the_line(server: LiveServer) -> None:
+    def place(priority: int) -> int:
+        asked = InferRequest(
+            "tiny", "", [Tensor("text", "BYTES", (1,), [b"a"])], (), InferParameters(priority=priority)
+        )
+        call = Call("infer", "grpc", time.monotonic() + 30, "an-id")
+        work = server.app.service.inference.infer(asked, call)
+        asyncio.run_coroutine_threadsafe(work, server.loop).result()
+        return call.priority
+
+    assert [place(level) for level in (0, 1, 2, 101)] == [0, 0, 1, 100]
+    assert post(server, "tiny", body(["a"], priority=102)).status_code == 400
+
+
+def test_unknown_fields_may_pass_where_the_server_is_lenient(models: Path) -> None:
+    with live_server(models, lenient_fields=True) as server:
+        request = {**body(["a"], none=1), "more": 2}
+        assert post(server, "tiny", request).json() == post(server, "tiny", body(["a"])).json()
 
 
 def _with(**changes: object) -> dict:

@@ -19,12 +19,15 @@ from prometheus_client.process_collector import ProcessCollector
 from nextchar.call import Call
 from nextchar.engine_stats import Tally
 from nextchar.errors import (
+    AuthenticationFailed,
     ClientGone,
     DeadlineExceeded,
     InvalidRequest,
     ModelNotFound,
+    PermissionDenied,
     QueueFull,
     RequestTimeout,
+    RouteNotFound,
     SessionError,
     SessionLimit,
     Unavailable,
@@ -84,7 +87,7 @@ class Metrics:
             yield call
             outcome = "success"
         except BaseException as error:
-            outcome, failed = _outcome(error), error
+            outcome, failed = outcome_of(error), error
             raise
         finally:
             progress.dec()
@@ -131,9 +134,20 @@ class Metrics:
         )
 
 
-def _outcome(error: BaseException) -> str:
+_CALLERS_FAULT = (
+    AuthenticationFailed,
+    InvalidRequest,
+    ModelNotFound,
+    PermissionDenied,
+    RouteNotFound,
+    SessionError,
+)
+
+
+def outcome_of(error: BaseException) -> str:
+    """The label of a call that ended with this."""
     kinds: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-        ((InvalidRequest, ModelNotFound, SessionError), "invalid"),
+        (_CALLERS_FAULT, "invalid"),
         ((QueueFull, Unavailable, SessionLimit), "rejected"),
         ((asyncio.CancelledError, GeneratorExit, ClientGone), "cancelled"),
         ((DeadlineExceeded, RequestTimeout), "timeout"),

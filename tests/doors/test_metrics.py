@@ -9,7 +9,16 @@ import pytest
 from live_server import LiveServer, live_server
 from prometheus_client.parser import text_string_to_metric_families
 
+from nextchar.errors import (
+    CannotListen,
+    GoldenMismatch,
+    InternalError,
+    ModelFileError,
+    NextcharError,
+    SettingsInvalid,
+)
 from nextchar.metric_table import CAUSES, KINDS, LEVELS, METRICS, OUTCOMES, PHASES, RESULTS, Metric
+from nextchar.metrics import outcome_of
 from nextchar.pb import nextchar_pb2 as pb
 
 
@@ -166,3 +175,15 @@ def test_levels_that_ran_have_waited_for_their_calls(used: LiveServer) -> None:
 def test_process_metrics_are_there(used: LiveServer) -> None:
     assert used.metric("process_resident_memory_bytes") > 10_000_000
     assert used.metric("process_cpu_seconds_total") > 0
+
+
+def _kinds(base: type[NextcharError]) -> set[type[NextcharError]]:
+    return {base}.union(*map(_kinds, base.__subclasses__()))
+
+
+def test_only_our_own_faults_are_errors() -> None:
+    """A kind of error that is added is the caller's, a refusal or late, unless it is named here."""
+    found = {kind for kind in _kinds(NextcharError) if outcome_of(kind.__new__(kind)) == "error"}
+    at_start = {SettingsInvalid, CannotListen, ModelFileError, GoldenMismatch}
+    known = {NextcharError, InternalError, *at_start}
+    assert {kind for kind in found if kind.__module__ == "nextchar.errors"} == known

@@ -12,7 +12,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, NextcharError
 from nextchar.lane import Delivery, Finish, Lane, LaneState, Level, Outbox, Sampling
 from nextchar.runner import StepRunner, Window
-from nextchar.sampler import Doubles, Indices, draw, penalized, top, truncated, weigh
+from nextchar.sampler import Doubles, Indices, draw, log_shares, penalized, top, truncated, weigh
 from nextchar.slab import CHUNK, MAX_TOP, LaneSlab
 
 
@@ -126,14 +126,25 @@ class Batch:
             return
         logprobs = self._runner.distribution[rows].astype(np.float64)
         scores = penalized(logprobs, slab.history(rows)) + slab.bias[rows]
+        slab.masks.forbid(scores, rows)
         weights = weigh(scores, slab.temperature[rows], self._unknown_id)
         weights = truncated(weights, slab.filters(rows))
         drawn = draw(weights, slab.uniforms[rows, slab.cursor[rows]], slab.greedy[rows])
+        slab.masks.drew(rows, drawn)
         slab.counts[rows, drawn] += 1
         slab.seen[rows, drawn] = True
+        if slab.tells_drawn[rows].any():
+            self._tell_drawn(rows, logprobs, weights)
         window.symbols[-1, rows] = drawn
         window.logprobs[-1, rows] = logprobs[np.arange(len(rows)), drawn]
         self._runner.ids[rows] = drawn
+
+    def _tell_drawn(self, rows: Indices, logprobs: Doubles, weights: Doubles) -> None:
+        """Put what was drawn from in place of the model's own, for the rows that tell it."""
+        slab = self._slab
+        k = np.flatnonzero(slab.tells_drawn[rows])
+        logprobs[k] = log_shares(weights[k], slab.greedy[rows[k]])
+        self._runner.distribution[rows[k]] = logprobs[k]
 
     def _keep_top(self, n: int) -> None:
         rows = np.flatnonzero(self._slab.num_top[:n])
@@ -150,6 +161,8 @@ class Batch:
         if slab.num_stopping:
             rows = np.arange(n)
             events |= slab.triggers[rows, window.symbols].any(axis=0) & (slab.cursor[:n] > slab.num_given[:n])
+        if slab.masks.num_patterns:
+            events |= slab.masks.over[:n] & slab.shaped[:n]
         if slab.num_timed:
             events |= slab.deliver_by[:n] <= now
         late = slab.late(len(self.lanes), now)
@@ -167,7 +180,10 @@ class Batch:
         if sampling is not None and (sampling.stop or self._end_id is not None):
             num_stop = self._find_stop(lane, sampling)
             if num_stop:
-                return slab.take(row, lane, finish=Finish.STOP, num_stop=num_stop)
+                kept = sampling.keeps_stop and slab.symbols[row, slab.cursor[row] - 1] != self._end_id
+                return slab.take(row, lane, finish=Finish.STOP, num_stop=0 if kept else num_stop)
+        if sampling is not None and sampling.automaton is not None and slab.masks.over[row]:
+            return slab.take(row, lane, finish=Finish.STOP)
         cursor = int(slab.cursor[row])
         full = cursor == slab.end[row]
         if lane.keeps_state:
@@ -213,10 +229,11 @@ class Batch:
         """The first end symbol or stop string among the drawn ids: how many it is, all after it forgotten."""
         slab, row = self._slab, lane.row
         drawn, first = slab.drawn(row), int(slab.checked[row] - slab.num_given[row])
+        before = slab.num_drawn_before(row, lane)
         slab.checked[row] = max(slab.cursor[row], slab.num_given[row])
         for count in range(first + 1, len(drawn) + 1):
             is_end = drawn[count - 1] == self._end_id
-            num_stop = 1 if is_end else sampling.matched_stop([*lane.tail, *drawn[:count]])
+            num_stop = 1 if is_end else sampling.matched_stop([*lane.tail, *drawn[:count]], before + count)
             if num_stop:
                 slab.cursor[row] = slab.num_given[row] + count
                 return num_stop

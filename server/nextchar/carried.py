@@ -9,12 +9,12 @@ from contextlib import aclosing
 import numpy as np
 
 from nextchar.call import Call
-from nextchar.completer import make_seed
 from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.continuer import Continuer
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
 from nextchar.repository import Model
+from nextchar.sampling_setup import make_seed
 from nextchar.schemas import make_usage
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.scorer import Scorer
@@ -67,7 +67,7 @@ class Carried:
     async def stream(self, request: CompletionRequest, call: Call) -> AsyncGenerator[Completion]:
         """A completion after a state and a prompt; the last piece has the next state, after all of it."""
         model, state = self._open(request, call, seed=request.seed)
-        run = self._continuer.stream(model, state, request, call, prompt=request.prompt, echo=request.echo)
+        run = self._continuer.stream(model, state, request, call)
         async with aclosing(run) as pieces:
             async for piece, end in pieces:
                 if piece is not None:

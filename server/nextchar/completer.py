@@ -1,23 +1,40 @@
-"""Completions: a sampling lane, and its deliveries as pieces of text."""
+"""Completions: sampling lanes, and their deliveries as pieces of text."""
 
-import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 from nextchar.call import Call
-from nextchar.completion import CompletionText
-from nextchar.completion_schemas import Completion, CompletionRequest, SamplingFields
+from nextchar.completion import CompletionText, Prompt, Shown, join_choices
+from nextchar.completion_schemas import Choice, Completion, CompletionRequest
 from nextchar.dispatch import submitted
-from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
-from nextchar.lane import FOREVER, Delivery, Lane, Penalties, Sampling
+from nextchar.lane import Delivery, Lane, Sampling
 from nextchar.metrics import Metrics
+from nextchar.patterns import Patterns
+from nextchar.prompts import make_prompts
 from nextchar.receivers import Stream
 from nextchar.repository import Model
+from nextchar.sampling_schemas import SamplingFields
+from nextchar.sampling_setup import choice_seed, make_sampling, make_seed
 from nextchar.schemas import make_usage
 
-_SEEDS = 2**64
-_MAX_ID_DIGITS = 9
+
+@dataclass(slots=True)
+class Sample:
+    """One completion on its way: its lane, its text, and when characters of it last came."""
+
+    lane: Lane
+    text: CompletionText
+    num_seen: int = 0
+    last_seen: float = 0.0
+
+    def pass_on(self, num_ids: int) -> tuple[int, int]:
+        """Count a delivery's ids: how many of them were read, how many drawn."""
+        read = min(num_ids, max(0, len(self.lane.given) - self.num_seen))
+        self.num_seen += num_ids
+        return read, num_ids - read
 
 
 class Completer:
@@ -26,135 +43,129 @@ class Completer:
     def __init__(self, intake: Intake, metrics: Metrics) -> None:
         self._intake = intake
         self._metrics = metrics
+        self._patterns = Patterns()
 
     async def stream(self, request: CompletionRequest, call: Call) -> AsyncGenerator[Completion]:
-        """The pieces of a completion; the last one has `finish_reason` and `usage`."""
+        """The pieces of all completions as they come, one choice each; the last has `usage`.
+
+        The last piece of each choice has its `finish_reason`.
+        """
+        model, samples = await self._samples(request, call)
+        template, num_drawn, num_left = make_template(model, call), 0, len(samples)
+        num_read = sum(_num_tokens(sample) for sample in samples[:: request.num_samples])
+        async with aclosing(self.run(model, samples, call)) as deliveries:
+            async for sample, delivery in deliveries:
+                choice = sample.text.add(delivery)
+                num_left -= delivery.last
+                num_drawn += sample.text.num_drawn if delivery.last else 0
+                usage = None if num_left else make_usage(num_read, num_drawn)
+                if choice.text or choice.finish_reason:
+                    yield template.model_copy(update={"choices": [choice], "usage": usage})
+
+    async def complete(self, request: CompletionRequest, call: Call) -> Completion:
+        """All completions whole: the pieces of each joined, in order; with `best_of` the best ones."""
+        model, samples = await self._samples(request, call)
+        choices: list[list[Choice]] = [[] for _ in samples]
+        async with aclosing(self.run(model, samples, call)) as deliveries:
+            async for sample, delivery in deliveries:
+                choices[sample.lane.tag].append(sample.text.add(delivery))
+        found = _best(request, [join_choices(parts) for parts in choices], samples)
+        num_read = sum(_num_tokens(sample) for sample in samples[:: request.num_samples])
+        usage = make_usage(num_read, sum(sample.text.num_drawn for sample in samples))
+        return make_template(model, call).model_copy(update={"choices": found, "usage": usage})
+
+    async def sampling(
+        self, model: Model, request: SamplingFields, *, seed: int, first_draw: int = 0
+    ) -> Sampling:
+        """How a request draws; raises as `make_sampling`."""
+        return await make_sampling(model, request, self._patterns, seed=seed, first_draw=first_draw)
+
+    async def _samples(self, request: CompletionRequest, call: Call) -> tuple[Model, list[Sample]]:
+        """What a request has sampled: each prompt's choices, prompt after prompt."""
         call.asked(request)
+        call.request_id = request.request_id or call.request_id
         model = self._intake.model(request.model, call)
         self._intake.check_max_tokens(request.max_tokens)
-        given = self._intake.encode(request.prompt, model=model, call=call, param="prompt")
-        self._metrics.observe_size(call, len(given))
-        lane = Lane(given, sampling=make_sampling(model, request, seed=make_seed(request.seed)))
-        prompt = model.graph.vocabulary.normalize(request.prompt)
-        async for piece, _ in self.run(model, lane, request, call, prompt=prompt, echo=request.echo):
-            if piece is not None:
-                yield piece
+        prompts = make_prompts(request, model, self._intake, call)
+        num_samples = request.num_samples
+        self._intake.check_choices(len(prompts) * num_samples)
+        num_chars = sum(len(prompt.ids) + request.max_tokens for prompt in prompts) * num_samples
+        self._intake.check_total(num_chars, "prompt")
+        self._metrics.observe_size(call, sum(len(prompt.ids) for prompt in prompts))
+        sampling = await self.sampling(model, request, seed=make_seed(request.seed))
+        by_choice = [replace(sampling, seed=choice_seed(sampling.seed, k)) for k in range(num_samples)]
+        samples: list[Sample] = []
+        for prompt in prompts:
+            for each in by_choice:
+                lane = Lane(prompt.ids, sampling=each)
+                samples.append(self.sample(model, lane, prompt, request, index=len(samples)))
+        return model, samples
+
+    def sample(
+        self, model: Model, lane: Lane, prompt: Prompt, request: SamplingFields, *, index: int = 0
+    ) -> Sample:
+        """A lane and its text, for `run`."""
+        vocabulary = model.graph.vocabulary
+        shown = Shown(index, num_top=request.logprobs, token_ids=request.return_token_ids)
+        if isinstance(request, CompletionRequest):
+            shown = replace(shown, echo=request.echo, num_prompt_top=request.prompt_logprobs)
+        held = [] if request.include_stop_str_in_output else request.stop
+        lane.num_top, lane.tag = shown.most_top, index
+        return Sample(lane, CompletionText(vocabulary, prompt, list(map(vocabulary.normalize, held)), shown))
 
     async def run(
-        self,
-        model: Model,
-        lane: Lane,
-        request: SamplingFields,
-        call: Call,
-        *,
-        prompt: str = "",
-        echo: bool = False,
-    ) -> AsyncGenerator[tuple[Completion | None, Delivery]]:
-        """A sampling lane's deliveries, each with its piece of text, if there is any to show."""
-        vocabulary = model.graph.vocabulary
-        lane.num_top = request.logprobs or 0
-        stop = [vocabulary.normalize(text) for text in request.stop]
-        text = CompletionText(vocabulary, prompt, stop, echo=echo, num_top=request.logprobs)
-        template = _template(model, call)
-        async for delivery, num_sampled in self._run(model, lane, call):
-            choice = text.add(delivery)
-            usage = make_usage(len(lane.given), num_sampled) if delivery.last else None
-            piece = template.model_copy(update={"choices": [choice], "usage": usage})
-            yield piece if choice.text or choice.finish_reason else None, delivery
+        self, model: Model, samples: Sequence[Sample], call: Call
+    ) -> AsyncGenerator[tuple[Sample, Delivery]]:
+        """The samples' deliveries as they come, each sample's in order, observed as they pass."""
+        lanes = [sample.lane for sample in samples]
+        stream = Stream(len(lanes))
+        for lane in lanes:
+            lane.receiver = stream
+        with submitted(model, lanes, call):
+            async for tag, delivery in stream:
+                sample = samples[tag]
+                self._observe(call, sample, delivery)
+                yield sample, delivery
 
-    async def _run(self, model: Model, lane: Lane, call: Call) -> AsyncGenerator[tuple[Delivery, int]]:
-        """A lane's deliveries, each with how many characters are sampled so far, observed as they pass."""
-        stream = lane.receiver = Stream()
-        num_given, num_seen, previous = len(lane.given), 0, 0.0
+    def _observe(self, call: Call, sample: Sample, delivery: Delivery) -> None:
+        lane, now = sample.lane, time.monotonic()
+        fed, sampled = sample.pass_on(len(delivery.ids))
+        self._metrics.count_chars(call, fed=fed, sampled=sampled)
         streamed = lane.sampling is not None and lane.sampling.chars_per_delivery > 0
-        with submitted(model, [lane], call):
-            async for delivery in stream:
-                now = time.monotonic()
-                fed = min(len(delivery.ids), max(0, num_given - num_seen))
-                sampled = len(delivery.ids) - fed
-                num_seen += len(delivery.ids)
-                self._metrics.count_chars(call, fed=fed, sampled=sampled)
-                if sampled and previous:
-                    self._metrics.observe_inter_char(call, (now - previous) / sampled)
-                elif sampled and streamed:
-                    self._metrics.observe_first_char(call)
-                previous = now if sampled and streamed else previous
-                if delivery.last:
-                    self._metrics.observe_queue(call, lane.joined - lane.submitted)
-                    call.ran(lane.submitted, lane.joined)
-                yield delivery, max(0, num_seen - num_given)
+        if sampled and streamed and sample.last_seen:
+            self._metrics.observe_inter_char(call, (now - sample.last_seen) / sampled)
+        elif sampled and streamed:
+            self._metrics.observe_first_char(call)
+        if sampled and streamed:
+            sample.last_seen = now
+        if delivery.last:
+            self._metrics.observe_queue(call, lane.joined - lane.submitted)
+            call.ran(lane.submitted, lane.joined)
 
 
-def make_seed(given: int | None) -> int:
-    """The given seed, or one that nobody knows."""
-    return secrets.randbelow(_SEEDS) if given is None else given % _SEEDS
+def _num_tokens(sample: Sample) -> int:
+    return sample.text.prompt.num_tokens
 
 
-def make_sampling(model: Model, request: SamplingFields, *, seed: int, first_draw: int = 0) -> Sampling:
-    """How a request draws: by a seed's random numbers from number `first_draw` on.
-
-    Raises:
-        InvalidRequest: `logit_bias` has a key that is no symbol of the model.
-    """
-    options = request.stream_options
-    stop = [model.graph.vocabulary.normalize(text) for text in request.stop]
-    return Sampling(
-        max_chars=request.max_tokens,
-        seed=seed,
-        first_draw=first_draw,
-        temperature=request.temperature,
-        top_k=request.top_k,
-        top_p=request.top_p,
-        min_p=request.min_p,
-        bias=_bias(model, request.logit_bias),
-        penalties=Penalties(request.presence_penalty, request.frequency_penalty, request.repetition_penalty),
-        stop=tuple(ids for text in stop if (ids := _stop_ids(model, text))),
-        chars_per_delivery=options.min_event_chars if request.stream else 0,
-        seconds_per_delivery=options.max_event_seconds if request.stream else FOREVER,
-    )
+def _best(request: CompletionRequest, choices: list[Choice], samples: list[Sample]) -> list[Choice]:
+    """The n likeliest a character of each prompt's choices, likeliest first; of equals the first."""
+    num_samples, n = request.num_samples, request.n
+    if num_samples == n:
+        return choices
+    found: list[Choice] = []
+    for first in range(0, len(choices), num_samples):
+        ranked = sorted(range(first, first + num_samples), key=lambda k: -samples[k].text.mean_logprob)
+        found += [choices[k] for k in ranked[:n]]
+    return [choice.model_copy(update={"index": index}) for index, choice in enumerate(found)]
 
 
-def _bias(model: Model, by_symbol: dict[str, float]) -> tuple[tuple[int, float], ...]:
-    """Ids and what is added to them.
-
-    Raises:
-        InvalidRequest: a key is neither a character of the model nor the id of a symbol.
-    """
-    return tuple((_symbol_id(model, key), bias) for key, bias in by_symbol.items())
-
-
-def _symbol_id(model: Model, key: str) -> int:
-    """Digits are an id, as OpenAI's clients send them; anything else is a character."""
-    vocabulary = model.graph.vocabulary
-    if not (key.isascii() and key.isdecimal()):
-        normal = vocabulary.normalize(key)
-        if normal in vocabulary.characters:
-            return vocabulary.characters.index(normal)
-    elif len(key) <= _MAX_ID_DIGITS and int(key) < vocabulary.num_outputs:
-        return int(key)
-    raise InvalidRequest(
-        f"logit_bias: {key[:20]!r} is neither a character of the model nor an id below "
-        f"{vocabulary.num_outputs}",
-        param="logit_bias",
-    )
-
-
-def _stop_ids(model: Model, text: str) -> tuple[int, ...]:
-    """A stop string's ids; none if it holds a character that can never be sampled."""
-    vocabulary = model.graph.vocabulary
-    try:
-        ids = vocabulary.encode(text).tolist()
-    except KeyError:
-        return ()
-    return () if vocabulary.unknown_id in ids else tuple(ids)
-
-
-def _template(model: Model, call: Call) -> Completion:
+def make_template(model: Model, call: Call) -> Completion:
+    """A completion without choices."""
     return Completion(
         id=f"cmpl-{call.request_id}",
         created=int(time.time()),
         model=model.name,
         model_version=model.version,
-        system_fingerprint=f"{model.name}-{model.version}-{model.graph.digest[:12]}",
+        system_fingerprint=model.graph.digest,
         choices=[],
     )

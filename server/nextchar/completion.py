@@ -1,87 +1,183 @@
 """From a lane's deliveries to the pieces of a completion: text, log-probabilities, what is held back."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
-from nextchar.completion_schemas import Choice, Logprobs
+from nextchar.completion_schemas import Choice, Logprobs, PromptLogprob
 from nextchar.lane import Delivery, Finish
-from nextchar.vocabulary import TextDecoder, Vocabulary
+from nextchar.vocabulary import Ids, TextDecoder, Vocabulary
+
+BEGIN = "<|begin|>"
+_NEVER = -float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a lane reads, and each symbol's text in normal form.
+
+    `begins`: the client gave the begin symbol, from which every text starts anyway, as the first of the ids.
+    """
+
+    ids: Ids
+    texts: list[str]
+    begins: bool = False
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.ids) + self.begins
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a choice holds beside its text. `num_top`, `num_prompt_top`: how many of the likeliest, if any."""
+
+    index: int = 0
+    echo: bool = False
+    num_top: int | None = None
+    num_prompt_top: int | None = None
+    token_ids: bool = False
+
+    @property
+    def most_top(self) -> int:
+        """How many of the likeliest a lane must tell."""
+        return max(self.num_top or 0, self.num_prompt_top or 0)
+
+
+class _Token(NamedTuple):
+    text: str
+    symbol_id: int
+    logprob: float | None
+    top: dict[str, float]
+    given: bool
 
 
 class CompletionText:
     """Turns deliveries into choices, in order.
 
-    Text that may turn out to be the beginning of a stop string waits until that is decided, so a stop
-    string is never sent. With `echo` the prompt's characters are part of the text.
+    Text that may turn out to be the beginning of one of the `stop` strings waits until that is decided, so a
+    stop string is never sent. With `echo` the prompt's characters are part of the text.
     """
 
-    def __init__(
-        self, vocabulary: Vocabulary, prompt: str, stop: list[str], *, echo: bool, num_top: int | None
-    ) -> None:
-        self._vocabulary = vocabulary
-        self._stop = stop
-        self._num_top = num_top
-        self._prompt = prompt
-        self._num_skipped = 0 if echo else len(prompt)
+    def __init__(self, vocabulary: Vocabulary, prompt: Prompt, stop: Sequence[str], shown: Shown) -> None:
+        self._vocabulary, self._stop, self._shown = vocabulary, stop, shown
+        self.prompt = prompt
         self._num_seen = 0
         self._offset = 0
         self._decoder = TextDecoder(vocabulary)
-        self._tokens: list[str] = []
-        self._logprobs: list[float] = []
-        self._tops: list[dict[str, float]] = []
+        self._tokens: list[_Token] = []
+        self._of_prompt: list[dict[int, PromptLogprob] | None] = [None] * prompt.begins
+        self._is_first = True
+        self.num_drawn = 0
+        self.logprob = 0.0  # of all that was drawn
+        if prompt.begins and shown.echo:
+            self._tokens.append(_Token("", vocabulary.begin_id, None, {}, True))
+
+    @property
+    def mean_logprob(self) -> float:
+        """Of the symbols drawn, the end symbol or stop string too; 0 where there is none."""
+        return self.logprob / max(1, self.num_drawn)
 
     def add(self, delivery: Delivery) -> Choice:
         """The next piece; its text may be empty."""
         self._keep(delivery)
-        if delivery.num_stop:
-            self._drop_last(delivery.num_stop)
+        if delivery.num_stop and self._tokens[-1].symbol_id != self._vocabulary.end_id:
+            del self._tokens[len(self._tokens) - delivery.num_stop :]
         num_ready = len(self._tokens) if delivery.last else len(self._tokens) - self._num_held()
-        choice = self._release(num_ready, delivery.finish)
-        ended = delivery.num_stop == 1 and delivery.ids[-1] == self._vocabulary.end_id
-        return choice.model_copy(update={"ended": True}) if ended else choice
+        return self._release(num_ready, delivery.finish)
 
     def _keep(self, delivery: Delivery) -> None:
+        prompt, shown = self.prompt, self._shown
+        logprobs = delivery.logprobs.tolist()
         for k, symbol_id in enumerate(delivery.ids.tolist()):
-            position = self._num_seen
-            self._num_seen += 1
-            if position < self._num_skipped:
+            position = self._num_seen + k
+            given = position < len(prompt.texts)
+            if given and shown.num_prompt_top is not None:
+                self._of_prompt.append(self._at(delivery, k, symbol_id, logprobs[k], shown.num_prompt_top))
+            if given and not shown.echo:
                 continue
-            given = position < len(self._prompt)
-            self._tokens.append(self._prompt[position] if given else self._vocabulary.character(symbol_id))
-            self._logprobs.append(float(delivery.logprobs[k]))
-            if delivery.top_ids is not None and delivery.top_logprobs is not None:
-                self._tops.append(self._top(delivery.top_ids[k].tolist(), delivery.top_logprobs[k].tolist()))
-            else:
-                self._tops.append({})
+            text = prompt.texts[position] if given else self._vocabulary.character(symbol_id)
+            self._tokens.append(_Token(text, symbol_id, logprobs[k], self._top(delivery, k), given))
+        num_given = min(len(logprobs), max(0, len(prompt.texts) - self._num_seen))
+        self.num_drawn += len(logprobs) - num_given
+        self.logprob += sum(logprobs[num_given:])
+        self._num_seen += len(logprobs)
 
-    def _top(self, ids: list[int], logprobs: list[float]) -> dict[str, float]:
-        return {self._vocabulary.label(i): logprob for i, logprob in zip(ids, logprobs, strict=True)}
+    def _top(self, delivery: Delivery, k: int) -> dict[str, float]:
+        if delivery.top_ids is None or delivery.top_logprobs is None or not self._shown.num_top:
+            return {}
+        count = self._shown.num_top
+        pairs = zip(
+            delivery.top_ids[k, :count].tolist(), delivery.top_logprobs[k, :count].tolist(), strict=True
+        )
+        return {self._vocabulary.label(i): logprob for i, logprob in pairs if logprob > _NEVER}
 
-    def _drop_last(self, count: int) -> None:
-        for kept in (self._tokens, self._logprobs, self._tops):
-            del kept[len(kept) - count :]
+    def _at(
+        self, delivery: Delivery, k: int, symbol_id: int, logprob: float, num_top: int
+    ) -> dict[int, PromptLogprob]:
+        """What the likeliest symbols and the given one are worth at a place of the prompt."""
+        found = {}
+        if num_top and delivery.top_ids is not None and delivery.top_logprobs is not None:
+            ids, values = delivery.top_ids[k, :num_top].tolist(), delivery.top_logprobs[k, :num_top].tolist()
+            found = dict(zip(ids, values, strict=True))
+        found[symbol_id] = logprob
+        label = self._vocabulary.label
+        return {i: PromptLogprob(logprob=value, decoded_token=label(i)) for i, value in found.items()}
 
     def _num_held(self) -> int:
         """Characters at the end that a stop string begins with; never the prompt's."""
         longest = max((len(stop) for stop in self._stop), default=1) - 1
-        num_drawn = self._num_seen - len(self._prompt)
-        for count in range(min(longest, num_drawn, len(self._tokens)), 0, -1):
-            end = "".join(self._tokens[-count:])
+        for count in range(min(longest, self.num_drawn, len(self._tokens)), 0, -1):
+            end = "".join(token.text for token in self._tokens[-count:])
             if any(stop.startswith(end) for stop in self._stop):
                 return count
         return 0
 
     def _release(self, count: int, finish: Finish | None) -> Choice:
-        tokens, logprobs, tops = self._tokens[:count], self._logprobs[:count], self._tops[:count]
-        del self._tokens[:count], self._logprobs[:count], self._tops[:count]
-        parts = [self._decoder.decode(token) for token in tokens]
+        tokens = self._tokens[:count]
+        del self._tokens[:count]
+        parts = [self._decoder.decode(token.text) for token in tokens]
         text = "".join(parts) + self._decoder.decode("", final=finish is not None)
-        detail = None
-        if self._num_top is not None:
-            ends = list(accumulate(map(len, parts), initial=self._offset))
-            shown = [self._vocabulary.shown(token) for token in tokens]
-            detail = Logprobs(tokens=shown, token_logprobs=logprobs, top_logprobs=tops, text_offset=ends[:-1])
+        choice = Choice(
+            text=text,
+            index=self._shown.index,
+            finish_reason=finish.value if finish else None,
+            ended=finish is not None and bool(tokens) and tokens[-1].symbol_id == self._vocabulary.end_id,
+            logprobs=self._logprobs(tokens, parts) if self._shown.num_top is not None else None,
+        )
         self._offset += len(text)
-        return Choice(text=text, finish_reason=finish.value if finish else None, logprobs=detail)
+        if self._shown.token_ids or self._shown.num_prompt_top is not None:
+            return choice.model_copy(update=self._extras(tokens, finish))
+        return choice
+
+    def _logprobs(self, tokens: list[_Token], parts: list[str]) -> Logprobs:
+        ends = list(accumulate(map(len, parts), initial=self._offset))
+        return Logprobs(
+            tokens=[self._label(token) for token in tokens],
+            token_logprobs=[token.logprob for token in tokens],
+            top_logprobs=[token.top for token in tokens],
+            text_offset=ends[:-1],
+        )
+
+    def _label(self, token: _Token) -> str:
+        if token.text:
+            return self._vocabulary.shown(token.text)
+        return (
+            BEGIN if token.symbol_id == self._vocabulary.begin_id else self._vocabulary.label(token.symbol_id)
+        )
+
+    def _extras(self, tokens: list[_Token], finish: Finish | None) -> dict[str, object]:
+        found: dict[str, object] = {}
+        if self._shown.token_ids:
+            found["token_ids"] = [token.symbol_id for token in tokens if not token.given]
+            if self._is_first:
+                begin = [self._vocabulary.begin_id] * self.prompt.begins
+                found["prompt_token_ids"] = begin + self.prompt.ids.tolist()
+                self._is_first = False
+        if finish is not None and self._shown.num_prompt_top is not None:
+            found["prompt_logprobs"] = self._of_prompt
+        return found
 
 
 def join_choices(choices: list[Choice]) -> Choice:
@@ -95,6 +191,12 @@ def join_choices(choices: list[Choice]) -> Choice:
             top_logprobs=[tops for part in parts for tops in part.top_logprobs],
             text_offset=[offset for part in parts for offset in part.text_offset],
         )
-    text = "".join(choice.text for choice in choices)
-    last = choices[-1]
-    return Choice(text=text, finish_reason=last.finish_reason, logprobs=detail, ended=last.ended)
+    ids = [choice.token_ids for choice in choices if choice.token_ids is not None]
+    return choices[-1].model_copy(
+        update={
+            "text": "".join(choice.text for choice in choices),
+            "logprobs": detail,
+            "token_ids": [i for part in ids for i in part] if ids else None,
+            "prompt_token_ids": choices[0].prompt_token_ids,
+        }
+    )

@@ -1,122 +1,46 @@
 """What a request for a completion holds, and its answer: OpenAI's fields, and ours."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from nextchar.errors import InvalidRequest
 from nextchar.opaque import OpaqueBytes
-from nextchar.schemas import Answer, CallFields, ModelRequest, StateFields, Usage, absent
+from nextchar.sampling_schemas import MAX_TOP_LOGPROBS, SamplingFields
+from nextchar.schemas import Answer, ModelRequest, StateFields, Usage, absent
 
-MAX_STOPS = 4
-MAX_TOP_LOGPROBS = 20
-_MIN_SEED, _MAX_SEED = -(2**63), 2**63 - 1
+MAX_CHOICES = 128
 
-
-class StreamOptions(BaseModel):
-    """What a stream holds beside text."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    include_usage: bool = False
-    min_event_chars: int = Field(
-        default=16,
-        ge=1,
-        le=1024,
-        description="After the first character, send an event when there are so many.",
-    )
-    max_event_seconds: float = Field(
-        default=0.05, ge=0, allow_inf_nan=False, description="Or send what there is after so long."
-    )
-
-
-_ABOUT = ("title", "description", "default", "examples")
-
-
-def _as_taken(schema: dict[str, Any]) -> None:
-    """What the validators below take too: null for a default, one stop string for a list of one."""
-    required = schema.get("required", [])
-    for name, field in schema.get("properties", {}).items():
-        kept = {
-            key: field.pop(key) for key in ("title", "description", "default", "examples") if key in field
-        }
-        choices = field.pop("anyOf", None) or [dict(field)]
-        field.clear()
-        if name == "stop":
-            choices.append({"type": "string", "minLength": 1})
-        if name not in required and {"type": "null"} not in choices:
-            choices.append({"type": "null"})
-        field |= kept | ({"anyOf": choices} if len(choices) > 1 else choices[0])
-
-
-class SamplingFields(CallFields):
-    model_config = ConfigDict(json_schema_extra=_as_taken)
-
-    max_tokens: int = Field(16, ge=0, description="Most characters to sample.")
-    temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest character each time.")
-    top_k: int = Field(0, ge=0, description="Keep the k likeliest characters; 0 keeps all.")
-    top_p: float = Field(
-        1.0, gt=0, le=1, description="Keep the fewest characters that reach this probability."
-    )
-    min_p: float = Field(
-        0.0, ge=0, le=1, description="Keep characters at least this likely beside the likeliest."
-    )
-    seed: int | None = Field(
-        None,
-        ge=_MIN_SEED,
-        le=_MAX_SEED,
-        description="Same seed, same text, under any load. Random by default.",
-    )
-    stop: list[Annotated[str, Field(min_length=1)]] = Field(
-        default=[],
-        max_length=MAX_STOPS,
-        description="Up to 4 strings that end the completion, left out of it.",
-    )
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] = Field(
-        default={},
-        description="Added to a character's log-probability before it is drawn; keys are ids, or characters "
-        "that are no digits.",
-    )
-    presence_penalty: float = Field(
-        0.0, ge=-2, le=2, description="Taken from characters that were drawn before."
-    )
-    frequency_penalty: float = Field(
-        0.0, ge=-2, le=2, description="Taken from a character for each time it was drawn before."
-    )
-    repetition_penalty: float = Field(
-        1.0,
-        gt=0,
-        le=10,
-        description="What the log-probability of a character in the prompt or drawn before is multiplied by.",
-    )
-    logprobs: int | None = Field(
-        None,
-        ge=0,
-        le=MAX_TOP_LOGPROBS,
-        description="Give each character's log-probability (of the model itself, before temperature), and as "
-        "many of the likeliest.",
-    )
-    stream: bool = Field(False, description="Give the text as it is sampled, by server-sent events.")
-    stream_options: StreamOptions = StreamOptions()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_default(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            known = cls.model_fields  # an unknown name is refused, whatever its value
-            return {k: value for k, value in values.items() if value is not None or k not in known}
-        return values
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _one_stop(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+TokenIds = list[Annotated[int, Field(ge=0)]]
 
 
 class CompletionRequest(SamplingFields, StateFields, ModelRequest):
-    """Text to go on with, and how. Fields that are null take their default."""
+    """Texts to go on with, and how. Fields that are null take their default."""
 
-    prompt: str = Field("", description="The text to go on with.", examples=["ROMEO:"])
+    prompt: str | list[str] | TokenIds | list[TokenIds] = Field(
+        "",
+        description="The text to go on with, or its ids; or several of either.",
+        examples=["ROMEO:"],
+    )
+    n: int = Field(1, ge=1, le=MAX_CHOICES, description="How many completions of each prompt.")
+    best_of: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_CHOICES,
+        description="Sample so many of each prompt and give the n best, by log-probability a character.",
+    )
     echo: bool = Field(False, description="Give the prompt back before the completion.")
+    prompt_logprobs: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_TOP_LOGPROBS,
+        description="Give the log-probability of each character of the prompt, and as many of the likeliest.",
+    )
+    suffix: str | None = Field(None, description="Refused: the model reads from left to right.")
+    user: str | None = Field(None, description="Taken, and not used.")
+    request_id: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")] | None = Field(
+        None, description="In place of the header X-Request-Id."
+    )
     session_id: str | None = Field(
         default=None, description="A session of yours, which reads the prompt and goes on with what is drawn."
     )
@@ -125,30 +49,108 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
         default=None, ge=1, description="Only if the session is at this revision; session_moved if it is not."
     )
 
+    @property
+    def num_samples(self) -> int:
+        """How many completions of each prompt are sampled."""
+        return self.best_of or self.n
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer is known only at its end."""
+        return self.num_samples > self.n or self.prompt_logprobs is not None
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _is_a_prompt(cls, value: Any) -> Any:
+        items = value if isinstance(value, list) else None
+        if not (
+            isinstance(value, str) or (items and (_all_str(items) or _all_ids(items) or _all_lists(items)))
+        ):
+            raise InvalidRequest(
+                "prompt: input should be a valid string, a list of strings, a list of ids, or a list of "
+                "lists of ids; a list holds one at least",
+                param="prompt",
+            )
+        return value
+
+    @field_validator("suffix")
+    @classmethod
+    def _nothing_after(cls, value: str | None) -> str | None:
+        if value:
+            raise InvalidRequest(
+                "suffix: the model reads from left to right and cannot be told what comes after",
+                param="suffix",
+            )
+        return value
+
     @model_validator(mode="after")
-    def _one_place_to_go_on_from(self) -> "CompletionRequest":
+    def _goes_on_from_one_place(self) -> Self:
         if self.session_id is not None and (self.state is not None or self.return_state):
             raise ValueError("a completion goes on from session_id, or from state; not both")
         if self.session_id is None and self.if_revision is not None:
             raise ValueError("if_revision is of a session: session_id is missing")
+        goes_on = self.session_id is not None or self.state is not None or self.return_state
+        if goes_on and self.num_samples > 1:
+            raise InvalidRequest("n: a completion that goes on from a session or a state is one", param="n")
+        if goes_on and isinstance(self.prompt, list) and not _all_ids(self.prompt):
+            raise InvalidRequest(
+                "prompt: a completion that goes on from a session or a state has one", param="prompt"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _choices_agree(self) -> Self:
+        if self.num_samples < self.n:
+            raise InvalidRequest(f"best_of is {self.best_of}, fewer than n, {self.n}", param="best_of")
+        if self.stream and self.is_whole:
+            name = "best_of" if self.num_samples > self.n else "prompt_logprobs"
+            raise InvalidRequest(f"{name}: it is known at the end only, so not with stream", param=name)
         return self
 
 
+def _all_str(items: list[Any]) -> bool:
+    return all(isinstance(item, str) for item in items)
+
+
+def _all_ids(items: list[Any]) -> bool:
+    return all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in items)
+
+
+def _all_lists(items: list[Any]) -> bool:
+    return all(isinstance(item, list) and _all_ids(item) for item in items)
+
+
 class Logprobs(Answer):
-    """As OpenAI's; a token is a character."""
+    """As OpenAI's; a token is a character.
+
+    The end symbol, where it was drawn, is the last token, with no text. Only the begin symbol of a prompt
+    given as ids has no log-probability.
+    """
 
     tokens: list[str]
-    token_logprobs: list[float]
+    token_logprobs: list[float | None]
     top_logprobs: list[dict[str, float]]
     text_offset: list[int]
 
 
+class PromptLogprob(Answer):
+    """What one symbol is worth at a place of the prompt."""
+
+    logprob: float
+    decoded_token: str
+
+
 class Choice(Answer):
+    """`prompt_logprobs`: for each character of the prompt, by id, its own and the likeliest ones'."""
+
     text: str
     index: int = 0
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     ended: bool = Field(default=False, exclude=True)  # by the end symbol, not by a stop string
+    token_ids: list[int] | None = absent()
+    prompt_token_ids: list[int] | None = absent()
+    prompt_logprobs: list[dict[int, PromptLogprob] | None] | None = absent()
 
 
 class Completion(Answer):

@@ -6,12 +6,18 @@ from contextlib import aclosing
 import numpy as np
 
 from nextchar.call import Call
-from nextchar.completer import Completer, make_sampling, make_seed
-from nextchar.completion_schemas import Completion, SamplingFields
+from nextchar.completer import Completer, make_template
+from nextchar.completion import Prompt
+from nextchar.completion_schemas import Completion, CompletionRequest
+from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import Delivery, Finish, Lane
 from nextchar.metrics import Metrics
+from nextchar.prompts import make_prompts
 from nextchar.repository import Model
+from nextchar.sampling_schemas import SamplingFields
+from nextchar.sampling_setup import make_seed
+from nextchar.schemas import make_usage
 from nextchar.session import SessionState
 from nextchar.session_steps import SessionSteps
 
@@ -25,37 +31,40 @@ class Continuer:
         self._completer, self._intake, self._metrics = completer, intake, metrics
 
     async def stream(
-        self,
-        model: Model,
-        state: SessionState,
-        request: SamplingFields,
-        call: Call,
-        *,
-        prompt: str = "",
-        echo: bool = False,
+        self, model: Model, state: SessionState, request: SamplingFields, call: Call
     ) -> AsyncGenerator[Piece]:
         """Pieces of the text after a state and a prompt; with the last comes the state after all of it.
 
         Without a seed of the request, the random numbers are the state's own and go on where it left off.
         """
         self._intake.check_max_tokens(request.max_tokens)
-        given = self._intake.encode(prompt, model=model, call=call, param="prompt")
-        self._metrics.observe_size(call, len(given))
+        prompt = self._prompt(model, request, call)
+        self._metrics.observe_size(call, len(prompt.ids))
         seed, first_draw = state.seed, state.here.num_drawn
         if request.seed is not None:
             seed, first_draw = make_seed(request.seed), 0
-        sampling = make_sampling(model, request, seed=seed, first_draw=first_draw)
-        lane = Lane(given, sampling=sampling, start=state.here.state, keeps_state=True)
-        shown = model.graph.vocabulary.normalize(prompt)
-        deliveries: list[Delivery] = []
-        run = self._completer.run(model, lane, request, call, prompt=shown, echo=echo)
-        async with aclosing(run) as pieces:
-            async for piece, delivery in pieces:
+        sampling = await self._completer.sampling(model, request, seed=seed, first_draw=first_draw)
+        lane = Lane(prompt.ids, sampling=sampling, start=state.here.state, keeps_state=True)
+        sample = self._completer.sample(model, lane, prompt, request)
+        template, deliveries = make_template(model, call), list[Delivery]()
+        async with aclosing(self._completer.run(model, [sample], call)) as run:
+            async for _, delivery in run:
                 deliveries.append(delivery)
-                end = None
+                choice, end, usage = sample.text.add(delivery), None, None
                 if delivery.last:
                     end = await self._end(model, state, lane, deliveries, call)
-                yield piece, end
+                    usage = make_usage(prompt.num_tokens, sample.text.num_drawn)
+                piece = template.model_copy(update={"choices": [choice], "usage": usage})
+                yield piece if choice.text or choice.finish_reason else None, end
+
+    def _prompt(self, model: Model, request: SamplingFields, call: Call) -> Prompt:
+        if not isinstance(request, CompletionRequest):
+            return Prompt(np.empty(0, dtype=np.int64), [])
+        call.request_id = request.request_id or call.request_id
+        (prompt,) = make_prompts(request, model, self._intake, call)
+        if prompt.begins:
+            raise InvalidRequest("prompt: begin is before any text, so not after a state", param="prompt")
+        return prompt
 
     async def _end(
         self, model: Model, state: SessionState, lane: Lane, deliveries: list[Delivery], call: Call

@@ -49,9 +49,7 @@ class Intake:
             InputTooLarge: longer than one text may be.
             UnknownCharacter: the model refuses a character, or the server is strict.
         """
-        limit = self._limits.max_input_chars
-        if len(text) > limit:
-            raise InputTooLarge(f"{param} has {len(text)} characters, the limit is {limit}", param=param)
+        self.check_size(len(text), param)
         vocabulary = model.graph.vocabulary
         try:
             ids = vocabulary.encode(text)
@@ -118,13 +116,28 @@ class Intake:
                 f"input has {num_strings} strings, the limit is {limit}", param="input", code="too_many_items"
             )
 
-    def check_total(self, num_chars: int) -> None:
+    def check_total(self, num_chars: int, param: str = "input") -> None:
         """Raises InputTooLarge for more work than one request may be."""
         limit = self._limits.max_request_chars
         if num_chars > limit:
             raise InputTooLarge(
-                f"the request has {num_chars} characters in all; the limit is {limit}",
-                param="input",
+                f"the request has {num_chars} characters in all; the limit is {limit}", param=param
+            )
+
+    def check_size(self, num_chars: int, param: str) -> None:
+        """Raises InputTooLarge for a longer text than one may be."""
+        limit = self._limits.max_input_chars
+        if num_chars > limit:
+            raise InputTooLarge(f"{param} has {num_chars} characters, the limit is {limit}", param=param)
+
+    def check_choices(self, num_choices: int) -> None:
+        """Raises InvalidRequest (too_many_items) for more completions than a request may have sampled."""
+        limit = self._limits.max_choices
+        if num_choices > limit:
+            raise InvalidRequest(
+                f"the request asks for {num_choices} completions (prompts × n), the limit is {limit}",
+                param="n",
+                code="too_many_items",
             )
 
     def check_max_tokens(self, max_tokens: int) -> None:

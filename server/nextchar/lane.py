@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.automaton import Automaton
 from nextchar.errors import NextcharError
 from nextchar.sampler import Doubles
 from nextchar.trie import Trie
@@ -73,6 +74,11 @@ class Sampling:
     empty. Random numbers are those of the seed from number `first_draw` on. `chars_per_delivery` 0 delivers
     only full chunks and the end; otherwise the first character is delivered at once, and then what there is
     when it is that many, or `seconds_per_delivery` after the last.
+
+    `automaton` is the pattern that all of the drawn text must match. `end_ids` are symbols that stop, among
+    the `stop`s; neither they nor the end symbol are drawn before `min_chars` characters, and a stop string
+    counts only after so many. With `keeps_stop` a stop string is part of the text. With `tells_drawn` the
+    log-probabilities told are those that were drawn from, not the model's own.
     """
 
     max_chars: int
@@ -87,6 +93,11 @@ class Sampling:
     first_draw: int = 0
     chars_per_delivery: int = 0
     seconds_per_delivery: float = FOREVER
+    automaton: Automaton | None = None
+    end_ids: tuple[int, ...] = ()
+    min_chars: int = 0
+    keeps_stop: bool = False
+    tells_drawn: bool = False
 
     @property
     def filters(self) -> bool:
@@ -96,15 +107,20 @@ class Sampling:
     @property
     def shaped(self) -> bool:
         """Whether its draws need more than a temperature, which the step graph knows."""
-        return self.filters or bool(self.bias) or bool(self.penalties)
+        masked = self.automaton is not None or self.min_chars > 0
+        return self.filters or masked or self.tells_drawn or bool(self.bias) or bool(self.penalties)
 
     @property
     def max_stop(self) -> int:
         return max((len(stop) for stop in self.stop), default=0)
 
-    def matched_stop(self, recent: list[int]) -> int:
-        """The length of the stop string that the ids end with, or 0."""
-        return next((len(stop) for stop in self.stop if tuple(recent[-len(stop) :]) == stop), 0)
+    def matched_stop(self, recent: list[int], num_drawn: int) -> int:
+        """The length of the stop string that `num_drawn` drawn ids end with, or 0; `recent` are the last."""
+        longest = num_drawn - self.min_chars
+        return next(
+            (len(s) for s in self.stop if len(s) <= longest and tuple(recent[-len(s) :]) == s),
+            0,
+        )
 
 
 @dataclass(slots=True)  # not frozen: thousands are made a second

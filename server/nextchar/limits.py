@@ -11,7 +11,8 @@ MIN_PRIORITY, MAX_PRIORITY = -100, 100
 class Limits:
     """Every limit is inclusive.
 
-    `max_request_chars` bounds the work of one request: all its strings, and their context.
+    `max_request_chars` bounds the work of one request: all its strings, and their context; of completions,
+    all that is read and may be drawn. `max_choices` are prompts times the completions of each.
     """
 
     max_strings: int = 2048
@@ -19,6 +20,7 @@ class Limits:
     max_request_chars: int = 1_048_576
     max_tokens: int = 16_384
     max_inspect_chars: int = 512
+    max_choices: int = 256
     strict_characters: bool = False
 
 

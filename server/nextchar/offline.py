@@ -20,7 +20,11 @@ _UNBOUNDED = 2**62
 # There is nobody to protect from a long request here: it is the user's own machine.
 _OPTIONS = EngineOptions(max_lanes=64, reserved_lanes=1, max_bulk_lanes=64, max_waiting=_UNBOUNDED)
 _LIMITS = Limits(
-    max_strings=_UNBOUNDED, max_input_chars=_UNBOUNDED, max_request_chars=_UNBOUNDED, max_tokens=_UNBOUNDED
+    max_strings=_UNBOUNDED,
+    max_input_chars=_UNBOUNDED,
+    max_request_chars=_UNBOUNDED,
+    max_tokens=_UNBOUNDED,
+    max_choices=_UNBOUNDED,
 )
 
 

@@ -38,17 +38,21 @@ def to_response(piece: Completion, vocabulary: Vocabulary, *, details: bool) -> 
 def _details(choice: Choice, vocabulary: Vocabulary) -> GenerateDetails:
     found = choice.logprobs
     pairs = [] if found is None else zip(found.tokens, found.token_logprobs, strict=True)
-    ids = {vocabulary.shown(character): i for i, character in enumerate(vocabulary.characters)}
+    ids = {vocabulary.label(i): i for i in range(vocabulary.num_outputs)}
     return GenerateDetails(
         finish_reason=_finish_reason(choice),
         logprobs=[_logprob(token, logprob, ids, vocabulary) for token, logprob in pairs],
     )
 
 
-def _logprob(token: str, logprob: float, ids: dict[str, int], vocabulary: Vocabulary) -> GenerateLogprob:
+def _logprob(
+    token: str, logprob: float | None, ids: dict[str, int], vocabulary: Vocabulary
+) -> GenerateLogprob:
     symbol_id = ids.get(token, vocabulary.unknown_id)
     assert symbol_id is not None, token
-    return GenerateLogprob(id=symbol_id, text=token, logprob=logprob, special=token not in ids)
+    assert logprob is not None, token  # only begin has none, and text does not hold it
+    special = vocabulary.special(symbol_id) is not None
+    return GenerateLogprob(id=symbol_id, text=token, logprob=logprob, special=special)
 
 
 def _finish_reason(choice: Choice) -> FinishReason | None:

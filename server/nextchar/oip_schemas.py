@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nextchar.completion_schemas import SamplingFields
 from nextchar.limits import MAX_PRIORITY
 from nextchar.oip_tensors import Tensor
+from nextchar.sampling_schemas import SamplingFields
 from nextchar.schemas import Answer, RequestFields, absent
 
 MAX_LEVEL = MAX_PRIORITY + 1  # of Triton's priorities: 1 is 0 of ours, the default

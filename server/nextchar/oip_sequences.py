@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nextchar.call import Call
-from nextchar.completer import make_seed
 from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
 from nextchar.oip_schemas import InferRequest
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
+from nextchar.sampling_setup import make_seed
 from nextchar.session import SessionState
 from nextchar.session_keeper import OpenSession, SessionKeeper
 from nextchar.session_schemas import SESSION_ID

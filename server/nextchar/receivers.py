@@ -46,24 +46,24 @@ class Gather:
 
 
 class Stream:
-    """Gives one lane's deliveries as they come."""
+    """Gives the deliveries of `count` lanes as they come, each with its lane's tag."""
 
-    def __init__(self) -> None:
-        self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+    def __init__(self, count: int) -> None:
+        self._num_left = count
+        self._deliveries: asyncio.Queue[tuple[int, Delivery]] = asyncio.Queue()
 
-    def receive(self, _work: Work, delivery: Delivery, /) -> None:
-        self._deliveries.put_nowait(delivery)
+    def receive(self, work: Work, delivery: Delivery, /) -> None:
+        self._deliveries.put_nowait((work.tag, delivery))
 
-    async def __aiter__(self) -> AsyncIterator[Delivery]:
-        """Ends after the last delivery.
+    async def __aiter__(self) -> AsyncIterator[tuple[int, Delivery]]:
+        """Ends after the last delivery of the last lane.
 
         Raises:
-            NextcharError: what the lane failed with.
+            NextcharError: what the first lane that failed failed with.
         """
-        while True:
-            delivery = await self._deliveries.get()
+        while self._num_left:
+            tag, delivery = await self._deliveries.get()
             if delivery.error is not None:
                 raise delivery.error
-            yield delivery
-            if delivery.last:
-                return
+            self._num_left -= delivery.last
+            yield tag, delivery

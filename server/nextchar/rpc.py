@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import grpc
 
 from nextchar.completion_schemas import CompletionRequest
+from nextchar.errors import InvalidRequest
 from nextchar.inspect_schemas import InspectRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
@@ -52,8 +54,27 @@ class RpcDoor(nextchar_pb2_grpc.NextcharServicer):
         self, message: pb.CompletionRequest, context: grpc.aio.ServicerContext
     ) -> AsyncGenerator[pb.Completion]:
         async with self._calls.observed(context, "complete") as call:
-            fields = {**to_dict(message), "stream": True}
-            body = validated(lambda: CompletionRequest.model_validate(fields))
+            body = validated(lambda: CompletionRequest.model_validate(_completion_fields(message)))
+            if body.is_whole:
+                yield to_message(await self._service.complete(body, call), pb.Completion)
+                return
+            body = body.model_copy(update={"stream": True})
             async with aclosing(self._service.stream(body, call)) as pieces:
                 async for piece in pieces:
                     yield to_message(piece, pb.Completion)
+
+
+def _completion_fields(message: pb.CompletionRequest) -> dict[str, Any]:
+    """The fields of the JSON body, which has all forms of a prompt in one.
+
+    Raises:
+        InvalidRequest: there are prompts in two forms.
+    """
+    fields = to_dict(message)
+    prompts = fields.pop("prompts", None)
+    ids = [list(item.ids) for item in message.prompt_token_ids]
+    fields.pop("prompt_token_ids", None)
+    given = [form for form in (fields.get("prompt"), prompts, ids or None) if form is not None]
+    if len(given) > 1:
+        raise InvalidRequest("prompt: give one of prompt, prompts and prompt_token_ids", param="prompt")
+    return {**fields, "prompt": given[0]} if given else fields

@@ -1,5 +1,6 @@
 """Between protobuf messages and our schemas. The names are the same, so nothing is spelled out here."""
 
+from math import nan
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -31,6 +32,9 @@ def _wrap_maps(value: dict[str, Any]) -> dict[str, Any]:
     for choice in value.get("choices", ()):
         if logprobs := choice.get("logprobs"):
             logprobs["top_logprobs"] = [{"logprobs": top} for top in logprobs["top_logprobs"]]
+            logprobs["token_logprobs"] = [nan if v is None else v for v in logprobs["token_logprobs"]]
+        if of_prompt := choice.get("prompt_logprobs"):
+            choice["prompt_logprobs"] = [{"logprobs": at or {}} for at in of_prompt]
     data = value.get("data")
     if data and "entropy_bits" in data[0]:  # a distribution after each character has a field of its own
         value["each"] = value.pop("data")

@@ -89,6 +89,15 @@ def truncated(weights: Doubles, filters: Filters) -> Doubles:
     return result
 
 
+def log_shares(weights: Doubles, greedy: Flags) -> Doubles:
+    """Log-probabilities [rows, symbols] that `draw` draws with; minus infinity for what it never draws."""
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    shares[greedy] = np.arange(weights.shape[1]) == weights[greedy].argmax(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        logs: Doubles = np.log(shares)
+    return logs
+
+
 def draw(weights: Doubles, uniforms: Doubles, greedy: Flags) -> Indices:
     """One symbol a row by inverse CDF; rows marked greedy take the largest weight (first of equals).
 

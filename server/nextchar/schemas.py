@@ -91,6 +91,8 @@ def _explain(first: ErrorDetails) -> InvalidRequest:
     if kind == "json_invalid":
         detail = message.removeprefix("Invalid JSON: ")
         return InvalidRequest(f"the body is not valid JSON: {detail}", code="invalid_json")
+    if kind == "value_error":
+        message = message.removeprefix("Value error, ")
     shown = f"{param or 'the body'}: {message[:1].lower()}{message[1:]}"
     given = first["input"]
     if isinstance(given, bool | int | float) or (isinstance(given, str) and len(given) <= _MAX_SHOWN):

@@ -120,7 +120,9 @@ class Service:
         return await self._inspector.inspect(request, call)
 
     async def complete(self, request: CompletionRequest, call: Call) -> Completion:
-        """A whole completion: the pieces of `stream`, joined."""
+        """Whole completions: the pieces of `stream`, joined."""
+        if request.session_id is None and not carries(request):
+            return await self._completer.complete(request, call)
         async with aclosing(self.stream(request, call)) as pieces:
             parts = [piece async for piece in pieces]
         choice = join_choices([part.choices[0] for part in parts])

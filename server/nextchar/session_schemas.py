@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextchar.completion_schemas import Completion, SamplingFields
+from nextchar.completion_schemas import Completion
+from nextchar.sampling_schemas import SamplingFields
 from nextchar.schemas import Answer, CallFields, RequestFields, absent
 from nextchar.score_schemas import NextChar, NextResponse, ScoreFields
 

@@ -137,9 +137,7 @@ class SessionText:
         async with self._keeper.in_order(call, session_id):
             opened = await self._keeper.open(call, session_id, revision=request.if_revision)
             _check_model(request.model, opened)
-            pieces = self._continuer.stream(
-                opened.model, opened.state, request, call, prompt=request.prompt, echo=request.echo
-            )
+            pieces = self._continuer.stream(opened.model, opened.state, request, call)
             async with aclosing(self._kept(opened, pieces, call)) as kept:
                 async for piece in kept:
                     yield piece

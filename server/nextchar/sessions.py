@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from nextchar.call import Call
-from nextchar.completer import make_seed
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.limits import SessionLimits
 from nextchar.metrics import Metrics
+from nextchar.sampling_setup import make_seed
 from nextchar.session import SessionState
 from nextchar.session_codec import state_bytes
 from nextchar.session_keeper import OpenSession, SessionKeeper

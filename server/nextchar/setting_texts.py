@@ -15,6 +15,7 @@ UNITS = {
     "tokens": "characters",
     "strings": "strings",
     "waiting": "strings",
+    "choices": "completions",
     "lanes": "rows",
     "key": "rows",
     "connections": "connections",

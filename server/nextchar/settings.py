@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     max_inspect_chars: int = Field(
         _LIMITS.max_inspect_chars, ge=0, le=4096, description="Characters of one inspection; 0 turns it off."
     )
+    max_choices: int = Field(
+        _LIMITS.max_choices, ge=1, description="Completions of one request: prompts times n or best_of."
+    )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes of one request's body.")
     strict_characters: bool = Field(
         False, description="Refuse characters outside the vocabulary instead of counting them."
@@ -229,5 +232,6 @@ class Settings(BaseSettings):
             max_request_chars=self.max_request_chars,
             max_tokens=self.max_tokens,
             max_inspect_chars=self.max_inspect_chars,
+            max_choices=self.max_choices,
             strict_characters=self.strict_characters,
         )

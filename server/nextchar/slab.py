@@ -9,6 +9,7 @@ nothing but these arrays is touched. Memory is `max_lanes` times a constant.
 import numpy as np
 
 from nextchar.lane import FOREVER, Delivery, Finish, Lane, Penalties, Sampling
+from nextchar.masks import Masks
 from nextchar.sampler import Doubles, Filters, History, Indices, Uniforms
 from nextchar.vocabulary import Vocabulary
 
@@ -73,6 +74,8 @@ class LaneSlab:
         self.bias = np.zeros((rows, symbols))
         self.counts = np.zeros((rows, symbols))  # how often each symbol was drawn
         self.seen = np.zeros((rows, symbols), dtype=np.bool_)  # given or drawn
+        self.tells_drawn = np.zeros(rows, dtype=np.bool_)
+        self.masks = Masks(rows, symbols, self._end_id)
         self._integers = np.zeros((len(_INTEGERS), rows), dtype=np.int64)
         self._numbers = np.zeros((len(_NUMBERS), rows))
         for k, name in enumerate(_INTEGERS):
@@ -116,10 +119,14 @@ class LaneSlab:
         self.counts[row] = 0.0
         self.seen[row] = False
         self.seen[row, lane.given] = True
+        self.tells_drawn[row] = s.tells_drawn
+        self.masks.join(row, s)
 
     def leave(self, lane: Lane) -> None:
         """A lane's row is not live any more."""
         self._count(lane, -1)
+        if lane.sampling is not None and lane.sampling.shaped:
+            self.masks.leave(lane.sampling)
 
     def _count(self, lane: Lane, by: int) -> None:
         s = lane.sampling
@@ -187,6 +194,10 @@ class LaneSlab:
         lane.num_drawn += count
         return count
 
+    def num_drawn_before(self, row: int, lane: Lane) -> int:
+        """How many ids were drawn in the chunks before this one."""
+        return lane.num_drawn - int(self.end[row] - self.num_given[row])
+
     def drawn(self, row: int) -> list[int]:
         """The ids drawn in this chunk so far."""
         ids: list[int] = self.symbols[row, self.num_given[row] : self.cursor[row]].tolist()
@@ -235,7 +246,8 @@ class LaneSlab:
         self._numbers[:, target] = self._numbers[:, source]
         arrays = [self.symbols, self.logprobs, self.uniforms, self.triggers, self.shaped, self.greedy]
         if self.shaped[source]:
-            arrays += [self.bias, self.counts, self.seen]
+            arrays += [self.bias, self.counts, self.seen, self.tells_drawn]
+            self.masks.move(source, target)
         if self.num_top[source]:
             arrays += [self.top_ids, self.top_logprobs]
         for array in (*arrays, self.inverse_temperature):

@@ -21,11 +21,11 @@ async def events(
 ) -> AsyncGenerator[bytes]:
     """The events of a completion. One that fails ends with an error event and without [DONE]."""
     try:
-        for piece in _split_usage(first, include_usage):
-            yield event(piece.model_dump_json())
+        for text in _texts(first, include_usage):
+            yield event(text)
         async for completion in rest:
-            for piece in _split_usage(completion, include_usage):
-                yield event(piece.model_dump_json())
+            for text in _texts(completion, include_usage):
+                yield event(text)
         yield _DONE
     except NextcharError as error:
         yield event(json.dumps(error_body(error)))
@@ -33,12 +33,15 @@ async def events(
         yield event(json.dumps(error_body(unexpected(error))))
 
 
-def _split_usage(piece: Completion, include_usage: bool) -> list[Completion]:
-    """OpenAI sends usage in an event of its own, and only if asked for."""
-    if piece.usage is None:
-        return [piece]
-    text = piece.model_copy(update={"usage": None})
-    return [text, piece.model_copy(update={"choices": []})] if include_usage else [text]
+def _texts(piece: Completion, include_usage: bool) -> list[str]:
+    """OpenAI sends usage in an event of its own, and only if asked for; then it is null in all others."""
+    text = (piece if piece.usage is None else piece.model_copy(update={"usage": None})).model_dump_json()
+    if not include_usage:
+        return [text]
+    texts = [text[:-1] + ',"usage":null}']  # a field that is None is left out elsewhere
+    if piece.usage is not None:
+        texts.append(piece.model_copy(update={"choices": []}).model_dump_json())
+    return texts
 
 
 def unexpected(error: Exception) -> NextcharError:

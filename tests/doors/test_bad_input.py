@@ -77,7 +77,7 @@ INVALID = [
     (ask(COMPLETE, stop=["a", ""]), 400, "invalid_value", "stop.1", "at least 1 character"),
     (ask(COMPLETE, stop=list("abcde")), 400, "invalid_value", "stop", "at most 4 items"),
     (ask(COMPLETE, logprobs=21), 400, "invalid_value", "logprobs", "equal to 20"),
-    (ask(COMPLETE, prompt=["a"]), 400, "invalid_value", "prompt", "valid string"),
+    (ask(COMPLETE, prompt=3), 400, "invalid_value", "prompt", "valid string"),
     (ask(COMPLETE, stream_options={"x": 1}), 400, "unknown_field", "stream_options.x", "unknown field"),
     (ask(SCORE, model="refusing", input=["aé", "a\0"]), 422, "unknown_character", "input.1", "U+0000"),
     (ask(NEXT, model="refusing", input="\N{SNOWMAN}"), 422, "unknown_character", "input", "U+2603"),

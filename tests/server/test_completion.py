@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.completion import CompletionText, join_choices
+from nextchar.completion import CompletionText, Prompt, Shown, join_choices
 from nextchar.completion_schemas import Choice
 from nextchar.lane import Delivery, Finish
 from nextchar.vocabulary import Vocabulary
@@ -36,7 +36,8 @@ def pieces(
     echo: bool = False,
     num_stop: int = 0,
 ) -> list[Choice]:
-    made = CompletionText(ABC, prompt, [stop] if stop else [], echo=echo, num_top=1)
+    given = Prompt(ABC.encode(prompt), list(prompt))
+    made = CompletionText(ABC, given, [stop] if stop else [], Shown(echo=echo, num_top=1))
     finish = Finish.STOP if num_stop else Finish.LENGTH
     return [made.add(delivery) for delivery in deliveries(prompt + text, cuts, finish, num_stop)]
 

@@ -135,7 +135,7 @@ class NextResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
 
 class CompletionRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "state", "return_state", "session_id", "if_revision")
+    __slots__ = ("timeout", "priority", "model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "prompts", "prompt_token_ids", "n", "best_of", "prompt_logprobs", "suffix", "user", "request_id", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids", "state", "return_state", "session_id")
     class LogitBiasEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -161,10 +161,24 @@ class CompletionRequest(_message.Message):
     FREQUENCY_PENALTY_FIELD_NUMBER: _ClassVar[int]
     REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
     STREAM_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    BEST_OF_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    SUFFIX_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MIN_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    STOP_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_STOP_STR_IN_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_CHARS_FIELD_NUMBER: _ClassVar[int]
+    REGEX_FIELD_NUMBER: _ClassVar[int]
+    POST_SAMPLING_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
-    IF_REVISION_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     model: str
@@ -183,11 +197,31 @@ class CompletionRequest(_message.Message):
     frequency_penalty: float
     repetition_penalty: float
     stream_options: StreamOptions
+    prompts: _containers.RepeatedScalarFieldContainer[str]
+    prompt_token_ids: _containers.RepeatedCompositeFieldContainer[TokenIds]
+    n: int
+    best_of: int
+    prompt_logprobs: int
+    suffix: str
+    user: str
+    request_id: str
+    min_tokens: int
+    stop_token_ids: _containers.RepeatedScalarFieldContainer[int]
+    include_stop_str_in_output: bool
+    allowed_chars: str
+    regex: str
+    post_sampling_logprobs: bool
+    return_token_ids: bool
     state: bytes
     return_state: bool
     session_id: str
-    if_revision: int
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ..., if_revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., prompts: _Optional[_Iterable[str]] = ..., prompt_token_ids: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ..., n: _Optional[int] = ..., best_of: _Optional[int] = ..., prompt_logprobs: _Optional[int] = ..., suffix: _Optional[str] = ..., user: _Optional[str] = ..., request_id: _Optional[str] = ..., min_tokens: _Optional[int] = ..., stop_token_ids: _Optional[_Iterable[int]] = ..., include_stop_str_in_output: _Optional[bool] = ..., allowed_chars: _Optional[str] = ..., regex: _Optional[str] = ..., post_sampling_logprobs: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ...) -> None: ...
+
+class TokenIds(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class StreamOptions(_message.Message):
     __slots__ = ("min_event_chars", "max_event_seconds")
@@ -222,17 +256,44 @@ class Logprobs(_message.Message):
     text_offset: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, tokens: _Optional[_Iterable[str]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., top_logprobs: _Optional[_Iterable[_Union[TopLogprobs, _Mapping]]] = ..., text_offset: _Optional[_Iterable[int]] = ...) -> None: ...
 
+class PromptLogprob(_message.Message):
+    __slots__ = ("logprob", "decoded_token")
+    LOGPROB_FIELD_NUMBER: _ClassVar[int]
+    DECODED_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    logprob: float
+    decoded_token: str
+    def __init__(self, logprob: _Optional[float] = ..., decoded_token: _Optional[str] = ...) -> None: ...
+
+class PromptLogprobs(_message.Message):
+    __slots__ = ("logprobs",)
+    class LogprobsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: PromptLogprob
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[PromptLogprob, _Mapping]] = ...) -> None: ...
+    LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    logprobs: _containers.MessageMap[int, PromptLogprob]
+    def __init__(self, logprobs: _Optional[_Mapping[int, PromptLogprob]] = ...) -> None: ...
+
 class Choice(_message.Message):
-    __slots__ = ("text", "index", "finish_reason", "logprobs")
+    __slots__ = ("text", "index", "finish_reason", "logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     text: str
     index: int
     finish_reason: str
     logprobs: Logprobs
-    def __init__(self, text: _Optional[str] = ..., index: _Optional[int] = ..., finish_reason: _Optional[str] = ..., logprobs: _Optional[_Union[Logprobs, _Mapping]] = ...) -> None: ...
+    token_ids: _containers.RepeatedScalarFieldContainer[int]
+    prompt_token_ids: _containers.RepeatedScalarFieldContainer[int]
+    prompt_logprobs: _containers.RepeatedCompositeFieldContainer[PromptLogprobs]
+    def __init__(self, text: _Optional[str] = ..., index: _Optional[int] = ..., finish_reason: _Optional[str] = ..., logprobs: _Optional[_Union[Logprobs, _Mapping]] = ..., token_ids: _Optional[_Iterable[int]] = ..., prompt_token_ids: _Optional[_Iterable[int]] = ..., prompt_logprobs: _Optional[_Iterable[_Union[PromptLogprobs, _Mapping]]] = ...) -> None: ...
 
 class Completion(_message.Message):
     __slots__ = ("id", "object", "created", "model", "model_version", "system_fingerprint", "choices", "usage", "state", "session_id", "position", "revision")
@@ -343,21 +404,19 @@ class Deleted(_message.Message):
     def __init__(self) -> None: ...
 
 class FeedRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "session_id", "text", "top", "if_revision")
+    __slots__ = ("timeout", "priority", "session_id", "text", "top")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     RETURN_FIELD_NUMBER: _ClassVar[int]
     TOP_FIELD_NUMBER: _ClassVar[int]
-    IF_REVISION_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     session_id: str
     text: str
     top: int
-    if_revision: int
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., text: _Optional[str] = ..., top: _Optional[int] = ..., if_revision: _Optional[int] = ..., **kwargs) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., text: _Optional[str] = ..., top: _Optional[int] = ..., **kwargs) -> None: ...
 
 class SessionNextRequest(_message.Message):
     __slots__ = ("timeout", "priority", "session_id", "top")
@@ -372,7 +431,7 @@ class SessionNextRequest(_message.Message):
     def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., top: _Optional[int] = ...) -> None: ...
 
 class SampleRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "session_id", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "if_revision")
+    __slots__ = ("timeout", "priority", "session_id", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids")
     class LogitBiasEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -396,7 +455,13 @@ class SampleRequest(_message.Message):
     FREQUENCY_PENALTY_FIELD_NUMBER: _ClassVar[int]
     REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
     STREAM_OPTIONS_FIELD_NUMBER: _ClassVar[int]
-    IF_REVISION_FIELD_NUMBER: _ClassVar[int]
+    MIN_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    STOP_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_STOP_STR_IN_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_CHARS_FIELD_NUMBER: _ClassVar[int]
+    REGEX_FIELD_NUMBER: _ClassVar[int]
+    POST_SAMPLING_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     session_id: str
@@ -413,8 +478,14 @@ class SampleRequest(_message.Message):
     frequency_penalty: float
     repetition_penalty: float
     stream_options: StreamOptions
-    if_revision: int
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., if_revision: _Optional[int] = ...) -> None: ...
+    min_tokens: int
+    stop_token_ids: _containers.RepeatedScalarFieldContainer[int]
+    include_stop_str_in_output: bool
+    allowed_chars: str
+    regex: str
+    post_sampling_logprobs: bool
+    return_token_ids: bool
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., min_tokens: _Optional[int] = ..., stop_token_ids: _Optional[_Iterable[int]] = ..., include_stop_str_in_output: _Optional[bool] = ..., allowed_chars: _Optional[str] = ..., regex: _Optional[str] = ..., post_sampling_logprobs: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ...) -> None: ...
 
 class SessionScoreRequest(_message.Message):
     __slots__ = ("timeout", "priority", "session_id", "input", "include_end", "return_chars")
@@ -441,32 +512,20 @@ class ForkRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., fork_id: _Optional[str] = ...) -> None: ...
 
 class CheckpointRequest(_message.Message):
-    __slots__ = ("session_id", "name", "if_revision")
+    __slots__ = ("session_id", "name")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
-    IF_REVISION_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     name: str
-    if_revision: int
-    def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ..., if_revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class RewindRequest(_message.Message):
-    __slots__ = ("session_id", "num_chars", "if_revision")
+    __slots__ = ("session_id", "num_chars")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     NUM_CHARS_FIELD_NUMBER: _ClassVar[int]
-    IF_REVISION_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     num_chars: int
-    if_revision: int
-    def __init__(self, session_id: _Optional[str] = ..., num_chars: _Optional[int] = ..., if_revision: _Optional[int] = ...) -> None: ...
-
-class RenewRequest(_message.Message):
-    __slots__ = ("session_id", "ttl_seconds")
-    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
-    TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    session_id: str
-    ttl_seconds: float
-    def __init__(self, session_id: _Optional[str] = ..., ttl_seconds: _Optional[float] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., num_chars: _Optional[int] = ...) -> None: ...
 
 class SessionState(_message.Message):
     __slots__ = ("session_id", "state")
@@ -591,7 +650,7 @@ class SessionCompletion(_message.Message):
     def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class SessionCall(_message.Message):
-    __slots__ = ("create", "open", "feed", "next", "sample", "score", "checkpoint", "rollback", "rewind", "renew")
+    __slots__ = ("create", "open", "feed", "next", "sample", "score", "checkpoint", "rollback", "rewind")
     CREATE_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     FEED_FIELD_NUMBER: _ClassVar[int]
@@ -601,7 +660,6 @@ class SessionCall(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     ROLLBACK_FIELD_NUMBER: _ClassVar[int]
     REWIND_FIELD_NUMBER: _ClassVar[int]
-    RENEW_FIELD_NUMBER: _ClassVar[int]
     create: CreateSessionRequest
     open: SessionId
     feed: FeedRequest
@@ -611,8 +669,7 @@ class SessionCall(_message.Message):
     checkpoint: CheckpointRequest
     rollback: CheckpointRequest
     rewind: RewindRequest
-    renew: RenewRequest
-    def __init__(self, create: _Optional[_Union[CreateSessionRequest, _Mapping]] = ..., open: _Optional[_Union[SessionId, _Mapping]] = ..., feed: _Optional[_Union[FeedRequest, _Mapping]] = ..., next: _Optional[_Union[SessionNextRequest, _Mapping]] = ..., sample: _Optional[_Union[SampleRequest, _Mapping]] = ..., score: _Optional[_Union[SessionScoreRequest, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rollback: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rewind: _Optional[_Union[RewindRequest, _Mapping]] = ..., renew: _Optional[_Union[RenewRequest, _Mapping]] = ...) -> None: ...
+    def __init__(self, create: _Optional[_Union[CreateSessionRequest, _Mapping]] = ..., open: _Optional[_Union[SessionId, _Mapping]] = ..., feed: _Optional[_Union[FeedRequest, _Mapping]] = ..., next: _Optional[_Union[SessionNextRequest, _Mapping]] = ..., sample: _Optional[_Union[SampleRequest, _Mapping]] = ..., score: _Optional[_Union[SessionScoreRequest, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rollback: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rewind: _Optional[_Union[RewindRequest, _Mapping]] = ...) -> None: ...
 
 class SessionReply(_message.Message):
     __slots__ = ("info", "feed", "next", "completion", "score")

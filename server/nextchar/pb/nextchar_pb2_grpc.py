@@ -88,7 +88,8 @@ class NextcharServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Complete(self, request, context):
-        """A completion as it is sampled; the last message has finish_reason and usage.
+        """Completions as they are sampled, one choice a message; the last message of each has finish_reason, the
+        last of all has usage.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

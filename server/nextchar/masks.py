@@ -1,0 +1,77 @@
+"""What the lanes of an engine may draw and when that is over: patterns, and ends that come too early."""
+
+import numpy as np
+
+from nextchar.automaton import START, Automaton
+from nextchar.lane import Sampling
+from nextchar.sampler import Doubles, Flags, Indices
+
+
+class Masks:
+    """Per row: the pattern and where the text stands in it, and how much may and must still be drawn.
+
+    A row is touched where its lane joins and where it draws. `over` [rows]: the pattern's text can only end.
+    """
+
+    def __init__(self, num_rows: int, num_symbols: int, end_id: int | None) -> None:
+        self._end_id = end_id
+        self._automata: list[Automaton | None] = [None] * num_rows
+        self._states: Indices = np.zeros(num_rows, dtype=np.int64)
+        self._num_left: Indices = np.zeros(num_rows, dtype=np.int64)
+        self._num_before_end: Indices = np.zeros(num_rows, dtype=np.int64)
+        self._ends: Flags = np.zeros((num_rows, num_symbols), dtype=np.bool_)
+        self.over: Flags = np.zeros(num_rows, dtype=np.bool_)
+        self.num_patterns = 0  # rows that have one, so that nobody looks when none has
+
+    def join(self, row: int, sampling: Sampling) -> None:
+        """A lane that has drawn nothing yet."""
+        self._automata[row], self._states[row] = sampling.automaton, START
+        self.num_patterns += sampling.automaton is not None
+        self._num_left[row], self._num_before_end[row] = sampling.max_chars, sampling.min_chars
+        self._ends[row] = False
+        if sampling.min_chars:
+            self._ends[row, list(sampling.end_ids)] = True
+            if self._end_id is not None:
+                self._ends[row, self._end_id] = True
+        self.over[row] = False
+
+    def leave(self, sampling: Sampling) -> None:
+        """A lane's row is not live any more."""
+        self.num_patterns -= sampling.automaton is not None
+
+    def move(self, source: int, target: int) -> None:
+        self._automata[target] = self._automata[source]
+        for array in (self._states, self._num_left, self._num_before_end, self._ends, self.over):
+            array[target] = array[source]
+
+    def forbid(self, scores: Doubles, rows: Indices) -> None:
+        """Take symbols that must not be drawn now out of scores [rows, symbols], in place."""
+        early = np.flatnonzero(self._num_before_end[rows] > 0)
+        if len(early):
+            scores[early] = np.where(self._ends[rows[early]], -np.inf, scores[early])
+        for automaton, k in self._by_automaton(rows):
+            states = self._states[rows[k]]
+            allowed = automaton.allowed(states, self._num_left[rows[k]])
+            if self._end_id is not None:
+                allowed[:, self._end_id] = automaton.distance[states] == 0
+            scores[k] = np.where(allowed, scores[k], -np.inf)
+
+    def drew(self, rows: Indices, drawn: Indices) -> None:
+        """These rows have drawn these symbols."""
+        self._num_left[rows] -= 1
+        self._num_before_end[rows] -= 1
+        for automaton, k in self._by_automaton(rows):
+            states = automaton.next_states[self._states[rows[k]], drawn[k]].astype(np.int64)
+            self._states[rows[k]] = states
+            self.over[rows[k]] = automaton.over(states, self._num_left[rows[k]])
+
+    def _by_automaton(self, rows: Indices) -> list[tuple[Automaton, Indices]]:
+        """Each automaton of some rows, and which of them (indices into `rows`) have it."""
+        if not self.num_patterns:
+            return []
+        found: dict[int, tuple[Automaton, list[int]]] = {}
+        for k, row in enumerate(rows.tolist()):
+            automaton = self._automata[row]
+            if automaton is not None:
+                found.setdefault(id(automaton), (automaton, []))[1].append(k)
+        return [(automaton, np.array(k)) for automaton, k in found.values()]

@@ -1,0 +1,58 @@
+"""Prompts: text or ids, one or several, to what lanes read and what is shown of it."""
+
+from typing import cast
+
+import numpy as np
+
+from nextchar.call import Call
+from nextchar.completion import Prompt
+from nextchar.completion_schemas import CompletionRequest, TokenIds
+from nextchar.errors import InvalidRequest
+from nextchar.intake import Intake
+from nextchar.repository import Model
+from nextchar.vocabulary import Ids, Vocabulary
+
+
+def make_prompts(request: CompletionRequest, model: Model, intake: Intake, call: Call) -> list[Prompt]:
+    """A request's prompts, in order.
+
+    Raises:
+        InvalidRequest, InputTooLarge, UnknownCharacter: one of them is nothing the model reads.
+    """
+    given = request.prompt
+    if isinstance(given, str):
+        return [text_prompt(given, model, intake, call)]
+    if isinstance(given[0], int):
+        return [_id_prompt(given, model, intake, "prompt")]
+    return [
+        text_prompt(item, model, intake, call, param=f"prompt.{k}")
+        if isinstance(item, str)
+        else _id_prompt(cast(TokenIds, item), model, intake, f"prompt.{k}")
+        for k, item in enumerate(given)
+    ]
+
+
+def text_prompt(text: str, model: Model, intake: Intake, call: Call, *, param: str = "prompt") -> Prompt:
+    """A prompt given as text; raises as `make_prompts`."""
+    ids = intake.encode(text, model=model, call=call, param=param)
+    return Prompt(ids, list(model.graph.vocabulary.normalize(text)))
+
+
+def _id_prompt(given: TokenIds, model: Model, intake: Intake, param: str) -> Prompt:
+    intake.check_size(len(given), param)
+    vocabulary = model.graph.vocabulary
+    begins = bool(given) and given[0] == vocabulary.begin_id
+    ids = np.array(given[begins:], dtype=np.int64)
+    check_ids(ids, vocabulary, param)
+    return Prompt(ids, [vocabulary.character(i) for i in ids.tolist()], begins)
+
+
+def check_ids(ids: Ids, vocabulary: Vocabulary, param: str) -> None:
+    """Raises InvalidRequest for an id that is no symbol which can be predicted."""
+    wrong = ids[(ids < 0) | (ids >= vocabulary.num_outputs)]
+    if len(wrong):
+        raise InvalidRequest(
+            f"{param}: {wrong[0]} is no id of a symbol: they are 0 to {vocabulary.num_outputs - 1}, and "
+            f"{vocabulary.begin_id}, begin, may be the first",
+            param=param,
+        )

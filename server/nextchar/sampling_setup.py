@@ -1,0 +1,167 @@
+"""From a request's fields to how its lanes draw."""
+
+import hashlib
+import secrets
+
+import numpy as np
+
+from nextchar.automaton import Automaton
+from nextchar.errors import InvalidRequest
+from nextchar.lane import FOREVER, Penalties, Sampling
+from nextchar.patterns import Patterns, Symbols
+from nextchar.repository import Model
+from nextchar.sampling_schemas import SamplingFields
+from nextchar.vocabulary import Ids, Vocabulary
+
+_SEEDS = 2**64
+_MAX_ID_DIGITS = 9
+_NEVER = -float("inf")
+
+Bias = tuple[tuple[int, float], ...]
+
+
+def make_seed(given: int | None) -> int:
+    """The given seed, or one that nobody knows."""
+    return secrets.randbelow(_SEEDS) if given is None else given % _SEEDS
+
+
+def choice_seed(seed: int, choice: int) -> int:
+    """The seed of a prompt's choice: the request's own for the first, one made of it for each other."""
+    if choice == 0:
+        return seed
+    digest = hashlib.blake2b(
+        seed.to_bytes(8, "little") + choice.to_bytes(8, "little"), digest_size=8
+    ).digest()
+    return int.from_bytes(digest, "little")
+
+
+async def make_sampling(
+    model: Model, request: SamplingFields, patterns: Patterns, *, seed: int, first_draw: int = 0
+) -> Sampling:
+    """How a request draws: by a seed's random numbers from number `first_draw` on.
+
+    Raises:
+        InvalidRequest: a field names what is no symbol of the model, or leaves nothing to draw.
+        QueueFull: too many patterns wait.
+    """
+    vocabulary, options = model.graph.vocabulary, request.stream_options
+    allowed = _allowed(vocabulary, request.allowed_chars)
+    end_ids = _end_ids(vocabulary, request.stop_token_ids)
+    stop = [ids for text in request.stop if (ids := _stop_ids(vocabulary, vocabulary.normalize(text)))]
+    _check_something_left(vocabulary, allowed, end_ids, request)
+    return Sampling(
+        max_chars=request.max_tokens,
+        seed=seed,
+        first_draw=first_draw,
+        temperature=request.temperature,
+        top_k=request.top_k,
+        top_p=request.top_p,
+        min_p=request.min_p,
+        bias=_bias(vocabulary, request.logit_bias) + _forbidden(vocabulary, allowed),
+        penalties=Penalties(request.presence_penalty, request.frequency_penalty, request.repetition_penalty),
+        stop=(*stop, *((symbol_id,) for symbol_id in end_ids)),
+        chars_per_delivery=options.min_event_chars if request.stream else 0,
+        seconds_per_delivery=options.max_event_seconds if request.stream else FOREVER,
+        automaton=await _automaton(vocabulary, allowed, request, patterns),
+        end_ids=end_ids,
+        min_chars=request.min_tokens,
+        keeps_stop=request.include_stop_str_in_output,
+        tells_drawn=request.post_sampling_logprobs,
+    )
+
+
+def _allowed(vocabulary: Vocabulary, characters: str | None) -> frozenset[int] | None:
+    """Ids of the characters that may be drawn; None: all."""
+    if characters is None:
+        return None
+    by_character = {c: i for i, c in enumerate(vocabulary.characters)}
+    ids = set()
+    for character in characters:
+        found = by_character.get(vocabulary.normalize(character))
+        if found is None:
+            why = (
+                "is more than one byte: use regex" if vocabulary.symbols == "bytes" else "is not the model's"
+            )
+            raise InvalidRequest(f"allowed_chars: {character!r} {why}", param="allowed_chars")
+        ids.add(found)
+    return frozenset(ids)
+
+
+def _forbidden(vocabulary: Vocabulary, allowed: frozenset[int] | None) -> Bias:
+    if allowed is None:
+        return ()
+    return tuple((i, _NEVER) for i in range(len(vocabulary.characters)) if i not in allowed)
+
+
+def _end_ids(vocabulary: Vocabulary, ids: list[int]) -> tuple[int, ...]:
+    wrong = next((i for i in ids if i >= vocabulary.num_outputs), None)
+    if wrong is not None:
+        raise InvalidRequest(
+            f"stop_token_ids: {wrong} is no id of a symbol: they are 0 to {vocabulary.num_outputs - 1}",
+            param="stop_token_ids",
+        )
+    return tuple(ids)
+
+
+def _check_something_left(
+    vocabulary: Vocabulary, allowed: frozenset[int] | None, end_ids: tuple[int, ...], request: SamplingFields
+) -> None:
+    characters: Ids | list[int] = np.arange(len(vocabulary.characters)) if allowed is None else list(allowed)
+    if request.min_tokens and set(map(int, characters)) <= set(end_ids):
+        raise InvalidRequest(
+            "min_tokens: every character that may be drawn ends the text", param="min_tokens"
+        )
+
+
+async def _automaton(
+    vocabulary: Vocabulary, allowed: frozenset[int] | None, request: SamplingFields, patterns: Patterns
+) -> Automaton | None:
+    if request.regex is None:
+        return None
+    symbols = _symbols(vocabulary, allowed)
+    return await patterns.automaton(request.regex, symbols, request.max_tokens)
+
+
+def _symbols(vocabulary: Vocabulary, allowed: frozenset[int] | None) -> Symbols:
+    """The bytes of each symbol that can be predicted; none for what is no character, or not allowed."""
+    encoding = "latin-1" if vocabulary.symbols == "bytes" else "utf-8"
+    count = len(vocabulary.characters)
+    return tuple(
+        vocabulary.characters[i].encode(encoding, "surrogatepass")
+        if i < count and (allowed is None or i in allowed)
+        else b""
+        for i in range(vocabulary.num_outputs)
+    )
+
+
+def _bias(vocabulary: Vocabulary, by_symbol: dict[str, float]) -> Bias:
+    """Ids and what is added to them.
+
+    Raises:
+        InvalidRequest: a key is neither a character of the model nor the id of a symbol.
+    """
+    return tuple((_symbol_id(vocabulary, key), bias) for key, bias in by_symbol.items())
+
+
+def _symbol_id(vocabulary: Vocabulary, key: str) -> int:
+    """Digits are an id, as OpenAI's clients send them; anything else is a character."""
+    if not (key.isascii() and key.isdecimal()):
+        normal = vocabulary.normalize(key)
+        if normal in vocabulary.characters:
+            return vocabulary.characters.index(normal)
+    elif len(key) <= _MAX_ID_DIGITS and int(key) < vocabulary.num_outputs:
+        return int(key)
+    raise InvalidRequest(
+        f"logit_bias: {key[:20]!r} is neither a character of the model nor an id below "
+        f"{vocabulary.num_outputs}",
+        param="logit_bias",
+    )
+
+
+def _stop_ids(vocabulary: Vocabulary, text: str) -> tuple[int, ...]:
+    """A stop string's ids; none if it holds a character that can never be sampled."""
+    try:
+        ids = vocabulary.encode(text).tolist()
+    except KeyError:
+        return ()
+    return () if vocabulary.unknown_id in ids else tuple(ids)

@@ -35,7 +35,7 @@ class Browser:
         assert line, "the browser's driver has ended"
         answer = json.loads(line)
         assert "failure" not in answer, answer["failure"] + "\n".join(answer["trouble"])
-        assert answer["trouble"] == []
+        assert not answer["trouble"], "\n".join(answer["trouble"])
         return answer["result"]
 
 

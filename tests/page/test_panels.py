@@ -119,6 +119,13 @@ def test_four_samples_are_those_of_their_seeds(generated: dict[str, Any], shippe
     assert all("reached its length" in state for state in generated["states"])
 
 
+def test_a_regex_is_asked_for_where_completions_take_one(
+    generated: dict[str, Any], shipped: LiveServer
+) -> None:
+    schemas = httpx.get(shipped.url + "/openapi.json").json()["components"]["schemas"]
+    assert generated["regex"] == ("regex" in schemas["CompletionRequest"]["properties"])
+
+
 def test_the_curl_that_is_copied_runs(generated: dict[str, Any]) -> None:
     done = subprocess.run(
         ["bash", "-c", generated["commands"]["curl"]], capture_output=True, text=True, check=True

@@ -73,7 +73,9 @@ export class Ink {
 
   // Which character is under a point, or -1.
   at(x, y) {
-    const found = document.elementsFromPoint(x, y).find((element) => element.parentElement?.parentElement === this.element);
+    const holds = ({ left, right, top, bottom }) => x >= left && x < right && y >= top && y < bottom;
+    const line = this.#lines.find((element) => holds(element.getBoundingClientRect()));
+    const found = line && [...line.children].find((span) => holds(span.getBoundingClientRect()));
     return found ? this.#spans.indexOf(found) : -1;
   }
 

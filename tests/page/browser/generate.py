@@ -32,13 +32,21 @@ def samples(stage: Stage, url: str, prompt: str, fields: dict[str, str]) -> dict
         commands[name] = page.locator("#generate pre").inner_text()
     until(page, "document.querySelector('.chart').ariaLabel !== null")
     chart = page.locator(".chart > div").evaluate_all("columns => columns.map(c => c.title)")
-    return {"texts": texts, "pieces": pieces, "states": states, "commands": commands, "chart": chart}
+    regex = page.locator("#generate label", has_text="Regex").is_visible()
+    return {
+        "regex": regex,
+        "texts": texts,
+        "pieces": pieces,
+        "states": states,
+        "commands": commands,
+        "chart": chart,
+    }
 
 
 def stop(stage: Stage, url: str) -> list[str]:
     """Long completions, stopped."""
     page = stage.open(url, "generate")
-    _fill(page, Characters="16000")
+    _fill(page, Characters="4000")
     page.get_by_role("button", name="Generate").click()
     until(page, "[...document.querySelectorAll('.outputs .drawn')].filter(s => s.textContent).length === 4")
     page.get_by_role("button", name="Stop").click()

@@ -21,6 +21,9 @@ DECIDED = {
     "models": "models",
     "session_store": "sessions",
     "state_key": "sessions",
+    "tls_certificate_file": "tls",
+    "tls_client_ca_file": "tls",
+    "tls_key_file": "tls",
 }
 
 
@@ -102,14 +105,10 @@ def settings() -> Schema:
     own = Settings.model_json_schema()
     defined = own.get("$defs", {})
     properties = {
-        name: _setting(field, defined) for name, field in own["properties"].items() if not _decided(name)
+        name: _setting(field, defined) for name, field in own["properties"].items() if name not in DECIDED
     }
     text = "Settings of the server by their names (docs/configuration.md), as environment variables."
     return group(text, **properties) | {"required": ["shutdown_timeout_seconds"]}
-
-
-def _decided(name: str) -> bool:
-    return name in DECIDED or name.startswith("tls_")
 
 
 def _setting(field: Schema, defined: dict[str, Schema]) -> Schema:

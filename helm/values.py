@@ -250,6 +250,7 @@ def _extras() -> dict[str, Schema]:
                 existingSecret=string("A Secret that has it."),
                 key=file_name("Under which name."),
             ),
+            tlsSecret=string("A Secret with its certificate, tls.crt and tls.key, where clients need one."),
             resources=resources("Of its pod."),
         ),
     }

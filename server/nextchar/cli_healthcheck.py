@@ -5,6 +5,7 @@ It runs every few seconds beside the server, so it imports as little as it can: 
 
 import http.client
 import os
+import ssl
 import sys
 
 import click
@@ -42,7 +43,7 @@ def _port(door: str, default: int) -> int:
 
 def _ask_http(host: str, port: int, path: str, timeout_seconds: float) -> str:
     """What is wrong; an empty string if nothing is. Raises OSError where nobody answers."""
-    connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+    connection = _connection(host, port, timeout_seconds)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -54,8 +55,22 @@ def _ask_http(host: str, port: int, path: str, timeout_seconds: float) -> str:
     return "" if answer.status == 200 else f"{path}: status {answer.status} {body}"
 
 
+def _connection(host: str, port: int, timeout_seconds: float) -> http.client.HTTPConnection:
+    """To the server that this environment sets up: by TLS if it speaks that."""
+    certificate = os.environ.get("NEXTCHAR_TLS_CERTIFICATE_FILE")
+    if not certificate:
+        return http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the loopback is in no certificate
+    if os.environ.get("NEXTCHAR_TLS_CLIENT_CA_FILE"):
+        context.load_cert_chain(certificate, os.environ.get("NEXTCHAR_TLS_KEY_FILE"))
+    return http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=context)
+
+
 def _ask_grpc(address: str, live: bool, timeout_seconds: float) -> str:
     """As `_ask_http`."""
+    if os.environ.get("NEXTCHAR_TLS_CERTIFICATE_FILE"):
+        raise click.ClickException("--grpc does not speak TLS: ask without it")
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 

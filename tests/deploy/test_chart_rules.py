@@ -144,17 +144,20 @@ def test_no_config_map_has_a_secret() -> None:
 
 
 def test_the_probes_ask_the_doors_that_are_there() -> None:
-    for name, door in (("default", "httpGet"), ("tls", "httpGet"), ("grpc-probes", "grpc")):
+    doors = {"default": "httpGet", "tls-given": "httpGet", "tls": "tcpSocket", "grpc-probes": "grpc"}
+    for name, door in doors.items():
         container = server_pod(of_file(_CI / f"{name}-values.yaml"))["containers"][0]
         probes = {kind: container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")}
         assert all(door in probe for probe in probes.values())
+        if door == "tcpSocket":  # clients need a certificate, and a kubelet has none
+            continue
         if door == "grpc":
             assert [probe["grpc"].get("service", "") for probe in probes.values()] == ["", "", "liveness"]
             continue
         paths = [probe["httpGet"]["path"].rsplit("/", 1)[1] for probe in probes.values()]
         assert paths == ["ready", "ready", "live"]
         assert all(
-            probe["httpGet"].get("scheme") == ("HTTPS" if name == "tls" else None)
+            probe["httpGet"].get("scheme") == ("HTTPS" if name == "tls-given" else None)
             for probe in probes.values()
         )
 

@@ -49,6 +49,7 @@ _AT_ODDS = {
     "auth.enabled=true": "set auth.keys or auth.existingSecret",
     "tls.enabled=true": "set tls.existingSecret",
     "tls.enabled=true,tls.existingSecret=a,probes.type=grpc": "cannot speak TLS",
+    "tls.enabled=true,tls.cert=a,tls.key=b,tls.clientCerts=true": "set tls.clientCa",
     "training.enabled=true": "set training.image",
 }
 

@@ -3,7 +3,7 @@
 Runs in the server's own image and needs its Python alone. From the environment: URL of the Service, SELECTOR
 of the serving pods, PORT of a pod; CONTINUE: "service" (any pod continues a session), "pod" (the one of the
 same name does, a StatefulSet's), or empty (sessions end with their pod, none is deleted); API_KEY where one
-is needed; TIMEOUT_SECONDS for the new pod.
+is needed; CLIENT_CERTIFICATE, a folder, likewise; TIMEOUT_SECONDS for the new pod.
 """
 
 import json
@@ -71,6 +71,8 @@ class Server:
     def __init__(self, url: str) -> None:
         # A pod's own address is in no certificate, and this request carries nothing but a test's words.
         self._tls = ssl._create_unverified_context() if url.startswith("https:") else None
+        if self._tls and (folder := os.environ.get("CLIENT_CERTIFICATE")):
+            self._tls.load_cert_chain(f"{folder}/tls.crt", f"{folder}/tls.key")
         self._url = url
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:

@@ -133,6 +133,9 @@ seccompProfile: {type: RuntimeDefault}
 {{- if and $v.tls.enabled (not $v.tls.existingSecret) (not (and $v.tls.cert $v.tls.key)) }}
 {{- fail "tls.enabled: set tls.existingSecret, or tls.cert and tls.key" }}
 {{- end }}
+{{- if and $v.tls.clientCerts (not $v.tls.existingSecret) (not $v.tls.clientCa) }}
+{{- fail "tls.clientCerts: set tls.clientCa, or tls.existingSecret with a ca.crt" }}
+{{- end }}
 {{- if and $v.tls.enabled (eq $v.probes.type "grpc") }}
 {{- fail "probes.type is grpc: Kubernetes' gRPC probes cannot speak TLS; set probes.type to http" }}
 {{- end }}

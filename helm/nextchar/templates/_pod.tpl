@@ -83,6 +83,9 @@ preStop:
 {{ $kind }}Probe:
   {{- if eq $probes.type "grpc" }}
   grpc: {port: {{ int $.Values.service.grpcPort }}{{ if eq $kind "liveness" }}, service: liveness{{ end }}}
+  {{- else if and $.Values.tls.enabled $.Values.tls.clientCerts }}
+  # A kubelet has no certificate. The port is open from when the models are loaded until the drain.
+  tcpSocket: {port: http}
   {{- else }}
   httpGet:
     path: /v2/health/{{ eq $kind "liveness" | ternary "live" "ready" }}

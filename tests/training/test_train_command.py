@@ -123,6 +123,12 @@ def test_a_wrong_command_ends_with_code_2_and_no_traceback(
     assert not (tmp_path / "runs").exists()
 
 
+def test_resume_or_start_begins_a_run_and_then_goes_on_with_it(tmp_path: Path, text_file: Path) -> None:
+    first, again = (_tiny(tmp_path, text_file, "--steps", "2", "--resume-or-start") for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0), first.output + again.output
+    assert again.stderr == first.stderr[first.stderr.index("held out") :]
+
+
 def test_a_run_is_not_overwritten_and_not_changed_on_resume(tmp_path: Path, text_file: Path) -> None:
     _tiny(tmp_path, text_file, "--steps", "1")
     assert "holds a run already" in _tiny(tmp_path, text_file, "--steps", "1").stderr

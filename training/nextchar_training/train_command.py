@@ -28,7 +28,7 @@ from nextchar_training.train_options import CELLS, NGRAM, train_options
 from nextchar_training.training_config import TextConfig, TrainingConfig, TrainingPrecision
 
 _DEFAULT_EPOCHS = 10.0
-_NOT_CONFIG = {"output", "resume", "tensorboard", "order"}
+_NOT_CONFIG = {"output", "resume", "resume_or_start", "tensorboard", "order"}
 _PATHS = {"corpus", "heldout_file", "development_file"}
 STDIN = "-"
 _WORTH_BF16 = 1.3
@@ -47,13 +47,18 @@ def train(context: click.Context, /, **options: Any) -> None:
         if options["cell"] == NGRAM:
             context.exit(_train_ngram(context, options))
         with joined_team(device) as team:
-            start = _resume if options["resume"] else _start
+            start = _resume if _resumes(options) else _start
             run = start(context, options | {"device": device}, team)
             code = _train(run, tensorboard=options["tensorboard"])
     except (NextcharError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         code = 2
     context.exit(code)
+
+
+def _resumes(options: dict[str, Any]) -> bool:
+    checkpoint: Path = options["output"] / options["name"] / FILE_NAME
+    return bool(options["resume"] or (options["resume_or_start"] and checkpoint.exists()))
 
 
 def _start(context: click.Context, options: dict[str, Any], team: Team) -> Run:

@@ -54,6 +54,7 @@ _RUN = [
     click.option("--pattern", default="*", show_default=True, help="Which files of a folder."),
     click.option("--name", required=True, callback=_check_name, help="The run's folder under --output."),
     click.option("--resume", is_flag=True, help="Go on with the run of this name where it was stopped."),
+    click.option("--resume-or-start", is_flag=True, help="Go on with it where there is one, else start it."),
     click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True),
     click.option(
         "--tensorboard", is_flag=True, help="Also write scalars for TensorBoard into the run's folder."

@@ -11,9 +11,11 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
+from click.testing import CliRunner
 from live_server import LiveServer, live_server
 from tools import debian_program
 
+from nextchar.cli_healthcheck import healthcheck
 from nextchar.errors import SettingsInvalid
 from nextchar.exposure import is_loopback, tls_files, warn_if_exposed
 from nextchar.pb import nextchar_pb2 as pb
@@ -171,3 +173,19 @@ def test_a_server_that_others_can_reach_says_what_stands_open(
 def test_which_addresses_are_this_machines_own() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "")))
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_the_health_check_speaks_tls_as_the_environment_says(
+    models: Path, authority: Authority, mutual: bool
+) -> None:
+    certificate, key = authority.sign("server")
+    files = {"tls_certificate_file": certificate, "tls_key_file": key}
+    files |= {"tls_client_ca_file": authority.certificate} if mutual else {}
+    with live_server(models, **files) as server:
+        environment: dict[str, str | None] = {f"NEXTCHAR_{k.upper()}": str(v) for k, v in files.items()}
+        environment["NEXTCHAR_HTTP_PORT"] = str(server.app.http_port)
+        well = CliRunner().invoke(healthcheck, [], env=environment)
+        assert (well.exit_code, well.output) == (0, "")
+        assert CliRunner().invoke(healthcheck, ["--port", str(server.app.http_port)]).exit_code == 1
+        assert "does not speak TLS" in CliRunner().invoke(healthcheck, ["--grpc"], env=environment).stderr

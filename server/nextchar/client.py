@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nextchar import client_asks as asks
-from nextchar.client_asks import A, Ask, C, SamplingArguments, ScoreArguments
+from nextchar.client_asks import A, Ask, C, Prompt, SamplingArguments, ScoreArguments
 from nextchar.client_failures import Retries
 from nextchar.client_place import Place
 from nextchar.client_session import Session
@@ -91,12 +91,14 @@ class Client(AbstractContextManager["Client"]):
         """The distribution of the character after a text."""
         return self.ask(asks.next_(text, model, top, state))
 
-    def complete(self, prompt: str = "", *, model: str, **arguments: Unpack[SamplingArguments]) -> Completion:
+    def complete(
+        self, prompt: Prompt = "", *, model: str, **arguments: Unpack[SamplingArguments]
+    ) -> Completion:
         """A text to go on with, whole."""
         return self.ask(asks.complete(prompt, model, arguments, stream=False))
 
     def stream(
-        self, prompt: str = "", *, model: str, **arguments: Unpack[SamplingArguments]
+        self, prompt: Prompt = "", *, model: str, **arguments: Unpack[SamplingArguments]
     ) -> Generator[Completion]:
         """The same, as it is sampled; leaving the iteration ends it over there."""
         return self.pieces(asks.complete(prompt, model, arguments, stream=True))

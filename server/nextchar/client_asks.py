@@ -16,6 +16,7 @@ from nextchar.session_schemas import (
     SessionNextResponse,
 )
 
+Prompt = str | list[str] | list[int] | list[list[int]]  # a text, several, its ids, ids of several
 A = TypeVar("A", bound=BaseModel)
 C = TypeVar("C", bound=Completion)
 MAX_MESSAGE_STRINGS, MAX_MESSAGE_CHARS = 256, 65_536  # of one message of a stream of scores
@@ -37,6 +38,19 @@ class SamplingArguments(TypedDict, total=False):
     repetition_penalty: float
     logprobs: int
     stream_options: dict[str, Any]
+    echo: bool
+    n: int
+    best_of: int
+    min_tokens: int
+    stop_token_ids: list[int]
+    allowed_chars: str
+    regex: str
+    prompt_logprobs: int
+    post_sampling_logprobs: bool
+    return_token_ids: bool
+    session_id: str
+    state: bytes
+    return_state: bool
 
 
 class ScoreArguments(TypedDict, total=False):
@@ -74,7 +88,7 @@ def next_(text: str, model: str, top: int | None, state: bytes | None) -> Ask[Ne
     return Ask("POST", "/v1/next", "Nextchar/Next", fields, NextResponse)
 
 
-def complete(prompt: str, model: str, arguments: Mapping[str, Any], *, stream: bool) -> Ask[Completion]:
+def complete(prompt: Prompt, model: str, arguments: Mapping[str, Any], *, stream: bool) -> Ask[Completion]:
     fields = _given({"model": model, "prompt": prompt, **arguments})
     repeatable = "session_id" not in fields  # else it moves a session
     if stream:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nextchar import client_asks as asks
-from nextchar.client_asks import A, Ask, C, SamplingArguments, ScoreArguments
+from nextchar.client_asks import A, Ask, C, Prompt, SamplingArguments, ScoreArguments
 from nextchar.client_failures import Retries
 from nextchar.client_place import Place
 from nextchar.client_session import AsyncSession
@@ -87,13 +87,13 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         return await self.ask(asks.next_(text, model, top, state))
 
     async def complete(
-        self, prompt: str = "", *, model: str, **arguments: Unpack[SamplingArguments]
+        self, prompt: Prompt = "", *, model: str, **arguments: Unpack[SamplingArguments]
     ) -> Completion:
         """A text to go on with, whole."""
         return await self.ask(asks.complete(prompt, model, arguments, stream=False))
 
     def stream(
-        self, prompt: str = "", *, model: str, **arguments: Unpack[SamplingArguments]
+        self, prompt: Prompt = "", *, model: str, **arguments: Unpack[SamplingArguments]
     ) -> AsyncGenerator[Completion]:
         """The same, as it is sampled; closing the generator ends it over there."""
         return self.pieces(asks.complete(prompt, model, arguments, stream=True))

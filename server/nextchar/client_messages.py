@@ -1,6 +1,7 @@
 """Between what a client asks and protobuf messages: the names are the JSON's, so nothing is spelled out."""
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
@@ -11,6 +12,8 @@ from pydantic import BaseModel
 from nextchar.client_asks import A, Ask
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
+
+_MAPS = ("nextchar.v1.TopLogprobs", "nextchar.v1.PromptLogprobs")  # each a map in JSON
 
 
 def method_of(rpc: str) -> MethodDescriptor:
@@ -29,6 +32,8 @@ def make_message(ask: Ask[Any]) -> Message:
     if "stream_options" in fields:  # usage is always there
         options = fields["stream_options"]
         fields["stream_options"] = {k: v for k, v in options.items() if k != "include_usage"}
+    if not isinstance(fields.get("prompt", ""), str):
+        fields |= _prompts(list(fields.pop("prompt")))
     if ask.rpc == "Sessions/Fork" and "session_id" in fields:
         fields["fork_id"] = fields.pop("session_id")
     if ask.session_id is not None:
@@ -39,6 +44,14 @@ def make_message(ask: Ask[Any]) -> Message:
         return kind(**fields)
     except (TypeError, ValueError, UnicodeEncodeError) as error:
         raise InvalidRequest(f"gRPC does not take this: {error}") from error
+
+
+def _prompts(prompt: list[Any]) -> dict[str, Any]:
+    """Several prompts, or ids, which have fields of their own."""
+    if all(isinstance(one, str) for one in prompt):
+        return {"prompts": prompt}
+    several = prompt if isinstance(prompt[0], list) else [prompt]
+    return {"prompt_token_ids": [{"ids": ids} for ids in several]}
 
 
 def read_answer(message: Message, ask: Ask[A]) -> A:
@@ -56,6 +69,10 @@ def _to_dict(message: Message) -> dict[str, Any]:
     return {field.name: _value(message, field) for field in message.DESCRIPTOR.fields}
 
 
+def _map(value: Any) -> dict[Any, Any]:
+    return {key: _to_dict(item) if isinstance(item, Message) else item for key, item in value.items()}
+
+
 def _value(message: Message, field: FieldDescriptor) -> Any:
     if field.has_presence and not message.HasField(field.name):
         return None
@@ -63,9 +80,9 @@ def _value(message: Message, field: FieldDescriptor) -> Any:
     if field.message_type is None:
         return list(value) if field.is_repeated else value
     if field.message_type.GetOptions().map_entry:
-        return dict(value)
-    if field.message_type.full_name == "nextchar.v1.TopLogprobs":  # a list of maps in JSON
-        return [dict(top.logprobs) for top in value]
+        return _map(value)
+    if field.message_type.full_name in _MAPS:
+        return [_map(item.logprobs) or None for item in value]
     return [_to_dict(item) for item in value] if field.is_repeated else _to_dict(value)
 
 
@@ -75,6 +92,13 @@ def _without_empty(
     """An empty list that JSON would leave out is None: a message cannot tell them apart."""
     if "checkpoints" in fields and fields["state_bytes"] is None:
         fields["checkpoints"] = None
+    for choice in fields.get("choices") or ():
+        for name in ("token_ids", "prompt_token_ids", "prompt_logprobs"):
+            if not (choice.get(name) or asked.get("return_token_ids")):
+                choice[name] = None
+        if logprobs := choice["logprobs"]:
+            logprobs["token_logprobs"] = [None if isnan(x) else x for x in logprobs["token_logprobs"]]
+            logprobs["top_logprobs"] = [top or {} for top in logprobs["top_logprobs"]]
     for item in fields.get("data") or ():
         if "chars" in item and not asked.get("return_chars"):
             item["chars"] = None

@@ -78,15 +78,17 @@ def joined(pieces: Sequence[C]) -> C:
 
 
 def _joined_choice(index: int, parts: list[Choice]) -> Choice:
-    details = [part.logprobs for part in parts if part.logprobs is not None]
-    logprobs = None
-    if details:
-        names = Logprobs.model_fields
-        logprobs = Logprobs(
-            **{name: [x for detail in details for x in getattr(detail, name)] for name in names}
-        )
-    finish = next((part.finish_reason for part in reversed(parts) if part.finish_reason), None)
-    return Choice(index=index, text="".join(p.text for p in parts), finish_reason=finish, logprobs=logprobs)
+    fields: dict[str, Any] = {"index": index, "text": "".join(part.text for part in parts)}
+    for name in Choice.model_fields.keys() - fields.keys():
+        given = [value for part in parts if (value := getattr(part, name)) is not None]
+        if given and isinstance(given[0], Logprobs):
+            names = Logprobs.model_fields
+            fields[name] = Logprobs(**{n: [x for part in given for x in getattr(part, n)] for n in names})
+        elif given and isinstance(given[0], list):
+            fields[name] = [item for part in given for item in part]
+        elif given:
+            fields[name] = given[-1]
+    return Choice(**fields)
 
 
 def in_messages(strings: Iterable[str]) -> Iterator[list[str]]:

@@ -94,7 +94,8 @@ def _without_empty(
         fields["checkpoints"] = None
     for choice in fields.get("choices") or ():
         for name in ("token_ids", "prompt_token_ids", "prompt_logprobs"):
-            if not (choice.get(name) or asked.get("return_token_ids")):
+            kept = name != "prompt_logprobs" and asked.get("return_token_ids")
+            if not (choice.get(name) or kept):
                 choice[name] = None
         if logprobs := choice["logprobs"]:
             logprobs["token_logprobs"] = [None if isnan(x) else x for x in logprobs["token_logprobs"]]

@@ -35,7 +35,9 @@ def info_routes(service: Service) -> APIRouter:
         """Whether the process answers."""
         return {"status": "ok"}
 
-    @router.get("/v2/health/ready")
+    not_ready = {"description": "Loading, draining, or a model has failed.", "model": dict[str, str]}
+
+    @router.get("/v2/health/ready", responses={503: not_ready})
     @router.get("/readyz", include_in_schema=False)
     @router.get("/health", include_in_schema=False)
     async def ready() -> JSONResponse:

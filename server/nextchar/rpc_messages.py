@@ -18,7 +18,9 @@ def to_dict(message: Message) -> dict[str, Any]:
 def _to_value(field: FieldDescriptor, value: Any) -> Any:
     if field.message_type is None:
         return list(value) if field.is_repeated else value
-    return dict(value) if field.message_type.GetOptions().map_entry else to_dict(value)
+    if field.message_type.GetOptions().map_entry:
+        return dict(value)
+    return [to_dict(item) for item in value] if field.is_repeated else to_dict(value)
 
 
 def to_message(answer: BaseModel, message_type: type[M]) -> M:

@@ -31,17 +31,22 @@ class ValkeyServer:
         return redis.Redis(port=self.port)
 
     def start(self, *options: str) -> None:
-        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
-        durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-        command = [str(_BINARY), *fixed, *durable, *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.launch(*options)
         while True:
             try:
                 with self.client as client:
                     client.ping()
                 return
             except redis.exceptions.ConnectionError:
+                assert self._process is not None
                 assert self._process.poll() is None
+
+    def launch(self, *options: str) -> None:
+        """Begin a process; it may not answer yet."""
+        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        command = [str(_BINARY), *fixed, *durable, *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def kill(self) -> None:
         assert self._process is not None
@@ -63,6 +68,21 @@ class ValkeyServer:
     def config(self, name: str, value: str) -> None:
         with self.client as client:
             client.config_set(name, value)
+
+
+class Sentinel(ValkeyServer):
+    """A sentinel that watches one master and fails it over after a fifth of a second."""
+
+    def watch(self, master: ValkeyServer, password: str) -> None:
+        config = self._folder / "sentinel.conf"
+        config.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self._folder}\n"
+            f"sentinel monitor kept 127.0.0.1 {master.port} 1\n"
+            f"sentinel auth-pass kept {password}\n"
+            "sentinel down-after-milliseconds kept 200\nsentinel failover-timeout kept 1000\n"
+        )
+        command = [str(_BINARY), str(config), "--sentinel"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 @contextmanager

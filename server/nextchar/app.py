@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from nextchar.tracing import call_tracer
 if TYPE_CHECKING:
     from nextchar.http_server import HttpServer
     from nextchar.rpc_server import RpcServer
+
+_DRAIN_LOOK_SECONDS = 0.02
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +100,20 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             try:
                 yield App(service, http.port, rpc.port, metrics_port)
             finally:
-                service.drain()
-                await asyncio.gather(http.stop(), rpc.stop(settings.shutdown_timeout_seconds))
+                await _drained(service, settings.shutdown_timeout_seconds, http.stop, rpc.stop)
                 await upkeep.leave()
+
+
+async def _drained(
+    service: Service, timeout_seconds: float, *stops: Callable[[float], Coroutine[Any, Any, None]]
+) -> None:
+    """Refuse new work, so that clients know; when what runs has ended, or is late, close the doors."""
+    deadline = time.monotonic() + timeout_seconds
+    service.drain()
+    while service.metrics.num_in_progress and time.monotonic() < deadline:
+        await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+    left = max(0.0, deadline - time.monotonic())
+    await asyncio.gather(*(stop(left) for stop in stops))
 
 
 @asynccontextmanager
@@ -188,7 +202,6 @@ def _http_server(
         tls=None if files is None else HttpTls(files),
         host=settings.host,
         port=settings.http_port,
-        shutdown_timeout_seconds=settings.shutdown_timeout_seconds,
     )
 
 

@@ -26,7 +26,6 @@ class HttpServer:
         *,
         host: str,
         port: int,
-        shutdown_timeout_seconds: float,
         limits: ConnectionLimits,
         tls: HttpTls | None = None,
     ) -> None:
@@ -42,8 +41,6 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            # uvicorn waits whole seconds; rounding up keeps the promise to running requests.
-            timeout_graceful_shutdown=max(1, round(shutdown_timeout_seconds + 0.5)),
         )
         self._server = _Server(config)
         self._serving: asyncio.Task[None] | None = None
@@ -55,8 +52,10 @@ class HttpServer:
         await asyncio.wait({up, self._serving}, return_when=asyncio.FIRST_COMPLETED)
         up.cancel()
 
-    async def stop(self) -> None:
+    async def stop(self, grace_seconds: float) -> None:
         """Accept nothing more; returns when running requests are done, or out of time."""
+        # uvicorn waits whole seconds; rounding up keeps the promise to running requests.
+        self._server.config.timeout_graceful_shutdown = max(1, round(grace_seconds + 0.5))
         self._server.should_exit = True
         if self._serving is not None:
             await self._serving

@@ -55,6 +55,7 @@ class Metrics:
         self._requests = counter("nextchar_requests_total", r)
         self._duration = histogram("nextchar_request_duration_seconds", r)
         self._in_progress = gauge("nextchar_requests_in_progress", r)
+        self.num_in_progress = 0
         self._queue = histogram("nextchar_queue_duration_seconds", r)
         self._first_char = histogram("nextchar_time_to_first_char_seconds", r)
         self._inter_char = histogram("nextchar_inter_char_seconds", r)
@@ -80,6 +81,7 @@ class Metrics:
         """Count a call and its outcome around the code that answers it."""
         progress = self._in_progress.labels(call.route, call.protocol)
         progress.inc()
+        self.num_in_progress += 1
         for observer in self.observers:
             observer.begun(call)
         outcome, failed = "error", None
@@ -91,6 +93,7 @@ class Metrics:
             raise
         finally:
             progress.dec()
+            self.num_in_progress -= 1
             labels = (call.model, call.version, call.route, call.protocol)
             self._requests.labels(*labels, outcome).inc()
             seconds = time.monotonic() - call.started

@@ -2,7 +2,6 @@
 
     valkey://user:password@host:6379/0            one server; valkeys:// with TLS
     valkey+sentinel://user:password@host1:26379,host2:26379/service/0
-    valkey+cluster://user:password@host:6379      a cluster, any of its nodes
 
 `redis`, `rediss` in place of `valkey`, `valkeys` mean the same. Options of the client are query parameters:
 `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`, `socket_timeout`; of the sentinels themselves,
@@ -12,7 +11,7 @@ with `sentinel_` before them: `sentinel_username`, `sentinel_password`.
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
@@ -20,10 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnection
 
 SCHEMES = tuple(
-    f"{name}{tls}{kind}"
-    for name in ("valkey", "redis")
-    for tls in ("", "s")
-    for kind in ("", "+sentinel", "+cluster")
+    f"{name}{tls}{kind}" for name in ("valkey", "redis") for tls in ("", "s") for kind in ("", "+sentinel")
 )
 _TIMEOUT_SECONDS = 2.0
 _SENTINEL_PORT = 26379
@@ -42,9 +38,15 @@ def valkey_client(url: str) -> Any:
     plain = f"{'rediss' if family in ('valkeys', 'rediss') else 'redis'}://{rest}"
     if kind == "sentinel":
         return _by_sentinel(plain)
-    if kind == "cluster":
-        return RedisCluster.from_url(plain, **_timeouts())
     return Redis.from_url(plain, retry=_retry(), **_timeouts())
+
+
+async def close_client(client: Any) -> None:
+    """Close its connections, those to sentinels too."""
+    await client.aclose()
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in () if manager is None else manager.sentinels:
+        await sentinel.aclose()
 
 
 def _by_sentinel(url: str) -> Any:

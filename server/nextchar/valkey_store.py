@@ -16,7 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from nextchar.errors import Unavailable
 from nextchar.session_store import Kept, Record
-from nextchar.valkey_client import valkey_client
+from nextchar.valkey_client import close_client, valkey_client
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ class ValkeyStore:
         return count
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await close_client(self._redis)
 
     async def _owners(self) -> list[str]:
         return [owner.decode() for owner in await self._call("smembers", _OWNERS)]

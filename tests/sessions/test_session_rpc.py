@@ -150,6 +150,21 @@ def test_a_conversation_that_begins_wrongly_ends_with_a_status(
     assert says in ended.value.details()
 
 
+def test_a_session_is_renewed_and_fed_for_its_revision(server: LiveServer, stub: Stub) -> None:
+    session = Session.create(server, prime="abc")
+    assert stub.Renew(pb.RenewRequest(session_id=session.id, ttl_seconds=900)).ttl_seconds == 900
+    fed = stub.Feed(pb.FeedRequest(session_id=session.id, text="d", if_revision=1))
+    assert (fed.revision, fed.position) == (2, 4)
+    calls = [
+        pb.SessionCall(open=pb.SessionId(session_id=session.id)),
+        pb.SessionCall(renew=pb.RenewRequest()),
+        pb.SessionCall(checkpoint=pb.CheckpointRequest(name="c", if_revision=2)),
+    ]
+    replies = list(stub.Converse(iter(calls)))
+    assert [reply.info.revision for reply in replies] == [2, 2, 3]
+    assert replies[1].info.ttl_seconds == 900
+
+
 def test_errors_have_their_statuses(server: LiveServer, stub: Stub) -> None:
     session = Session.create(server, prime="abc")
 
@@ -164,6 +179,11 @@ def test_errors_have_their_statuses(server: LiveServer, stub: Stub) -> None:
     bad = pb.SessionState(session_id=session.id, state=b"nonsense")
     assert status(stub.ImportState, bad) is grpc.StatusCode.INVALID_ARGUMENT
     assert status(stub.Get, pb.SessionId(session_id="none")) is grpc.StatusCode.NOT_FOUND
+    late = pb.FeedRequest(session_id=session.id, text="a", if_revision=9)
+    assert status(stub.Feed, late) is grpc.StatusCode.ABORTED
+    foreign = Session.create(server, model="lines").state()
+    other = pb.SessionState(session_id=session.id, state=foreign)
+    assert status(stub.ImportState, other) is grpc.StatusCode.FAILED_PRECONDITION
     far = pb.RewindRequest(session_id=session.id, num_chars=99)
     assert status(stub.Rewind, far) is grpc.StatusCode.INVALID_ARGUMENT
     assert session.info()["position"] == 3

@@ -62,7 +62,9 @@ def setting_texts() -> Iterator[SettingText]:
 
 
 def _unit(name: str, kind: dict[str, Any]) -> str:
-    return UNITS[name.rpartition("_")[2]] if kind.get("type") in ("integer", "number") else ""
+    many = kind.get("additionalProperties")  # of a setting that is a number for each of some names
+    numbers = many if isinstance(many, dict) else kind
+    return UNITS[name.rpartition("_")[2]] if numbers.get("type") in ("integer", "number") else ""
 
 
 def _allowed(kind: dict[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """The server's settings: one field each, from a flag of `nextchar serve`, the environment (NEXTCHAR_…) or a
 file. The last word of a number's name is its unit (`setting_texts.UNITS`)."""
 
+import json
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -174,6 +175,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe messages that are logged."
     )
+
+    @field_validator("model_session_ttl_seconds", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        """A flag's text; of the environment pydantic-settings reads it."""
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except json.JSONDecodeError as error:
+            raise ValueError(f"is not JSON: {error}") from None
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Every cell, in int8 and in float32: however a session came to a place, and on whichever server it goes on."""
+"""Every cell, in int8 and in float32: however a session came to a place, on whichever server it goes on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,9 +37,12 @@ def servers(folder: Path, valkey: ValkeyServer) -> Iterator[list[LiveServer]]:
     """Two over one store, and one alone."""
     valkey.flush()
     shared = {"session_store": valkey.url, "state_key": "k" * 32}
-    with live_server(folder, **shared) as one, live_server(folder, **shared) as other:
-        with live_server(folder) as alone:
-            yield [one, other, alone]
+    with (
+        live_server(folder, **shared) as one,
+        live_server(folder, **shared) as other,
+        live_server(folder) as alone,
+    ):
+        yield [one, other, alone]
 
 
 @pytest.mark.parametrize(("cell", "precision"), _MODELS)

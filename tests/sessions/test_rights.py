@@ -21,6 +21,7 @@ from nextchar.errors import NextcharError
 from nextchar.score_schemas import NextRequest
 from nextchar.session_schemas import CreateSessionRequest, ForkRequest, ListSessionsRequest
 from nextchar.session_steps import SessionSteps
+from nextchar.settings import Settings
 
 
 def _error(answer: httpx.Response, status: int, code: str) -> str:
@@ -78,6 +79,7 @@ def test_a_time_to_live_is_the_models_the_sessions_or_renewed(models: Path) -> N
     with live_server(models, session_ttl_seconds=50, model_session_ttl_seconds={"lines": 70}) as server:
         assert Session.create(server).info()["ttl_seconds"] == 50
         assert Session.create(server, model="lines").info()["ttl_seconds"] == 70
+        assert Settings(model_session_ttl_seconds='{"lines": 7}').model_session_ttl_seconds == {"lines": 7}  # type: ignore[arg-type]
         session = Session.create(server, model="lines", ttl_seconds=90)
         first = session.info()
         assert first["ttl_seconds"] == 90

@@ -1,5 +1,5 @@
 # What a person types. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test image-test check chart proto docs scrape upgrade-drill drill-sessions bench quality contract fuzz peers tools train \
+.PHONY: serve test image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality contract fuzz peers tools train \
 	requirements clean
 
 # The first Python on the path that is new enough and can make environments.
@@ -48,6 +48,10 @@ upgrade-drill: .venv/.dev
 # Two servers over one Valkey: 5,000 operations hop over 200 sessions; then again while servers are killed.
 drill-sessions: .venv/.dev
 	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILL_SECONDS=3 $(BIN)/python -m pytest -s tests/sessions/test_drill.py
+
+# Overload and bad clients, against a server of its own: four minutes; docs/overload.md has the figures.
+drills: .venv/.dev
+	$(BIN)/python -m benchmarks.drills --out benchmarks/results/drills.json
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

@@ -3,7 +3,7 @@
 Pure: time is an argument.
 """
 
-_MEMORY_SECONDS = 5.0  # of the measured rate
+_MEMORY_SECONDS = 3.0  # of the measured rate
 
 
 class Backlog:
@@ -23,8 +23,12 @@ class Backlog:
     def remove(self, priority: int, num_steps: int) -> None:
         self._waiting[priority] -= num_steps
 
+    @property
+    def is_empty(self) -> bool:
+        return not any(self._waiting.values())
+
     def worked(self, num_steps: int, seconds: float) -> None:
-        """So many steps got done in a time in which there was something to do."""
+        """So many steps got done in a time in which somebody waited: with all rows in use."""
         keep = max(0.0, 1 - seconds / _MEMORY_SECONDS)
         self._num_done = self._num_done * keep + num_steps
         self._seconds = self._seconds * keep + seconds

@@ -48,6 +48,7 @@ class Engine:
         self, graph: ModelGraph, options: EngineOptions, *, deliver: Callable[[Outbox], object]
     ) -> None:
         self.stats = EngineStats()
+        self._options = options
         max_lanes = options.max_lanes + options.reserved_lanes
         self._batch = Batch(StepRunner(graph, max_lanes, options.max_steps), self.stats)
         self._bulk = BulkBatch(StepRunner(graph, options.max_bulk_lanes, options.max_steps), self.stats)
@@ -112,8 +113,14 @@ class Engine:
         with self._changed:
             if self._failure is not None or self._stopping:
                 raise Unavailable("the model is not ready: its engine has failed or is stopping")
-            self._scheduler.add(works)
+            self._scheduler.add(works, self._free())
             self._changed.notify()
+
+    def _free(self) -> tuple[int, int, int]:
+        """Rows, rows for completions, and places for jobs that nobody has."""
+        num_lanes, num_live = len(self._batch.lanes), self._batch.num_live
+        rows = self._options.max_lanes + self._options.reserved_lanes - num_lanes
+        return rows, min(rows, self._options.max_lanes - num_lanes + num_live), MAX_JOBS - self._bulk.num_jobs
 
     def cancel(self, works: Sequence[Work]) -> None:
         """Nobody waits for this work any more: free its rows before the next call. Done work is fine."""

@@ -1,7 +1,5 @@
 """Our errors as HTTP answers: in OpenAI's shape, under /v2 in that of the Open Inference Protocol."""
 
-import math
-
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -84,7 +82,7 @@ def error_response(error: NextcharError, path: str = "") -> Response:
     headers = {}
     if isinstance(error, QueueFull | Unavailable):
         # Whole seconds are all the standard header can say; OpenAI's clients read the second one first.
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+        headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
         headers["Retry-After-Ms"] = str(max(1, round(error.retry_after_seconds * 1000)))
     if isinstance(error, AuthenticationFailed):
         headers["WWW-Authenticate"] = "Bearer"

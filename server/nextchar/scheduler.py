@@ -54,22 +54,29 @@ class Scheduler:
         return sum(self._num_strings.values())
 
     def worked(self, level: Level, num_steps: int, seconds: float) -> None:
-        """So many steps of a level got done in a time in which it had some to do."""
-        self._backlogs[level].worked(num_steps, seconds)
+        """So many steps of a level got done. How fast it can go shows while its rows are all in use."""
+        if not self._backlogs[level].is_empty:
+            self._backlogs[level].worked(num_steps, seconds)
 
-    def wait_seconds(self, level: Level, priority: int) -> float:
-        """How long who comes now has to wait for a row, by what waits and how fast it goes."""
-        return self._backlogs[level].wait_seconds(priority)
+    def wait_seconds(self, level: Level, priority: int, num_free: int = 0) -> float:
+        """How long who comes now has to wait for a row, by what waits and how fast it goes.
 
-    def add(self, works: Iterable[Work]) -> None:
-        """Let work wait, all or none.
+        So many of those who wait have a row already, and only have not been let to it yet.
+        """
+        num_waiting = sum(map(len, self._lines[level].values()))
+        if num_waiting <= num_free:
+            return 0.0
+        return self._backlogs[level].wait_seconds(priority) * (1 - num_free / num_waiting)
+
+    def add(self, works: Iterable[Work], free: Sequence[int] = (0, 0, 0)) -> None:
+        """Let work wait, all or none; `free` rows are there for each level.
 
         Raises:
             QueueFull: it would be more than may wait.
         """
         works = list(works)
         for level in {work.level for work in works}:
-            self._check([work for work in works if work.level is level])
+            self._check([work for work in works if work.level is level], free[level])
         for work in works:
             num_steps = work.num_steps
             self._lines[work.level].setdefault(work.priority, {})[work] = num_steps
@@ -77,10 +84,11 @@ class Scheduler:
             self._backlogs[work.level].add(work.priority, num_steps)
             self._earliest_deadline = min(self._earliest_deadline, self._leaves_at(work))
 
-    def _check(self, works: list[Work]) -> None:
+    def _check(self, works: list[Work], num_free: int) -> None:
         """Hold the works of one level against what may wait, and for how long."""
         first, num_strings = works[0], sum(work.num_strings for work in works)
-        waiting, wait = self._num_strings[first.level], self.wait_seconds(first.level, first.priority)
+        waiting = self._num_strings[first.level]
+        wait = self.wait_seconds(first.level, first.priority, num_free)
         if waiting + num_strings > self._max_waiting:
             raise QueueFull(
                 f"the queue is full: {waiting} strings wait, this request has {num_strings}, "

@@ -107,8 +107,8 @@ def test_who_has_waited_as_long_as_one_may_is_told_so() -> None:
 
 def test_who_would_wait_too_long_is_not_let_in_and_told_how_long() -> None:
     s = scheduler(max_wait_seconds=2.0)
-    s.worked(Level.SAMPLING, 100, 1.0)  # a hundred steps a second
     s.add([sampling(), sampling(priority=1)])
+    s.worked(Level.SAMPLING, 100, 1.0)  # a hundred steps a second
     for _ in range(19):
         s.add([sampling()])
     with pytest.raises(QueueFull) as caught:
@@ -120,10 +120,20 @@ def test_who_would_wait_too_long_is_not_let_in_and_told_how_long() -> None:
         s.add([sampling(priority=1)])
 
 
+def test_who_will_have_a_free_row_does_not_wait() -> None:
+    s = scheduler(max_wait_seconds=2.0)
+    s.add([sampling()])
+    s.worked(Level.SAMPLING, 1, 1.0)  # ten seconds for each
+    s.add([sampling()], free=(2, 2, 2))
+    with pytest.raises(QueueFull, match=r"about 10\.0 s"):
+        s.add([sampling()], free=(1, 1, 1))
+
+
 def test_a_request_with_less_time_than_it_would_wait_is_refused_at_once() -> None:
     s = scheduler()
-    s.worked(Level.LIVE, 1, 10.0)
+    s.worked(Level.LIVE, 1, 100.0)  # nobody waits: this says nothing of how fast it can go
     s.add([live()])
+    s.worked(Level.LIVE, 1, 10.0)
     with pytest.raises(QueueFull):
         s.add([live(deadline=5.0)])
     s.add([live(deadline=11.0)])

@@ -1,0 +1,78 @@
+"""`python -m benchmarks.drills`, or `make drills`: overload and abuse of a real server, with figures."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from benchmarks.drills.abuse import AbuseReport, abuse
+from benchmarks.drills.overload import OverloadReport, overload
+from benchmarks.drills.process import served
+
+_QUIET = ["--log-level", "warning"]
+_BOUNDS = ["--receive-timeout-seconds", "10", "--send-timeout-seconds", "10"]
+
+
+@click.command
+@click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
+@click.option("--model", default="shakespeare", show_default=True)
+@click.option("--seconds", default=40.0, show_default=True, help="Of each load.")
+@click.option("--chars", "num_chars", default=1000, show_default=True, help="Of a completion.")
+@click.option("--lanes", "num_lanes", default=16, show_default=True)
+@click.option("--queue-timeout-seconds", default=4.0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="A file for the figures, as JSON.")
+def main(
+    models: Path,
+    model: str,
+    seconds: float,
+    num_chars: int,
+    num_lanes: int,
+    queue_timeout_seconds: float,
+    out: Path | None,
+) -> None:
+    """Exit with 1 where a bar is missed."""
+    lanes = ["--max-lanes", str(num_lanes), "--engine-threads", "1"]
+    with served(models, *_QUIET, *lanes, "--queue-timeout-seconds", str(queue_timeout_seconds)) as server:
+        load = overload(server, model, num_chars=num_chars, num_lanes=num_lanes, seconds=seconds)
+    missed = _show_overload(load, queue_timeout_seconds)
+    with served(models, *_QUIET, *_BOUNDS) as server:
+        clients = abuse(server, model, num_idle=2000, num_vanishing=500)
+    missed |= _show_abuse(clients)
+    if out is not None:
+        figures = {"overload": asdict(load), "abuse": [asdict(report) for report in clients]}
+        out.write_text(json.dumps(figures, indent=1) + "\n")
+    sys.exit(1 if missed else 0)
+
+
+def _show_overload(load: OverloadReport, queue_timeout_seconds: float) -> bool:
+    """Print the figures; whether one misses its bar."""
+    bound = queue_timeout_seconds + 20 * load.alone_seconds
+    goodput, peak, ratios = load.goodput_per_second, load.peak_per_second, load.told_over_true
+    counts = f"accepted {load.num_accepted}, refused {load.num_refused}, anything else {load.num_other}"
+    rows = [
+        (f"goodput {goodput:.2f}/s, peak {peak:.2f}/s: {load.share_of_peak:.0%}", load.share_of_peak >= 0.9),
+        (counts, not load.num_other),
+        (f"refused without Retry-After: {load.num_without_advice}", not load.num_without_advice),
+        (f"Retry-After true within 2x: {load.share_true:.1%} of {len(ratios)}", load.share_true >= 0.99),
+        (f"accepted: p50 {load.p50_seconds:.2f} s, p99 {load.p99_seconds:.2f} s", load.p99_seconds <= bound),
+    ]
+    grown = (load.memory_after_bytes - load.memory_before_bytes) / 2**20
+    rows.append((f"memory {load.memory_before_bytes / 2**20:.0f} MiB, {grown:+.1f} MiB after", grown < 20))
+    for text, good in rows:
+        click.echo(f"{'ok  ' if good else 'MISS'} {text}")
+    return not all(good for _, good in rows)
+
+
+def _show_abuse(reports: list[AbuseReport]) -> bool:
+    for r in reports:
+        good = r.left_seconds is not None and r.answered_meanwhile
+        left = "something is left" if r.left_seconds is None else f"all gone after {r.left_seconds:.1f} s"
+        files = f"descriptors {r.files_before}, {r.files_at_most}, {r.files_after}"
+        click.echo(f"{'ok  ' if good else 'MISS'} {r.num_clients} {r.what}: {files}; {left}")
+    return any(r.left_seconds is None or not r.answered_meanwhile for r in reports)
+
+
+if __name__ == "__main__":
+    main()

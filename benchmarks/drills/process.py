@@ -1,0 +1,86 @@
+"""A server as a process of its own, and what can be seen of it from outside."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+_ROOT = Path(__file__).parents[2]
+_PORTS = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
+_COMMAND = [sys.executable, "-c", "from nextchar.cli import main; main(prog_name='nextchar')", "serve"]
+_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """Where it listens, and its process id."""
+
+    pid: int
+    port: int
+    metrics_url: str
+
+    @property
+    def num_files(self) -> int:
+        """File descriptors it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's series."""
+        with urlopen(self.metrics_url, timeout=30) as answer:
+            text = answer.read().decode()
+        found = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
+        return sum(map(float, found))
+
+    @property
+    def num_at_work(self) -> float:
+        """Requests being answered, and strings that wait."""
+        return self.metric("nextchar_requests_in_progress") + self.metric("nextchar_queue_depth")
+
+
+@contextmanager
+def served(models: Path, *arguments: str) -> Iterator[ServerProcess]:
+    """A server of a folder of models for as long as the context lasts."""
+    paths = f"{_ROOT / 'server'}{os.pathsep}{_ROOT / 'training'}"
+    process = subprocess.Popen(
+        [*_COMMAND, *_PORTS, "--models", str(models), *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": paths},
+    )
+    assert process.stdout is not None
+    try:
+        greeting = ""
+        while "Try:" not in greeting:
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError("the server did not start")
+            greeting += line
+        port, metrics = re.search(r"REST +\S+:(\d+)", greeting), re.search(r"metrics +(\S+)", greeting)
+        assert port is not None
+        assert metrics is not None
+        yield ServerProcess(process.pid, int(port[1]), metrics[1])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def settles(done: Callable[[], bool], seconds: float) -> bool:
+    """Whether something comes true within a time."""
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+    return True

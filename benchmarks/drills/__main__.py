@@ -18,8 +18,8 @@ _BOUNDS = ["--receive-timeout-seconds", "10", "--send-timeout-seconds", "10"]
 @click.command
 @click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
 @click.option("--model", default="shakespeare", show_default=True)
-@click.option("--seconds", default=40.0, show_default=True, help="Of each load.")
-@click.option("--chars", "num_chars", default=1000, show_default=True, help="Of a completion.")
+@click.option("--seconds", default=20.0, show_default=True, help="Of each load.")
+@click.option("--chars", "num_chars", default=4000, show_default=True, help="Of a completion.")
 @click.option("--lanes", "num_lanes", default=16, show_default=True)
 @click.option("--queue-timeout-seconds", default=4.0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="A file for the figures, as JSON.")

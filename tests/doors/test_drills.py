@@ -1,14 +1,13 @@
-"""The drills of `make drills`, in short: real processes, real sockets; no bar that a busy machine may miss."""
+"""The drills of `make drills`, in short: real processes, real sockets, bars that a busy machine can keep."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_models import TEXT, TinyModel, write_models
-
 from benchmarks.drills.abuse import abuse
 from benchmarks.drills.overload import Asked, overload, told_over_true
 from benchmarks.drills.process import ServerProcess, served
+from tiny_models import TEXT, TinyModel, write_models
 
 LANES = [
     "--max-lanes",

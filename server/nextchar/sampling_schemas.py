@@ -88,7 +88,7 @@ class SamplingFields(CallFields):
         None,
         description="What is drawn matches this pattern as a whole, within max_tokens. Rust's syntax, "
         "without look-around, back-references and word boundaries.",
-        examples=["[A-Z][a-z]+"],
+        examples=["[a-z]+"],
     )
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] = Field(
         default={},

@@ -20,7 +20,7 @@ from nextchar.session_store import Kept, Record
 from nextchar.valkey_store import ValkeyStore
 
 _NOW = time.time()
-_RECORD = Record("a{n}n", "one", "tiny", "1", "d1", 1, 5, _NOW, 60.0, _NOW + 60, b"sealed \0 bytes")
+_RECORD = Record("a{n}n", "one", "tiny", "1", "d1", 1, 5, _NOW, 9e4, _NOW + 9e4, b"sealed \0 bytes")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def _used(url: str) -> None:
     assert await store.load(_RECORD.owner, "one") == _RECORD
     new = replace(_RECORD, revision=2, sealed=b"more")
     assert await store.replace(new, revision=1)
-    await store.touch(_RECORD.owner, "one", ttl_seconds=90.0, expires_at=_NOW + 90)
+    await store.touch(_RECORD.owner, "one", ttl_seconds=8e4, expires_at=_NOW + 8e4)
     assert await store.kept(_RECORD.owner) == Kept(1, len(b"more"))
     assert await store.count_of("tiny", "1", now=time.time()) == 1
     assert await store.count(None, now=time.time()) == 1

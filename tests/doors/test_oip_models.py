@@ -210,7 +210,8 @@ def test_what_is_wrong_with_generate_has_its_status(server: LiveServer, call: st
 
 
 def test_a_stream_that_fails_ends_with_an_error_event(models: Path) -> None:
-    with live_server(models, request_timeout_seconds=0.5, max_tokens=10**9) as server:
+    limits = {"max_tokens": 10**9, "max_request_chars": 2 * 10**9}
+    with live_server(models, request_timeout_seconds=0.5, **limits) as server:
         pieces = events(server, max_tokens=10**9)
     assert list(pieces[0]) == ["text_output", "model_name", "model_version"]
     assert list(pieces[-1]) == ["error"]

@@ -57,7 +57,7 @@ class Sequences:
     async def _first(
         self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], call: Call
     ) -> Step:
-        """As Triton does, a start of a sequence that goes on already begins it anew."""
+        """A start of a sequence that is there begins it anew: a client that was cut off may start again."""
         model = self._intake.model(_model_id(request), call)
         state, step = await self._fed(model, SessionState(make_seed(None)), read(model), call)
         if request.parameters.sequence_end:

@@ -12,6 +12,8 @@ import { bits, characters, percent, plural, shown } from "./symbols.js";
 
 const GHOST_MS = 220;
 const PRICE_MS = 120;
+const REST_MS = 700; // a pause in typing: only then is a whole text read again
+const LONG_CHARS = 500;
 const TELL_MS = 60;
 const KEPT = "nextchar-text";
 const STARTS = { text: "To be, or not to b", line: "nextch" };
@@ -34,6 +36,8 @@ class Write {
   #told = -1;
   #going = null;
   #priceSoon = debounced(() => this.#price(), PRICE_MS);
+  #priceAtRest = debounced(() => this.#price(), REST_MS);
+  #explainAtRest = debounced(() => this.#explain(this.#told), REST_MS);
   #tellSoon = debounced(() => this.#tellAll(), TELL_MS);
   #imagineSoon = debounced(() => this.#imagine(), GHOST_MS);
 
@@ -105,7 +109,9 @@ class Write {
 
   #changed() {
     this.#errors.clear();
-    this.#priceSoon();
+    this.#pricer?.stop();
+    if (this.#editor.chars.length > LONG_CHARS) this.#priceAtRest();
+    else this.#priceSoon();
     this.#tellSoon();
   }
 
@@ -156,7 +162,7 @@ class Write {
   }
 
   // What a character was worth, and what was expected in its place.
-  async #tell(index) {
+  #tell(index) {
     this.#told = index;
     const { ink } = this.#editor;
     ink.look(this.#look);
@@ -167,11 +173,21 @@ class Write {
     const list = (items) => items.map((item) => `${shown(item.char, item.special).glyph} ${percent(item.probability)}`).join(", ");
     if (entry.expected) return this.#looked.replaceChildren(...said, entry.expected.length ? `, expected ${list(entry.expected)}` : "");
     this.#looked.replaceChildren(...said);
+    if (index === this.#look) this.#explain(index);
+    else this.#explainAtRest();
+    return null;
+  }
+
+  // What was expected, where the session has not said so on its way.
+  async #explain(index) {
+    const { ink } = this.#editor;
     const { chars } = ink;
+    const entry = ink.entry(index);
+    if (!entry || entry.expected) return;
     const expected = await this.#pricer.expected(chars, index).catch(() => null); // the number alone is worth something
-    if (!expected || ink.chars !== chars) return null;
+    if (!expected || ink.chars !== chars) return;
     entry.expected = expected;
-    return index === this.#told ? this.#tell(index) : null;
+    if (index === this.#told) this.#tell(index);
   }
 
   #tellAll() {

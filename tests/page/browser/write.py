@@ -120,6 +120,7 @@ def beside(
         _type(page, block, keys_per_second)
         text += block
         bars_of(page, text)
+        until(page, "document.querySelector('.ink').dataset.known === String(arg)", len(text))
         order = {"path": session_id, "text": block, "pause": 1000 / keys_per_second}
         bare += page.evaluate(_BARE, order)
     return {**page.evaluate("seen"), "bare": bare}

@@ -78,15 +78,16 @@ class Write {
     this.#pricer = new Pricer(id, this.#reader.perLine);
     const live = new LiveSession(id, this.#reader.count);
     if (going) live.adopt(going.id, characters(this.#reader.perLine ? going.text.slice(going.text.lastIndexOf("\n") + 1) : going.text));
+    const text = going?.text ?? this.#start(card.vocabulary.unit);
     this.#live = null; // until the text is there that it is about
     this.#editor.text = "";
     this.#live = this.#listen(live);
-    this.#editor.text = going?.text ?? this.#start(card.vocabulary.unit);
+    this.#editor.text = text;
   }
 
   // The text to begin with: what is there, or was when the tab was left, but for the example of another kind of model.
   #start(unit) {
-    const kept = sessionStorage.getItem(KEPT);
+    const kept = this.#editor.text || sessionStorage.getItem(KEPT);
     return kept === null || Object.values(STARTS).includes(kept) ? STARTS[unit] : kept;
   }
 

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
-from stage import Stage, until
+from stage import Stage, frame, until
 
 _ROWS = ".many tbody tr:not(.space)"
 _DONE = "document.querySelector('#compare [role=status]').dataset.done === 'true'"
 
 
 def _rows(page: Page) -> list[list[str]]:
+    frame(page)
     rows: list[list[str]] = page.locator(_ROWS).evaluate_all(
         "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
     )

@@ -27,6 +27,7 @@ def markup(stage: Stage, url: str) -> dict[str, Any]:
     bars_of(page, "To be, or not to b")
     page.locator(".editor textarea").fill(_MARKUP)
     bars_of(page, _MARKUP)
+    until(page, "document.querySelector('.ink').dataset.known === String(arg)", len(_MARKUP))
     found = {
         "ink": page.locator(".ink").evaluate(
             "e => [...e.querySelectorAll('span[class^=s]')].map(s => s.textContent).join('')"

@@ -71,6 +71,11 @@ def bars_of(page: Page, text: str) -> dict[str, Any]:
     return found
 
 
+def frame(page: Page) -> None:
+    """Wait until what was asked for is drawn."""
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+
 def until(page: Page, condition: str, arg: Any = None) -> None:
     """Wait until an expression over `arg` holds. Playwright's own way of it is an eval, which the page's
     policy forbids.

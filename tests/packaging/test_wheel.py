@@ -63,7 +63,7 @@ def test_every_serving_module_imports(alone: Path, tmp_path: Path) -> None:
     code = (
         "import pkgutil, importlib, nextchar\n"
         "for m in pkgutil.walk_packages(nextchar.__path__, 'nextchar.'):\n"
-        "    if m.name != 'nextchar.valkey_store': importlib.import_module(m.name)"  # an extra of its own
+        "    if not m.name.startswith('nextchar.valkey_'): importlib.import_module(m.name)"  # an extra's
     )
     run(alone / "python", "-W", "error", "-c", code, cwd=tmp_path)
 

@@ -66,7 +66,7 @@ def engine(
     max_waiting: int = 1000,
     max_steps: int = MAX_STEPS,
 ) -> Iterator[Engine]:
-    options = EngineOptions(max_lanes, reserved_lanes, max_lanes, max_waiting, max_steps)
+    options = EngineOptions(max_lanes, reserved_lanes, max_lanes, max_waiting, max_steps=max_steps)
     with Engine(graph, options, deliver=deliver) as made:
         yield made
 

@@ -26,8 +26,8 @@ def test_a_prometheus_scrapes_a_server_under_load(models: Path, tmp_path: Path) 
     with live_server(models, data_dir=tmp_path / "server") as server, Load(server).running() as load:
         target = server.metrics_url.removeprefix("http://").removesuffix("/metrics")
         with prometheus(tmp_path, target) as watching:
-            started = time.monotonic()
             _wait_until_seen(watching)
+            started = time.monotonic()
             empty = _watch(watching, until=started + SECONDS)
             scrapes, good = (watching.query(f"{f}_over_time(up[10m])") for f in ("count", "sum"))
             targets = watching.get("targets")["activeTargets"]

@@ -13,13 +13,16 @@ const tab = (name) => document.getElementById(`tab-${name}`);
 const section = (name) => document.getElementById(name);
 const fromAddress = () => PANELS.find((name) => `#${name}` === location.hash) ?? PANELS[0];
 
-async function show(name) {
+function mark(name) {
   for (const other of PANELS) {
-    const chosen = other === name;
-    section(other).hidden = !chosen;
-    tab(other).setAttribute("aria-selected", String(chosen));
-    tab(other).tabIndex = chosen ? 0 : -1;
+    tab(other).setAttribute("aria-selected", String(other === name));
+    tab(other).tabIndex = other === name ? 0 : -1;
   }
+}
+
+async function show(name) {
+  mark(name);
+  for (const other of PANELS) section(other).hidden = other !== name;
   tab(name).scrollIntoView({ block: "nearest", inline: "nearest" });
   made.get(document.body.dataset.panel)?.leave?.();
   document.body.dataset.panel = name;
@@ -37,6 +40,7 @@ function onTabKey(event) {
   if (to === undefined) return;
   event.preventDefault();
   location.hash = PANELS[(to + PANELS.length) % PANELS.length];
+  mark(fromAddress()); // the address tells the page a moment later: a quick Tab must not find the last tab
   tab(fromAddress()).focus();
 }
 

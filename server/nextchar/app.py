@@ -81,6 +81,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             store=store,
             state_key=state_key(settings),
             session_limits=settings.session_limits,
+            door_limits=settings.door_limits,
+            default_model=settings.default_model,
             library=library,
         )
         upkeep = service.session_upkeep

@@ -13,7 +13,18 @@ from pydantic import BaseModel
 from nextchar.caller import CALLER, Caller
 from nextchar.schemas import CallFields
 
-Route = Literal["score", "next", "complete", "session", "inspect", "infer", "generate", "repository"]
+Route = Literal[
+    "score",
+    "compare",
+    "next",
+    "complete",
+    "session",
+    "inspect",
+    "tokenize",
+    "infer",
+    "generate",
+    "repository",
+]
 Protocol = Literal["rest", "grpc", "cli"]
 
 _MAX_ID_CHARS = 128

@@ -29,6 +29,7 @@ class EnginePool:
         self._running = ExitStack()
         self.max_waiting = num_threads * options.max_waiting
         self.max_lanes = num_threads * (options.max_lanes + options.reserved_lanes)
+        self.max_bulk_lanes = num_threads * options.max_bulk_lanes
 
     def __enter__(self) -> Self:
         with ExitStack() as running:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from nextchar.compare_schemas import CompareRequest, CompareResponse
 from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.errors import NextcharError
 from nextchar.rest_body import while_connected
@@ -23,6 +24,12 @@ from nextchar.rest_repository import repository_routes
 from nextchar.rest_sessions import session_routes
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.service import Service
+from nextchar.token_schemas import (
+    DetokenizeRequest,
+    DetokenizeResponse,
+    TokenizeRequest,
+    TokenizeResponse,
+)
 from nextchar.version import __version__
 
 
@@ -57,11 +64,14 @@ class RestDoor:
         self.app.add_exception_handler(HTTPException, answer_http_error)
         self.app.add_exception_handler(Exception, answer_bug)
         self._route("/v1/score", self._score, ScoreRequest, ScoreResponse)
+        self._route("/v1/compare", self._compare, CompareRequest, CompareResponse)
         self._route("/v1/next", self._next, NextRequest, NextResponse)
         self._route("/v1/completions", self._complete, CompletionRequest, Completion)
+        self._route("/tokenize", self._tokenize, TokenizeRequest, TokenizeResponse)
+        self._route("/detokenize", self._detokenize, DetokenizeRequest, DetokenizeResponse)
         self.app.include_router(session_routes(service.sessions, self._calls, service.metrics))
         self.app.include_router(inspect_routes(service, self._calls))
-        self.app.include_router(info_routes(service))
+        self.app.include_router(info_routes(service, self._calls))
         self.app.include_router(oip_info_routes(service))
         self.app.include_router(oip_routes(service, self._calls))
         self.app.include_router(repository_routes(service.library, self._calls))
@@ -87,6 +97,17 @@ class RestDoor:
 
     async def _score(self, request: Request) -> Response:
         return await self._calls.answer(request, "score", ScoreRequest, self._service.score)
+
+    async def _compare(self, request: Request) -> Response:
+        return await self._calls.answer(request, "compare", CompareRequest, self._service.compare)
+
+    async def _tokenize(self, request: Request) -> Response:
+        work = self._service.tokenizer.tokenize
+        return await self._calls.answer(request, "tokenize", TokenizeRequest, work)
+
+    async def _detokenize(self, request: Request) -> Response:
+        work = self._service.tokenizer.detokenize
+        return await self._calls.answer(request, "tokenize", DetokenizeRequest, work)
 
     async def _next(self, request: Request) -> Response:
         return await self._calls.answer(request, "next", NextRequest, self._service.next)

@@ -6,28 +6,31 @@ from typing import Any
 
 import grpc
 
+from nextchar.compare_schemas import CompareRequest
 from nextchar.completion_schemas import CompletionRequest
 from nextchar.errors import InvalidRequest
 from nextchar.inspect_schemas import InspectRequest
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.pb import nextchar_pb2_grpc
-from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_dict, to_message
 from nextchar.rpc_streams import ScoreStream
+from nextchar.rpc_tokens import RpcTokens
 from nextchar.schemas import validated
 from nextchar.score_schemas import NextRequest, ScoreRequest
-from nextchar.service import Service
 
 
-class RpcDoor(nextchar_pb2_grpc.NextcharServicer):
+class RpcDoor(RpcTokens):
     """The handlers of service nextchar.v1.Nextchar."""
-
-    def __init__(self, service: Service, calls: RpcCalls) -> None:
-        self._service, self._calls = service, calls
 
     async def Score(self, message: pb.ScoreRequest, context: grpc.aio.ServicerContext) -> pb.ScoreResponse:
         return await self._calls.answer(
             message, context, "score", ScoreRequest, self._service.score, pb.ScoreResponse
+        )
+
+    async def Compare(
+        self, message: pb.CompareRequest, context: grpc.aio.ServicerContext
+    ) -> pb.CompareResponse:
+        return await self._calls.answer(
+            message, context, "compare", CompareRequest, self._service.compare, pb.CompareResponse
         )
 
     async def ScoreStream(

@@ -1,9 +1,13 @@
 """What requests for scores and distributions hold, and their answers."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from nextchar.opaque import OpaqueBytes
 from nextchar.schemas import Answer, CallFields, ModelRequest, StateFields, Usage, absent
+
+BeginsAfter = Literal["begin", "context", "state"]
 
 
 class ScoreFields(CallFields):
@@ -28,10 +32,16 @@ class NextRequest(StateFields, ModelRequest):
 
 
 class CharScore(Answer):
-    """One character of a scored string; the end symbol has `char` null and `special` "end"."""
+    """One character of a scored string; the end symbol has `char` null and `special` "end".
+
+    Offsets are in the text in the model's Unicode form: in symbols of the model, in code points, in bytes of
+    UTF-8. They differ where symbols are bytes, or characters are beyond ASCII.
+    """
 
     char: str | None
     offset: int
+    code_point_offset: int
+    byte_offset: int
     logprob: float
     special: str | None = absent()
 
@@ -54,9 +64,15 @@ class Score(Answer):
 
 
 class ScoreResponse(Answer):
+    """`begins_after`: what the first character's probability is conditioned on: the begin symbol alone, a
+    context, or a state. `includes_end`: whether the end symbol is part of each score.
+    """
+
     object: str = "list"
     model: str
     model_version: str
+    begins_after: BeginsAfter
+    includes_end: bool
     data: list[Score]
     usage: Usage
     state: OpaqueBytes | None = absent()

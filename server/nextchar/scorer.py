@@ -13,7 +13,7 @@ from nextchar.metrics import Metrics
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
 from nextchar.schemas import make_usage
-from nextchar.score_schemas import Score, ScoreFields, ScoreRequest, ScoreResponse
+from nextchar.score_schemas import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse
 from nextchar.scoring import char_scores, joined_logprobs, make_scores
 from nextchar.slices import Slices, in_slices
 from nextchar.trie import Trie, build_trie, split_sorted
@@ -110,7 +110,20 @@ class Scorer:
                 data[i] = _with_chars(score, request, model, strings, logprobs)
                 yield
         usage = make_usage(prepared.num_chars)
-        return ScoreResponse(model=model.name, model_version=model.version, data=data, usage=usage)
+        return ScoreResponse(
+            model=model.name,
+            model_version=model.version,
+            begins_after=_begins_after(prepared),
+            includes_end=request.include_end,
+            data=data,
+            usage=usage,
+        )
+
+
+def _begins_after(prepared: _Prepared) -> BeginsAfter:
+    if len(prepared.context):
+        return "context"
+    return "begin" if prepared.start is None else "state"
 
 
 def _by_string(prepared: _Prepared, found: list[Doubles]) -> list[Doubles]:

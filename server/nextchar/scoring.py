@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -93,15 +94,31 @@ def percentiles(card: Card, num_chars: Indices, bits_per_char: Doubles) -> list[
 
 def char_scores(text: str, ids: Ids, logprobs: Doubles, vocabulary: Vocabulary) -> list[CharScore]:
     """One entry a character of the normalised text, then one for the end symbol if it was scored."""
+    code_points, sizes = _places(text, vocabulary)
     return [
         CharScore(
             char=vocabulary.shown(text[k]) if k < len(text) else None,
             offset=k,
+            code_point_offset=code_points[k],
+            byte_offset=sizes[k],
             logprob=float(logprobs[k]),
             special=None if k < len(text) else vocabulary.special(int(ids[k])),
         )
         for k in range(len(ids))
     ]
+
+
+def _places(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
+    """Where each symbol of a text in normal form begins, and its end: in code points, in bytes of UTF-8."""
+    if vocabulary.symbols == "bytes":
+        # The bytes of a character after its first are 0b10……; all of them belong to its code point.
+        starts = accumulate((byte & 0xC0) != 0x80 for byte in text.encode("latin-1"))
+        code_points = [max(0, count - 1) for count in starts]
+        return [*code_points, len(text.encode("latin-1").decode(errors="replace"))], list(
+            range(len(text) + 1)
+        )
+    sizes = accumulate((len(c.encode("utf-8", "surrogatepass")) for c in text), initial=0)
+    return list(range(len(text) + 1)), list(sizes)
 
 
 def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -> list[NextChar]:

@@ -9,6 +9,8 @@ from contextlib import aclosing
 
 from nextchar.call import Call
 from nextchar.carried import Carried, carries
+from nextchar.compare_schemas import CompareRequest, CompareResponse
+from nextchar.comparer import Comparer
 from nextchar.completer import Completer
 from nextchar.completion import join_choices
 from nextchar.completion_schemas import Completion, CompletionRequest
@@ -18,7 +20,8 @@ from nextchar.inspect_schemas import InspectRequest, InspectResponse
 from nextchar.inspector import Inspector
 from nextchar.intake import Intake
 from nextchar.lane import Lane
-from nextchar.limits import Limits, SessionLimits
+from nextchar.limit_report import LimitReport
+from nextchar.limits import DoorLimits, Limits, SessionLimits
 from nextchar.metrics import Metrics
 from nextchar.model_library import ModelLibrary
 from nextchar.observed_store import ObservedStore
@@ -38,6 +41,7 @@ from nextchar.session_text import SessionText
 from nextchar.session_upkeep import SessionUpkeep
 from nextchar.session_versions import SessionVersions
 from nextchar.sessions import Sessions
+from nextchar.tokenizer import Tokenizer
 
 
 class Service:
@@ -57,6 +61,8 @@ class Service:
         state_key: bytes,
         session_limits: SessionLimits,
         library: ModelLibrary | None = None,
+        door_limits: DoorLimits | None = None,
+        default_model: str | None = None,
     ) -> None:
         self.repository = repository
         self.library = library or ModelLibrary(repository)
@@ -64,6 +70,11 @@ class Service:
         self._intake = Intake(repository, metrics, limits)
         self._completer = Completer(self._intake, metrics)
         self._scorer = Scorer(self._intake, metrics)
+        self._comparer = Comparer(self._scorer)
+        self.tokenizer = Tokenizer(
+            repository, self._intake, max_chars=limits.max_input_chars, default_model=default_model
+        )
+        self.limits = LimitReport(repository, limits, session_limits, door_limits or DoorLimits()).limits
         self._inspector = Inspector(self._intake, metrics, max_chars=limits.max_inspect_chars)
         codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
         observed = ObservedStore(store, session_metrics)
@@ -94,6 +105,10 @@ class Service:
     async def score(self, request: ScoreRequest, call: Call) -> ScoreResponse:
         """log p of each string, from the begin symbol or after the context."""
         return await (self._carried if carries(request) else self._scorer).score(request, call)
+
+    async def compare(self, request: CompareRequest, call: Call) -> CompareResponse:
+        """Candidates by likelihood, or by the likelihood ratio of two models."""
+        return await self._comparer.compare(request, call)
 
     async def next(self, request: NextRequest, call: Call) -> NextResponse:
         """The distribution of the character after a text."""

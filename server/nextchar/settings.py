@@ -16,7 +16,7 @@ from pydantic_settings import (
 
 from nextchar.cores import num_cores
 from nextchar.grpc_options import GrpcOptions
-from nextchar.limits import Limits, SessionLimits
+from nextchar.limits import DoorLimits, Limits, SessionLimits
 from nextchar.logs import LogFormat
 from nextchar.model_library import LibraryOptions
 from nextchar.repository import PrecisionChoice
@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     grpc_port: Port = Field(8001, description="The port of gRPC.")
     metrics_port: Port = Field(8002, description="The port of Prometheus metrics.")
     models: Path = Field(Path("models"), description="The folder of models: <name>/<version>/.")
+    default_model: str | None = Field(
+        None,
+        description="The model of /tokenize and its like where a call names none and several are served.",
+    )
     precision: PrecisionChoice = Field("auto", description="Which step graph; auto: int8 where there is one.")
     model_versions: Literal["all", "latest"] = Field(
         "all", description="Which versions take new work: all, or of each model the highest only."
@@ -209,6 +213,15 @@ class Settings(BaseSettings):
             precision=self.precision,
             latest_only=self.model_versions == "latest",
             unload_after_seconds=self.unload_after_seconds,
+        )
+
+    @property
+    def door_limits(self) -> DoorLimits:
+        return DoorLimits(
+            max_body_bytes=self.max_body_bytes,
+            request_timeout_seconds=self.request_timeout_seconds,
+            queue_timeout_seconds=self.queue_timeout_seconds,
+            max_lanes_per_key=self.max_lanes_per_key,
         )
 
     @property

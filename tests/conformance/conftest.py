@@ -10,5 +10,5 @@ from tiny_models import LINES, TEXT, write_models
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     models = write_models(tmp_path_factory.mktemp("models"), {"tiny": TEXT, "lines": LINES, "spare": TEXT})
-    with live_server(models) as running:
+    with live_server(models, default_model="tiny") as running:
         yield running

@@ -54,7 +54,7 @@ def test_curl_answers_what_is_shown(server: LiveServer) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     commands = examples("curl")
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command, shown in commands:
         live = command.replace("http://127.0.0.1:8000", server.url)
         done = subprocess.run(shlex.split(live), capture_output=True, text=True, check=True)

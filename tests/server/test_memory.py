@@ -13,8 +13,8 @@ from nextchar.batch import Batch
 from nextchar.bulk import BulkBatch
 from nextchar.engine_stats import EngineStats
 from nextchar.lane import ScoreJob
-from nextchar.runner import ModelGraph, StepRunner
-from nextchar.slab import CHUNK, MAX_TOP
+from nextchar.memory import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
+from nextchar.runner import StepRunner
 from nextchar.state_pool import StatePool
 
 
@@ -30,11 +30,6 @@ def taken(make: Callable[[], object]) -> int:
     return size
 
 
-def lane_bytes(graph: ModelGraph) -> int:
-    chunk = CHUNK * (3 * 8 + MAX_TOP * 8)
-    return chunk + 2 * graph.state_bytes + 22 * graph.vocabulary.num_outputs + 600
-
-
 @pytest.mark.parametrize(
     "model", [TinyModel(hidden_size=512), TinyModel("rnn_tanh", 64, 1)], ids=lambda m: m.cell
 )
@@ -45,14 +40,25 @@ def test_a_lane(model: TinyModel) -> None:
         return Batch(StepRunner(graph, count, 16), EngineStats())
 
     per_lane = (taken(lambda: lanes(300)) - taken(lambda: lanes(100))) / 200
-    assert per_lane == pytest.approx(lane_bytes(graph), rel=0.2)
+    assert per_lane == pytest.approx(lane_bytes(graph.state_bytes, graph.vocabulary.num_outputs), rel=0.2)
+
+
+def test_a_row_for_bulk_scoring() -> None:
+    graph = TinyModel(hidden_size=512).step()
+
+    def rows(count: int) -> BulkBatch:
+        return BulkBatch(StepRunner(graph, count), EngineStats())
+
+    per_row = (taken(lambda: rows(300)) - taken(lambda: rows(100))) / 200
+    assert per_row == pytest.approx(bulk_lane_bytes(graph.state_bytes, graph.vocabulary.num_outputs), rel=0.2)
 
 
 def test_a_string_that_waits() -> None:
     rng = np.random.default_rng(0)
     strings = [rng.integers(0, 20, 12) for _ in range(2000)]
     trie = make_trie(strings, VOCABULARY.begin_id, strings[0][:0])
-    expected = 44 * trie.num_nodes + 16 * len(trie.heads) + 110 * len(strings)
+    own = STRING_BYTES - 16  # the rest is a branch, of which there are fewer than strings
+    expected = STRING_CHAR_BYTES * trie.num_nodes + 16 * len(trie.heads) + own * len(strings)
     found = taken(lambda: make_trie(strings, VOCABULARY.begin_id, strings[0][:0]))
     bulk = BulkBatch(StepRunner(GRAPH, 4), EngineStats())
     found += taken(lambda: bulk.join(ScoreJob(trie), 0.0))

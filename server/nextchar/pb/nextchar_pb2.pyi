@@ -39,16 +39,20 @@ class Usage(_message.Message):
     def __init__(self, prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., total_tokens: _Optional[int] = ...) -> None: ...
 
 class CharScore(_message.Message):
-    __slots__ = ("char", "offset", "logprob", "special")
+    __slots__ = ("char", "offset", "logprob", "special", "code_point_offset", "byte_offset")
     CHAR_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     LOGPROB_FIELD_NUMBER: _ClassVar[int]
     SPECIAL_FIELD_NUMBER: _ClassVar[int]
+    CODE_POINT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    BYTE_OFFSET_FIELD_NUMBER: _ClassVar[int]
     char: str
     offset: int
     logprob: float
     special: str
-    def __init__(self, char: _Optional[str] = ..., offset: _Optional[int] = ..., logprob: _Optional[float] = ..., special: _Optional[str] = ...) -> None: ...
+    code_point_offset: int
+    byte_offset: int
+    def __init__(self, char: _Optional[str] = ..., offset: _Optional[int] = ..., logprob: _Optional[float] = ..., special: _Optional[str] = ..., code_point_offset: _Optional[int] = ..., byte_offset: _Optional[int] = ...) -> None: ...
 
 class Score(_message.Message):
     __slots__ = ("index", "logprob", "bits_per_char", "perplexity", "num_chars", "num_unknown", "percentile", "chars")
@@ -71,20 +75,250 @@ class Score(_message.Message):
     def __init__(self, index: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., perplexity: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., percentile: _Optional[float] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("object", "model", "model_version", "data", "usage", "state")
+    __slots__ = ("object", "model", "model_version", "data", "usage", "begins_after", "includes_end", "state")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    BEGINS_AFTER_FIELD_NUMBER: _ClassVar[int]
+    INCLUDES_END_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     object: str
     model: str
     model_version: str
     data: _containers.RepeatedCompositeFieldContainer[Score]
     usage: Usage
+    begins_after: str
+    includes_end: bool
     state: bytes
-    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., begins_after: _Optional[str] = ..., includes_end: _Optional[bool] = ..., state: _Optional[bytes] = ...) -> None: ...
+
+class CompareRequest(_message.Message):
+    __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "reference_model", "rank_by")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_END_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    RANK_BY_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
+    model: str
+    input: _containers.RepeatedScalarFieldContainer[str]
+    context: str
+    include_end: bool
+    reference_model: str
+    rank_by: str
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., reference_model: _Optional[str] = ..., rank_by: _Optional[str] = ...) -> None: ...
+
+class Candidate(_message.Message):
+    __slots__ = ("index", "rank", "logprob", "bits_per_char", "num_chars", "num_unknown", "probability", "percentile", "reference_logprob", "log_ratio")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    LOGPROB_FIELD_NUMBER: _ClassVar[int]
+    BITS_PER_CHAR_FIELD_NUMBER: _ClassVar[int]
+    NUM_CHARS_FIELD_NUMBER: _ClassVar[int]
+    NUM_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    PERCENTILE_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_LOGPROB_FIELD_NUMBER: _ClassVar[int]
+    LOG_RATIO_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    rank: int
+    logprob: float
+    bits_per_char: float
+    num_chars: int
+    num_unknown: int
+    probability: float
+    percentile: float
+    reference_logprob: float
+    log_ratio: float
+    def __init__(self, index: _Optional[int] = ..., rank: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., probability: _Optional[float] = ..., percentile: _Optional[float] = ..., reference_logprob: _Optional[float] = ..., log_ratio: _Optional[float] = ...) -> None: ...
+
+class CompareResponse(_message.Message):
+    __slots__ = ("object", "model", "model_version", "reference_model", "reference_model_version", "rank_by", "data", "usage")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    RANK_BY_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    object: str
+    model: str
+    model_version: str
+    reference_model: str
+    reference_model_version: str
+    rank_by: str
+    data: _containers.RepeatedCompositeFieldContainer[Candidate]
+    usage: Usage
+    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., reference_model: _Optional[str] = ..., reference_model_version: _Optional[str] = ..., rank_by: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class TokenizeRequest(_message.Message):
+    __slots__ = ("timeout", "priority", "model", "prompt", "add_special_tokens", "return_token_strs")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    ADD_SPECIAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_TOKEN_STRS_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
+    model: str
+    prompt: str
+    add_special_tokens: bool
+    return_token_strs: bool
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., add_special_tokens: _Optional[bool] = ..., return_token_strs: _Optional[bool] = ...) -> None: ...
+
+class TokenizeResponse(_message.Message):
+    __slots__ = ("model", "model_version", "count", "max_model_len", "tokens", "token_strs")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    MAX_MODEL_LEN_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_STRS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    model_version: str
+    count: int
+    max_model_len: int
+    tokens: _containers.RepeatedScalarFieldContainer[int]
+    token_strs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., count: _Optional[int] = ..., max_model_len: _Optional[int] = ..., tokens: _Optional[_Iterable[int]] = ..., token_strs: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DetokenizeRequest(_message.Message):
+    __slots__ = ("timeout", "priority", "model", "tokens")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
+    model: str
+    tokens: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., tokens: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class DetokenizeResponse(_message.Message):
+    __slots__ = ("model", "model_version", "prompt")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    model_version: str
+    prompt: str
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., prompt: _Optional[str] = ...) -> None: ...
+
+class TokenizerInfoRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class TokenizerInfoResponse(_message.Message):
+    __slots__ = ("tokenizer_class", "model", "model_version", "vocab_size", "symbols", "unit", "normalization", "bos_token", "eos_token", "unk_token", "pad_token", "chat_template", "max_model_len")
+    TOKENIZER_CLASS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VOCAB_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SYMBOLS_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
+    BOS_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EOS_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    UNK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PAD_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CHAT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_MODEL_LEN_FIELD_NUMBER: _ClassVar[int]
+    tokenizer_class: str
+    model: str
+    model_version: str
+    vocab_size: int
+    symbols: str
+    unit: str
+    normalization: str
+    bos_token: str
+    eos_token: str
+    unk_token: str
+    pad_token: str
+    chat_template: str
+    max_model_len: int
+    def __init__(self, tokenizer_class: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., vocab_size: _Optional[int] = ..., symbols: _Optional[str] = ..., unit: _Optional[str] = ..., normalization: _Optional[str] = ..., bos_token: _Optional[str] = ..., eos_token: _Optional[str] = ..., unk_token: _Optional[str] = ..., pad_token: _Optional[str] = ..., chat_template: _Optional[str] = ..., max_model_len: _Optional[int] = ...) -> None: ...
+
+class LimitsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RequestLimits(_message.Message):
+    __slots__ = ("max_body_bytes", "max_strings", "max_input_chars", "max_request_chars", "max_tokens", "max_choices", "max_inspect_chars", "strict_characters", "timeout_seconds", "queue_timeout_seconds")
+    MAX_BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_STRINGS_FIELD_NUMBER: _ClassVar[int]
+    MAX_INPUT_CHARS_FIELD_NUMBER: _ClassVar[int]
+    MAX_REQUEST_CHARS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CHOICES_FIELD_NUMBER: _ClassVar[int]
+    MAX_INSPECT_CHARS_FIELD_NUMBER: _ClassVar[int]
+    STRICT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    max_body_bytes: int
+    max_strings: int
+    max_input_chars: int
+    max_request_chars: int
+    max_tokens: int
+    max_choices: int
+    max_inspect_chars: int
+    strict_characters: bool
+    timeout_seconds: float
+    queue_timeout_seconds: float
+    def __init__(self, max_body_bytes: _Optional[int] = ..., max_strings: _Optional[int] = ..., max_input_chars: _Optional[int] = ..., max_request_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_choices: _Optional[int] = ..., max_inspect_chars: _Optional[int] = ..., strict_characters: _Optional[bool] = ..., timeout_seconds: _Optional[float] = ..., queue_timeout_seconds: _Optional[float] = ...) -> None: ...
+
+class OwnerLimits(_message.Message):
+    __slots__ = ("max_sessions", "max_state_bytes", "max_checkpoints", "session_ttl_seconds", "max_lanes_per_key")
+    MAX_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_LANES_PER_KEY_FIELD_NUMBER: _ClassVar[int]
+    max_sessions: int
+    max_state_bytes: int
+    max_checkpoints: int
+    session_ttl_seconds: float
+    max_lanes_per_key: int
+    def __init__(self, max_sessions: _Optional[int] = ..., max_state_bytes: _Optional[int] = ..., max_checkpoints: _Optional[int] = ..., session_ttl_seconds: _Optional[float] = ..., max_lanes_per_key: _Optional[int] = ...) -> None: ...
+
+class ModelLimits(_message.Message):
+    __slots__ = ("model", "model_version", "max_lanes", "max_bulk_lanes", "max_waiting", "state_bytes", "rows_bytes", "max_waiting_bytes")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MAX_LANES_FIELD_NUMBER: _ClassVar[int]
+    MAX_BULK_LANES_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAITING_FIELD_NUMBER: _ClassVar[int]
+    STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ROWS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAITING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    model_version: str
+    max_lanes: int
+    max_bulk_lanes: int
+    max_waiting: int
+    state_bytes: int
+    rows_bytes: int
+    max_waiting_bytes: int
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., max_lanes: _Optional[int] = ..., max_bulk_lanes: _Optional[int] = ..., max_waiting: _Optional[int] = ..., state_bytes: _Optional[int] = ..., rows_bytes: _Optional[int] = ..., max_waiting_bytes: _Optional[int] = ...) -> None: ...
+
+class LimitsResponse(_message.Message):
+    __slots__ = ("request", "owner", "models")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    request: RequestLimits
+    owner: OwnerLimits
+    models: _containers.RepeatedCompositeFieldContainer[ModelLimits]
+    def __init__(self, request: _Optional[_Union[RequestLimits, _Mapping]] = ..., owner: _Optional[_Union[OwnerLimits, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelLimits, _Mapping]]] = ...) -> None: ...
 
 class NextRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "input", "top", "state", "return_state")

@@ -54,6 +54,31 @@ class NextcharStub:
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CompletionRequest.SerializeToString,
                 response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.Completion.FromString,
                 _registered_method=True)
+        self.Compare = channel.unary_unary(
+                '/nextchar.v1.Nextchar/Compare',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CompareRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CompareResponse.FromString,
+                _registered_method=True)
+        self.Tokenize = channel.unary_unary(
+                '/nextchar.v1.Nextchar/Tokenize',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizeRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizeResponse.FromString,
+                _registered_method=True)
+        self.Detokenize = channel.unary_unary(
+                '/nextchar.v1.Nextchar/Detokenize',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.DetokenizeRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.DetokenizeResponse.FromString,
+                _registered_method=True)
+        self.TokenizerInfo = channel.unary_unary(
+                '/nextchar.v1.Nextchar/TokenizerInfo',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizerInfoRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizerInfoResponse.FromString,
+                _registered_method=True)
+        self.Limits = channel.unary_unary(
+                '/nextchar.v1.Nextchar/Limits',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.LimitsRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.LimitsResponse.FromString,
+                _registered_method=True)
         self.Inspect = channel.unary_unary(
                 '/nextchar.v1.Nextchar/Inspect',
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.InspectRequest.SerializeToString,
@@ -95,6 +120,39 @@ class NextcharServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Compare(self, request, context):
+        """Candidates by likelihood, or by the likelihood ratio of two models.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Tokenize(self, request, context):
+        """Text to a model's ids, and back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Detokenize(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TokenizerInfo(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Limits(self, request, context):
+        """How much one request, one owner and each model may be asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Inspect(self, request, context):
         """The model's states after each character of a text.
         """
@@ -124,6 +182,31 @@ def add_NextcharServicer_to_server(servicer, server):
                     servicer.Complete,
                     request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CompletionRequest.FromString,
                     response_serializer=nextchar_dot_pb_dot_nextchar__pb2.Completion.SerializeToString,
+            ),
+            'Compare': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compare,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CompareRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.CompareResponse.SerializeToString,
+            ),
+            'Tokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Tokenize,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizeRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizeResponse.SerializeToString,
+            ),
+            'Detokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Detokenize,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.DetokenizeRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.DetokenizeResponse.SerializeToString,
+            ),
+            'TokenizerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.TokenizerInfo,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizerInfoRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizerInfoResponse.SerializeToString,
+            ),
+            'Limits': grpc.unary_unary_rpc_method_handler(
+                    servicer.Limits,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.LimitsRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.LimitsResponse.SerializeToString,
             ),
             'Inspect': grpc.unary_unary_rpc_method_handler(
                     servicer.Inspect,
@@ -239,6 +322,141 @@ class Nextchar:
             '/nextchar.v1.Nextchar/Complete',
             nextchar_dot_pb_dot_nextchar__pb2.CompletionRequest.SerializeToString,
             nextchar_dot_pb_dot_nextchar__pb2.Completion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Nextchar/Compare',
+            nextchar_dot_pb_dot_nextchar__pb2.CompareRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.CompareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Nextchar/Tokenize',
+            nextchar_dot_pb_dot_nextchar__pb2.TokenizeRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.TokenizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Detokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Nextchar/Detokenize',
+            nextchar_dot_pb_dot_nextchar__pb2.DetokenizeRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.DetokenizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TokenizerInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Nextchar/TokenizerInfo',
+            nextchar_dot_pb_dot_nextchar__pb2.TokenizerInfoRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.TokenizerInfoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Limits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Nextchar/Limits',
+            nextchar_dot_pb_dot_nextchar__pb2.LimitsRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.LimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

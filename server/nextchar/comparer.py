@@ -1,0 +1,85 @@
+"""Comparisons: the scores of candidates, side by side and in order."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nextchar.call import Call
+from nextchar.compare_schemas import Candidate, CompareRequest, CompareResponse, RankBy
+from nextchar.errors import InvalidRequest
+from nextchar.schemas import make_usage
+from nextchar.score_schemas import Score, ScoreRequest, ScoreResponse
+from nextchar.scorer import Scorer
+
+_BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
+    "logprob": lambda candidate: -candidate.logprob,
+    "bits_per_char": lambda candidate: candidate.bits_per_char,
+    "log_ratio": lambda candidate: -(candidate.log_ratio or 0.0),
+}
+
+
+class Comparer:
+    """Runs comparisons over a scorer; raises what it raises."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    async def compare(self, request: CompareRequest, call: Call) -> CompareResponse:
+        """Every candidate once, the best first; equals keep the order of the request.
+
+        Raises:
+            InvalidRequest: to be ranked by a ratio, with no reference model.
+        """
+        reference_model = request.reference_model
+        rank_by = request.rank_by or ("log_ratio" if reference_model is not None else "logprob")
+        if rank_by == "log_ratio" and reference_model is None:
+            raise InvalidRequest("rank_by: log_ratio needs a reference_model", param="reference_model")
+        reference = None if reference_model is None else await self._scored(request, reference_model, call)
+        scored = await self._scored(request, request.model, call)  # last, so the call is counted as its own
+        usage = make_usage(scored.usage.prompt_tokens + (reference.usage.prompt_tokens if reference else 0))
+        return CompareResponse(
+            model=scored.model,
+            model_version=scored.model_version,
+            reference_model=reference.model if reference else None,
+            reference_model_version=reference.model_version if reference else None,
+            rank_by=rank_by,
+            data=_ranked(_candidates(scored.data, reference.data if reference else None), rank_by),
+            usage=usage,
+        )
+
+    async def _scored(self, request: CompareRequest, model: str, call: Call) -> ScoreResponse:
+        score = ScoreRequest(
+            model=model,
+            input=request.input,
+            context=request.context,
+            include_end=request.include_end,
+            return_chars=False,
+        )
+        return await self._scorer.score(score, call)
+
+
+def _candidates(scores: list[Score], references: list[Score] | None) -> list[Candidate]:
+    logprobs = np.array([score.logprob for score in scores])
+    weights = np.exp(logprobs - logprobs.max())
+    shares = (weights / weights.sum()).tolist()
+    others = [None] * len(scores) if references is None else [score.logprob for score in references]
+    return [
+        Candidate(
+            index=score.index,
+            rank=0,
+            logprob=score.logprob,
+            bits_per_char=score.bits_per_char,
+            num_chars=score.num_chars,
+            num_unknown=score.num_unknown,
+            probability=share,
+            percentile=score.percentile,
+            reference_logprob=other,
+            log_ratio=None if other is None else score.logprob - other,
+        )
+        for score, share, other in zip(scores, shares, others, strict=True)
+    ]
+
+
+def _ranked(candidates: list[Candidate], rank_by: RankBy) -> list[Candidate]:
+    in_order = sorted(candidates, key=_BEST_FIRST[rank_by])
+    return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(in_order, 1)]

@@ -1,0 +1,57 @@
+"""The limits of a server, in one answer."""
+
+from nextchar.limit_schemas import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits
+from nextchar.limits import DoorLimits, Limits, SessionLimits
+from nextchar.memory import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
+from nextchar.repository import Model, Repository
+
+
+class LimitReport:
+    """Made of the same objects that are enforced."""
+
+    def __init__(
+        self, repository: Repository, limits: Limits, sessions: SessionLimits, door: DoorLimits
+    ) -> None:
+        self._repository, self._limits, self._sessions, self._door = repository, limits, sessions, door
+
+    def limits(self) -> LimitsResponse:
+        """All of them, as they are now: models come and go."""
+        limits, sessions, door = self._limits, self._sessions, self._door
+        request = RequestLimits(
+            max_body_bytes=door.max_body_bytes,
+            max_strings=limits.max_strings,
+            max_input_chars=limits.max_input_chars,
+            max_request_chars=limits.max_request_chars,
+            max_tokens=limits.max_tokens,
+            max_choices=limits.max_choices,
+            max_inspect_chars=limits.max_inspect_chars,
+            strict_characters=limits.strict_characters,
+            timeout_seconds=door.request_timeout_seconds,
+            queue_timeout_seconds=door.queue_timeout_seconds,
+        )
+        owner = OwnerLimits(
+            max_sessions=sessions.max_sessions,
+            max_state_bytes=sessions.max_state_bytes,
+            max_checkpoints=sessions.max_checkpoints,
+            session_ttl_seconds=sessions.ttl_seconds,
+            max_lanes_per_key=door.max_lanes_per_key,
+        )
+        models = [self._of_model(model) for model in self._repository.serving]
+        return LimitsResponse(request=request, owner=owner, models=models)
+
+    def _of_model(self, model: Model) -> ModelLimits:
+        pool, state_bytes = model.engine, model.graph.state_bytes
+        num_outputs = model.graph.vocabulary.num_outputs
+        rows = pool.max_lanes * lane_bytes(state_bytes, num_outputs)
+        rows += pool.max_bulk_lanes * bulk_lane_bytes(state_bytes, num_outputs)
+        waiting = pool.max_waiting * (STRING_BYTES + STRING_CHAR_BYTES * self._limits.max_input_chars)
+        return ModelLimits(
+            model=model.name,
+            model_version=model.version,
+            max_lanes=pool.max_lanes,
+            max_bulk_lanes=pool.max_bulk_lanes,
+            max_waiting=pool.max_waiting,
+            state_bytes=state_bytes,
+            rows_bytes=rows,
+            max_waiting_bytes=waiting,
+        )

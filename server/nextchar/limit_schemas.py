@@ -1,0 +1,50 @@
+"""What the server says of its limits. Every limit is inclusive; what is null has none."""
+
+from nextchar.schemas import Answer
+
+
+class RequestLimits(Answer):
+    """Of one request."""
+
+    max_body_bytes: int
+    max_strings: int
+    max_input_chars: int
+    max_request_chars: int
+    max_tokens: int
+    max_choices: int
+    max_inspect_chars: int
+    strict_characters: bool
+    timeout_seconds: float
+    queue_timeout_seconds: float
+
+
+class OwnerLimits(Answer):
+    """Of one owner's sessions, and of one key."""
+
+    max_sessions: int
+    max_state_bytes: int
+    max_checkpoints: int
+    session_ttl_seconds: float
+    max_lanes_per_key: int | None
+
+
+class ModelLimits(Answer):
+    """Of one model: rows, the line before them, and the memory they take, by docs/performance.md's formulas.
+
+    `rows_bytes` is fixed; `max_waiting_bytes` is the most a full line of the longest request may hold.
+    """
+
+    model: str
+    model_version: str
+    max_lanes: int
+    max_bulk_lanes: int
+    max_waiting: int
+    state_bytes: int
+    rows_bytes: int
+    max_waiting_bytes: int
+
+
+class LimitsResponse(Answer):
+    request: RequestLimits
+    owner: OwnerLimits
+    models: list[ModelLimits]

@@ -1,0 +1,108 @@
+"""Text to a model's ids and back, for clients that send ids."""
+
+import numpy as np
+
+from nextchar.call import Call
+from nextchar.completion import BEGIN
+from nextchar.errors import InputTooLarge, InvalidRequest
+from nextchar.intake import Intake
+from nextchar.repository import Model, Repository
+from nextchar.token_schemas import (
+    DetokenizeRequest,
+    DetokenizeResponse,
+    TokenizeRequest,
+    TokenizeResponse,
+    TokenizerInfo,
+)
+
+
+class Tokenizer:
+    """Raises what `Service` raises."""
+
+    def __init__(
+        self, repository: Repository, intake: Intake, *, max_chars: int, default_model: str | None
+    ) -> None:
+        self._repository, self._intake = repository, intake
+        self._max_chars, self._default_model = max_chars, default_model
+
+    async def tokenize(self, request: TokenizeRequest, call: Call) -> TokenizeResponse:
+        """The ids of a text, of the unknown symbol where the model does not know a character."""
+        model = self._model(request.model, call)
+        vocabulary = model.graph.vocabulary
+        special = _special_ids(model).get(request.prompt)
+        if special is None:
+            ids = self._intake.encode(request.prompt, model=model, call=call, param="prompt").tolist()
+        else:
+            ids = [special]
+        if request.add_special_tokens:
+            ids = [vocabulary.begin_id, *ids]
+        return TokenizeResponse(
+            model=model.name,
+            model_version=model.version,
+            count=len(ids),
+            max_model_len=self._max_chars,
+            tokens=ids,
+            token_strs=[_label(model, i) for i in ids] if request.return_token_strs else None,
+        )
+
+    async def detokenize(self, request: DetokenizeRequest, call: Call) -> DetokenizeResponse:
+        """The text of ids; begin and end are nothing, unknown is U+FFFD.
+
+        Raises:
+            InvalidRequest: one is no id of the model.
+            InputTooLarge: there are more than a text may have characters.
+        """
+        model = self._model(request.model, call)
+        if len(request.tokens) > self._max_chars:
+            raise InputTooLarge(
+                f"tokens has {len(request.tokens)} ids, the limit is {self._max_chars}", param="tokens"
+            )
+        highest = model.graph.vocabulary.begin_id
+        if wrong := next((i for i in request.tokens if i > highest), None):
+            raise InvalidRequest(f"tokens holds {wrong}; ids are 0 to {highest}", param="tokens")
+        text = model.graph.vocabulary.decode(np.array(request.tokens, dtype=np.int64))
+        return DetokenizeResponse(model=model.name, model_version=model.version, prompt=text)
+
+    def info(self, model_id: str | None, call: Call) -> TokenizerInfo:
+        """The symbols of a model."""
+        model = self._model(model_id, call)
+        vocabulary = model.graph.vocabulary
+        special = {vocabulary.special(i): _label(model, i) for i in _special_ids(model).values()}
+        return TokenizerInfo(
+            model=model.name,
+            model_version=model.version,
+            vocab_size=vocabulary.num_inputs,
+            symbols=vocabulary.symbols,
+            unit=vocabulary.unit,
+            normalization=vocabulary.normalization,
+            bos_token=BEGIN,
+            eos_token=special.get("end"),
+            unk_token=special.get("unknown"),
+            max_model_len=self._max_chars,
+        )
+
+    def _model(self, model_id: str | None, call: Call) -> Model:
+        """The model of a call; without a name the default one, or the only one.
+
+        Raises:
+            InvalidRequest: several are served, and none is the default.
+        """
+        model_id = model_id or self._default_model
+        if model_id is None:
+            names = sorted({model.name for model in self._repository.serving})
+            if len(names) != 1:
+                raise InvalidRequest(f"which model? There is: {', '.join(names)}", param="model")
+            model_id = names[0]
+        return self._intake.model(model_id, call)
+
+
+def _special_ids(model: Model) -> dict[str, int]:
+    """Special symbols by their labels."""
+    vocabulary = model.graph.vocabulary
+    ids = (vocabulary.unknown_id, vocabulary.end_id, vocabulary.begin_id)
+    return {_label(model, i): i for i in ids if i is not None}
+
+
+def _label(model: Model, symbol_id: int) -> str:
+    vocabulary = model.graph.vocabulary
+    return BEGIN if symbol_id == vocabulary.begin_id else vocabulary.label(symbol_id)

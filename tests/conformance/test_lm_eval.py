@@ -1,0 +1,94 @@
+"""lm-evaluation-harness as it comes: its local-completions over our server, its log-likelihoods ours."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+from live_server import LiveServer
+from tools import tool_program
+
+_SECONDS = 240
+# Contexts end in no space: the harness would move it into the choices.
+CHOICES = [
+    {"context": "abc.", "choices": ["hello", "zqx", "a"], "answer": 0},
+    {"context": "the end.", "choices": ["x", "and so on", "qq."], "answer": 1},
+]
+TEXTS = ["hello there.", "a", "once upon a time, and then some more of it."]
+MAX_LENGTH = 64
+
+_CHOOSE = """task: chars_choose
+dataset_path: json
+dataset_kwargs: {data_files: {test: "CHOICES"}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{context}}"
+doc_to_choice: "{{choices}}"
+doc_to_target: "{{answer}}"
+target_delimiter: ""
+metric_list: [{metric: acc}]
+"""
+_ROLL = """task: chars_roll
+dataset_path: json
+dataset_kwargs: {data_files: {test: "TEXTS"}}
+test_split: test
+output_type: loglikelihood_rolling
+doc_to_text: ""
+doc_to_target: "{{text}}"
+metric_list: [{metric: bits_per_byte}]
+"""
+
+
+@pytest.fixture(scope="module")
+def samples(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """What it logged of each task's documents, of one run of it."""
+    folder = tmp_path_factory.mktemp("lm_eval")
+    for name, rows in (("choices", CHOICES), ("texts", [{"text": text} for text in TEXTS])):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, text in (("choose", _CHOOSE), ("roll", _ROLL)):
+        text = text.replace("CHOICES", str(folder / "choices.jsonl"))
+        (folder / f"{name}.yaml").write_text(text.replace("TEXTS", str(folder / "texts.jsonl")))
+    tiny = f"model=tiny,base_url={server.url}/v1/completions,tokenizer_backend=remote"
+    command = [
+        *(tool_program("lm-eval", "lm_eval"), "run", "--model", "local-completions"),
+        *("--model_args", f"{tiny},num_concurrent=1,max_length={MAX_LENGTH}"),
+        *("--include_path", folder, "--tasks", "chars_choose,chars_roll"),
+        *("--log_samples", "--output_path", folder / "out"),
+    ]
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "cache")}
+    done = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        env={**os.environ, **offline},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = {}
+    for name in ("choose", "roll"):
+        (path,) = (folder / "out").rglob(f"samples_chars_{name}_*.jsonl")
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        found[name] = sorted(rows, key=lambda row: row["doc_id"])
+    return found
+
+
+def score(server: LiveServer, text: str, context: str = "") -> float:
+    body = {"model": "tiny", "input": [text], "context": context}
+    found: float = server.post("/v1/score", body).json()["data"][0]["logprob"]
+    return found
+
+
+def test_its_log_likelihoods_are_ours(server: LiveServer, samples: dict[str, list[dict[str, Any]]]) -> None:
+    for row, case in zip(samples["choose"], CHOICES, strict=True):
+        found = [float(logprob) for ((logprob, _is_greedy),) in row["resps"]]
+        wanted = [score(server, choice, case["context"]) for choice in case["choices"]]
+        assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_its_rolling_log_likelihoods_are_ours(
+    server: LiveServer, samples: dict[str, list[dict[str, Any]]]
+) -> None:
+    for row, text in zip(samples["roll"], TEXTS, strict=True):
+        ((found,),) = row["resps"]
+        assert float(found) == pytest.approx(score(server, text), abs=1e-4)

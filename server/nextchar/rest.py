@@ -22,6 +22,7 @@ from nextchar.rest_oip_info import oip_info_routes
 from nextchar.rest_openapi import describe_with
 from nextchar.rest_repository import repository_routes
 from nextchar.rest_sessions import session_routes
+from nextchar.rest_tokens import token_routes
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.service import Service
 from nextchar.token_schemas import (
@@ -71,7 +72,8 @@ class RestDoor:
         self._route("/detokenize", self._detokenize, DetokenizeRequest, DetokenizeResponse)
         self.app.include_router(session_routes(service.sessions, self._calls, service.metrics))
         self.app.include_router(inspect_routes(service, self._calls))
-        self.app.include_router(info_routes(service, self._calls))
+        self.app.include_router(info_routes(service))
+        self.app.include_router(token_routes(service, self._calls))
         self.app.include_router(oip_info_routes(service))
         self.app.include_router(oip_routes(service, self._calls))
         self.app.include_router(repository_routes(service.library, self._calls))

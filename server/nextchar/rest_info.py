@@ -2,19 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from nextchar.call import Call
-from nextchar.limit_schemas import LimitsResponse
 from nextchar.repository import Model, Repository
-from nextchar.rest_calls import RestCalls, as_json
 from nextchar.service import Service
-from nextchar.token_schemas import TokenizerInfo
 from nextchar.version import __version__
 
 
-def info_routes(service: Service, calls: RestCalls) -> APIRouter:
+def info_routes(service: Service) -> APIRouter:
     """The routes, over one service."""
     router = APIRouter()
 
@@ -56,21 +52,6 @@ def info_routes(service: Service, calls: RestCalls) -> APIRouter:
     async def metrics() -> Response:
         """Prometheus metrics; also on a port of their own."""
         return Response(service.metrics.exposition(), media_type=service.metrics.CONTENT_TYPE)
-
-    @router.get("/v1/limits", response_model=LimitsResponse)
-    async def limits() -> LimitsResponse:
-        """How much one request, one owner and each model may be asked for."""
-        return service.limits()
-
-    @router.get("/tokenizer_info", response_model=TokenizerInfo)
-    async def tokenizer_info(request: Request, model: str | None = None) -> Response:
-        """A model's symbols, for tools that make prompts of ids; `model` where several are served."""
-
-        async def tell(call: Call) -> TokenizerInfo:
-            return service.tokenizer.info(model, call)
-
-        answer, call = await calls.observed(request, "tokenize", tell)
-        return as_json(answer, call)
 
     @router.get("/version")
     async def version() -> dict[str, str]:

@@ -19,15 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nextchar import client_asks as asks
-from nextchar.client_asks import A, Ask, C, Prompt, SamplingArguments, ScoreArguments
+from nextchar.client_asks import A, Ask, C, CompareArguments, Prompt, SamplingArguments, ScoreArguments
 from nextchar.client_failures import Retries
 from nextchar.client_place import Place
 from nextchar.client_session import Session
 from nextchar.client_streams import counted_on, in_messages
+from nextchar.compare_schemas import CompareResponse
 from nextchar.completion_schemas import Completion
 from nextchar.errors import NextcharError
+from nextchar.limit_schemas import LimitsResponse
 from nextchar.score_schemas import NextResponse, Score, ScoreResponse
 from nextchar.session_schemas import SessionList
+from nextchar.token_schemas import DetokenizeResponse, TokenizeResponse
 
 if TYPE_CHECKING:
     from nextchar.client_rest import RestBlocking
@@ -84,6 +87,24 @@ class Client(AbstractContextManager["Client"]):
             answer = self.ask(ask)
             yield counted_on(answer, first)
             first += len(answer.data)
+
+    def compare(
+        self, strings: list[str], *, model: str, **arguments: Unpack[CompareArguments]
+    ) -> CompareResponse:
+        """Candidates, the best first; with a reference_model by likelihood ratio."""
+        return self.ask(asks.compare(strings, model, arguments))
+
+    def tokenize(self, text: str, *, model: str | None = None) -> TokenizeResponse:
+        """A text's ids."""
+        return self.ask(asks.tokenize(text, model))
+
+    def detokenize(self, ids: list[int], *, model: str | None = None) -> DetokenizeResponse:
+        """The text of ids."""
+        return self.ask(asks.detokenize(ids, model))
+
+    def limits(self) -> LimitsResponse:
+        """How much may be asked for."""
+        return self.ask(asks.limits())
 
     def next(
         self, text: str = "", *, model: str, top: int | None = None, state: bytes | None = None

@@ -6,7 +6,9 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 from pydantic import BaseModel
 
+from nextchar.compare_schemas import CompareResponse, RankBy
 from nextchar.completion_schemas import Completion
+from nextchar.limit_schemas import LimitsResponse
 from nextchar.score_schemas import NextResponse, ScoreResponse
 from nextchar.session_schemas import (
     FeedResponse,
@@ -15,6 +17,7 @@ from nextchar.session_schemas import (
     SessionList,
     SessionNextResponse,
 )
+from nextchar.token_schemas import DetokenizeResponse, TokenizeResponse
 
 Prompt = str | list[str] | list[int] | list[list[int]]  # a text, several, its ids, ids of several
 A = TypeVar("A", bound=BaseModel)
@@ -63,6 +66,15 @@ class ScoreArguments(TypedDict, total=False):
     return_state: bool
 
 
+class CompareArguments(TypedDict, total=False):
+    """How to compare: the fields of a comparison beside model and input."""
+
+    context: str
+    include_end: bool
+    reference_model: str
+    rank_by: RankBy
+
+
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[A]):
     """One call. `repeatable`: asking twice is as good as asking once, so a lost answer is asked for again."""
@@ -81,6 +93,25 @@ class Ask(Generic[A]):
 def score(strings: list[str], model: str, arguments: ScoreArguments) -> Ask[ScoreResponse]:
     fields = {"model": model, "input": strings, **arguments}
     return Ask("POST", "/v1/score", "Nextchar/Score", fields, ScoreResponse)
+
+
+def compare(strings: list[str], model: str, arguments: CompareArguments) -> Ask[CompareResponse]:
+    fields = {"model": model, "input": strings, **arguments}
+    return Ask("POST", "/v1/compare", "Nextchar/Compare", fields, CompareResponse)
+
+
+def tokenize(text: str, model: str | None) -> Ask[TokenizeResponse]:
+    fields = _given({"model": model, "prompt": text})
+    return Ask("POST", "/tokenize", "Nextchar/Tokenize", fields, TokenizeResponse)
+
+
+def detokenize(ids: list[int], model: str | None) -> Ask[DetokenizeResponse]:
+    fields = _given({"model": model, "tokens": ids})
+    return Ask("POST", "/detokenize", "Nextchar/Detokenize", fields, DetokenizeResponse)
+
+
+def limits() -> Ask[LimitsResponse]:
+    return Ask("GET", "/v1/limits", "Nextchar/Limits", {}, LimitsResponse)
 
 
 def next_(text: str, model: str, top: int | None, state: bytes | None) -> Ask[NextResponse]:

@@ -49,6 +49,15 @@ def stable(answer: Any) -> dict[str, Any]:
     return {k: v for k, v in answer.model_dump(mode="json").items() if k not in _CHANGING}
 
 
+def test_comparisons_ids_and_limits_are_the_servers(client: Client, server: LiveServer) -> None:
+    fields = {"model": "tiny", "input": ["hello", "zz"], "reference_model": "lines", "context": "a"}
+    compared = client.compare(["hello", "zz"], model="tiny", reference_model="lines", context="a")
+    assert compared.model_dump(mode="json") == server.post("/v1/compare", fields).json()
+    ids = client.tokenize("hello", model="tiny").tokens
+    assert client.detokenize(ids, model="tiny").prompt == "hello"
+    assert client.limits().request.max_strings == server.settings.max_strings
+
+
 def test_answers_are_the_servers(client: Client, server: LiveServer) -> None:
     fields = {"model": "tiny", "input": ["hello", "", "a\N{SNOWMAN}\0"], "return_chars": True, "context": "x"}
     scored = client.score(fields["input"], model="tiny", return_chars=True, context="x")

@@ -19,10 +19,13 @@ from nextchar_training.evaluate_command import dynamic_quality
 from nextchar_training.graph_evaluation import graph_quality
 from nextchar_training.split import Split, split_corpus
 
-_COMMON = "--hidden-size 512 --num-layers 2 --development 0 --evaluations 10"
+_COMMON = "--num-layers 2 --development 0 --evaluations 10 --precision bf16"
+_WIDE = f"--hidden-size 512 {_COMMON} --softmax-temperature 1.15"
 RECIPES = {
-    "lstm": f"--cell lstm {_COMMON} --dropout 0.45 --epochs 36 --softmax-temperature 1.1",
-    "gru": f"--cell gru {_COMMON} --dropout 0.45 --epochs 36 --softmax-temperature 1.1",
+    "lstm": f"--cell lstm {_WIDE} --dropout 0.5 --epochs 56",
+    "gru": f"--cell gru {_WIDE} --dropout 0.45 --epochs 36",
+    "quick": f"--cell lstm --hidden-size 320 {_COMMON} --softmax-temperature 1.1 --dropout 0.3 "
+    "--max-minutes 15",
 }
 
 

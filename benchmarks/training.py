@@ -1,17 +1,23 @@
 """Training speed: characters a second of our step beside a plain loop over `nn.LSTM` in float32.
 
 The same network, batch and window; both with dropout, AdamW and clipping by norm, on all cores. The plain
-loop is what a tutorial shows: stock layers with their own dropout, float32.
+loop is what a tutorial shows: stock layers with their own dropout, float32. Each contender has a process of
+its own, set up as its users would: ours as `nextchar train` does, the plain one not at all; and then as ours.
 """
 
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from multiprocessing.connection import Connection
 
 import torch
 from torch import nn
 
 from nextchar.vocabulary import Vocabulary
+from nextchar_training.memory import keep_freed_memory
 from nextchar_training.model import ModelConfig
 from nextchar_training.schedule import run_length
 from nextchar_training.streams import TextStreams
@@ -25,16 +31,37 @@ _EMBEDDING_SIZE, _HIDDEN_SIZE, _NUM_LAYERS = 128, 512, 2
 
 def measure(*, rounds: int) -> dict[str, float]:
     """Characters a second, the median of rounds in which the contenders take turns."""
-    contenders = {f"nextchar, {precision}": _ours(precision) for precision in ("float32", "bf16")}
-    contenders["plain nn.LSTM, float32"] = _plain()
-    seen: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(rounds + 1):
-        for name, step in contenders.items():
-            started = time.perf_counter()
-            chars = sum(step() for _ in range(_STEPS))
-            if turn:  # the first warms up
-                seen[name].append(chars / (time.perf_counter() - started))
+    with ExitStack() as stack:
+        contenders = {name: stack.enter_context(_started(name)) for name in _CONTENDERS}
+        seen: dict[str, list[float]] = {name: [] for name in contenders}
+        for turn in range(rounds + 1):
+            for name, contender in contenders.items():
+                contender.send(_STEPS)
+                rate = contender.recv()
+                if turn:  # the first warms up
+                    seen[name].append(rate)
     return {name: statistics.median(rates) for name, rates in seen.items()}
+
+
+def _started(name: str) -> Connection:
+    """The end of a pipe to a process that times as many steps as it is sent, until the pipe closes."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(name, there), daemon=True)
+    process.start()
+    there.close()
+    return here
+
+
+def _serve(name: str, orders: Connection) -> None:
+    step = _CONTENDERS[name]()
+    while orders.poll(None):
+        try:
+            num_steps = orders.recv()
+        except EOFError:
+            return
+        started = time.perf_counter()
+        chars = sum(step() for _ in range(num_steps))
+        orders.send(chars / (time.perf_counter() - started))
 
 
 def _config(precision: str) -> TrainingConfig:
@@ -56,6 +83,7 @@ def _streams() -> TextStreams:
 
 
 def _ours(precision: str) -> Callable[[], int]:
+    keep_freed_memory()
     vocabulary, config = Vocabulary(tuple(_CHARACTERS)), _config(precision)
     shape = ModelConfig(
         "lstm", vocabulary.num_inputs, vocabulary.num_outputs, _EMBEDDING_SIZE, _HIDDEN_SIZE, _NUM_LAYERS
@@ -78,7 +106,9 @@ class _PlainModel(nn.Module):
         self.output = nn.Linear(_HIDDEN_SIZE, num_symbols)
 
 
-def _plain() -> Callable[[], int]:
+def _plain(*, keep: bool = False) -> Callable[[], int]:
+    if keep:
+        keep_freed_memory()
     model, streams = _PlainModel(len(_CHARACTERS) + 2), _streams()
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     carried: list[tuple[torch.Tensor, torch.Tensor] | None] = [None]
@@ -96,3 +126,11 @@ def _plain() -> Callable[[], int]:
         return batch.num_chars
 
     return step
+
+
+_CONTENDERS: dict[str, Callable[[], Callable[[], int]]] = {
+    "nextchar, float32": partial(_ours, "float32"),
+    "nextchar, bf16": partial(_ours, "bf16"),
+    "plain nn.LSTM, float32": _plain,
+    "the same, its memory kept": partial(_plain, keep=True),
+}

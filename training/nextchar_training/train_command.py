@@ -16,6 +16,7 @@ from nextchar.errors import InvalidRequest, NextcharError
 from nextchar_training.bf16_gain import bf16_gain
 from nextchar_training.checkpoint import FILE_NAME
 from nextchar_training.forecast import forecast, measure_step_s
+from nextchar_training.memory import keep_freed_memory
 from nextchar_training.named_corpora import NAMED
 from nextchar_training.ngram_run import FILE_NAME as NGRAM_FILE_NAME
 from nextchar_training.ngram_run import train_ngram
@@ -42,6 +43,7 @@ def train(context: click.Context, /, **options: Any) -> None:
 
     Stop it with Ctrl-C at any time; --resume goes on bit for bit where it stopped.
     """
+    keep_freed_memory()
     try:
         device = _device(options["device"])
         if options["cell"] == NGRAM:

@@ -1,0 +1,18 @@
+"""How glibc's allocator is told to keep what a step frees for the next step.
+
+By default blocks of tens of MiB (a layer's workspace, its gradients) come from the kernel and go back to it
+at every step, and each page of them is filled with zeros again: a sixth of a step (docs/quality.md).
+"""
+
+import ctypes
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_NEVER_BYTES = 2**30
+
+
+def keep_freed_memory() -> bool:
+    """Keep freed blocks of up to 1 GiB in this process; false where the C library has no such setting."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, _NEVER_BYTES) and mallopt(_M_TRIM_THRESHOLD, _NEVER_BYTES))

@@ -1,8 +1,8 @@
 """`python -m benchmarks.quality FILE`: the quality table of a text and a seed, from training to the figures.
 
-nanoGPT's split: the first nine tenths are trained on, the last is held out. The recipes were chosen on a
-development part of the first nine tenths (docs/quality.md); here all of it is trained on, so the softmax
-temperature is given and no development part is left. A run that was stopped goes on.
+nanoGPT's split: the first nine tenths are trained on, the last is held out. The recipes follow
+from runs with a development part of the first nine tenths (docs/quality.md); here all of it is trained on, so
+the softmax temperature is given and no development part is left. A run that was stopped goes on.
 """
 
 import argparse

@@ -54,7 +54,7 @@ def _started(name: str) -> Connection:
 
 def _serve(name: str, orders: Connection) -> None:
     step = _CONTENDERS[name]()
-    while orders.poll(None):
+    while True:
         try:
             num_steps = orders.recv()
         except EOFError:

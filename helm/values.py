@@ -109,31 +109,7 @@ def _server() -> dict[str, Schema]:
                 sizeLimit=quantity("Bytes of the folder at most."),
             ),
         ),
-        "sessions": group(
-            "Where sessions are kept.",
-            store=choice("In the pod's memory, in a file on a disk, in Valkey.", "memory", "disk", "valkey"),
-            stateKey=group(
-                "What seals states. Made once if it is neither given nor in a Secret; under GitOps, give it.",
-                value=string("The key, 32 characters at least.", pattern="^(.{32,})?$"),
-                existingSecret=string("A Secret that has it."),
-                key=file_name("Under which name."),
-            ),
-            disk=group(
-                "For store disk.",
-                existingClaim=string("A claim that is there."),
-                size=quantity("Bytes of the claim made."),
-                storageClassName=string("Its storage class; the cluster's by default."),
-                accessModes=strings("Its access modes."),
-            ),
-            valkey=group(
-                "For store valkey, one that is there.",
-                url=string(
-                    "valkey://user:password@host:6379/0", pattern="^((valkey|redis)s?(\\+sentinel)?://.+)?$"
-                ),
-                existingSecret=string("A Secret that has the address."),
-                key=file_name("Under which name."),
-            ),
-        ),
+        "sessions": _sessions(),
         "auth": group(
             "API keys.",
             enabled=switch("Whether requests need one."),
@@ -151,6 +127,34 @@ def _server() -> dict[str, Schema]:
             clientCerts=switch("Whether clients need a certificate."),
         ),
     }
+
+
+def _sessions() -> Schema:
+    return group(
+        "Where sessions are kept.",
+        store=choice("In the pod's memory, in a file on a disk, in Valkey.", "memory", "disk", "valkey"),
+        stateKey=group(
+            "What seals states. Made once if it is neither given nor in a Secret; under GitOps, give it.",
+            value=string("The key, 32 characters at least.", pattern="^(.{32,})?$"),
+            existingSecret=string("A Secret that has it."),
+            key=file_name("Under which name."),
+        ),
+        disk=group(
+            "For store disk.",
+            existingClaim=string("A claim that is there."),
+            size=quantity("Bytes of the claim made."),
+            storageClassName=string("Its storage class; the cluster's by default."),
+            accessModes=strings("Its access modes."),
+        ),
+        valkey=group(
+            "For store valkey, one that is there.",
+            url=string(
+                "valkey://user:password@host:6379/0", pattern="^((valkey|redis)s?(\\+sentinel)?://.+)?$"
+            ),
+            existingSecret=string("A Secret that has the address."),
+            key=file_name("Under which name."),
+        ),
+    )
 
 
 def _around() -> dict[str, Schema]:

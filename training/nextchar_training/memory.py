@@ -7,7 +7,7 @@ at every step, and each page of them is filled with zeros again: a sixth of a st
 import ctypes
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_NEVER_BYTES = 2**30
+_LARGEST_KEPT_BYTES = 2**30
 
 
 def keep_freed_memory() -> bool:
@@ -15,4 +15,5 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _NEVER_BYTES) and mallopt(_M_TRIM_THRESHOLD, _NEVER_BYTES))
+    options = (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD)
+    return all(mallopt(option, _LARGEST_KEPT_BYTES) for option in options)

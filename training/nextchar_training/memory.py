@@ -1,7 +1,7 @@
 """How glibc's allocator is told to keep what a step frees for the next step.
 
 By default blocks of tens of MiB (a layer's workspace, its gradients) come from the kernel and go back to it
-at every step, and each page of them is filled with zeros again: a sixth of a step (docs/quality.md).
+at every step, and each page of them is filled with zeros again (figures: docs/quality.md).
 """
 
 import ctypes

@@ -33,7 +33,7 @@ _INVALID = "the API key is not known here, or has been withdrawn"
 class KeyRecord(BaseModel):
     """What the file says of a key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     id: str = Field(pattern=r"^[0-9A-Za-z]{1,64}$")
     owner: str = Field(min_length=1, max_length=128)

@@ -23,6 +23,7 @@ from nextchar.model_library import ModelLibrary
 from nextchar.model_watch import watch_models
 from nextchar.receivers import deliver_on
 from nextchar.repository import Repository, find_models
+from nextchar.schemas import build_schemas
 from nextchar.service import Service
 from nextchar.session_setup import session_store, state_key
 from nextchar.settings import Settings
@@ -99,6 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         with _metrics_server(metrics, settings) as metrics_port:
             await http.start()
             await rpc.start()
+            await held.enter_async_context(_in_background(build_schemas()))
             try:
                 yield App(service, http.port, rpc.port, metrics_port)
             finally:
@@ -190,7 +192,7 @@ def _http_server(
         lenient_fields=settings.lenient_fields,
     )
     if settings.playground:
-        door.app.include_router(page_routes(grpc_port))
+        door.app.router.routes.extend(page_routes(grpc_port))
     files = tls_files(settings)
     guard = RestGuard(door.app, keys=keys, tls=files is not None)
     return HttpServer(

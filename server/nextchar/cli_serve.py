@@ -37,6 +37,7 @@ _SWITCH_SECONDS = 0.00002
 @_with_settings
 def serve(**given: str | None) -> None:
     """Serve the models of a folder over REST and gRPC."""
+    gc.disable()  # until it is up: as in cli.py
     # Imported here: the other commands need neither FastAPI nor gRPC, and start three times as fast.
     frameworks = threading.Thread(target=_import_frameworks, name="imports")
     frameworks.start()
@@ -66,8 +67,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _up(settings: Settings, app: "App") -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays: looking through it again would hold everybody up for 100 ms
+    gc.freeze()  # what is loaded by now stays: looking through it would hold everybody up for 100 ms
+    gc.enable()
     _greet(settings, app)
 
 

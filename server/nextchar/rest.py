@@ -12,7 +12,7 @@ from nextchar.compare_schemas import CompareRequest, CompareResponse
 from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.errors import NextcharError
 from nextchar.rest_body import while_connected
-from nextchar.rest_calls import JSON, RestCalls, as_json
+from nextchar.rest_calls import RestCalls, as_json
 from nextchar.rest_docs import docs_routes
 from nextchar.rest_errors import answer_bug, answer_error, answer_http_error
 from nextchar.rest_info import info_routes
@@ -72,12 +72,12 @@ class RestDoor:
         self._route("/detokenize", self._detokenize, DetokenizeRequest, DetokenizeResponse)
         self.app.include_router(session_routes(service.sessions, self._calls, service.metrics))
         self.app.include_router(inspect_routes(service, self._calls))
-        self.app.include_router(info_routes(service))
+        self.app.include_router(info_routes(service, self._calls.shapes))
         self.app.include_router(token_routes(service, self._calls))
-        self.app.include_router(oip_info_routes(service))
+        self.app.include_router(oip_info_routes(service, self._calls.shapes))
         self.app.include_router(oip_routes(service, self._calls))
         self.app.include_router(repository_routes(service.library, self._calls))
-        describe_with(self.app)
+        describe_with(self.app, self._calls.shapes)
         self.app.include_router(docs_routes(lambda: self.app.openapi()))
 
     def _route(
@@ -88,11 +88,9 @@ class RestDoor:
         answer: type[BaseModel],
     ) -> None:
         # pydantic parses the body from its bytes, strictly and in one pass; FastAPI is only told of it.
-        schema = {"requestBody": {"required": True, "content": {JSON: {"schema": body.model_json_schema()}}}}
         self.app.post(
             path,
-            response_model=answer,
-            openapi_extra=schema,
+            openapi_extra=self._calls.shapes.of(body, answer),
             description=body.__doc__,
             name=handler.__name__.strip("_"),
         )(handler)

@@ -12,6 +12,7 @@ from nextchar.call import TRACE_HEADERS, Call, Route
 from nextchar.completion_schemas import Completion
 from nextchar.metrics import Metrics
 from nextchar.rest_body import read_body, while_connected
+from nextchar.rest_shapes import Shapes
 from nextchar.schemas import validated
 from nextchar.sse import EventStream, events
 
@@ -33,6 +34,7 @@ class RestCalls:
         receive_timeout_seconds: float = 20.0,
         lenient_fields: bool = False,
     ) -> None:
+        self.shapes = Shapes()
         self._receive_timeout_seconds = receive_timeout_seconds
         self.extra_fields: Literal["ignore"] | None = (
             "ignore" if lenient_fields else None  # as the schema says

@@ -2,45 +2,52 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from nextchar.repository import Model, Repository
+from nextchar.rest_shapes import JsonObject, Shapes
 from nextchar.service import Service
 from nextchar.version import __version__
 
+_NOT_READY = {
+    "description": "Loading, draining, or a model has failed.",
+    "content": {
+        "application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
+    },
+}
 
-def info_routes(service: Service) -> APIRouter:
+
+def info_routes(service: Service, shapes: Shapes) -> APIRouter:
     """The routes, over one service."""
     router = APIRouter()
+    about: dict[str, Any] = shapes.of(answer=JsonObject)
 
-    @router.get("/v1/models")
-    async def models() -> dict[str, Any]:
+    @router.get("/v1/models", openapi_extra=about)
+    async def models(_request: Request) -> Response:
         """The served models."""
-        return {
-            "object": "list",
-            "data": [describe(service.repository, m) for m in service.repository.serving],
-        }
+        found = [describe(service.repository, model) for model in service.repository.serving]
+        return JSONResponse({"object": "list", "data": found})
 
-    @router.get("/v1/models/{model_id}")
-    async def model(model_id: str) -> dict[str, Any]:
+    @router.get("/v1/models/{model_id}", openapi_extra=about)
+    async def model(request: Request) -> Response:
         """One model, with its card."""
-        found = service.repository.get(model_id)
+        found = service.repository.get(request.path_params["model_id"])
         card = found.graph.card.model_dump(mode="json", exclude={"golden", "quantiles", "quantile_levels"})
-        return {**describe(service.repository, found), "card": card}
+        return JSONResponse({**describe(service.repository, found), "card": card})
 
-    @router.get("/v2/health/live")
+    @router.get("/v2/health/live", openapi_extra=about)
     @router.get("/livez", include_in_schema=False)
-    async def live() -> dict[str, str]:
+    async def live(_request: Request) -> Response:
         """Whether the process answers."""
-        return {"status": "ok"}
+        return JSONResponse({"status": "ok"})
 
-    not_ready = {"description": "Loading, draining, or a model has failed.", "model": dict[str, str]}
+    health = shapes.of(answer=JsonObject, given={"responses": {"503": _NOT_READY}})
 
-    @router.get("/v2/health/ready", responses={503: not_ready})
+    @router.get("/v2/health/ready", openapi_extra=health)
     @router.get("/readyz", include_in_schema=False)
     @router.get("/health", include_in_schema=False)
-    async def ready() -> JSONResponse:
+    async def ready(_request: Request) -> Response:
         """Whether new work is taken and every model answers; 503 if not."""
         if service.ready:
             return JSONResponse({"status": "ok"})
@@ -49,14 +56,14 @@ def info_routes(service: Service) -> APIRouter:
     text = {"content": {service.metrics.CONTENT_TYPE: {"schema": {"type": "string"}}}}
 
     @router.get("/metrics", response_class=Response, responses={200: text})
-    async def metrics() -> Response:
+    async def metrics(_request: Request) -> Response:
         """Prometheus metrics; also on a port of their own."""
         return Response(service.metrics.exposition(), media_type=service.metrics.CONTENT_TYPE)
 
-    @router.get("/version")
-    async def version() -> dict[str, str]:
+    @router.get("/version", openapi_extra=about)
+    async def version(_request: Request) -> Response:
         """The server's version."""
-        return {"version": __version__}
+        return JSONResponse({"version": __version__})
 
     return router
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from nextchar.inspect_schemas import InspectRequest, InspectResponse
-from nextchar.rest_calls import JSON, RestCalls
+from nextchar.rest_calls import RestCalls
 from nextchar.service import Service
 
 
@@ -14,15 +14,11 @@ def inspect_routes(service: Service, calls: RestCalls) -> APIRouter:
     async def inspect(request: Request) -> Response:
         return await calls.answer(request, "inspect", InspectRequest, service.inspect)
 
-    schema = {
-        "requestBody": {"required": True, "content": {JSON: {"schema": InspectRequest.model_json_schema()}}}
-    }
     router.add_api_route(
         "/v1/inspect",
         inspect,
         methods=["POST"],
-        response_model=InspectResponse,
-        openapi_extra=schema,
+        openapi_extra=calls.shapes.of(InspectRequest, InspectResponse),
         description=InspectRequest.__doc__,
         name="inspect",
     )

@@ -21,6 +21,7 @@ from nextchar.oip_schemas import (
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import JSON, RestCalls, as_json, observed_pieces
 from nextchar.rest_oip_body import HEADER_LENGTH, answer_body, read_request
+from nextchar.rest_oip_info import model_and_version
 from nextchar.schemas import validated
 from nextchar.service import Service
 from nextchar.sse import EventStream, event, unexpected
@@ -40,19 +41,18 @@ class _Routes:
             self._add(path + "/generate_stream", self._generate_stream, GenerateRequest, GenerateResponse)
 
     def _add(self, path: str, handler: Any, body: type[Any], answer: type[Any]) -> None:
-        content = {"content": {JSON: {"schema": body.model_json_schema()}}, "required": True}
         self.router.add_api_route(
             path,
             handler,
             methods=["POST"],
-            response_model=answer,
-            openapi_extra={"requestBody": content},
+            openapi_extra=self._calls.shapes.of(body, answer),
             description=handler.__doc__,
             name=handler.__name__.strip("_"),
         )
 
-    async def _infer(self, request: Request, model: str, version: str = "") -> Response:
+    async def _infer(self, request: Request) -> Response:
         """Tensors in, tensors out, as JSON or, as Triton's clients send them, as bytes behind it."""
+        model, version = model_and_version(request)
         call = self._calls.call(request, "infer")
         with self._service.metrics.observe(call):
             body = await self._calls.body(request)
@@ -75,25 +75,25 @@ class _Routes:
         headers[HEADER_LENGTH] = str(head_bytes)
         return Response(content, media_type="application/octet-stream", headers=headers)
 
-    async def _generate(self, request: Request, model: str, version: str = "") -> Response:
+    async def _generate(self, request: Request) -> Response:
         """Text that goes on, whole."""
 
         async def run(call: Call) -> GenerateResponse:
             body = await self._calls.parse(request, GenerateRequest)
-            asked = validated(lambda: to_completion(body, _model_id(model, version), stream=False))
+            asked = validated(lambda: to_completion(body, _model_id(request), stream=False))
             found = await self._service.complete(asked, call)
             return self._response(found, body)
 
         answer, call = await self._calls.observed(request, "generate", run)
         return as_json(answer, call)
 
-    async def _generate_stream(self, request: Request, model: str, version: str = "") -> Response:
+    async def _generate_stream(self, request: Request) -> Response:
         """Text that goes on, as it is drawn, by server-sent events; it ends without a [DONE]."""
         call = self._calls.call(request, "generate")
         with ExitStack() as observed:
             observed.enter_context(self._service.metrics.observe(call))
             body = await self._calls.parse(request, GenerateRequest)
-            asked = validated(lambda: to_completion(body, _model_id(model, version), stream=True))
+            asked = validated(lambda: to_completion(body, _model_id(request), stream=True))
             source = observed_pieces(self._service.stream(asked, call), observed.pop_all())
         first = await while_connected(request, anext(source))
         response = EventStream(self._events(first, source, body), source)
@@ -117,7 +117,8 @@ class _Routes:
         return to_response(piece, model.graph.vocabulary, details=body.parameters.details)
 
 
-def _model_id(model: str, version: str) -> str:
+def _model_id(request: Request) -> str:
+    model, version = model_and_version(request)
     return f"{model}:{version}" if version else model
 
 

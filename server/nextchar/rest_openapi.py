@@ -1,6 +1,6 @@
 """The OpenAPI document: what FastAPI makes of the routes, with every status that an answer may have."""
 
-from collections.abc import Iterator
+import re
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -9,10 +9,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from nextchar.rest_errors import ERROR_STATUSES, is_oip, oip_status
+from nextchar.rest_shapes import COMPONENTS, Shapes
 
-_COMPONENTS = "#/components/schemas/"
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
+_IN_BRACES = re.compile(r"\{(\w+)\}")
 _STREAMS = ("/completions", "/sample", "/generate_stream")
 _BODY_STATUSES = {408, 409, 410, 412, 413, 422}  # of calls that bring a body or a session
 _MEANINGS = {
@@ -66,17 +67,18 @@ _ERRORS: dict[str, Any] = {
 }
 
 
-def describe_with(app: FastAPI) -> None:
+def describe_with(app: FastAPI, shapes: Shapes) -> None:
     """Make the application's document this one."""
 
     @lru_cache(maxsize=1)
     def document() -> dict[str, Any]:
-        return _document(app)
+        return _document(app, shapes)
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, shapes: Shapes) -> dict[str, Any]:
+    made = shapes.fill()
     found = get_openapi(
         title=app.title,
         version=app.version,
@@ -85,48 +87,30 @@ def _document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own; ours are in one shape
-        schemas.pop(unused, None)
     for path, operations in found["paths"].items():
         for operation in operations.values():
-            for content in operation.get("requestBody", {}).get("content", {}).values():
-                content["schema"] = _as_component(content["schema"], schemas)
+            _add_path_parameters(path, operation)
             _add_errors(path, operation)
             if path.endswith(_STREAMS):
                 operation["responses"]["200"]["content"][_EVENTS] = {"schema": _EVENT}
-    schemas |= _ERRORS
+    schemas |= {**made, **_ERRORS}
     found["components"]["schemas"] = dict(sorted(schemas.items()))
     return found
 
 
-def _as_component(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """A body's schema among the others, and a reference to it."""
-    if "title" not in schema:
-        return schema
-    own = {name: value for name, value in schema.items() if name != "$defs"}
-    for name, value in {**schema.get("$defs", {}), schema["title"]: own}.items():
-        for reference in _references(value):
-            reference["$ref"] = reference["$ref"].replace("#/$defs/", _COMPONENTS)
-        schemas.setdefault(name, value)
-    return {"$ref": _COMPONENTS + schema["title"]}
-
-
-def _references(value: Any) -> Iterator[dict[str, str]]:
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value
-        for item in value.values():
-            yield from _references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _references(item)
+def _add_path_parameters(path: str, operation: dict[str, Any]) -> None:
+    """Handlers read them from the request: to be told of each, FastAPI would make a model of it."""
+    named = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _IN_BRACES.findall(path)
+    ]
+    if named:
+        operation["parameters"] = [*named, *operation.get("parameters", [])]
 
 
 def _add_errors(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
-    if "HTTPValidationError" in str(responses.get("422")):
-        del responses["422"]
-    schema = {"$ref": _COMPONENTS + ("InferenceError" if is_oip(path) else "Error")}
+    schema = {"$ref": COMPONENTS + ("InferenceError" if is_oip(path) else "Error")}
     for status in sorted({oip_status(status, path) for status in _statuses(path, operation)}):
         meaning = _MEANINGS.get(status) or HTTPStatus(status).phrase
         answer: dict[str, Any] = {"description": meaning, "content": {_JSON: {"schema": schema}}}

@@ -1,11 +1,12 @@
 """The page at `/`: files of the package, read once, sent with their digest."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
@@ -51,7 +52,7 @@ class PageFile:
     def etag(self) -> str:
         return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
-    def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """The file, or that the client's copy is still good."""
         headers = {**_HEADERS, "ETag": self.etag, "Cache-Control": self.cache}
         known = [
@@ -62,7 +63,7 @@ class PageFile:
         return Response(self.content, media_type=self.media_type, headers=headers)
 
 
-def page_routes(grpc_port: int) -> APIRouter:
+def page_routes(grpc_port: int) -> list[Route]:
     """The page and what it loads, by the digest of all of it, so that browsers may keep it for ever.
 
     The page says which port gRPC has: it writes grpcurl commands.
@@ -71,19 +72,8 @@ def page_routes(grpc_port: int) -> APIRouter:
     digest = hashlib.sha256(b"".join(contents[name] for name in sorted(contents))).hexdigest()[:16]
     index = contents.pop("index.html").replace(b"{digest}", digest.encode())
     index = index.replace(b"{grpc_port}", str(grpc_port).encode())
-    router = APIRouter(include_in_schema=False)
-    router.add_api_route(
-        "/", _sender(PageFile(index, _MEDIA_TYPES["html"], _ASK_EACH_TIME)), methods=["GET", "HEAD"]
-    )
+    routes = [Route("/", PageFile(index, _MEDIA_TYPES["html"], _ASK_EACH_TIME).answer)]
     for name, content in contents.items():
         media_type = _MEDIA_TYPES[name.rpartition(".")[2]]
-        sender = _sender(PageFile(content, media_type, _FOR_EVER))
-        router.add_api_route(f"/web/{digest}/{name}", sender, methods=["GET", "HEAD"])
-    return router
-
-
-def _sender(file: PageFile) -> Callable[[Request], Response]:
-    def send(request: Request) -> Response:
-        return file.answer(request)
-
-    return send
+        routes.append(Route(f"/web/{digest}/{name}", PageFile(content, media_type, _FOR_EVER).answer))
+    return routes

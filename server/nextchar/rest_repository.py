@@ -48,7 +48,7 @@ def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
     """The routes, over one library. A model is `name`, all its versions, or `name:version`."""
     router = APIRouter(tags=["repository"])
 
-    @router.post("/v2/repository/index", response_model=list[IndexAnswer])
+    @router.post("/v2/repository/index", openapi_extra=calls.shapes.of(answer=list[IndexAnswer]))
     async def index(request: Request) -> Response:
         """Every version in the models folder or served: READY, LOADING, UNLOADING or UNAVAILABLE."""
 
@@ -62,24 +62,24 @@ def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
         answer, call = await calls.observed(request, "repository", run)
         return as_json_list(answer, call)
 
-    @router.post("/v2/repository/models/{model}/load", response_model=LoadAnswer)
-    async def load(request: Request, model: str) -> Response:
+    @router.post("/v2/repository/models/{model}/load", openapi_extra=calls.shapes.of(answer=LoadAnswer))
+    async def load(request: Request) -> Response:
         """Serve what the models folder has of a model; a file that cannot be trusted changes nothing."""
 
         async def run(_call: Call) -> LoadAnswer:
             await calls.parse(request, LoadRequest, empty=_EMPTY)
-            models = await library.load(model)
+            models = await library.load(request.path_params["model"])
             return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="READY")
 
         return as_json(*await calls.observed(request, "repository", run))
 
-    @router.post("/v2/repository/models/{model}/unload", response_model=LoadAnswer)
-    async def unload(request: Request, model: str) -> Response:
+    @router.post("/v2/repository/models/{model}/unload", openapi_extra=calls.shapes.of(answer=LoadAnswer))
+    async def unload(request: Request) -> Response:
         """Give a model no new work; sessions that began with it go on until they end, or the deadline."""
 
         async def run(_call: Call) -> LoadAnswer:
             await calls.parse(request, UnloadRequest, empty=_EMPTY)
-            models = library.unload(model)
+            models = library.unload(request.path_params["model"])
             return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="UNLOADING")
 
         return as_json(*await calls.observed(request, "repository", run))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from nextchar.call import Call
 from nextchar.metrics import Metrics
 from nextchar.rest_body import while_connected
-from nextchar.rest_calls import JSON, RestCalls, as_json, call_headers
+from nextchar.rest_calls import RestCalls, as_json, call_headers
 from nextchar.schemas import validated
 from nextchar.score_schemas import ScoreResponse
 from nextchar.session_schemas import (
@@ -38,14 +38,6 @@ _PATH = "/v1/sessions"
 _EMPTY = b"{}"  # most calls of a session need no field
 
 
-def _query(schema: type[BaseModel]) -> list[dict[str, object]]:
-    """The fields of a schema as parameters of a URL."""
-    fields = schema.model_json_schema()["properties"]
-    return [
-        {"name": name, "in": "query", "required": False, "schema": field} for name, field in fields.items()
-    ]
-
-
 class _Routes:
     """Handlers over one set of sessions; each answer names its session in X-Session-Id."""
 
@@ -70,17 +62,16 @@ class _Routes:
         self._post(
             "/{session_id}/rewind", RewindRequest, SessionInfo, self._on(RewindRequest, sessions.rewind)
         )
-        add = self.router.add_api_route
+        add, shape = self.router.add_api_route, calls.shapes.of
         add(
             _PATH,
             self._list,
             methods=["GET"],
-            response_model=SessionList,
-            openapi_extra={"parameters": _query(ListSessionsRequest)},
+            openapi_extra=shape(answer=SessionList, query=ListSessionsRequest),
             name="list_sessions",
         )
         one = _PATH + "/{session_id}"
-        add(one, self._get, methods=["GET"], response_model=SessionInfo, name="get_session")
+        add(one, self._get, methods=["GET"], openapi_extra=shape(answer=SessionInfo), name="get_session")
         add(one, self._delete, methods=["DELETE"], status_code=204, name="delete_session")
         content = {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
         add(one + "/state", self._export, methods=["GET"], responses={200: content}, name="export_state")
@@ -88,8 +79,7 @@ class _Routes:
             one + "/state",
             self._restore,
             methods=["PUT"],
-            response_model=SessionInfo,
-            openapi_extra={"requestBody": {"required": True, **content}},
+            openapi_extra=shape(answer=SessionInfo, given={"requestBody": {"required": True, **content}}),
             name="import_state",
         )
 
@@ -103,14 +93,12 @@ class _Routes:
         status: int = 200,
     ) -> None:
         name = path.rpartition("/")[2] or "create"
-        schema = {"requestBody": {"content": {JSON: {"schema": body.model_json_schema()}}}}
         self.router.add_api_route(
             _PATH + path,
             handler,
             methods=["POST"],
-            response_model=answer,
             status_code=status,
-            openapi_extra=schema,
+            openapi_extra=self._calls.shapes.of(body, answer, status=status, body_required=False),
             description=body.__doc__,
             name=f"{name}_session",
         )
@@ -120,9 +108,10 @@ class _Routes:
     ) -> Callable[..., Awaitable[Response]]:
         """A handler of a call on one session."""
 
-        async def handle(request: Request, session_id: str) -> Response:
+        async def handle(request: Request) -> Response:
             async def run(call: Call) -> BaseModel:
-                return await work(session_id, await self._calls.parse(request, schema, empty=_EMPTY), call)
+                body = await self._calls.parse(request, schema, empty=_EMPTY)
+                return await work(_session_id(request), body, call)
 
             return await self._answer(request, run, status=status)
 
@@ -155,34 +144,37 @@ class _Routes:
 
         return await self._answer(request, run)
 
-    async def _get(self, request: Request, session_id: str) -> Response:
+    async def _get(self, request: Request) -> Response:
         """Where a session stands."""
-        return await self._answer(request, lambda call: self._sessions.get(session_id, call))
+        return await self._answer(request, lambda call: self._sessions.get(_session_id(request), call))
 
-    async def _delete(self, request: Request, session_id: str) -> Response:
+    async def _delete(self, request: Request) -> Response:
         """End a session."""
+        session_id = _session_id(request)
         _, call = await self._calls.observed(
             request, "session", lambda call: self._sessions.delete(session_id, call)
         )
         return Response(status_code=204, headers={**call_headers(call), "X-Session-Id": session_id})
 
-    async def _export(self, request: Request, session_id: str) -> Response:
+    async def _export(self, request: Request) -> Response:
         """The session's state as opaque bytes, for its model and its owner."""
+        session_id = _session_id(request)
         sealed, call = await self._calls.observed(
             request, "session", lambda call: self._sessions.export(session_id, call)
         )
         headers = {**call_headers(call), "X-Session-Id": session_id}
         return Response(sealed, media_type=_BYTES, headers=headers)
 
-    async def _restore(self, request: Request, session_id: str) -> Response:
+    async def _restore(self, request: Request) -> Response:
         """Put the session where such bytes say."""
 
         async def run(call: Call) -> SessionInfo:
-            return await self._sessions.restore(session_id, await self._calls.body(request), call)
+            return await self._sessions.restore(_session_id(request), await self._calls.body(request), call)
 
         return await self._answer(request, run)
 
-    async def _sample(self, request: Request, session_id: str) -> Response:
+    async def _sample(self, request: Request) -> Response:
+        session_id = _session_id(request)
         call = self._calls.call(request, "session")
         with ExitStack() as observed:
             observed.enter_context(self._metrics.observe(call))
@@ -200,6 +192,11 @@ class _Routes:
             include_usage=body.stream_options.include_usage,
             headers=headers,
         )
+
+
+def _session_id(request: Request) -> str:
+    found: str = request.path_params["session_id"]
+    return found
 
 
 def session_routes(sessions: Sessions, calls: RestCalls, metrics: Metrics) -> APIRouter:

@@ -4,26 +4,30 @@ from fastapi import APIRouter, Request, Response
 
 from nextchar.call import Call
 from nextchar.limit_schemas import LimitsResponse
-from nextchar.rest_calls import RestCalls, as_json
+from nextchar.rest_calls import JSON, RestCalls, as_json
 from nextchar.service import Service
 from nextchar.token_schemas import TokenizerInfo
+
+_MODEL = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
 
 
 def token_routes(service: Service, calls: RestCalls) -> APIRouter:
     """The routes, over one service."""
     router = APIRouter()
 
-    @router.get("/v1/limits", response_model=LimitsResponse)
-    async def limits() -> LimitsResponse:
+    @router.get("/v1/limits", openapi_extra=calls.shapes.of(answer=LimitsResponse))
+    async def limits(_request: Request) -> Response:
         """How much one request, one owner and each model may be asked for."""
-        return service.limits()
+        return Response(service.limits().model_dump_json(), media_type=JSON)
 
-    @router.get("/tokenizer_info", response_model=TokenizerInfo)
-    async def tokenizer_info(request: Request, model: str | None = None) -> Response:
+    info = calls.shapes.of(answer=TokenizerInfo, given={"parameters": [_MODEL]})
+
+    @router.get("/tokenizer_info", openapi_extra=info)
+    async def tokenizer_info(request: Request) -> Response:
         """A model's symbols, for tools that make prompts of ids; `model` where several are served."""
 
         async def tell(call: Call) -> TokenizerInfo:
-            return service.tokenizer.info(model, call)
+            return service.tokenizer.info(request.query_params.get("model"), call)
 
         answer, call = await calls.observed(request, "tokenize", tell)
         return as_json(answer, call)

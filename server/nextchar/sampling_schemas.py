@@ -18,7 +18,7 @@ MIN_SEED, MAX_SEED = -(2**63), 2**63 - 1
 class StreamOptions(BaseModel):
     """What a stream holds beside text."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     include_usage: bool = False
     min_event_chars: int = Field(

@@ -16,7 +16,7 @@ from nextchar.rest_page import page_routes
 def test_every_route_has_a_scope(server: LiveServer) -> None:
     door = RestDoor(server.app.service, max_body_bytes=1, request_timeout_seconds=1)
     table = AccessTable(ROUTES)
-    found = [*paths(door.app.routes), *paths(page_routes(1).routes)]
+    found = [*paths(door.app.routes), *paths(page_routes(1))]
     assert "/v1/sessions/{session_id}/feed" in found
     assert [path for path in found if table.need(path) is None] == []
 

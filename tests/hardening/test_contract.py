@@ -51,6 +51,13 @@ def test_every_reference_leads_to_a_shape(document: dict) -> None:
     assert {"Error", "InferenceError", "ScoreRequest", "StreamOptions"} <= found
 
 
+def test_every_part_of_a_path_is_a_parameter(document: dict) -> None:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            told = [p["name"] for p in operation.get("parameters", []) if p["in"] == "path"]
+            assert told == re.findall(r"{(\w+)}", path)
+
+
 def test_every_call_tells_the_statuses_of_its_errors(document: dict) -> None:
     for path, operations in document["paths"].items():
         for operation in operations.values():

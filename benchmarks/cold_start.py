@@ -1,7 +1,7 @@
 """From the start of the process to ready, beside the mere imports of its frameworks; and what it takes idle.
 
-Rounds take turns, so that both have the same machine; the ratio of the medians counts. Python keeps its bytecode
-whatever the shell says, as an image has it, and all that pip installs.
+Rounds take turns, so that both have the same machine; the ratio of the medians counts. Python keeps its
+bytecode whatever the shell says, as an image has it, and all that pip installs.
 """
 
 import os

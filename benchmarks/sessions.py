@@ -19,7 +19,7 @@ import httpx
 from benchmarks.memory import resident
 from benchmarks.servers import our_server
 from nextchar.runner import open_graph
-from nextchar.session_codec import StateCodec
+from nextchar.session_codec import StateCodec, state_bytes
 from nextchar.session_store import Record
 from nextchar.sqlite_store import SqliteStore
 
@@ -41,13 +41,14 @@ def measure(folder: Path) -> dict[str, float]:
     with our_server(_MODEL.parents[1], _PORT, **settings):
         empty = resident(_PORT + 2)
         states = [_state(k) for k in range(_NUM_STATES)]
-    asyncio.run(_fill(folder / "sessions.db", states))
+    by_formula = asyncio.run(_fill(folder / "sessions.db", states))
     with our_server(_MODEL.parents[1], _PORT, **settings):
         cold, hot = _ask()
         grown = resident(_PORT + 2) - empty
     disk = sum(path.stat().st_size for path in folder.glob("sessions.db*"))
     return {
         "sessions": _NUM_SESSIONS,
+        "bytes by formula": by_formula,
         "sealed bytes": statistics.mean(map(len, states)),
         "bytes on disk a session": disk / _NUM_SESSIONS,
         "MiB the server has grown": grown,
@@ -64,7 +65,8 @@ def _state(k: int) -> bytes:
     return httpx.get(f"{_URL}/{session_id}/state").content
 
 
-async def _fill(path: Path, states: list[bytes]) -> None:
+async def _fill(path: Path, states: list[bytes]) -> float:
+    """Keep the sessions; the mean of their bytes before they are packed."""
     graph, store = open_graph(_MODEL / "step-int8.onnx"), SqliteStore(path)
     codec, now = StateCodec(_KEY), time.time()
     opened = [codec.open(s, owner="", digest=graph.digest, shapes=graph.state_shapes) for s in states]
@@ -74,6 +76,7 @@ async def _fill(path: Path, states: list[bytes]) -> None:
         new = replace(record, session_id=f"s{k:06}", position=state.here.position, sealed=sealed)
         assert await store.create(new, now=now)
     await store.close()
+    return statistics.mean(map(state_bytes, opened))
 
 
 def _ask() -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import re
 import shlex
@@ -9,7 +10,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from chromium import Browser
@@ -119,34 +119,52 @@ def test_four_samples_are_those_of_their_seeds(generated: dict[str, Any], shippe
     assert all("reached its length" in state for state in generated["states"])
 
 
-def test_a_regex_is_asked_for_where_completions_take_one(
-    generated: dict[str, Any], shipped: LiveServer
-) -> None:
-    schemas = httpx.get(shipped.url + "/openapi.json").json()["components"]["schemas"]
-    assert generated["regex"] == ("regex" in schemas["CompletionRequest"]["properties"])
-
-
 def test_the_curl_that_is_copied_runs(generated: dict[str, Any]) -> None:
-    done = subprocess.run(
-        ["bash", "-c", generated["commands"]["curl"]], capture_output=True, text=True, check=True
-    )
-    pieces = re.findall(r'"text":("(?:[^"\\]|\\.)*")', done.stdout)
-    assert "".join(httpx.Response(200, text=piece).json() for piece in pieces) == generated["texts"][0]
-    assert "[DONE]" in done.stdout
+    assert drawn_by_curl(generated["commands"]["curl"]) == generated["texts"][0]
 
 
 def test_the_python_that_is_copied_runs(generated: dict[str, Any]) -> None:
-    command = [tool_python("openai"), "-c", generated["commands"]["Python"]]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == generated["texts"][0]
+    assert drawn_by_python(generated["commands"]["Python"]) == generated["texts"][0]
 
 
 def test_the_grpcurl_that_is_copied_runs(generated: dict[str, Any]) -> None:
-    program = tool_program("grpcurl", "grpcurl")
-    command = generated["commands"]["grpcurl"].replace("grpcurl", shlex.quote(str(program)), 1)
+    assert drawn_by_grpcurl(generated["commands"]["grpcurl"]) == generated["texts"][0]
+
+
+def test_a_regex_holds_for_every_sample_and_every_command(browser: Browser, shipped: LiveServer) -> None:
+    pattern = r"[A-Z][a-z' ]{10,30}[.!]\n"
+    fields = {"Regex": pattern, "Characters": "60", "Seed": "3"}
+    found = browser.run("generate.samples", url=shipped.url, prompt="ROMEO:\n", fields=fields)
+    for k, text in enumerate(found["texts"]):
+        body = {"model": "shakespeare", "prompt": "ROMEO:\n", "max_tokens": 60, "seed": 3 + k}
+        body |= {"temperature": 0.8, "regex": pattern}
+        assert text == shipped.post("/v1/completions", body).json()["choices"][0]["text"]
+        assert re.fullmatch(pattern, text)
+    assert drawn_by_curl(found["commands"]["curl"]) == found["texts"][0]
+    assert drawn_by_python(found["commands"]["Python"]) == found["texts"][0]
+    assert drawn_by_grpcurl(found["commands"]["grpcurl"]) == found["texts"][0]
+
+
+def drawn_by_curl(command: str) -> str:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    pieces = re.findall(r'"text": ("(?:[^"\\]|\\.)*")', done.stdout)
-    assert "".join(httpx.Response(200, text=piece).json() for piece in pieces) == generated["texts"][0]
+    assert "[DONE]" in done.stdout
+    return joined(re.findall(r'"text":("(?:[^"\\]|\\.)*")', done.stdout))
+
+
+def drawn_by_python(program: str) -> str:
+    command = [tool_python("openai"), "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def drawn_by_grpcurl(command: str) -> str:
+    program = tool_program("grpcurl", "grpcurl")
+    command = command.replace("grpcurl", shlex.quote(str(program)), 1)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    return joined(re.findall(r'"text": ("(?:[^"\\]|\\.)*")', done.stdout))
+
+
+def joined(pieces: list[str]) -> str:
+    return "".join(json.loads(piece) for piece in pieces)
 
 
 def test_stop_ends_the_work_on_the_server(browser: Browser, shipped: LiveServer) -> None:

@@ -1,6 +1,5 @@
 // The knobs of a completion.
 
-import { get } from "./api.js";
 import { field, h, number } from "./dom.js";
 
 const MAX_STOPS = 4;
@@ -17,7 +16,6 @@ export class SamplingForm extends EventTarget {
   };
   #stop = h("input", { placeholder: "\\n\\n", spellcheck: false });
   #regex = h("input", { placeholder: "any text", spellcheck: false });
-  #regexField = field("Regex", this.#regex);
   element;
 
   constructor() {
@@ -27,9 +25,8 @@ export class SamplingForm extends EventTarget {
       h("div", { className: "knobs" },
         shownValue("Temperature", temperature), shownValue("Top-p", topP), shownValue("Min-p", minP),
         field("Top-k", topK, "0 keeps all"), field("Characters", maxTokens), field("Seed", seed),
-        field("Stop", this.#stop, `up to ${MAX_STOPS}, with | between`), this.#regexField));
-    this.#regexField.hidden = true;
-    takesRegex().then((takes) => (this.#regexField.hidden = !takes));
+        field("Stop", this.#stop, `up to ${MAX_STOPS}, with | between`),
+        field("Regex", this.#regex, "the whole text matches")));
     this.element.addEventListener("input", () => this.dispatchEvent(new Event("change")));
   }
 
@@ -56,12 +53,6 @@ export class SamplingForm extends EventTarget {
       ...(this.#regex.value && { regex: this.#regex.value }),
     };
   }
-}
-
-// Whether this server's completions know of it, by its own description.
-async function takesRegex() {
-  const { components } = await get("/openapi.json");
-  return "regex" in (components?.schemas?.CompletionRequest?.properties ?? {});
 }
 
 function slider(value, max, step, min = 0) {

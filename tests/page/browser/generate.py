@@ -32,15 +32,7 @@ def samples(stage: Stage, url: str, prompt: str, fields: dict[str, str]) -> dict
         commands[name] = page.locator("#generate pre").inner_text()
     until(page, "document.querySelector('.chart').ariaLabel !== null")
     chart = page.locator(".chart > div").evaluate_all("columns => columns.map(c => c.title)")
-    regex = page.locator("#generate label", has_text="Regex").is_visible()
-    return {
-        "regex": regex,
-        "texts": texts,
-        "pieces": pieces,
-        "states": states,
-        "commands": commands,
-        "chart": chart,
-    }
+    return {"texts": texts, "pieces": pieces, "states": states, "commands": commands, "chart": chart}
 
 
 def stop(stage: Stage, url: str) -> list[str]:

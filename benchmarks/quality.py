@@ -6,6 +6,7 @@ the softmax temperature is given and no development part is left. A run that was
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -35,12 +36,16 @@ def main() -> None:
     parser.add_argument("--recipe", choices=RECIPES, default="lstm")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path(".data/quality"))
+    parser.add_argument("--results", type=Path, help="also keep the figures in this JSON file")
     arguments = parser.parse_args()
     name = f"{arguments.file.stem}-{arguments.recipe}-{arguments.seed}"
     _train(arguments.file, name, arguments.recipe, arguments.seed, arguments.folder)
     folder = _export(name, arguments.folder)
     split = split_corpus(load_corpus(str(arguments.file)), unit="text", heldout=0.1, development=0)
-    for entry in [*_figures(folder, split), *_baselines(folder)]:
+    figures = [*_figures(folder, split), *_baselines(folder)]
+    if arguments.results is not None:
+        _keep(arguments.results, f"{arguments.recipe}-{arguments.seed}", folder, figures)
+    for entry in figures:
         print(f"| {entry.name} | {entry.protocol} | {entry.nats_per_char:.4f} | {entry.bits_per_char:.4f} |")
 
 
@@ -57,6 +62,17 @@ def _export(name: str, folder: Path) -> Path:
     if not version.exists():
         _call("export", str(folder / name), "--models", str(models), "--version", "1")
     return version
+
+
+def _keep(path: Path, run: str, folder: Path, figures: list[Quality]) -> None:
+    """Put a run's figures, nats a character, beside those of other runs."""
+    results = json.loads(path.read_text()) if path.exists() else {}
+    made = open_graph(folder / "model.onnx").card.provenance
+    results[run] = {
+        **{name: made[name] for name in ("commit", "num_parameters", "epochs", "minutes")},
+        **{f"{entry.name} {entry.protocol}": round(entry.nats_per_char, 5) for entry in figures},
+    }
+    path.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n")
 
 
 def _call(*arguments: str) -> None:

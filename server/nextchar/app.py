@@ -223,6 +223,7 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
             address=address,
             max_message_bytes=settings.max_body_bytes,
             request_timeout_seconds=settings.request_timeout_seconds,
+            lenient_fields=settings.lenient_fields,
         )
     except RuntimeError as error:
         raise CannotListen(f"cannot listen on {address}: the port is in use") from error

@@ -111,7 +111,7 @@ async def _drained(
 ) -> None:
     """Refuse new work, so that clients know; when what runs has ended, or is late, close the doors."""
     deadline = time.monotonic() + timeout_seconds
-    service.drain()
+    service.drain(timeout_seconds)
     while service.metrics.num_in_progress and time.monotonic() < deadline:
         await asyncio.sleep(_DRAIN_LOOK_SECONDS)
     left = max(0.0, deadline - time.monotonic())

@@ -1,7 +1,7 @@
 """Clients as they should not be: each must have an end, and leave no lane, request or descriptor behind.
 
-A server's descriptors are counted to the last one. So it has answered through every door before the first count,
-and opens no more for itself.
+A server's descriptors are counted to the last one. So it has answered through every door before the first
+count, and opens no more for itself.
 """
 
 import json
@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import grpc
-from nextchar.pb import nextchar_pb2 as pb
-from nextchar.pb import nextchar_pb2_grpc
 
 from benchmarks.drills.process import ServerProcess, settles
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.pb import nextchar_pb2_grpc
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset, as a client that crashed
 _SMALL_BUFFER_BYTES = 4096
@@ -160,7 +160,7 @@ def _warm_up(server: ServerProcess, model: str) -> None:
 
 
 def _stop_reading(server: ServerProcess, model: str, watch: _Watch) -> None:
-    """One that reads the first message of a long stream and no other: its lane ends while its call is there."""
+    """One that reads a long stream's first message and no other: its lane ends while its call is there."""
     request = pb.CompletionRequest(model=model, prompt="", max_tokens=_NUM_UNREAD, seed=1, logprobs=20)
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}", _SMALL_WINDOW) as channel:
         call = nextchar_pb2_grpc.NextcharStub(channel).Complete(request)

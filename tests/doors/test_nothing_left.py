@@ -1,4 +1,4 @@
-"""Fifty clients vanish mid-stream, through each door: no task, lane, request or descriptor of theirs is left."""
+"""Fifty clients of each door vanish mid-stream: no task, lane, request or descriptor of theirs is left."""
 
 import asyncio
 import json
@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
-from pathlib import Path
 
 import pytest
 from live_server import LiveServer, live_server

@@ -65,9 +65,10 @@ def engine(
     reserved_lanes: int = 0,
     max_waiting: int = 1000,
     max_steps: int = MAX_STEPS,
+    load_seconds: float = 0.0,
 ) -> Iterator[Engine]:
     options = EngineOptions(max_lanes, reserved_lanes, max_lanes, max_waiting, max_steps=max_steps)
-    with Engine(graph, options, deliver=deliver) as made:
+    with Engine(graph, options, deliver=deliver, load_seconds=load_seconds) as made:
         yield made
 
 

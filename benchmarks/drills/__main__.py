@@ -12,7 +12,8 @@ from benchmarks.drills.overload import OverloadReport, overload
 from benchmarks.drills.process import served
 
 _QUIET = ["--log-level", "warning"]
-_BOUNDS = ["--receive-timeout-seconds", "10", "--send-timeout-seconds", "10"]
+# Two thousand connections, one after the other, are all to come before the first is let go of.
+_BOUNDS = ["--receive-timeout-seconds", "30", "--send-timeout-seconds", "10"]
 
 
 @click.command
@@ -67,11 +68,10 @@ def _show_overload(load: OverloadReport, queue_timeout_seconds: float) -> bool:
 
 def _show_abuse(reports: list[AbuseReport]) -> bool:
     for r in reports:
-        good = r.left_seconds is not None and r.answered_meanwhile
         left = "something is left" if r.left_seconds is None else f"all gone after {r.left_seconds:.1f} s"
         files = f"descriptors {r.files_before}, {r.files_at_most}, {r.files_after}"
-        click.echo(f"{'ok  ' if good else 'MISS'} {r.num_clients} {r.what}: {files}; {left}")
-    return any(r.left_seconds is None or not r.answered_meanwhile for r in reports)
+        click.echo(f"{'ok  ' if r.good else 'MISS'} {r.num_clients} {r.what}: {files}; {left}")
+    return not all(r.good for r in reports)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Clients as they should not be: each must have an end, and leave no lane, request or descriptor behind."""
+"""Clients as they should not be: each must have an end, and leave no lane, request or descriptor behind.
+
+A server's descriptors are counted to the last one. So it has answered through every door before the first
+count, and opens no more for itself.
+"""
 
 import json
 import socket
@@ -6,18 +10,29 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import grpc
 
 from benchmarks.drills.process import ServerProcess, settles
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.pb import nextchar_pb2_grpc
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset, as a client that crashed
 _SMALL_BUFFER_BYTES = 4096
-_SLACK_FILES = 3
+_NUM_LOOKS = 5  # at descriptors: one that is about to be closed is not counted as there before
+_LOOK_SECONDS = 0.1
+_LONG_SECONDS = 120
+_NUM_UNREAD = 8000  # characters, with what is told of them: megabytes, where a stream's window is 64 KiB
+_SMALL_WINDOW = [("grpc.http2.bdp_probe", 0)]  # else it grows to megabytes while nobody reads
 
 
 @dataclass(frozen=True, slots=True)
 class AbuseReport:
-    """One kind of client: how many, how long until nothing of them was left; None if something was."""
+    """One kind of client: how many, how long until nothing of them was left; None if something was.
+
+    `as_meant`: those that stay were all there at once, and what must end meanwhile did.
+    """
 
     what: str
     num_clients: int
@@ -26,6 +41,40 @@ class AbuseReport:
     files_after: int
     left_seconds: float | None
     answered_meanwhile: bool
+    as_meant: bool
+
+    @property
+    def good(self) -> bool:
+        return self.left_seconds is not None and self.answered_meanwhile and self.as_meant
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is looked at while one kind of client is there."""
+
+    server: ServerProcess
+    as_meant: bool = True
+    most: int = field(default=0)
+    before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        looks = []
+        for _ in range(_NUM_LOOKS):
+            looks.append(self.server.num_files)
+            time.sleep(_LOOK_SECONDS)
+        self.before = min(looks)
+
+    def all_there(self, num: int) -> None:
+        """Wait until the server holds so many connections at once, and not only its system does."""
+        self.expect(settles(lambda: self.look() >= self.before + num, _LONG_SECONDS))
+
+    def look(self) -> int:
+        num_files = self.server.num_files
+        self.most = max(self.most, num_files)
+        return num_files
+
+    def expect(self, came: bool) -> None:
+        self.as_meant = self.as_meant and came
 
 
 def _connect(server: ServerProcess) -> socket.socket:
@@ -57,41 +106,68 @@ def _answers(server: ServerProcess) -> bool:
 
 
 @contextmanager
-def _counted(server: ServerProcess, what: str, num: int, reports: list[AbuseReport]) -> Iterator[None]:
+def _counted(server: ServerProcess, what: str, num: int, reports: list[AbuseReport]) -> Iterator[_Watch]:
     """The clients live inside; afterwards, wait until nothing of them is left."""
-    assert settles(lambda: server.num_at_work == 0, 60)
-    before = server.num_files
-    yield
-    most, answered, started = server.num_files, _answers(server), time.monotonic()
-    gone = settles(lambda: server.num_files <= before + _SLACK_FILES and server.num_at_work == 0, 120)
+    assert settles(lambda: server.num_at_work == 0, _LONG_SECONDS)
+    watch = _Watch(server)
+    yield watch
+    watch.look()
+    answered, started = _answers(server), time.monotonic()
+    gone = settles(lambda: server.num_files <= watch.before and server.num_at_work == 0, _LONG_SECONDS)
     left = time.monotonic() - started if gone else None
-    reports.append(AbuseReport(what, num, before, most, server.num_files, left, answered))
+    after = server.num_files
+    reports.append(AbuseReport(what, num, watch.before, watch.most, after, left, answered, watch.as_meant))
 
 
 def abuse(
     server: ServerProcess, model: str, *, num_idle: int, num_vanishing: int, num_slow_bytes: int = 5
 ) -> list[AbuseReport]:
-    """All kinds, one after the other. The clients of the first three never leave by themselves."""
+    """All kinds, one after the other. The clients of the first three never leave by themselves.
+
+    The server must give idle ones time enough for all to come.
+    """
     reports: list[AbuseReport] = []
     held: list[socket.socket] = []  # they stay; the server lets go of them all the same
-    with _counted(server, "idle connections that never say anything", num_idle, reports):
+    _warm_up(server, model)
+    with _counted(server, "idle connections that never say anything", num_idle, reports) as watch:
         held += [_connect(server) for _ in range(num_idle)]
-    with _counted(server, "half a request, then silence", 2, reports):
+        watch.all_there(num_idle)
+    with _counted(server, "half a request, then silence", 2, reports) as watch:
         for said in (b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Le", _stream(model, 10)[:-5]):
             held.append(_connect(server))
             held[-1].sendall(said)
+        watch.all_there(2)
     with _counted(server, "a reader of a byte a second", 1, reports):
         held.append(_connect(server))
         held[-1].sendall(_stream(model, 16_384))
         for _ in range(num_slow_bytes):
             held[-1].recv(1)
             time.sleep(1)
+    with _counted(server, "gRPC client that stops reading", 1, reports) as watch:
+        _stop_reading(server, model, watch)
     for what, option in (("clients that vanish mid-stream", None), ("clients that crash mid-stream", _RESET)):
         with _counted(server, what, num_vanishing, reports):
             _vanish(server, _stream(model, 2000), num_vanishing, option)
     for connection in held:
         connection.close()
     return reports
+
+
+def _warm_up(server: ServerProcess, model: str) -> None:
+    _answers(server)
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        nextchar_pb2_grpc.NextcharStub(channel).Next(pb.NextRequest(model=model, input="a"))
+
+
+def _stop_reading(server: ServerProcess, model: str, watch: _Watch) -> None:
+    """One that reads a long stream's first message and no other: its lane ends while its call is there."""
+    request = pb.CompletionRequest(model=model, prompt="", max_tokens=_NUM_UNREAD, seed=1, logprobs=20)
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}", _SMALL_WINDOW) as channel:
+        call = nextchar_pb2_grpc.NextcharStub(channel).Complete(request)
+        next(call)
+        watch.expect(settles(lambda: server.metric("nextchar_lanes_running") == 0, _LONG_SECONDS))
+        watch.expect(call.is_active() and server.num_at_work == 1)
+        watch.look()
 
 
 def _vanish(server: ServerProcess, content: bytes, num_clients: int, option: bytes | None) -> None:

@@ -23,6 +23,7 @@ class ServerProcess:
 
     pid: int
     port: int
+    grpc_port: int
     metrics_url: str
 
     @property
@@ -67,10 +68,9 @@ def served(models: Path, *arguments: str) -> Iterator[ServerProcess]:
             if not line:
                 raise RuntimeError("the server did not start")
             greeting += line
-        port, metrics = re.search(r"REST +\S+:(\d+)", greeting), re.search(r"metrics +(\S+)", greeting)
-        assert port is not None
-        assert metrics is not None
-        yield ServerProcess(process.pid, int(port[1]), metrics[1])
+        found = re.search(r"REST +\S+?:(\d+) .*gRPC +\S+:(\d+)\s+metrics +(\S+)", greeting, re.DOTALL)
+        assert found is not None, greeting
+        yield ServerProcess(process.pid, int(found[1]), int(found[2]), found[3])
     finally:
         process.kill()
         process.communicate()

@@ -113,7 +113,7 @@ async def _drained(
 ) -> None:
     """Refuse new work, so that clients know; when what runs has ended, or is late, close the doors."""
     deadline = time.monotonic() + timeout_seconds
-    service.drain()
+    service.drain(timeout_seconds)
     while service.metrics.num_in_progress and time.monotonic() < deadline:
         await asyncio.sleep(_DRAIN_LOOK_SECONDS)
     left = max(0.0, deadline - time.monotonic())
@@ -225,6 +225,7 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
             address=address,
             max_message_bytes=settings.max_body_bytes,
             request_timeout_seconds=settings.request_timeout_seconds,
+            lenient_fields=settings.lenient_fields,
         )
     except RuntimeError as error:
         raise CannotListen(f"cannot listen on {address}: the port is in use") from error

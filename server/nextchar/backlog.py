@@ -6,6 +6,24 @@ Pure: time is an argument.
 _MEMORY_SECONDS = 3.0  # of the measured rate
 
 
+class Rate:
+    """How fast something gets done, of the last while."""
+
+    def __init__(self) -> None:
+        self._num_done, self._seconds = 0.0, 0.0  # older ones counting less
+
+    def worked(self, num_steps: int, seconds: float) -> None:
+        """So many steps got done in a time."""
+        keep = max(0.0, 1 - seconds / _MEMORY_SECONDS)
+        self._num_done = self._num_done * keep + num_steps
+        self._seconds = self._seconds * keep + seconds
+
+    @property
+    def per_second(self) -> float:
+        """Steps a second; 0 while nothing is known."""
+        return self._num_done / self._seconds if self._seconds > 0 else 0.0
+
+
 class Backlog:
     """One level's waiting steps, and the rate at which its steps get done while there are any.
 
@@ -15,7 +33,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self._waiting: dict[int, int] = {}  # steps by priority
-        self._num_done, self._seconds = 0.0, 0.0  # of the last while, older ones counting less
+        self._rate = Rate()
 
     def add(self, priority: int, num_steps: int) -> None:
         self._waiting[priority] = self._waiting.get(priority, 0) + num_steps
@@ -29,14 +47,12 @@ class Backlog:
 
     def worked(self, num_steps: int, seconds: float) -> None:
         """So many steps got done in a time in which somebody waited: with all rows in use."""
-        keep = max(0.0, 1 - seconds / _MEMORY_SECONDS)
-        self._num_done = self._num_done * keep + num_steps
-        self._seconds = self._seconds * keep + seconds
+        self._rate.worked(num_steps, seconds)
 
     @property
     def rate(self) -> float:
         """Steps a second; 0 while nothing is known."""
-        return self._num_done / self._seconds if self._seconds > 0 else 0.0
+        return self._rate.per_second
 
     def wait_seconds(self, priority: int) -> float:
         """How long one waits who comes now with a priority: behind those of this and of lower numbers."""

@@ -35,6 +35,17 @@ class Batch:
         self.num_done = [0, 0]  # steps of live and of sampling lanes, and those an early end has spared
         self.num_steps = 1  # of the last call
 
+    def longest(self, level: Level) -> int:
+        """The steps that the longest lane of a level has yet to take. Any thread may ask, a call late."""
+        return max(
+            (
+                lane.num_steps - lane.num_planned + self._slab.num_left(lane.row)
+                for lane in tuple(self.lanes)
+                if lane.level is level
+            ),
+            default=0,
+        )
+
     def join(self, lane: Lane, now: float) -> Delivery | None:
         """Give a lane a row; the delivery of one that is done before its first step."""
         lane.joined = now

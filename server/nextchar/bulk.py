@@ -47,6 +47,11 @@ class BulkBatch:
     def num_jobs(self) -> int:
         return len(self._walks)
 
+    @property
+    def num_left(self) -> int:
+        """Nodes that jobs in work have yet to read; any thread may ask."""
+        return sum(walk.num_left for walk in tuple(self._walks))
+
     def join(self, job: ScoreJob, now: float) -> None:
         job.joined = now
         self._earliest_deadline = min(self._earliest_deadline, job.deadline)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from nextchar.backlog import Rate
 from nextchar.batch import Batch
 from nextchar.bulk import MAX_JOBS, BulkBatch
 from nextchar.engine_stats import EngineStats
@@ -21,6 +22,7 @@ from nextchar.runner import ModelGraph, StepRunner
 from nextchar.scheduler import Scheduler, Turns
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do
+_SOONEST_SECONDS = 1.0  # to come again in
 MAX_STEPS = 16  # characters a row in one call of the graph
 
 logger = logging.getLogger(__name__)
@@ -42,13 +44,21 @@ class EngineOptions:
 
 
 class Engine:
-    """Runs work on one model. A context manager: the thread lives inside."""
+    """Runs work on one model. A context manager: the thread lives inside.
+
+    `load_seconds` is what loading the model took: nobody need come again sooner after it has failed.
+    """
 
     def __init__(
-        self, graph: ModelGraph, options: EngineOptions, *, deliver: Callable[[Outbox], object]
+        self,
+        graph: ModelGraph,
+        options: EngineOptions,
+        *,
+        deliver: Callable[[Outbox], object],
+        load_seconds: float = 0.0,
     ) -> None:
         self.stats = EngineStats()
-        self._options = options
+        self._options, self._load_seconds = options, load_seconds
         max_lanes = options.max_lanes + options.reserved_lanes
         self._batch = Batch(StepRunner(graph, max_lanes, options.max_steps), self.stats)
         self._bulk = BulkBatch(StepRunner(graph, options.max_bulk_lanes, options.max_steps), self.stats)
@@ -62,6 +72,8 @@ class Engine:
         self._turns = Turns(options.max_steps)
         self._deliver = deliver
         self._done: tuple[int, ...] = (0,) * len(Level)  # steps, as last measured
+        # Of one row's steps; of bulk work, of all rows', since a job's rows come and go.
+        self._paces = {level: Rate() for level in Level}
         self._measured = 0.0  # when
         self._changed = threading.Condition()  # guards the scheduler, and wakes an idle engine
         self._cancelled: deque[Work] = deque()
@@ -100,6 +112,21 @@ class Engine:
         """How much there is to do: lanes and jobs that run, strings that wait."""
         return self.num_running + self.num_waiting
 
+    def seconds_left(self) -> float:
+        """How long all that runs and waits takes, if nothing ends early and nobody comes; 0 if unknown."""
+        with self._changed:
+            waits = [self._scheduler.last_begins_seconds(level) for level in Level]
+            waiting = [self._scheduler.longest_waiting(level) for level in Level]
+        live, sampling = (
+            max(self._batch.longest(level), waiting[level]) for level in (Level.LIVE, Level.SAMPLING)
+        )
+        to_do = (live, sampling, self._bulk.num_left)
+        paces = [self._paces[level].per_second for level in Level]
+        return max(
+            wait + (num_steps / pace if pace > 0 else 0.0)
+            for wait, num_steps, pace in zip(waits, to_do, paces, strict=True)
+        )
+
     def submit(self, works: Sequence[Work]) -> None:
         """Let work run as soon as there is room, all or none.
 
@@ -112,7 +139,10 @@ class Engine:
             work.submitted = now
         with self._changed:
             if self._failure is not None or self._stopping:
-                raise Unavailable("the model is not ready: its engine has failed or is stopping")
+                raise Unavailable(
+                    "the model is not ready: its engine has failed or is stopping",
+                    retry_after_seconds=max(_SOONEST_SECONDS, self._load_seconds),
+                )
             self._scheduler.add(works, self._free())
             self._changed.notify()
 
@@ -149,23 +179,26 @@ class Engine:
         ended = time.perf_counter()
         self._turns.record(level, ended - started, num_steps)
         self._count_waits(level, active, started, ended)
-        self._measure(active, ended - max(self._measured, started - _PAUSE_SECONDS))
+        self._measure(level, active, ended - max(self._measured, started - _PAUSE_SECONDS))
         self._measured = ended
         self._send(outbox)
 
-    def _measure(self, active: list[Level], seconds: float) -> None:
+    def _measure(self, stepped: Level, active: list[Level], seconds: float) -> None:
         """Tell the scheduler how fast each level that has work gets on: what lines move by."""
         done = (*self._batch.num_done, self._bulk.num_done)
         for level in active:
-            self._scheduler.worked(level, done[level] - self._done[level], seconds)
+            num_done = done[level] - self._done[level]
+            self._scheduler.worked(level, num_done, seconds)
+            if level is not Level.BULK:
+                num_done = self._batch.num_steps if _moves(stepped, level) else 0
+            self._paces[level].worked(num_done, seconds)
         self._done = done
 
     def _count_waits(self, level: Level, active: list[Level], started: float, ended: float) -> None:
         """How long the levels of this call waited for it: since their last one, or since they have rows."""
         since = {other: self._waiting_since.get(other, started) for other in active}
         for other in active:
-            # A call for completions advances the live rows too.
-            if other is level or (other is Level.LIVE and level is Level.SAMPLING):
+            if _moves(level, other):
                 self.stats.wait_seconds[other].add(started - since[other])
                 since[other] = ended
         self._waiting_since = since
@@ -223,3 +256,8 @@ class Engine:
             waiting = self._scheduler.drain()
         failed = [*self._batch.fail(error), *self._bulk.fail(error)]
         self._send([*failed, *((work, work.failed(error)) for work in waiting)])
+
+
+def _moves(level: Level, other: Level) -> bool:
+    """Whether a call for a level advances the rows of another: one for completions does the live ones too."""
+    return other is level or (other is Level.LIVE and level is Level.SAMPLING)

@@ -24,8 +24,11 @@ class EnginePool:
         *,
         num_threads: int,
         deliver: Callable[[Outbox], object],
+        load_seconds: float = 0.0,
     ) -> None:
-        self._engines = [Engine(graph, options, deliver=deliver) for _ in range(num_threads)]
+        self._engines = [
+            Engine(graph, options, deliver=deliver, load_seconds=load_seconds) for _ in range(num_threads)
+        ]
         self._running = ExitStack()
         self.max_waiting = num_threads * options.max_waiting
         self.max_lanes = num_threads * (options.max_lanes + options.reserved_lanes)
@@ -55,6 +58,10 @@ class EnginePool:
     @property
     def num_running(self) -> int:
         return sum(engine.num_running for engine in self._engines)
+
+    def seconds_left(self) -> float:
+        """How long the engine with the most to do takes for it, as `Engine.seconds_left`."""
+        return max(engine.seconds_left() for engine in self._engines)
 
     @property
     def stats(self) -> list[EngineStats]:

@@ -1,5 +1,6 @@
 """What every request goes through on its way to lanes: find the model, encode the text, hold the limits."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from nextchar.metrics import Metrics
 from nextchar.repository import Model, Repository
 from nextchar.vocabulary import Ids, Vocabulary
 
+_SOONEST_SECONDS = 1.0  # to come again in
+
 
 class Intake:
     """The checks that need a model or the limits; all raise before any lane exists."""
@@ -19,7 +22,15 @@ class Intake:
         self._repository = repository
         self._metrics = metrics
         self._limits = limits
-        self.draining = False
+        self._gone_by: float | None = None  # monotonic; once the server drains
+
+    @property
+    def draining(self) -> bool:
+        return self._gone_by is not None
+
+    def drain(self, timeout_seconds: float) -> None:
+        """Take no new work; what runs has so long to end."""
+        self._gone_by = time.monotonic() + timeout_seconds
 
     def model(self, model_id: str, call: Call, *, fits: Callable[[Model], bool] | None = None) -> Model:
         """The model a call is for; the call knows it from here on.
@@ -39,8 +50,17 @@ class Intake:
 
     def check_draining(self) -> None:
         """Raises Unavailable (draining) when the server takes no new work."""
-        if self.draining:
-            raise Unavailable("the server is shutting down; try another replica", code="draining")
+        if self._gone_by is not None:
+            raise Unavailable(
+                "the server is shutting down; try another replica",
+                code="draining",
+                retry_after_seconds=self._gone_in_seconds(self._gone_by),
+            )
+
+    def _gone_in_seconds(self, latest: float) -> float:
+        """When whoever takes this server's place may be there: its work is done, or its time is over."""
+        left = min(self._repository.seconds_left(), latest - time.monotonic())
+        return max(_SOONEST_SECONDS, left)
 
     def encode(self, text: str, *, model: Model, call: Call, param: str) -> Ids:
         """The ids of a text; unknown characters are counted.

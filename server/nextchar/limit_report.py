@@ -1,9 +1,11 @@
 """The limits of a server, in one answer."""
 
+from nextchar.completion_schemas import MAX_CHOICES
 from nextchar.limit_schemas import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits
 from nextchar.limits import DoorLimits, Limits, SessionLimits
 from nextchar.memory import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.repository import Model, Repository
+from nextchar.sampling_schemas import MAX_PATTERN_CHARS, MAX_STOPS, MAX_TOP_LOGPROBS
 
 
 class LimitReport:
@@ -28,6 +30,10 @@ class LimitReport:
             strict_characters=limits.strict_characters,
             timeout_seconds=door.request_timeout_seconds,
             queue_timeout_seconds=door.queue_timeout_seconds,
+            max_n=MAX_CHOICES,
+            max_stops=MAX_STOPS,
+            max_top_logprobs=MAX_TOP_LOGPROBS,
+            max_pattern_chars=MAX_PATTERN_CHARS,
         )
         owner = OwnerLimits(
             max_sessions=sessions.max_sessions,

@@ -4,7 +4,7 @@ from nextchar.schemas import Answer
 
 
 class RequestLimits(Answer):
-    """Of one request."""
+    """Of one request. `max_n` of one prompt's completions, `max_choices` of all its prompts' together."""
 
     max_body_bytes: int
     max_strings: int
@@ -16,6 +16,10 @@ class RequestLimits(Answer):
     strict_characters: bool
     timeout_seconds: float
     queue_timeout_seconds: float
+    max_n: int
+    max_stops: int
+    max_top_logprobs: int
+    max_pattern_chars: int
 
 
 class OwnerLimits(Answer):

@@ -26,6 +26,20 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class _GoneClients(logging.Filter):
+    """gRPC logs it as an error, with a trace, when a client is gone that a message was being sent to.
+
+    The call ends as cancelled, and is counted and logged so.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        return kind is None or kind.__name__ != "ExecuteBatchError"
+
+
+_GONE_CLIENTS = _GoneClients()
+
+
 def configure_logs(level: str, style: LogFormat = "auto") -> None:
     """Log from `level` (debug, info, warning, error) on; the frameworks only from warnings on.
 
@@ -37,3 +51,4 @@ def configure_logs(level: str, style: LogFormat = "auto") -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("uvicorn", "asyncio", "grpc", "opentelemetry"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_GONE_CLIENTS)

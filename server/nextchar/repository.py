@@ -204,6 +204,10 @@ class Repository(AbstractContextManager["Repository"]):
         serving = self.serving
         return bool(serving) and all(model.ready for model in serving)
 
+    def seconds_left(self) -> float:
+        """How long all work of all models takes that runs and waits, as `Engine.seconds_left`."""
+        return max((model.engine.seconds_left() for model in self), default=0.0)
+
     def get(self, model_id: str) -> Model:
         """The model of `name` or `name:version`, for new work; a name alone is its highest version.
 
@@ -231,9 +235,16 @@ class Repository(AbstractContextManager["Repository"]):
         """
         started = time.monotonic()
         graph = self._open(path)
-        engine = EnginePool(graph, self._options, num_threads=self._num_threads, deliver=self._deliver)
+        load_seconds = time.monotonic() - started
+        engine = EnginePool(
+            graph,
+            self._options,
+            num_threads=self._num_threads,
+            deliver=self._deliver,
+            load_seconds=load_seconds,
+        )
         engine.__enter__()
-        return Model(path.name, path.version, graph, engine, time.monotonic() - started, int(time.time()))
+        return Model(path.name, path.version, graph, engine, load_seconds, int(time.time()))
 
     def add(self, model: Model, *, retired: bool = False) -> None:
         """Serve a model; if `retired`, to sessions only."""

@@ -15,6 +15,7 @@ from nextchar.call import TRACE_HEADERS, Call, Route, make_request_id
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.metrics import Metrics
 from nextchar.rpc_errors import abort
+from nextchar.rpc_fields import refuse_unknown_fields
 from nextchar.rpc_messages import M, to_dict, to_message
 from nextchar.schemas import validated
 
@@ -25,8 +26,11 @@ logger = logging.getLogger(__name__)
 class RpcCalls:
     """The settings of the door, and the parts its handlers are made of."""
 
-    def __init__(self, metrics: Metrics, *, request_timeout_seconds: float) -> None:
+    def __init__(
+        self, metrics: Metrics, *, request_timeout_seconds: float, lenient_fields: bool = False
+    ) -> None:
         self._metrics = metrics
+        self.lenient_fields = lenient_fields
         self._timeout_seconds = request_timeout_seconds
 
     async def answer(
@@ -54,6 +58,15 @@ class RpcCalls:
         async with self.observed(context, route) as call:
             return await work(call)
         raise AssertionError("the call was aborted")
+
+    def check_fields(self, message: Message) -> None:
+        """Hold a message of a stream against its type, as `RpcReading` does with single ones.
+
+        Raises:
+            InvalidRequest: it has a field that is not known, and the server is not lenient.
+        """
+        if not self.lenient_fields:
+            refuse_unknown_fields(message)
 
     @asynccontextmanager
     async def observed(self, context: grpc.aio.ServicerContext, route: Route) -> AsyncIterator[Call]:

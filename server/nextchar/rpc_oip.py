@@ -96,6 +96,7 @@ class RpcOip(RpcRepository, inference_pb2_grpc.GRPCInferenceServiceServicer):
             call = self._calls.call(context, "infer")
             try:
                 with self._metrics.observe(call):
+                    self._calls.check_fields(message)
                     return pb.ModelStreamInferResponse(infer_response=await self._answer(message, call))
             except NextcharError as error:
                 if real_status:
@@ -116,7 +117,7 @@ class RpcOip(RpcRepository, inference_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def _answer(self, message: pb.ModelInferRequest, call: Call) -> pb.ModelInferResponse:
         started = time.monotonic()
-        request = to_request(message)
+        request = to_request(message, lenient_fields=self._calls.lenient_fields)
         call.input_seconds = time.monotonic() - started
         answer = await self._service.inference.infer(request, call)
         started = time.monotonic()

@@ -1,7 +1,7 @@
 """Between messages of the Open Inference Protocol and tensors."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from nextchar.errors import InvalidRequest
 from nextchar.oip_schemas import InferAnswer, InferParameters, InferRequest
@@ -12,16 +12,16 @@ from nextchar.schemas import validated
 _CONTENTS = {"BYTES": "bytes_contents", "INT64": "int64_contents", "FP64": "fp64_contents"}
 
 
-def to_request(message: pb.ModelInferRequest) -> InferRequest:
-    """Raises InvalidRequest for tensors that are none of ours, parameters that are not known."""
+def to_request(message: pb.ModelInferRequest, *, lenient_fields: bool = False) -> InferRequest:
+    """Raises InvalidRequest for tensors that are none of ours and, unless lenient, unknown parameters."""
     fields = _values(message.parameters)
-    parameters = validated(lambda: InferParameters.model_validate(fields))
-    outputs = []
-    for output in message.outputs:
-        _refuse_parameters(output.name, output.parameters)
-        outputs.append(output.name)
-    inputs = _inputs(message)
-    return InferRequest(message.model_name, message.model_version, inputs, tuple(outputs), parameters)
+    extra: Literal["ignore"] | None = "ignore" if lenient_fields else None  # as the schema says
+    parameters = validated(lambda: InferParameters.model_validate(fields, extra=extra))
+    if not lenient_fields:
+        for tensor in (*message.inputs, *message.outputs):
+            _refuse_parameters(tensor.name, tensor.parameters)
+    outputs = tuple(output.name for output in message.outputs)
+    return InferRequest(message.model_name, message.model_version, _inputs(message), outputs, parameters)
 
 
 def to_infer_response(message: pb.ModelInferRequest, answer: InferAnswer) -> pb.ModelInferResponse:
@@ -50,7 +50,6 @@ def _inputs(message: pb.ModelInferRequest) -> list[Tensor]:
         )
     found = []
     for i, one in enumerate(message.inputs):
-        _refuse_parameters(one.name, one.parameters)
         if raws and one.HasField("contents"):
             raise InvalidRequest(
                 f"input {one.name[:40]} has contents beside raw_input_contents", param=one.name[:40]

@@ -21,7 +21,7 @@ class RpcRepository:
         self, message: pb.RepositoryIndexRequest, context: grpc.aio.ServicerContext
     ) -> pb.RepositoryIndexResponse:
         async def run(_call: Call) -> pb.RepositoryIndexResponse:
-            _check(message.repository_name)
+            self._check(message.repository_name)
             response = pb.RepositoryIndexResponse()
             for entry in await self._library.index():
                 if entry.state == "READY" or not message.ready:
@@ -36,7 +36,7 @@ class RpcRepository:
         self, message: pb.RepositoryModelLoadRequest, context: grpc.aio.ServicerContext
     ) -> pb.RepositoryModelLoadResponse:
         async def run(_call: Call) -> pb.RepositoryModelLoadResponse:
-            _check(message.repository_name, message.parameters)
+            self._check(message.repository_name, message.parameters)
             await self._library.load(message.model_name)
             return pb.RepositoryModelLoadResponse()
 
@@ -50,18 +50,21 @@ class RpcRepository:
             parameters = {
                 name: one for name, one in message.parameters.items() if name != "unload_dependents"
             }
-            _check(message.repository_name, parameters)
+            self._check(message.repository_name, parameters)
             self._library.unload(message.model_name)
             return pb.RepositoryModelUnloadResponse()
 
         return await self._calls.run(context, "repository", run)
 
-
-def _check(repository_name: str, parameters: Mapping[str, pb.ModelRepositoryParameter] | None = None) -> None:
-    if repository_name:
-        raise InvalidRequest(
-            f"repository_name is {repository_name[:40]!r}; there is one repository, and it has no name",
-            param="repository_name",
-        )
-    for name in parameters or ():
-        raise InvalidRequest(f"unknown parameter {name[:40]!r}", param=name[:40], code="unknown_field")
+    def _check(
+        self, repository_name: str, parameters: Mapping[str, pb.ModelRepositoryParameter] | None = None
+    ) -> None:
+        if repository_name:
+            raise InvalidRequest(
+                f"repository_name is {repository_name[:40]!r}; there is one repository, and it has no name",
+                param="repository_name",
+            )
+        if self._calls.lenient_fields:
+            return
+        for name in parameters or ():
+            raise InvalidRequest(f"unknown parameter {name[:40]!r}", param=name[:40], code="unknown_field")

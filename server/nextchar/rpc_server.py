@@ -41,18 +41,21 @@ class RpcServer:
         address: str,
         max_message_bytes: int,
         request_timeout_seconds: float,
+        lenient_fields: bool = False,
     ) -> None:
         self._service = service
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=(RpcGuard(keys), RpcReading()),
+            interceptors=(RpcGuard(keys), RpcReading(strict=() if lenient_fields else NAMES)),
             options=(
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
                 ("grpc.max_receive_message_length", max_message_bytes),
                 *options.channel_arguments(),
             ),
         )
-        calls = RpcCalls(service.metrics, request_timeout_seconds=request_timeout_seconds)
+        calls = RpcCalls(
+            service.metrics, request_timeout_seconds=request_timeout_seconds, lenient_fields=lenient_fields
+        )
         sessions = RpcSessions(service.sessions, calls, service.metrics)
         nextchar_pb2_grpc.add_NextcharServicer_to_server(RpcDoor(service, calls), self._server)  # type: ignore[no-untyped-call]
         nextchar_pb2_grpc.add_SessionsServicer_to_server(sessions, self._server)  # type: ignore[no-untyped-call]

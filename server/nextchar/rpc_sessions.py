@@ -141,6 +141,7 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
                 kind = message.WhichOneof("call")
                 call = self._calls.call(context, "session")
                 with self._metrics.observe(call):
+                    self._calls.check_fields(message)
                     if kind == "sample" and session_id is not None:
                         async for piece in self._drawn(session_id, message.sample, call):
                             yield pb.SessionReply(completion=piece)

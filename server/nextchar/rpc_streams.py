@@ -87,6 +87,7 @@ class ScoreStream:
             self._num_strings += len(request.input)
 
     def _request(self, message: pb.ScoreRequest) -> ScoreRequest:
+        self._calls.check_fields(message)
         fields = to_dict(message)
         if self._first is None:
             self._first = {name: value for name, value in fields.items() if name != "input"}

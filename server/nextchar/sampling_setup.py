@@ -47,7 +47,7 @@ async def make_sampling(
     vocabulary, options = model.graph.vocabulary, request.stream_options
     allowed = _allowed(vocabulary, request.allowed_chars)
     end_ids = _end_ids(vocabulary, request.stop_token_ids)
-    stop = [ids for text in request.stop if (ids := _stop_ids(vocabulary, vocabulary.normalize(text)))]
+    stop = [ids for text in request.stop if (ids := _stop_ids(vocabulary, text))]
     _check_something_left(vocabulary, allowed, end_ids, request)
     return Sampling(
         max_chars=request.max_tokens,

@@ -10,6 +10,7 @@ from typing import cast
 from nextchar.backlog import Backlog
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull
 from nextchar.lane import FOREVER, Lane, Level, ScoreJob, Work
+from nextchar.limits import MAX_PRIORITY
 
 # Of the time that two levels compete for, what the later one gets at least.
 _SHARE = 0.25
@@ -67,6 +68,14 @@ class Scheduler:
         if num_waiting <= num_free:
             return 0.0
         return self._backlogs[level].wait_seconds(priority) * (1 - num_free / num_waiting)
+
+    def last_begins_seconds(self, level: Level) -> float:
+        """How long the last who waits now has to wait for a row."""
+        return self._backlogs[level].wait_seconds(MAX_PRIORITY)
+
+    def longest_waiting(self, level: Level) -> int:
+        """The steps of the longest work that waits; 0 if none does."""
+        return max((steps for line in self._lines[level].values() for steps in line.values()), default=0)
 
     def add(self, works: Iterable[Work], free: Sequence[int] = (0, 0, 0)) -> None:
         """Let work wait, all or none; `free` rows are there for each level.

@@ -98,9 +98,9 @@ class Service:
     def draining(self) -> bool:
         return self._intake.draining
 
-    def drain(self) -> None:
-        """Take no new work; what runs goes on to its end."""
-        self._intake.draining = True
+    def drain(self, timeout_seconds: float) -> None:
+        """Take no new work; what runs goes on to its end, for so long at most."""
+        self._intake.drain(timeout_seconds)
 
     async def score(self, request: ScoreRequest, call: Call) -> ScoreResponse:
         """log p of each string, from the begin symbol or after the context."""

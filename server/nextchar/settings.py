@@ -89,7 +89,8 @@ class Settings(BaseSettings):
         False, description="Refuse characters outside the vocabulary instead of counting them."
     )
     lenient_fields: bool = Field(
-        False, description="Pass over fields of a JSON body that are not known here instead of refusing them."
+        False,
+        description="Pass over fields of a JSON body or a message that are not known here, not refuse them.",
     )
     max_lanes_per_key: int | None = Field(
         None, ge=1, description="Lanes a key may have at a time that says nothing of its own."

@@ -3,6 +3,7 @@
 python openai_calls.py URL
 """
 
+import inspect
 import json
 import sys
 from typing import Any
@@ -70,6 +71,8 @@ def main() -> None:
         "by_ids": [choice.text for choice in by_ids.choices],
         "scored": scored.choices[0].logprobs.model_dump(),
         "streamed": streamed(client),
+        "parameters": sorted(inspect.signature(client.completions.create).parameters),
+        "given": sorted([*PARAMETERS, "model", "prompt", "stream", "stream_options", "suffix"]),
         "refusals": refusals(client),
     }
     print(json.dumps(answer))

@@ -49,6 +49,11 @@ def test_every_parameter_means_what_it_means_to_us(server: LiveServer, found: di
         assert choice["logprobs"] == mine["logprobs"]
 
 
+def test_no_parameter_of_the_sdk_is_left_out(found: dict[str, Any]) -> None:
+    transport = {"extra_headers", "extra_query", "extra_body", "timeout"}
+    assert set(found["parameters"]) - transport == set(found["given"]) - transport
+
+
 def test_ids_are_a_prompt(server: LiveServer, found: dict[str, Any]) -> None:
     ours = complete(server, prompt=[[3, 4], [5]], max_tokens=5, seed=1)
     assert found["by_ids"] == [choice["text"] for choice in ours["choices"]]

@@ -1,5 +1,6 @@
 """Text to ids and back, for clients that count in tokens; what the server says of its limits."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -90,6 +91,41 @@ def test_the_limits_that_are_told_are_those_that_hold(server: LiveServer) -> Non
     rows = settings.engine_threads * (settings.max_lanes + settings.reserved_lanes)
     assert tiny["max_lanes"] == rows
     assert tiny["rows_bytes"] > rows * lane_bytes(tiny["state_bytes"], TEXT.vocabulary.num_outputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "body"),
+    [
+        ("max_body_bytes", "/v1/next", lambda n: {"input": "a" * n}),
+        ("max_strings", "/v1/score", lambda n: {"input": [""] * n}),
+        ("max_input_chars", "/v1/next", lambda n: {"input": "a" * n}),
+        (
+            "max_request_chars",
+            "/v1/score",
+            lambda n: {"input": ["a" * 1024] * (n // 1024) + ["a" * (n % 1024)]},
+        ),
+        ("max_tokens", "/v1/completions", lambda n: {"max_tokens": n, "regex": "b"}),
+        ("max_choices", "/v1/completions", lambda n: {"prompt": ["a"] * n, "max_tokens": 0}),
+        ("max_n", "/v1/completions", lambda n: {"n": n, "max_tokens": 0}),
+        ("max_stops", "/v1/completions", lambda n: {"stop": ["a"] * n}),
+        ("max_top_logprobs", "/v1/completions", lambda n: {"logprobs": n}),
+        (
+            "max_pattern_chars",
+            "/v1/completions",
+            lambda n: {"regex": "a" + "|a" * ((n - 1) // 2) + "?" * (1 - n % 2)},
+        ),
+        ("max_inspect_chars", "/v1/inspect", lambda n: {"input": "a" * n}),
+    ],
+)
+def test_each_limit_is_where_refusing_begins(
+    server: LiveServer, name: str, path: str, body: Callable[[int], dict[str, object]]
+) -> None:
+    limit = httpx.get(server.url + "/v1/limits").json()["request"][name]
+    over = server.post(path, {"model": "tiny", **body(limit + 1)})
+    assert over.status_code in (400, 413), over.text
+    assert over.json()["error"]["type"] == "invalid_request_error"
+    if name != "max_body_bytes":  # the rest of the body counts too
+        assert server.post(path, {"model": "tiny", **body(limit)}).status_code == 200
 
 
 def test_positions_are_told_in_symbols_code_points_and_bytes(server: LiveServer) -> None:

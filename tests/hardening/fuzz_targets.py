@@ -21,6 +21,7 @@ from nextchar.oip_schemas import GenerateRequest
 from nextchar.pb import inference_pb2
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rest_oip_body import read_request
+from nextchar.rpc_fields import refuse_unknown_fields
 from nextchar.rpc_messages import to_dict
 from nextchar.rpc_oip_messages import to_request
 from nextchar.runner import graph_from_bytes
@@ -87,7 +88,9 @@ def message(data: bytes) -> None:
     """A protobuf message; the first byte says of which call."""
     kind, schema = MESSAGES[data[0] % len(MESSAGES)] if data else MESSAGES[0]
     with suppress(DecodeError, InvalidRequest):
-        fields = to_dict(kind.FromString(data[1:]))
+        parsed = kind.FromString(data[1:])
+        refuse_unknown_fields(parsed)
+        fields = to_dict(parsed)
         fields.pop("session_id", None)
         validated(lambda: schema.model_validate(fields))
 
@@ -95,7 +98,9 @@ def message(data: bytes) -> None:
 def infer_message(data: bytes) -> None:
     """An infer request of the Open Inference Protocol as a message."""
     with suppress(DecodeError, NextcharError):
-        to_request(inference_pb2.ModelInferRequest.FromString(data))
+        request = inference_pb2.ModelInferRequest.FromString(data)
+        refuse_unknown_fields(request)
+        to_request(request)
 
 
 def infer_body(data: bytes) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from grpc._cython import cygrpc
 from live_server import LiveServer, live_server
 from replicas import serving_process
 
@@ -119,6 +120,22 @@ def test_a_server_that_writes_into_a_pipe_writes_json_unless_told_otherwise(
         assert [json.loads(line)["level"] for line in found] == ["info"] * 3
     else:
         assert re.search(r"rest next tiny:1 success in [\d.]+ ms, 0 given, 0 sampled$", found[0])
+
+
+def test_a_grpc_client_that_is_gone_while_it_is_sent_to_is_no_error_of_the_server(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root, logger = logging.getLogger(), logging.getLogger("grpc._cython.cygrpc")
+    before, level = list(root.handlers), root.level
+    try:
+        configure_logs("info", "json")
+        for error in (cygrpc.ExecuteBatchError("gone"), ValueError("a cause")):
+            logger.error("raised in core", exc_info=error)
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["exception"].endswith("ValueError: a cause")
 
 
 def test_auto_is_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,60 @@
+"""A strict reader of server-sent events: it takes what our server may write, and nothing else.
+
+The standard (https://html.spec.whatwg.org/multipage/server-sent-events.html) forgives much; clients that were
+written by hand do not. So: UTF-8, lines that end in a line feed alone, one `data: ` line an event, an empty
+line behind each, comments between events only, nothing after the last empty line.
+"""
+
+from dataclasses import dataclass, field
+
+_DATA = "data: "
+
+
+class BrokenStream(AssertionError):
+    """Bytes that no strict reader takes."""
+
+
+@dataclass(slots=True)
+class EventReader:
+    """Reads bytes as they come, cut anywhere."""
+
+    events: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    _rest: bytes = b""
+
+    def feed(self, data: bytes) -> None:
+        """
+        Raises:
+            BrokenStream: a whole event is none.
+        """
+        *wholes, self._rest = (self._rest + data).split(b"\n\n")
+        for whole in wholes:
+            self._take(whole)
+
+    def close(self) -> None:
+        """
+        Raises:
+            BrokenStream: the last event is not whole.
+        """
+        if self._rest:
+            raise BrokenStream(f"the stream ends inside an event: {self._rest!r}")
+
+    def _take(self, whole: bytes) -> None:
+        text = whole.decode("utf-8")  # strict
+        if "\n" in text or "\r" in text:
+            raise BrokenStream(f"more than one line: {text!r}")
+        if text.startswith(":"):
+            self.comments.append(text[1:])
+        elif text.startswith(_DATA):
+            self.events.append(text.removeprefix(_DATA))
+        else:
+            raise BrokenStream(f"neither data nor comment: {text!r}")
+
+
+def read_events(chunks: list[bytes]) -> list[str]:
+    """The data of each event of a whole stream."""
+    reader = EventReader()
+    for chunk in chunks:
+        reader.feed(chunk)
+    reader.close()
+    return reader.events

@@ -58,11 +58,15 @@ class _Watch:
     before: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.before = self.least()
+
+    def least(self) -> int:
+        """Descriptors without those that come and go, as those of who looks."""
         looks = []
         for _ in range(_NUM_LOOKS):
             looks.append(self.server.num_files)
             time.sleep(_LOOK_SECONDS)
-        self.before = min(looks)
+        return min(looks)
 
     def all_there(self, num: int) -> None:
         """Wait until the server holds so many connections at once, and not only its system does."""
@@ -115,8 +119,8 @@ def _counted(server: ServerProcess, what: str, num: int, reports: list[AbuseRepo
     answered, started = _answers(server), time.monotonic()
     gone = settles(lambda: server.num_files <= watch.before and server.num_at_work == 0, _LONG_SECONDS)
     left = time.monotonic() - started if gone else None
-    after = server.num_files
-    reports.append(AbuseReport(what, num, watch.before, watch.most, after, left, answered, watch.as_meant))
+    files = watch.before, watch.most, watch.least()
+    reports.append(AbuseReport(what, num, *files, left, answered, watch.as_meant))
 
 
 def abuse(

@@ -81,11 +81,11 @@ class _Watch:
         self.as_meant = self.as_meant and came
 
 
-def _connect(server: ServerProcess) -> socket.socket:
+def _connect(server: ServerProcess, port: int | None = None) -> socket.socket:
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER_BYTES)
     connection.settimeout(60)
-    connection.connect(("127.0.0.1", server.port))
+    connection.connect(("127.0.0.1", server.port if port is None else port))
     return connection
 
 
@@ -126,16 +126,18 @@ def _counted(server: ServerProcess, what: str, num: int, reports: list[AbuseRepo
 def abuse(
     server: ServerProcess, model: str, *, num_idle: int, num_vanishing: int, num_slow_bytes: int = 5
 ) -> list[AbuseReport]:
-    """All kinds, one after the other. The clients of the first three never leave by themselves.
+    """All kinds, one after the other. The clients of the first four never leave by themselves.
 
     The server must give idle ones time enough for all to come.
     """
     reports: list[AbuseReport] = []
     held: list[socket.socket] = []  # they stay; the server lets go of them all the same
     _warm_up(server, model)
-    with _counted(server, "idle connections that never say anything", num_idle, reports) as watch:
-        held += [_connect(server) for _ in range(num_idle)]
-        watch.all_there(num_idle)
+    for door, port in (("", server.port), ("gRPC ", server.grpc_port)):
+        what = f"idle {door}connections that never say anything"
+        with _counted(server, what, num_idle, reports) as watch:
+            held += [_connect(server, port) for _ in range(num_idle)]
+            watch.all_there(num_idle)
     with _counted(server, "half a request, then silence", 2, reports) as watch:
         for said in (b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Le", _stream(model, 10)[:-5]):
             held.append(_connect(server))

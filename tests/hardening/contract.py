@@ -76,7 +76,8 @@ def run(
 ) -> tuple[int, int, str]:
     """The documents of these names against a server: the status, how many cases, what was printed.
 
-    One worker: CPython 3.11's parser, which hypothesis calls, fails now and then in threads (python/cpython#106905).
+    One worker: CPython 3.11's parser, which hypothesis calls, fails now and then in threads
+    (python/cpython#106905).
     """
     document = httpx.get(url + "/openapi.json").json()
     status, num_cases, printed = 0, 0, ""

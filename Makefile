@@ -61,7 +61,7 @@ quality: .venv/.dev
 	@test -n "$(FILE)" || { echo "which text? make quality FILE=tinyshakespeare.txt"; exit 1; }
 	$(BIN)/python -m benchmarks.quality "$(FILE)" --recipe $(or $(RECIPE),lstm) --seed $(or $(SEED),1)
 
-# Our OpenAPI document against a real server: all checks of schemathesis, some 50,000 cases.
+# Our OpenAPI document against a real server: all checks of schemathesis, some 10,000 cases.
 contract: .venv/.dev tools
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.contract
 

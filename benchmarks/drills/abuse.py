@@ -58,11 +58,15 @@ class _Watch:
     before: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.before = self.least()
+
+    def least(self) -> int:
+        """Descriptors without those that come and go, as those of who looks."""
         looks = []
         for _ in range(_NUM_LOOKS):
             looks.append(self.server.num_files)
             time.sleep(_LOOK_SECONDS)
-        self.before = min(looks)
+        return min(looks)
 
     def all_there(self, num: int) -> None:
         """Wait until the server holds so many connections at once, and not only its system does."""
@@ -77,11 +81,11 @@ class _Watch:
         self.as_meant = self.as_meant and came
 
 
-def _connect(server: ServerProcess) -> socket.socket:
+def _connect(server: ServerProcess, port: int | None = None) -> socket.socket:
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER_BYTES)
     connection.settimeout(60)
-    connection.connect(("127.0.0.1", server.port))
+    connection.connect(("127.0.0.1", server.port if port is None else port))
     return connection
 
 
@@ -115,23 +119,25 @@ def _counted(server: ServerProcess, what: str, num: int, reports: list[AbuseRepo
     answered, started = _answers(server), time.monotonic()
     gone = settles(lambda: server.num_files <= watch.before and server.num_at_work == 0, _LONG_SECONDS)
     left = time.monotonic() - started if gone else None
-    after = server.num_files
-    reports.append(AbuseReport(what, num, watch.before, watch.most, after, left, answered, watch.as_meant))
+    files = watch.before, watch.most, watch.least()
+    reports.append(AbuseReport(what, num, *files, left, answered, watch.as_meant))
 
 
 def abuse(
     server: ServerProcess, model: str, *, num_idle: int, num_vanishing: int, num_slow_bytes: int = 5
 ) -> list[AbuseReport]:
-    """All kinds, one after the other. The clients of the first three never leave by themselves.
+    """All kinds, one after the other. The clients of the first four never leave by themselves.
 
     The server must give idle ones time enough for all to come.
     """
     reports: list[AbuseReport] = []
     held: list[socket.socket] = []  # they stay; the server lets go of them all the same
     _warm_up(server, model)
-    with _counted(server, "idle connections that never say anything", num_idle, reports) as watch:
-        held += [_connect(server) for _ in range(num_idle)]
-        watch.all_there(num_idle)
+    for door, port in (("", server.port), ("gRPC ", server.grpc_port)):
+        what = f"idle {door}connections that never say anything"
+        with _counted(server, what, num_idle, reports) as watch:
+            held += [_connect(server, port) for _ in range(num_idle)]
+            watch.all_there(num_idle)
     with _counted(server, "half a request, then silence", 2, reports) as watch:
         for said in (b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Le", _stream(model, 10)[:-5]):
             held.append(_connect(server))

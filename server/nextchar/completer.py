@@ -59,7 +59,7 @@ class Completer:
                 num_left -= delivery.last
                 num_drawn += sample.text.num_drawn if delivery.last else 0
                 usage = None if num_left else make_usage(num_read, num_drawn)
-                if choice.text or choice.finish_reason:
+                if choice.tells:
                     yield template.model_copy(update={"choices": [choice], "usage": usage})
 
     async def complete(self, request: CompletionRequest, call: Call) -> Completion:

@@ -152,6 +152,12 @@ class Choice(Answer):
     prompt_token_ids: list[int] | None = absent()
     prompt_logprobs: list[dict[int, PromptLogprob] | None] | None = absent()
 
+    @property
+    def tells(self) -> bool:
+        """Whether a stream needs it: a part of a character has no text yet, but what is told of it."""
+        told = self.logprobs is not None and self.logprobs.tokens
+        return bool(self.text or self.finish_reason or told or self.token_ids or self.prompt_token_ids)
+
 
 class Completion(Answer):
     """A whole completion, or one event of a stream of them.

@@ -55,7 +55,7 @@ class Continuer:
                     end = await self._end(model, state, lane, deliveries, call)
                     usage = make_usage(prompt.num_tokens, sample.text.num_drawn)
                 piece = template.model_copy(update={"choices": [choice], "usage": usage})
-                yield piece if choice.text or choice.finish_reason else None, end
+                yield piece if choice.tells else None, end
 
     def _prompt(self, model: Model, request: SamplingFields, call: Call) -> Prompt:
         if not isinstance(request, CompletionRequest):

@@ -8,7 +8,10 @@ _FOREVER_MS = 2**31 - 1  # gRPC's own word for "no limit"
 
 @dataclass(frozen=True, slots=True)
 class GrpcOptions:
-    """gRPC's own names and meanings are in its doc/keepalive.md; an age of 0 is no limit."""
+    """gRPC's own names and meanings are in its doc/keepalive.md; an age of 0 is no limit.
+
+    `receive_timeout_seconds` is how long a new connection may say nothing, or no HTTP/2.
+    """
 
     keepalive_time_seconds: float = 60.0
     keepalive_timeout_seconds: float = 20.0
@@ -18,6 +21,7 @@ class GrpcOptions:
     max_ping_strikes: int = 2
     max_connection_age_seconds: float = 0.0
     max_connection_age_grace_seconds: float = 600.0
+    receive_timeout_seconds: float = 20.0
 
     def channel_arguments(self) -> tuple[tuple[str, int], ...]:
         """The arguments of a gRPC server."""
@@ -31,6 +35,7 @@ class GrpcOptions:
             ("grpc.http2.max_ping_strikes", self.max_ping_strikes),
             ("grpc.max_connection_age_ms", _ms(age) if age else _FOREVER_MS),
             ("grpc.max_connection_age_grace_ms", _ms(self.max_connection_age_grace_seconds)),
+            ("grpc.server_handshake_timeout_ms", _ms(self.receive_timeout_seconds)),
         )
 
 

@@ -65,7 +65,10 @@ async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None
     """End a call with an error; never returns."""
     code = next(code for cls, code in _CODES if isinstance(error, cls))
     status = status_pb2.Status(code=code.value[0], message=error.message)
-    details: list[object] = [error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN)]
+    # The code as REST has it: reasons are upper case by google.rpc's rule.
+    facts = {"code": error.code} | ({} if error.param is None else {"param": error.param})
+    info = error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN, metadata=facts)
+    details: list[object] = [info]
     if error.param is not None:
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))

@@ -123,7 +123,10 @@ class Settings(BaseSettings):
     )
     request_timeout_seconds: float = Field(60.0, gt=0, description="The longest a request may take.")
     receive_timeout_seconds: float = Field(
-        20.0, gt=0, description="The longest the head of a request, and its body, may take to arrive."
+        20.0,
+        gt=0,
+        description="The longest the head of a request, and its body, may take to arrive; and what a "
+        "connection of gRPC begins with.",
     )
     send_timeout_seconds: float = Field(
         30.0, gt=0, description="A client that reads less than 512 bytes a second for so long is dropped."
@@ -246,6 +249,7 @@ class Settings(BaseSettings):
             max_ping_strikes=self.grpc_max_ping_strikes,
             max_connection_age_seconds=self.grpc_max_connection_age_seconds,
             max_connection_age_grace_seconds=self.grpc_max_connection_age_grace_seconds,
+            receive_timeout_seconds=self.receive_timeout_seconds,
         )
 
     @property

@@ -1,17 +1,20 @@
 """A completion as server-sent events, as OpenAI's clients read them."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from nextchar.completion_schemas import Completion
 from nextchar.errors import NextcharError
 from nextchar.rest_errors import error_body
 
 _DONE = b"data: [DONE]\n\n"
+_PING = b": still here\n\n"
+_PING_SECONDS = 15.0
 
 logger = logging.getLogger(__name__)
 
@@ -56,16 +59,69 @@ def event(text: str) -> bytes:
 
 
 class EventStream(StreamingResponse):
-    """A response of events; its source is closed at once when the client leaves, not at some later time."""
+    """A response of events; its source is closed at once when the client leaves, not at some later time.
 
-    def __init__(self, source: AsyncGenerator[bytes], pieces: AsyncGenerator[Completion]) -> None:
+    Between events that are long in coming it says a comment, so that no proxy takes it for dead.
+    """
+
+    def __init__(
+        self,
+        source: AsyncGenerator[bytes],
+        pieces: AsyncGenerator[Completion],
+        *,
+        ping_seconds: float = _PING_SECONDS,
+    ) -> None:
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         super().__init__(source, media_type="text/event-stream", headers=headers)
         self._open = (source, pieces)
+        self._ping_seconds = ping_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pings = _Pings(send, self._ping_seconds)
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, pings.send)
         finally:
+            pings.stop()
             for generator in self._open:
                 await generator.aclose()
+
+
+class _Pings:
+    """Passes a response's messages on, and sends a comment when there was none for so long.
+
+    A message that its client does not take yet is no silence of ours: nothing is said behind it.
+    """
+
+    def __init__(self, send: Send, seconds: float) -> None:
+        self._send, self._seconds = send, seconds
+        self._num_sending = 0
+        self._said = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def send(self, message: Message) -> None:
+        """Also begins the pings with the response, and ends them with its last message."""
+        loop = asyncio.get_running_loop()
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.stop()
+        self._num_sending += 1
+        try:
+            await self._send(message)
+        finally:
+            self._num_sending -= 1
+            self._said = loop.time()
+        if message["type"] == "http.response.start":
+            self._task = asyncio.create_task(self._ping())
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _ping(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            wait = self._said + self._seconds - loop.time()
+            if wait > 0 or self._num_sending:
+                await asyncio.sleep(max(wait, self._seconds if self._num_sending else 0))
+            else:
+                await self.send({"type": "http.response.body", "body": _PING, "more_body": True})

@@ -3,6 +3,7 @@
 python openai_calls.py URL
 """
 
+import asyncio
 import inspect
 import json
 import sys
@@ -41,6 +42,19 @@ def streamed(client: openai.OpenAI) -> dict[str, Any]:
     return {"text": text, "finish_reason": finish, "usage": usage}
 
 
+async def streamed_asynchronously(url: str) -> dict[int, str]:
+    """The texts of a stream of several, by index."""
+    texts: dict[int, str] = {}
+    async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        stream = await client.completions.create(
+            model="tiny", prompt=["ab", "c"], n=2, max_tokens=40, seed=3, stop="zz", stream=True
+        )
+        async for event in stream:
+            for choice in event.choices:
+                texts[choice.index] = texts.get(choice.index, "") + choice.text
+    return texts
+
+
 def refusals(client: openai.OpenAI) -> dict[str, list[Any]]:
     """The SDK's own exception classes, by what went wrong."""
     calls: dict[str, dict[str, Any]] = {
@@ -71,6 +85,7 @@ def main() -> None:
         "by_ids": [choice.text for choice in by_ids.choices],
         "scored": scored.choices[0].logprobs.model_dump(),
         "streamed": streamed(client),
+        "asynchronous": asyncio.run(streamed_asynchronously(sys.argv[1] + "/v1")),
         "parameters": sorted(inspect.signature(client.completions.create).parameters),
         "given": sorted([*PARAMETERS, "model", "prompt", "stream", "stream_options", "suffix"]),
         "refusals": refusals(client),

@@ -74,6 +74,13 @@ def test_a_stream_is_the_whole_answer(server: LiveServer, found: dict[str, Any])
     assert found["streamed"]["usage"] == ours["usage"]
 
 
+def test_a_stream_of_several_is_the_whole_answer_without_blocking(
+    server: LiveServer, found: dict[str, Any]
+) -> None:
+    ours = complete(server, prompt=["ab", "c"], n=2, max_tokens=40, seed=3, stop="zz")
+    assert found["asynchronous"] == {str(c["index"]): c["text"] for c in ours["choices"]}
+
+
 def test_errors_are_its_own_exceptions(found: dict[str, Any]) -> None:
     kind = "invalid_request_error"
     assert found["refusals"] == {

@@ -19,4 +19,6 @@ def details(error: grpc.RpcError) -> tuple[str, str | None, int | None]:
         if packed.Unpack(wait):
             retry = wait.retry_delay.seconds
     assert info.domain == "nextchar"
-    return info.reason.lower(), field, retry
+    code = info.reason.lower()
+    assert dict(info.metadata) == {"code": code} | ({} if field is None else {"param": field})
+    return code, field, retry

@@ -75,6 +75,7 @@ def test_without_a_seed_texts_differ(server: LiveServer) -> None:
         {"model": "lines", "max_tokens": 2000},
         {"model": "bytes", "prompt": "né €", "echo": True, "logprobs": 1},
         {"model": "bytes", "max_tokens": 500, "temperature": 2},
+        {"model": "bytes", "max_tokens": 99, "logprobs": 1, "stream_options": {"min_event_chars": 1}},
         {"model": "bytes", "max_tokens": 500, "stop": "é", "logit_bias": {"195": 5, "169": 5}},
     ],
 )

@@ -49,7 +49,7 @@ def test_an_overloaded_server_does_its_work_and_tells_the_others_when_to_come_ag
 def test_nothing_of_bad_clients_is_left(abused: ServerProcess) -> None:
     reports = abuse(abused, "heavy", num_idle=200, num_vanishing=50, num_slow_bytes=1)
     assert [report for report in reports if not report.good] == []
-    assert len(reports) == 6
+    assert len(reports) == 7
 
 
 def test_a_wait_is_true_if_it_is_what_the_last_one_let_in_had_to_wait() -> None:

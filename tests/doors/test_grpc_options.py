@@ -1,5 +1,6 @@
 """Connections of gRPC: kept while they are idle, ended when they are old, as the settings say."""
 
+import socket
 import threading
 from pathlib import Path
 
@@ -31,8 +32,9 @@ def test_defaults_let_clients_ping_idle_streams() -> None:
 
 def test_every_setting_reaches_grpc() -> None:
     fields = {name: value + 1.0 for name, value in _numbers(GrpcOptions()).items()}
+    of_both_doors = {"receive_timeout_seconds": fields.pop("receive_timeout_seconds")}
     named = {f"grpc_{name}": type(getattr(GrpcOptions(), name))(value) for name, value in fields.items()}
-    changed = Settings(**named, grpc_keepalive_without_calls=False).grpc_options
+    changed = Settings(**named, **of_both_doors, grpc_keepalive_without_calls=False).grpc_options
     before = dict(GrpcOptions().channel_arguments())
     after = dict(changed.channel_arguments())
     assert all(after[name] != before[name] for name in before)
@@ -41,6 +43,17 @@ def test_every_setting_reaches_grpc() -> None:
 def _numbers(options: GrpcOptions) -> dict[str, float]:
     found = {name: getattr(options, name) for name in GrpcOptions.__dataclass_fields__}
     return {name: value for name, value in found.items() if not isinstance(value, bool)}
+
+
+@pytest.mark.parametrize("said", [b"", b"PRI * HTTP/2.0\r\n"], ids=["nothing", "half a greeting"])
+def test_a_connection_that_does_not_speak_is_ended(models: Path, said: bytes) -> None:
+    with (
+        live_server(models, receive_timeout_seconds=0.3) as server,
+        socket.create_connection(("127.0.0.1", server.app.grpc_port), timeout=_WAIT_SECONDS) as connection,
+    ):
+        connection.sendall(said)
+        while connection.recv(4096):  # the server's own greeting
+            pass
 
 
 def test_an_old_connection_is_ended_and_its_client_goes_on_on_a_new_one(models: Path) -> None:

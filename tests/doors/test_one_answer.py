@@ -50,6 +50,7 @@ def _complete(rng: random.Random) -> dict[str, Any]:
         "top_p": rng.uniform(0.3, 1),
         "min_p": rng.uniform(0, 0.1),
         "stop": [rng.choice("aeiou"), "xy"],
+        "logprobs": rng.randint(0, 3),
     }
     return fields | {name: shapes[name] for name in shapes if rng.random() < 0.3}
 
@@ -88,6 +89,13 @@ def check_grpc(stub: Any, kind: str, model: str, fields: dict[str, Any], rest: d
         pieces = list(stub.Complete(pb.CompletionRequest(model=model, **fields)))
         assert "".join(piece.choices[0].text for piece in pieces) == rest["choices"][0]["text"]
         assert pieces[-1].choices[0].finish_reason == rest["choices"][0]["finish_reason"]
+        if "logprobs" in fields:
+            told = rest["choices"][0]["logprobs"]
+            parts = [piece.choices[0].logprobs for piece in pieces]
+            for name in ("tokens", "token_logprobs", "text_offset"):
+                assert [value for part in parts for value in getattr(part, name)] == told[name]
+            found = [dict(top.logprobs) for part in parts for top in part.top_logprobs]
+            assert found == told["top_logprobs"]
 
 
 def check_oip(
@@ -111,9 +119,13 @@ def check_oip(
         assert found["next_id"].tolist() == [rest["data"][0]["id"]]
     else:
         parameters = {name: fields[name] for name in _STATED if name in fields}
-        request = {"text_input": fields["prompt"], "parameters": parameters}
-        answer = server.post(f"/v2/models/{model}/generate", request)
-        assert answer.json()["text_output"] == rest["choices"][0]["text"]
+        request = {"text_input": fields["prompt"], "parameters": {**parameters, "details": True}}
+        answer = server.post(f"/v2/models/{model}/generate", request).json()
+        assert answer["text_output"] == rest["choices"][0]["text"]
+        if "logprobs" in fields:
+            told = rest["choices"][0]["logprobs"]
+            shown = [(one["text"], one["logprob"]) for one in answer["details"]["logprobs"]]
+            assert shown == list(zip(told["tokens"], told["token_logprobs"], strict=True))
 
 
 def check_cli(folder: Path, kind: str, model: str, fields: dict[str, Any], rest: dict[str, Any]) -> None:

@@ -22,17 +22,21 @@ from hardening.served import server_process
 from tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
 from tools import tool_program
 
-MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "bytes": BYTES}
+MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "bytes": BYTES, "spare": TEXT}
+_SPARE = "spare"  # the only one that is unloaded: without models every other call would only say so
 _SESSIONS = ["a", "b", "c"]
 # What a schema cannot say (a name that is not there, a size that the settings bound, a text outside a model's
 # vocabulary, no time at all) is refused with these; anything else that fits its schema must be taken.
-_CONFIG = """
+_CONFIG = f"""
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "4xx", 503, 504]
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 400, 404, 409, 410, 413, 422, 429, 503, 504]
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422]
+[[operations]]
+include-path = "/v2/repository/models/{{model}}/unload"
+parameters = {{ model = "{_SPARE}" }}
 """
 
 
@@ -70,7 +74,11 @@ def run(
     phases: str = _PHASES,
     names: Sequence[str] = ("own", "named"),
 ) -> tuple[int, int, str]:
-    """The documents of these names against a server: the status, how many cases, what was printed."""
+    """The documents of these names against a server: the status, how many cases, what was printed.
+
+    One worker: CPython 3.11's parser, which hypothesis calls, fails now and then in threads
+    (python/cpython#106905).
+    """
     document = httpx.get(url + "/openapi.json").json()
     status, num_cases, printed = 0, 0, ""
     (folder / "schemathesis.toml").write_text(_CONFIG)
@@ -84,7 +92,7 @@ def run(
                 *(tool_program("schemathesis", "st"), "--config-file", "schemathesis.toml", "run"),
                 *(f"{name}.json", "--url", url, "--checks", "all", "--max-examples", str(examples)),
                 *("--seed", str(seed), "--no-color", "--generation-database", "none", "--warnings", "off"),
-                *("--phases", phases, "--continue-on-failure", "--workers", "2"),
+                *("--phases", phases, "--continue-on-failure", "--workers", "1"),
             ],
             cwd=folder,
             capture_output=True,
@@ -111,7 +119,8 @@ def main(examples: int, seed: int) -> None:
             click.echo(printed)
             click.echo(f"{num_cases} cases; the server holds {before / 2**20:.0f} MiB before, ", nl=False)
             click.echo(f"{server.resident_bytes / 2**20:.0f} MiB after")
-            assert httpx.get(server.url + "/health").status_code == 200
+            states = httpx.post(f"{server.url}/v2/repository/index").json()
+            assert httpx.get(server.url + "/health").status_code == 200, states
     sys.exit(status)
 
 

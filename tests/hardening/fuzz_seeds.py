@@ -23,12 +23,13 @@ _INFER = {
 _BINARY = {
     "inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 6}}]
 }
+_ONE_TEXT = {"NextRequest", "InspectRequest"}  # where "input" is no list
 _FIELDS: dict[str, object] = {
     **{"model": "tiny", "input": ["hello", ""], "context": "x", "prompt": "ab", "text": "ab", "top": 3},
     **{"max_tokens": 5, "temperature": 0.7, "seed": 1, "stop": ["a", "b"], "logit_bias": {"a": 1.0}},
     **{"name": "here", "num_chars": 2, "session_id": "s", "prime": "ab", "ttl_seconds": 5.0, "limit": 3},
     **{"return": "each", "include_end": True, "return_chars": True, "logprobs": 2, "echo": True},
-    **{"text_input": "ab", "after": "a"},
+    **{"text_input": "ab", "after": "a", "reference_model": "tiny", "tokens": [1, 2], "layers": [0]},
 }
 
 
@@ -41,7 +42,7 @@ def seeds() -> dict[str, list[bytes]]:
     for number, schema in enumerate(SCHEMAS):
         names = {field.alias or name for name, field in schema.model_fields.items()}
         fields = {name: value for name, value in _FIELDS.items() if name in names}
-        if schema.__name__ == "NextRequest":
+        if schema.__name__ in _ONE_TEXT:
             fields["input"] = "ab"
         bodies.append(bytes([number]) + json.dumps(fields).encode())
     infer, binary = json.dumps(_INFER).encode(), json.dumps(_BINARY).encode()
@@ -61,7 +62,7 @@ def _messages() -> list[bytes]:
     found = []
     for number, (kind, _) in enumerate(MESSAGES):
         fields = {name: value for name, value in _FIELDS.items() if name in kind.DESCRIPTOR.fields_by_name}
-        if kind.__name__ == "NextRequest":
+        if kind.__name__ in _ONE_TEXT:
             fields["input"] = "ab"
         found.append(bytes([number]) + kind(**fields).SerializeToString())
     return found

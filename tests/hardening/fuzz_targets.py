@@ -12,9 +12,11 @@ import numpy as np
 from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
+from nextchar.compare_schemas import CompareRequest
 from nextchar.completion_schemas import CompletionRequest
 from nextchar.errors import InvalidRequest, ModelFileError, NextcharError, StateInvalid, StateModelMismatch
 from nextchar.golden import check_golden
+from nextchar.inspect_schemas import InspectRequest
 from nextchar.model_screen import screened
 from nextchar.modelfile import parse_card
 from nextchar.oip_schemas import GenerateRequest
@@ -34,18 +36,21 @@ from nextchar.session_schemas import (
     FeedRequest,
     ForkRequest,
     ListSessionsRequest,
+    RenewRequest,
     RewindRequest,
     SampleRequest,
     SessionNextRequest,
     SessionScoreRequest,
 )
+from nextchar.token_schemas import DetokenizeRequest, TokenizeRequest
 
 KEY, OWNER, DIGEST = b"k" * 32, "owner", "d" * 64
 SHAPES = {"c_0": (np.dtype(np.float32), 4), "h_0": (np.dtype(np.uint8), 4)}
 SCHEMAS: tuple[type[BaseModel], ...] = (
     *(ScoreRequest, NextRequest, CompletionRequest, CreateSessionRequest, FeedRequest, SampleRequest),
     *(SessionNextRequest, SessionScoreRequest, CheckpointRequest, RewindRequest, ListSessionsRequest),
-    *(ForkRequest, GenerateRequest),
+    *(ForkRequest, RenewRequest, GenerateRequest, CompareRequest, InspectRequest),
+    *(TokenizeRequest, DetokenizeRequest),
 )
 MESSAGES: tuple[tuple[type[Message], type[BaseModel]], ...] = tuple(
     (getattr(pb, schema.__name__), schema) for schema in SCHEMAS if hasattr(pb, schema.__name__)

@@ -1,5 +1,5 @@
 """One connection of HTTP, with bounds that uvicorn's own has not: on how many there are, on how long the head
-of a request may take to come, on how slowly an answer may be read.
+of a request may be and take to come, on how slowly an answer may be read.
 
 uvicorn counts time only between an answer and the next request. A connection that has said nothing, or says
 its head a byte a minute, or never reads, would stay for ever.
@@ -12,6 +12,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from nextchar.limits import MAX_HEAD_BYTES
+
+_HEADER_BYTES = 32  # what a header takes beside its text
 _MIN_BYTES_PER_SECOND = 512  # that a client must read, once the server waits for it
 
 
@@ -25,6 +28,10 @@ class ConnectionLimits:
     keep_alive_timeout_seconds: float = 30.0
 
 
+class HeadTooLarge(Exception):
+    """Ends the parser's work; the answer is written where uvicorn writes that it failed."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """See `ConnectionLimits`; `look` is to be called about once a second."""
 
@@ -34,6 +41,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._refused = False
         self._unread: tuple[float, int] | None = None  # since when, and how many bytes then
+        self._head_bytes = 0
+        self._num_unparsed = 0  # bytes since the parser had a whole head or a piece of a body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -48,14 +57,32 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        self._num_unparsed += len(data)
         super().data_received(data)
         between = self.cycle is None or self.cycle.response_complete
+        if self._num_unparsed > MAX_HEAD_BYTES and not self._refused:
+            self._end_of_nothing(between)
         if between and self._head_timer is None and not self.transport.is_closing():
             self._await_head()
 
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + _HEADER_BYTES
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise HeadTooLarge
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        self._num_unparsed = 0
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._num_unparsed = 0
+        super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -67,7 +94,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, msg, "invalid_request_error", "invalid_http")
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_head()
+        else:
+            self._refuse(400, msg, "invalid_request_error", "invalid_http")
 
     def look(self, now: float) -> None:
         """Drop the connection if the server waits for its client to read, and it hardly does."""
@@ -101,6 +131,18 @@ class BoundedProtocol(HttpToolsProtocol):
         limit = self._limits.receive_timeout_seconds
         message = f"the head of the request did not arrive within {limit:g} s"
         self._refuse(408, message, "timeout_error", "request_timeout")
+
+    def _end_of_nothing(self, between: bool) -> None:
+        """The parser keeps what is no whole header, chunk or trailer yet, however much that is."""
+        if between:
+            self._refuse_head()
+        else:  # an answer may be on its way: there is no place for another
+            self._refused = True
+            self.transport.abort()
+
+    def _refuse_head(self) -> None:
+        message = f"the head of the request is too large: the limit is {MAX_HEAD_BYTES} bytes"
+        self._refuse(431, message, "invalid_request_error", "head_too_large")
 
     def _refuse(self, status: int, message: str, kind: str, code: str, more: bytes = b"") -> None:
         """An answer to what is no request yet, and the end of the connection."""

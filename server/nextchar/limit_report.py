@@ -2,7 +2,7 @@
 
 from nextchar.completion_schemas import MAX_CHOICES
 from nextchar.limit_schemas import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits
-from nextchar.limits import DoorLimits, Limits, SessionLimits
+from nextchar.limits import MAX_HEAD_BYTES, DoorLimits, Limits, SessionLimits
 from nextchar.memory import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.repository import Model, Repository
 from nextchar.sampling_schemas import MAX_PATTERN_CHARS, MAX_STOPS, MAX_TOP_LOGPROBS
@@ -34,6 +34,7 @@ class LimitReport:
             max_stops=MAX_STOPS,
             max_top_logprobs=MAX_TOP_LOGPROBS,
             max_pattern_chars=MAX_PATTERN_CHARS,
+            max_head_bytes=MAX_HEAD_BYTES,
         )
         owner = OwnerLimits(
             max_sessions=sessions.max_sessions,

@@ -20,6 +20,7 @@ class RequestLimits(Answer):
     max_stops: int
     max_top_logprobs: int
     max_pattern_chars: int
+    max_head_bytes: int
 
 
 class OwnerLimits(Answer):

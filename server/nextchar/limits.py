@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 # Of requests that wait, the lowest number goes first: 0 by default, below it in a hurry, above it in none.
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
+# Of a request over HTTP: its line and its headers. gRPC has a limit of its own for metadata.
+MAX_HEAD_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import httpx
 import pytest
 from live_server import LiveServer, live_server
 
+from nextchar.limits import MAX_HEAD_BYTES
+
 BOUNDS = {"receive_timeout_seconds": 0.3, "send_timeout_seconds": 1.0, "keep_alive_timeout_seconds": 0.3}
 HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
 _SECONDS = 30
@@ -109,6 +111,44 @@ def test_what_is_not_http_is_told_so_in_our_shape(server: LiveServer) -> None:
         answer = rest(connection)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_http"
+
+
+_BEGIN = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        _BEGIN + b"A: " + b"b" * MAX_HEAD_BYTES,
+        _BEGIN + b"b" * MAX_HEAD_BYTES,
+        _BEGIN + b"A: b\r\n" * 2500 + b"\r\n",
+        b"GET /" + b"a" * MAX_HEAD_BYTES,
+    ],
+    ids=["value", "name", "many", "path"],
+)
+def test_a_head_that_is_too_large_is_refused_before_it_ends(server: LiveServer, said: bytes) -> None:
+    with connect(server) as connection:
+        connection.sendall(said)
+        answer = rest(connection)
+    assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    code = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"]
+    assert code in ("head_too_large", "invalid_http")
+    assert code == "head_too_large" or said.startswith(b"GET /a")  # the parser has a limit of its own there
+
+
+def test_a_large_head_is_taken(server: LiveServer) -> None:
+    with connect(server) as connection:
+        for piece in (_BEGIN, b"A: " + b"b" * 30_000 + b"\r\n", b"C: " + b"d" * 30_000 + b"\r\n"):
+            connection.sendall(piece)
+        connection.sendall(b"Connection: close\r\n\r\n")
+        assert rest(connection).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("piece", [b"5;" + b"a" * 4096, b"0\r\nT: " + b"a" * 4096], ids=["chunk", "trailer"])
+def test_what_never_becomes_a_body_ends_the_connection(server: LiveServer, piece: bytes) -> None:
+    head = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connect(server) as connection, pytest.raises(OSError, match=r"reset|Broken pipe"):
+        connection.sendall(head + piece + b"a" * 2**24)
 
 
 def test_every_answer_has_security_headers_and_a_request_id(server: LiveServer) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import NamedTuple
 
 from nextchar.completion_schemas import Choice, Logprobs, PromptLogprob
@@ -88,21 +88,28 @@ class CompletionText:
         return self._release(num_ready, delivery.finish)
 
     def _keep(self, delivery: Delivery) -> None:
+        ids, logprobs = delivery.ids.tolist(), delivery.logprobs.tolist()
+        num_given = min(len(ids), max(0, len(self.prompt.texts) - self._num_seen))
+        for k in range(num_given):
+            self._keep_given(delivery, k, ids[k], logprobs[k])
+        drawn, values = ids[num_given:], logprobs[num_given:]
+        told = (
+            self._shown.num_top
+        )  # thousands of characters a second pass here, most with nothing told of them
+        tops = (self._top(delivery, k) for k in range(num_given, len(ids))) if told else repeat({})
+        texts = map(self._vocabulary.character, drawn)
+        self._tokens += map(_Token._make, zip(texts, drawn, values, tops, repeat(False)))
+        self.num_drawn += len(drawn)
+        self.logprob += sum(values)
+        self._num_seen += len(ids)
+
+    def _keep_given(self, delivery: Delivery, k: int, symbol_id: int, logprob: float) -> None:
         prompt, shown = self.prompt, self._shown
-        logprobs = delivery.logprobs.tolist()
-        for k, symbol_id in enumerate(delivery.ids.tolist()):
-            position = self._num_seen + k
-            given = position < len(prompt.texts)
-            if given and shown.num_prompt_top is not None:
-                self._of_prompt.append(self._at(delivery, k, symbol_id, logprobs[k], shown.num_prompt_top))
-            if given and not shown.echo:
-                continue
-            text = prompt.texts[position] if given else self._vocabulary.character(symbol_id)
-            self._tokens.append(_Token(text, symbol_id, logprobs[k], self._top(delivery, k), given))
-        num_given = min(len(logprobs), max(0, len(prompt.texts) - self._num_seen))
-        self.num_drawn += len(logprobs) - num_given
-        self.logprob += sum(logprobs[num_given:])
-        self._num_seen += len(logprobs)
+        if shown.num_prompt_top is not None:
+            self._of_prompt.append(self._at(delivery, k, symbol_id, logprob, shown.num_prompt_top))
+        if shown.echo:
+            text = prompt.texts[self._num_seen + k]
+            self._tokens.append(_Token(text, symbol_id, logprob, self._top(delivery, k), True))
 
     def _top(self, delivery: Delivery, k: int) -> dict[str, float]:
         if delivery.top_ids is None or delivery.top_logprobs is None or not self._shown.num_top:
@@ -137,14 +144,16 @@ class CompletionText:
     def _release(self, count: int, finish: Finish | None) -> Choice:
         tokens = self._tokens[:count]
         del self._tokens[:count]
-        parts = [self._decoder.decode(token.text) for token in tokens]
+        tells = self._shown.num_top is not None  # of each character, where its text begins
+        pieces = [token.text for token in tokens]
+        parts = [self._decoder.decode(piece) for piece in (pieces if tells else ["".join(pieces)])]
         text = "".join(parts) + self._decoder.decode("", final=finish is not None)
         choice = Choice(
             text=text,
             index=self._shown.index,
             finish_reason=finish.value if finish else None,
             ended=finish is not None and bool(tokens) and tokens[-1].symbol_id == self._vocabulary.end_id,
-            logprobs=self._logprobs(tokens, parts) if self._shown.num_top is not None else None,
+            logprobs=self._logprobs(tokens, parts) if tells else None,
         )
         self._offset += len(text)
         if self._shown.token_ids or self._shown.num_prompt_top is not None:

@@ -18,7 +18,7 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   ├── SessionClosing             it is being ended
 │   ├── StateInvalid               bytes that are no state of this server's
 │   └── StateModelMismatch         a state of another model, or of a version that is gone
-├── SessionLimit                   no room for one more
+├── SessionLimit                   no room for one more; after `retry_after_seconds` perhaps
 ├── QueueFull                      try again after `retry_after_seconds`
 │   └── RateLimited                the key's own budget is used up
 ├── Unavailable                    loading, failed or draining
@@ -122,7 +122,13 @@ class SessionClosing(SessionError):
 
 
 class SessionLimit(NextcharError):
+    """The owner has no room for it before the first of its sessions has expired, or is ended."""
+
     code = "session_limit"
+
+    def __init__(self, message: str, *, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class StateInvalid(SessionError):

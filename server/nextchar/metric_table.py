@@ -25,7 +25,7 @@ PHASES = ("step", "sample")
 LEVELS = ("live", "sampling", "bulk")
 OPS = (
     *("create", "load", "replace", "touch", "delete", "page"),
-    *("count", "count_of", "kept", "was_evicted", "purge"),
+    *("count", "count_of", "kept", "next_expiry", "was_evicted", "purge"),
 )
 KINDS = ("scored", "fed", "sampled")
 

@@ -45,6 +45,10 @@ class ObservedStore:
         with self._metrics.timed("kept"):
             return await self._store.kept(owner)
 
+    async def next_expiry(self, owner: str, *, after: float) -> float | None:
+        with self._metrics.timed("next_expiry"):
+            return await self._store.next_expiry(owner, after=after)
+
     async def count_of(self, model: str, version: str, *, now: float) -> int:
         with self._metrics.timed("count_of"):
             return await self._store.count_of(model, version, now=now)

@@ -80,7 +80,7 @@ def error_response(error: NextcharError, path: str = "") -> Response:
     """The answer to a request of a path."""
     status, _ = _answer(error)
     headers = {}
-    if isinstance(error, QueueFull | Unavailable):
+    if isinstance(error, QueueFull | Unavailable | SessionLimit):
         # Whole seconds are all the standard header can say; OpenAI's clients read the second one first.
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
         headers["Retry-After-Ms"] = str(max(1, round(error.retry_after_seconds * 1000)))

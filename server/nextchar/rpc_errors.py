@@ -72,7 +72,7 @@ async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None
     if error.param is not None:
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.param, description=error.message)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if isinstance(error, QueueFull | Unavailable):
+    if isinstance(error, QueueFull | Unavailable | SessionLimit):
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))

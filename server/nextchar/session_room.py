@@ -1,13 +1,17 @@
 """What one owner may have in the store: sessions, and bytes of their states. More is refused at once."""
 
+import time
+
 from nextchar.errors import SessionLimit
 from nextchar.limits import SessionLimits
 from nextchar.observed_store import ObservedStore
-from nextchar.session_store import Kept
+from nextchar.session_store import GRACE_SECONDS, Kept
+
+_SOONEST_SECONDS = 1.0
 
 
 class SessionRoom:
-    """Over one store. Each method raises SessionLimit."""
+    """Over one store. Each method raises SessionLimit, which says when there is room if nothing is used."""
 
     def __init__(self, store: ObservedStore, limits: SessionLimits) -> None:
         self._store, self._limits = store, limits
@@ -18,18 +22,25 @@ class SessionRoom:
         if kept.num_sessions >= limit:
             count = await self._store.count(owner, now=now)
             if count >= limit:
-                raise SessionLimit(f"{count} sessions are live, the limit is {limit}")
-        self._check_bytes(kept, num_bytes)
+                wait = await self._seconds_until_one_less(owner, now=now, kept_seconds=0.0)
+                why = f"{count} sessions are live, the limit is {limit}"
+                raise SessionLimit(why, retry_after_seconds=wait)
+        await self._check_bytes(owner, kept, num_bytes, now=now)
 
     async def check_growth(self, owner: str, num_more: int) -> None:
         """For a session that is so many bytes larger than it was."""
         if num_more > 0:
-            self._check_bytes(await self._store.kept(owner), num_more)
+            await self._check_bytes(owner, await self._store.kept(owner), num_more, now=time.time())
 
-    def _check_bytes(self, kept: Kept, num_more: int) -> None:
+    async def _check_bytes(self, owner: str, kept: Kept, num_more: int, *, now: float) -> None:
         limit = self._limits.max_state_bytes
         if kept.num_bytes + num_more > limit:
-            raise SessionLimit(
-                f"the states of your sessions have {kept.num_bytes} bytes; {num_more} more are over the "
-                f"limit of {limit}"
-            )
+            # An expired session's bytes are in the store for as long as it is told from one that never was.
+            wait = await self._seconds_until_one_less(owner, now=now, kept_seconds=GRACE_SECONDS)
+            why = f"the states of your sessions have {kept.num_bytes} bytes; {num_more} more are over the "
+            raise SessionLimit(f"{why}limit of {limit}", retry_after_seconds=wait)
+
+    async def _seconds_until_one_less(self, owner: str, *, now: float, kept_seconds: float) -> float:
+        """Until the first of an owner's sessions that still count counts no more."""
+        first = await self._store.next_expiry(owner, after=now - kept_seconds)
+        return _SOONEST_SECONDS if first is None else max(_SOONEST_SECONDS, first + kept_seconds - now)

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from nextchar.errors import SettingsInvalid
-from nextchar.session_store import MemoryStore, SessionStore
-from nextchar.session_upkeep import GRACE_SECONDS
+from nextchar.session_store import GRACE_SECONDS, MemoryStore, SessionStore
 from nextchar.settings import Settings
 from nextchar.sqlite_store import SqliteStore
 

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+GRACE_SECONDS = 3600.0  # how long an expired session is still told from one that never was
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -62,6 +64,9 @@ class SessionStore(Protocol):
 
     async def kept(self, owner: str) -> Kept:
         """What an owner has in the store, expired sessions included; looks at none."""
+
+    async def next_expiry(self, owner: str, *, after: float) -> float | None:
+        """When the first of an owner's sessions expires that do so after a time."""
 
     async def count_of(self, model: str, version: str, *, now: float) -> int:
         """How many live sessions are of a model's version."""
@@ -142,6 +147,10 @@ class MemoryStore:
 
     async def kept(self, owner: str) -> Kept:
         return Kept(self._num_kept[owner], self._num_bytes[owner])
+
+    async def next_expiry(self, owner: str, *, after: float) -> float | None:
+        times = [kept.expires_at for key, kept in self._records.items() if key[0] == owner]
+        return min((time for time in times if time > after), default=None)
 
     async def count_of(self, model: str, version: str, *, now: float) -> int:
         wanted = model, version

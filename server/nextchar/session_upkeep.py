@@ -7,8 +7,8 @@ import time
 from nextchar.errors import Unavailable
 from nextchar.observed_store import ObservedStore
 from nextchar.session_metrics import SessionMetrics
+from nextchar.session_store import GRACE_SECONDS
 
-GRACE_SECONDS = 3600.0  # how long an expired session is still told from one that never was
 _TIDY_SECONDS = 15.0
 
 logger = logging.getLogger(__name__)

@@ -96,6 +96,11 @@ class SqliteStore:
         row = await self._run(lambda db: db.execute(query, (owner,)).fetchone())
         return Kept(*row) if row is not None else Kept(0, 0)
 
+    async def next_expiry(self, owner: str, *, after: float) -> float | None:
+        query = "SELECT expires_at FROM sessions WHERE owner=? AND expires_at>? ORDER BY expires_at LIMIT 1"
+        row = await self._run(lambda db: db.execute(query, (owner, after)).fetchone())
+        return None if row is None else float(row[0])
+
     async def count_of(self, model: str, version: str, *, now: float) -> int:
         query = "SELECT count(*) FROM sessions WHERE model=? AND version=? AND expires_at>?"
         row = await self._run(lambda db: db.execute(query, (model, version, now)).fetchone())

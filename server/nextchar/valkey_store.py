@@ -138,6 +138,11 @@ class ValkeyStore:
         num_bytes = await self._call("hget", _sizes(owner), "")
         return Kept(int(await self._call("zcard", _ids(owner))), int(num_bytes or 0))
 
+    async def next_expiry(self, owner: str, *, after: float) -> float | None:
+        place = {"byscore": True, "offset": 0, "num": 1, "withscores": True}
+        found = await self._call("zrange", _ids(owner), f"({after!r}", "+inf", **place)
+        return float(found[0][1]) if found else None
+
     async def count_of(self, model: str, version: str, *, now: float) -> int:
         wanted: list[bytes | None] = [model.encode(), version.encode()]
         count = 0

@@ -96,9 +96,10 @@ def test_an_expired_session_is_gone_and_says_so(models: Path) -> None:
 
 def test_the_limit_of_sessions_is_refused_and_room_is_made_by_ending_one(models: Path) -> None:
     with live_server(models, max_sessions=2) as server:
-        first, _ = Session.create(server), Session.create(server)
+        first, _ = Session.create(server, ttl_seconds=500), Session.create(server, ttl_seconds=900)
         answer = server.post("/v1/sessions", {"model": "tiny"})
         assert "the limit is 2" in _error(answer, 503, "session_limit")
+        assert 400 < int(answer.headers["Retry-After"]) <= 500  # when the first of them has expired
         _error(first.post("fork"), 503, "session_limit")
         first.delete()
         Session.create(server)

@@ -40,6 +40,7 @@ def test_bytes_of_states_are_limited_by_owner_and_room_is_made_by_ending_one(mod
             sessions.append(session.on(server))
             sessions[-1].id = answer.json()["session_id"]
         assert "the limit of 2000" in _error(answer, 503, "session_limit")
+        assert int(answer.headers["Retry-After"]) > 3600  # an expired one is kept for an hour more
         assert 1 < len(sessions) < 20
         before, text = session.info(), "the quick brown fox"
         while (answer := session.post("feed", text=text)).status_code == 200:

@@ -125,6 +125,21 @@ def test_touching_moves_the_expiry_and_nothing_else(use: Callable[[Use], None]) 
     use(work)
 
 
+def test_the_next_to_expire_is_the_owners_first_after_a_time(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        assert await store.next_expiry("ann", after=_NOW) is None
+        for k in (2, 0, 1):
+            await store.create(
+                replace(_RECORD, session_id=f"s{k}", expires_at=_NOW + 150 + k), now=_NOW + 100
+            )
+        await store.create(replace(_RECORD, owner="bob", expires_at=_NOW + 120), now=_NOW + 100)
+        assert await store.next_expiry("ann", after=_NOW + 100) == _NOW + 150
+        assert await store.next_expiry("ann", after=_NOW + 150) == _NOW + 151
+        assert await store.next_expiry("ann", after=_NOW + 152) is None
+
+    use(work)
+
+
 def test_purging_forgets_what_expired_before(use: Callable[[Use], None]) -> None:
     async def work(store: SessionStore) -> None:
         for k in range(4):

@@ -93,9 +93,7 @@ class CompletionText:
         for k in range(num_given):
             self._keep_given(delivery, k, ids[k], logprobs[k])
         drawn, values = ids[num_given:], logprobs[num_given:]
-        told = (
-            self._shown.num_top
-        )  # thousands of characters a second pass here, most with nothing told of them
+        told = self._shown.num_top  # of most characters, and there are many, nothing
         tops = (self._top(delivery, k) for k in range(num_given, len(ids))) if told else repeat({})
         texts = map(self._vocabulary.character, drawn)
         self._tokens += map(_Token._make, zip(texts, drawn, values, tops, repeat(False)))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tiny_shakespeare import tiny_shakespeare
 
 from nextchar.golden import check_golden
 from nextchar.runner import open_graph
@@ -31,11 +32,12 @@ def test_a_model_is_what_its_card_says(folder: Path) -> None:
     assert str(step.card.provenance["command"]).partition("--name")[0] in _README
 
 
-@pytest.mark.parametrize("name", ["domains", "names"])
+@pytest.mark.parametrize("name", ["domains", "names", "tinyshakespeare"])
 def test_the_figures_of_a_card_are_made_again(name: str) -> None:
+    corpus = str(tiny_shakespeare()) if name == "tinyshakespeare" else None  # else the named one of the card
     for file, entry in (("model.onnx", "network"), ("step-int8.onnx", "network-int8")):
         graph = open_graph(_MODELS / name / "1" / file)
-        split = heldout_split(graph.card, None, 0.1, None)
+        split = heldout_split(graph.card, corpus, 0.1, None)
         shown = next(q for q in graph.card.quality if q.name == entry)
         found = graph_quality(graph, split, file)
         assert found.num_chars == shown.num_chars

@@ -1,19 +1,9 @@
-import hashlib
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tiny_shakespeare import tiny_shakespeare
 
 from nextchar_training.ngram import KneserNey
-
-_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-
-
-def _tiny_shakespeare() -> Path:
-    default = Path(__file__).parents[3] / "shared" / "data" / "tinyshakespeare.txt"
-    return Path(os.environ.get("NEXTCHAR_TINY_SHAKESPEARE", default))
 
 
 def _ids(text: str) -> NDArray[np.int64]:
@@ -73,12 +63,8 @@ def test_large_vocabularies_do_not_overflow_at_high_order() -> None:
     assert np.exp(model.logprobs(ids)[10:]).min() > 0.2
 
 
-@pytest.mark.skipif(
-    not _tiny_shakespeare().is_file(), reason="no tinyshakespeare.txt (set NEXTCHAR_TINY_SHAKESPEARE)"
-)
 def test_order_7_reaches_the_reference_on_tiny_shakespeare() -> None:
-    raw = _tiny_shakespeare().read_bytes()
-    assert hashlib.sha256(raw).hexdigest() == _SHA256
+    raw = tiny_shakespeare().read_bytes()
     _, ids = np.unique(np.frombuffer(raw, dtype=np.uint8), return_inverse=True)
     cut = int(len(ids) * 0.9)
     model = KneserNey.fit(ids[:cut], order=7, num_symbols=65)

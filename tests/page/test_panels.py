@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from chromium import Browser
@@ -259,4 +260,5 @@ def test_the_figures_are_those_of_metrics(browser: Browser, shipped: LiveServer)
     assert shown["live sessions"] == total("nextchar_sessions_active")
     for route, calls, *_ in found["latency"]:
         assert int(calls.replace(",", "")) == total("nextchar_request_duration_seconds_count", route=route)
+    assert len(found["cards"]) == len(httpx.get(shipped.url + "/v1/models").json()["data"])
     assert all("bits a character" in card and "kneser" in card.lower() for card in found["cards"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stage import Stage, until
+from stage import ALL_CARDS, Stage, until
 
 
 def figures(stage: Stage, url: str) -> dict[str, Any]:
@@ -13,7 +13,7 @@ def figures(stage: Stage, url: str) -> dict[str, Any]:
     page.on("response", lambda r: answers.append(r.text()) if r.url.endswith("/metrics") else None)
     page.goto(f"{url}/#server")
     until(page, "document.querySelectorAll('.latency tbody tr').length > 0")
-    until(page, "document.querySelectorAll('.card').length === 3")
+    until(page, ALL_CARDS)
     pairs = page.locator(".figures > div").evaluate_all(
         "all => all.map(({children: [name, value]}) => [name.textContent, Number(value.dataset.value)])"
     )

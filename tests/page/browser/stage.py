@@ -59,6 +59,13 @@ class Stage:
             context.close()
 
 
+# Every served model has been asked for and drawn.
+ALL_CARDS = (
+    "document.querySelector('.card') && "
+    "document.querySelectorAll('.card').length === document.querySelectorAll('#model option').length"
+)
+
+
 def _unexpected(request: Any) -> bool:
     """A request that the page itself gave up is none that failed."""
     return "ERR_ABORTED" not in (request.failure or "")

@@ -5,7 +5,7 @@ from typing import Any
 
 import axe_playwright_python
 from playwright.sync_api import Page
-from stage import Stage, bars_of, until
+from stage import ALL_CARDS, Stage, bars_of, until
 
 _AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 _SERIOUS = """() => axe.run().then(({violations}) => violations
@@ -42,7 +42,7 @@ _READY = {
     "generate": "document.querySelector('.chart')?.ariaLabel",
     "inside": "document.querySelectorAll('.lit li').length === 10",
     "sessions": "document.querySelectorAll('.node').length === 1",
-    "server": "document.querySelectorAll('.card').length === 3 && document.querySelector('.latency td')",
+    "server": f"{ALL_CARDS} && document.querySelector('.latency td')",
 }
 
 

@@ -32,7 +32,7 @@ def test_a_model_is_what_its_card_says(folder: Path) -> None:
     assert str(step.card.provenance["command"]).partition("--name")[0] in _README
 
 
-@pytest.mark.parametrize("name", ["domains", "names"])
+@pytest.mark.parametrize("name", ["domains", "names", "tinyshakespeare"])
 def test_the_figures_of_a_card_are_made_again(name: str) -> None:
     corpus = str(tiny_shakespeare()) if name == "tinyshakespeare" else None  # else the named one of the card
     for file, entry in (("model.onnx", "network"), ("step-int8.onnx", "network-int8")):

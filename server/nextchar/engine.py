@@ -16,13 +16,12 @@ from nextchar.backlog import Rate
 from nextchar.batch import Batch
 from nextchar.bulk import MAX_JOBS, BulkBatch
 from nextchar.engine_stats import EngineStats
-from nextchar.errors import InternalError, NextcharError, Unavailable
+from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
 from nextchar.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
 from nextchar.runner import ModelGraph, StepRunner
 from nextchar.scheduler import Scheduler, Turns
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do
-_SOONEST_SECONDS = 1.0  # to come again in
 MAX_STEPS = 16  # characters a row in one call of the graph
 
 logger = logging.getLogger(__name__)
@@ -141,7 +140,7 @@ class Engine:
             if self._failure is not None or self._stopping:
                 raise Unavailable(
                     "the model is not ready: its engine has failed or is stopping",
-                    retry_after_seconds=max(_SOONEST_SECONDS, self._load_seconds),
+                    retry_after_seconds=max(SOONEST_SECONDS, self._load_seconds),
                 )
             self._scheduler.add(works, self._free())
             self._changed.notify()

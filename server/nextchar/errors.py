@@ -32,6 +32,8 @@ NextcharError                      a `code`, a message for a person, the `param`
     └── GoldenMismatch             it loads, but does not score as it did when it was written
 """
 
+SOONEST_SECONDS = 1.0  # to come again in, where nothing says more
+
 
 class NextcharError(Exception):
     """Base of all errors meant for people.
@@ -126,7 +128,7 @@ class SessionLimit(NextcharError):
 
     code = "session_limit"
 
-    def __init__(self, message: str, *, retry_after_seconds: float = 1.0) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: float = SOONEST_SECONDS) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
@@ -144,7 +146,9 @@ class QueueFull(NextcharError):
 
     code = "queue_full"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after_seconds: float = 1.0) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_seconds: float = SOONEST_SECONDS
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
         if code is not None:
@@ -162,7 +166,9 @@ class Unavailable(NextcharError):
 
     code = "model_not_ready"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after_seconds: float = 1.0) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_seconds: float = SOONEST_SECONDS
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
         if code is not None:

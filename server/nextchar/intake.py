@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nextchar.call import Call
-from nextchar.errors import InputTooLarge, InvalidRequest, Unavailable, UnknownCharacter
+from nextchar.errors import SOONEST_SECONDS, InputTooLarge, InvalidRequest, Unavailable, UnknownCharacter
 from nextchar.limits import Limits
 from nextchar.metrics import Metrics
 from nextchar.repository import Model, Repository
 from nextchar.vocabulary import Ids, Vocabulary
-
-_SOONEST_SECONDS = 1.0  # to come again in
 
 
 class Intake:
@@ -60,7 +58,7 @@ class Intake:
     def _gone_in_seconds(self, latest: float) -> float:
         """When whoever takes this server's place may be there: its work is done, or its time is over."""
         left = min(self._repository.seconds_left(), latest - time.monotonic())
-        return max(_SOONEST_SECONDS, left)
+        return max(SOONEST_SECONDS, left)
 
     def encode(self, text: str, *, model: Model, call: Call, param: str) -> Ids:
         """The ids of a text; unknown characters are counted.

@@ -75,7 +75,7 @@ def make_usage(num_read: int, num_sampled: int = 0) -> Usage:
 async def build_schemas() -> None:
     """What pydantic would make at the first request of each kind, made between other work.
 
-    To make all of it before the server answers would be a tenth of its start.
+    A server that starts need not wait for it.
     """
     for schema in (*_kinds(RequestFields), *_kinds(Answer)):
         schema.model_rebuild()

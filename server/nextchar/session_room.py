@@ -2,12 +2,10 @@
 
 import time
 
-from nextchar.errors import SessionLimit
+from nextchar.errors import SOONEST_SECONDS, SessionLimit
 from nextchar.limits import SessionLimits
 from nextchar.observed_store import ObservedStore
 from nextchar.session_store import GRACE_SECONDS, Kept
-
-_SOONEST_SECONDS = 1.0
 
 
 class SessionRoom:
@@ -43,4 +41,4 @@ class SessionRoom:
     async def _seconds_until_one_less(self, owner: str, *, now: float, kept_seconds: float) -> float:
         """Until the first of an owner's sessions that still count counts no more."""
         first = await self._store.next_expiry(owner, after=now - kept_seconds)
-        return _SOONEST_SECONDS if first is None else max(_SOONEST_SECONDS, first + kept_seconds - now)
+        return SOONEST_SECONDS if first is None else max(SOONEST_SECONDS, first + kept_seconds - now)

@@ -35,6 +35,11 @@ class Batch:
         self.num_done = [0, 0]  # steps of live and of sampling lanes, and those an early end has spared
         self.num_steps = 1  # of the last call
 
+    @property
+    def num_streaming(self) -> int:
+        """Lanes whose characters are delivered as they come."""
+        return self._slab.num_streaming
+
     def longest(self, level: Level) -> int:
         """The steps that the longest lane of a level has yet to take. Any thread may ask, a call late."""
         return max(

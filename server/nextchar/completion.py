@@ -1,9 +1,8 @@
 """From a lane's deliveries to the pieces of a completion: text, log-probabilities, what is held back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate, repeat
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from nextchar.completion_schemas import Choice, Logprobs, PromptLogprob
 from nextchar.lane import Delivery, Finish
@@ -45,12 +44,45 @@ class Shown:
         return max(self.num_top or 0, self.num_prompt_top or 0)
 
 
-class _Token(NamedTuple):
-    text: str
-    symbol_id: int
-    logprob: float | None
-    top: dict[str, float]
-    given: bool
+@dataclass(slots=True)
+class _Tokens:
+    """Symbols of a text, a column for each fact: of most there are many, and only the text is wanted.
+
+    The first `num_given` are the prompt's.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float | None] = field(default_factory=list)
+    tops: list[dict[str, float]] = field(default_factory=list)
+    num_given: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def give(self, text: str, symbol_id: int, logprob: float | None, top: dict[str, float]) -> None:
+        """Add one of the prompt's; they come first."""
+        self.texts.append(text)
+        self.ids.append(symbol_id)
+        self.logprobs.append(logprob)
+        self.tops.append(top)
+        self.num_given += 1
+
+    def take(self, count: int) -> "_Tokens":
+        """The first ones, which are gone from here then."""
+        num_given = min(count, self.num_given)
+        taken = _Tokens(
+            self.texts[:count], self.ids[:count], self.logprobs[:count], self.tops[:count], num_given
+        )
+        self.num_given -= num_given
+        for column in (self.texts, self.ids, self.logprobs, self.tops):
+            del column[:count]
+        return taken
+
+    def drop(self, count: int) -> None:
+        """Without the last ones."""
+        for column in (self.texts, self.ids, self.logprobs, self.tops):
+            del column[len(column) - count :]
 
 
 class CompletionText:
@@ -66,13 +98,13 @@ class CompletionText:
         self._num_seen = 0
         self._offset = 0
         self._decoder = TextDecoder(vocabulary)
-        self._tokens: list[_Token] = []
+        self._tokens = _Tokens()
         self._of_prompt: list[dict[int, PromptLogprob] | None] = [None] * prompt.begins
         self._is_first = True
         self.num_drawn = 0
         self.logprob = 0.0  # of all that was drawn
         if prompt.begins and shown.echo:
-            self._tokens.append(_Token("", vocabulary.begin_id, None, {}, True))
+            self._tokens.give("", vocabulary.begin_id, None, {})
 
     @property
     def mean_logprob(self) -> float:
@@ -82,8 +114,8 @@ class CompletionText:
     def add(self, delivery: Delivery) -> Choice:
         """The next piece; its text may be empty."""
         self._keep(delivery)
-        if delivery.num_stop and self._tokens[-1].symbol_id != self._vocabulary.end_id:
-            del self._tokens[len(self._tokens) - delivery.num_stop :]
+        if delivery.num_stop and self._tokens.ids[-1] != self._vocabulary.end_id:
+            self._tokens.drop(delivery.num_stop)
         num_ready = len(self._tokens) if delivery.last else len(self._tokens) - self._num_held()
         return self._release(num_ready, delivery.finish)
 
@@ -93,10 +125,11 @@ class CompletionText:
         for k in range(num_given):
             self._keep_given(delivery, k, ids[k], logprobs[k])
         drawn, values = ids[num_given:], logprobs[num_given:]
-        told = self._shown.num_top  # of most characters, and there are many, nothing
-        tops = (self._top(delivery, k) for k in range(num_given, len(ids))) if told else repeat({})
-        texts = map(self._vocabulary.character, drawn)
-        self._tokens += map(_Token._make, zip(texts, drawn, values, tops, repeat(False)))
+        told, tokens = range(num_given, len(ids)) if self._shown.num_top else (), self._tokens
+        tokens.texts += map(self._vocabulary.texts.__getitem__, drawn)
+        tokens.ids += drawn
+        tokens.logprobs += values
+        tokens.tops += [self._top(delivery, k) for k in told] or [{}] * len(drawn)
         self.num_drawn += len(drawn)
         self.logprob += sum(values)
         self._num_seen += len(ids)
@@ -107,7 +140,7 @@ class CompletionText:
             self._of_prompt.append(self._at(delivery, k, symbol_id, logprob, shown.num_prompt_top))
         if shown.echo:
             text = prompt.texts[self._num_seen + k]
-            self._tokens.append(_Token(text, symbol_id, logprob, self._top(delivery, k), True))
+            self._tokens.give(text, symbol_id, logprob, self._top(delivery, k))
 
     def _top(self, delivery: Delivery, k: int) -> dict[str, float]:
         if delivery.top_ids is None or delivery.top_logprobs is None or not self._shown.num_top:
@@ -134,23 +167,22 @@ class CompletionText:
         """Characters at the end that a stop string begins with; never the prompt's."""
         longest = max((len(stop) for stop in self._stop), default=1) - 1
         for count in range(min(longest, self.num_drawn, len(self._tokens)), 0, -1):
-            end = "".join(token.text for token in self._tokens[-count:])
+            end = "".join(self._tokens.texts[-count:])
             if any(stop.startswith(end) for stop in self._stop):
                 return count
         return 0
 
     def _release(self, count: int, finish: Finish | None) -> Choice:
-        tokens = self._tokens[:count]
-        del self._tokens[:count]
+        tokens = self._tokens.take(count)
         tells = self._shown.num_top is not None  # of each character, where its text begins
-        pieces = [token.text for token in tokens]
-        parts = [self._decoder.decode(piece) for piece in (pieces if tells else ["".join(pieces)])]
+        pieces = tokens.texts if tells else ["".join(tokens.texts)]
+        parts = [self._decoder.decode(piece) for piece in pieces]
         text = "".join(parts) + self._decoder.decode("", final=finish is not None)
         choice = Choice(
             text=text,
             index=self._shown.index,
             finish_reason=finish.value if finish else None,
-            ended=finish is not None and bool(tokens) and tokens[-1].symbol_id == self._vocabulary.end_id,
+            ended=finish is not None and bool(tokens) and tokens.ids[-1] == self._vocabulary.end_id,
             logprobs=self._logprobs(tokens, parts) if tells else None,
         )
         self._offset += len(text)
@@ -158,26 +190,24 @@ class CompletionText:
             return choice.model_copy(update=self._extras(tokens, finish))
         return choice
 
-    def _logprobs(self, tokens: list[_Token], parts: list[str]) -> Logprobs:
+    def _logprobs(self, tokens: _Tokens, parts: list[str]) -> Logprobs:
         ends = list(accumulate(map(len, parts), initial=self._offset))
         return Logprobs(
-            tokens=[self._label(token) for token in tokens],
-            token_logprobs=[token.logprob for token in tokens],
-            top_logprobs=[token.top for token in tokens],
+            tokens=list(map(self._label, tokens.texts, tokens.ids)),
+            token_logprobs=tokens.logprobs,
+            top_logprobs=tokens.tops,
             text_offset=ends[:-1],
         )
 
-    def _label(self, token: _Token) -> str:
-        if token.text:
-            return self._vocabulary.shown(token.text)
-        return (
-            BEGIN if token.symbol_id == self._vocabulary.begin_id else self._vocabulary.label(token.symbol_id)
-        )
+    def _label(self, text: str, symbol_id: int) -> str:
+        if text:
+            return self._vocabulary.shown(text)
+        return BEGIN if symbol_id == self._vocabulary.begin_id else self._vocabulary.label(symbol_id)
 
-    def _extras(self, tokens: list[_Token], finish: Finish | None) -> dict[str, object]:
+    def _extras(self, tokens: _Tokens, finish: Finish | None) -> dict[str, object]:
         found: dict[str, object] = {}
         if self._shown.token_ids:
-            found["token_ids"] = [token.symbol_id for token in tokens if not token.given]
+            found["token_ids"] = tokens.ids[tokens.num_given :]
             if self._is_first:
                 begin = [self._vocabulary.begin_id] * self.prompt.begins
                 found["prompt_token_ids"] = begin + self.prompt.ids.tolist()

@@ -22,6 +22,7 @@ from nextchar.runner import ModelGraph, StepRunner
 from nextchar.scheduler import Scheduler, Turns
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do
+_WATCHED_SECONDS = 1.0  # after a live request, in which another is expected
 MAX_STEPS = 16  # characters a row in one call of the graph
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Engine:
         # Of one row's steps; of bulk work, of all rows', since a job's rows come and go.
         self._paces = {level: Rate() for level in Level}
         self._measured = 0.0  # when
+        self._watched_until = 0.0  # perf_counter: live requests come
         self._changed = threading.Condition()  # guards the scheduler, and wakes an idle engine
         self._cancelled: deque[Work] = deque()
         self._stopping = False
@@ -170,7 +172,8 @@ class Engine:
         if not active:
             return
         level = self._turns.choose(active)
-        started, max_steps = time.perf_counter(), self._turns.max_steps(level)
+        started = time.perf_counter()
+        max_steps = self._turns.max_steps(level, watched=self._watched(active, started))
         if level is Level.BULK:
             outbox, num_steps = self._bulk.step(max_steps), self._bulk.num_steps
         else:
@@ -181,6 +184,12 @@ class Engine:
         self._measure(level, active, ended - max(self._measured, started - _PAUSE_SECONDS))
         self._measured = ended
         self._send(outbox)
+
+    def _watched(self, active: list[Level], now: float) -> bool:
+        """Whether somebody waits for single characters, or soon will: a stream, who asks while typing."""
+        if Level.LIVE in active:
+            self._watched_until = now + _WATCHED_SECONDS
+        return now < self._watched_until or self._batch.num_streaming > 0
 
     def _measure(self, stepped: Level, active: list[Level], seconds: float) -> None:
         """Tell the scheduler how fast each level that has work gets on: what lines move by."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from nextchar.http_writes import OneWrite
 from nextchar.limits import MAX_HEAD_BYTES
 
 _HEADER_BYTES = 32  # what a header takes beside its text
@@ -78,7 +79,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._num_unparsed = 0
         self._stop_waiting()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:  # its task begins in a later turn of the loop
+            self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self._num_unparsed = 0

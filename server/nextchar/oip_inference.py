@@ -191,5 +191,5 @@ def _output(name: str, found: _Found, vocabulary: Vocabulary) -> Tensor:
 
 def _symbol(symbol_id: int, vocabulary: Vocabulary) -> bytes:
     """A symbol's own bytes; the end symbol has none."""
-    character = vocabulary.character(symbol_id)
+    character = vocabulary.texts[symbol_id]
     return character.encode("latin-1" if vocabulary.symbols == "bytes" else "utf-8")

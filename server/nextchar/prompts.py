@@ -44,7 +44,7 @@ def _id_prompt(given: TokenIds, model: Model, intake: Intake, param: str) -> Pro
     begins = bool(given) and given[0] == vocabulary.begin_id
     ids = np.array(given[begins:], dtype=np.int64)
     check_ids(ids, vocabulary, param)
-    return Prompt(ids, [vocabulary.character(i) for i in ids.tolist()], begins)
+    return Prompt(ids, list(map(vocabulary.texts.__getitem__, ids.tolist())), begins)
 
 
 def check_ids(ids: Ids, vocabulary: Vocabulary, param: str) -> None:

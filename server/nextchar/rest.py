@@ -21,6 +21,7 @@ from nextchar.rest_oip import oip_routes
 from nextchar.rest_oip_info import oip_info_routes
 from nextchar.rest_openapi import describe_with
 from nextchar.rest_repository import repository_routes
+from nextchar.rest_route import PlainRoute
 from nextchar.rest_sessions import session_routes
 from nextchar.rest_tokens import token_routes
 from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
@@ -61,6 +62,7 @@ class RestDoor:
             docs_url=None,  # FastAPI's pages load scripts from elsewhere
             redoc_url=None,
         )
+        self.app.router.route_class = PlainRoute
         self.app.add_exception_handler(NextcharError, answer_error)
         self.app.add_exception_handler(HTTPException, answer_http_error)
         self.app.add_exception_handler(Exception, answer_bug)

@@ -1,10 +1,11 @@
 """Between a request's bytes and a call of the service: read within a limit, leave if the client leaves."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from nextchar.errors import ClientGone, InputTooLarge, RequestTimeout
 
@@ -17,12 +18,15 @@ async def read_body(request: Request, max_bytes: int, timeout_seconds: float) ->
     Raises:
         InputTooLarge: as soon as it is known to be longer than `max_bytes`.
         RequestTimeout: it has not come in time.
+        ClientGone: the client left.
     """
     try:
         async with asyncio.timeout(timeout_seconds):
             return await _read(request, max_bytes)
     except TimeoutError:
         raise RequestTimeout(f"the body did not arrive within {timeout_seconds:g} s") from None
+    except ClientDisconnect:
+        raise ClientGone("the client left before its request was whole") from None
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
@@ -42,23 +46,31 @@ def _too_large(max_bytes: int) -> InputTooLarge:
     return InputTooLarge(f"the body is larger than the limit of {max_bytes} bytes")
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The work's result; if the client leaves first, the work is cancelled.
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """The work's result; if the client leaves first, the work is cancelled. The body must be read before.
 
     Raises:
         ClientGone: the client left.
     """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
+    task, leaving = asyncio.current_task(), asyncio.ensure_future(_left(request))
+    assert task is not None
+    gone = False
+
+    def leave(_: object) -> None:
+        nonlocal gone
+        gone = task.cancel()
+
+    leaving.add_done_callback(leave)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientGone("the client left before the answer was ready")
+        return await work
+    except asyncio.CancelledError:
+        # As asyncio.timeout does: who else cancelled us has the last word.
+        if gone and task.uncancel() == 0:
+            raise ClientGone("the client left before the answer was ready") from None
+        raise
     finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        leaving.remove_done_callback(leave)
+        leaving.cancel()
 
 
 async def _left(request: Request) -> None:

@@ -1,9 +1,9 @@
 """What every REST handler does around its call of the service: read, validate, observe, answer."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, aclosing
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -64,12 +64,27 @@ class RestCalls:
         return await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
 
     async def observed(
-        self, request: Request, route: Route, work: Callable[[Call], Coroutine[Any, Any, T]]
+        self, request: Request, route: Route, work: Callable[[Call], Awaitable[T]]
     ) -> tuple[T, Call]:
         """Run a call's work inside its observation, for as long as the client waits."""
         call = self.call(request, route)
         with self._metrics.observe(call):
             return await while_connected(request, work(call)), call
+
+    async def observed_body(
+        self,
+        request: Request,
+        route: Route,
+        schema: type[R],
+        work: Callable[[R, Call], Awaitable[T]],
+        *,
+        empty: bytes = b"",
+    ) -> tuple[T, Call]:
+        """The same for work on a body, which is all read before; `empty` as in `parse`."""
+        call = self.call(request, route)
+        with self._metrics.observe(call):
+            fields = await self.parse(request, schema, empty=empty)
+            return await while_connected(request, work(fields, call)), call
 
     async def answer(
         self,
@@ -81,11 +96,7 @@ class RestCalls:
         status: int = 200,
     ) -> Response:
         """A whole answer to a body."""
-
-        async def run(call: Call) -> BaseModel:
-            return await work(await self.parse(request, schema), call)
-
-        answer, call = await self.observed(request, route, run)
+        answer, call = await self.observed_body(request, route, schema, work)
         return as_json(answer, call, status=status)
 
     async def streamed(

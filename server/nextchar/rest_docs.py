@@ -1,5 +1,6 @@
 """`/docs`: the OpenAPI document as one plain page. It loads nothing and runs nothing."""
 
+import asyncio
 import base64
 import hashlib
 import html
@@ -7,7 +8,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+
+from nextchar.rest_route import plain_router
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -25,11 +28,12 @@ _HEADERS = {
 
 def docs_routes(document: Callable[[], dict[str, Any]]) -> APIRouter:
     """The page of a document."""
-    router = APIRouter(include_in_schema=False)
+    router = plain_router(include_in_schema=False)
 
     @router.get("/docs")
-    def docs() -> Response:
-        return Response(_page(document()), media_type="text/html; charset=utf-8", headers=_HEADERS)
+    async def docs(_request: Request) -> Response:
+        page = await asyncio.to_thread(lambda: _page(document()))
+        return Response(page, media_type="text/html; charset=utf-8", headers=_HEADERS)
 
     return router
 

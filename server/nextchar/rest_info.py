@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from nextchar.repository import Model, Repository
+from nextchar.rest_route import plain_router
 from nextchar.rest_shapes import JsonObject, Shapes
 from nextchar.service import Service
 from nextchar.version import __version__
@@ -20,7 +21,7 @@ _NOT_READY = {
 
 def info_routes(service: Service, shapes: Shapes) -> APIRouter:
     """The routes, over one service."""
-    router = APIRouter()
+    router = plain_router()
     about: dict[str, Any] = shapes.of(answer=JsonObject)
 
     @router.get("/v1/models", openapi_extra=about)

@@ -4,12 +4,13 @@ from fastapi import APIRouter, Request, Response
 
 from nextchar.inspect_schemas import InspectRequest, InspectResponse
 from nextchar.rest_calls import RestCalls
+from nextchar.rest_route import plain_router
 from nextchar.service import Service
 
 
 def inspect_routes(service: Service, calls: RestCalls) -> APIRouter:
     """The route, over one service."""
-    router = APIRouter()
+    router = plain_router()
 
     async def inspect(request: Request) -> Response:
         return await calls.answer(request, "inspect", InspectRequest, service.inspect)

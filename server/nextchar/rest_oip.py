@@ -19,9 +19,10 @@ from nextchar.oip_schemas import (
     InferResponse,
 )
 from nextchar.rest_body import while_connected
-from nextchar.rest_calls import JSON, RestCalls, as_json, observed_pieces
+from nextchar.rest_calls import JSON, RestCalls, observed_pieces
 from nextchar.rest_oip_body import HEADER_LENGTH, answer_body, read_request
 from nextchar.rest_oip_info import model_and_version
+from nextchar.rest_route import plain_router
 from nextchar.schemas import validated
 from nextchar.service import Service
 from nextchar.sse import EventStream, event, unexpected
@@ -34,7 +35,7 @@ class _Routes:
 
     def __init__(self, service: Service, calls: RestCalls) -> None:
         self._service, self._calls = service, calls
-        self.router = APIRouter(tags=["open inference protocol"])
+        self.router = plain_router(tags=["open inference protocol"])
         for path in PATHS:
             self._add(path + "/infer", self._infer, InferBody, InferResponse)
             self._add(path + "/generate", self._generate, GenerateRequest, GenerateResponse)
@@ -78,14 +79,12 @@ class _Routes:
     async def _generate(self, request: Request) -> Response:
         """Text that goes on, whole."""
 
-        async def run(call: Call) -> GenerateResponse:
-            body = await self._calls.parse(request, GenerateRequest)
+        async def run(body: GenerateRequest, call: Call) -> GenerateResponse:
             asked = validated(lambda: to_completion(body, _model_id(request), stream=False))
             found = await self._service.complete(asked, call)
             return self._response(found, body)
 
-        answer, call = await self._calls.observed(request, "generate", run)
-        return as_json(answer, call)
+        return await self._calls.answer(request, "generate", GenerateRequest, run)
 
     async def _generate_stream(self, request: Request) -> Response:
         """Text that goes on, as it is drawn, by server-sent events; it ends without a [DONE]."""

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from nextchar.rest_route import plain_router
 from nextchar.rest_shapes import JsonObject, Shapes
 from nextchar.service import Service
 
@@ -20,7 +21,7 @@ _HEADER = {
 
 def oip_info_routes(service: Service, shapes: Shapes) -> APIRouter:
     """The routes, over one service."""
-    router = APIRouter(tags=["open inference protocol"])
+    router = plain_router(tags=["open inference protocol"])
     models = service.oip_models
     about: dict[str, Any] = shapes.of(answer=JsonObject)
 

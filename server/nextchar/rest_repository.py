@@ -8,6 +8,7 @@ from pydantic import Field
 from nextchar.call import Call
 from nextchar.model_library import ModelLibrary
 from nextchar.rest_calls import RestCalls, as_json
+from nextchar.rest_route import plain_router
 from nextchar.schemas import Answer, RequestFields
 
 _EMPTY = b"{}"
@@ -46,43 +47,40 @@ class LoadAnswer(Answer):
 
 def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
     """The routes, over one library. A model is `name`, all its versions, or `name:version`."""
-    router = APIRouter(tags=["repository"])
+    router = plain_router(tags=["repository"])
 
     @router.post("/v2/repository/index", openapi_extra=calls.shapes.of(answer=list[IndexAnswer]))
     async def index(request: Request) -> Response:
         """Every version in the models folder or served: READY, LOADING, UNLOADING or UNAVAILABLE."""
 
-        async def run(_call: Call) -> list[IndexAnswer]:
-            wanted = await calls.parse(request, IndexRequest, empty=_EMPTY)
+        async def run(wanted: IndexRequest, _call: Call) -> list[IndexAnswer]:
             found = [entry for entry in await library.index() if entry.state == "READY" or not wanted.ready]
             return [
                 IndexAnswer(name=e.name, version=e.version, state=e.state, reason=e.reason) for e in found
             ]
 
-        answer, call = await calls.observed(request, "repository", run)
-        return as_json_list(answer, call)
+        found = await calls.observed_body(request, "repository", IndexRequest, run, empty=_EMPTY)
+        return as_json_list(*found)
 
     @router.post("/v2/repository/models/{model}/load", openapi_extra=calls.shapes.of(answer=LoadAnswer))
     async def load(request: Request) -> Response:
         """Serve what the models folder has of a model; a file that cannot be trusted changes nothing."""
 
-        async def run(_call: Call) -> LoadAnswer:
-            await calls.parse(request, LoadRequest, empty=_EMPTY)
+        async def run(_body: LoadRequest, _call: Call) -> LoadAnswer:
             models = await library.load(request.path_params["model"])
             return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="READY")
 
-        return as_json(*await calls.observed(request, "repository", run))
+        return as_json(*await calls.observed_body(request, "repository", LoadRequest, run, empty=_EMPTY))
 
     @router.post("/v2/repository/models/{model}/unload", openapi_extra=calls.shapes.of(answer=LoadAnswer))
     async def unload(request: Request) -> Response:
         """Give a model no new work; sessions that began with it go on until they end, or the deadline."""
 
-        async def run(_call: Call) -> LoadAnswer:
-            await calls.parse(request, UnloadRequest, empty=_EMPTY)
+        async def run(_body: UnloadRequest, _call: Call) -> LoadAnswer:
             models = library.unload(request.path_params["model"])
             return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="UNLOADING")
 
-        return as_json(*await calls.observed(request, "repository", run))
+        return as_json(*await calls.observed_body(request, "repository", UnloadRequest, run, empty=_EMPTY))
 
     return router
 

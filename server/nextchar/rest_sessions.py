@@ -11,6 +11,7 @@ from nextchar.call import Call
 from nextchar.metrics import Metrics
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import RestCalls, as_json, call_headers
+from nextchar.rest_route import plain_router
 from nextchar.schemas import validated
 from nextchar.score_schemas import ScoreResponse
 from nextchar.session_schemas import (
@@ -43,7 +44,7 @@ class _Routes:
 
     def __init__(self, sessions: Sessions, calls: RestCalls, metrics: Metrics) -> None:
         self._sessions, self._calls, self._metrics = sessions, calls, metrics
-        self.router = APIRouter(tags=["sessions"])
+        self.router = plain_router(tags=["sessions"])
         self._post("", CreateSessionRequest, SessionInfo, self._create, status=201)
         self._post("/{session_id}/feed", FeedRequest, FeedResponse, self._on(FeedRequest, sessions.text.feed))
         next_ = self._on(SessionNextRequest, sessions.text.next)
@@ -109,30 +110,22 @@ class _Routes:
         """A handler of a call on one session."""
 
         async def handle(request: Request) -> Response:
-            async def run(call: Call) -> BaseModel:
-                body = await self._calls.parse(request, schema, empty=_EMPTY)
-                return await work(_session_id(request), body, call)
+            def run(body: R, call: Call) -> Awaitable[BaseModel]:
+                return work(_session_id(request), body, call)
 
-            return await self._answer(request, run, status=status)
+            return _as_json(
+                request,
+                *await self._calls.observed_body(request, "session", schema, run, empty=_EMPTY),
+                status=status,
+            )
 
         return handle
 
-    async def _answer(
-        self, request: Request, work: Callable[[Call], Awaitable[BaseModel]], *, status: int = 200
-    ) -> Response:
-        async def run(call: Call) -> BaseModel:
-            return await work(call)
-
-        answer, call = await self._calls.observed(request, "session", run)
-        session_id = getattr(answer, "session_id", request.path_params.get("session_id"))
-        headers = {} if session_id is None else {"X-Session-Id": session_id}
-        return as_json(answer, call, status=status, headers=headers)
-
     async def _create(self, request: Request) -> Response:
-        async def run(call: Call) -> SessionInfo:
-            return await self._sessions.create(await self._calls.parse(request, CreateSessionRequest), call)
-
-        return await self._answer(request, run, status=201)
+        answer, call = await self._calls.observed_body(
+            request, "session", CreateSessionRequest, self._sessions.create
+        )
+        return _as_json(request, answer, call, status=201)
 
     async def _list(self, request: Request) -> Response:
         """The caller's live sessions by id, a page at a time: `after` an id, `limit` of them."""
@@ -142,11 +135,17 @@ class _Routes:
             body = validated(lambda: ListSessionsRequest.model_validate_strings(given))
             return await self._sessions.list(body, call)
 
-        return await self._answer(request, run)
+        return _as_json(request, *await self._calls.observed(request, "session", run))
 
     async def _get(self, request: Request) -> Response:
         """Where a session stands."""
-        return await self._answer(request, lambda call: self._sessions.get(_session_id(request), call))
+        session_id = _session_id(request)
+        return _as_json(
+            request,
+            *await self._calls.observed(
+                request, "session", lambda call: self._sessions.get(session_id, call)
+            ),
+        )
 
     async def _delete(self, request: Request) -> Response:
         """End a session."""
@@ -168,10 +167,12 @@ class _Routes:
     async def _restore(self, request: Request) -> Response:
         """Put the session where such bytes say."""
 
-        async def run(call: Call) -> SessionInfo:
-            return await self._sessions.restore(_session_id(request), await self._calls.body(request), call)
-
-        return await self._answer(request, run)
+        call = self._calls.call(request, "session")
+        with self._metrics.observe(call):
+            sealed = await self._calls.body(request)
+            work = self._sessions.restore(_session_id(request), sealed, call)
+            answer = await while_connected(request, work)
+        return _as_json(request, answer, call)
 
     async def _sample(self, request: Request) -> Response:
         session_id = _session_id(request)
@@ -192,6 +193,13 @@ class _Routes:
             include_usage=body.stream_options.include_usage,
             headers=headers,
         )
+
+
+def _as_json(request: Request, answer: BaseModel, call: Call, *, status: int = 200) -> Response:
+    """An answer that names its session, if it is of one."""
+    session_id = getattr(answer, "session_id", request.path_params.get("session_id"))
+    headers = {} if session_id is None else {"X-Session-Id": session_id}
+    return as_json(answer, call, status=status, headers=headers)
 
 
 def _session_id(request: Request) -> str:

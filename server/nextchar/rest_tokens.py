@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from nextchar.call import Call
 from nextchar.limit_schemas import LimitsResponse
 from nextchar.rest_calls import JSON, RestCalls, as_json
+from nextchar.rest_route import plain_router
 from nextchar.service import Service
 from nextchar.token_schemas import TokenizerInfo
 
@@ -13,7 +14,7 @@ _MODEL = {"name": "model", "in": "query", "required": False, "schema": {"type": 
 
 def token_routes(service: Service, calls: RestCalls) -> APIRouter:
     """The routes, over one service."""
-    router = APIRouter()
+    router = plain_router()
 
     @router.get("/v1/limits", openapi_extra=calls.shapes.of(answer=LimitsResponse))
     async def limits(_request: Request) -> Response:

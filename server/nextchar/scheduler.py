@@ -18,6 +18,7 @@ _SOON_SECONDS = 0.1  # a wait that nobody is refused for: an estimate is no bett
 _UNKNOWN_SECONDS = 1.0  # to come again in, where no rate is known yet
 # What calls of several steps are kept to, so that nobody waits long for their end.
 MAX_CALL_SECONDS = {Level.LIVE: 0.001, Level.SAMPLING: 0.003, Level.BULK: 0.001}
+UNWATCHED_SECONDS = 0.012  # the same for completions, while nobody waits for single characters
 
 
 class Scheduler:
@@ -181,8 +182,8 @@ class Turns:
 
     The turn is the first level's that has work, unless a later one is due: when those before it have had
     `(1 - share) / share` of the time of its own last call since then. A call has several steps only if they
-    fit into `MAX_CALL_SECONDS`. So a live request waits for the running call, and between two of its own
-    for one call of each later level at most.
+    fit into `MAX_CALL_SECONDS`, or `UNWATCHED_SECONDS`. So a live request waits for the running call, and
+    between two of its own for one call of each later level at most.
     """
 
     def __init__(self, max_steps: int) -> None:
@@ -196,9 +197,11 @@ class Turns:
         due = (level for level in reversed(active[1:]) if self._is_due(level))
         return next(due, active[0])
 
-    def max_steps(self, level: Level) -> int:
-        """How many steps the next call for a level may have."""
-        return max(1, min(self._max_steps, int(MAX_CALL_SECONDS[level] / self._step[level])))
+    def max_steps(self, level: Level, *, watched: bool = True) -> int:
+        """How many steps the next call for a level may have; `watched`: somebody waits for characters."""
+        long = level is Level.SAMPLING and not watched
+        seconds = UNWATCHED_SECONDS if long else MAX_CALL_SECONDS[level]
+        return max(1, min(self._max_steps, int(seconds / self._step[level])))
 
     def _is_due(self, level: Level) -> bool:
         return self._since[level] >= self._last[level] * (1 - _SHARE) / _SHARE

@@ -85,6 +85,7 @@ class LaneSlab:
         self.deadline[:] = FOREVER
         # How many live rows need a part of the step, so that it is skipped when none does.
         self.num_sampling = self.num_shaped = self.num_stopping = self.num_topped = self.num_timed = 0
+        self.num_streaming = 0
         self.earliest_deadline = FOREVER
 
     def join(self, row: int, lane: Lane) -> None:
@@ -134,6 +135,7 @@ class LaneSlab:
         if s is not None:
             self.num_sampling += by
             self.num_shaped += by * s.shaped
+            self.num_streaming += by * (s.chars_per_delivery > 0)
             self.num_timed += by * (s.seconds_per_delivery < FOREVER)
             self.num_stopping += by * (bool(s.stop) or self._end_id is not None)
 

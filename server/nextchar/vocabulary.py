@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int64]
 
 _BYTES = tuple(map(chr, range(256)))
-_MISSING = -1  # in the code-point table: not in the vocabulary
+_MISSING = -1  # in the code-point table: outside the vocabulary, which has no symbol for that
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,10 @@ class Vocabulary:
 
     @cached_property
     def _by_code_point(self) -> Ids:
+        """Ids; the last entry is that of all code points after it too."""
         code_points = [ord(c) for c in self.characters]
-        table = np.full(max(code_points) + 1, _MISSING, dtype=np.int64)
+        other = _MISSING if self.unknown_id is None else self.unknown_id
+        table = np.full(max(code_points) + 2, other, dtype=np.int64)
         table[code_points] = np.arange(len(code_points))
         return table
 
@@ -122,26 +124,22 @@ class Vocabulary:
         Raises:
             KeyError: as `encode`.
         """
-        table = self._by_code_point
-        inside = code_points < len(table)
-        ids = np.full(len(code_points), _MISSING, dtype=np.int64)
-        ids[inside] = table[code_points[inside]]
-        missing = ids == _MISSING
-        if missing.any():
-            if self.unknown_id is None:
+        ids = self._by_code_point.take(code_points, mode="clip")
+        if self.unknown_id is None:
+            missing = ids == _MISSING
+            if missing.any():
                 raise KeyError(chr(code_points[int(missing.argmax())]))
-            ids[missing] = self.unknown_id
         return ids
 
     def decode(self, ids: Ids | list[int]) -> str:
         """Text of character ids; unknown is U+FFFD, begin and end are nothing."""
-        return TextDecoder(self).decode("".join(map(self.character, map(int, ids))), final=True)
+        return TextDecoder(self).decode("".join(map(self.texts.__getitem__, map(int, ids))), final=True)
 
-    def character(self, symbol_id: int) -> str:
-        """The character of an id, in normal form; U+FFFD for unknown, nothing for begin and end."""
-        if symbol_id < len(self.characters):
-            return self.characters[symbol_id]
-        return "\N{REPLACEMENT CHARACTER}" if symbol_id == self.unknown_id else ""
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """By id, its character in normal form; U+FFFD for unknown, nothing for end and begin."""
+        unknown = ("\N{REPLACEMENT CHARACTER}",) * (self.unknown == "symbol")
+        return (*self.characters, *unknown, *("",) * (self.num_inputs - len(self.characters) - len(unknown)))
 
     def shown(self, character: str) -> str:
         """A character in normal form as a client sees it: a byte beyond ASCII is `bytes:\\xe9`."""

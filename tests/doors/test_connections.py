@@ -49,6 +49,32 @@ def test_a_body_that_does_not_come_is_told_so(hasty: LiveServer) -> None:
         assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [("/v1/score", {"input": ["hel"]}), ("/v1/next", {"input": "hel"}), ("/tokenize", {"prompt": "hel"})],
+)
+def test_a_body_that_comes_in_pieces_behind_its_head_is_read(
+    server: LiveServer, path: str, given: dict[str, object]
+) -> None:
+    body = json.dumps({"model": "tiny", **given}).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with connect(server) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(100):  # whoever looks whether the client is still there must not take the body
+            for piece in (head, body[:9], body[9:]):
+                connection.sendall(piece)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_head_and_its_answer_come_in_one_piece(server: LiveServer) -> None:
+    with connect(server) as connection:
+        for _ in range(20):
+            connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert answer.endswith(b'{"status":"ok"}')
+
+
 def test_a_connection_that_is_idle_after_an_answer_is_closed(hasty: LiveServer) -> None:
     with connect(hasty) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -11,7 +11,7 @@ from nextchar.batch import Batch
 from nextchar.engine import Engine
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
-from nextchar.lane import Finish, Lane, Level, ScoreJob, Work
+from nextchar.lane import Finish, Lane, Level, Sampling, ScoreJob, Work
 from nextchar.runner import StepRunner
 
 
@@ -112,6 +112,17 @@ def test_a_deadline_that_passes_in_a_call_for_live_requests_alone_is_kept(
     ((work, delivery),) = batch.step(Level.SAMPLING, 1)
     assert work is late
     assert isinstance(delivery.error, DeadlineExceeded)
+
+
+def test_a_batch_knows_while_somebody_watches_characters_come() -> None:
+    batch = Batch(StepRunner(GRAPH, 4), EngineStats())
+    stream = Lane(some_ids(3), sampling=Sampling(5, 1, chars_per_delivery=1))
+    batch.join(Lane(some_ids(3), sampling=Sampling(5, 1)), 0.0)
+    assert batch.num_streaming == 0
+    batch.join(stream, 0.0)
+    assert batch.num_streaming == 1
+    batch.leave(stream)
+    assert batch.num_streaming == 0
 
 
 def test_a_full_queue_refuses_a_request_whole(gate: Gate) -> None:

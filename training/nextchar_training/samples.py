@@ -46,7 +46,7 @@ def draw_texts(
         ids = torch.multinomial(scaled.softmax(1), 1, generator=generator)[:, 0]
         ended = ids == (-1 if vocabulary.end_id is None else vocabulary.end_id)
         for k, symbol_id in enumerate(ids.tolist()):
-            texts[k] += "\n" if ended[k] else vocabulary.character(symbol_id)
+            texts[k] += "\n" if ended[k] else vocabulary.texts[symbol_id]
         ids = ids.masked_fill(ended, vocabulary.begin_id)
         state = tuple(part.masked_fill(ended[None, :, None], 0.0) for part in state)
     return [TextDecoder(vocabulary).decode(text, final=True) for text in texts]

@@ -28,7 +28,7 @@ class Surprise:
     def add(self, vocabulary: Vocabulary, symbol_id: int, bits: float, more: str = "") -> None:
         """The next character, and more to say of it."""
         end = symbol_id == vocabulary.end_id
-        self.characters.append("\n" if end else vocabulary.shown(vocabulary.character(symbol_id)))
+        self.characters.append("\n" if end else vocabulary.shown(vocabulary.texts[symbol_id]))
         self.bits.append(bits)
         self.notes.append(f"{vocabulary.label(symbol_id)!r}: {bits:.2f} bits{more}")
 

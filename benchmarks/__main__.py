@@ -61,7 +61,7 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         _print_ratios(found, [(door, "engine") for door in ("http-streamed", "http-whole", "grpc-streamed")])
         return {"serve": found}
     if part == "peers":
-        peers = serve.measure_peers(network, _FOLDER, seconds=5 * rounds)
+        peers = serve.measure_peers(network, _FOLDER, rounds=rounds, seconds=5)
         _print_peers(peers)
         return {"peers": peers}
     if part == "score":
@@ -128,14 +128,18 @@ def _print_ratios(found: dict[str, dict[str, float]], pairs: list[tuple[str, str
 
 
 def _print_peers(peers: dict[str, dict[str, float] | str]) -> None:
-    print("\ncompletions of servers, characters a second by clients; ours ÷ theirs")
-    ours = peers["nextchar"]
+    print("\ncompletions of servers, characters a second by clients; ÷ theirs: ours, ours with all cores")
+    ours, widest = peers["nextchar"], peers["nextchar, all cores"]
     assert isinstance(ours, dict)
+    assert isinstance(widest, dict)
     for name, rates in peers.items():
         if isinstance(rates, str):
             print(f"{name:30}{rates}")
             continue
-        shown = [f"{n:>6}: {rate:10,.0f} {ours[n] / rate:7.1f}" for n, rate in rates.items()]
+        shown = [
+            f"{n:>6}: {rate:10,.0f} {ours[n] / rate:6.2f} {widest[n] / rate:6.2f}"
+            for n, rate in rates.items()
+        ]
         print(f"{name:30}" + "   ".join(shown), flush=True)
 
 

@@ -15,14 +15,13 @@ from benchmarks.engine import engine_alone
 from benchmarks.grpc_load import GrpcClient
 from benchmarks.load import Client, HttpClient, MakeClient, Tally, http_post, run_load
 from benchmarks.network import Network
-from benchmarks.servers import PEERS, our_body, our_server, peer_server
+from benchmarks.servers import PEERS, Peer, our_body, our_server, peer_server
 from nextchar.cores import num_cores
 from nextchar.pb import nextchar_pb2 as pb
 
 NUM_CHARS = 256
 CLIENTS = (1, 16, 64, 128)
 PEER_CLIENTS = (1, 64)
-_PEER_CHARS = NUM_CHARS
 _PORT = 18_000
 _METHOD = "/nextchar.v1.Nextchar/Complete"
 
@@ -73,28 +72,47 @@ def _doors() -> dict[str, tuple[MakeClient, int]]:
     }
 
 
-def measure_peers(network: Network, folder: Path, *, seconds: float) -> dict[str, dict[str, float] | str]:
-    """Characters per second of every peer by number of clients, and of ours beside them; or why not."""
+def measure_peers(
+    network: Network, folder: Path, *, rounds: int, seconds: float
+) -> dict[str, dict[str, float] | str]:
+    """Characters per second by number of clients of ours and of every peer, which take turns; or why not."""
     data = write_data(network, folder)
-    found: dict[str, dict[str, float] | str] = {}
-    bodies = (our_body(_PEER_CHARS, seed, stream=False) for seed in itertools.count())
-    for name, threads in (("nextchar", num_cores() - 1 or 1), ("nextchar, all cores", num_cores())):
-        with our_server(data / "models", _PORT, engine_threads=threads):
-            found[name] = _rates(lambda: http_post(_PORT, "/v1/completions", next(bodies)), seconds)
-            print(f"  {name}: {found[name]}", flush=True)
-    for number, peer in enumerate(PEERS, start=1):
-        port = _PORT + 10 * number
-        if not peer.installed:
-            found[peer.name] = "not measured: not installed (make peers)"
-            continue
-        try:
-            with peer_server(peer, data, port):
-                request = http_post(port, peer.path, peer.body(_PEER_CHARS))
-                found[peer.name] = _rates(lambda request=request: request, seconds)
-        except (TimeoutError, AssertionError, ConnectionError) as error:
-            found[peer.name] = f"not measured: {str(error)[:200]}"
-        print(f"  {peer.name}: {found[peer.name]}", flush=True)
-    return found
+    found: dict[str, list[dict[str, float]]] = {}
+    failed = {peer.name: "not measured: not installed (make peers)" for peer in PEERS if not peer.installed}
+    for _ in range(rounds):
+        for name, threads in (("nextchar", num_cores() - 1 or 1), ("nextchar, all cores", num_cores())):
+            found.setdefault(name, []).append(_our_rates(data, threads, seconds))
+            print(f"  {name}: {found[name][-1]}", flush=True)
+        for number, peer in enumerate(PEERS, start=1):
+            if peer.name in failed:
+                continue
+            try:
+                rates = _peer_rates(peer, data, _PORT + 10 * number, seconds)
+            except (TimeoutError, AssertionError, ConnectionError) as error:
+                failed[peer.name] = f"not measured: {str(error)[:200]}"
+                continue
+            found.setdefault(peer.name, []).append(rates)
+            print(f"  {peer.name}: {rates}", flush=True)
+    return {name: _medians(rates) for name, rates in found.items() if name not in failed} | failed
+
+
+def _medians(rates: list[dict[str, float]]) -> dict[str, float]:
+    return {clients: statistics.median(rate[clients] for rate in rates) for clients in rates[0]}
+
+
+def _our_rates(data: Path, num_threads: int, seconds: float) -> dict[str, float]:
+    seeds = itertools.count()
+    with our_server(data / "models", _PORT, engine_threads=num_threads):
+        return _rates(
+            lambda: http_post(_PORT, "/v1/completions", our_body(NUM_CHARS, next(seeds), stream=False)),
+            seconds,
+        )
+
+
+def _peer_rates(peer: Peer, data: Path, port: int, seconds: float) -> dict[str, float]:
+    with peer_server(peer, data, port):
+        request = http_post(port, peer.path, peer.body(NUM_CHARS))
+        return _rates(lambda: request, seconds)
 
 
 def _rates(request: Callable[[], bytes], seconds: float) -> dict[str, float]:
@@ -109,5 +127,5 @@ def _rates(request: Callable[[], bytes], seconds: float) -> dict[str, float]:
             seconds=seconds,
             min_answers=2 * num_clients,
         )
-        rates[str(num_clients)] = rate * _PEER_CHARS
+        rates[str(num_clients)] = rate * NUM_CHARS
     return rates

@@ -35,11 +35,6 @@ class Batch:
         self.num_done = [0, 0]  # steps of live and of sampling lanes, and those an early end has spared
         self.num_steps = 1  # of the last call
 
-    @property
-    def num_streaming(self) -> int:
-        """Lanes whose characters are delivered as they come."""
-        return self._slab.num_streaming
-
     def longest(self, level: Level) -> int:
         """The steps that the longest lane of a level has yet to take. Any thread may ask, a call late."""
         return max(
@@ -173,22 +168,34 @@ class Batch:
     def _collect(self, window: Window, n: int) -> Outbox:
         """Look at the rows where something happened; the lanes that are done leave."""
         slab, now = self._slab, time.monotonic()
-        events = slab.cursor[:n] >= slab.event_at[:n]
+        cursor = slab.cursor[:n]
+        due = cursor >= slab.event_at[:n]
+        if slab.num_timed:
+            due |= slab.deliver_by[:n] <= now
+        # Rows that must be looked at one by one; the others that are due are delivered together.
+        special = cursor >= slab.end[:n]
         if slab.num_stopping:
             rows = np.arange(n)
-            events |= slab.triggers[rows, window.symbols].any(axis=0) & (slab.cursor[:n] > slab.num_given[:n])
+            special |= slab.triggers[rows, window.symbols].any(axis=0) & (cursor > slab.num_given[:n])
         if slab.masks.num_patterns:
-            events |= slab.masks.over[:n] & slab.shaped[:n]
-        if slab.num_timed:
-            events |= slab.deliver_by[:n] <= now
+            special |= slab.masks.over[:n] & slab.shaped[:n]
         late = slab.late(len(self.lanes), now)
-        events[late[late < n]] = True  # rows that were not stepped have their turn later
-        looked = [(lane, self._look(lane, now)) for lane in [self.lanes[row] for row in events.nonzero()[0]]]
-        outbox: Outbox = [(lane, delivery) for lane, delivery in looked if delivery is not None]
+        special[late[late < n]] = True  # rows that were not stepped have their turn later
+        special |= due & ~slab.is_plain[:n]
+        outbox = self._deliver(np.flatnonzero(due & ~special), now)
+        looked = [(lane, self._look(lane, now)) for lane in [self.lanes[row] for row in special.nonzero()[0]]]
+        outbox += [(lane, delivery) for lane, delivery in looked if delivery is not None]
         for lane, delivery in looked:
             if delivery is not None and delivery.last:
                 self.leave(lane)
         return outbox
+
+    def _deliver(self, rows: Indices, now: float) -> Outbox:
+        """What rows with nothing else to look at have passed."""
+        if not len(rows):
+            return []
+        lanes = [self.lanes[row] for row in rows.tolist()]
+        return list(zip(lanes, self._slab.take_plain(rows, now), strict=True))
 
     def _look(self, lane: Lane, now: float) -> Delivery | None:
         """What an event means for a lane; None for a trigger that completed no stop string."""

@@ -17,12 +17,12 @@ from nextchar.batch import Batch
 from nextchar.bulk import MAX_JOBS, BulkBatch
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
-from nextchar.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
+from nextchar.lane import FOREVER, LEVELS, Lane, Level, Outbox, ScoreJob, Work
 from nextchar.runner import ModelGraph, StepRunner
-from nextchar.scheduler import Scheduler, Turns
+from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Scheduler, Turns
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do
-_WATCHED_SECONDS = 1.0  # after a live request, in which another is expected
+_LIVE_SECONDS = 1.0  # after a live request, in which another is expected
 MAX_STEPS = 16  # characters a row in one call of the graph
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,9 @@ class Engine:
         self._deliver = deliver
         self._done: tuple[int, ...] = (0,) * len(Level)  # steps, as last measured
         # Of one row's steps; of bulk work, of all rows', since a job's rows come and go.
-        self._paces = {level: Rate() for level in Level}
+        self._paces = {level: Rate() for level in LEVELS}
         self._measured = 0.0  # when
-        self._watched_until = 0.0  # perf_counter: live requests come
+        self._live_until = 0.0  # perf_counter: till then live requests are expected
         self._changed = threading.Condition()  # guards the scheduler, and wakes an idle engine
         self._cancelled: deque[Work] = deque()
         self._stopping = False
@@ -116,13 +116,13 @@ class Engine:
     def seconds_left(self) -> float:
         """How long all that runs and waits takes, if nothing ends early and nobody comes; 0 if unknown."""
         with self._changed:
-            waits = [self._scheduler.last_begins_seconds(level) for level in Level]
-            waiting = [self._scheduler.longest_waiting(level) for level in Level]
+            waits = [self._scheduler.last_begins_seconds(level) for level in LEVELS]
+            waiting = [self._scheduler.longest_waiting(level) for level in LEVELS]
         live, sampling = (
             max(self._batch.longest(level), waiting[level]) for level in (Level.LIVE, Level.SAMPLING)
         )
         to_do = (live, sampling, self._bulk.num_left)
-        paces = [self._paces[level].per_second for level in Level]
+        paces = [self._paces[level].per_second for level in LEVELS]
         return max(
             wait + (num_steps / pace if pace > 0 else 0.0)
             for wait, num_steps, pace in zip(waits, to_do, paces, strict=True)
@@ -173,7 +173,7 @@ class Engine:
             return
         level = self._turns.choose(active)
         started = time.perf_counter()
-        max_steps = self._turns.max_steps(level, watched=self._watched(active, started))
+        max_steps = self._turns.max_steps(level, self._call_seconds(level, active, started))
         if level is Level.BULK:
             outbox, num_steps = self._bulk.step(max_steps), self._bulk.num_steps
         else:
@@ -185,11 +185,13 @@ class Engine:
         self._measured = ended
         self._send(outbox)
 
-    def _watched(self, active: list[Level], now: float) -> bool:
-        """Whether somebody waits for single characters, or soon will: a stream, who asks while typing."""
+    def _call_seconds(self, level: Level, active: list[Level], now: float) -> float:
+        """What the next call is kept to: of completions, longer while nobody asks for next characters."""
         if Level.LIVE in active:
-            self._watched_until = now + _WATCHED_SECONDS
-        return now < self._watched_until or self._batch.num_streaming > 0
+            self._live_until = now + _LIVE_SECONDS
+        if level is not Level.SAMPLING or now < self._live_until:
+            return MAX_CALL_SECONDS[level]
+        return LONG_CALL_SECONDS
 
     def _measure(self, stepped: Level, active: list[Level], seconds: float) -> None:
         """Tell the scheduler how fast each level that has work gets on: what lines move by."""
@@ -215,7 +217,7 @@ class Engine:
         """The levels that have rows or jobs, in order."""
         num_live = self._batch.num_live
         has_work = (num_live > 0, len(self._batch.lanes) > num_live, self._bulk.num_jobs > 0)
-        return [level for level, has in zip(Level, has_work, strict=True) if has]
+        return [level for level, has in zip(LEVELS, has_work, strict=True) if has]
 
     def _schedule(self) -> bool:
         """Let work leave and join; wait while there is none. False: stop."""

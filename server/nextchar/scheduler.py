@@ -9,7 +9,7 @@ from typing import cast
 
 from nextchar.backlog import Backlog
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull
-from nextchar.lane import FOREVER, Lane, Level, ScoreJob, Work
+from nextchar.lane import FOREVER, LEVELS, Lane, Level, ScoreJob, Work
 from nextchar.limits import MAX_PRIORITY
 
 # Of the time that two levels compete for, what the later one gets at least.
@@ -18,7 +18,7 @@ _SOON_SECONDS = 0.1  # a wait that nobody is refused for: an estimate is no bett
 _UNKNOWN_SECONDS = 1.0  # to come again in, where no rate is known yet
 # What calls of several steps are kept to, so that nobody waits long for their end.
 MAX_CALL_SECONDS = {Level.LIVE: 0.001, Level.SAMPLING: 0.003, Level.BULK: 0.001}
-UNWATCHED_SECONDS = 0.012  # the same for completions, while nobody waits for single characters
+LONG_CALL_SECONDS = 0.012  # the same for completions while no live requests come
 
 
 class Scheduler:
@@ -45,9 +45,9 @@ class Scheduler:
         self._max_jobs = max_jobs
         self._max_waiting, self._max_wait_seconds = max_waiting, max_wait_seconds
         # By priority, work and its steps. Dictionaries as ordered sets: what leaves early needs no search.
-        self._lines: dict[Level, dict[int, dict[Work, int]]] = {level: {} for level in Level}
+        self._lines: dict[Level, dict[int, dict[Work, int]]] = {level: {} for level in LEVELS}
         self._num_strings = dict.fromkeys(Level, 0)  # a job counts for as many as it has
-        self._backlogs = {level: Backlog() for level in Level}
+        self._backlogs = {level: Backlog() for level in LEVELS}
         self._earliest_deadline = FOREVER
 
     @property
@@ -182,7 +182,7 @@ class Turns:
 
     The turn is the first level's that has work, unless a later one is due: when those before it have had
     `(1 - share) / share` of the time of its own last call since then. A call has several steps only if they
-    fit into `MAX_CALL_SECONDS`, or `UNWATCHED_SECONDS`. So a live request waits for the running call, and
+    fit into the time that calls are kept to. So a live request waits for the running call, and
     between two of its own for one call of each later level at most.
     """
 
@@ -197,10 +197,8 @@ class Turns:
         due = (level for level in reversed(active[1:]) if self._is_due(level))
         return next(due, active[0])
 
-    def max_steps(self, level: Level, *, watched: bool = True) -> int:
-        """How many steps the next call for a level may have; `watched`: somebody waits for characters."""
-        long = level is Level.SAMPLING and not watched
-        seconds = UNWATCHED_SECONDS if long else MAX_CALL_SECONDS[level]
+    def max_steps(self, level: Level, seconds: float) -> int:
+        """How many steps the next call for a level may have, if it is kept to so much time."""
         return max(1, min(self._max_steps, int(seconds / self._step[level])))
 
     def _is_due(self, level: Level) -> bool:
@@ -210,6 +208,6 @@ class Turns:
         """A call for a level took so long and had so many steps."""
         self._since[level], self._last[level] = 0.0, seconds
         self._step[level] = seconds / num_steps
-        for later in Level:
+        for later in LEVELS:
             if later > level:
                 self._since[later] += seconds

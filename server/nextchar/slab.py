@@ -6,7 +6,10 @@ When the cursor reaches `event_at` (or a trigger symbol is drawn) the engine loo
 nothing but these arrays is touched. Memory is `max_lanes` times a constant.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from nextchar.lane import FOREVER, Delivery, Finish, Lane, Penalties, Sampling
 from nextchar.masks import Masks
@@ -23,10 +26,10 @@ _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 _PLAIN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
 _INTEGERS = (
     *("cursor", "num_given", "end", "run_until", "event_at", "delivered", "checked"),
-    *("num_top", "top_k"),
+    *("num_top", "top_k", "chars_per_delivery"),
 )
 _NUMBERS = (
-    *("deadline", "deliver_by", "temperature", "top_p", "min_p"),
+    *("deadline", "deliver_by", "seconds_per_delivery", "temperature", "top_p", "min_p"),
     *("presence", "frequency", "repetition"),
 )
 
@@ -46,8 +49,10 @@ class LaneSlab:
     checked: Indices  # positions before it hold no stop string
     num_top: Indices
     top_k: Indices
+    chars_per_delivery: Indices  # 0: full chunks
     deadline: Doubles
     deliver_by: Doubles
+    seconds_per_delivery: Doubles
     temperature: Doubles  # 1 where greedy
     top_p: Doubles
     min_p: Doubles
@@ -70,6 +75,7 @@ class LaneSlab:
         self.top_logprobs = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.float32)
         self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
         self.shaped = np.zeros(rows, dtype=np.bool_)
+        self.is_plain = np.zeros(rows, dtype=np.bool_)  # draws, and tells its symbols and nothing more
         self.greedy = np.zeros(rows, dtype=np.bool_)
         self.bias = np.zeros((rows, symbols))
         self.counts = np.zeros((rows, symbols))  # how often each symbol was drawn
@@ -85,7 +91,6 @@ class LaneSlab:
         self.deadline[:] = FOREVER
         # How many live rows need a part of the step, so that it is skipped when none does.
         self.num_sampling = self.num_shaped = self.num_stopping = self.num_topped = self.num_timed = 0
-        self.num_streaming = 0
         self.earliest_deadline = FOREVER
 
     def join(self, row: int, lane: Lane) -> None:
@@ -94,6 +99,11 @@ class LaneSlab:
         self.deadline[row] = lane.deadline
         self.earliest_deadline = min(self.earliest_deadline, lane.deadline)
         s = lane.sampling or _PLAIN
+        self.chars_per_delivery[row], self.seconds_per_delivery[row] = (
+            s.chars_per_delivery,
+            s.seconds_per_delivery,
+        )
+        self.is_plain[row] = lane.sampling is not None and not (lane.num_top or lane.keeps_state)
         greedy = s.temperature == 0
         self.greedy[row], self.temperature[row] = greedy, 1.0 if greedy else s.temperature
         # The inverse of a tiny temperature is no float32: infinity times 0 is nothing to draw from.
@@ -135,7 +145,6 @@ class LaneSlab:
         if s is not None:
             self.num_sampling += by
             self.num_shaped += by * s.shaped
-            self.num_streaming += by * (s.chars_per_delivery > 0)
             self.num_timed += by * (s.seconds_per_delivery < FOREVER)
             self.num_stopping += by * (bool(s.stop) or self._end_id is not None)
 
@@ -228,6 +237,21 @@ class LaneSlab:
         top_logprobs = self.top_logprobs[row, start:stop, :k].copy()
         return Delivery(ids, logprobs, top_ids, top_logprobs, finish, num_stop, distribution)
 
+    def take_plain(self, rows: Indices, now: float) -> list[Delivery]:
+        """As `take` for plain rows in the middle of their chunks, all of them at once."""
+        starts, stops = self.delivered[rows], self.cursor[rows]
+        sizes = self.chars_per_delivery[rows]
+        self.delivered[rows] = stops
+        self.checked[rows] = np.maximum(stops, self.num_given[rows])
+        self.event_at[rows] = np.minimum(stops + np.where(sizes > 0, sizes, CHUNK), self.end[rows])
+        self.run_until[rows] = np.where(self.shaped[rows], self.num_given[rows], self.end[rows])
+        self.deliver_by[rows] = now + self.seconds_per_delivery[rows]
+        parts = zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True)
+        return [
+            Delivery(self.symbols[row, start:stop].copy(), self.logprobs[row, start:stop].copy())
+            for row, start, stop in parts
+        ]
+
     def filters(self, rows: Indices) -> Filters:
         """Which symbols some rows may draw."""
         return Filters(self.top_k[rows], self.top_p[rows], self.min_p[rows])
@@ -246,7 +270,8 @@ class LaneSlab:
         """Copy one row over another, so that live rows stay dense."""
         self._integers[:, target] = self._integers[:, source]
         self._numbers[:, target] = self._numbers[:, source]
-        arrays = [self.symbols, self.logprobs, self.uniforms, self.triggers, self.shaped, self.greedy]
+        arrays: list[NDArray[Any]] = [self.symbols, self.logprobs, self.uniforms, self.triggers]
+        arrays += [self.shaped, self.is_plain, self.greedy]
         if self.shaped[source]:
             arrays += [self.bias, self.counts, self.seen, self.tells_drawn]
             self.masks.move(source, target)

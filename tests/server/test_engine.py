@@ -13,6 +13,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
 from nextchar.lane import Finish, Lane, Level, Sampling, ScoreJob, Work
 from nextchar.runner import StepRunner
+from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Turns
 
 
 @pytest.fixture
@@ -114,15 +115,19 @@ def test_a_deadline_that_passes_in_a_call_for_live_requests_alone_is_kept(
     assert isinstance(delivery.error, DeadlineExceeded)
 
 
-def test_a_batch_knows_while_somebody_watches_characters_come() -> None:
-    batch = Batch(StepRunner(GRAPH, 4), EngineStats())
-    stream = Lane(some_ids(3), sampling=Sampling(5, 1, chars_per_delivery=1))
-    batch.join(Lane(some_ids(3), sampling=Sampling(5, 1)), 0.0)
-    assert batch.num_streaming == 0
-    batch.join(stream, 0.0)
-    assert batch.num_streaming == 1
-    batch.leave(stream)
-    assert batch.num_streaming == 0
+def test_calls_for_completions_are_short_while_live_requests_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[tuple[Level, float]] = []
+
+    def max_steps(_turns: Turns, level: Level, seconds: float) -> int:
+        kept.append((level, seconds))
+        return 1
+
+    monkeypatch.setattr(Turns, "max_steps", max_steps)
+    run([Lane(some_ids(3), sampling=Sampling(9, 1))])
+    assert set(kept) == {(Level.SAMPLING, LONG_CALL_SECONDS)}
+    kept.clear()
+    run([Lane(some_ids(3), sampling=Sampling(9, 1)), Lane(some_ids(2), wants_distribution=True)])
+    assert set(kept) == {(level, MAX_CALL_SECONDS[level]) for level in (Level.LIVE, Level.SAMPLING)}
 
 
 def test_a_full_queue_refuses_a_request_whole(gate: Gate) -> None:

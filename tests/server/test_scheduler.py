@@ -4,7 +4,7 @@ from engine_lanes import make_trie
 
 from nextchar.errors import QueueFull
 from nextchar.lane import FOREVER, Lane, Level, Sampling, ScoreJob
-from nextchar.scheduler import MAX_CALL_SECONDS, UNWATCHED_SECONDS, Scheduler, Turns
+from nextchar.scheduler import MAX_CALL_SECONDS, Scheduler, Turns
 
 NOTHING = np.empty(0, dtype=np.int64)
 
@@ -195,18 +195,8 @@ def test_a_live_request_waits_for_one_call_of_each_later_level_at_most() -> None
 
 
 def test_a_call_has_as_many_steps_as_fit_into_its_time() -> None:
-    turns = Turns(max_steps=16)
-    assert turns.max_steps(Level.BULK) == 1  # nothing is known yet
-    for step_seconds, expected in ((MAX_CALL_SECONDS[Level.BULK] / 4.5, 4), (1.0, 1), (1e-9, 16)):
+    turns, seconds = Turns(max_steps=16), MAX_CALL_SECONDS[Level.BULK]
+    assert turns.max_steps(Level.BULK, seconds) == 1  # nothing is known yet
+    for step_seconds, expected in ((seconds / 4.5, 4), (1.0, 1), (1e-9, 16)):
         turns.record(Level.BULK, 8 * step_seconds, 8)
-        assert turns.max_steps(Level.BULK) == expected
-
-
-def test_completions_that_nobody_watches_may_have_longer_calls() -> None:
-    turns, step_seconds = Turns(max_steps=16), MAX_CALL_SECONDS[Level.SAMPLING] / 2.5
-    for level in Level:
-        turns.record(level, step_seconds, 1)
-    assert turns.max_steps(Level.SAMPLING) == 2
-    assert turns.max_steps(Level.SAMPLING, watched=False) == int(UNWATCHED_SECONDS / step_seconds)
-    for level in (Level.LIVE, Level.BULK):
-        assert turns.max_steps(level, watched=False) == turns.max_steps(level)
+        assert turns.max_steps(Level.BULK, seconds) == expected

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -67,6 +68,7 @@ def peer_server(peer: Peer, data: Path, port: int) -> Iterator[None]:
     environment = {**os.environ, "PORT": str(port), "BENCHMARK_DATA": str(data.resolve())}
     environment["BENTOML_DO_NOT_TRACK"] = environment["RAY_USAGE_STATS_ENABLED"] = "0"
     environment["PYTHONPATH"] = str(APPS)  # Ray's workers start elsewhere
+    _check_free(port)
     with _process([str(binaries / program), *arguments], environment, APPS):
         url = f"http://127.0.0.1:{port}{peer.path}"
         _until(lambda: httpx.post(url, content=peer.body(1), headers=_JSON, timeout=60).status_code == 200)
@@ -83,9 +85,15 @@ def our_server(models: Path, port: int, **settings: int | Path) -> Iterator[None
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in {**ports, **settings}.items()]
     program = Path(sys.executable).with_name("nextchar")
     command = [str(program), "serve", "--models", str(models), "--log-level", "warning", *flags]
+    _check_free(port)
     with _process(command, dict(os.environ), ROOT):
         _until(lambda: httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").status_code == 200)
         yield
+
+
+def _check_free(port: int) -> None:
+    """Raises OSError if a server is there, left over from before: it would answer in the new one's place."""
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 def our_body(max_tokens: int, seed: int, *, stream: bool) -> bytes:

@@ -221,7 +221,7 @@ class Batch:
         if full:
             self._refill(lane)
         if sampling is not None:
-            slab.deliver_by[row] = now + sampling.seconds_per_delivery
+            slab.deliver_by[row] = now + slab.seconds_per_delivery[row]
         return delivery
 
     def _keep_state(self, lane: Lane, cursor: int) -> None:

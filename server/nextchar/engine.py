@@ -17,7 +17,7 @@ from nextchar.batch import Batch
 from nextchar.bulk import MAX_JOBS, BulkBatch
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
-from nextchar.lane import FOREVER, LEVELS, Lane, Level, Outbox, ScoreJob, Work
+from nextchar.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
 from nextchar.runner import ModelGraph, StepRunner
 from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Scheduler, Turns
 
@@ -73,7 +73,7 @@ class Engine:
         self._deliver = deliver
         self._done: tuple[int, ...] = (0,) * len(Level)  # steps, as last measured
         # Of one row's steps; of bulk work, of all rows', since a job's rows come and go.
-        self._paces = {level: Rate() for level in LEVELS}
+        self._paces = {level: Rate() for level in Level}
         self._measured = 0.0  # when
         self._live_until = 0.0  # perf_counter: till then live requests are expected
         self._changed = threading.Condition()  # guards the scheduler, and wakes an idle engine
@@ -116,13 +116,13 @@ class Engine:
     def seconds_left(self) -> float:
         """How long all that runs and waits takes, if nothing ends early and nobody comes; 0 if unknown."""
         with self._changed:
-            waits = [self._scheduler.last_begins_seconds(level) for level in LEVELS]
-            waiting = [self._scheduler.longest_waiting(level) for level in LEVELS]
+            waits = [self._scheduler.last_begins_seconds(level) for level in Level]
+            waiting = [self._scheduler.longest_waiting(level) for level in Level]
         live, sampling = (
             max(self._batch.longest(level), waiting[level]) for level in (Level.LIVE, Level.SAMPLING)
         )
         to_do = (live, sampling, self._bulk.num_left)
-        paces = [self._paces[level].per_second for level in LEVELS]
+        paces = [self._paces[level].per_second for level in Level]
         return max(
             wait + (num_steps / pace if pace > 0 else 0.0)
             for wait, num_steps, pace in zip(waits, to_do, paces, strict=True)
@@ -217,7 +217,7 @@ class Engine:
         """The levels that have rows or jobs, in order."""
         num_live = self._batch.num_live
         has_work = (num_live > 0, len(self._batch.lanes) > num_live, self._bulk.num_jobs > 0)
-        return [level for level, has in zip(LEVELS, has_work, strict=True) if has]
+        return [level for level, has in zip(Level, has_work, strict=True) if has]
 
     def _schedule(self) -> bool:
         """Let work leave and join; wait while there is none. False: stop."""

@@ -31,9 +31,6 @@ class Level(IntEnum):
     BULK = 2
 
 
-LEVELS = tuple(Level)  # to go through an enumeration takes ten times as long
-
-
 class Finish(StrEnum):
     """Why a lane is done."""
 

@@ -47,7 +47,9 @@ def _too_large(max_bytes: int) -> InputTooLarge:
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """The work's result; if the client leaves first, the work is cancelled. The body must be read before.
+    """The work's result; if the client leaves first, the work is cancelled.
+
+    The body must be read before: whoever waits for the client to leave takes what else it says.
 
     Raises:
         ClientGone: the client left.

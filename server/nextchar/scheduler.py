@@ -9,7 +9,7 @@ from typing import cast
 
 from nextchar.backlog import Backlog
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull
-from nextchar.lane import FOREVER, LEVELS, Lane, Level, ScoreJob, Work
+from nextchar.lane import FOREVER, Lane, Level, ScoreJob, Work
 from nextchar.limits import MAX_PRIORITY
 
 # Of the time that two levels compete for, what the later one gets at least.
@@ -45,9 +45,9 @@ class Scheduler:
         self._max_jobs = max_jobs
         self._max_waiting, self._max_wait_seconds = max_waiting, max_wait_seconds
         # By priority, work and its steps. Dictionaries as ordered sets: what leaves early needs no search.
-        self._lines: dict[Level, dict[int, dict[Work, int]]] = {level: {} for level in LEVELS}
+        self._lines: dict[Level, dict[int, dict[Work, int]]] = {level: {} for level in Level}
         self._num_strings = dict.fromkeys(Level, 0)  # a job counts for as many as it has
-        self._backlogs = {level: Backlog() for level in LEVELS}
+        self._backlogs = {level: Backlog() for level in Level}
         self._earliest_deadline = FOREVER
 
     @property
@@ -208,6 +208,6 @@ class Turns:
         """A call for a level took so long and had so many steps."""
         self._since[level], self._last[level] = 0.0, seconds
         self._step[level] = seconds / num_steps
-        for later in LEVELS:
+        for later in Level:
             if later > level:
                 self._since[later] += seconds

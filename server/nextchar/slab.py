@@ -23,7 +23,7 @@ GREEDY_INVERSE_TEMPERATURE = 1e30  # leaves all weight to the largest logit
 _FEW = 8  # completions side by side, up to which each has its first character in a call of its own
 _DRAWN = -1  # at a position whose symbol the graph draws
 _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
-_PLAIN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
+_NONE_DRAWN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
 _INTEGERS = (
     *("cursor", "num_given", "end", "run_until", "event_at", "delivered", "checked"),
     *("num_top", "top_k", "chars_per_delivery"),
@@ -98,11 +98,9 @@ class LaneSlab:
         self.num_top[row] = lane.num_top
         self.deadline[row] = lane.deadline
         self.earliest_deadline = min(self.earliest_deadline, lane.deadline)
-        s = lane.sampling or _PLAIN
-        self.chars_per_delivery[row], self.seconds_per_delivery[row] = (
-            s.chars_per_delivery,
-            s.seconds_per_delivery,
-        )
+        s = lane.sampling or _NONE_DRAWN
+        self.chars_per_delivery[row] = s.chars_per_delivery
+        self.seconds_per_delivery[row] = s.seconds_per_delivery
         self.is_plain[row] = lane.sampling is not None and not (lane.num_top or lane.keeps_state)
         greedy = s.temperature == 0
         self.greedy[row], self.temperature[row] = greedy, 1.0 if greedy else s.temperature
@@ -173,7 +171,7 @@ class LaneSlab:
         self.end[row] = num_given + num_drawn
         self.run_until[row] = self._run_until(row, lane)
         self.deliver_by[row] = FOREVER
-        size = lane.sampling.chars_per_delivery if lane.sampling else 0
+        size = int(self.chars_per_delivery[row])
         if size and first_draw and num_drawn:  # the first character at once, then the others
             size = num_given + 1
             if self.num_sampling <= _FEW:  # among many it comes with its call, which all of them share
@@ -226,7 +224,7 @@ class LaneSlab:
         """What the row has produced since the last time, and the next time to look."""
         start, stop = int(self.delivered[row]), int(self.cursor[row]) - (distribution is not None)
         self.delivered[row] = stop
-        size = lane.sampling.chars_per_delivery if lane.sampling else 0
+        size = int(self.chars_per_delivery[row])
         self.event_at[row] = min(stop + (size or CHUNK), int(self.end[row]))
         self.run_until[row] = self._run_until(row, lane)
         k = min(lane.num_top, self._num_outputs)

@@ -161,6 +161,17 @@ def test_a_request_whose_client_leaves_frees_its_lanes(server: LiveServer) -> No
     until(lambda: all_rows_free(server))
 
 
+@pytest.mark.parametrize("path", ["/v1/score", "/v1/completions"])
+def test_who_leaves_in_the_middle_of_a_body_is_no_bug_of_ours(
+    server: LiveServer, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = cancelled(server, "rest")
+    with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+    until(lambda: cancelled(server, "rest") == before + 1)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_a_cancelled_grpc_call_frees_its_lane(server: LiveServer, calls: Calls) -> None:
     before = cancelled(server, "grpc")
     with server.stub() as stub:

@@ -13,7 +13,10 @@ from nextchar.errors import DeadlineExceeded, NextcharError
 from nextchar.lane import Delivery, Finish, Lane, LaneState, Level, Outbox, Sampling
 from nextchar.runner import StepRunner, Window
 from nextchar.sampler import Doubles, Indices, draw, log_shares, penalized, top, truncated, weigh
-from nextchar.slab import CHUNK, MAX_TOP, LaneSlab
+from nextchar.slab import MAX_TOP, LaneSlab
+
+# Steps past the ends of rows in a call, for one call fewer: about what a call costs beside its steps.
+_MAX_PAST = 8
 
 
 class Batch:
@@ -26,14 +29,15 @@ class Batch:
         vocabulary = runner.graph.vocabulary
         self._begin_id, self._end_id = vocabulary.begin_id, vocabulary.end_id
         self._unknown_id = vocabulary.unknown_id
-        self._slab = LaneSlab(vocabulary, runner.inverse_temperature)
-        self._starts = np.arange(runner.max_lanes) * CHUNK
+        self._slab = LaneSlab(vocabulary, runner.inverse_temperature, runner.max_steps)
+        self._starts = np.arange(runner.max_lanes) * self._slab.symbols.shape[1]
         self._offsets = np.arange(runner.max_steps)[:, None]
         self._stats = stats
         self.lanes: list[Lane] = []
         self.num_live = 0
         self.num_done = [0, 0]  # steps of live and of sampling lanes, and those an early end has spared
         self.num_steps = 1  # of the last call
+        self._num_past = 0  # steps of completions that were past their ends in it
 
     def longest(self, level: Level) -> int:
         """The steps that the longest lane of a level has yet to take. Any thread may ask, a call late."""
@@ -108,15 +112,29 @@ class Batch:
         stepped = time.perf_counter() - before
         self._keep(window, positions, n)
         self.num_done[Level.LIVE] += self.num_live * num_steps
-        self.num_done[Level.SAMPLING] += (n - self.num_live) * num_steps
+        self.num_done[Level.SAMPLING] += (n - self.num_live) * num_steps - self._num_past
         outbox = self._collect(window, n)
         self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
         return outbox
 
     def _choose_steps(self, n: int, max_steps: int) -> int:
-        """As many as every row can go without being looked at; a power of two, for few bindings."""
-        free = int((self._slab.run_until[:n] - self._slab.cursor[:n]).min())
-        return 1 << (max(1, min(free, max_steps)).bit_length() - 1)
+        """As many as every row can go without being looked at; a power of two, for few bindings.
+
+        A few rows may go past their ends, if the second half of the call is worth it to the others.
+        """
+        slab = self._slab
+        free = int((slab.run_until[:n] - slab.cursor[:n]).min())
+        num_steps = 1 << (max(1, min(free, max_steps)).bit_length() - 1)
+        left = slab.end[:n] - slab.cursor[:n]
+        shortest = int(left.min())
+        while num_steps > shortest:
+            half = num_steps // 2
+            num_used = int(np.minimum(np.maximum(left - half, 0), half).sum())
+            if n * half - num_used <= min(num_used, _MAX_PAST):
+                break
+            num_steps = half
+        self._num_past = int(np.maximum(num_steps - left, 0).sum()) if num_steps > shortest else 0
+        return num_steps
 
     def _keep(self, window: Window, positions: Indices, n: int) -> None:
         """Write what the rows have passed into their chunks."""
@@ -127,7 +145,8 @@ class Batch:
             self._keep_top(n)
         slab.symbols.reshape(-1)[positions] = window.symbols
         slab.logprobs.reshape(-1)[positions] = window.logprobs
-        slab.cursor[:n] += len(positions)
+        cursor = slab.cursor[:n]
+        np.minimum(cursor + len(positions), slab.end[:n], out=cursor)
 
     def _draw(self, window: Window, n: int) -> None:
         """Draw for the rows whose draws need more than the graph knows, in its place."""

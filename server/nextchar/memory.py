@@ -8,7 +8,7 @@ _CHUNK_BYTES = CHUNK * (3 * 8 + MAX_TOP * 8)
 
 def lane_bytes(state_bytes: int, num_outputs: int) -> int:
     """A row for live requests and completions; most of it is touched only by completions with logprobs."""
-    return _CHUNK_BYTES + 2 * state_bytes + 22 * num_outputs + 600
+    return _CHUNK_BYTES + 2 * state_bytes + 22 * num_outputs + 1000
 
 
 def bulk_lane_bytes(state_bytes: int, num_outputs: int) -> int:

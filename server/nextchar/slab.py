@@ -2,8 +2,9 @@
 
 A row works on a *chunk* of `CHUNK` positions: given ids first, then room for drawn ones. `cursor` is
 the position being filled, `end` where the chunk is full, `run_until` how far the graph can go alone.
-When the cursor reaches `event_at` (or a trigger symbol is drawn) the engine looks at the lane; until then
-nothing but these arrays is touched. Memory is `max_lanes` times a constant.
+That may be `past` positions behind the end, where a lane's last character is in the chunk: what is drawn
+there is nobody's. When the cursor reaches `event_at` (or a trigger symbol is drawn) the engine looks at
+the lane; until then nothing but these arrays is touched. Memory is `max_lanes` times a constant.
 """
 
 from typing import Any
@@ -26,7 +27,7 @@ _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 _NONE_DRAWN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
 _INTEGERS = (
     *("cursor", "num_given", "end", "run_until", "event_at", "delivered", "checked"),
-    *("num_top", "top_k", "chars_per_delivery"),
+    *("num_top", "top_k", "chars_per_delivery", "past"),
 )
 _NUMBERS = (
     *("deadline", "deliver_by", "seconds_per_delivery", "temperature", "top_p", "min_p"),
@@ -50,6 +51,7 @@ class LaneSlab:
     num_top: Indices
     top_k: Indices
     chars_per_delivery: Indices  # 0: full chunks
+    past: Indices  # positions behind its end that the graph may go on to
     deadline: Doubles
     deliver_by: Doubles
     seconds_per_delivery: Doubles
@@ -61,16 +63,21 @@ class LaneSlab:
     repetition: Doubles
 
     def __init__(
-        self, vocabulary: Vocabulary, inverse_temperature: np.ndarray[tuple[int], np.dtype[np.float32]]
+        self,
+        vocabulary: Vocabulary,
+        inverse_temperature: np.ndarray[tuple[int], np.dtype[np.float32]],
+        max_steps: int,
     ) -> None:
         rows, symbols = len(inverse_temperature), vocabulary.num_outputs
+        width = CHUNK + max_steps
         self._num_outputs = symbols
         self._end_id = vocabulary.end_id
         self._random = Uniforms()
         self.inverse_temperature = inverse_temperature
-        self.symbols = np.zeros((rows, CHUNK), dtype=np.int64)
-        self.logprobs = np.zeros((rows, CHUNK))
-        self.uniforms = np.full((rows, CHUNK), GREEDY_UNIFORM)
+        self._max_steps = max_steps
+        self.symbols = np.zeros((rows, width), dtype=np.int64)
+        self.logprobs = np.zeros((rows, width))
+        self.uniforms = np.full((rows, width), GREEDY_UNIFORM)
         self.top_ids = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.int32)
         self.top_logprobs = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.float32)
         self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
@@ -169,6 +176,8 @@ class LaneSlab:
         first_draw = lane.num_drawn == 0
         num_drawn = self._plan_draws(row, lane, num_given)
         self.end[row] = num_given + num_drawn
+        over = lane.sampling is not None and lane.all_planned and not lane.keeps_state
+        self.past[row] = self._max_steps if over else 0
         self.run_until[row] = self._run_until(row, lane)
         self.deliver_by[row] = FOREVER
         size = int(self.chars_per_delivery[row])
@@ -186,7 +195,7 @@ class LaneSlab:
         """How far the graph can go in this chunk with nobody looking at a distribution."""
         if lane.num_top:
             return 0
-        return int(self.num_given[row] if self.shaped[row] else self.end[row])
+        return int(self.num_given[row] if self.shaped[row] else self.end[row] + self.past[row])
 
     def _plan_draws(self, row: int, lane: Lane, num_given: int) -> int:
         room = CHUNK - num_given
@@ -242,12 +251,18 @@ class LaneSlab:
         self.delivered[rows] = stops
         self.checked[rows] = np.maximum(stops, self.num_given[rows])
         self.event_at[rows] = np.minimum(stops + np.where(sizes > 0, sizes, CHUNK), self.end[rows])
-        self.run_until[rows] = np.where(self.shaped[rows], self.num_given[rows], self.end[rows])
+        self.run_until[rows] = np.where(
+            self.shaped[rows], self.num_given[rows], self.end[rows] + self.past[rows]
+        )
         self.deliver_by[rows] = now + self.seconds_per_delivery[rows]
-        parts = zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True)
+        lengths = stops - starts
+        # One copy for all of them, of which each delivery has its part.
+        positions = (rows * self.symbols.shape[1] + starts)[:, None] + np.arange(lengths.max())
+        ids = np.take(self.symbols, positions, mode="clip")
+        logprobs = np.take(self.logprobs, positions, mode="clip")
         return [
-            Delivery(self.symbols[row, start:stop].copy(), self.logprobs[row, start:stop].copy())
-            for row, start, stop in parts
+            Delivery(row_ids[:length], row_logprobs[:length])
+            for row_ids, row_logprobs, length in zip(ids, logprobs, lengths.tolist(), strict=True)
         ]
 
     def filters(self, rows: Indices) -> Filters:

@@ -57,3 +57,25 @@ def test_a_terminal_gets_a_bar_with_loss_speed_and_time_left(tmp_path: Path) -> 
     assert "a line beside the bar" in terminal.getvalue()
     assert "loss 2.5000" in terminal.getvalue()
     assert "0:00:24 left" in terminal.getvalue()
+
+
+def test_gradients_that_explode_are_told_once(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    norms = [0.6, 0.4, 7.5, 219.0, 90_000.0]
+    with Reporter(tmp_path / "history.jsonl", stream=stream) as reporter:
+        for norm in norms:
+            reporter.report(replace(_row(1), gradient_norm=norm, clipped_norm=min(norm, 1.0)), keep=True)
+    (line,) = stream.getvalue().splitlines()
+    assert "their norm is 219 and was 0.4." in line
+    assert "--learning-rate" in line
+
+
+def test_long_gradients_that_are_usual_or_short_ones_under_a_tiny_clip_are_no_explosion(
+    tmp_path: Path,
+) -> None:
+    stream = io.StringIO()
+    with Reporter(tmp_path / "history.jsonl", stream=stream) as reporter:
+        for norm in (300.0, 500.0):
+            reporter.report(replace(_row(1), gradient_norm=norm), keep=True)
+        reporter.report(replace(_row(1), gradient_norm=0.5, clipped_norm=0.001), keep=True)
+    assert not stream.getvalue()

@@ -1,6 +1,7 @@
 """What a person sees while a model trains: a bar on a terminal, plain lines elsewhere, JSON lines on disk."""
 
 import json
+import math
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from tensorboardX import SummaryWriter
 
 LINE_INTERVAL_S = 20.0
+_EXPLODED = 100.0  # times the lowest gradient norm and the clipped one: clipping leaves chance of it
 _SCALARS = {
     "train_nats": "loss/train",
     "development_nats": "loss/development",
@@ -64,6 +66,7 @@ class Reporter:
         self._stream = sys.stderr if stream is None else stream
         self._history = history
         self._last_line_s = 0.0
+        self._lowest_norm, self._warned = math.inf, False
         self._bar: Progress | None = None
         if self._stream.isatty():
             console = Console(file=self._stream)
@@ -90,11 +93,23 @@ class Reporter:
             with self._history.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(row)) + "\n")
             self._write_scalars(row)
+            self._warn(row)
         if self._bar is not None:
             self._bar.update(self._task, completed=row.fraction, description=str(row))
         if self._bar is None and (evaluated or row.elapsed_s - self._last_line_s >= LINE_INTERVAL_S):
             self._last_line_s = row.elapsed_s
             self.say(str(row))
+
+    def _warn(self, row: Row) -> None:
+        """Say once that gradients explode: a run of hours should not be waited for in vain."""
+        self._lowest_norm = min(self._lowest_norm, row.gradient_norm)
+        if self._warned or row.gradient_norm <= _EXPLODED * max(self._lowest_norm, row.clipped_norm):
+            return
+        self._warned = True
+        self.say(
+            f"gradients explode: their norm is {row.gradient_norm:,.0f} and was {self._lowest_norm:.2g}. "
+            "A run seldom recovers; start another with a lower --learning-rate"
+        )
 
     def _write_scalars(self, row: Row) -> None:
         if self._scalars is None:

@@ -24,7 +24,6 @@ _COMMON = "--num-layers 2 --development 0 --evaluations 10 --precision bf16"
 _WIDE = f"--hidden-size 512 {_COMMON}"
 RECIPES = {
     "lstm": f"--cell lstm {_WIDE} --softmax-temperature 1.15 --dropout 0.5 --epochs 56",
-    # Of a GRU's gradients at twice that rate nothing was left after ten passes.
     "gru": f"--cell gru {_WIDE} --softmax-temperature 1.2 --dropout 0.45 --epochs 36 "
     "--learning-rate 0.0015 --clip-norm 0.25",
     "quick": f"--cell lstm --hidden-size 320 {_COMMON} --softmax-temperature 1.1 --dropout 0.3 "

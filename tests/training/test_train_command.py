@@ -53,6 +53,17 @@ def test_auto_is_the_precision_that_is_faster_here(
     assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["config"]["precision"] == precision
 
 
+@pytest.mark.parametrize(
+    ("arguments", "rate"),
+    [("--cell lstm", 3e-3), ("--cell gru", 1.5e-3), ("--cell gru --learning-rate 0.01", 0.01)],
+)
+def test_a_gru_learns_at_half_the_rate_unless_told(
+    tmp_path: Path, text_file: Path, arguments: str, rate: float
+) -> None:
+    assert _tiny(tmp_path, text_file, "--steps", "1", *arguments.split()).exit_code == 0
+    assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["config"]["learning_rate"] == rate
+
+
 def test_the_forecast_does_not_disturb_the_run(tmp_path: Path, text_file: Path) -> None:
     weights = []
     for name in ("one", "two"):

@@ -109,7 +109,7 @@ _OPTIMISATION = [
     _number("batch-size", click.IntRange(1), 32, "Streams side by side."),
     _number("window", Window(), 128, "Characters a gradient goes back; full: to the stream's start."),
     _choice("optimizer", ["adamw", "sgd"], ""),
-    _number("learning-rate", _POSITIVE, 3e-3, "At its peak."),
+    _number("learning-rate", _POSITIVE, None, "At its peak; 0.003, of a GRU 0.0015."),
     _number("momentum", click.FloatRange(0, 1, max_open=True), 0.9, "Of sgd."),
     _choice("schedule", ["cosine", "linear", "constant"], "After the warm-up."),
     _number("warmup", _SHARE, 0.02, "Share of the run."),

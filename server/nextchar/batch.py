@@ -9,10 +9,11 @@ import time
 import numpy as np
 
 from nextchar.engine_stats import EngineStats
-from nextchar.errors import DeadlineExceeded, NextcharError
-from nextchar.lane import Delivery, Finish, Lane, LaneState, Level, Outbox, Sampling
+from nextchar.errors import NextcharError
+from nextchar.lane import Delivery, Finish, Lane, Level, Outbox
+from nextchar.lane_events import LaneEvents
 from nextchar.runner import StepRunner, Window
-from nextchar.sampler import Doubles, Indices, draw, log_shares, penalized, top, truncated, weigh
+from nextchar.sampler import Indices, top
 from nextchar.slab import MAX_TOP, LaneSlab
 
 # Steps past the ends of rows in a call, for one call fewer: about what a call costs beside its steps.
@@ -27,9 +28,9 @@ class Batch:
     def __init__(self, runner: StepRunner, stats: EngineStats) -> None:
         self._runner = runner
         vocabulary = runner.graph.vocabulary
-        self._begin_id, self._end_id = vocabulary.begin_id, vocabulary.end_id
-        self._unknown_id = vocabulary.unknown_id
+        self._begin_id = vocabulary.begin_id
         self._slab = LaneSlab(vocabulary, runner.inverse_temperature, runner.max_steps)
+        self._events = LaneEvents(self._slab, runner)
         self._starts = np.arange(runner.max_lanes) * self._slab.symbols.shape[1]
         self._offsets = np.arange(runner.max_steps)[:, None]
         self._stats = stats
@@ -139,7 +140,7 @@ class Batch:
     def _keep(self, window: Window, positions: Indices, n: int) -> None:
         """Write what the rows have passed into their chunks."""
         slab = self._slab
-        if slab.num_shaped:
+        if slab.shaping.num_on:
             self._draw(window, n)
         if slab.num_topped:
             self._keep_top(n)
@@ -150,31 +151,15 @@ class Batch:
 
     def _draw(self, window: Window, n: int) -> None:
         """Draw for the rows whose draws need more than the graph knows, in its place."""
-        slab = self._slab
-        rows = np.flatnonzero(slab.shaped[:n] & (slab.cursor[:n] >= slab.num_given[:n]))
+        slab, runner = self._slab, self._runner
+        rows = np.flatnonzero(slab.shaping.on[:n] & (slab.cursor[:n] >= slab.num_given[:n]))
         if not len(rows):
             return
-        logprobs = self._runner.distribution[rows].astype(np.float64)
-        scores = penalized(logprobs, slab.history(rows)) + slab.bias[rows]
-        slab.masks.forbid(scores, rows)
-        weights = weigh(scores, slab.temperature[rows], self._unknown_id)
-        weights = truncated(weights, slab.filters(rows))
-        drawn = draw(weights, slab.uniforms[rows, slab.cursor[rows]], slab.greedy[rows])
-        slab.masks.drew(rows, drawn)
-        slab.counts[rows, drawn] += 1
-        slab.seen[rows, drawn] = True
-        if slab.tells_drawn[rows].any():
-            self._tell_drawn(rows, logprobs, weights)
-        window.symbols[-1, rows] = drawn
+        logprobs = runner.distribution[rows].astype(np.float64)
+        drawn = slab.shaping.draw(rows, logprobs, slab.uniforms[rows, slab.cursor[rows]])
+        runner.distribution[rows] = logprobs
+        window.symbols[-1, rows] = runner.ids[rows] = drawn
         window.logprobs[-1, rows] = logprobs[np.arange(len(rows)), drawn]
-        self._runner.ids[rows] = drawn
-
-    def _tell_drawn(self, rows: Indices, logprobs: Doubles, weights: Doubles) -> None:
-        """Put what was drawn from in place of the model's own, for the rows that tell it."""
-        slab = self._slab
-        k = np.flatnonzero(slab.tells_drawn[rows])
-        logprobs[k] = log_shares(weights[k], slab.greedy[rows[k]])
-        self._runner.distribution[rows[k]] = logprobs[k]
 
     def _keep_top(self, n: int) -> None:
         rows = np.flatnonzero(self._slab.num_top[:n])
@@ -196,13 +181,15 @@ class Batch:
         if slab.num_stopping:
             rows = np.arange(n)
             special |= slab.triggers[rows, window.symbols].any(axis=0) & (cursor > slab.num_given[:n])
-        if slab.masks.num_patterns:
-            special |= slab.masks.over[:n] & slab.shaped[:n]
+        if slab.shaping.masks.num_patterns:
+            special |= slab.shaping.masks.over[:n] & slab.shaping.on[:n]
         late = slab.late(len(self.lanes), now)
         special[late[late < n]] = True  # rows that were not stepped have their turn later
         special |= due & ~slab.is_plain[:n]
         outbox = self._deliver(np.flatnonzero(due & ~special), now)
-        looked = [(lane, self._look(lane, now)) for lane in [self.lanes[row] for row in special.nonzero()[0]]]
+        looked = [
+            (lane, self._events.look(lane, now)) for lane in [self.lanes[row] for row in special.nonzero()[0]]
+        ]
         outbox += [(lane, delivery) for lane, delivery in looked if delivery is not None]
         for lane, delivery in looked:
             if delivery is not None and delivery.last:
@@ -215,71 +202,6 @@ class Batch:
             return []
         lanes = [self.lanes[row] for row in rows.tolist()]
         return list(zip(lanes, self._slab.take_plain(rows, now), strict=True))
-
-    def _look(self, lane: Lane, now: float) -> Delivery | None:
-        """What an event means for a lane; None for a trigger that completed no stop string."""
-        slab, row, sampling = self._slab, lane.row, lane.sampling
-        if sampling is not None and (sampling.stop or self._end_id is not None):
-            num_stop = self._find_stop(lane, sampling)
-            if num_stop:
-                kept = sampling.keeps_stop and slab.symbols[row, slab.cursor[row] - 1] != self._end_id
-                return slab.take(row, lane, finish=Finish.STOP, num_stop=0 if kept else num_stop)
-        if sampling is not None and sampling.automaton is not None and slab.masks.over[row]:
-            return slab.take(row, lane, finish=Finish.STOP)
-        cursor = int(slab.cursor[row])
-        full = cursor == slab.end[row]
-        if lane.keeps_state:
-            self._keep_state(lane, cursor)
-        if full and lane.all_planned:
-            return self._last(lane)
-        if lane.deadline <= now:
-            return lane.failed(DeadlineExceeded("the request did not finish within its time limit"))
-        if cursor < slab.event_at[row] and slab.deliver_by[row] > now:
-            return None
-        delivery = slab.take(row, lane)
-        if full:
-            self._refill(lane)
-        if sampling is not None:
-            slab.deliver_by[row] = now + slab.seconds_per_delivery[row]
-        return delivery
-
-    def _keep_state(self, lane: Lane, cursor: int) -> None:
-        """Remember where a lane stands once its last symbol is known, and before that is read."""
-        row = lane.row
-        known = self._slab.num_given[row] if lane.wants_distribution else self._slab.end[row]
-        if cursor == known and cursor > 0 and lane.all_planned:
-            lane.state = LaneState(int(self._runner.ids[row]), self._runner.read_state(row))
-
-    def _last(self, lane: Lane) -> Delivery | None:
-        """The last delivery of a lane whose steps are all done, or what gets it to its last step."""
-        slab, row = self._slab, lane.row
-        if not lane.wants_distribution:
-            return slab.take(row, lane, finish=Finish.LENGTH if lane.sampling else Finish.GIVEN)
-        if slab.end[row] > slab.num_given[row]:
-            distribution: Doubles = self._runner.distribution[row].astype(np.float64)
-            return slab.take(row, lane, finish=Finish.GIVEN, distribution=distribution)
-        delivery = slab.take(row, lane)
-        self._refill(lane)  # the chunk had no room for the step after the last given symbol
-        return delivery
-
-    def _refill(self, lane: Lane) -> None:
-        if lane.sampling is not None and lane.sampling.max_stop > 1:
-            lane.tail = [*lane.tail, *self._slab.drawn(lane.row)][1 - lane.sampling.max_stop :]
-        self._slab.fill(lane.row, lane)
-
-    def _find_stop(self, lane: Lane, sampling: Sampling) -> int:
-        """The first end symbol or stop string among the drawn ids: how many it is, all after it forgotten."""
-        slab, row = self._slab, lane.row
-        drawn, first = slab.drawn(row), int(slab.checked[row] - slab.num_given[row])
-        before = slab.num_drawn_before(row, lane)
-        slab.checked[row] = max(slab.cursor[row], slab.num_given[row])
-        for count in range(first + 1, len(drawn) + 1):
-            is_end = drawn[count - 1] == self._end_id
-            num_stop = 1 if is_end else sampling.matched_stop([*lane.tail, *drawn[:count]], before + count)
-            if num_stop:
-                slab.cursor[row] = slab.num_given[row] + count
-                return num_stop
-        return 0
 
     def fail(self, error: NextcharError) -> Outbox:
         """End every lane with an error."""

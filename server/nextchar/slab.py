@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.lane import FOREVER, Delivery, Finish, Lane, Penalties, Sampling
-from nextchar.masks import Masks
-from nextchar.sampler import Doubles, Filters, History, Indices, Uniforms
+from nextchar.lane import FOREVER, Delivery, Finish, Lane, Sampling
+from nextchar.sampler import Doubles, Indices, Uniforms
+from nextchar.shaping import Shaping
 from nextchar.vocabulary import Vocabulary
 
 CHUNK = 512
@@ -27,12 +27,9 @@ _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 _NONE_DRAWN = Sampling(max_chars=0, seed=0)  # of a lane that draws nothing
 _INTEGERS = (
     *("cursor", "num_given", "end", "run_until", "event_at", "delivered", "checked"),
-    *("num_top", "top_k", "chars_per_delivery", "past"),
+    *("num_top", "chars_per_delivery", "past"),
 )
-_NUMBERS = (
-    *("deadline", "deliver_by", "seconds_per_delivery", "temperature", "top_p", "min_p"),
-    *("presence", "frequency", "repetition"),
-)
+_NUMBERS = ("deadline", "deliver_by", "seconds_per_delivery")
 
 
 class LaneSlab:
@@ -49,18 +46,11 @@ class LaneSlab:
     delivered: Indices
     checked: Indices  # positions before it hold no stop string
     num_top: Indices
-    top_k: Indices
     chars_per_delivery: Indices  # 0: full chunks
     past: Indices  # positions behind its end that the graph may go on to
     deadline: Doubles
     deliver_by: Doubles
     seconds_per_delivery: Doubles
-    temperature: Doubles  # 1 where greedy
-    top_p: Doubles
-    min_p: Doubles
-    presence: Doubles
-    frequency: Doubles
-    repetition: Doubles
 
     def __init__(
         self,
@@ -81,14 +71,9 @@ class LaneSlab:
         self.top_ids = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.int32)
         self.top_logprobs = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.float32)
         self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
-        self.shaped = np.zeros(rows, dtype=np.bool_)
+        self.shaping = Shaping(rows, vocabulary)
         self.is_plain = np.zeros(rows, dtype=np.bool_)  # draws, and tells its symbols and nothing more
         self.greedy = np.zeros(rows, dtype=np.bool_)
-        self.bias = np.zeros((rows, symbols))
-        self.counts = np.zeros((rows, symbols))  # how often each symbol was drawn
-        self.seen = np.zeros((rows, symbols), dtype=np.bool_)  # given or drawn
-        self.tells_drawn = np.zeros(rows, dtype=np.bool_)
-        self.masks = Masks(rows, symbols, self._end_id)
         self._integers = np.zeros((len(_INTEGERS), rows), dtype=np.int64)
         self._numbers = np.zeros((len(_NUMBERS), rows))
         for k, name in enumerate(_INTEGERS):
@@ -97,7 +82,7 @@ class LaneSlab:
             setattr(self, name, self._numbers[k])
         self.deadline[:] = FOREVER
         # How many live rows need a part of the step, so that it is skipped when none does.
-        self.num_sampling = self.num_shaped = self.num_stopping = self.num_topped = self.num_timed = 0
+        self.num_sampling = self.num_stopping = self.num_topped = self.num_timed = 0
         self.earliest_deadline = FOREVER
 
     def join(self, row: int, lane: Lane) -> None:
@@ -109,14 +94,11 @@ class LaneSlab:
         self.chars_per_delivery[row] = s.chars_per_delivery
         self.seconds_per_delivery[row] = s.seconds_per_delivery
         self.is_plain[row] = lane.sampling is not None and not (lane.num_top or lane.keeps_state)
-        greedy = s.temperature == 0
-        self.greedy[row], self.temperature[row] = greedy, 1.0 if greedy else s.temperature
+        self.greedy[row] = greedy = s.temperature == 0
         # The inverse of a tiny temperature is no float32: infinity times 0 is nothing to draw from.
         inverse = GREEDY_INVERSE_TEMPERATURE if greedy else 1.0 / s.temperature
         self.inverse_temperature[row] = min(inverse, GREEDY_INVERSE_TEMPERATURE)
-        self.shaped[row] = s.shaped
-        if s.shaped:
-            self._shape(row, lane, s)
+        self.shaping.join(row, lane)
         self.triggers[row] = False
         if lane.sampling is not None:
             self.triggers[row, [stop[-1] for stop in s.stop]] = True
@@ -125,31 +107,16 @@ class LaneSlab:
         self._count(lane, 1)
         self.fill(row, lane)
 
-    def _shape(self, row: int, lane: Lane, s: Sampling) -> None:
-        self.top_k[row], self.top_p[row], self.min_p[row] = s.top_k, s.top_p, s.min_p
-        self.bias[row] = 0.0
-        for symbol_id, bias in s.bias:
-            self.bias[row, symbol_id] = bias
-        p: Penalties = s.penalties
-        self.presence[row], self.frequency[row], self.repetition[row] = p.presence, p.frequency, p.repetition
-        self.counts[row] = 0.0
-        self.seen[row] = False
-        self.seen[row, lane.given] = True
-        self.tells_drawn[row] = s.tells_drawn
-        self.masks.join(row, s)
-
     def leave(self, lane: Lane) -> None:
         """A lane's row is not live any more."""
         self._count(lane, -1)
-        if lane.sampling is not None and lane.sampling.shaped:
-            self.masks.leave(lane.sampling)
+        self.shaping.leave(lane.sampling)
 
     def _count(self, lane: Lane, by: int) -> None:
         s = lane.sampling
         self.num_topped += by * (lane.num_top > 0)
         if s is not None:
             self.num_sampling += by
-            self.num_shaped += by * s.shaped
             self.num_timed += by * (s.seconds_per_delivery < FOREVER)
             self.num_stopping += by * (bool(s.stop) or self._end_id is not None)
 
@@ -195,7 +162,7 @@ class LaneSlab:
         """How far the graph can go in this chunk with nobody looking at a distribution."""
         if lane.num_top:
             return 0
-        return int(self.num_given[row] if self.shaped[row] else self.end[row] + self.past[row])
+        return int(self.num_given[row] if self.shaping.on[row] else self.end[row] + self.past[row])
 
     def _plan_draws(self, row: int, lane: Lane, num_given: int) -> int:
         room = CHUNK - num_given
@@ -203,7 +170,7 @@ class LaneSlab:
             self.symbols[row, num_given:] = 0  # only the distribution there is wanted
             return min(room, int(lane.wants_distribution))
         count = min(room, lane.sampling.max_chars - lane.num_drawn)
-        self.symbols[row, num_given : num_given + count] = 0 if self.shaped[row] else _DRAWN
+        self.symbols[row, num_given : num_given + count] = 0 if self.shaping.on[row] else _DRAWN
         self.uniforms[row, num_given : num_given + count] = (
             GREEDY_UNIFORM
             if self.greedy[row]
@@ -252,7 +219,7 @@ class LaneSlab:
         self.checked[rows] = np.maximum(stops, self.num_given[rows])
         self.event_at[rows] = np.minimum(stops + np.where(sizes > 0, sizes, CHUNK), self.end[rows])
         self.run_until[rows] = np.where(
-            self.shaped[rows], self.num_given[rows], self.end[rows] + self.past[rows]
+            self.shaping.on[rows], self.num_given[rows], self.end[rows] + self.past[rows]
         )
         self.deliver_by[rows] = now + self.seconds_per_delivery[rows]
         lengths = stops - starts
@@ -265,29 +232,13 @@ class LaneSlab:
             for row_ids, row_logprobs, length in zip(ids, logprobs, lengths.tolist(), strict=True)
         ]
 
-    def filters(self, rows: Indices) -> Filters:
-        """Which symbols some rows may draw."""
-        return Filters(self.top_k[rows], self.top_p[rows], self.min_p[rows])
-
-    def history(self, rows: Indices) -> History:
-        """What some rows have drawn before, and what that costs."""
-        return History(
-            self.counts[rows],
-            self.seen[rows],
-            self.presence[rows],
-            self.frequency[rows],
-            self.repetition[rows],
-        )
-
     def move(self, source: int, target: int) -> None:
         """Copy one row over another, so that live rows stay dense."""
         self._integers[:, target] = self._integers[:, source]
         self._numbers[:, target] = self._numbers[:, source]
         arrays: list[NDArray[Any]] = [self.symbols, self.logprobs, self.uniforms, self.triggers]
-        arrays += [self.shaped, self.is_plain, self.greedy]
-        if self.shaped[source]:
-            arrays += [self.bias, self.counts, self.seen, self.tells_drawn]
-            self.masks.move(source, target)
+        arrays += [self.is_plain, self.greedy]
+        self.shaping.move(source, target)
         if self.num_top[source]:
             arrays += [self.top_ids, self.top_logprobs]
         for array in (*arrays, self.inverse_temperature):

@@ -86,7 +86,9 @@ def test_other_counts(used: LiveServer, name: str, value: float) -> None:
 def test_steps_are_counted_and_timed(used: LiveServer) -> None:
     steps = used.metric("nextchar_batch_size_count", model="tiny")
     # Two strings share their context, then run side by side, 5 beside 2; then alone 4, 42, 42, 3 and 20.
-    assert steps == (2 + 5) + 4 + 42 + 42 + 3 + 20
+    needed = (2 + 5) + 4 + 42 + 42 + 3 + 20
+    # By how fast it runs, each of three completions may go past its end, alone by 4 at most.
+    assert needed <= steps <= needed + 3 * 4
     assert used.metric("nextchar_batch_size_sum", model="tiny") == steps + 1
     for phase in ("step", "sample"):
         assert used.metric("nextchar_compute_duration_seconds_count", model="tiny", phase=phase) == steps

@@ -32,6 +32,7 @@ LANES = (1, 8, 64, 256)
 _CHARS_A_LANE = 256
 _STEPS = 16  # steps between two looks at the clock
 _TURN_SECONDS = 0.4
+_LONGEST_CALL_SECONDS = 60
 _NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -93,7 +94,8 @@ def _running_engine(graph: ModelGraph, num_lanes: int) -> Iterator[Task]:
         running.set()
         time.sleep(_TURN_SECONDS)
         running.clear()
-        paused.wait()  # the call that runs belongs to this turn: so does its time
+        # The call that runs belongs to this turn: so does its time.
+        assert paused.wait(_LONGEST_CALL_SECONDS), "the engine has stopped"
         return num_chars - before
 
     with engine:

@@ -18,8 +18,6 @@ from nextchar.sampler import (
 )
 from nextchar.vocabulary import Vocabulary
 
-_NUMBERS = ("temperature", "top_p", "min_p", "presence", "frequency", "repetition")
-
 
 class Shaping:
     """Parameters and history by row; those of rows that are not `on` are left from before.
@@ -33,7 +31,9 @@ class Shaping:
         self.on: Flags = np.zeros(num_rows, dtype=np.bool_)
         self.num_on = 0  # live rows, so that nobody looks where there is none
         self.masks = Masks(num_rows, num_symbols, vocabulary.end_id)
-        self._numbers = {name: np.zeros(num_rows) for name in _NUMBERS}
+        self._numbers: Doubles = np.zeros((6, num_rows))
+        self._temperature, self._top_p, self._min_p = self._numbers[:3]  # a temperature of 1 where greedy
+        self._presence, self._frequency, self._repetition = self._numbers[3:]
         self._top_k: Indices = np.zeros(num_rows, dtype=np.int64)
         self._greedy: Flags = np.zeros(num_rows, dtype=np.bool_)
         self._tells_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
@@ -48,15 +48,16 @@ class Shaping:
         if s is None or not s.shaped:
             return
         self.num_on += 1
-        self._greedy[row], self._top_k[row], self._tells_drawn[row] = (
-            s.temperature == 0,
-            s.top_k,
-            s.tells_drawn,
+        self._greedy[row] = s.temperature == 0
+        self._temperature[row] = s.temperature or 1.0
+        self._top_k[row], self._top_p[row], self._min_p[row] = s.top_k, s.top_p, s.min_p
+        p = s.penalties
+        self._presence[row], self._frequency[row], self._repetition[row] = (
+            p.presence,
+            p.frequency,
+            p.repetition,
         )
-        temperature, p = s.temperature or 1.0, s.penalties
-        values = (temperature, s.top_p, s.min_p, p.presence, p.frequency, p.repetition)
-        for array, value in zip(self._numbers.values(), values, strict=True):
-            array[row] = value
+        self._tells_drawn[row] = s.tells_drawn
         self._bias[row] = 0.0
         for symbol_id, bias in s.bias:
             self._bias[row, symbol_id] = bias
@@ -77,7 +78,8 @@ class Shaping:
         if not self.on[source]:
             return
         arrays = (self._greedy, self._top_k, self._tells_drawn, self._bias, self._counts, self._seen)
-        for array in (*self._numbers.values(), *arrays):
+        self._numbers[:, target] = self._numbers[:, source]
+        for array in arrays:
             array[target] = array[source]
         self.masks.move(source, target)
 
@@ -88,7 +90,7 @@ class Shaping:
         """
         scores = penalized(logprobs, self._history(rows)) + self._bias[rows]
         self.masks.forbid(scores, rows)
-        weights = weigh(scores, self._numbers["temperature"][rows], self._unknown_id)
+        weights = weigh(scores, self._temperature[rows], self._unknown_id)
         weights = truncated(weights, self._filters(rows))
         greedy = self._greedy[rows]
         drawn = draw(weights, uniforms, greedy)
@@ -101,8 +103,13 @@ class Shaping:
         return drawn
 
     def _filters(self, rows: Indices) -> Filters:
-        return Filters(self._top_k[rows], self._numbers["top_p"][rows], self._numbers["min_p"][rows])
+        return Filters(self._top_k[rows], self._top_p[rows], self._min_p[rows])
 
     def _history(self, rows: Indices) -> History:
-        costs = (self._numbers[name][rows] for name in ("presence", "frequency", "repetition"))
-        return History(self._counts[rows], self._seen[rows], *costs)
+        return History(
+            self._counts[rows],
+            self._seen[rows],
+            self._presence[rows],
+            self._frequency[rows],
+            self._repetition[rows],
+        )

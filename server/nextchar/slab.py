@@ -73,7 +73,6 @@ class LaneSlab:
         self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
         self.shaping = Shaping(rows, vocabulary)
         self.is_plain = np.zeros(rows, dtype=np.bool_)  # draws, and tells its symbols and nothing more
-        self.greedy = np.zeros(rows, dtype=np.bool_)
         self._integers = np.zeros((len(_INTEGERS), rows), dtype=np.int64)
         self._numbers = np.zeros((len(_NUMBERS), rows))
         for k, name in enumerate(_INTEGERS):
@@ -94,9 +93,8 @@ class LaneSlab:
         self.chars_per_delivery[row] = s.chars_per_delivery
         self.seconds_per_delivery[row] = s.seconds_per_delivery
         self.is_plain[row] = lane.sampling is not None and not (lane.num_top or lane.keeps_state)
-        self.greedy[row] = greedy = s.temperature == 0
         # The inverse of a tiny temperature is no float32: infinity times 0 is nothing to draw from.
-        inverse = GREEDY_INVERSE_TEMPERATURE if greedy else 1.0 / s.temperature
+        inverse = 1.0 / s.temperature if s.temperature else GREEDY_INVERSE_TEMPERATURE
         self.inverse_temperature[row] = min(inverse, GREEDY_INVERSE_TEMPERATURE)
         self.shaping.join(row, lane)
         self.triggers[row] = False
@@ -173,7 +171,7 @@ class LaneSlab:
         self.symbols[row, num_given : num_given + count] = 0 if self.shaping.on[row] else _DRAWN
         self.uniforms[row, num_given : num_given + count] = (
             GREEDY_UNIFORM
-            if self.greedy[row]
+            if lane.sampling.temperature == 0
             else self._random.take(lane.sampling.seed, lane.sampling.first_draw + lane.num_drawn, count)
         )
         lane.num_drawn += count
@@ -237,7 +235,7 @@ class LaneSlab:
         self._integers[:, target] = self._integers[:, source]
         self._numbers[:, target] = self._numbers[:, source]
         arrays: list[NDArray[Any]] = [self.symbols, self.logprobs, self.uniforms, self.triggers]
-        arrays += [self.is_plain, self.greedy]
+        arrays.append(self.is_plain)
         self.shaping.move(source, target)
         if self.num_top[source]:
             arrays += [self.top_ids, self.top_logprobs]

@@ -107,8 +107,8 @@ class Reporter:
             return
         self._warned = True
         self.say(
-            f"gradients explode: their norm is {row.gradient_norm:,.0f} and was {self._lowest_norm:.2g}. "
-            "A run seldom recovers; start another with a lower --learning-rate"
+            f"gradients explode: their norm is {row.gradient_norm:,.0f} and was {self._lowest_norm:.2g}; "
+            "try a lower --learning-rate"
         )
 
     def _write_scalars(self, row: Row) -> None:

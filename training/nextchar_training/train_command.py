@@ -34,7 +34,7 @@ _PATHS = {"corpus", "heldout_file", "development_file"}
 STDIN = "-"
 _WORTH_BF16 = 1.3
 # A GRU's gradients explode at the others' rate once it has learnt for long (docs/quality.md).
-_LEARNING_RATE, _GRU_LEARNING_RATE = 3e-3, 1.5e-3
+_GRU_LEARNING_RATE = 1.5e-3
 
 
 @click.command(name="train")
@@ -74,7 +74,7 @@ def _start(context: click.Context, options: dict[str, Any], team: Team) -> Run:
     directory = _prepare_text(options)
     values = {name: value for name, value in options.items() if name not in _NOT_CONFIG}
     values["cell"] = CELLS[options["cell"]]
-    usual = _GRU_LEARNING_RATE if values["cell"] == "gru" else _LEARNING_RATE
+    usual = _GRU_LEARNING_RATE if values["cell"] == "gru" else TrainingConfig.learning_rate
     values["learning_rate"] = options["learning_rate"] or usual
     values["precision"] = _precision(options["precision"], options["device"])
     values["num_threads"] = options["num_threads"] or len(os.sched_getaffinity(0))

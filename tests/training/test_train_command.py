@@ -11,7 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
+from nextchar_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from nextchar_training.train_command import train
 
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 1 --batch-size 4 --window 16"
@@ -146,6 +146,23 @@ def test_a_run_is_not_overwritten_and_not_changed_on_resume(tmp_path: Path, text
     changed = _train(tmp_path, "--name", "tiny", "--resume", "--seed", "5")
     assert changed.exit_code == 2
     assert "--seed cannot change on --resume: the run has 0" in changed.stderr
+
+
+def test_a_run_of_a_device_that_is_not_here_goes_on_only_where_it_is_told_to(
+    tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _tiny(tmp_path, text_file, "--steps", "2", "--device", "cpu")
+    path = tmp_path / "runs" / "tiny" / FILE_NAME
+    saved = load_checkpoint(path)
+    save_checkpoint(path, saved | {"config": saved["config"] | {"device": "cuda:0"}})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    auto = _train(tmp_path, "--name", "tiny", "--resume")
+    assert (auto.exit_code, auto.stderr) == (
+        2,
+        "Error: --device cuda: torch finds no CUDA device here; try cpu\n",
+    )
+    assert _train(tmp_path, "--name", "tiny", "--resume", "--device", "cpu").exit_code == 0
+    assert load_checkpoint(path)["config"]["device"] == "cpu"
 
 
 def _interrupt(tmp_path: Path, text_file: Path, number: signal.Signals, *length: str) -> tuple[int, str]:

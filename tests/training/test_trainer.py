@@ -81,3 +81,16 @@ def test_a_stream_that_starts_afresh_has_no_state() -> None:
     assert carried[:, 1].eq(0).all()
     assert carried[:, [0, 2]].eq(1).all()
     assert carry(state, torch.zeros(5, dtype=torch.bool), 5)[0].shape == (2, 5, 4)
+
+
+def test_draws_of_another_kind_of_device_are_replaced_by_the_seed_s_and_the_step_s(make_run: MakeRun) -> None:
+    def resumed(step: int) -> list[float]:
+        run = make_run(dropout=0.3)
+        saved = run.trainer.state_dict()
+        saved["generator"] = torch.zeros(16, dtype=torch.uint8)  # a CUDA generator's state has 16 bytes
+        saved["progress"] = [step, 0, 0.0]
+        run.trainer.load_state_dict(saved)
+        return _steps(run, 3)
+
+    assert resumed(5) == resumed(5)
+    assert resumed(5) != resumed(6)

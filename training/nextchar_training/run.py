@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +59,17 @@ class Run:
         self.quality: list[dict[str, Any]] = []
 
     @classmethod
-    def resume(cls, directory: Path, team: Team | None = None) -> "Run":
-        """The run in `directory`, where its last checkpoint left it.
+    def resume(cls, directory: Path, team: Team | None = None, device: str | None = None) -> "Run":
+        """The run in `directory`, where its last checkpoint left it; `device`: the one it was on.
 
         Raises:
             ModelFileError: there is no checkpoint to resume.
             CorpusError: its text is gone or has changed.
+            InvalidRequest: the device cannot do what the run asks for.
         """
         saved = load_checkpoint(directory / FILE_NAME)
-        config = TrainingConfig(**saved["config"])
+        recorded = TrainingConfig(**saved["config"])
+        config = replace(recorded, device=device or recorded.device)
         run = cls(directory, config, saved["provenance"]["command"], team)
         check_same(run.corpus, run.split, saved["provenance"])
         assert run.vocabulary == vocabulary_from_dict(saved["vocabulary"])

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar_training.bf16_gain import bf16_gain
-from nextchar_training.checkpoint import FILE_NAME
+from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
 from nextchar_training.forecast import forecast, measure_step_s
 from nextchar_training.memory import keep_freed_memory
 from nextchar_training.named_corpora import NAMED
@@ -30,6 +30,7 @@ from nextchar_training.training_config import TextConfig, TrainingConfig, Traini
 
 _DEFAULT_EPOCHS = 10.0
 _NOT_CONFIG = {"output", "resume", "resume_or_start", "tensorboard", "order"}
+_PER_START = _NOT_CONFIG | {"device"}  # what may be another each time a run goes on
 _PATHS = {"corpus", "heldout_file", "development_file"}
 STDIN = "-"
 _WORTH_BF16 = 1.3
@@ -47,7 +48,7 @@ def train(context: click.Context, /, **options: Any) -> None:
     """
     keep_freed_memory()
     try:
-        device = _device(options["device"])
+        device = _device(options)
         if options["cell"] == NGRAM:
             context.exit(_train_ngram(context, options))
         with joined_team(device) as team:
@@ -108,9 +109,9 @@ def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
 
 
 def _resume(context: click.Context, options: dict[str, Any], team: Team) -> Run:
-    run = Run.resume(options["output"] / options["name"], team)
+    run = Run.resume(options["output"] / options["name"], team, options["device"])
     recorded = run.config.to_dict()
-    for name in _given(context) - _NOT_CONFIG:
+    for name in _given(context) - _PER_START:
         value = CELLS[options[name]] if name == "cell" else options[name]
         if value not in (recorded[name], "auto"):
             flag = "--" + name.replace("_", "-")
@@ -151,20 +152,24 @@ def _save_stdin(directory: Path) -> str:
     return str(path)
 
 
-def _device(choice: str) -> str:
-    """`cuda` is this process's own of the machine's, where torchrun started several."""
+def _device(options: dict[str, Any]) -> str:
+    """`cuda` is this process's own of the machine's, where torchrun started several; auto is what a run
+    that goes on was on."""
+    choice = options["device"]
+    if choice == "auto" and _resumes(options):
+        saved = load_checkpoint(options["output"] / options["name"] / FILE_NAME)
+        choice = saved["config"]["device"].partition(":")[0]
     if choice == "cpu" or (choice == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if not torch.cuda.is_available():
-        raise InvalidRequest("--device cuda: torch finds no CUDA device here", param="device")
+        raise InvalidRequest("--device cuda: torch finds no CUDA device here; try cpu", param="device")
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
 
 
 def _precision(choice: str, device: str) -> TrainingPrecision:
-    """auto: bf16 where its products are clearly faster."""
+    """auto: bf16 where its products are clearly faster and torch has recurrent layers in it."""
     if choice == "auto":
-        faster = bf16_gain() > _WORTH_BF16 if device == "cpu" else torch.cuda.is_bf16_supported()
-        return "bf16" if faster else "float32"
+        return "bf16" if device == "cpu" and bf16_gain() > _WORTH_BF16 else "float32"
     return "bf16" if choice == "bf16" else "float32"
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,9 @@ class Trainer:
     ) -> None:
         self.config, self.batches, self.length, self.team = config, batches, length, team or Team()
         self.device = torch.device(config.device)
+        if self.device.type == "cuda":
+            # Weight-drop makes new weights at every step: cuDNN never has them in one piece.
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model = CharRNN(model_config).to(self.device)
@@ -149,11 +153,19 @@ class Trainer:
         self.model.load_state_dict(saved["weights"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.generator.set_state(saved["generator"])
+        self._continue_draws(saved["generator"], saved["progress"][0])
         columns = self.team.columns(self.config.batch_size)
         self.state = tuple(part[:, columns].to(self.device) for part in saved["state"])
         self.batches.load_state_dict(saved["batches"])
         self.progress = Progress(*saved["progress"])
+
+    def _continue_draws(self, saved: Tensor, step_count: int) -> None:
+        """Go on with the run's random numbers. Another kind of device has others: there a run goes on with
+        numbers that follow from its seed and its step, and is no longer the same to the bit."""
+        if saved.shape == self.generator.get_state().shape:
+            self.generator.set_state(saved)
+        else:
+            self.generator.manual_seed(self.config.seed + (step_count << 32))
 
 
 def carry(state: State, keep: Tensor, batch_size: int) -> State:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from nextchar.errors import InvalidRequest
 from nextchar.modelfile import Cell
 from nextchar_training.corpus import Layout
 from nextchar_training.split import SplitBy
@@ -77,6 +78,19 @@ class TrainingConfig(TextConfig):
     softmax_temperature: float | None = None  # None: fitted on the development part
     patience: int = 0  # evaluations without progress, after which the run ends
     evaluations: int = 20  # of the development part, spread evenly over the run
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            InvalidRequest: bfloat16 is asked of a CUDA device: torch's autocast runs recurrent layers
+                in float16 there, in which small gradients are lost.
+        """
+        if self.precision == "bf16" and self.device != "cpu":
+            raise InvalidRequest(
+                "--precision bf16: torch has no recurrent layers in it on CUDA; float32 has its products "
+                "in TF32 there",
+                param="precision",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

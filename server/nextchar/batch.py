@@ -16,8 +16,9 @@ from nextchar.runner import StepRunner, Window
 from nextchar.sampler import Indices, top
 from nextchar.slab import MAX_TOP, LaneSlab
 
-# Steps past the ends of rows in a call, for one call fewer: about what a call costs beside its steps.
-_MAX_PAST = 8
+# Steps past the ends of rows in a call, for one call fewer: less than what a call costs beside its steps,
+# which is the steps of some rows, and of many rows a part of a step of all.
+_MIN_PAST, _PAST_PART = 8, 4
 
 
 class Batch:
@@ -126,12 +127,13 @@ class Batch:
         slab = self._slab
         free = int((slab.run_until[:n] - slab.cursor[:n]).min())
         num_steps = 1 << (max(1, min(free, max_steps)).bit_length() - 1)
+        max_past = max(_MIN_PAST, n // _PAST_PART)
         left = slab.end[:n] - slab.cursor[:n]
         shortest = int(left.min())
         while num_steps > shortest:
             half = num_steps // 2
             num_used = int(np.minimum(np.maximum(left - half, 0), half).sum())
-            if n * half - num_used <= min(num_used, _MAX_PAST):
+            if n * half - num_used <= min(num_used, max_past):
                 break
             num_steps = half
         self._num_past = int(np.maximum(num_steps - left, 0).sum()) if num_steps > shortest else 0

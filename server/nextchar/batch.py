@@ -12,7 +12,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import NextcharError
 from nextchar.lane import Delivery, Finish, Lane, Level, Outbox
 from nextchar.lane_events import LaneEvents
-from nextchar.runner import StepRunner, Window
+from nextchar.runner import StepRunner, Window, fitting_steps
 from nextchar.sampler import Indices, top
 from nextchar.slab import MAX_TOP, LaneSlab
 
@@ -120,22 +120,23 @@ class Batch:
         return outbox
 
     def _choose_steps(self, n: int, max_steps: int) -> int:
-        """As many as every row can go without being looked at; a power of two, for few bindings.
+        """As many as every row can go without being looked at.
 
-        A few rows may go past their ends, if the second half of the call is worth it to the others.
+        A few rows may go past their ends, if the last part of the call is worth it to the others.
         """
         slab = self._slab
         free = int((slab.run_until[:n] - slab.cursor[:n]).min())
-        num_steps = 1 << (max(1, min(free, max_steps)).bit_length() - 1)
+        num_steps = fitting_steps(max(1, min(free, max_steps)))
         max_past = max(_MIN_PAST, n // _PAST_PART)
         left = slab.end[:n] - slab.cursor[:n]
         shortest = int(left.min())
         while num_steps > shortest:
-            half = num_steps // 2
-            num_used = int(np.minimum(np.maximum(left - half, 0), half).sum())
-            if n * half - num_used <= min(num_used, max_past):
+            fewer = fitting_steps(num_steps - 1)
+            more = num_steps - fewer
+            num_used = int(np.minimum(np.maximum(left - fewer, 0), more).sum())
+            if n * more - num_used <= min(num_used, max_past):
                 break
-            num_steps = half
+            num_steps = fewer
         self._num_past = int(np.maximum(num_steps - left, 0).sum()) if num_steps > shortest else 0
         return num_steps
 

@@ -12,7 +12,7 @@ import numpy as np
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, NextcharError
 from nextchar.lane import FOREVER, Outbox, ScoreJob, Work
-from nextchar.runner import StepRunner
+from nextchar.runner import StepRunner, fitting_steps
 from nextchar.state_pool import StatePool
 from nextchar.vocabulary import Ids
 from nextchar.walk import Walk
@@ -96,11 +96,11 @@ class BulkBatch:
         return outbox
 
     def _choose_steps(self, walks: list[tuple[Walk, Ids]], max_steps: int) -> int:
-        """As many as every row can read without a branch or an end; a power of two, for few bindings."""
+        """As many as every row can read without a branch or an end."""
         if max_steps == 1:
             return 1
         shortest = min(int(walk.trie.run[self._nodes[rows]].min()) for walk, rows in walks)
-        return 1 << (min(shortest, max_steps).bit_length() - 1)
+        return fitting_steps(min(shortest, max_steps))
 
     def _walks_of(self, n: int) -> list[tuple[Walk, Ids]]:
         """Each job that has rows, with its rows."""

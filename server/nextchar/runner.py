@@ -130,6 +130,12 @@ class Window:
     logprobs: Floats
 
 
+def fitting_steps(most: int) -> int:
+    """How many steps a call has that may have up to `most`: two significant bits, for few bindings."""
+    dropped = max(0, most.bit_length() - 2)
+    return most >> dropped << dropped
+
+
 class StepRunner:
     """Slabs for the lanes of one engine, and the step over their first `n` rows.
 

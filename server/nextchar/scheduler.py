@@ -18,7 +18,7 @@ _SOON_SECONDS = 0.1  # a wait that nobody is refused for: an estimate is no bett
 _UNKNOWN_SECONDS = 1.0  # to come again in, where no rate is known yet
 # What calls of several steps are kept to, so that nobody waits long for their end.
 MAX_CALL_SECONDS = {Level.LIVE: 0.001, Level.SAMPLING: 0.003, Level.BULK: 0.001}
-LONG_CALL_SECONDS = 0.025  # the same for completions while no live requests come
+LONG_CALL_SECONDS = 0.03  # the same for completions while no live requests come
 
 
 class Scheduler:

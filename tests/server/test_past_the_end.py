@@ -7,7 +7,7 @@ from engine_lanes import GRAPH, run, some_ids
 from nextchar.batch import Batch
 from nextchar.engine_stats import EngineStats
 from nextchar.lane import Delivery, Finish, Lane, Level, Sampling
-from nextchar.runner import StepRunner
+from nextchar.runner import StepRunner, fitting_steps
 from nextchar.slab import CHUNK
 
 _MAX_STEPS = 16
@@ -60,7 +60,8 @@ def test_one_lane_that_ends_cuts_no_call_of_many_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("num_chars", "calls"), [(16, [16]), (8, [8]), (9, [8, 1]), (7, [8]), (12, [16]), (1, [1]), (3, [4])]
+    ("num_chars", "calls"),
+    [(16, [16]), (12, [12]), (11, [12]), (9, [8, 1]), (7, [8]), (5, [6]), (3, [3]), (2, [2]), (1, [1])],
 )
 def test_a_lane_alone_goes_past_its_end_only_if_that_saves_a_call(num_chars: int, calls: list[int]) -> None:
     assert Run([lane(num_chars)]).to_end().calls == calls
@@ -93,3 +94,9 @@ def test_steps_past_the_end_are_not_counted_as_done() -> None:
     tried = Run([lane(12), *(lane(100, seed) for seed in range(2, 16))]).to_end()
     assert max(tried.calls) == _MAX_STEPS
     assert tried.batch.num_done[Level.SAMPLING] == 12 + 14 * 100
+
+
+def test_calls_have_few_lengths_none_much_shorter_than_it_might_be() -> None:
+    found = [fitting_steps(most) for most in range(1, _MAX_STEPS + 1)]
+    assert sorted(set(found)) == [1, 2, 3, 4, 6, 8, 12, 16]
+    assert all(2 / 3 * most < steps <= most for most, steps in enumerate(found, start=1))

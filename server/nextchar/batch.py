@@ -16,8 +16,8 @@ from nextchar.runner import StepRunner, Window, fitting_steps
 from nextchar.sampler import Indices, top
 from nextchar.slab import MAX_TOP, LaneSlab
 
-# Steps past the ends of rows in a call, for one call fewer: less than what a call costs beside its steps,
-# which is the steps of some rows, and of many rows a part of a step of all.
+# Steps past the ends of rows in the last part of a call, for fewer calls: less than what a call costs
+# beside its steps, which is the steps of some rows, and of many rows a part of a step of all.
 _MIN_PAST, _PAST_PART = 8, 4
 
 

@@ -38,6 +38,13 @@ _SWITCH_SECONDS = 0.00002
 def serve(**given: str | None) -> None:
     """Serve the models of a folder over REST and gRPC."""
     gc.disable()  # until it is up: as in cli.py
+    try:
+        _serve(given)
+    finally:
+        gc.enable()
+
+
+def _serve(given: dict[str, str | None]) -> None:
     # Imported here: the other commands need neither FastAPI nor gRPC, and start three times as fast.
     frameworks = threading.Thread(target=_import_frameworks, name="imports")
     frameworks.start()

@@ -20,10 +20,12 @@ async def watch_models(library: ModelLibrary, folder: Path, *, poll_seconds: flo
     A version is tried when two looks in a row have seen the same files, so that one that is being copied is
     left to be finished.
     """
-    known = seen = await asyncio.to_thread(_signatures, folder)
+    known = seen = await _look(folder) or {}
     while True:
         await asyncio.sleep(poll_seconds)
-        now = await asyncio.to_thread(_signatures, folder)
+        now = await _look(folder)
+        if now is None:
+            continue
         for key in known.keys() - now.keys():
             _unload(library, key)
             del known[key]
@@ -32,6 +34,15 @@ async def watch_models(library: ModelLibrary, folder: Path, *, poll_seconds: flo
                 known[key] = signature
                 await _load(library, key)
         seen = now
+
+
+async def _look(folder: Path) -> dict[Key, Signature] | None:
+    """What there is; None where the folder cannot be read now: too many open files, a network drive away."""
+    try:
+        return await asyncio.to_thread(_signatures, folder)
+    except OSError as error:
+        logger.warning("the models folder cannot be looked at now: %s", error)
+        return None
 
 
 async def _load(library: ModelLibrary, key: Key) -> None:

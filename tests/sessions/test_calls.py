@@ -1,5 +1,6 @@
 """What the calls of sessions answer, and what they refuse."""
 
+import gc
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -247,6 +248,7 @@ def test_settings_that_cannot_be_used_are_said_at_start(models: Path, flags: lis
     assert result.exit_code == 2
     assert says in result.stderr
     assert "Traceback" not in result.output
+    assert gc.isenabled()  # off while it starts
 
 
 @pytest.mark.usefixtures("pair")

@@ -50,3 +50,23 @@ def inside(folder: Path, path: Path) -> Path:
     if not real.is_relative_to(folder.resolve()):
         raise ModelFileError(f"{path.relative_to(folder)}: leads out of the models folder")
     return real
+
+
+def version_folders(folder: Path, name: str | None = None) -> list[Path]:
+    """The folders of versions, of one model or of all, in order of name and version.
+
+    What vanishes meanwhile is not there; Path.glob would raise FileNotFoundError.
+    """
+    models = _entries(folder) if name is None else [folder / name]
+    shown = [model for model in models if not model.name.startswith(".")]
+    entries = [entry for model in shown for entry in _entries(model)]
+    versions = [entry for entry in entries if is_version(entry.name) and entry.is_dir()]
+    return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder; nothing, if it is none or may not be read."""
+    try:
+        return list(folder.iterdir())
+    except (NotADirectoryError, FileNotFoundError, PermissionError):
+        return []

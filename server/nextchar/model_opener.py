@@ -9,15 +9,9 @@ from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, NextcharError
 from nextchar.lane import Lane, Sampling
+from nextchar.model_names import version_folders
 from nextchar.receivers import Gather
-from nextchar.repository import (
-    Model,
-    ModelPath,
-    PrecisionChoice,
-    Repository,
-    version_folders,
-    version_in,
-)
+from nextchar.repository import Model, ModelPath, PrecisionChoice, Repository, version_in
 
 Key = tuple[str, str]  # name and version
 

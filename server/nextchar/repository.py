@@ -19,7 +19,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.golden import check_golden
 from nextchar.lane import Outbox
-from nextchar.model_names import inside, is_model_name, is_version
+from nextchar.model_names import inside, is_model_name, is_version, version_folders
 from nextchar.runner import ModelGraph, open_graph
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
@@ -97,26 +97,6 @@ def find_models(folder: Path, precision: PrecisionChoice = "auto") -> list[Model
     if not found:
         raise ModelFileError(f"no models in {str(folder)!r}: expected <name>/<version>/step-int8.onnx")
     return found
-
-
-def version_folders(folder: Path, name: str | None = None) -> list[Path]:
-    """The folders of versions, of one model or of all, in order of name and version.
-
-    What vanishes meanwhile is not there; Path.glob would raise FileNotFoundError.
-    """
-    models = _entries(folder) if name is None else [folder / name]
-    shown = [model for model in models if not model.name.startswith(".")]
-    entries = [entry for model in shown for entry in _entries(model)]
-    versions = [entry for entry in entries if is_version(entry.name) and entry.is_dir()]
-    return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What is in a folder; nothing, if it is none or may not be read."""
-    try:
-        return list(folder.iterdir())
-    except (NotADirectoryError, FileNotFoundError, PermissionError):
-        return []
 
 
 def version_in(folder: Path, version: Path, precision: PrecisionChoice) -> ModelPath:

@@ -1,6 +1,13 @@
 // In every window from its first moment on: what the page drew, what moved, what held the main thread.
 window.seen = { drawn: [], shifts: [], tasks: [], inputs: [] };
 
+// Forget what was seen, when what was last written is on the screen: a shift is told a frame after its cause.
+window.forget = async () => {
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  seen.since = performance.now();
+  for (const key of ["drawn", "shifts", "tasks", "inputs"]) seen[key].length = 0;
+};
+
 addEventListener("drawn", ({ detail }) => seen.drawn.push(detail));
 let pressed = 0; // when the key went down that this input is of
 addEventListener("keydown", ({ timeStamp }) => (pressed = timeStamp), true);
@@ -12,7 +19,10 @@ const place = ({ node }) => {
 };
 
 new PerformanceObserver((list) => {
-  for (const { value, sources } of list.getEntries()) seen.shifts.push({ value, nodes: [...new Set(sources.map(place))] });
+  for (const { startTime, value, sources } of list.getEntries()) {
+    if (startTime < (seen.since ?? 0)) continue;
+    seen.shifts.push({ value, nodes: [...new Set(sources.map(place))] });
+  }
 }).observe({ type: "layout-shift", buffered: true });
 
 new PerformanceObserver((list) => {

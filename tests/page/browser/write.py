@@ -82,7 +82,7 @@ def typing(stage: Stage, url: str, text: str, typed: str, keys_per_second: float
     page.fill(_AREA, text)
     bars_of(page, text)
     until(page, "document.querySelector('.ink').dataset.known === String(arg)", len(text))
-    page.evaluate("seen.drawn.length = seen.shifts.length = seen.inputs.length = 0")
+    page.evaluate("forget()")
     calls: list[str] = []
     page.on("request", lambda request: calls.append(request.url) if "/feed" in request.url else None)
     _type(page, typed, keys_per_second)
@@ -113,7 +113,7 @@ def beside(
     bars_of(page, "To be, or not to b")
     page.fill(_AREA, text)
     bars_of(page, text)
-    page.evaluate("seen.drawn.length = seen.inputs.length = 0")
+    page.evaluate("forget()")
     bare: list[float] = []
     for start in range(0, len(typed), _BLOCK):
         block = typed[start : start + _BLOCK]

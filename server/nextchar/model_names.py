@@ -57,9 +57,11 @@ def version_folders(folder: Path, name: str | None = None) -> list[Path]:
 
     What vanishes meanwhile is not there; Path.glob would raise FileNotFoundError.
     """
-    models = _entries(folder) if name is None else [folder / name]
-    shown = [model for model in models if not model.name.startswith(".")]
-    entries = [entry for model in shown for entry in _entries(model)]
+    if name is None:
+        models = [entry for entry in _entries(folder) if not entry.name.startswith(".")]
+    else:
+        models = [folder / name]
+    entries = [entry for model in models for entry in _entries(model)]
     versions = [entry for entry in entries if is_version(entry.name) and entry.is_dir()]
     return sorted(versions, key=lambda path: (path.parent.name, int(path.name)))
 

@@ -37,7 +37,7 @@ async def watch_models(library: ModelLibrary, folder: Path, *, poll_seconds: flo
 
 
 async def _look(folder: Path) -> dict[Key, Signature] | None:
-    """What there is; None where the folder cannot be read now: too many open files, a network drive away."""
+    """What there is; None where the folder cannot be read now: too many open files, a drive away."""
     try:
         return await asyncio.to_thread(_signatures, folder)
     except OSError as error:
@@ -61,7 +61,12 @@ def _unload(library: ModelLibrary, key: Key) -> None:
 
 
 def _signatures(folder: Path) -> dict[Key, Signature]:
-    """What there is; a version that vanishes while it is looked at is not there."""
+    """What there is; a version that vanishes while it is looked at is not there.
+
+    Raises:
+        OSError: the folder cannot be read; one that is away for a moment is not one without models.
+    """
+    next(folder.iterdir(), None)
     found: dict[Key, Signature] = {}
     for version in version_folders(folder):
         try:

@@ -19,7 +19,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.golden import check_golden
 from nextchar.lane import Outbox
-from nextchar.model_names import inside, is_model_name, is_version, version_folders
+from nextchar.model_names import inside, is_model_name, version_folders
 from nextchar.runner import ModelGraph, open_graph
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
@@ -122,9 +122,8 @@ def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
         ModelFileError: there is none.
     """
     if path.is_dir():
-        versions = [p for p in path.iterdir() if p.is_dir() and is_version(p.name)]
-        path = max(versions, key=lambda p: int(p.name)) if versions else path
-        files = step_files(path, precision)
+        versions = version_folders(path.parent, path.name)
+        files = step_files(versions[-1] if versions else path, precision)
     else:
         files = [path]
     folder = files[0].resolve().parent

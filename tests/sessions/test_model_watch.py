@@ -51,6 +51,23 @@ def test_what_cannot_be_a_model_is_passed_over(tmp_path: Path) -> None:
     assert version_folders(folder, "c") == version_folders(folder / "none") == []
 
 
+def test_a_folder_that_is_away_for_a_while_takes_no_model_along(
+    models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    asked = {"model": "tiny", "input": "a"}
+    with live_server(folder, model_poll_seconds=0.02) as server:
+        folder.rename(tmp_path / "away")
+        for _ in range(1000):
+            assert server.post("/v1/next", asked).status_code == 200
+            if caplog.text.count("the models folder cannot be looked at now") >= 3:
+                break
+        (tmp_path / "away").rename(folder)
+        assert server.post("/v1/next", asked).status_code == 200
+    assert caplog.text.count("No such file or directory") >= 3
+
+
 def test_a_folder_that_cannot_be_read_for_a_while_is_followed_after_it(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,7 +9,7 @@ const HEAD_PX = 22;
 const SPAN = 4; // a colour's parts: red, green, blue, opacity
 
 export class HeatMap extends EventTarget {
-  #canvas = h("canvas", { tabIndex: 0, role: "img" });
+  #canvas = h("canvas", { tabIndex: 0, role: "img", ariaLabel: "Heat map: nothing read yet" });
   element = h("div", { className: "heatmap" }, this.#canvas);
   #trace = null;
   #order = [];

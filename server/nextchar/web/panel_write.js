@@ -47,7 +47,7 @@ class Write {
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Every character, before you type it"),
         h("p", {}, "The model has read everything before the caret, and says what it expects next. The redder a character, the less it was expected."))),
       h("div", { className: "write" },
-        h("div", {}, this.#editor.element, h("div", { className: "reading", id: "reading" }, this.#looked, this.#sum),
+        h("div", {}, this.#editor.element, h("div", { className: "reading", id: "reading" }, this.#sum, this.#looked),
           this.#errors.element, h("p", { className: "note", id: "write-hint" }, hint)),
         this.#bars.element));
     this.#editor.addEventListener("changed", () => this.#changed());

@@ -1,5 +1,5 @@
 // In every window from its first moment on: what the page drew, what moved, what held the main thread.
-window.seen = { drawn: [], shifts: [], tasks: [], inputs: [] };
+window.seen = { drawn: [], shifts: [], tasks: [], inputs: [], since: 0 };
 
 // Forget what was seen, when what was last written is on the screen: a shift is told a frame after its cause.
 window.forget = async () => {
@@ -20,7 +20,7 @@ const place = ({ node }) => {
 
 new PerformanceObserver((list) => {
   for (const { startTime, value, sources } of list.getEntries()) {
-    if (startTime < (seen.since ?? 0)) continue;
+    if (startTime < seen.since) continue;
     seen.shifts.push({ value, nodes: [...new Set(sources.map(place))] });
   }
 }).observe({ type: "layout-shift", buffered: true });

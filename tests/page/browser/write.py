@@ -76,13 +76,14 @@ def edits(stage: Stage, url: str, text: str, places: list[int]) -> list[dict[str
 
 
 def typing(stage: Stage, url: str, text: str, typed: str, keys_per_second: float) -> dict[str, Any]:
-    """Keys at a pace into a long text: what is drawn, when, and what moves."""
+    """A long text, then keys at a pace: what is drawn, when, and what moves."""
     page = stage.open(url)
     bars_of(page, "To be, or not to b")
+    page.evaluate("forget()")
     page.fill(_AREA, text)
     bars_of(page, text)
     until(page, "document.querySelector('.ink').dataset.known === String(arg)", len(text))
-    page.evaluate("forget()")
+    until(page, "document.querySelector('.looked-at').textContent.includes('expected')")  # comes at rest
     calls: list[str] = []
     page.on("request", lambda request: calls.append(request.url) if "/feed" in request.url else None)
     _type(page, typed, keys_per_second)

@@ -31,3 +31,14 @@ def test_a_length_in_minutes_follows_the_time_and_not_the_steps() -> None:
     length = run_length(TrainingConfig(corpus="x", name="x", max_minutes=2), steps_per_epoch=10)
     assert length.fraction(step=10_000, elapsed_s=30) == 0.25
     assert length.fraction(step=0, elapsed_s=500) == 1.0
+
+
+def test_a_length_in_steps_and_minutes_ends_with_what_comes_first() -> None:
+    config = TrainingConfig(corpus="x", name="x", epochs=2, max_minutes=2)
+    length = run_length(config, steps_per_epoch=50)
+    assert length.fraction(step=50, elapsed_s=30) == 0.5  # quick enough: as without a limit
+    assert length.fraction(step=10, elapsed_s=60) == 0.5  # too slow: the schedule follows the time
+    assert length.fraction(step=100, elapsed_s=100) == length.fraction(step=30, elapsed_s=120) == 1.0
+    assert length.left_s(step=50, elapsed_s=30, step_s=0.5) == 25
+    assert length.left_s(step=50, elapsed_s=30, step_s=10) == 90
+    assert length.left_s(step=100, elapsed_s=130, step_s=1) == 0

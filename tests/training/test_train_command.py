@@ -120,7 +120,10 @@ def test_a_finished_run_resumed_reports_again(tmp_path: Path, text_file: Path) -
         (["--corpus", "absent.txt", "--name", "x"], "no corpus named 'absent.txt'"),
         (["--name", "x", "--resume"], "no checkpoint at"),
         (["--name", "x"], "Missing option '--corpus'"),
-        (["--corpus", "x", "--name", "x", "--steps", "1", "--epochs", "2"], "give one of --epochs, --steps"),
+        (
+            ["--corpus", "x", "--name", "x", "--steps", "1", "--epochs", "2"],
+            "give one of --epochs and --steps",
+        ),
         (["--corpus", "x", "--name", "../x"], "letters, digits"),
     ],
 )

@@ -26,7 +26,8 @@ def measure_step_s(trainer: Trainer) -> float:
 def forecast(trainer: Trainer, step_s: float) -> str:
     """One line: speed, steps, epochs and minutes that are left."""
     batches = trainer.batches
-    left_s = (1 - trainer.fraction) * (trainer.length.seconds or (trainer.length.steps or 0) * step_s)
+    done = trainer.progress
+    left_s = trainer.length.left_s(step=done.step_count, elapsed_s=done.elapsed_s, step_s=step_s)
     steps = left_s / step_s
     epoch_s = batches.steps_per_epoch * step_s
     return (

@@ -8,27 +8,30 @@ from nextchar_training.training_config import TrainingConfig
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """When a run ends: after `steps`, or after `seconds` of training."""
+    """When a run ends: after `steps`, after `seconds` of training, or after whichever comes first."""
 
     steps: int | None
     seconds: float | None
 
     def fraction(self, *, step: int, elapsed_s: float) -> float:
-        """The share of the run that is done, 0 to 1."""
-        if self.steps is not None:
-            return min(1.0, step / self.steps)
-        assert self.seconds is not None
-        return min(1.0, elapsed_s / self.seconds)
+        """The share of the run that is done, 0 to 1: of its steps or of its time, whichever is further."""
+        done = step / self.steps if self.steps is not None else 0.0
+        spent = elapsed_s / self.seconds if self.seconds is not None else 0.0
+        return min(1.0, max(done, spent))
+
+    def left_s(self, *, step: int, elapsed_s: float, step_s: float) -> float:
+        """Seconds to the end where a step takes `step_s`."""
+        by_steps = (self.steps - step) * step_s if self.steps is not None else math.inf
+        by_time = self.seconds - elapsed_s if self.seconds is not None else math.inf
+        return max(0.0, min(by_steps, by_time))
 
 
 def run_length(config: TrainingConfig, steps_per_epoch: float) -> Length:
-    """The run's end from its one of `epochs`, `steps`, `max_minutes`."""
-    if config.max_minutes is not None:
-        return Length(None, config.max_minutes * 60)
-    if config.steps is not None:
-        return Length(config.steps, None)
-    assert config.epochs is not None
-    return Length(max(1, math.ceil(config.epochs * steps_per_epoch)), None)
+    """The run's end from its `epochs` or `steps`, its `max_minutes`, or both."""
+    seconds = None if config.max_minutes is None else config.max_minutes * 60
+    if config.epochs is None:
+        return Length(config.steps, seconds)
+    return Length(max(1, math.ceil(config.epochs * steps_per_epoch)), seconds)
 
 
 def learning_rate(config: TrainingConfig, fraction: float) -> float:

@@ -67,10 +67,9 @@ def _resumes(options: dict[str, Any]) -> bool:
 
 
 def _start(context: click.Context, options: dict[str, Any], team: Team) -> Run:
-    lengths = [name for name in ("epochs", "steps", "max_minutes") if options[name] is not None]
-    if len(lengths) > 1:
-        raise click.UsageError("give one of --epochs, --steps and --max-minutes")
-    if not lengths:
+    if options["epochs"] is not None and options["steps"] is not None:
+        raise click.UsageError("give one of --epochs and --steps")
+    if all(options[name] is None for name in ("epochs", "steps", "max_minutes")):
         options["epochs"] = _DEFAULT_EPOCHS
     directory = _prepare_text(options)
     values = {name: value for name, value in options.items() if name not in _NOT_CONFIG}

@@ -101,7 +101,7 @@ _REGULARISATION = [
 _LENGTH = [
     _number("epochs", _POSITIVE, None, "Length: times over the text."),
     _number("steps", click.IntRange(1), None, "Length: updates."),
-    _number("max-minutes", _POSITIVE, None, "Length: minutes of training."),
+    _number("max-minutes", _POSITIVE, None, "Length: minutes, or at most so many."),
     _number("patience", click.IntRange(0), 0, "End after so many evaluations without progress; 0: never."),
     _number("evaluations", click.IntRange(1), 20, "Of the development part, over the whole run."),
 ]

@@ -40,7 +40,7 @@ class TextConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(TextConfig):
-    """One run. Exactly one of `epochs`, `steps`, `max_minutes` is its length.
+    """One run. `epochs` or `steps`, `max_minutes`, or the first of both to be reached is its length.
 
     `warmup` is a share of the run. A clip, average or patience of 0 is none. A rate of dropout that is
     None is its share of `dropout`.

@@ -3,7 +3,7 @@
 nanoGPT's split: the first nine tenths are trained on, the last is held out. The recipes follow
 from runs with a development part of the first nine tenths (docs/quality.md); here all of it is trained on, so
 the softmax temperature is given and no development part is left. A machine too slow
-for a recipe's passes makes fewer, in 75 minutes with all around the training. A run that was stopped goes on.
+for a recipe's passes makes fewer, in 74 minutes. A run that was stopped goes on.
 """
 
 import argparse

@@ -66,7 +66,6 @@ def _signatures(folder: Path) -> dict[Key, Signature]:
     Raises:
         OSError: the folder cannot be read; one that is away for a moment is not one without models.
     """
-    next(folder.iterdir(), None)
     found: dict[Key, Signature] = {}
     for version in version_folders(folder):
         try:
@@ -74,4 +73,5 @@ def _signatures(folder: Path) -> dict[Key, Signature]:
         except OSError:
             continue
         found[version.parent.name, version.name] = tuple((n, s.st_size, s.st_mtime_ns) for n, s in files)
+    next(folder.iterdir(), None)  # asked last: a folder may go while it is looked at
     return found

@@ -44,6 +44,17 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: P
     assert lines[-1] == f"report: {tmp_path / 'runs' / 'tiny' / 'report.html'}"
 
 
+@pytest.mark.parametrize(("steps", "minutes", "by_time"), [(3, 9.0, False), (10**9, 0.01, True)])
+def test_steps_and_minutes_end_a_run_with_what_comes_first(
+    tmp_path: Path, text_file: Path, steps: int, minutes: float, by_time: bool
+) -> None:
+    result = _tiny(tmp_path, text_file, "--steps", str(steps), "--max-minutes", str(minutes))
+    assert result.exit_code == 0, result.output
+    saved = load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)
+    step_count, _, elapsed_s = saved["trainer"]["progress"]
+    assert (elapsed_s >= 60 * minutes, step_count == steps) == (by_time, not by_time)
+
+
 @pytest.mark.parametrize(("gain", "precision"), [(0.7, "float32"), (2.0, "bf16")])
 def test_auto_is_the_precision_that_is_faster_here(
     tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch, gain: float, precision: str

@@ -20,14 +20,15 @@ class Length:
         return min(1.0, max(done, spent))
 
     def left_s(self, *, step: int, elapsed_s: float, step_s: float) -> float:
-        """Seconds to the end where a step takes `step_s`."""
+        """Seconds to the end of a run that has not ended, where a step takes `step_s`."""
         by_steps = (self.steps - step) * step_s if self.steps is not None else math.inf
         by_time = self.seconds - elapsed_s if self.seconds is not None else math.inf
-        return max(0.0, min(by_steps, by_time))
+        return min(by_steps, by_time)
 
 
 def run_length(config: TrainingConfig, steps_per_epoch: float) -> Length:
     """The run's end from its `epochs` or `steps`, its `max_minutes`, or both."""
+    assert any((config.epochs, config.steps, config.max_minutes)), "a run without an end"
     seconds = None if config.max_minutes is None else config.max_minutes * 60
     if config.epochs is None:
         return Length(config.steps, seconds)

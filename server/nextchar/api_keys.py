@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from nextchar.budgets import Allowance, Budget
 from nextchar.caller import Caller, Scope
 from nextchar.errors import AuthenticationFailed, SettingsInvalid
-from nextchar.limits import MAX_PRIORITY, MIN_PRIORITY
+from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
 
 _PREFIX = "nck"
 _ID_CHARS, _SECRET_BYTES = 8, 32

@@ -23,7 +23,7 @@ from nextchar.model_library import ModelLibrary
 from nextchar.model_watch import watch_models
 from nextchar.receivers import deliver_on
 from nextchar.repository import Repository, find_models
-from nextchar.schemas import build_schemas
+from nextchar.schemas.base import build_schemas
 from nextchar.service import Service
 from nextchar.session_setup import session_store, state_key
 from nextchar.settings import Settings

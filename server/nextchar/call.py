@@ -11,7 +11,7 @@ from typing import Protocol as Interface
 from pydantic import BaseModel
 
 from nextchar.caller import CALLER, Caller
-from nextchar.schemas import CallFields
+from nextchar.schemas.base import CallFields
 
 Route = Literal[
     "score",

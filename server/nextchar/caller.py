@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from nextchar.budgets import Allowance, Budget
 from nextchar.errors import PermissionDenied
-from nextchar.limits import MIN_PRIORITY
+from nextchar.schemas.limits import MIN_PRIORITY
 
 
 class Scope(StrEnum):

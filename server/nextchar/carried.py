@@ -9,14 +9,14 @@ from contextlib import aclosing
 import numpy as np
 
 from nextchar.call import Call
-from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.continuer import Continuer
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
 from nextchar.repository import Model
 from nextchar.sampling_setup import make_seed
-from nextchar.schemas import make_usage
-from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.scorer import Scorer
 from nextchar.scoring import entropy_bits, next_chars
 from nextchar.session import SessionState

@@ -8,7 +8,7 @@ import click
 
 from nextchar.api_keys import KeyRecord, make_key, read_records
 from nextchar.caller import Scope
-from nextchar.limits import MAX_PRIORITY, MIN_PRIORITY
+from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
 
 _RATE = click.FloatRange(min=0, min_open=True)
 _PRIORITY = click.IntRange(MIN_PRIORITY, MAX_PRIORITY)

@@ -11,7 +11,7 @@ import click
 from nextchar.cli_source import Source, run_with, url_option
 from nextchar.client_streams import joined_scores
 from nextchar.errors import InvalidRequest
-from nextchar.score_schemas import Score
+from nextchar.schemas.score import Score
 
 _MODEL = click.argument("model")
 _PRECISION = click.option(

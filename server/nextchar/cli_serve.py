@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nextchar.logs import configure_logs
-from nextchar.schemas import validated
+from nextchar.schemas.base import validated
 from nextchar.setting_texts import setting_texts
 from nextchar.settings import Settings
 

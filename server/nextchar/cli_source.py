@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import click
 
 from nextchar.client_streams import counted_on
-from nextchar.completion_schemas import Completion, CompletionRequest
-from nextchar.schemas import validated
-from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
+from nextchar.schemas.base import validated
+from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 
 API_KEY = "NEXTCHAR_API_KEY"
 _A_BATCH = 4096  # strings of a file that are scored together

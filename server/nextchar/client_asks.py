@@ -6,18 +6,18 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 from pydantic import BaseModel
 
-from nextchar.compare_schemas import CompareResponse, RankBy
-from nextchar.completion_schemas import Completion
-from nextchar.limit_schemas import LimitsResponse
-from nextchar.score_schemas import NextResponse, ScoreResponse
-from nextchar.session_schemas import (
+from nextchar.schemas.compare import CompareResponse, RankBy
+from nextchar.schemas.completion import Completion
+from nextchar.schemas.limits_report import LimitsResponse
+from nextchar.schemas.score import NextResponse, ScoreResponse
+from nextchar.schemas.sessions import (
     FeedResponse,
     SessionCompletion,
     SessionInfo,
     SessionList,
     SessionNextResponse,
 )
-from nextchar.token_schemas import DetokenizeResponse, TokenizeResponse
+from nextchar.schemas.tokens import DetokenizeResponse, TokenizeResponse
 
 Prompt = str | list[str] | list[int] | list[list[int]]  # a text, several, its ids, ids of several
 A = TypeVar("A", bound=BaseModel)

@@ -13,13 +13,13 @@ from nextchar.client_failures import Retries
 from nextchar.client_place import Place
 from nextchar.client_session import AsyncSession
 from nextchar.client_streams import counted_on, in_messages
-from nextchar.compare_schemas import CompareResponse
-from nextchar.completion_schemas import Completion
 from nextchar.errors import NextcharError
-from nextchar.limit_schemas import LimitsResponse
-from nextchar.score_schemas import NextResponse, Score, ScoreResponse
-from nextchar.session_schemas import SessionList
-from nextchar.token_schemas import DetokenizeResponse, TokenizeResponse
+from nextchar.schemas.compare import CompareResponse
+from nextchar.schemas.completion import Completion
+from nextchar.schemas.limits_report import LimitsResponse
+from nextchar.schemas.score import NextResponse, Score, ScoreResponse
+from nextchar.schemas.sessions import SessionList
+from nextchar.schemas.tokens import DetokenizeResponse, TokenizeResponse
 
 if TYPE_CHECKING:
     from nextchar.client_rest import RestAsync

@@ -16,9 +16,9 @@ from nextchar.client_failures import CONNECTION_LOST, failure
 from nextchar.client_messages import make_message, method_of, read_answer
 from nextchar.client_place import Place
 from nextchar.client_streams import joined
-from nextchar.completion_schemas import Completion
 from nextchar.errors import DeadlineExceeded, NextcharError
-from nextchar.score_schemas import ScoreResponse
+from nextchar.schemas.completion import Completion
+from nextchar.schemas.score import ScoreResponse
 
 MAX_UNANSWERED = 8  # messages of a stream of scores
 # As REST would say, for codes that this client does not know.

@@ -6,8 +6,8 @@ from typing import Literal, Protocol, Unpack
 
 from nextchar.client_asks import A, Ask, C, SamplingArguments, ScoreArguments, SessionAsks
 from nextchar.errors import SessionExpired, SessionNotFound
-from nextchar.score_schemas import ScoreResponse
-from nextchar.session_schemas import FeedResponse, SessionCompletion, SessionInfo, SessionNextResponse
+from nextchar.schemas.score import ScoreResponse
+from nextchar.schemas.sessions import FeedResponse, SessionCompletion, SessionInfo, SessionNextResponse
 
 Returns = Literal["last", "each", "none"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from nextchar.client_asks import MAX_MESSAGE_CHARS, MAX_MESSAGE_STRINGS, C
 from nextchar.client_failures import CONNECTION_LOST, failure
-from nextchar.completion_schemas import Choice, Logprobs
 from nextchar.errors import InvalidRequest, NextcharError
-from nextchar.schemas import make_usage
-from nextchar.score_schemas import ScoreResponse
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.completion import Choice, Logprobs
+from nextchar.schemas.score import ScoreResponse
 
 _STATUS = {"invalid_request_error": 400, "rate_limit_error": 429, "timeout_error": 504}
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from nextchar.call import Call
-from nextchar.compare_schemas import Candidate, CompareRequest, CompareResponse, RankBy
 from nextchar.errors import InvalidRequest
-from nextchar.schemas import make_usage
-from nextchar.score_schemas import Score, ScoreRequest, ScoreResponse
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse, RankBy
+from nextchar.schemas.score import Score, ScoreRequest, ScoreResponse
 from nextchar.scorer import Scorer
 
 _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from nextchar.call import Call
 from nextchar.completion import CompletionText, Prompt, Shown, join_choices
-from nextchar.completion_schemas import Choice, Completion, CompletionRequest
 from nextchar.dispatch import submitted
 from nextchar.intake import Intake
 from nextchar.lane import Delivery, Lane, Sampling
@@ -16,9 +15,10 @@ from nextchar.patterns import Patterns
 from nextchar.prompts import make_prompts
 from nextchar.receivers import Stream
 from nextchar.repository import Model
-from nextchar.sampling_schemas import SamplingFields
 from nextchar.sampling_setup import choice_seed, make_sampling, make_seed
-from nextchar.schemas import make_usage
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.completion import Choice, Completion, CompletionRequest
+from nextchar.schemas.sampling import SamplingFields
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from nextchar.completion_schemas import Choice, Logprobs, PromptLogprob
 from nextchar.lane import Delivery, Finish
+from nextchar.schemas.completion import Choice, Logprobs, PromptLogprob
 from nextchar.vocabulary import Ids, TextDecoder, Vocabulary
 
 BEGIN = "<|begin|>"

@@ -8,16 +8,16 @@ import numpy as np
 from nextchar.call import Call
 from nextchar.completer import Completer, make_template
 from nextchar.completion import Prompt
-from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import Delivery, Finish, Lane
 from nextchar.metrics import Metrics
 from nextchar.prompts import make_prompts
 from nextchar.repository import Model
-from nextchar.sampling_schemas import SamplingFields
 from nextchar.sampling_setup import make_seed
-from nextchar.schemas import make_usage
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.schemas.sampling import SamplingFields
 from nextchar.session import SessionState
 from nextchar.session_steps import SessionSteps
 

@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from nextchar.http_writes import OneWrite
-from nextchar.limits import MAX_HEAD_BYTES
+from nextchar.schemas.limits import MAX_HEAD_BYTES
 
 _HEADER_BYTES = 32  # what a header takes beside its text
 _MIN_BYTES_PER_SECOND = 512  # that a client must read, once the server waits for it

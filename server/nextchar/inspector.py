@@ -8,14 +8,14 @@ import numpy as np
 from nextchar.call import Call
 from nextchar.dispatch import run_to_end
 from nextchar.errors import InputTooLarge, InvalidRequest
-from nextchar.inspect_schemas import InspectRequest, InspectResponse, StateName, StateTrace
 from nextchar.intake import Intake
 from nextchar.lane import Lane, LaneState
 from nextchar.metrics import Metrics
 from nextchar.repository import Model
 from nextchar.runner import Floats, StateArray
 from nextchar.sampler import Doubles
-from nextchar.schemas import make_usage
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace
 from nextchar.scoring import char_scores, joined_logprobs
 from nextchar.vocabulary import Ids
 

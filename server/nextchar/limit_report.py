@@ -1,11 +1,11 @@
 """The limits of a server, in one answer."""
 
-from nextchar.completion_schemas import MAX_CHOICES
-from nextchar.limit_schemas import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits
-from nextchar.limits import MAX_HEAD_BYTES, DoorLimits, Limits, SessionLimits
 from nextchar.memory import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.repository import Model, Repository
-from nextchar.sampling_schemas import MAX_PATTERN_CHARS, MAX_STOPS, MAX_TOP_LOGPROBS
+from nextchar.schemas.completion import MAX_CHOICES
+from nextchar.schemas.limits import MAX_HEAD_BYTES, DoorLimits, Limits, SessionLimits
+from nextchar.schemas.limits_report import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits
+from nextchar.schemas.sampling import MAX_PATTERN_CHARS, MAX_STOPS, MAX_TOP_LOGPROBS
 
 
 class LimitReport:

@@ -9,10 +9,10 @@ from nextchar.call import Call, Route, make_request_id
 from nextchar.cores import num_cores
 from nextchar.engine import EngineOptions
 from nextchar.lane import FOREVER
-from nextchar.limits import Limits, SessionLimits
 from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
 from nextchar.repository import PrecisionChoice, Repository, find_model
+from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.service import Service
 from nextchar.session_store import MemoryStore
 

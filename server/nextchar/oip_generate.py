@@ -1,6 +1,5 @@
 """The generate extension: a completion under other names."""
 
-from nextchar.completion_schemas import Choice, Completion, CompletionRequest
 from nextchar.oip_schemas import (
     FinishReason,
     GenerateDetails,
@@ -9,6 +8,7 @@ from nextchar.oip_schemas import (
     GenerateRequest,
     GenerateResponse,
 )
+from nextchar.schemas.completion import Choice, Completion, CompletionRequest
 from nextchar.vocabulary import Vocabulary
 
 _OWN = {"details", "stream", "logprobs"}

@@ -16,8 +16,8 @@ from nextchar.oip_sequences import Sequences
 from nextchar.oip_tensors import OUTPUTS, Tensor
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
-from nextchar.schemas import CallFields
-from nextchar.score_schemas import ScoreFields
+from nextchar.schemas.base import CallFields
+from nextchar.schemas.score import ScoreFields
 from nextchar.scorer import Scorer, end_id
 from nextchar.scoring import joined_logprobs
 from nextchar.vocabulary import Ids, Vocabulary

@@ -16,9 +16,9 @@ from nextchar.oip_schemas import InferRequest
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
 from nextchar.sampling_setup import make_seed
+from nextchar.schemas.sessions import SESSION_ID
 from nextchar.session import SessionState
 from nextchar.session_keeper import OpenSession, SessionKeeper
-from nextchar.session_schemas import SESSION_ID
 from nextchar.session_steps import SessionSteps
 from nextchar.vocabulary import Ids
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from nextchar.call import Call
 from nextchar.completion import Prompt
-from nextchar.completion_schemas import CompletionRequest, TokenIds
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.repository import Model
+from nextchar.schemas.completion import CompletionRequest, TokenIds
 from nextchar.vocabulary import Ids, Vocabulary
 
 

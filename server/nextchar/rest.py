@@ -8,8 +8,6 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from nextchar.compare_schemas import CompareRequest, CompareResponse
-from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.errors import NextcharError
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import RestCalls, as_json
@@ -24,14 +22,16 @@ from nextchar.rest_repository import repository_routes
 from nextchar.rest_route import PlainRoute
 from nextchar.rest_sessions import session_routes
 from nextchar.rest_tokens import token_routes
-from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
-from nextchar.service import Service
-from nextchar.token_schemas import (
+from nextchar.schemas.compare import CompareRequest, CompareResponse
+from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
+from nextchar.schemas.tokens import (
     DetokenizeRequest,
     DetokenizeResponse,
     TokenizeRequest,
     TokenizeResponse,
 )
+from nextchar.service import Service
 from nextchar.version import __version__
 
 

@@ -9,11 +9,11 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from nextchar.call import TRACE_HEADERS, Call, Route
-from nextchar.completion_schemas import Completion
 from nextchar.metrics import Metrics
 from nextchar.rest_body import read_body, while_connected
 from nextchar.rest_shapes import Shapes
-from nextchar.schemas import validated
+from nextchar.schemas.base import validated
+from nextchar.schemas.completion import Completion
 from nextchar.sse import EventStream, events
 
 R = TypeVar("R", bound=BaseModel)

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from nextchar.inspect_schemas import InspectRequest, InspectResponse
 from nextchar.rest_calls import RestCalls
 from nextchar.rest_route import plain_router
+from nextchar.schemas.inspect import InspectRequest, InspectResponse
 from nextchar.service import Service
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from nextchar.call import Call
-from nextchar.completion_schemas import Completion
 from nextchar.errors import NextcharError
 from nextchar.oip_generate import to_completion, to_response
 from nextchar.oip_schemas import (
@@ -23,7 +22,8 @@ from nextchar.rest_calls import JSON, RestCalls, observed_pieces
 from nextchar.rest_oip_body import HEADER_LENGTH, answer_body, read_request
 from nextchar.rest_oip_info import model_and_version
 from nextchar.rest_route import plain_router
-from nextchar.schemas import validated
+from nextchar.schemas.base import validated
+from nextchar.schemas.completion import Completion
 from nextchar.service import Service
 from nextchar.sse import EventStream, event, unexpected
 

@@ -12,7 +12,7 @@ from nextchar.oip_schemas import (
     OutputTensor,
 )
 from nextchar.oip_tensors import Tensor, from_list, from_raw, to_list, to_raw
-from nextchar.schemas import validated
+from nextchar.schemas.base import validated
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 

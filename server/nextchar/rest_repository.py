@@ -9,7 +9,7 @@ from nextchar.call import Call
 from nextchar.model_library import ModelLibrary
 from nextchar.rest_calls import RestCalls, as_json
 from nextchar.rest_route import plain_router
-from nextchar.schemas import Answer, RequestFields
+from nextchar.schemas.base import Answer, RequestFields
 
 _EMPTY = b"{}"
 

@@ -12,9 +12,9 @@ from nextchar.metrics import Metrics
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import RestCalls, as_json, call_headers
 from nextchar.rest_route import plain_router
-from nextchar.schemas import validated
-from nextchar.score_schemas import ScoreResponse
-from nextchar.session_schemas import (
+from nextchar.schemas.base import validated
+from nextchar.schemas.score import ScoreResponse
+from nextchar.schemas.sessions import (
     CheckpointRequest,
     CreateSessionRequest,
     FeedRequest,

@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request, Response
 
 from nextchar.call import Call
-from nextchar.limit_schemas import LimitsResponse
 from nextchar.rest_calls import JSON, RestCalls, as_json
 from nextchar.rest_route import plain_router
+from nextchar.schemas.limits_report import LimitsResponse
+from nextchar.schemas.tokens import TokenizerInfo
 from nextchar.service import Service
-from nextchar.token_schemas import TokenizerInfo
 
 _MODEL = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import grpc
 
-from nextchar.compare_schemas import CompareRequest
-from nextchar.completion_schemas import CompletionRequest
 from nextchar.errors import InvalidRequest
-from nextchar.inspect_schemas import InspectRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rpc_messages import to_dict, to_message
 from nextchar.rpc_streams import ScoreStream
 from nextchar.rpc_tokens import RpcTokens
-from nextchar.schemas import validated
-from nextchar.score_schemas import NextRequest, ScoreRequest
+from nextchar.schemas.base import validated
+from nextchar.schemas.compare import CompareRequest
+from nextchar.schemas.completion import CompletionRequest
+from nextchar.schemas.inspect import InspectRequest
+from nextchar.schemas.score import NextRequest, ScoreRequest
 
 
 class RpcDoor(RpcTokens):

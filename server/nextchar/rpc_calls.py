@@ -17,7 +17,7 @@ from nextchar.metrics import Metrics
 from nextchar.rpc_errors import abort
 from nextchar.rpc_fields import refuse_unknown_fields
 from nextchar.rpc_messages import M, to_dict, to_message
-from nextchar.schemas import validated
+from nextchar.schemas.base import validated
 
 R = TypeVar("R", bound=BaseModel)
 logger = logging.getLogger(__name__)

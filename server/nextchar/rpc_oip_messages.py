@@ -7,7 +7,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.oip_schemas import InferAnswer, InferParameters, InferRequest
 from nextchar.oip_tensors import Tensor, from_list, from_raw, to_raw
 from nextchar.pb import inference_pb2 as pb
-from nextchar.schemas import validated
+from nextchar.schemas.base import validated
 
 _CONTENTS = {"BYTES": "bytes_contents", "INT64": "int64_contents", "FP64": "fp64_contents"}
 

@@ -15,8 +15,8 @@ from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import M, to_dict, to_message
-from nextchar.schemas import RequestFields, validated
-from nextchar.session_schemas import (
+from nextchar.schemas.base import RequestFields, validated
+from nextchar.schemas.sessions import (
     CheckpointRequest,
     CreateSessionRequest,
     FeedRequest,

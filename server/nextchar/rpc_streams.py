@@ -14,8 +14,8 @@ from nextchar.metrics import Metrics
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_dict, to_message
-from nextchar.schemas import validated
-from nextchar.score_schemas import ScoreRequest, ScoreResponse
+from nextchar.schemas.base import validated
+from nextchar.schemas.score import ScoreRequest, ScoreResponse
 
 T = TypeVar("T")
 MAX_AT_WORK = 4  # messages: enough that engines never wait for the network, few enough that memory stays flat

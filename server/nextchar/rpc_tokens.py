@@ -7,8 +7,8 @@ from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_message
+from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
 from nextchar.service import Service
-from nextchar.token_schemas import DetokenizeRequest, TokenizeRequest
 
 
 class RpcTokens(nextchar_pb2_grpc.NextcharServicer):

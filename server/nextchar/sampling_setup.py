@@ -10,7 +10,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.lane import FOREVER, Penalties, Sampling
 from nextchar.patterns import Patterns, Symbols
 from nextchar.repository import Model
-from nextchar.sampling_schemas import SamplingFields
+from nextchar.schemas.sampling import SamplingFields
 from nextchar.vocabulary import Ids, Vocabulary
 
 _SEEDS = 2**64

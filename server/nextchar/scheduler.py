@@ -10,7 +10,7 @@ from typing import cast
 from nextchar.backlog import Backlog
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull
 from nextchar.lane import FOREVER, Lane, Level, ScoreJob, Work
-from nextchar.limits import MAX_PRIORITY
+from nextchar.schemas.limits import MAX_PRIORITY
 
 # Of the time that two levels compete for, what the later one gets at least.
 _SHARE = 0.25

@@ -12,8 +12,8 @@ from nextchar.lane import Lane, LaneState, ScoreJob, Work
 from nextchar.metrics import Metrics
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
-from nextchar.schemas import make_usage
-from nextchar.score_schemas import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse
 from nextchar.scoring import char_scores, joined_logprobs, make_scores
 from nextchar.slices import Slices, in_slices
 from nextchar.trie import Trie, build_trie, split_sorted

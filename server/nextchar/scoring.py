@@ -10,7 +10,7 @@ from nextchar.lane import Delivery
 from nextchar.modelfile import Card
 from nextchar.runner import ModelGraph
 from nextchar.sampler import Doubles, Indices
-from nextchar.score_schemas import CharScore, NextChar, Score
+from nextchar.schemas.score import CharScore, NextChar, Score
 from nextchar.slices import Slices
 from nextchar.vocabulary import Ids, Vocabulary
 

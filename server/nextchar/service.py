@@ -9,19 +9,15 @@ from contextlib import aclosing
 
 from nextchar.call import Call
 from nextchar.carried import Carried, carries
-from nextchar.compare_schemas import CompareRequest, CompareResponse
 from nextchar.comparer import Comparer
 from nextchar.completer import Completer
 from nextchar.completion import join_choices
-from nextchar.completion_schemas import Completion, CompletionRequest
 from nextchar.continuer import Continuer
 from nextchar.dispatch import run_to_end
-from nextchar.inspect_schemas import InspectRequest, InspectResponse
 from nextchar.inspector import Inspector
 from nextchar.intake import Intake
 from nextchar.lane import Lane
 from nextchar.limit_report import LimitReport
-from nextchar.limits import DoorLimits, Limits, SessionLimits
 from nextchar.metrics import Metrics
 from nextchar.model_library import ModelLibrary
 from nextchar.observed_store import ObservedStore
@@ -29,8 +25,12 @@ from nextchar.oip_inference import Inference
 from nextchar.oip_models import OipModels
 from nextchar.oip_sequences import Sequences
 from nextchar.repository import Repository
-from nextchar.schemas import make_usage
-from nextchar.score_schemas import NextRequest, NextResponse, ScoreRequest, ScoreResponse
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.compare import CompareRequest, CompareResponse
+from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.schemas.inspect import InspectRequest, InspectResponse
+from nextchar.schemas.limits import DoorLimits, Limits, SessionLimits
+from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.scorer import Scorer
 from nextchar.scoring import entropy_bits, next_chars
 from nextchar.session_codec import StateCodec

@@ -24,14 +24,14 @@ from nextchar.errors import (
     SessionNotFound,
     StateInvalid,
 )
-from nextchar.limits import SessionLimits
 from nextchar.observed_store import ObservedStore
 from nextchar.repository import Model
+from nextchar.schemas.limits import SessionLimits
+from nextchar.schemas.sessions import SESSION_ID
 from nextchar.session import SessionState
 from nextchar.session_codec import StateCodec
 from nextchar.session_metrics import SessionMetrics
 from nextchar.session_room import SessionRoom
-from nextchar.session_schemas import SESSION_ID
 from nextchar.session_store import Record
 from nextchar.session_versions import SessionVersions
 

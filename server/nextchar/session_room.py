@@ -3,8 +3,8 @@
 import time
 
 from nextchar.errors import SOONEST_SECONDS, SessionLimit
-from nextchar.limits import SessionLimits
 from nextchar.observed_store import ObservedStore
+from nextchar.schemas.limits import SessionLimits
 from nextchar.session_store import GRACE_SECONDS, Kept
 
 

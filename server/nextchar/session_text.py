@@ -7,19 +7,15 @@ import numpy as np
 
 from nextchar.call import Call
 from nextchar.completion import join_choices
-from nextchar.completion_schemas import CompletionRequest
 from nextchar.continuer import Continuer, Piece
 from nextchar.errors import InvalidRequest, StateModelMismatch
 from nextchar.intake import Intake, count_unknown
 from nextchar.metrics import Metrics
 from nextchar.sampler import Doubles
-from nextchar.schemas import make_usage
-from nextchar.score_schemas import ScoreResponse
-from nextchar.scorer import Scorer
-from nextchar.scoring import entropy_bits, next_chars
-from nextchar.session import SessionState
-from nextchar.session_keeper import OpenSession, SessionKeeper
-from nextchar.session_schemas import (
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.completion import CompletionRequest
+from nextchar.schemas.score import ScoreResponse
+from nextchar.schemas.sessions import (
     MAX_EACH_CHARS,
     Distribution,
     FeedRequest,
@@ -30,6 +26,10 @@ from nextchar.session_schemas import (
     SessionNextResponse,
     SessionScoreRequest,
 )
+from nextchar.scorer import Scorer
+from nextchar.scoring import entropy_bits, next_chars
+from nextchar.session import SessionState
+from nextchar.session_keeper import OpenSession, SessionKeeper
 from nextchar.session_steps import SessionSteps
 
 

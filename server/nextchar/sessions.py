@@ -5,13 +5,10 @@ from collections.abc import Callable
 from nextchar.call import Call
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
-from nextchar.limits import SessionLimits
 from nextchar.metrics import Metrics
 from nextchar.sampling_setup import make_seed
-from nextchar.session import SessionState
-from nextchar.session_codec import state_bytes
-from nextchar.session_keeper import OpenSession, SessionKeeper
-from nextchar.session_schemas import (
+from nextchar.schemas.limits import SessionLimits
+from nextchar.schemas.sessions import (
     CheckpointRequest,
     CreateSessionRequest,
     ForkRequest,
@@ -21,6 +18,9 @@ from nextchar.session_schemas import (
     SessionInfo,
     SessionList,
 )
+from nextchar.session import SessionState
+from nextchar.session_codec import state_bytes
+from nextchar.session_keeper import OpenSession, SessionKeeper
 from nextchar.session_steps import SessionSteps
 from nextchar.session_store import Record
 from nextchar.session_text import SessionText

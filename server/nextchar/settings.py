@@ -16,11 +16,11 @@ from pydantic_settings import (
 
 from nextchar.cores import num_cores
 from nextchar.grpc_options import GrpcOptions
-from nextchar.limits import DoorLimits, Limits, SessionLimits
 from nextchar.logs import LogFormat
 from nextchar.model_library import LibraryOptions
 from nextchar.repository import PrecisionChoice
-from nextchar.session_schemas import MAX_TTL_SECONDS
+from nextchar.schemas.limits import DoorLimits, Limits, SessionLimits
+from nextchar.schemas.sessions import MAX_TTL_SECONDS
 from nextchar.setting_sources import PREFIX, check_environment, read_file
 
 _LIMITS = Limits()

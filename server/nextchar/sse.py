@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from nextchar.completion_schemas import Completion
 from nextchar.errors import NextcharError
 from nextchar.rest_errors import error_body
+from nextchar.schemas.completion import Completion
 
 _DONE = b"data: [DONE]\n\n"
 _PING = b": still here\n\n"

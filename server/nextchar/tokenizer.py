@@ -7,7 +7,7 @@ from nextchar.completion import BEGIN
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.intake import Intake
 from nextchar.repository import Model, Repository
-from nextchar.token_schemas import (
+from nextchar.schemas.tokens import (
     DetokenizeRequest,
     DetokenizeResponse,
     TokenizeRequest,

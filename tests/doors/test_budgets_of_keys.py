@@ -17,7 +17,7 @@ from nextchar.call import Call
 from nextchar.caller import ANYBODY, Caller, Scope
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
-from nextchar.score_schemas import ScoreRequest
+from nextchar.schemas.score import ScoreRequest
 
 SCORE = {"model": "tiny", "input": ["abc"]}
 LONG = {"model": "tiny", "max_tokens": 16_384, "seed": 1}

@@ -22,7 +22,7 @@ from nextchar.errors import (
     StateInvalid,
     UnknownCharacter,
 )
-from nextchar.session_schemas import SessionInfo
+from nextchar.schemas.sessions import SessionInfo
 
 _CHANGING = {"id", "created", "expires_at", "state_bytes", "session_id"}
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from live_server import LiveServer, live_server
 
-from nextchar.limits import MAX_HEAD_BYTES
+from nextchar.schemas.limits import MAX_HEAD_BYTES
 
 BOUNDS = {"receive_timeout_seconds": 0.3, "send_timeout_seconds": 1.0, "keep_alive_timeout_seconds": 0.3}
 HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"

@@ -2,8 +2,8 @@ import httpx
 import pytest
 from live_server import LiveServer
 
-from nextchar.completion_schemas import CompletionRequest
-from nextchar.score_schemas import NextRequest, ScoreRequest
+from nextchar.schemas.completion import CompletionRequest
+from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.version import __version__
 
 

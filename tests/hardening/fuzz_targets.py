@@ -12,11 +12,8 @@ import numpy as np
 from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
-from nextchar.compare_schemas import CompareRequest
-from nextchar.completion_schemas import CompletionRequest
 from nextchar.errors import InvalidRequest, ModelFileError, NextcharError, StateInvalid, StateModelMismatch
 from nextchar.golden import check_golden
-from nextchar.inspect_schemas import InspectRequest
 from nextchar.model_screen import screened
 from nextchar.modelfile import parse_card
 from nextchar.oip_schemas import GenerateRequest
@@ -27,10 +24,12 @@ from nextchar.rpc_fields import refuse_unknown_fields
 from nextchar.rpc_messages import to_dict
 from nextchar.rpc_oip_messages import to_request
 from nextchar.runner import graph_from_bytes
-from nextchar.schemas import validated
-from nextchar.score_schemas import NextRequest, ScoreRequest
-from nextchar.session_codec import StateCodec
-from nextchar.session_schemas import (
+from nextchar.schemas.base import validated
+from nextchar.schemas.compare import CompareRequest
+from nextchar.schemas.completion import CompletionRequest
+from nextchar.schemas.inspect import InspectRequest
+from nextchar.schemas.score import NextRequest, ScoreRequest
+from nextchar.schemas.sessions import (
     CheckpointRequest,
     CreateSessionRequest,
     FeedRequest,
@@ -42,7 +41,8 @@ from nextchar.session_schemas import (
     SessionNextRequest,
     SessionScoreRequest,
 )
-from nextchar.token_schemas import DetokenizeRequest, TokenizeRequest
+from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
+from nextchar.session_codec import StateCodec
 
 KEY, OWNER, DIGEST = b"k" * 32, "owner", "d" * 64
 SHAPES = {"c_0": (np.dtype(np.float32), 4), "h_0": (np.dtype(np.uint8), 4)}

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextchar.completion import CompletionText, Prompt, Shown, join_choices
-from nextchar.completion_schemas import Choice
 from nextchar.lane import Delivery, Finish
+from nextchar.schemas.completion import Choice
 from nextchar.vocabulary import Vocabulary
 
 ABC = Vocabulary(("a", "b", "c"))

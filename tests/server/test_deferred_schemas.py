@@ -6,9 +6,9 @@ import sys
 _LOOK = """
 import asyncio
 import nextchar.rest
-from nextchar.schemas import build_schemas
-from nextchar.score_schemas import ScoreRequest
-from nextchar.session_schemas import SessionInfo
+from nextchar.schemas.base import build_schemas
+from nextchar.schemas.score import ScoreRequest
+from nextchar.schemas.sessions import SessionInfo
 kinds = (ScoreRequest, SessionInfo)
 print([kind.__pydantic_complete__ for kind in kinds])
 {then}

@@ -7,7 +7,7 @@ import pytest
 from event_stream import EventReader
 from starlette.types import Message
 
-from nextchar.completion_schemas import Completion
+from nextchar.schemas.completion import Completion
 from nextchar.sse import EventStream, event
 
 

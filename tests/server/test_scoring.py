@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tiny_models import TEXT
 
 from nextchar.modelfile import Quantiles
-from nextchar.score_schemas import Score
+from nextchar.schemas.score import Score
 from nextchar.scoring import char_scores, count_each, entropy_bits, make_scores, next_chars, percentiles
 from nextchar.vocabulary import Vocabulary
 

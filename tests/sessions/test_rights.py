@@ -18,8 +18,8 @@ from valkey_server import valkey_server
 from nextchar.call import Call
 from nextchar.caller import ANYBODY
 from nextchar.errors import NextcharError
-from nextchar.score_schemas import NextRequest
-from nextchar.session_schemas import CreateSessionRequest, ForkRequest, ListSessionsRequest
+from nextchar.schemas.score import NextRequest
+from nextchar.schemas.sessions import CreateSessionRequest, ForkRequest, ListSessionsRequest
 from nextchar.session_steps import SessionSteps
 from nextchar.settings import Settings
 

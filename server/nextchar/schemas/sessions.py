@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextchar.completion_schemas import Completion
-from nextchar.sampling_schemas import SamplingFields
-from nextchar.schemas import Answer, CallFields, RequestFields, absent
-from nextchar.score_schemas import NextChar, NextResponse, ScoreFields
+from nextchar.schemas.base import Answer, CallFields, RequestFields, absent
+from nextchar.schemas.completion import Completion
+from nextchar.schemas.sampling import SamplingFields
+from nextchar.schemas.score import NextChar, NextResponse, ScoreFields
 
 MAX_EACH_CHARS = 256
 MAX_TTL_SECONDS = 30 * 24 * 3600.0

@@ -1,6 +1,6 @@
 """What the server says of its limits. Every limit is inclusive; what is null has none."""
 
-from nextchar.schemas import Answer
+from nextchar.schemas.base import Answer
 
 
 class RequestLimits(Answer):

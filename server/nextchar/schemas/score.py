@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextchar.opaque import OpaqueBytes
-from nextchar.schemas import Answer, CallFields, ModelRequest, StateFields, Usage, absent
+from nextchar.schemas.base import Answer, CallFields, ModelRequest, StateFields, Usage, absent
+from nextchar.schemas.opaque_bytes import OpaqueBytes
 
 BeginsAfter = Literal["begin", "context", "state"]
 

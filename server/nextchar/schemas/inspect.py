@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextchar.schemas import Answer, CallFields, Usage
-from nextchar.score_schemas import CharScore
+from nextchar.schemas.base import Answer, CallFields, Usage
+from nextchar.schemas.score import CharScore
 
 StateName = Literal["hidden", "cell"]
 

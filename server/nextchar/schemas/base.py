@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from nextchar.errors import InvalidRequest
-from nextchar.limits import MAX_PRIORITY, MIN_PRIORITY
-from nextchar.opaque import OpaqueBytes
+from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
+from nextchar.schemas.opaque_bytes import OpaqueBytes
 
 R = TypeVar("R", bound=BaseModel)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nextchar.errors import InvalidRequest
-from nextchar.schemas import CallFields
+from nextchar.schemas.base import CallFields
 
 MAX_STOPS = 4
 MAX_STOP_TOKEN_IDS = 64

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from nextchar.errors import InvalidRequest
-from nextchar.opaque import OpaqueBytes
-from nextchar.sampling_schemas import MAX_TOP_LOGPROBS, SamplingFields
-from nextchar.schemas import Answer, ModelRequest, StateFields, Usage, absent
+from nextchar.schemas.base import Answer, ModelRequest, StateFields, Usage, absent
+from nextchar.schemas.opaque_bytes import OpaqueBytes
+from nextchar.schemas.sampling import MAX_TOP_LOGPROBS, SamplingFields
 
 MAX_CHOICES = 128
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nextchar.schemas import Answer, CallFields, absent
+from nextchar.schemas.base import Answer, CallFields, absent
 
 _WHICH = "A model's name; by default the server's default_model, or the only one."
 

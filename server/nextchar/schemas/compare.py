@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextchar.schemas import Answer, ModelRequest, Usage, absent
+from nextchar.schemas.base import Answer, ModelRequest, Usage, absent
 
 RankBy = Literal["logprob", "bits_per_char", "log_ratio"]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.golden import score_strings
-from nextchar.runner import ModelGraph, open_graph
+from nextchar.model.golden import score_strings
+from nextchar.model.runner import ModelGraph, open_graph
 from nextchar_training.corpus import load_corpus
 from nextchar_training.lines import EncodedLines
 from nextchar_training.ngram import KneserNey

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.servers import APPS, ROOT
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.arpa import write_arpa
 from nextchar_training.corpus import load_corpus
 from nextchar_training.ngram import KneserNey

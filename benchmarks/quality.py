@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nextchar.modelfile import Quality
-from nextchar.runner import open_graph
+from nextchar.model.card import Quality
+from nextchar.model.runner import open_graph
 from nextchar_training.checkpoint import FILE_NAME
 from nextchar_training.corpus import load_corpus
 from nextchar_training.dynamic_evaluation import Dynamics

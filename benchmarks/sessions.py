@@ -18,7 +18,7 @@ import httpx
 
 from benchmarks.memory import resident
 from benchmarks.servers import our_server
-from nextchar.runner import open_graph
+from nextchar.model.runner import open_graph
 from nextchar.session_codec import StateCodec, state_bytes
 from nextchar.session_store import Record
 from nextchar.sqlite_store import SqliteStore

@@ -5,7 +5,7 @@ import onnxruntime as ort
 
 from benchmarks.measure import Task
 from benchmarks.network import Network
-from nextchar.modelfile import Precision
+from nextchar.model.card import Precision
 from nextchar_training.step_graph import write_step
 from nextchar_training.weights import read_weights
 

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 import torch
 from torch import nn
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.memory import keep_freed_memory
 from nextchar_training.model import ModelConfig
 from nextchar_training.schedule import run_length

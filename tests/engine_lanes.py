@@ -11,7 +11,7 @@ from tiny_models import TEXT
 
 from nextchar.engine import MAX_STEPS, Engine, EngineOptions
 from nextchar.lane import Delivery, Lane, Outbox, Sampling, Work
-from nextchar.runner import ModelGraph, StepRunner
+from nextchar.model.runner import ModelGraph, StepRunner
 from nextchar.slices import Slices
 from nextchar.trie import Trie, build_trie
 

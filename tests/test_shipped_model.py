@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from live_server import LiveServer, live_server
 
 from nextchar.cli import main
-from nextchar.golden import score_strings, symbol_logprobs
+from nextchar.model.golden import score_strings, symbol_logprobs
+from nextchar.model.runner import ModelGraph, open_graph
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.runner import ModelGraph, open_graph
 from nextchar_training.checkpoint import vocabulary_to_dict
 from nextchar_training.corpus import load_corpus
 from nextchar_training.split import Split, split_corpus

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tiny_shakespeare import tiny_shakespeare
 
-from nextchar.golden import check_golden
-from nextchar.runner import open_graph
+from nextchar.model.golden import check_golden
+from nextchar.model.runner import open_graph
 from nextchar_training.graph_evaluation import graph_quality
 from nextchar_training.heldout_text import heldout_split
 

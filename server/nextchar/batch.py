@@ -12,7 +12,7 @@ from nextchar.engine_stats import EngineStats
 from nextchar.errors import NextcharError
 from nextchar.lane import Delivery, Finish, Lane, Level, Outbox
 from nextchar.lane_events import LaneEvents
-from nextchar.runner import StepRunner, Window, fitting_steps
+from nextchar.model.runner import StepRunner, Window, fitting_steps
 from nextchar.sampler import Indices, top
 from nextchar.slab import MAX_TOP, LaneSlab
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from nextchar.modelfile import Card
-from nextchar.runner import ModelGraph, open_graph
+from nextchar.model.card import Card
+from nextchar.model.runner import ModelGraph, open_graph
 
 
 @click.command

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from nextchar.lane import Delivery, Finish
+from nextchar.model.vocabulary import Ids, TextDecoder, Vocabulary
 from nextchar.schemas.completion import Choice, Logprobs, PromptLogprob
-from nextchar.vocabulary import Ids, TextDecoder, Vocabulary
 
 BEGIN = "<|begin|>"
 _NEVER = -float("inf")

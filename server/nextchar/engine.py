@@ -18,7 +18,7 @@ from nextchar.bulk import MAX_JOBS, BulkBatch
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
 from nextchar.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
-from nextchar.runner import ModelGraph, StepRunner
+from nextchar.model.runner import ModelGraph, StepRunner
 from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Scheduler, Turns
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do

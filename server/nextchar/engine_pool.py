@@ -8,7 +8,7 @@ from nextchar.engine import Engine, EngineOptions
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import NextcharError
 from nextchar.lane import Outbox, Work
-from nextchar.runner import ModelGraph
+from nextchar.model.runner import ModelGraph
 
 
 class EnginePool:

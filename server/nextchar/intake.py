@@ -8,9 +8,9 @@ import numpy as np
 from nextchar.call import Call
 from nextchar.errors import SOONEST_SECONDS, InputTooLarge, InvalidRequest, Unavailable, UnknownCharacter
 from nextchar.metrics import Metrics
+from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository import Model, Repository
 from nextchar.schemas.limits import Limits
-from nextchar.vocabulary import Ids, Vocabulary
 
 
 class Intake:

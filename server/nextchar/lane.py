@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from nextchar.automaton import Automaton
 from nextchar.errors import NextcharError
+from nextchar.model.vocabulary import Ids
 from nextchar.sampler import Doubles
 from nextchar.trie import Trie
-from nextchar.vocabulary import Ids
 
 FOREVER = float("inf")
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from nextchar.errors import DeadlineExceeded
 from nextchar.lane import Delivery, Finish, Lane, LaneState, Sampling
-from nextchar.runner import StepRunner
+from nextchar.model.runner import StepRunner
 from nextchar.sampler import Doubles
 from nextchar.slab import LaneSlab
 

@@ -16,10 +16,10 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from nextchar.errors import ModelFileError, ModelNotFound, Unavailable
-from nextchar.model_names import check_model_name
+from nextchar.model.names import check_model_name
+from nextchar.model.vocabulary import Vocabulary
 from nextchar.model_opener import Key, ModelOpener, stop
 from nextchar.repository import Model, ModelPath, PrecisionChoice, Repository
-from nextchar.vocabulary import Vocabulary
 
 VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, NextcharError
 from nextchar.lane import Lane, Sampling
-from nextchar.model_names import version_folders
+from nextchar.model.names import version_folders
 from nextchar.receivers import Gather
 from nextchar.repository import Model, ModelPath, PrecisionChoice, Repository, version_in
 

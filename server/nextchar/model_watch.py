@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 
 from nextchar.errors import NextcharError
+from nextchar.model.names import version_folders
 from nextchar.model_library import ModelLibrary
-from nextchar.model_names import version_folders
 from nextchar.model_opener import Key
 
 Signature = tuple[tuple[str, int, int], ...]  # of a version's files: name, size, time of its last change

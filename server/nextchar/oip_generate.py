@@ -1,5 +1,6 @@
 """The generate extension: a completion under other names."""
 
+from nextchar.model.vocabulary import Vocabulary
 from nextchar.oip_schemas import (
     FinishReason,
     GenerateDetails,
@@ -9,7 +10,6 @@ from nextchar.oip_schemas import (
     GenerateResponse,
 )
 from nextchar.schemas.completion import Choice, Completion, CompletionRequest
-from nextchar.vocabulary import Vocabulary
 
 _OWN = {"details", "stream", "logprobs"}
 

@@ -11,6 +11,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import Lane, Work
 from nextchar.metrics import Metrics
+from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.oip_schemas import InferAnswer, InferRequest
 from nextchar.oip_sequences import Sequences
 from nextchar.oip_tensors import OUTPUTS, Tensor
@@ -20,7 +21,6 @@ from nextchar.schemas.base import CallFields
 from nextchar.schemas.score import ScoreFields
 from nextchar.scorer import Scorer, end_id
 from nextchar.scoring import joined_logprobs
-from nextchar.vocabulary import Ids, Vocabulary
 
 MAX_BATCH = 128  # strings with a distribution each, for which somebody waits
 

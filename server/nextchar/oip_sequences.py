@@ -12,6 +12,7 @@ from nextchar.call import Call
 from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
+from nextchar.model.vocabulary import Ids
 from nextchar.oip_schemas import InferRequest
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
@@ -20,7 +21,6 @@ from nextchar.schemas.sessions import SESSION_ID
 from nextchar.session import SessionState
 from nextchar.session_keeper import OpenSession, SessionKeeper
 from nextchar.session_steps import SessionSteps
-from nextchar.vocabulary import Ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)

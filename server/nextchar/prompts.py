@@ -8,9 +8,9 @@ from nextchar.call import Call
 from nextchar.completion import Prompt
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
+from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository import Model
 from nextchar.schemas.completion import CompletionRequest, TokenIds
-from nextchar.vocabulary import Ids, Vocabulary
 
 
 def make_prompts(request: CompletionRequest, model: Model, intake: Intake, call: Call) -> list[Prompt]:

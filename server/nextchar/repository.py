@@ -17,10 +17,10 @@ from nextchar.engine import EngineOptions
 from nextchar.engine_pool import EnginePool
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
-from nextchar.golden import check_golden
 from nextchar.lane import Outbox
-from nextchar.model_names import inside, is_model_name, version_folders
-from nextchar.runner import ModelGraph, open_graph
+from nextchar.model.golden import check_golden
+from nextchar.model.names import inside, is_model_name, version_folders
+from nextchar.model.runner import ModelGraph, open_graph
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
 logger = logging.getLogger(__name__)

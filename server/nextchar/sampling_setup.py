@@ -8,10 +8,10 @@ import numpy as np
 from nextchar.automaton import Automaton
 from nextchar.errors import InvalidRequest
 from nextchar.lane import FOREVER, Penalties, Sampling
+from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.patterns import Patterns, Symbols
 from nextchar.repository import Model
 from nextchar.schemas.sampling import SamplingFields
-from nextchar.vocabulary import Ids, Vocabulary
 
 _SEEDS = 2**64
 _MAX_ID_DIGITS = 9

@@ -10,6 +10,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import Lane, LaneState, ScoreJob, Work
 from nextchar.metrics import Metrics
+from nextchar.model.vocabulary import Ids
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
 from nextchar.schemas.base import make_usage
@@ -17,7 +18,6 @@ from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest
 from nextchar.scoring import char_scores, joined_logprobs, make_scores
 from nextchar.slices import Slices, in_slices
 from nextchar.trie import Trie, build_trie, split_sorted
-from nextchar.vocabulary import Ids
 
 _A_SLICE = 256  # strings
 

@@ -7,12 +7,12 @@ from itertools import accumulate
 import numpy as np
 
 from nextchar.lane import Delivery
-from nextchar.modelfile import Card
-from nextchar.runner import ModelGraph
+from nextchar.model.card import Card
+from nextchar.model.runner import ModelGraph
+from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.sampler import Doubles, Indices
 from nextchar.schemas.score import CharScore, NextChar, Score
 from nextchar.slices import Slices
-from nextchar.vocabulary import Ids, Vocabulary
 
 LN2 = math.log(2)
 _A_SLICE = 128  # strings

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nextchar.lane import LaneState
-from nextchar.vocabulary import Ids
+from nextchar.model.vocabulary import Ids
 
 _NOTHING: Ids = np.empty(0, dtype=np.int64)
 

@@ -7,11 +7,11 @@ from nextchar.dispatch import run_to_end
 from nextchar.errors import InvalidRequest
 from nextchar.lane import Lane, LaneState
 from nextchar.metrics import Metrics
+from nextchar.model.vocabulary import Ids
 from nextchar.repository import Model
 from nextchar.sampler import Doubles
 from nextchar.scoring import joined_logprobs
 from nextchar.session import Mark, SessionState
-from nextchar.vocabulary import Ids
 
 REWIND_CHARS = 128  # can always be taken back; up to twice as many where the anchor is that far
 

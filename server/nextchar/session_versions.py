@@ -8,13 +8,13 @@ from nextchar.call import Call
 from nextchar.errors import ModelNotFound, StateModelMismatch
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
+from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.model_library import ModelLibrary, PastVersion
 from nextchar.repository import Model
 from nextchar.session import Mark, SessionState
 from nextchar.session_codec import StateCodec
 from nextchar.session_steps import SessionSteps
 from nextchar.session_store import Record
-from nextchar.vocabulary import Ids, Vocabulary
 
 
 class SessionVersions:

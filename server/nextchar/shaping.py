@@ -4,6 +4,7 @@ import numpy as np
 
 from nextchar.lane import Lane, Sampling
 from nextchar.masks import Masks
+from nextchar.model.vocabulary import Vocabulary
 from nextchar.sampler import (
     Doubles,
     Filters,
@@ -16,7 +17,6 @@ from nextchar.sampler import (
     truncated,
     weigh,
 )
-from nextchar.vocabulary import Vocabulary
 
 
 class Shaping:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.lane import FOREVER, Delivery, Finish, Lane, Sampling
+from nextchar.model.vocabulary import Vocabulary
 from nextchar.sampler import Doubles, Indices, Uniforms
 from nextchar.shaping import Shaping
-from nextchar.vocabulary import Vocabulary
 
 CHUNK = 512
 MAX_TOP = 20

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nextchar.runner import StateArray, StepRunner
-from nextchar.vocabulary import Ids
+from nextchar.model.runner import StateArray, StepRunner
+from nextchar.model.vocabulary import Ids
 
 INITIAL = 0  # the slot of the state before any character
 _FIRST_ROOM = 64

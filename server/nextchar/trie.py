@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nextchar.model.vocabulary import Ids
 from nextchar.sampler import Doubles
 from nextchar.slices import Slices
-from nextchar.vocabulary import Ids
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Grid = np.ndarray[tuple[int, int], np.dtype[np.bool_]]

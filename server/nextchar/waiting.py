@@ -4,7 +4,7 @@ import heapq
 
 import numpy as np
 
-from nextchar.vocabulary import Ids
+from nextchar.model.vocabulary import Ids
 
 
 class WaitingBranches:

@@ -15,7 +15,7 @@ from tools import tool_python
 
 from nextchar.api_keys import make_key
 from nextchar.caller import Scope
-from nextchar.runner import StepRunner
+from nextchar.model.runner import StepRunner
 
 _SCRIPT = Path(__file__).with_name("openai_errors.py")
 _SECONDS = 120

@@ -15,8 +15,8 @@ from grpc_errors import details
 from live_server import LiveServer, live_server
 
 from nextchar import batch
+from nextchar.model.runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.runner import StepRunner
 
 DONE = "[DONE]"
 LONG = {"max_tokens": 16_384, "seed": 1}

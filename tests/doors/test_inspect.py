@@ -11,8 +11,8 @@ from live_server import LiveServer, live_server
 from tiny_models import TEXT, TinyModel, write_models
 
 from nextchar.inspector import dequantized
+from nextchar.model.runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.runner import StepRunner
 
 TEXT_SHOWN = "hello, world."
 

@@ -16,9 +16,9 @@ from live_server import LiveServer, live_server
 from nextchar.batch import Batch
 from nextchar.engine import Engine
 from nextchar.lane import Lane, Work
+from nextchar.model.runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
-from nextchar.runner import StepRunner
 
 NUM_STREAMS = 64
 _SECONDS = 30

@@ -5,7 +5,7 @@ import pytest
 from live_server import LiveServer
 from tiny_models import LINES, TEXT
 
-from nextchar.golden import score_strings
+from nextchar.model.golden import score_strings
 
 STRINGS = ["hello", "", "a", "abc abc abc", "h\0i", "\N{SNOWMAN}", "x" * 500]
 

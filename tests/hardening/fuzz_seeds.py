@@ -10,10 +10,10 @@ from hardening.fuzz_targets import DIGEST, KEY, MESSAGES, OWNER, SCHEMAS, SHAPES
 from tiny_models import TinyModel
 
 from nextchar.lane import LaneState
+from nextchar.model.vocabulary import Vocabulary
 from nextchar.pb import inference_pb2
 from nextchar.session import Mark, SessionState
 from nextchar.session_codec import StateCodec
-from nextchar.vocabulary import Vocabulary
 
 _SMALL = TinyModel(hidden_size=4, num_layers=1, vocabulary=Vocabulary(tuple("abc")))
 _INFER = {

@@ -13,9 +13,10 @@ from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
 from nextchar.errors import InvalidRequest, ModelFileError, NextcharError, StateInvalid, StateModelMismatch
-from nextchar.golden import check_golden
-from nextchar.model_screen import screened
-from nextchar.modelfile import parse_card
+from nextchar.model.card import parse_card
+from nextchar.model.golden import check_golden
+from nextchar.model.onnx_screen import screened
+from nextchar.model.runner import graph_from_bytes
 from nextchar.oip_schemas import GenerateRequest
 from nextchar.pb import inference_pb2
 from nextchar.pb import nextchar_pb2 as pb
@@ -23,7 +24,6 @@ from nextchar.rest_oip_body import read_request
 from nextchar.rpc_fields import refuse_unknown_fields
 from nextchar.rpc_messages import to_dict
 from nextchar.rpc_oip_messages import to_request
-from nextchar.runner import graph_from_bytes
 from nextchar.schemas.base import validated
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest

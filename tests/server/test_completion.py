@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from nextchar.completion import CompletionText, Prompt, Shown, join_choices
 from nextchar.lane import Delivery, Finish
+from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.completion import Choice
-from nextchar.vocabulary import Vocabulary
 
 ABC = Vocabulary(("a", "b", "c"))
 

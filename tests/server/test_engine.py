@@ -12,7 +12,7 @@ from nextchar.engine import Engine
 from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
 from nextchar.lane import Finish, Lane, Level, Sampling, ScoreJob, Work
-from nextchar.runner import StepRunner
+from nextchar.model.runner import StepRunner
 from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Turns
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tiny_models import LINES, REFUSING, TEXT, TinyModel
 
 from nextchar.lane import Lane, LaneState, Sampling, ScoreJob
-from nextchar.runner import ModelGraph
-from nextchar.vocabulary import Ids
+from nextchar.model.runner import ModelGraph
+from nextchar.model.vocabulary import Ids
 
 MODELS = [(m, p) for m in (TEXT, LINES, REFUSING) for p in ("int8", "float32")]
 MODELS.append((TinyModel("rnn_relu"), "float32"))

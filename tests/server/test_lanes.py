@@ -7,8 +7,8 @@ import pytest
 from engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from tiny_models import LINES, TEXT, TinyModel
 
-from nextchar.golden import symbol_logprobs
 from nextchar.lane import FOREVER, Finish, Lane, Penalties, Sampling, ScoreJob
+from nextchar.model.golden import symbol_logprobs
 from nextchar.slab import CHUNK
 
 

@@ -14,7 +14,7 @@ from nextchar.bulk import BulkBatch
 from nextchar.engine_stats import EngineStats
 from nextchar.lane import ScoreJob
 from nextchar.memory import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
-from nextchar.runner import StepRunner
+from nextchar.model.runner import StepRunner
 from nextchar.state_pool import StatePool
 
 

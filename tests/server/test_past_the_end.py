@@ -7,7 +7,7 @@ from engine_lanes import GRAPH, run, some_ids
 from nextchar.batch import Batch
 from nextchar.engine_stats import EngineStats
 from nextchar.lane import Delivery, Finish, Lane, Level, Sampling
-from nextchar.runner import StepRunner, fitting_steps
+from nextchar.model.runner import StepRunner, fitting_steps
 from nextchar.slab import CHUNK
 
 _MAX_STEPS = 16

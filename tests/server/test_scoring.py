@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import TEXT
 
-from nextchar.modelfile import Quantiles
+from nextchar.model.card import Quantiles
+from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.score import Score
 from nextchar.scoring import char_scores, count_each, entropy_bits, make_scores, next_chars, percentiles
-from nextchar.vocabulary import Vocabulary
 
 QUANTILES = {
     "quantile_levels": [0.0, 0.5, 1.0],

@@ -11,9 +11,9 @@ from tiny_models import LINES, TinyModel
 
 from nextchar.bulk import BulkBatch
 from nextchar.engine_stats import EngineStats
-from nextchar.golden import symbol_logprobs
 from nextchar.lane import Lane, ScoreJob
-from nextchar.runner import ModelGraph, StepRunner
+from nextchar.model.golden import symbol_logprobs
+from nextchar.model.runner import ModelGraph, StepRunner
 from nextchar.trie import Trie, split_sorted
 from nextchar.waiting import WaitingBranches
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.vocabulary import TextDecoder, Vocabulary
+from nextchar.model.vocabulary import TextDecoder, Vocabulary
 
 ABC = Vocabulary(("a", "b", "c"))
 

@@ -10,7 +10,7 @@ from session_client import Session
 from tiny_models import TinyModel
 from valkey_server import ValkeyServer
 
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 
 _TEXT = "the quick brown fox, jumps over a lazy dog. " * 4
 _MODELS = [

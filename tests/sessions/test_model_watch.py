@@ -9,7 +9,7 @@ import pytest
 from live_server import live_server
 
 from nextchar import model_watch
-from nextchar.model_names import version_folders
+from nextchar.model.names import version_folders
 
 
 def _folder(path: Path, *names: str) -> Path:

@@ -125,7 +125,7 @@ def test_requests_while_a_version_is_swapped_all_succeed(latest: LiveServer, fol
 @pytest.mark.parametrize("content", [b"", b"nonsense", _NEW.step_bytes()[:-100], "golden", "line"])
 def test_a_bad_version_changes_nothing(latest: LiveServer, folder: Path, content: bytes | str) -> None:
     if content == "golden":  # whole, but it does not score as its card says
-        from nextchar.modelfile import Golden
+        from nextchar.model.card import Golden
 
         content = _NEW.step_bytes(golden=[Golden(text="hello", logprob=-1.0)])
     elif content == "line":

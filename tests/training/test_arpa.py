@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.arpa import words, write_arpa
 from nextchar_training.ngram import KneserNey
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nextchar.errors import InvalidRequest
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training.checkpoint import FILE_NAME, load_checkpoint, load_trained, save_checkpoint
 from nextchar_training.progress import Reporter
 from nextchar_training.run import HISTORY, Run

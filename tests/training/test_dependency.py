@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from tiny_models import LINES, TEXT
 
-from nextchar.golden import symbol_logprobs
-from nextchar.runner import ModelGraph
+from nextchar.model.golden import symbol_logprobs
+from nextchar.model.runner import ModelGraph
 from nextchar_training.dependency import PROBES, Probe, known, memory
 from nextchar_training.recall import NUM_SYMBOLS, train_recall
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.corpus import Corpus
 from nextchar_training.development import Development, calibrated
 from nextchar_training.evaluation import mean_loss

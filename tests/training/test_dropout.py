@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training import dropout
 from nextchar_training.dropout import DropoutForward, DropoutRates, dropout_rates
 from nextchar_training.model import NUM_STATES, CharRNN, ModelConfig, State, zero_state

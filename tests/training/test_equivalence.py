@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny_models import TinyModel
 
-from nextchar.modelfile import Cell, Precision
-from nextchar.runner import ModelGraph, StepRunner, run_sequence
+from nextchar.model.card import Cell, Precision
+from nextchar.model.runner import ModelGraph, StepRunner, run_sequence
 
 CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_coupled")
 GRAPHS: list[tuple[Cell, Precision]] = [

@@ -3,7 +3,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training import evaluation
 from nextchar_training.evaluation import line_loss, stream_loss, window_loss
 from nextchar_training.lines import EncodedLines

@@ -3,7 +3,7 @@ import pytest
 import torch
 from tiny_models import TinyModel
 
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training.gates import LayerTrace, trace
 from nextchar_training.units import most_like, properties
 

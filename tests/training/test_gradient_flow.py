@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training.corpus import Corpus
 from nextchar_training.gradient_flow import GradientFlow, gradient_flow
 from nextchar_training.model import CharRNN, ModelConfig

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training import line_batches
 from nextchar_training.batch import IGNORED, Batch
 from nextchar_training.line_batches import LineBatches

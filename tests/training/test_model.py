@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training.model import NUM_GATES, CharRNN, ModelConfig, RecurrentLayer, num_parameters
 
 

@@ -5,7 +5,7 @@ import torch
 from tiny_models import TinyModel
 
 from nextchar.errors import InvalidRequest
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training.network_file import load_network
 
 

@@ -1,4 +1,4 @@
-from nextchar.modelfile import Quality
+from nextchar.model.card import Quality
 from nextchar_training.report import describe_quality
 
 

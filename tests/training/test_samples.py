@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.samples import (
     NUM_CHARS,

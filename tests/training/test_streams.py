@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training import streams
 from nextchar_training.batch import Batch
 from nextchar_training.streams import TextStreams

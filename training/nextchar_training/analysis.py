@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nextchar.modelfile import Cell
-from nextchar.runner import ModelGraph
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.card import Cell
+from nextchar.model.runner import ModelGraph
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training import html_page as html
 from nextchar_training.charts import Series, heat_map, line_chart
 from nextchar_training.dependency import PROBES, Memory, known, memory

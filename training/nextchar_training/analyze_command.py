@@ -7,7 +7,7 @@ from typing import Any
 import click
 import torch
 
-from nextchar.runner import open_graph
+from nextchar.model.runner import open_graph
 from nextchar_training import html_page as html
 from nextchar_training.analysis import (
     SHOWN,

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import numpy as np
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.ngram import KneserNey, Table
 
 _NEVER = -99.0  # the customary log-probability of what is only read

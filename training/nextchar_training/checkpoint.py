@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from nextchar.errors import ModelFileError
-from nextchar.modelfile import Quality
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.card import Quality
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.development import calibrated
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.sources import check_same, read_text

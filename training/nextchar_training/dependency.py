@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.golden import score_strings
-from nextchar.runner import ModelGraph
+from nextchar.model.golden import score_strings
+from nextchar.model.runner import ModelGraph
 
 
 @dataclass(frozen=True)

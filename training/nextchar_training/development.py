@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.evaluation import (
     WARM_CHARS,
     Matrices,

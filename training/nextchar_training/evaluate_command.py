@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from nextchar.errors import InvalidRequest
-from nextchar.modelfile import Quality
-from nextchar.runner import open_graph
+from nextchar.model.card import Quality
+from nextchar.model.runner import open_graph
 from nextchar_training.dynamic_evaluation import Dynamics, dynamic_loss
 from nextchar_training.evaluation import WARM_CHARS
 from nextchar_training.graph_evaluation import PROTOCOLS, graph_quality

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nextchar.errors import InvalidRequest, ModelFileError
-from nextchar.golden import check_golden, score_strings
-from nextchar.modelfile import Card, Golden, Graph, Precision, Quality, VocabularyCard
-from nextchar.runner import ModelGraph, graph_from_bytes
-from nextchar.vocabulary import TextDecoder
+from nextchar.model.card import Card, Golden, Graph, Precision, Quality, VocabularyCard
+from nextchar.model.golden import check_golden, score_strings
+from nextchar.model.runner import ModelGraph, graph_from_bytes
+from nextchar.model.vocabulary import TextDecoder
 from nextchar_training.checkpoint import Trained
 from nextchar_training.graph_evaluation import graph_quality
 from nextchar_training.proof import Proof, prove

@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from nextchar.modelfile import CARD_KEY, Card
+from nextchar.model.card import CARD_KEY, Card
 
 OPSET = 17
 IR_VERSION = 9  # the oldest that opset 17 and the contributed operators need: any runtime since 2022 reads it

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from nextchar.errors import InvalidRequest
-from nextchar.modelfile import Card
+from nextchar.model.card import Card
 from nextchar_training.corpus import load_corpus
 from nextchar_training.named_corpora import NAMED
 from nextchar_training.split import Split, split_corpus

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.modelfile import Card
+from nextchar.model.card import Card
 from nextchar_training.graph_builder import GraphBuilder
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batch import IGNORED
 from nextchar_training.symbols import encode
 from nextchar_training.text import Text

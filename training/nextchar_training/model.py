@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 
 # Per layer and stream: (h,) or, for LSTM, (h, c); each [num_layers, batch, hidden_size].
 State = tuple[Tensor, ...]

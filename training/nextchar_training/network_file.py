@@ -8,8 +8,8 @@ import torch
 from onnx import numpy_helper
 
 from nextchar.errors import InvalidRequest
-from nextchar.modelfile import Card
-from nextchar.runner import open_graph
+from nextchar.model.card import Card
+from nextchar.model.runner import open_graph
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.sequence_graph import GATE_ORDER
 from nextchar_training.weights import Array, reorder_gates

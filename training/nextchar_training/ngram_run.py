@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nextchar.modelfile import Quality
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.card import Quality
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.arpa import write_arpa
 from nextchar_training.lines import EncodedLines
 from nextchar_training.ngram import KneserNey

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from nextchar.errors import ModelFileError
-from nextchar.golden import symbol_logprobs
-from nextchar.runner import ModelGraph
-from nextchar.vocabulary import Ids
+from nextchar.model.golden import symbol_logprobs
+from nextchar.model.runner import ModelGraph
+from nextchar.model.vocabulary import Ids
 from nextchar_training.model import CharRNN, zero_state
 from nextchar_training.split import Split
 from nextchar_training.text import Text

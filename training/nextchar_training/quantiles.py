@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from nextchar.golden import score_strings
-from nextchar.modelfile import Quantiles
-from nextchar.runner import ModelGraph
+from nextchar.model.card import Quantiles
+from nextchar.model.golden import score_strings
+from nextchar.model.runner import ModelGraph
 from nextchar_training.split import Split
 from nextchar_training.text import Text
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training.model import CharRNN, ModelConfig
 
 NUM_SYMBOLS = 8

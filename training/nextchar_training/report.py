@@ -2,8 +2,8 @@
 
 import math
 
-from nextchar.modelfile import Quality
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.card import Quality
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.compressors import compressed_nats
 from nextchar_training.evaluation import WARM_CHARS, line_loss, stream_loss, window_loss
 from nextchar_training.lines import EncodedLines

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from nextchar.modelfile import Quality
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.card import Quality
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.checkpoint import (
     FILE_NAME,
     load_checkpoint,

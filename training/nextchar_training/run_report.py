@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.modelfile import Quality
+from nextchar.model.card import Quality
 from nextchar_training import html_page as html
 from nextchar_training.charts import Series, line_chart
 from nextchar_training.progress import Row

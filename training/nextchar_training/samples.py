@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nextchar.vocabulary import TextDecoder, Vocabulary
+from nextchar.model.vocabulary import TextDecoder, Vocabulary
 from nextchar_training.model import CharRNN, zero_state
 
 FILE_NAME = "samples.jsonl"

@@ -7,7 +7,7 @@ Operator definitions: https://onnx.ai/onnx/operators/ (RNN, GRU, LSTM).
 
 import numpy as np
 
-from nextchar.modelfile import Card, Cell
+from nextchar.model.card import Card, Cell
 from nextchar_training.graph_builder import GraphBuilder
 from nextchar_training.weights import Array, LayerWeights, Weights, reorder_gates
 

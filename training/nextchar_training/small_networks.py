@@ -1,7 +1,7 @@
 """Small networks of every cell, trained alike on one text: to compare cells."""
 
-from nextchar.modelfile import Cell
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.card import Cell
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.schedule import run_length
 from nextchar_training.sources import make_batches

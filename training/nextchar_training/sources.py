@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batch import Batches
 from nextchar_training.corpus import Corpus, load_corpus
 from nextchar_training.corpus_error import CorpusError

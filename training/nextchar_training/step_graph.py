@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import InvalidRequest
-from nextchar.modelfile import Card, Cell, Precision
+from nextchar.model.card import Card, Cell, Precision
 from nextchar_training.graph_builder import GraphBuilder
 from nextchar_training.lane_loop import State, build_lane_loop
 from nextchar_training.sequence_graph import STATES

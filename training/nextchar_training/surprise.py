@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batch import IGNORED
 from nextchar_training.evaluation import WARM_CHARS, Matrices
 from nextchar_training.lines import EncodedLines

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from nextchar.errors import InvalidRequest
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training.corpus import Layout
 from nextchar_training.split import SplitBy
 from nextchar_training.symbols import Unknown

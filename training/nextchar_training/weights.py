@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.modelfile import Cell
+from nextchar.model.card import Cell
 from nextchar_training.model import CharRNN
 
 Array = NDArray[np.float32]

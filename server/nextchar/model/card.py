@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nextchar.errors import ModelFileError
-from nextchar.vocabulary import Vocabulary
+from nextchar.model.vocabulary import Vocabulary
 
 CARD_KEY = "nextchar"
 MAX_CARD_DEPTH = 32

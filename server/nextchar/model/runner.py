@@ -21,9 +21,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
 from nextchar.errors import ModelFileError
-from nextchar.model_screen import screened
-from nextchar.modelfile import Card, Signature, Tensor, check_graph, parse_card
-from nextchar.vocabulary import Ids, Vocabulary
+from nextchar.model.card import Card, Signature, Tensor, check_graph, parse_card
+from nextchar.model.onnx_screen import screened
+from nextchar.model.vocabulary import Ids, Vocabulary
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]

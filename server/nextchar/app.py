@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import disable_created_metrics, start_http_server
 
-from nextchar.api_keys import KeyRing
 from nextchar.call_log import CallLog
 from nextchar.engine import EngineOptions
 from nextchar.errors import CannotListen
 from nextchar.exposure import tls_files, warn_if_exposed
-from nextchar.key_file import KeyFile
 from nextchar.metrics import Metrics
 from nextchar.model_library import ModelLibrary
 from nextchar.model_watch import watch_models
 from nextchar.receivers import deliver_on
 from nextchar.repository import Repository, find_models
 from nextchar.schemas.base import build_schemas
+from nextchar.security.api_keys import KeyRing
+from nextchar.security.key_file import KeyFile
 from nextchar.service import Service
 from nextchar.session_setup import session_store, state_key
 from nextchar.settings import Settings
@@ -182,7 +182,7 @@ def _http_server(
     from nextchar.rest import RestDoor
     from nextchar.rest_guard import RestGuard, with_cors
     from nextchar.rest_page import page_routes
-    from nextchar.tls import HttpTls
+    from nextchar.security.tls import HttpTls
 
     door = RestDoor(
         service,
@@ -212,7 +212,7 @@ def _http_server(
 def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "RpcServer":
     from nextchar.http_server import listen
     from nextchar.rpc_server import RpcServer
-    from nextchar.tls import GrpcTls
+    from nextchar.security.tls import GrpcTls
 
     address, files = f"{settings.host}:{settings.grpc_port}", tls_files(settings)
     listen(settings.host, settings.grpc_port).close()  # gRPC itself would not say clearly what is wrong

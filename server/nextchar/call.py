@@ -10,8 +10,8 @@ from typing import Protocol as Interface
 
 from pydantic import BaseModel
 
-from nextchar.caller import CALLER, Caller
 from nextchar.schemas.base import CallFields
+from nextchar.security.principal import CALLER, Caller
 
 Route = Literal[
     "score",

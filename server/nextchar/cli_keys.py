@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from nextchar.api_keys import KeyRecord, make_key, read_records
-from nextchar.caller import Scope
 from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
+from nextchar.security.api_keys import KeyRecord, make_key, read_records
+from nextchar.security.principal import Scope
 
 _RATE = click.FloatRange(min=0, min_open=True)
 _PRIORITY = click.IntRange(MIN_PRIORITY, MAX_PRIORITY)

@@ -8,7 +8,7 @@ from nextchar.errors import SettingsInvalid
 from nextchar.settings import Settings
 
 if TYPE_CHECKING:
-    from nextchar.tls import TlsFiles
+    from nextchar.security.tls import TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def tls_files(settings: Settings) -> "TlsFiles | None":
         return None
     if certificate is None or key is None:
         raise SettingsInvalid("tls_certificate_file and tls_key_file are needed together")
-    from nextchar.tls import TlsFiles  # and gRPC with it, which loads while models open
+    from nextchar.security.tls import TlsFiles  # and gRPC with it, which loads while models open
 
     return TlsFiles(certificate, key, settings.tls_client_ca_file)
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from nextchar.errors import CannotListen
 from nextchar.http_protocol import BoundedProtocol, ConnectionLimits
-from nextchar.tls import HttpTls
+from nextchar.security.tls import HttpTls
 
 _BACKLOG = 2048
 _TICKS_A_LOOK = 10  # of 0.1 s

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextchar.access import OPEN, ROUTES, AccessTable, permit
-from nextchar.api_keys import KeyRing
 from nextchar.call import make_request_id
-from nextchar.caller import CALLER
 from nextchar.errors import NextcharError
 from nextchar.rest_errors import error_response
+from nextchar.security.access import OPEN, ROUTES, AccessTable, permit
+from nextchar.security.api_keys import KeyRing
+from nextchar.security.principal import CALLER
 
 Headers = Iterable[tuple[bytes, bytes]]
 _BEARER = b"bearer "

@@ -6,11 +6,11 @@ from typing import Any
 
 import grpc
 
-from nextchar.access import OPEN, RPCS, permit
-from nextchar.api_keys import KeyRing
-from nextchar.caller import CALLER
 from nextchar.errors import NextcharError, RouteNotFound
 from nextchar.rpc_errors import abort
+from nextchar.security.access import OPEN, RPCS, permit
+from nextchar.security.api_keys import KeyRing
+from nextchar.security.principal import CALLER
 
 _BEARER = "bearer "
 Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]

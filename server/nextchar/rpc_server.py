@@ -6,7 +6,6 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from nextchar.api_keys import KeyRing
 from nextchar.grpc_options import GrpcOptions
 from nextchar.pb import inference_pb2, inference_pb2_grpc, nextchar_pb2, nextchar_pb2_grpc
 from nextchar.rpc import RpcDoor
@@ -15,8 +14,9 @@ from nextchar.rpc_guard import RpcGuard
 from nextchar.rpc_oip import RpcOip
 from nextchar.rpc_reading import RpcReading
 from nextchar.rpc_sessions import RpcSessions
+from nextchar.security.api_keys import KeyRing
+from nextchar.security.tls import GrpcTls
 from nextchar.service import Service
-from nextchar.tls import GrpcTls
 
 NAMES = tuple(
     service.full_name

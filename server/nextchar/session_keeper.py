@@ -12,7 +12,6 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from nextchar.call import Call
-from nextchar.caller import Scope
 from nextchar.errors import (
     InternalError,
     SessionBusy,
@@ -28,6 +27,7 @@ from nextchar.observed_store import ObservedStore
 from nextchar.repository import Model
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import SESSION_ID
+from nextchar.security.principal import Scope
 from nextchar.session import SessionState
 from nextchar.session_codec import StateCodec
 from nextchar.session_metrics import SessionMetrics

@@ -13,9 +13,9 @@ from live_server import live_server
 from tiny_models import REFUSING, TEXT, write_models
 from tools import tool_python
 
-from nextchar.api_keys import make_key
-from nextchar.caller import Scope
 from nextchar.model.runner import StepRunner
+from nextchar.security.api_keys import make_key
+from nextchar.security.principal import Scope
 
 _SCRIPT = Path(__file__).with_name("openai_errors.py")
 _SECONDS = 120

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from live_server import LiveServer
 
-from nextchar.access import OPEN, ROUTES, RPCS, AccessTable
-from nextchar.caller import ANYBODY, Scope
 from nextchar.rest import RestDoor
 from nextchar.rest_page import page_routes
+from nextchar.security.access import OPEN, ROUTES, RPCS, AccessTable
+from nextchar.security.principal import ANYBODY, Scope
 
 
 def test_every_route_has_a_scope(server: LiveServer) -> None:

@@ -12,12 +12,12 @@ from engine_lanes import Gate
 from grpc_errors import details
 from live_server import LiveServer, live_server
 
-from nextchar.api_keys import make_key
 from nextchar.call import Call
-from nextchar.caller import ANYBODY, Caller, Scope
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
 from nextchar.schemas.score import ScoreRequest
+from nextchar.security.api_keys import make_key
+from nextchar.security.principal import ANYBODY, Caller, Scope
 
 SCORE = {"model": "tiny", "input": ["abc"]}
 LONG = {"model": "tiny", "max_tokens": 16_384, "seed": 1}

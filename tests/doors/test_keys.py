@@ -12,14 +12,14 @@ from click.testing import CliRunner
 from grpc_errors import details
 from live_server import LiveServer, live_server
 
-from nextchar.api_keys import KeyRing, make_key, read_records
-from nextchar.caller import Scope
 from nextchar.cli import main
 from nextchar.client import Client
 from nextchar.errors import AuthenticationFailed, PermissionDenied, SettingsInvalid
-from nextchar.key_file import KeyFile
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
+from nextchar.security.api_keys import KeyRing, make_key, read_records
+from nextchar.security.key_file import KeyFile
+from nextchar.security.principal import Scope
 
 SCORE = {"model": "tiny", "input": ["abc"]}
 OWNERS = {

@@ -10,9 +10,9 @@ from grpc_errors import details
 from live_server import TLS, LiveServer, live_server
 from oip_client import body, message, stub
 
-from nextchar.api_keys import make_key
-from nextchar.caller import Scope
 from nextchar.pb import inference_pb2 as pb
+from nextchar.security.api_keys import make_key
+from nextchar.security.principal import Scope
 
 OWNERS = {
     "infer": ("team", [Scope.INFER]),

@@ -20,8 +20,8 @@ from nextchar.errors import SettingsInvalid
 from nextchar.exposure import is_loopback, tls_files, warn_if_exposed
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
+from nextchar.security.tls import TlsFiles, make_context
 from nextchar.settings import Settings
-from nextchar.tls import TlsFiles, make_context
 
 SCORE = {"model": "tiny", "input": ["abc"]}
 

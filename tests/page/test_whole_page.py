@@ -8,8 +8,8 @@ import pytest
 from chromium import SCREENSHOTS, Browser
 from live_server import LiveServer, live_server
 
-from nextchar.api_keys import make_key
-from nextchar.caller import Scope
+from nextchar.security.api_keys import make_key
+from nextchar.security.principal import Scope
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])

@@ -1,7 +1,7 @@
 import pytest
 
-from nextchar.budgets import Allowance, Budget, TokenBucket
 from nextchar.errors import InvalidRequest, RateLimited
+from nextchar.security.budgets import Allowance, Budget, TokenBucket
 
 
 def test_a_bucket_gives_its_rate_and_one_second_at_once() -> None:

@@ -16,10 +16,10 @@ from session_client import Session
 from valkey_server import valkey_server
 
 from nextchar.call import Call
-from nextchar.caller import ANYBODY
 from nextchar.errors import NextcharError
 from nextchar.schemas.score import NextRequest
 from nextchar.schemas.sessions import CreateSessionRequest, ForkRequest, ListSessionsRequest
+from nextchar.security.principal import ANYBODY
 from nextchar.session_steps import SessionSteps
 from nextchar.settings import Settings
 

@@ -8,9 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nextchar.budgets import Allowance, Budget
 from nextchar.errors import PermissionDenied
 from nextchar.schemas.limits import MIN_PRIORITY
+from nextchar.security.budgets import Allowance, Budget
 
 
 class Scope(StrEnum):

@@ -17,10 +17,10 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from nextchar.budgets import Allowance, Budget
-from nextchar.caller import Caller, Scope
 from nextchar.errors import AuthenticationFailed, SettingsInvalid
 from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
+from nextchar.security.budgets import Allowance, Budget
+from nextchar.security.principal import Caller, Scope
 
 _PREFIX = "nck"
 _ID_CHARS, _SECRET_BYTES = 8, 32

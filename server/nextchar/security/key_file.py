@@ -4,9 +4,9 @@ import asyncio
 import logging
 from pathlib import Path
 
-from nextchar.api_keys import KeyRing, read_records
 from nextchar.errors import SettingsInvalid
-from nextchar.file_watch import FileWatch
+from nextchar.security.api_keys import KeyRing, read_records
+from nextchar.security.file_watch import FileWatch
 
 _LOOK_SECONDS = 1.0
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 
 from nextchar.errors import SettingsInvalid
-from nextchar.file_watch import FileWatch
+from nextchar.security.file_watch import FileWatch
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ A test holds it against the routes and services that there are: a new route need
 
 from collections.abc import Iterable
 
-from nextchar.caller import Caller, Scope
 from nextchar.errors import RouteNotFound
+from nextchar.security.principal import Caller, Scope
 
 OPEN = "open"  # no key is needed: health, and the files of the page, which asks for one
 ANY = "any"  # any good key will do

@@ -4,8 +4,8 @@ import hashlib
 import logging
 import time
 
-from nextchar.call import Call
 from nextchar.errors import NextcharError
+from nextchar.request_context import Call
 
 logger = logging.getLogger(__name__)
 _OWNER_DIGITS = 12

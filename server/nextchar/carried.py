@@ -8,11 +8,11 @@ from contextlib import aclosing
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.continuer import Continuer
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.sampling_setup import make_seed
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Completion, CompletionRequest

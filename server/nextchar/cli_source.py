@@ -49,8 +49,8 @@ def run_with(
     if url is not None:
         asyncio.run(_with_server(model, url, work))
         return
-    from nextchar.call import Call
     from nextchar.offline import run_offline
+    from nextchar.request_context import Call
     from nextchar.service import Service
 
     async def offline(service: Service, name: str, call: Call) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.errors import InvalidRequest
+from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse, RankBy
 from nextchar.schemas.score import Score, ScoreRequest, ScoreResponse

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from nextchar.call import Call
 from nextchar.completion import CompletionText, Prompt, Shown, join_choices
 from nextchar.dispatch import submitted
 from nextchar.intake import Intake
@@ -15,6 +14,7 @@ from nextchar.patterns import Patterns
 from nextchar.prompts import make_prompts
 from nextchar.receivers import Stream
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.sampling_setup import choice_seed, make_sampling, make_seed
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Completion, CompletionRequest

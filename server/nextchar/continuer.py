@@ -5,7 +5,6 @@ from contextlib import aclosing
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.completer import Completer, make_template
 from nextchar.completion import Prompt
 from nextchar.errors import InvalidRequest
@@ -14,6 +13,7 @@ from nextchar.lane import Delivery, Finish, Lane
 from nextchar.metrics import Metrics
 from nextchar.prompts import make_prompts
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.sampling_setup import make_seed
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Completion, CompletionRequest

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nextchar.call import Call
 from nextchar.lane import Delivery, Work
 from nextchar.metrics import Metrics
 from nextchar.receivers import Gather
 from nextchar.repository import Model
+from nextchar.request_context import Call
 
 
 @contextmanager

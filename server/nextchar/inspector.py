@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.dispatch import run_to_end
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.intake import Intake
@@ -14,6 +13,7 @@ from nextchar.metrics import Metrics
 from nextchar.model.runner import Floats, StateArray
 from nextchar.model.vocabulary import Ids
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.sampler import Doubles
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace

@@ -16,7 +16,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from nextchar.call import Call
 from nextchar.engine_stats import Tally
 from nextchar.errors import (
     AuthenticationFailed,
@@ -35,6 +34,7 @@ from nextchar.errors import (
 from nextchar.metric_registry import counter, gauge, histogram
 from nextchar.metric_table import METRICS
 from nextchar.model_metrics import ModelsCollector, ObservedModel
+from nextchar.request_context import Call
 from nextchar.statistics import Statistics
 
 

@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from nextchar.call import Call, Route, make_request_id
 from nextchar.cores import num_cores
 from nextchar.engine import EngineOptions
 from nextchar.lane import FOREVER
 from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
 from nextchar.repository import PrecisionChoice, Repository, find_model
+from nextchar.request_context import Call, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.service import Service
 from nextchar.session_store import MemoryStore

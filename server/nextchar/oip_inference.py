@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.dispatch import run_to_end
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
@@ -16,6 +15,7 @@ from nextchar.oip_schemas import InferAnswer, InferRequest
 from nextchar.oip_sequences import Sequences
 from nextchar.oip_tensors import OUTPUTS, Tensor
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.sampler import Doubles
 from nextchar.schemas.base import CallFields
 from nextchar.schemas.score import ScoreFields

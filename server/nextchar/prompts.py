@@ -4,12 +4,12 @@ from typing import cast
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.completion import Prompt
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.schemas.completion import CompletionRequest, TokenIds
 
 

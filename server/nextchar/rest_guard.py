@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextchar.call import make_request_id
 from nextchar.errors import NextcharError
+from nextchar.request_context import make_request_id
 from nextchar.rest_errors import error_response
 from nextchar.security.access import OPEN, ROUTES, AccessTable, permit
 from nextchar.security.api_keys import KeyRing

@@ -8,7 +8,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from nextchar.call import Call
 from nextchar.errors import NextcharError
 from nextchar.oip_generate import to_completion, to_response
 from nextchar.oip_schemas import (
@@ -17,6 +16,7 @@ from nextchar.oip_schemas import (
     InferBody,
     InferResponse,
 )
+from nextchar.request_context import Call
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import JSON, RestCalls, observed_pieces
 from nextchar.rest_oip_body import HEADER_LENGTH, answer_body, read_request

@@ -7,8 +7,8 @@ from typing import TypeVar
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from nextchar.call import Call
 from nextchar.metrics import Metrics
+from nextchar.request_context import Call
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import RestCalls, as_json, call_headers
 from nextchar.rest_route import plain_router

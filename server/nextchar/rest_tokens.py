@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from nextchar.call import Call
+from nextchar.request_context import Call
 from nextchar.rest_calls import JSON, RestCalls, as_json
 from nextchar.rest_route import plain_router
 from nextchar.schemas.limits_report import LimitsResponse

@@ -8,11 +8,11 @@ from typing import Any
 import grpc
 from google.protobuf.json_format import ParseDict
 
-from nextchar.call import Call
 from nextchar.errors import NextcharError
 from nextchar.metrics import Metrics
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
+from nextchar.request_context import Call
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import M
 from nextchar.rpc_oip_messages import to_infer_response, to_request

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import grpc
 
-from nextchar.call import Call
 from nextchar.errors import InvalidRequest
 from nextchar.model_library import ModelLibrary
 from nextchar.pb import inference_pb2 as pb
+from nextchar.request_context import Call
 from nextchar.rpc_calls import RpcCalls
 
 

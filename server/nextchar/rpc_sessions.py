@@ -8,11 +8,11 @@ import grpc
 from google.protobuf.message import Message
 from pydantic import BaseModel
 
-from nextchar.call import Call
 from nextchar.errors import InvalidRequest
 from nextchar.metrics import Metrics
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
+from nextchar.request_context import Call
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import M, to_dict, to_message
 from nextchar.schemas.base import RequestFields, validated

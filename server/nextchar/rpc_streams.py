@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import grpc
 
-from nextchar.call import Call
 from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.metrics import Metrics
 from nextchar.pb import nextchar_pb2 as pb
+from nextchar.request_context import Call
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_dict, to_message
 from nextchar.schemas.base import validated

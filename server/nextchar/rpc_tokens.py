@@ -2,9 +2,9 @@
 
 import grpc
 
-from nextchar.call import Call
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
+from nextchar.request_context import Call
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_message
 from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest

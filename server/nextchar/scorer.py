@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.dispatch import run_to_end
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
@@ -12,6 +11,7 @@ from nextchar.lane import Lane, LaneState, ScoreJob, Work
 from nextchar.metrics import Metrics
 from nextchar.model.vocabulary import Ids
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.sampler import Doubles
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse

@@ -7,7 +7,6 @@ limits; here it becomes lanes, and what the lanes deliver becomes the answer.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from nextchar.call import Call
 from nextchar.carried import Carried, carries
 from nextchar.comparer import Comparer
 from nextchar.completer import Completer
@@ -25,6 +24,7 @@ from nextchar.oip_inference import Inference
 from nextchar.oip_models import OipModels
 from nextchar.oip_sequences import Sequences
 from nextchar.repository import Repository
+from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import CompareRequest, CompareResponse
 from nextchar.schemas.completion import Completion, CompletionRequest

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from nextchar.call import Call
 from nextchar.errors import (
     InternalError,
     SessionBusy,
@@ -25,6 +24,7 @@ from nextchar.errors import (
 )
 from nextchar.observed_store import ObservedStore
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import SESSION_ID
 from nextchar.security.principal import Scope

@@ -5,12 +5,12 @@ from contextlib import aclosing
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.completion import join_choices
 from nextchar.continuer import Continuer, Piece
 from nextchar.errors import InvalidRequest, StateModelMismatch
 from nextchar.intake import Intake, count_unknown
 from nextchar.metrics import Metrics
+from nextchar.request_context import Call
 from nextchar.sampler import Doubles
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import CompletionRequest

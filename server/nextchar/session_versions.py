@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from nextchar.call import Call
 from nextchar.errors import ModelNotFound, StateModelMismatch
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.model_library import ModelLibrary, PastVersion
 from nextchar.repository import Model
+from nextchar.request_context import Call
 from nextchar.session import Mark, SessionState
 from nextchar.session_codec import StateCodec
 from nextchar.session_steps import SessionSteps

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from nextchar.call import Call
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.metrics import Metrics
+from nextchar.request_context import Call
 from nextchar.sampling_setup import make_seed
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import (

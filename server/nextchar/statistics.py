@@ -6,7 +6,7 @@ Only sums are kept: who asks twice has the means between.
 import time
 from dataclasses import dataclass, field
 
-from nextchar.call import Call
+from nextchar.request_context import Call
 
 _MILLISECONDS = 1000
 

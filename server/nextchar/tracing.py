@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from nextchar.call import CURRENT, Call
 from nextchar.errors import SettingsInvalid
+from nextchar.request_context import CURRENT, Call
 from nextchar.version import __version__
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from engine_lanes import Gate
 from grpc_errors import details
 from live_server import LiveServer, live_server
 
-from nextchar.call import Call
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
+from nextchar.request_context import Call
 from nextchar.schemas.score import ScoreRequest
 from nextchar.security.api_keys import make_key
 from nextchar.security.principal import ANYBODY, Caller, Scope

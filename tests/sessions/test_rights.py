@@ -15,8 +15,8 @@ from live_server import LiveServer, live_server
 from session_client import Session
 from valkey_server import valkey_server
 
-from nextchar.call import Call
 from nextchar.errors import NextcharError
+from nextchar.request_context import Call
 from nextchar.schemas.score import NextRequest
 from nextchar.schemas.sessions import CreateSessionRequest, ForkRequest, ListSessionsRequest
 from nextchar.security.principal import ANYBODY

@@ -1,6 +1,16 @@
 """docs/metrics.md, from the table of metrics."""
 
-from nextchar.metric_table import CAUSES, KINDS, LEVELS, METRICS, OPS, OUTCOMES, PHASES, RESULTS, Metric
+from nextchar.telemetry.metric_table import (
+    CAUSES,
+    KINDS,
+    LEVELS,
+    METRICS,
+    OPS,
+    OUTCOMES,
+    PHASES,
+    RESULTS,
+    Metric,
+)
 
 _HEAD = """# Metrics
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nextchar.metric_table import METRICS
+from nextchar.telemetry.metric_table import METRICS
 from operations import promql
 
 _WINDOW = "$__rate_interval"

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import disable_created_metrics, start_http_server
 
-from nextchar.call_log import CallLog
 from nextchar.engine import EngineOptions
 from nextchar.errors import CannotListen
 from nextchar.exposure import tls_files, warn_if_exposed
-from nextchar.metrics import Metrics
 from nextchar.model_library import ModelLibrary
 from nextchar.model_watch import watch_models
 from nextchar.receivers import deliver_on
@@ -27,7 +25,9 @@ from nextchar.security.key_file import KeyFile
 from nextchar.service import Service
 from nextchar.session_setup import session_store, state_key
 from nextchar.settings import Settings
-from nextchar.tracing import call_tracer
+from nextchar.telemetry.access_log import CallLog
+from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.tracing import call_tracer
 
 if TYPE_CHECKING:
     from nextchar.http_server import HttpServer

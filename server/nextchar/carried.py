@@ -10,7 +10,6 @@ import numpy as np
 
 from nextchar.continuer import Continuer
 from nextchar.intake import Intake
-from nextchar.metrics import Metrics
 from nextchar.repository import Model
 from nextchar.request_context import Call
 from nextchar.sampling_setup import make_seed
@@ -22,6 +21,7 @@ from nextchar.scoring import entropy_bits, next_chars
 from nextchar.session import SessionState
 from nextchar.session_codec import StateCodec, made_for
 from nextchar.session_steps import SessionSteps
+from nextchar.telemetry.metrics import Metrics
 
 Request = NextRequest | ScoreRequest | CompletionRequest
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nextchar.logs import configure_logs
 from nextchar.schemas.base import validated
 from nextchar.setting_texts import setting_texts
 from nextchar.settings import Settings
+from nextchar.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
     from nextchar.app import App

@@ -9,7 +9,6 @@ from nextchar.completion import CompletionText, Prompt, Shown, join_choices
 from nextchar.dispatch import submitted
 from nextchar.intake import Intake
 from nextchar.lane import Delivery, Lane, Sampling
-from nextchar.metrics import Metrics
 from nextchar.patterns import Patterns
 from nextchar.prompts import make_prompts
 from nextchar.receivers import Stream
@@ -19,6 +18,7 @@ from nextchar.sampling_setup import choice_seed, make_sampling, make_seed
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Completion, CompletionRequest
 from nextchar.schemas.sampling import SamplingFields
+from nextchar.telemetry.metrics import Metrics
 
 
 @dataclass(slots=True)

@@ -10,7 +10,6 @@ from nextchar.completion import Prompt
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import Delivery, Finish, Lane
-from nextchar.metrics import Metrics
 from nextchar.prompts import make_prompts
 from nextchar.repository import Model
 from nextchar.request_context import Call
@@ -20,6 +19,7 @@ from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.session import SessionState
 from nextchar.session_steps import SessionSteps
+from nextchar.telemetry.metrics import Metrics
 
 Piece = tuple[Completion | None, SessionState | None]
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from nextchar.lane import Delivery, Work
-from nextchar.metrics import Metrics
 from nextchar.receivers import Gather
 from nextchar.repository import Model
 from nextchar.request_context import Call
+from nextchar.telemetry.metrics import Metrics
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from typing import Self
 from nextchar.backlog import Rate
 from nextchar.batch import Batch
 from nextchar.bulk import MAX_JOBS, BulkBatch
-from nextchar.engine_stats import EngineStats
 from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
 from nextchar.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
 from nextchar.model.runner import ModelGraph, StepRunner
 from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Scheduler, Turns
+from nextchar.telemetry.engine_stats import EngineStats
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do
 _LIVE_SECONDS = 1.0  # after a live request, in which another is expected

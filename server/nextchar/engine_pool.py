@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from typing import Self
 
 from nextchar.engine import Engine, EngineOptions
-from nextchar.engine_stats import EngineStats
 from nextchar.errors import NextcharError
 from nextchar.lane import Outbox, Work
 from nextchar.model.runner import ModelGraph
+from nextchar.telemetry.engine_stats import EngineStats
 
 
 class EnginePool:

@@ -9,7 +9,6 @@ from nextchar.dispatch import run_to_end
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import Lane, LaneState
-from nextchar.metrics import Metrics
 from nextchar.model.runner import Floats, StateArray
 from nextchar.model.vocabulary import Ids
 from nextchar.repository import Model
@@ -18,6 +17,7 @@ from nextchar.sampler import Doubles
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace
 from nextchar.scoring import char_scores, joined_logprobs
+from nextchar.telemetry.metrics import Metrics
 
 MAX_VALUES = 262_144  # numbers in one answer: 512 characters of 512 units
 _NAMES: dict[str, StateName] = {"h": "hidden", "c": "cell"}

@@ -1,7 +1,7 @@
 """A session store with each call timed."""
 
-from nextchar.session_metrics import SessionMetrics
 from nextchar.session_store import Kept, Record, SessionStore
+from nextchar.telemetry.session_metrics import SessionMetrics
 
 
 class ObservedStore:

@@ -8,13 +8,13 @@ from pathlib import Path
 from nextchar.cores import num_cores
 from nextchar.engine import EngineOptions
 from nextchar.lane import FOREVER
-from nextchar.metrics import Metrics
 from nextchar.receivers import deliver_on
 from nextchar.repository import PrecisionChoice, Repository, find_model
 from nextchar.request_context import Call, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.service import Service
 from nextchar.session_store import MemoryStore
+from nextchar.telemetry.metrics import Metrics
 
 _UNBOUNDED = 2**62
 # There is nobody to protect from a long request here: it is the user's own machine.

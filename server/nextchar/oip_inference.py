@@ -9,7 +9,6 @@ from nextchar.dispatch import run_to_end
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.lane import Lane, Work
-from nextchar.metrics import Metrics
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.oip_schemas import InferAnswer, InferRequest
 from nextchar.oip_sequences import Sequences
@@ -21,6 +20,7 @@ from nextchar.schemas.base import CallFields
 from nextchar.schemas.score import ScoreFields
 from nextchar.scorer import Scorer, end_id
 from nextchar.scoring import joined_logprobs
+from nextchar.telemetry.metrics import Metrics
 
 MAX_BATCH = 128  # strings with a distribution each, for which somebody waits
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
-from nextchar.engine_stats import BatchCount, EngineStats
 from nextchar.errors import InvalidRequest, ModelNotFound
-from nextchar.metrics import Metrics
 from nextchar.oip_inference import MAX_BATCH
 from nextchar.oip_schemas import MAX_LEVEL
 from nextchar.oip_tensors import INPUTS, OUTPUTS
 from nextchar.repository import Model, Repository
 from nextchar.schemas.limits import SessionLimits
-from nextchar.statistics import Duration, ModelStatistics
+from nextchar.telemetry.engine_stats import BatchCount, EngineStats
+from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.triton_statistics import Duration, ModelStatistics
 from nextchar.version import __version__
 
 PLATFORM = "onnx_onnxv1"

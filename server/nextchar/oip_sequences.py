@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
 from nextchar.intake import Intake
-from nextchar.metrics import Metrics
 from nextchar.model.vocabulary import Ids
 from nextchar.oip_schemas import InferRequest
 from nextchar.repository import Model
@@ -21,6 +20,7 @@ from nextchar.schemas.sessions import SESSION_ID
 from nextchar.session import SessionState
 from nextchar.session_keeper import OpenSession, SessionKeeper
 from nextchar.session_steps import SessionSteps
+from nextchar.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, eq=False)

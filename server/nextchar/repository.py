@@ -15,12 +15,12 @@ from typing import Literal, Self
 
 from nextchar.engine import EngineOptions
 from nextchar.engine_pool import EnginePool
-from nextchar.engine_stats import EngineStats
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.lane import Outbox
 from nextchar.model.golden import check_golden
 from nextchar.model.names import inside, is_model_name, version_folders
 from nextchar.model.runner import ModelGraph, open_graph
+from nextchar.telemetry.engine_stats import EngineStats
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
 logger = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from typing import Literal, TypeVar
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from nextchar.metrics import Metrics
 from nextchar.request_context import TRACE_HEADERS, Call, Route
 from nextchar.rest_body import read_body, while_connected
 from nextchar.rest_shapes import Shapes
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion
 from nextchar.sse import EventStream, events
+from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")

@@ -7,7 +7,6 @@ from typing import TypeVar
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from nextchar.metrics import Metrics
 from nextchar.request_context import Call
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import RestCalls, as_json, call_headers
@@ -32,6 +31,7 @@ from nextchar.schemas.sessions import (
     SessionScoreRequest,
 )
 from nextchar.sessions import Sessions
+from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=BaseModel)
 _BYTES = "application/octet-stream"

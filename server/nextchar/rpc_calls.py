@@ -12,12 +12,12 @@ from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
-from nextchar.metrics import Metrics
 from nextchar.request_context import TRACE_HEADERS, Call, Route, make_request_id
 from nextchar.rpc_errors import abort
 from nextchar.rpc_fields import refuse_unknown_fields
 from nextchar.rpc_messages import M, to_dict, to_message
 from nextchar.schemas.base import validated
+from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=BaseModel)
 logger = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ import grpc
 from google.protobuf.json_format import ParseDict
 
 from nextchar.errors import NextcharError
-from nextchar.metrics import Metrics
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
 from nextchar.request_context import Call
@@ -19,6 +18,7 @@ from nextchar.rpc_oip_messages import to_infer_response, to_request
 from nextchar.rpc_repository import RpcRepository
 from nextchar.rpc_streams import in_order
 from nextchar.service import Service
+from nextchar.telemetry.metrics import Metrics
 
 _SCHEDULING = "x-model-scheduling"
 _REAL_STATUS = "triton_grpc_error"

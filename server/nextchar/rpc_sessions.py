@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 from pydantic import BaseModel
 
 from nextchar.errors import InvalidRequest
-from nextchar.metrics import Metrics
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.request_context import Call
@@ -30,6 +29,7 @@ from nextchar.schemas.sessions import (
     SessionScoreRequest,
 )
 from nextchar.sessions import Sessions
+from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=RequestFields)
 Work = Callable[[str, Any, Call], Awaitable[BaseModel]]

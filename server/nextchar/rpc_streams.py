@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import grpc
 
 from nextchar.errors import InvalidRequest, QueueFull
-from nextchar.metrics import Metrics
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.request_context import Call
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_dict, to_message
 from nextchar.schemas.base import validated
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
+from nextchar.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 MAX_AT_WORK = 4  # messages: enough that engines never wait for the network, few enough that memory stays flat

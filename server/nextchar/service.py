@@ -17,7 +17,6 @@ from nextchar.inspector import Inspector
 from nextchar.intake import Intake
 from nextchar.lane import Lane
 from nextchar.limit_report import LimitReport
-from nextchar.metrics import Metrics
 from nextchar.model_library import ModelLibrary
 from nextchar.observed_store import ObservedStore
 from nextchar.oip_inference import Inference
@@ -35,12 +34,13 @@ from nextchar.scorer import Scorer
 from nextchar.scoring import entropy_bits, next_chars
 from nextchar.session_codec import StateCodec
 from nextchar.session_keeper import SessionKeeper
-from nextchar.session_metrics import SessionMetrics
 from nextchar.session_store import SessionStore
 from nextchar.session_text import SessionText
 from nextchar.session_upkeep import SessionUpkeep
 from nextchar.session_versions import SessionVersions
 from nextchar.sessions import Sessions
+from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.session_metrics import SessionMetrics
 from nextchar.tokenizer import Tokenizer
 
 

@@ -30,10 +30,10 @@ from nextchar.schemas.sessions import SESSION_ID
 from nextchar.security.principal import Scope
 from nextchar.session import SessionState
 from nextchar.session_codec import StateCodec
-from nextchar.session_metrics import SessionMetrics
 from nextchar.session_room import SessionRoom
 from nextchar.session_store import Record
 from nextchar.session_versions import SessionVersions
+from nextchar.telemetry.session_metrics import SessionMetrics
 
 _ID_BYTES = 16  # random ones, 128 bits
 _ATTEMPTS = 3  # at a change, when another server was quicker

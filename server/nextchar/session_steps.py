@@ -5,13 +5,13 @@ import numpy as np
 from nextchar.dispatch import run_to_end
 from nextchar.errors import InvalidRequest
 from nextchar.lane import Lane, LaneState
-from nextchar.metrics import Metrics
 from nextchar.model.vocabulary import Ids
 from nextchar.repository import Model
 from nextchar.request_context import Call
 from nextchar.sampler import Doubles
 from nextchar.scoring import joined_logprobs
 from nextchar.session import Mark, SessionState
+from nextchar.telemetry.metrics import Metrics
 
 REWIND_CHARS = 128  # can always be taken back; up to twice as many where the anchor is that far
 

@@ -9,7 +9,6 @@ from nextchar.completion import join_choices
 from nextchar.continuer import Continuer, Piece
 from nextchar.errors import InvalidRequest, StateModelMismatch
 from nextchar.intake import Intake, count_unknown
-from nextchar.metrics import Metrics
 from nextchar.request_context import Call
 from nextchar.sampler import Doubles
 from nextchar.schemas.base import make_usage
@@ -31,6 +30,7 @@ from nextchar.scoring import entropy_bits, next_chars
 from nextchar.session import SessionState
 from nextchar.session_keeper import OpenSession, SessionKeeper
 from nextchar.session_steps import SessionSteps
+from nextchar.telemetry.metrics import Metrics
 
 
 class SessionText:

@@ -6,8 +6,8 @@ import time
 
 from nextchar.errors import Unavailable
 from nextchar.observed_store import ObservedStore
-from nextchar.session_metrics import SessionMetrics
 from nextchar.session_store import GRACE_SECONDS
+from nextchar.telemetry.session_metrics import SessionMetrics
 
 _TIDY_SECONDS = 15.0
 

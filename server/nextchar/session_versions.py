@@ -6,7 +6,6 @@ import numpy as np
 
 from nextchar.errors import ModelNotFound, StateModelMismatch
 from nextchar.intake import Intake
-from nextchar.metrics import Metrics
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.model_library import ModelLibrary, PastVersion
 from nextchar.repository import Model
@@ -15,6 +14,7 @@ from nextchar.session import Mark, SessionState
 from nextchar.session_codec import StateCodec
 from nextchar.session_steps import SessionSteps
 from nextchar.session_store import Record
+from nextchar.telemetry.metrics import Metrics
 
 
 class SessionVersions:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
-from nextchar.metrics import Metrics
 from nextchar.request_context import Call
 from nextchar.sampling_setup import make_seed
 from nextchar.schemas.limits import SessionLimits
@@ -24,6 +23,7 @@ from nextchar.session_keeper import OpenSession, SessionKeeper
 from nextchar.session_steps import SessionSteps
 from nextchar.session_store import Record
 from nextchar.session_text import SessionText
+from nextchar.telemetry.metrics import Metrics
 
 
 class Sessions:

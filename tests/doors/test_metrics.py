@@ -17,9 +17,9 @@ from nextchar.errors import (
     NextcharError,
     SettingsInvalid,
 )
-from nextchar.metric_table import CAUSES, KINDS, LEVELS, METRICS, OUTCOMES, PHASES, RESULTS, Metric
-from nextchar.metrics import outcome_of
 from nextchar.pb import nextchar_pb2 as pb
+from nextchar.telemetry.metric_table import CAUSES, KINDS, LEVELS, METRICS, OUTCOMES, PHASES, RESULTS, Metric
+from nextchar.telemetry.metrics import outcome_of
 
 
 @pytest.fixture(scope="module")

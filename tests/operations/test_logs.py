@@ -14,8 +14,8 @@ from grpc._cython import cygrpc
 from live_server import LiveServer, live_server
 from replicas import serving_process
 
-from nextchar.logs import JsonFormatter, configure_logs
 from nextchar.pb import nextchar_pb2 as pb
+from nextchar.telemetry.logs import JsonFormatter, configure_logs
 
 SECRET = "abcdefghijkl"
 FACTS = {
@@ -36,7 +36,9 @@ class Lines(logging.Handler):
         self.texts.append(self.format(record))
 
     def calls(self) -> list[dict[str, object]]:
-        return [line for line in map(json.loads, self.texts) if line["logger"] == "nextchar.call_log"]
+        return [
+            line for line in map(json.loads, self.texts) if line["logger"] == "nextchar.telemetry.access_log"
+        ]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from operations.dashboard import dashboard
 from operations.panels import ROWS
 from tools import debian_program
 
-from nextchar.metric_table import METRICS
+from nextchar.telemetry.metric_table import METRICS
 
 _ROOT = Path(__file__).parents[2]
 _RULES = _ROOT / "helm/nextchar/files/rules.yaml"

@@ -17,7 +17,7 @@ from tools import tool_program
 
 from nextchar.errors import SettingsInvalid
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.tracing import call_tracer
+from nextchar.telemetry.tracing import call_tracer
 
 _TRACE, _PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

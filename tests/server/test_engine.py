@@ -9,11 +9,11 @@ from engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, endless, engine, make_t
 
 from nextchar.batch import Batch
 from nextchar.engine import Engine
-from nextchar.engine_stats import EngineStats
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
 from nextchar.lane import Finish, Lane, Level, Sampling, ScoreJob, Work
 from nextchar.model.runner import StepRunner
 from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Turns
+from nextchar.telemetry.engine_stats import EngineStats
 
 
 @pytest.fixture

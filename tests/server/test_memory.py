@@ -11,11 +11,11 @@ from tiny_models import TinyModel
 
 from nextchar.batch import Batch
 from nextchar.bulk import BulkBatch
-from nextchar.engine_stats import EngineStats
 from nextchar.lane import ScoreJob
 from nextchar.memory import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.model.runner import StepRunner
 from nextchar.state_pool import StatePool
+from nextchar.telemetry.engine_stats import EngineStats
 
 
 def taken(make: Callable[[], object]) -> int:

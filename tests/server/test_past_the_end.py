@@ -5,10 +5,10 @@ import pytest
 from engine_lanes import GRAPH, run, some_ids
 
 from nextchar.batch import Batch
-from nextchar.engine_stats import EngineStats
 from nextchar.lane import Delivery, Finish, Lane, Level, Sampling
 from nextchar.model.runner import StepRunner, fitting_steps
 from nextchar.slab import CHUNK
+from nextchar.telemetry.engine_stats import EngineStats
 
 _MAX_STEPS = 16
 

@@ -9,9 +9,9 @@ from engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_trie, so
 from nextchar.errors import Unavailable
 from nextchar.intake import Intake
 from nextchar.lane import Lane, Level, Sampling, ScoreJob
-from nextchar.metrics import Metrics
 from nextchar.scheduler import Scheduler
 from nextchar.schemas.limits import Limits
+from nextchar.telemetry.metrics import Metrics
 
 
 def advice(seconds_left: float, timeout_seconds: float) -> float:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tiny_models import LINES, TinyModel
 
 from nextchar.bulk import BulkBatch
-from nextchar.engine_stats import EngineStats
 from nextchar.lane import Lane, ScoreJob
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.runner import ModelGraph, StepRunner
+from nextchar.telemetry.engine_stats import EngineStats
 from nextchar.trie import Trie, split_sorted
 from nextchar.waiting import WaitingBranches
 

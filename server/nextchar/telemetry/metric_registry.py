@@ -3,8 +3,8 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 
-from nextchar.engine_stats import Tally
-from nextchar.metric_table import METRICS
+from nextchar.telemetry.engine_stats import Tally
+from nextchar.telemetry.metric_table import METRICS
 
 
 def counter(name: str, registry: CollectorRegistry) -> Counter:

@@ -7,7 +7,7 @@ a key or a text.
 from dataclasses import dataclass
 from typing import Literal
 
-from nextchar.engine_stats import BATCH_BUCKETS, DURATION_BUCKETS
+from nextchar.telemetry.engine_stats import BATCH_BUCKETS, DURATION_BUCKETS
 
 Kind = Literal["counter", "gauge", "histogram"]
 _CHARS_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)

@@ -6,9 +6,9 @@ from typing import Protocol
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from nextchar.engine_stats import EngineStats, Tally
-from nextchar.metric_registry import add_tallies, gauge_family, histogram_family
-from nextchar.metric_table import LEVELS
+from nextchar.telemetry.engine_stats import EngineStats, Tally
+from nextchar.telemetry.metric_registry import add_tallies, gauge_family, histogram_family
+from nextchar.telemetry.metric_table import LEVELS
 
 
 class ObservedModel(Protocol):

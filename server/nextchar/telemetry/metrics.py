@@ -16,7 +16,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from nextchar.engine_stats import Tally
 from nextchar.errors import (
     AuthenticationFailed,
     ClientGone,
@@ -31,11 +30,12 @@ from nextchar.errors import (
     SessionLimit,
     Unavailable,
 )
-from nextchar.metric_registry import counter, gauge, histogram
-from nextchar.metric_table import METRICS
-from nextchar.model_metrics import ModelsCollector, ObservedModel
 from nextchar.request_context import Call
-from nextchar.statistics import Statistics
+from nextchar.telemetry.engine_stats import Tally
+from nextchar.telemetry.metric_registry import counter, gauge, histogram
+from nextchar.telemetry.metric_table import METRICS
+from nextchar.telemetry.model_metrics import ModelsCollector, ObservedModel
+from nextchar.telemetry.triton_statistics import Statistics
 
 
 class CallObserver(Protocol):

@@ -24,8 +24,8 @@ from benchmarks.measure import Task, rates
 from benchmarks.network import Network, make_network
 from benchmarks.products import float32_products, int8_products
 from benchmarks.steps import bare_step
-from nextchar.engine import Engine, EngineOptions
-from nextchar.lane import Delivery, Lane, Outbox, Receiver, Sampling, Work
+from nextchar.engine.engine import Engine, EngineOptions
+from nextchar.engine.lane import Delivery, Lane, Outbox, Receiver, Sampling, Work
 from nextchar.model.runner import ModelGraph
 
 LANES = (1, 8, 64, 256)

@@ -25,9 +25,9 @@ from benchmarks.load import HttpClient, MakeClient, http_post, run_load
 from benchmarks.network import Network
 from benchmarks.servers import our_server
 from nextchar.cores import num_cores
+from nextchar.engine.cooperative import in_slices
+from nextchar.engine.trie import build_trie
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.slices import in_slices
-from nextchar.trie import build_trie
 
 NUM_STRINGS = 100_000
 _A_REQUEST = 2_000

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tiny_models import TEXT
 
-from nextchar.engine import MAX_STEPS, Engine, EngineOptions
-from nextchar.lane import Delivery, Lane, Outbox, Sampling, Work
+from nextchar.engine.cooperative import Slices
+from nextchar.engine.engine import MAX_STEPS, Engine, EngineOptions
+from nextchar.engine.lane import Delivery, Lane, Outbox, Sampling, Work
+from nextchar.engine.trie import Trie, build_trie
 from nextchar.model.runner import ModelGraph, StepRunner
-from nextchar.slices import Slices
-from nextchar.trie import Trie, build_trie
 
 T = TypeVar("T")
 SECONDS = 30

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import disable_created_metrics, start_http_server
 
-from nextchar.engine import EngineOptions
+from nextchar.engine.deliveries import deliver_on
+from nextchar.engine.engine import EngineOptions
 from nextchar.errors import CannotListen
 from nextchar.exposure import tls_files, warn_if_exposed
 from nextchar.model_library import ModelLibrary
 from nextchar.model_watch import watch_models
-from nextchar.receivers import deliver_on
 from nextchar.repository import Repository, find_models
 from nextchar.schemas.base import build_schemas
 from nextchar.security.api_keys import KeyRing

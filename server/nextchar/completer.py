@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from nextchar.completion import CompletionText, Prompt, Shown, join_choices
 from nextchar.dispatch import submitted
+from nextchar.engine.deliveries import Stream
+from nextchar.engine.lane import Delivery, Lane, Sampling
 from nextchar.intake import Intake
-from nextchar.lane import Delivery, Lane, Sampling
 from nextchar.patterns import Patterns
 from nextchar.prompts import make_prompts
-from nextchar.receivers import Stream
 from nextchar.repository import Model
 from nextchar.request_context import Call
 from nextchar.sampling_setup import choice_seed, make_sampling, make_seed

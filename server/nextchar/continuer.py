@@ -7,9 +7,9 @@ import numpy as np
 
 from nextchar.completer import Completer, make_template
 from nextchar.completion import Prompt
+from nextchar.engine.lane import Delivery, Finish, Lane
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
-from nextchar.lane import Delivery, Finish, Lane
 from nextchar.prompts import make_prompts
 from nextchar.repository import Model
 from nextchar.request_context import Call

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nextchar.lane import Delivery, Work
-from nextchar.receivers import Gather
+from nextchar.engine.deliveries import Gather
+from nextchar.engine.lane import Delivery, Work
 from nextchar.repository import Model
 from nextchar.request_context import Call
 from nextchar.telemetry.metrics import Metrics

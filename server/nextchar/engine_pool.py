@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Self
 
-from nextchar.engine import Engine, EngineOptions
+from nextchar.engine.engine import Engine, EngineOptions
+from nextchar.engine.lane import Outbox, Work
 from nextchar.errors import NextcharError
-from nextchar.lane import Outbox, Work
 from nextchar.model.runner import ModelGraph
 from nextchar.telemetry.engine_stats import EngineStats
 

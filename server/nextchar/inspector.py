@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from nextchar.dispatch import run_to_end
+from nextchar.engine.lane import Lane, LaneState
+from nextchar.engine.sampler import Doubles
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.intake import Intake
-from nextchar.lane import Lane, LaneState
 from nextchar.model.runner import Floats, StateArray
 from nextchar.model.vocabulary import Ids
 from nextchar.repository import Model
 from nextchar.request_context import Call
-from nextchar.sampler import Doubles
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace
 from nextchar.scoring import char_scores, joined_logprobs

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.engine.deliveries import Gather
+from nextchar.engine.lane import Lane, Sampling
 from nextchar.errors import ModelFileError, NextcharError
-from nextchar.lane import Lane, Sampling
 from nextchar.model.names import version_folders
-from nextchar.receivers import Gather
 from nextchar.repository import Model, ModelPath, PrecisionChoice, Repository, version_in
 
 Key = tuple[str, str]  # name and version

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from nextchar.cores import num_cores
-from nextchar.engine import EngineOptions
-from nextchar.lane import FOREVER
-from nextchar.receivers import deliver_on
+from nextchar.engine.deliveries import deliver_on
+from nextchar.engine.engine import EngineOptions
+from nextchar.engine.lane import FOREVER
 from nextchar.repository import PrecisionChoice, Repository, find_model
 from nextchar.request_context import Call, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits

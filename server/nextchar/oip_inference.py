@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.dispatch import run_to_end
+from nextchar.engine.lane import Lane, Work
+from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
-from nextchar.lane import Lane, Work
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.oip_schemas import InferAnswer, InferRequest
 from nextchar.oip_sequences import Sequences
 from nextchar.oip_tensors import OUTPUTS, Tensor
 from nextchar.repository import Model
 from nextchar.request_context import Call
-from nextchar.sampler import Doubles
 from nextchar.schemas.base import CallFields
 from nextchar.schemas.score import ScoreFields
 from nextchar.scorer import Scorer, end_id

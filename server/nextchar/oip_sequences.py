@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
 from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids
 from nextchar.oip_schemas import InferRequest
 from nextchar.repository import Model
 from nextchar.request_context import Call
-from nextchar.sampler import Doubles
 from nextchar.sampling_setup import make_seed
 from nextchar.schemas.sessions import SESSION_ID
 from nextchar.session import SessionState

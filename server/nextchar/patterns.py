@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from nextchar.automaton import START, Automaton
+from nextchar.engine.automaton import START, Automaton
 from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.pattern_worker import MAX_CPU_SECONDS, MAX_STATES, SYNTAX, TOO_LARGE
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from nextchar.engine import EngineOptions
+from nextchar.engine.engine import EngineOptions
+from nextchar.engine.lane import Outbox
 from nextchar.engine_pool import EnginePool
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
-from nextchar.lane import Outbox
 from nextchar.model.golden import check_golden
 from nextchar.model.names import inside, is_model_name, version_folders
 from nextchar.model.runner import ModelGraph, open_graph

@@ -5,9 +5,9 @@ import secrets
 
 import numpy as np
 
-from nextchar.automaton import Automaton
+from nextchar.engine.automaton import Automaton
+from nextchar.engine.lane import FOREVER, Penalties, Sampling
 from nextchar.errors import InvalidRequest
-from nextchar.lane import FOREVER, Penalties, Sampling
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.patterns import Patterns, Symbols
 from nextchar.repository import Model

@@ -6,13 +6,13 @@ from itertools import accumulate
 
 import numpy as np
 
-from nextchar.lane import Delivery
+from nextchar.engine.cooperative import Slices
+from nextchar.engine.lane import Delivery
+from nextchar.engine.sampler import Doubles, Indices
 from nextchar.model.card import Card
 from nextchar.model.runner import ModelGraph
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.sampler import Doubles, Indices
 from nextchar.schemas.score import CharScore, NextChar, Score
-from nextchar.slices import Slices
 
 LN2 = math.log(2)
 _A_SLICE = 128  # strings

@@ -13,9 +13,9 @@ from nextchar.completer import Completer
 from nextchar.completion import join_choices
 from nextchar.continuer import Continuer
 from nextchar.dispatch import run_to_end
+from nextchar.engine.lane import Lane
 from nextchar.inspector import Inspector
 from nextchar.intake import Intake
-from nextchar.lane import Lane
 from nextchar.limit_report import LimitReport
 from nextchar.model_library import ModelLibrary
 from nextchar.observed_store import ObservedStore

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from nextchar.lane import LaneState
+from nextchar.engine.lane import LaneState
 from nextchar.model.vocabulary import Ids
 
 _NOTHING: Ids = np.empty(0, dtype=np.int64)

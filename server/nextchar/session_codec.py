@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
-from nextchar.lane import LaneState
 from nextchar.session import Mark, SessionState
 
 MAGIC = b"NCS2"

@@ -3,12 +3,12 @@
 import numpy as np
 
 from nextchar.dispatch import run_to_end
+from nextchar.engine.lane import Lane, LaneState
+from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest
-from nextchar.lane import Lane, LaneState
 from nextchar.model.vocabulary import Ids
 from nextchar.repository import Model
 from nextchar.request_context import Call
-from nextchar.sampler import Doubles
 from nextchar.scoring import joined_logprobs
 from nextchar.session import Mark, SessionState
 from nextchar.telemetry.metrics import Metrics

@@ -7,10 +7,10 @@ import numpy as np
 
 from nextchar.completion import join_choices
 from nextchar.continuer import Continuer, Piece
+from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, StateModelMismatch
 from nextchar.intake import Intake, count_unknown
 from nextchar.request_context import Call
-from nextchar.sampler import Doubles
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.score import ScoreResponse

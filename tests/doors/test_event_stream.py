@@ -14,7 +14,7 @@ from event_stream import BrokenStream, read_events
 from grpc_errors import details
 from live_server import LiveServer, live_server
 
-from nextchar import batch
+from nextchar.engine import lane_batch as batch
 from nextchar.model.runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 

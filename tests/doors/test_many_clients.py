@@ -13,9 +13,9 @@ import pytest
 from grpc_errors import details
 from live_server import LiveServer, live_server
 
-from nextchar.batch import Batch
-from nextchar.engine import Engine
-from nextchar.lane import Lane, Work
+from nextchar.engine.engine import Engine
+from nextchar.engine.lane import Lane, Work
+from nextchar.engine.lane_batch import Batch
 from nextchar.model.runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc

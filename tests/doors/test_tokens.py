@@ -9,7 +9,7 @@ from live_server import LiveServer, live_server
 from rpc_answers import same
 from tiny_models import LINES, TEXT, write_models
 
-from nextchar.memory import lane_bytes
+from nextchar.engine.memory_estimate import lane_bytes
 from nextchar.pb import nextchar_pb2 as pb
 
 

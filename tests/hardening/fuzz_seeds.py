@@ -9,7 +9,7 @@ import numpy as np
 from hardening.fuzz_targets import DIGEST, KEY, MESSAGES, OWNER, SCHEMAS, SHAPES
 from tiny_models import TinyModel
 
-from nextchar.lane import LaneState
+from nextchar.engine.lane import LaneState
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.pb import inference_pb2
 from nextchar.session import Mark, SessionState

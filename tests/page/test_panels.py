@@ -17,7 +17,7 @@ from chromium import Browser
 from live_server import LiveServer
 from tools import tool_program, tool_python
 
-from nextchar.sampler import Filters, truncated, weigh
+from nextchar.engine.sampler import Filters, truncated, weigh
 
 
 def scores(server: LiveServer, model: str, strings: list[str], **fields: Any) -> list[dict[str, Any]]:

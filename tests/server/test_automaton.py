@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from nextchar.automaton import START, Automaton
+from nextchar.engine.automaton import START, Automaton
 from nextchar.errors import InvalidRequest
 from nextchar.patterns import build
 

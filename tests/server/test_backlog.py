@@ -1,6 +1,6 @@
 import pytest
 
-from nextchar.backlog import Backlog
+from nextchar.engine.queue_estimate import Backlog
 
 
 def test_who_comes_waits_for_the_steps_before_it_at_the_measured_rate() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextchar.completion import CompletionText, Prompt, Shown, join_choices
-from nextchar.lane import Delivery, Finish
+from nextchar.engine.lane import Delivery, Finish
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.completion import Choice
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, endless, engine, make_trie, run, some_ids
 
-from nextchar.batch import Batch
-from nextchar.engine import Engine
+from nextchar.engine.engine import Engine
+from nextchar.engine.lane import Finish, Lane, Level, Sampling, ScoreJob, Work
+from nextchar.engine.lane_batch import Batch
+from nextchar.engine.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Turns
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
-from nextchar.lane import Finish, Lane, Level, Sampling, ScoreJob, Work
 from nextchar.model.runner import StepRunner
-from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Turns
 from nextchar.telemetry.engine_stats import EngineStats
 
 
@@ -103,7 +103,7 @@ def test_a_deadline_that_passes_in_a_call_for_live_requests_alone_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("nextchar.batch.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nextchar.engine.lane_batch.time.monotonic", lambda: now[0])
     batch = Batch(StepRunner(GRAPH, 4), EngineStats())
     late = endless(Inbox(), deadline=200.0)
     batch.join(late, 0.0)

@@ -3,10 +3,10 @@
 import pytest
 from engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, deliver, endless, make_trie, run, some_ids
 
-from nextchar.engine import EngineOptions
+from nextchar.engine.engine import EngineOptions
+from nextchar.engine.lane import Lane, Sampling, ScoreJob, Work
 from nextchar.engine_pool import EnginePool
 from nextchar.errors import QueueFull
-from nextchar.lane import Lane, Sampling, ScoreJob, Work
 
 
 def pool(num_threads: int, **options: int) -> EnginePool:

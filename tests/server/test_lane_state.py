@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import LINES, REFUSING, TEXT, TinyModel
 
-from nextchar.lane import Lane, LaneState, Sampling, ScoreJob
+from nextchar.engine.lane import Lane, LaneState, Sampling, ScoreJob
 from nextchar.model.runner import ModelGraph
 from nextchar.model.vocabulary import Ids
 

@@ -7,9 +7,9 @@ import pytest
 from engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from tiny_models import LINES, TEXT, TinyModel
 
-from nextchar.lane import FOREVER, Finish, Lane, Penalties, Sampling, ScoreJob
+from nextchar.engine.lane import FOREVER, Finish, Lane, Penalties, Sampling, ScoreJob
+from nextchar.engine.lane_arrays import CHUNK
 from nextchar.model.golden import symbol_logprobs
-from nextchar.slab import CHUNK
 
 
 @pytest.mark.parametrize("length", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 50])

@@ -9,12 +9,12 @@ import pytest
 from engine_lanes import GRAPH, VOCABULARY, make_trie
 from tiny_models import TinyModel
 
-from nextchar.batch import Batch
-from nextchar.bulk import BulkBatch
-from nextchar.lane import ScoreJob
-from nextchar.memory import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
+from nextchar.engine.lane import ScoreJob
+from nextchar.engine.lane_batch import Batch
+from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
+from nextchar.engine.score_batch import BulkBatch
+from nextchar.engine.state_pool import StatePool
 from nextchar.model.runner import StepRunner
-from nextchar.state_pool import StatePool
 from nextchar.telemetry.engine_stats import EngineStats
 
 

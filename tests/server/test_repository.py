@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_models import LINES, TEXT, TinyModel, write_models
 
-from nextchar.engine import EngineOptions
+from nextchar.engine.engine import EngineOptions
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.model.card import Golden
 from nextchar.repository import ModelPath, Repository, find_model, find_models, step_files

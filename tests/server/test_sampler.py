@@ -3,7 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.sampler import Filters, History, Uniforms, draw, log_softmax, penalized, top, truncated, weigh
+from nextchar.engine.sampler import (
+    Filters,
+    History,
+    Uniforms,
+    draw,
+    log_softmax,
+    penalized,
+    top,
+    truncated,
+    weigh,
+)
 
 FOUR = np.log(np.array([[0.1, 0.4, 0.3, 0.2]]))
 

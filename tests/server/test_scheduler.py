@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from engine_lanes import make_trie
 
+from nextchar.engine.lane import FOREVER, Lane, Level, Sampling, ScoreJob
+from nextchar.engine.scheduler import MAX_CALL_SECONDS, Scheduler, Turns
 from nextchar.errors import QueueFull
-from nextchar.lane import FOREVER, Lane, Level, Sampling, ScoreJob
-from nextchar.scheduler import MAX_CALL_SECONDS, Scheduler, Turns
 
 NOTHING = np.empty(0, dtype=np.int64)
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 from engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_trie, some_ids
 
+from nextchar.engine.lane import Lane, Level, Sampling, ScoreJob
+from nextchar.engine.scheduler import Scheduler
 from nextchar.errors import Unavailable
 from nextchar.intake import Intake
-from nextchar.lane import Lane, Level, Sampling, ScoreJob
-from nextchar.scheduler import Scheduler
 from nextchar.schemas.limits import Limits
 from nextchar.telemetry.metrics import Metrics
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import LINES, TinyModel
 
-from nextchar.bulk import BulkBatch
-from nextchar.lane import Lane, ScoreJob
+from nextchar.engine.branch_queue import WaitingBranches
+from nextchar.engine.lane import Lane, ScoreJob
+from nextchar.engine.score_batch import BulkBatch
+from nextchar.engine.trie import Trie, split_sorted
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.runner import ModelGraph, StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
-from nextchar.trie import Trie, split_sorted
-from nextchar.waiting import WaitingBranches
 
 BEGIN = VOCABULARY.begin_id
 NO_CONTEXT = some_ids(0)

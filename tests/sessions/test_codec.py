@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import TEXT
 
+from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
-from nextchar.lane import LaneState
 from nextchar.session import Mark, SessionState
 from nextchar.session_codec import MAGIC, StateCodec, made_for, state_bytes
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.engine.sampler import log_softmax
 from nextchar.model.card import Quality
 from nextchar.model.runner import ModelGraph, StepRunner, run_sequence
-from nextchar.sampler import log_softmax
 from nextchar_training.batch import IGNORED
 from nextchar_training.evaluation import (
     WARM_CHARS,

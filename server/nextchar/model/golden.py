@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 
+from nextchar.engine.sampler import Doubles, log_softmax
 from nextchar.errors import GoldenMismatch, ModelFileError
 from nextchar.model.runner import ModelGraph, StepRunner, run_sequence
 from nextchar.model.vocabulary import Ids
-from nextchar.sampler import Doubles, log_softmax
 
 # Largest difference in nats a character. Float sums differ in their last digits between processors; an
 # int8 state may then round the other way. A wrong file is off by a hundred times as much.

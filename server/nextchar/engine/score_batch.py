@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 
+from nextchar.engine.lane import FOREVER, Outbox, ScoreJob, Work
+from nextchar.engine.state_pool import StatePool
+from nextchar.engine.trie_walk import Walk
 from nextchar.errors import DeadlineExceeded, NextcharError
-from nextchar.lane import FOREVER, Outbox, ScoreJob, Work
 from nextchar.model.runner import StepRunner, fitting_steps
 from nextchar.model.vocabulary import Ids
-from nextchar.state_pool import StatePool
 from nextchar.telemetry.engine_stats import EngineStats
-from nextchar.walk import Walk
 
 MAX_JOBS = 8  # in work at once; others wait in line
 _LATE = "the request did not finish within its time limit"

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.automaton import Automaton
+from nextchar.engine.automaton import Automaton
+from nextchar.engine.sampler import Doubles
+from nextchar.engine.trie import Trie
 from nextchar.errors import NextcharError
 from nextchar.model.vocabulary import Ids
-from nextchar.sampler import Doubles
-from nextchar.trie import Trie
 
 FOREVER = float("inf")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nextchar.engine.cooperative import Slices
+from nextchar.engine.sampler import Doubles
 from nextchar.model.vocabulary import Ids
-from nextchar.sampler import Doubles
-from nextchar.slices import Slices
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Grid = np.ndarray[tuple[int, int], np.dtype[np.bool_]]

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.lane import Delivery, Finish, ScoreJob
+from nextchar.engine.branch_queue import WaitingBranches
+from nextchar.engine.lane import Delivery, Finish, ScoreJob
+from nextchar.engine.state_pool import INITIAL, StatePool
 from nextchar.model.runner import StepRunner
 from nextchar.model.vocabulary import Ids
-from nextchar.state_pool import INITIAL, StatePool
-from nextchar.waiting import WaitingBranches
 
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 

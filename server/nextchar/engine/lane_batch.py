@@ -8,12 +8,12 @@ import time
 
 import numpy as np
 
+from nextchar.engine.lane import Delivery, Finish, Lane, Level, Outbox
+from nextchar.engine.lane_arrays import MAX_TOP, LaneSlab
+from nextchar.engine.lane_events import LaneEvents
+from nextchar.engine.sampler import Indices, top
 from nextchar.errors import NextcharError
-from nextchar.lane import Delivery, Finish, Lane, Level, Outbox
-from nextchar.lane_events import LaneEvents
 from nextchar.model.runner import StepRunner, Window, fitting_steps
-from nextchar.sampler import Indices, top
-from nextchar.slab import MAX_TOP, LaneSlab
 from nextchar.telemetry.engine_stats import EngineStats
 
 # Steps past the ends of rows in the last part of a call, for fewer calls: less than what a call costs

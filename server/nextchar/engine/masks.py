@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from nextchar.automaton import START, Automaton
-from nextchar.lane import Sampling
-from nextchar.sampler import Doubles, Flags, Indices
+from nextchar.engine.automaton import START, Automaton
+from nextchar.engine.lane import Sampling
+from nextchar.engine.sampler import Doubles, Flags, Indices
 
 
 class Masks:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from nextchar.lane import Delivery, Outbox, Work
+from nextchar.engine.lane import Delivery, Outbox, Work
 
 
 def deliver_on(loop: asyncio.AbstractEventLoop) -> Callable[[Outbox], object]:

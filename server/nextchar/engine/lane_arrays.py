@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.lane import FOREVER, Delivery, Finish, Lane, Sampling
+from nextchar.engine.host_sampler import Shaping
+from nextchar.engine.lane import FOREVER, Delivery, Finish, Lane, Sampling
+from nextchar.engine.sampler import Doubles, Indices, Uniforms
 from nextchar.model.vocabulary import Vocabulary
-from nextchar.sampler import Doubles, Indices, Uniforms
-from nextchar.shaping import Shaping
 
 CHUNK = 512
 MAX_TOP = 20

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import cast
 
-from nextchar.backlog import Backlog
+from nextchar.engine.lane import FOREVER, Lane, Level, ScoreJob, Work
+from nextchar.engine.queue_estimate import Backlog
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull
-from nextchar.lane import FOREVER, Lane, Level, ScoreJob, Work
 from nextchar.schemas.limits import MAX_PRIORITY
 
 # Of the time that two levels compete for, what the later one gets at least.

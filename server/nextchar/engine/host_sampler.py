@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from nextchar.lane import Lane, Sampling
-from nextchar.masks import Masks
-from nextchar.model.vocabulary import Vocabulary
-from nextchar.sampler import (
+from nextchar.engine.lane import Lane, Sampling
+from nextchar.engine.masks import Masks
+from nextchar.engine.sampler import (
     Doubles,
     Filters,
     Flags,
@@ -17,6 +16,7 @@ from nextchar.sampler import (
     truncated,
     weigh,
 )
+from nextchar.model.vocabulary import Vocabulary
 
 
 class Shaping:

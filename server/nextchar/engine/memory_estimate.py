@@ -1,6 +1,6 @@
 """What work takes, by formula: docs/performance.md, held by tests/server/test_memory.py within a fifth."""
 
-from nextchar.slab import CHUNK, MAX_TOP
+from nextchar.engine.lane_arrays import CHUNK, MAX_TOP
 
 STRING_BYTES, STRING_CHAR_BYTES = 126, 44  # of one that waits: itself and a branch, and each character
 _CHUNK_BYTES = CHUNK * (3 * 8 + MAX_TOP * 8)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from nextchar.engine.lane import Delivery, Finish, Lane, LaneState, Sampling
+from nextchar.engine.lane_arrays import LaneSlab
+from nextchar.engine.sampler import Doubles
 from nextchar.errors import DeadlineExceeded
-from nextchar.lane import Delivery, Finish, Lane, LaneState, Sampling
 from nextchar.model.runner import StepRunner
-from nextchar.sampler import Doubles
-from nextchar.slab import LaneSlab
 
 
 class LaneEvents:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from nextchar.backlog import Rate
-from nextchar.batch import Batch
-from nextchar.bulk import MAX_JOBS, BulkBatch
+from nextchar.engine.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
+from nextchar.engine.lane_batch import Batch
+from nextchar.engine.queue_estimate import Rate
+from nextchar.engine.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Scheduler, Turns
+from nextchar.engine.score_batch import MAX_JOBS, BulkBatch
 from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
-from nextchar.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
 from nextchar.model.runner import ModelGraph, StepRunner
-from nextchar.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Scheduler, Turns
 from nextchar.telemetry.engine_stats import EngineStats
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.sampler import Flags, Indices
+from nextchar.engine.sampler import Flags, Indices
 
 START = 0
 _NEVER = 2**62

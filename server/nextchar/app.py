@@ -16,9 +16,9 @@ from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.errors import CannotListen
 from nextchar.exposure import tls_files, warn_if_exposed
-from nextchar.model_library import ModelLibrary
-from nextchar.model_watch import watch_models
-from nextchar.repository import Repository, find_models
+from nextchar.repository.manager import ModelLibrary
+from nextchar.repository.served_models import Repository, find_models
+from nextchar.repository.watcher import watch_models
 from nextchar.schemas.base import build_schemas
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.key_file import KeyFile

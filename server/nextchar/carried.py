@@ -10,7 +10,7 @@ import numpy as np
 
 from nextchar.continuer import Continuer
 from nextchar.intake import Intake
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.sampling_setup import make_seed
 from nextchar.schemas.base import make_usage

@@ -12,7 +12,7 @@ from nextchar.engine.lane import Delivery, Lane, Sampling
 from nextchar.intake import Intake
 from nextchar.patterns import Patterns
 from nextchar.prompts import make_prompts
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.sampling_setup import choice_seed, make_sampling, make_seed
 from nextchar.schemas.base import make_usage

@@ -11,7 +11,7 @@ from nextchar.engine.lane import Delivery, Finish, Lane
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.prompts import make_prompts
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.sampling_setup import make_seed
 from nextchar.schemas.base import make_usage

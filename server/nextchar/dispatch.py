@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from nextchar.engine.deliveries import Gather
 from nextchar.engine.lane import Delivery, Work
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.telemetry.metrics import Metrics
 

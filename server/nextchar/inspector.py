@@ -12,7 +12,7 @@ from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.intake import Intake
 from nextchar.model.runner import Floats, StateArray
 from nextchar.model.vocabulary import Ids
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace

@@ -7,7 +7,7 @@ import numpy as np
 
 from nextchar.errors import SOONEST_SECONDS, InputTooLarge, InvalidRequest, Unavailable, UnknownCharacter
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository import Model, Repository
+from nextchar.repository.served_models import Model, Repository
 from nextchar.request_context import Call
 from nextchar.schemas.limits import Limits
 from nextchar.telemetry.metrics import Metrics

@@ -1,7 +1,7 @@
 """The limits of a server, in one answer."""
 
 from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
-from nextchar.repository import Model, Repository
+from nextchar.repository.served_models import Model, Repository
 from nextchar.schemas.completion import MAX_CHOICES
 from nextchar.schemas.limits import MAX_HEAD_BYTES, DoorLimits, Limits, SessionLimits
 from nextchar.schemas.limits_report import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits

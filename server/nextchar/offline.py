@@ -9,7 +9,7 @@ from nextchar.cores import num_cores
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import FOREVER
-from nextchar.repository import PrecisionChoice, Repository, find_model
+from nextchar.repository.served_models import PrecisionChoice, Repository, find_model
 from nextchar.request_context import Call, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.service import Service

@@ -14,7 +14,7 @@ from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.oip_schemas import InferAnswer, InferRequest
 from nextchar.oip_sequences import Sequences
 from nextchar.oip_tensors import OUTPUTS, Tensor
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.base import CallFields
 from nextchar.schemas.score import ScoreFields

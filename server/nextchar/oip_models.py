@@ -7,7 +7,7 @@ from nextchar.errors import InvalidRequest, ModelNotFound
 from nextchar.oip_inference import MAX_BATCH
 from nextchar.oip_schemas import MAX_LEVEL
 from nextchar.oip_tensors import INPUTS, OUTPUTS
-from nextchar.repository import Model, Repository
+from nextchar.repository.served_models import Model, Repository
 from nextchar.schemas.limits import SessionLimits
 from nextchar.telemetry.engine_stats import BatchCount, EngineStats
 from nextchar.telemetry.metrics import Metrics

@@ -13,7 +13,7 @@ from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, Sessi
 from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids
 from nextchar.oip_schemas import InferRequest
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.sampling_setup import make_seed
 from nextchar.schemas.sessions import SESSION_ID

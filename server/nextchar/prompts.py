@@ -8,7 +8,7 @@ from nextchar.completion import Prompt
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.completion import CompletionRequest, TokenIds
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from nextchar.repository import Model, Repository
+from nextchar.repository.served_models import Model, Repository
 from nextchar.rest_route import plain_router
 from nextchar.rest_shapes import JsonObject, Shapes
 from nextchar.service import Service

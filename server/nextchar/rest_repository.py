@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from nextchar.model_library import ModelLibrary
+from nextchar.repository.manager import ModelLibrary
 from nextchar.request_context import Call
 from nextchar.rest_calls import RestCalls, as_json
 from nextchar.rest_route import plain_router

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import grpc
 
 from nextchar.errors import InvalidRequest
-from nextchar.model_library import ModelLibrary
 from nextchar.pb import inference_pb2 as pb
+from nextchar.repository.manager import ModelLibrary
 from nextchar.request_context import Call
 from nextchar.rpc_calls import RpcCalls
 

@@ -10,7 +10,7 @@ from nextchar.engine.lane import FOREVER, Penalties, Sampling
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.patterns import Patterns, Symbols
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.schemas.sampling import SamplingFields
 
 _SEEDS = 2**64

@@ -12,7 +12,7 @@ from nextchar.engine.trie import Trie, build_trie, split_sorted
 from nextchar.errors import InvalidRequest
 from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse

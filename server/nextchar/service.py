@@ -17,12 +17,12 @@ from nextchar.engine.lane import Lane
 from nextchar.inspector import Inspector
 from nextchar.intake import Intake
 from nextchar.limit_report import LimitReport
-from nextchar.model_library import ModelLibrary
 from nextchar.observed_store import ObservedStore
 from nextchar.oip_inference import Inference
 from nextchar.oip_models import OipModels
 from nextchar.oip_sequences import Sequences
-from nextchar.repository import Repository
+from nextchar.repository.manager import ModelLibrary
+from nextchar.repository.served_models import Repository
 from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import CompareRequest, CompareResponse

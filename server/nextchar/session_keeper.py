@@ -23,7 +23,7 @@ from nextchar.errors import (
     StateInvalid,
 )
 from nextchar.observed_store import ObservedStore
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import SESSION_ID

@@ -7,7 +7,7 @@ from nextchar.engine.lane import Lane, LaneState
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
-from nextchar.repository import Model
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.scoring import joined_logprobs
 from nextchar.session import Mark, SessionState

@@ -7,8 +7,8 @@ import numpy as np
 from nextchar.errors import ModelNotFound, StateModelMismatch
 from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.model_library import ModelLibrary, PastVersion
-from nextchar.repository import Model
+from nextchar.repository.manager import ModelLibrary, PastVersion
+from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.session import Mark, SessionState
 from nextchar.session_codec import StateCodec

@@ -5,7 +5,7 @@ import numpy as np
 from nextchar.completion import BEGIN
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.intake import Intake
-from nextchar.repository import Model, Repository
+from nextchar.repository.served_models import Model, Repository
 from nextchar.request_context import Call
 from nextchar.schemas.tokens import (
     DetokenizeRequest,

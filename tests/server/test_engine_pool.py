@@ -5,8 +5,8 @@ from engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, deliver, endless, make_
 
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import Lane, Sampling, ScoreJob, Work
-from nextchar.engine_pool import EnginePool
 from nextchar.errors import QueueFull
+from nextchar.repository.engine_pool import EnginePool
 
 
 def pool(num_threads: int, **options: int) -> EnginePool:

@@ -12,7 +12,7 @@ from live_server import LiveServer, live_server
 from session_client import Session
 from tiny_models import LINES, TinyModel, write_models
 
-from nextchar import model_library
+from nextchar.repository import manager as model_library
 
 _OLD, _NEW = TinyModel(), TinyModel(seed=9)
 _TEXT = "the quick brown fox, jumps over a lazy dog. "

@@ -18,8 +18,8 @@ import numpy as np
 from nextchar.errors import ModelFileError, ModelNotFound, Unavailable
 from nextchar.model.names import check_model_name
 from nextchar.model.vocabulary import Vocabulary
-from nextchar.model_opener import Key, ModelOpener, stop
-from nextchar.repository import Model, ModelPath, PrecisionChoice, Repository
+from nextchar.repository.loader import Key, ModelOpener, stop
+from nextchar.repository.served_models import Model, ModelPath, PrecisionChoice, Repository
 
 VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from nextchar.engine.deliveries import Gather
 from nextchar.engine.lane import Lane, Sampling
 from nextchar.errors import ModelFileError, NextcharError
 from nextchar.model.names import version_folders
-from nextchar.repository import Model, ModelPath, PrecisionChoice, Repository, version_in
+from nextchar.repository.served_models import Model, ModelPath, PrecisionChoice, Repository, version_in
 
 Key = tuple[str, str]  # name and version
 

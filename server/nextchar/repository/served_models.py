@@ -15,11 +15,11 @@ from typing import Literal, Self
 
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import Outbox
-from nextchar.engine_pool import EnginePool
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.model.golden import check_golden
 from nextchar.model.names import inside, is_model_name, version_folders
 from nextchar.model.runner import ModelGraph, open_graph
+from nextchar.repository.engine_pool import EnginePool
 from nextchar.telemetry.engine_stats import EngineStats
 
 PrecisionChoice = Literal["auto", "int8", "float32"]

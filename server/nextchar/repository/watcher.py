@@ -6,8 +6,8 @@ from pathlib import Path
 
 from nextchar.errors import NextcharError
 from nextchar.model.names import version_folders
-from nextchar.model_library import ModelLibrary
-from nextchar.model_opener import Key
+from nextchar.repository.loader import Key
+from nextchar.repository.manager import ModelLibrary
 
 Signature = tuple[tuple[str, int, int], ...]  # of a version's files: name, size, time of its last change
 

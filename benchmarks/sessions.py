@@ -19,9 +19,9 @@ import httpx
 from benchmarks.memory import resident
 from benchmarks.servers import our_server
 from nextchar.model.runner import open_graph
-from nextchar.session_codec import StateCodec, state_bytes
-from nextchar.session_store import Record
-from nextchar.sqlite_store import SqliteStore
+from nextchar.service.sessions.codec import StateCodec, state_bytes
+from nextchar.service.sessions.stores.base import Record
+from nextchar.service.sessions.stores.sqlite import SqliteStore
 
 _NUM_SESSIONS, _NUM_STATES, _NUM_ASKED = 100_000, 500, 400
 _MODEL = Path("models/shakespeare/1")

@@ -22,7 +22,7 @@ from nextchar.repository.watcher import watch_models
 from nextchar.schemas.base import build_schemas
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.key_file import KeyFile
-from nextchar.service import Service
+from nextchar.service.service import Service
 from nextchar.session_setup import session_store, state_key
 from nextchar.settings import Settings
 from nextchar.telemetry.access_log import CallLog

@@ -51,7 +51,7 @@ def run_with(
         return
     from nextchar.offline import run_offline
     from nextchar.request_context import Call
-    from nextchar.service import Service
+    from nextchar.service.service import Service
 
     async def offline(service: Service, name: str, call: Call) -> None:
         await work(_Offline(service, name, call))

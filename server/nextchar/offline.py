@@ -12,8 +12,8 @@ from nextchar.engine.lane import FOREVER
 from nextchar.repository.served_models import PrecisionChoice, Repository, find_model
 from nextchar.request_context import Call, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits
-from nextchar.service import Service
-from nextchar.session_store import MemoryStore
+from nextchar.service.service import Service
+from nextchar.service.sessions.stores.base import MemoryStore
 from nextchar.telemetry.metrics import Metrics
 
 _UNBOUNDED = 2**62

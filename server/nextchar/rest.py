@@ -31,7 +31,7 @@ from nextchar.schemas.tokens import (
     TokenizeRequest,
     TokenizeResponse,
 )
-from nextchar.service import Service
+from nextchar.service.service import Service
 from nextchar.version import __version__
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from nextchar.repository.served_models import Model, Repository
 from nextchar.rest_route import plain_router
 from nextchar.rest_shapes import JsonObject, Shapes
-from nextchar.service import Service
+from nextchar.service.service import Service
 from nextchar.version import __version__
 
 _NOT_READY = {

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from nextchar.rest_calls import RestCalls
 from nextchar.rest_route import plain_router
 from nextchar.schemas.inspect import InspectRequest, InspectResponse
-from nextchar.service import Service
+from nextchar.service.service import Service
 
 
 def inspect_routes(service: Service, calls: RestCalls) -> APIRouter:

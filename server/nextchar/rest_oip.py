@@ -9,13 +9,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from nextchar.errors import NextcharError
-from nextchar.oip_generate import to_completion, to_response
-from nextchar.oip_schemas import (
-    GenerateRequest,
-    GenerateResponse,
-    InferBody,
-    InferResponse,
-)
 from nextchar.request_context import Call
 from nextchar.rest_body import while_connected
 from nextchar.rest_calls import JSON, RestCalls, observed_pieces
@@ -24,7 +17,14 @@ from nextchar.rest_oip_info import model_and_version
 from nextchar.rest_route import plain_router
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion
-from nextchar.service import Service
+from nextchar.service.oip.generate import to_completion, to_response
+from nextchar.service.oip.schemas import (
+    GenerateRequest,
+    GenerateResponse,
+    InferBody,
+    InferResponse,
+)
+from nextchar.service.service import Service
 from nextchar.sse import EventStream, event, unexpected
 
 PATHS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from nextchar.errors import InvalidRequest
-from nextchar.oip_schemas import (
+from nextchar.schemas.base import validated
+from nextchar.service.oip.schemas import (
     InferAnswer,
     InferBody,
     InferInput,
@@ -11,8 +12,7 @@ from nextchar.oip_schemas import (
     InferResponse,
     OutputTensor,
 )
-from nextchar.oip_tensors import Tensor, from_list, from_raw, to_list, to_raw
-from nextchar.schemas.base import validated
+from nextchar.service.oip.tensors import Tensor, from_list, from_raw, to_list, to_raw
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 

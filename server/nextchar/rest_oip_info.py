@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from nextchar.rest_route import plain_router
 from nextchar.rest_shapes import JsonObject, Shapes
-from nextchar.service import Service
+from nextchar.service.service import Service
 
 _SEQUENCE = "sequence"
 _SCHEDULING = "X-Model-Scheduling"

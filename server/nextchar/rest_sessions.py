@@ -30,7 +30,7 @@ from nextchar.schemas.sessions import (
     SessionNextResponse,
     SessionScoreRequest,
 )
-from nextchar.sessions import Sessions
+from nextchar.service.sessions.lifecycle import Sessions
 from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=BaseModel)

@@ -7,7 +7,7 @@ from nextchar.rest_calls import JSON, RestCalls, as_json
 from nextchar.rest_route import plain_router
 from nextchar.schemas.limits_report import LimitsResponse
 from nextchar.schemas.tokens import TokenizerInfo
-from nextchar.service import Service
+from nextchar.service.service import Service
 
 _MODEL = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
 

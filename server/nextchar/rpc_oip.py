@@ -17,7 +17,7 @@ from nextchar.rpc_messages import M
 from nextchar.rpc_oip_messages import to_infer_response, to_request
 from nextchar.rpc_repository import RpcRepository
 from nextchar.rpc_streams import in_order
-from nextchar.service import Service
+from nextchar.service.service import Service
 from nextchar.telemetry.metrics import Metrics
 
 _SCHEDULING = "x-model-scheduling"

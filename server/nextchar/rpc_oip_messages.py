@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from nextchar.errors import InvalidRequest
-from nextchar.oip_schemas import InferAnswer, InferParameters, InferRequest
-from nextchar.oip_tensors import Tensor, from_list, from_raw, to_raw
 from nextchar.pb import inference_pb2 as pb
 from nextchar.schemas.base import validated
+from nextchar.service.oip.schemas import InferAnswer, InferParameters, InferRequest
+from nextchar.service.oip.tensors import Tensor, from_list, from_raw, to_raw
 
 _CONTENTS = {"BYTES": "bytes_contents", "INT64": "int64_contents", "FP64": "fp64_contents"}
 

@@ -16,7 +16,7 @@ from nextchar.rpc_reading import RpcReading
 from nextchar.rpc_sessions import RpcSessions
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.tls import GrpcTls
-from nextchar.service import Service
+from nextchar.service.service import Service
 
 NAMES = tuple(
     service.full_name

@@ -28,7 +28,7 @@ from nextchar.schemas.sessions import (
     SessionNextRequest,
     SessionScoreRequest,
 )
-from nextchar.sessions import Sessions
+from nextchar.service.sessions.lifecycle import Sessions
 from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=RequestFields)

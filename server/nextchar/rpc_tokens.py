@@ -8,7 +8,7 @@ from nextchar.request_context import Call
 from nextchar.rpc_calls import RpcCalls
 from nextchar.rpc_messages import to_message
 from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
-from nextchar.service import Service
+from nextchar.service.service import Service
 
 
 class RpcTokens(nextchar_pb2_grpc.NextcharServicer):

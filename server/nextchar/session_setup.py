@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from nextchar.errors import SettingsInvalid
-from nextchar.session_store import GRACE_SECONDS, MemoryStore, SessionStore
+from nextchar.service.sessions.stores.base import GRACE_SECONDS, MemoryStore, SessionStore
+from nextchar.service.sessions.stores.sqlite import SqliteStore
 from nextchar.settings import Settings
-from nextchar.sqlite_store import SqliteStore
 
 _KEY_BYTES = 32
 _KEY_FILE, _DATABASE = "state.key", "sessions.db"
@@ -51,7 +51,7 @@ def _make_store(settings: Settings) -> SessionStore:
 
 def _valkey_store(address: str) -> SessionStore:
     try:
-        from nextchar.valkey_store import ValkeyStore
+        from nextchar.service.sessions.stores.valkey import ValkeyStore
     except ModuleNotFoundError as error:
         raise SettingsInvalid(
             "session_store: Valkey needs a package more: pip install 'nextchar[valkey]'",

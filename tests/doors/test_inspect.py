@@ -10,9 +10,9 @@ from google.protobuf.json_format import MessageToDict
 from live_server import LiveServer, live_server
 from tiny_models import TEXT, TinyModel, write_models
 
-from nextchar.inspector import dequantized
 from nextchar.model.runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
+from nextchar.service.inference.inspector import dequantized
 
 TEXT_SHOWN = "hello, world."
 

@@ -12,10 +12,10 @@ from grpc_errors import details
 from live_server import LiveServer, live_server
 from oip_client import WAYS, body, infer, message, post, stub
 
-from nextchar.oip_schemas import InferParameters, InferRequest
-from nextchar.oip_tensors import Tensor
 from nextchar.pb import inference_pb2 as pb
 from nextchar.request_context import Call
+from nextchar.service.oip.schemas import InferParameters, InferRequest
+from nextchar.service.oip.tensors import Tensor
 
 TEXTS = ["hello", "", "abc abc é"]
 

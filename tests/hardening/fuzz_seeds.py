@@ -12,8 +12,8 @@ from tiny_models import TinyModel
 from nextchar.engine.lane import LaneState
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.pb import inference_pb2
-from nextchar.session import Mark, SessionState
-from nextchar.session_codec import StateCodec
+from nextchar.service.sessions.codec import StateCodec
+from nextchar.service.sessions.state import Mark, SessionState
 
 _SMALL = TinyModel(hidden_size=4, num_layers=1, vocabulary=Vocabulary(tuple("abc")))
 _INFER = {

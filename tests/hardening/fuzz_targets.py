@@ -17,7 +17,6 @@ from nextchar.model.card import parse_card
 from nextchar.model.golden import check_golden
 from nextchar.model.onnx_screen import screened
 from nextchar.model.runner import graph_from_bytes
-from nextchar.oip_schemas import GenerateRequest
 from nextchar.pb import inference_pb2
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rest_oip_body import read_request
@@ -42,7 +41,8 @@ from nextchar.schemas.sessions import (
     SessionScoreRequest,
 )
 from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
-from nextchar.session_codec import StateCodec
+from nextchar.service.oip.schemas import GenerateRequest
+from nextchar.service.sessions.codec import StateCodec
 
 KEY, OWNER, DIGEST = b"k" * 32, "owner", "d" * 64
 SHAPES = {"c_0": (np.dtype(np.float32), 4), "h_0": (np.dtype(np.uint8), 4)}

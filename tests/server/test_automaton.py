@@ -8,7 +8,7 @@ import pytest
 
 from nextchar.engine.automaton import START, Automaton
 from nextchar.errors import InvalidRequest
-from nextchar.patterns import build
+from nextchar.service.inference.regex_compiler import build
 
 ALPHABET = "abc "
 SYMBOLS = (*(c.encode() for c in ALPHABET), b"")

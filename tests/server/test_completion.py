@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.completion import CompletionText, Prompt, Shown, join_choices
 from nextchar.engine.lane import Delivery, Finish
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.completion import Choice
+from nextchar.service.inference.completion_text import CompletionText, Prompt, Shown, join_choices
 
 ABC = Vocabulary(("a", "b", "c"))
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextchar.errors import InvalidRequest
-from nextchar.oip_tensors import OUTPUTS, Tensor, from_list, from_raw, to_list, to_raw
 from nextchar.pb import inference_pb2 as pb
 from nextchar.rest_oip_body import read_request
 from nextchar.rpc_oip_messages import to_request
+from nextchar.service.oip.tensors import OUTPUTS, Tensor, from_list, from_raw, to_list, to_raw
 
 _names = st.sampled_from(["text", "token_ids", "log_probs", ""])
 _datatypes = st.sampled_from(["BYTES", "INT64", "FP64", "FP32", ""])

@@ -10,7 +10,14 @@ from tiny_models import TEXT
 from nextchar.model.card import Quantiles
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.score import Score
-from nextchar.scoring import char_scores, count_each, entropy_bits, make_scores, next_chars, percentiles
+from nextchar.service.inference.score_math import (
+    char_scores,
+    count_each,
+    entropy_bits,
+    make_scores,
+    next_chars,
+    percentiles,
+)
 
 QUANTILES = {
     "quantile_levels": [0.0, 0.5, 1.0],

@@ -9,8 +9,8 @@ from engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_trie, so
 from nextchar.engine.lane import Lane, Level, Sampling, ScoreJob
 from nextchar.engine.scheduler import Scheduler
 from nextchar.errors import Unavailable
-from nextchar.intake import Intake
 from nextchar.schemas.limits import Limits
+from nextchar.service.inference.validation import Intake
 from nextchar.telemetry.metrics import Metrics
 
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from live_server import LiveServer, live_server
 from session_client import Session
 
-from nextchar import session_upkeep
 from nextchar.cli import main
-from nextchar.session_steps import SessionSteps
+from nextchar.service.sessions import maintenance as session_upkeep
+from nextchar.service.sessions.stepper import SessionSteps
 
 
 def _error(answer: httpx.Response, status: int, code: str) -> str:

@@ -8,8 +8,8 @@ from tiny_models import TEXT
 
 from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
-from nextchar.session import Mark, SessionState
-from nextchar.session_codec import MAGIC, StateCodec, made_for, state_bytes
+from nextchar.service.sessions.codec import MAGIC, StateCodec, made_for, state_bytes
+from nextchar.service.sessions.state import Mark, SessionState
 
 _SHAPES = TEXT.step().state_shapes
 _CODEC = StateCodec(b"k" * 32)

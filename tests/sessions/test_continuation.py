@@ -6,7 +6,7 @@ import pytest
 from live_server import LiveServer
 from session_client import MODELS, Session
 
-from nextchar.session_steps import REWIND_CHARS
+from nextchar.service.sessions.stepper import REWIND_CHARS
 
 _TEXT = "the quick brown fox, jumps over a lazy dog. " * 30
 

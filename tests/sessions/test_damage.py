@@ -12,8 +12,8 @@ from live_server import live_server
 from session_client import Session
 
 from nextchar.errors import Unavailable
-from nextchar.session_store import Kept, Record
-from nextchar.sqlite_store import SqliteStore
+from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.sqlite import SqliteStore
 
 _RECORD = Record("ann", "one", "tiny", "1", "d1", 1, 5, 1.0, 60.0, 2e9, b"sealed")
 _GARBAGE = b"this is no database at all, not even a little" * 9999

@@ -20,7 +20,7 @@ from nextchar.request_context import Call
 from nextchar.schemas.score import NextRequest
 from nextchar.schemas.sessions import CreateSessionRequest, ForkRequest, ListSessionsRequest
 from nextchar.security.principal import ANYBODY
-from nextchar.session_steps import SessionSteps
+from nextchar.service.sessions.stepper import SessionSteps
 from nextchar.settings import Settings
 
 

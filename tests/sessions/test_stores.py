@@ -12,9 +12,9 @@ import pytest
 from valkey_server import ValkeyServer
 
 from nextchar.errors import Unavailable
-from nextchar.session_store import Kept, MemoryStore, Record, SessionStore
-from nextchar.sqlite_store import SqliteStore
-from nextchar.valkey_store import ValkeyStore
+from nextchar.service.sessions.stores.base import Kept, MemoryStore, Record, SessionStore
+from nextchar.service.sessions.stores.sqlite import SqliteStore
+from nextchar.service.sessions.stores.valkey import ValkeyStore
 
 # Times are far ahead of the clock: Valkey forgets what has expired by its own.
 _NOW = time.time() + 10_000
@@ -190,7 +190,7 @@ def test_a_locked_database_is_unavailable_and_then_not(
 ) -> None:
     import sqlite3
 
-    from nextchar import sqlite_file
+    from nextchar.service.sessions.stores import sqlite_file
 
     monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.05)
 

@@ -13,9 +13,9 @@ from live_server import LiveServer, live_server
 from session_client import Session
 from valkey_server import ValkeyServer, valkey_server
 
-from nextchar import valkey_store
-from nextchar.session_store import Record
-from nextchar.valkey_store import ValkeyStore
+from nextchar.service.sessions.stores import valkey as valkey_store
+from nextchar.service.sessions.stores.base import Record
+from nextchar.service.sessions.stores.valkey import ValkeyStore
 
 _KEY = "k" * 32
 

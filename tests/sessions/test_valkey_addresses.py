@@ -16,8 +16,8 @@ import redis
 from valkey_server import Sentinel, ValkeyServer
 
 from nextchar.errors import Unavailable
-from nextchar.session_store import Kept, Record
-from nextchar.valkey_store import ValkeyStore
+from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.valkey import ValkeyStore
 
 _NOW = time.time()
 _RECORD = Record("a{n}n", "one", "tiny", "1", "d1", 1, 5, _NOW, 9e4, _NOW + 9e4, b"sealed \0 bytes")

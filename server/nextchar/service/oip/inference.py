@@ -5,21 +5,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.dispatch import run_to_end
 from nextchar.engine.lane import Lane, Work
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest
-from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.oip_schemas import InferAnswer, InferRequest
-from nextchar.oip_sequences import Sequences
-from nextchar.oip_tensors import OUTPUTS, Tensor
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.base import CallFields
 from nextchar.schemas.score import ScoreFields
-from nextchar.scorer import Scorer, end_id
-from nextchar.scoring import joined_logprobs
+from nextchar.service.inference.score_math import joined_logprobs
+from nextchar.service.inference.scorer import Scorer, end_id
+from nextchar.service.inference.submission import run_to_end
+from nextchar.service.inference.validation import Intake
+from nextchar.service.oip.schemas import InferAnswer, InferRequest
+from nextchar.service.oip.sequences import Sequences
+from nextchar.service.oip.tensors import OUTPUTS, Tensor
 from nextchar.telemetry.metrics import Metrics
 
 MAX_BATCH = 128  # strings with a distribution each, for which somebody waits

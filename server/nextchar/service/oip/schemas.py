@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nextchar.oip_tensors import Tensor
 from nextchar.schemas.base import Answer, RequestFields, absent
 from nextchar.schemas.limits import MAX_PRIORITY
 from nextchar.schemas.sampling import SamplingFields
+from nextchar.service.oip.tensors import Tensor
 
 MAX_LEVEL = MAX_PRIORITY + 1  # of Triton's priorities: 1 is 0 of ours, the default
 _UINT64 = 2**64 - 1

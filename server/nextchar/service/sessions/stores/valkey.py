@@ -15,8 +15,8 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from nextchar.errors import Unavailable
-from nextchar.session_store import Kept, Record
-from nextchar.valkey_client import close_client, valkey_client
+from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.valkey_client import close_client, valkey_client
 
 logger = logging.getLogger(__name__)
 

@@ -22,17 +22,17 @@ from nextchar.errors import (
     SessionNotFound,
     StateInvalid,
 )
-from nextchar.observed_store import ObservedStore
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import SESSION_ID
 from nextchar.security.principal import Scope
-from nextchar.session import SessionState
-from nextchar.session_codec import StateCodec
-from nextchar.session_room import SessionRoom
-from nextchar.session_store import Record
-from nextchar.session_versions import SessionVersions
+from nextchar.service.sessions.codec import StateCodec
+from nextchar.service.sessions.model_versions import SessionVersions
+from nextchar.service.sessions.quota import SessionRoom
+from nextchar.service.sessions.state import SessionState
+from nextchar.service.sessions.stores.base import Record
+from nextchar.service.sessions.stores.instrumented import ObservedStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 _ID_BYTES = 16  # random ones, 128 bits

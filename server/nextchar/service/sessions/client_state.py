@@ -8,19 +8,19 @@ from contextlib import aclosing
 
 import numpy as np
 
-from nextchar.continuer import Continuer
-from nextchar.intake import Intake
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
-from nextchar.sampling_setup import make_seed
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
-from nextchar.scorer import Scorer
-from nextchar.scoring import entropy_bits, next_chars
-from nextchar.session import SessionState
-from nextchar.session_codec import StateCodec, made_for
-from nextchar.session_steps import SessionSteps
+from nextchar.service.inference.sampling_params import make_seed
+from nextchar.service.inference.score_math import entropy_bits, next_chars
+from nextchar.service.inference.scorer import Scorer
+from nextchar.service.inference.validation import Intake
+from nextchar.service.sessions.codec import StateCodec, made_for
+from nextchar.service.sessions.continuation import Continuer
+from nextchar.service.sessions.state import SessionState
+from nextchar.service.sessions.stepper import SessionSteps
 from nextchar.telemetry.metrics import Metrics
 
 Request = NextRequest | ScoreRequest | CompletionRequest

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from nextchar.errors import Unavailable
-from nextchar.session_store import Kept, Record
-from nextchar.sqlite_file import SqliteFile
+from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.sqlite_file import SqliteFile
 
 T = TypeVar("T")
 

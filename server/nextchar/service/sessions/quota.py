@@ -3,9 +3,9 @@
 import time
 
 from nextchar.errors import SOONEST_SECONDS, SessionLimit
-from nextchar.observed_store import ObservedStore
 from nextchar.schemas.limits import SessionLimits
-from nextchar.session_store import GRACE_SECONDS, Kept
+from nextchar.service.sessions.stores.base import GRACE_SECONDS, Kept
+from nextchar.service.sessions.stores.instrumented import ObservedStore
 
 
 class SessionRoom:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
-from nextchar.session import Mark, SessionState
+from nextchar.service.sessions.state import Mark, SessionState
 
 MAGIC = b"NCS2"
 _MODEL_BYTES, _MAC_BYTES = 8, 16

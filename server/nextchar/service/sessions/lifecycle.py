@@ -3,9 +3,7 @@
 from collections.abc import Callable
 
 from nextchar.errors import InvalidRequest
-from nextchar.intake import Intake
 from nextchar.request_context import Call
-from nextchar.sampling_setup import make_seed
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import (
     CheckpointRequest,
@@ -17,12 +15,14 @@ from nextchar.schemas.sessions import (
     SessionInfo,
     SessionList,
 )
-from nextchar.session import SessionState
-from nextchar.session_codec import state_bytes
-from nextchar.session_keeper import OpenSession, SessionKeeper
-from nextchar.session_steps import SessionSteps
-from nextchar.session_store import Record
-from nextchar.session_text import SessionText
+from nextchar.service.inference.sampling_params import make_seed
+from nextchar.service.inference.validation import Intake
+from nextchar.service.sessions.codec import state_bytes
+from nextchar.service.sessions.manager import OpenSession, SessionKeeper
+from nextchar.service.sessions.state import SessionState
+from nextchar.service.sessions.stepper import SessionSteps
+from nextchar.service.sessions.stores.base import Record
+from nextchar.service.sessions.text import SessionText
 from nextchar.telemetry.metrics import Metrics
 
 

@@ -7,20 +7,7 @@ limits; here it becomes lanes, and what the lanes deliver becomes the answer.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from nextchar.carried import Carried, carries
-from nextchar.comparer import Comparer
-from nextchar.completer import Completer
-from nextchar.completion import join_choices
-from nextchar.continuer import Continuer
-from nextchar.dispatch import run_to_end
 from nextchar.engine.lane import Lane
-from nextchar.inspector import Inspector
-from nextchar.intake import Intake
-from nextchar.limit_report import LimitReport
-from nextchar.observed_store import ObservedStore
-from nextchar.oip_inference import Inference
-from nextchar.oip_models import OipModels
-from nextchar.oip_sequences import Sequences
 from nextchar.repository.manager import ModelLibrary
 from nextchar.repository.served_models import Repository
 from nextchar.request_context import Call
@@ -30,18 +17,31 @@ from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.inspect import InspectRequest, InspectResponse
 from nextchar.schemas.limits import DoorLimits, Limits, SessionLimits
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
-from nextchar.scorer import Scorer
-from nextchar.scoring import entropy_bits, next_chars
-from nextchar.session_codec import StateCodec
-from nextchar.session_keeper import SessionKeeper
-from nextchar.session_store import SessionStore
-from nextchar.session_text import SessionText
-from nextchar.session_upkeep import SessionUpkeep
-from nextchar.session_versions import SessionVersions
-from nextchar.sessions import Sessions
+from nextchar.service.inference.comparer import Comparer
+from nextchar.service.inference.completer import Completer
+from nextchar.service.inference.completion_text import join_choices
+from nextchar.service.inference.inspector import Inspector
+from nextchar.service.inference.limits_report import LimitReport
+from nextchar.service.inference.score_math import entropy_bits, next_chars
+from nextchar.service.inference.scorer import Scorer
+from nextchar.service.inference.submission import run_to_end
+from nextchar.service.inference.tokenizer import Tokenizer
+from nextchar.service.inference.validation import Intake
+from nextchar.service.oip.inference import Inference
+from nextchar.service.oip.metadata import OipModels
+from nextchar.service.oip.sequences import Sequences
+from nextchar.service.sessions.client_state import Carried, carries
+from nextchar.service.sessions.codec import StateCodec
+from nextchar.service.sessions.continuation import Continuer
+from nextchar.service.sessions.lifecycle import Sessions
+from nextchar.service.sessions.maintenance import SessionUpkeep
+from nextchar.service.sessions.manager import SessionKeeper
+from nextchar.service.sessions.model_versions import SessionVersions
+from nextchar.service.sessions.stores.base import SessionStore
+from nextchar.service.sessions.stores.instrumented import ObservedStore
+from nextchar.service.sessions.text import SessionText
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.session_metrics import SessionMetrics
-from nextchar.tokenizer import Tokenizer
 
 
 class Service:

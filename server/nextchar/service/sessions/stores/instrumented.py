@@ -1,6 +1,6 @@
 """A session store with each call timed."""
 
-from nextchar.session_store import Kept, Record, SessionStore
+from nextchar.service.sessions.stores.base import Kept, Record, SessionStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 

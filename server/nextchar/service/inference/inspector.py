@@ -5,18 +5,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextchar.dispatch import run_to_end
 from nextchar.engine.lane import Lane, LaneState
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InputTooLarge, InvalidRequest
-from nextchar.intake import Intake
 from nextchar.model.runner import Floats, StateArray
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace
-from nextchar.scoring import char_scores, joined_logprobs
+from nextchar.service.inference.score_math import char_scores, joined_logprobs
+from nextchar.service.inference.submission import run_to_end
+from nextchar.service.inference.validation import Intake
 from nextchar.telemetry.metrics import Metrics
 
 MAX_VALUES = 262_144  # numbers in one answer: 512 characters of 512 units

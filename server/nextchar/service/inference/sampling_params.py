@@ -9,9 +9,9 @@ from nextchar.engine.automaton import Automaton
 from nextchar.engine.lane import FOREVER, Penalties, Sampling
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.patterns import Patterns, Symbols
 from nextchar.repository.served_models import Model
 from nextchar.schemas.sampling import SamplingFields
+from nextchar.service.inference.regex_compiler import Patterns, Symbols
 
 _SEEDS = 2**64
 _MAX_ID_DIGITS = 9

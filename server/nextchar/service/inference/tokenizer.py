@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from nextchar.completion import BEGIN
 from nextchar.errors import InputTooLarge, InvalidRequest
-from nextchar.intake import Intake
 from nextchar.repository.served_models import Model, Repository
 from nextchar.request_context import Call
 from nextchar.schemas.tokens import (
@@ -14,6 +12,8 @@ from nextchar.schemas.tokens import (
     TokenizeResponse,
     TokenizerInfo,
 )
+from nextchar.service.inference.completion_text import BEGIN
+from nextchar.service.inference.validation import Intake
 
 
 class Tokenizer:

@@ -5,8 +5,8 @@ import logging
 import time
 
 from nextchar.errors import Unavailable
-from nextchar.observed_store import ObservedStore
-from nextchar.session_store import GRACE_SECONDS
+from nextchar.service.sessions.stores.base import GRACE_SECONDS
+from nextchar.service.sessions.stores.instrumented import ObservedStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 _TIDY_SECONDS = 15.0

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.dispatch import run_to_end
 from nextchar.engine.cooperative import Slices, in_slices
 from nextchar.engine.lane import Lane, LaneState, ScoreJob, Work
 from nextchar.engine.sampler import Doubles
 from nextchar.engine.trie import Trie, build_trie, split_sorted
 from nextchar.errors import InvalidRequest
-from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse
-from nextchar.scoring import char_scores, joined_logprobs, make_scores
+from nextchar.service.inference.score_math import char_scores, joined_logprobs, make_scores
+from nextchar.service.inference.submission import run_to_end
+from nextchar.service.inference.validation import Intake
 from nextchar.telemetry.metrics import Metrics
 
 _A_SLICE = 256  # strings

@@ -1,7 +1,8 @@
 """The generate extension: a completion under other names."""
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar.oip_schemas import (
+from nextchar.schemas.completion import Choice, Completion, CompletionRequest
+from nextchar.service.oip.schemas import (
     FinishReason,
     GenerateDetails,
     GenerateLogprob,
@@ -9,7 +10,6 @@ from nextchar.oip_schemas import (
     GenerateRequest,
     GenerateResponse,
 )
-from nextchar.schemas.completion import Choice, Completion, CompletionRequest
 
 _OWN = {"details", "stream", "logprobs"}
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from nextchar.errors import ModelNotFound, StateModelMismatch
-from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.manager import ModelLibrary, PastVersion
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
-from nextchar.session import Mark, SessionState
-from nextchar.session_codec import StateCodec
-from nextchar.session_steps import SessionSteps
-from nextchar.session_store import Record
+from nextchar.service.inference.validation import Intake
+from nextchar.service.sessions.codec import StateCodec
+from nextchar.service.sessions.state import Mark, SessionState
+from nextchar.service.sessions.stepper import SessionSteps
+from nextchar.service.sessions.stores.base import Record
 from nextchar.telemetry.metrics import Metrics
 
 

@@ -5,19 +5,19 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from nextchar.completion import CompletionText, Prompt, Shown, join_choices
-from nextchar.dispatch import submitted
 from nextchar.engine.deliveries import Stream
 from nextchar.engine.lane import Delivery, Lane, Sampling
-from nextchar.intake import Intake
-from nextchar.patterns import Patterns
-from nextchar.prompts import make_prompts
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
-from nextchar.sampling_setup import choice_seed, make_sampling, make_seed
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Completion, CompletionRequest
 from nextchar.schemas.sampling import SamplingFields
+from nextchar.service.inference.completion_text import CompletionText, Prompt, Shown, join_choices
+from nextchar.service.inference.prompts import make_prompts
+from nextchar.service.inference.regex_compiler import Patterns
+from nextchar.service.inference.sampling_params import choice_seed, make_sampling, make_seed
+from nextchar.service.inference.submission import submitted
+from nextchar.service.inference.validation import Intake
 from nextchar.telemetry.metrics import Metrics
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from nextchar.errors import InvalidRequest, ModelNotFound
-from nextchar.oip_inference import MAX_BATCH
-from nextchar.oip_schemas import MAX_LEVEL
-from nextchar.oip_tensors import INPUTS, OUTPUTS
 from nextchar.repository.served_models import Model, Repository
 from nextchar.schemas.limits import SessionLimits
+from nextchar.service.oip.inference import MAX_BATCH
+from nextchar.service.oip.schemas import MAX_LEVEL
+from nextchar.service.oip.tensors import INPUTS, OUTPUTS
 from nextchar.telemetry.engine_stats import BatchCount, EngineStats
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.triton_statistics import Duration, ModelStatistics

@@ -5,20 +5,20 @@ from contextlib import aclosing
 
 import numpy as np
 
-from nextchar.completer import Completer, make_template
-from nextchar.completion import Prompt
 from nextchar.engine.lane import Delivery, Finish, Lane
 from nextchar.errors import InvalidRequest
-from nextchar.intake import Intake
-from nextchar.prompts import make_prompts
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
-from nextchar.sampling_setup import make_seed
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.sampling import SamplingFields
-from nextchar.session import SessionState
-from nextchar.session_steps import SessionSteps
+from nextchar.service.inference.completer import Completer, make_template
+from nextchar.service.inference.completion_text import Prompt
+from nextchar.service.inference.prompts import make_prompts
+from nextchar.service.inference.sampling_params import make_seed
+from nextchar.service.inference.validation import Intake
+from nextchar.service.sessions.state import SessionState
+from nextchar.service.sessions.stepper import SessionSteps
 from nextchar.telemetry.metrics import Metrics
 
 Piece = tuple[Completion | None, SessionState | None]

@@ -4,13 +4,13 @@ from typing import cast
 
 import numpy as np
 
-from nextchar.completion import Prompt
 from nextchar.errors import InvalidRequest
-from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
 from nextchar.schemas.completion import CompletionRequest, TokenIds
+from nextchar.service.inference.completion_text import Prompt
+from nextchar.service.inference.validation import Intake
 
 
 def make_prompts(request: CompletionRequest, model: Model, intake: Intake, call: Call) -> list[Prompt]:

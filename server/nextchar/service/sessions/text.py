@@ -5,11 +5,8 @@ from contextlib import aclosing
 
 import numpy as np
 
-from nextchar.completion import join_choices
-from nextchar.continuer import Continuer, Piece
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, StateModelMismatch
-from nextchar.intake import Intake, count_unknown
 from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import CompletionRequest
@@ -25,11 +22,14 @@ from nextchar.schemas.sessions import (
     SessionNextResponse,
     SessionScoreRequest,
 )
-from nextchar.scorer import Scorer
-from nextchar.scoring import entropy_bits, next_chars
-from nextchar.session import SessionState
-from nextchar.session_keeper import OpenSession, SessionKeeper
-from nextchar.session_steps import SessionSteps
+from nextchar.service.inference.completion_text import join_choices
+from nextchar.service.inference.score_math import entropy_bits, next_chars
+from nextchar.service.inference.scorer import Scorer
+from nextchar.service.inference.validation import Intake, count_unknown
+from nextchar.service.sessions.continuation import Continuer, Piece
+from nextchar.service.sessions.manager import OpenSession, SessionKeeper
+from nextchar.service.sessions.state import SessionState
+from nextchar.service.sessions.stepper import SessionSteps
 from nextchar.telemetry.metrics import Metrics
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nextchar.engine.automaton import START, Automaton
 from nextchar.errors import InvalidRequest, QueueFull
-from nextchar.pattern_worker import MAX_CPU_SECONDS, MAX_STATES, SYNTAX, TOO_LARGE
+from nextchar.service.inference.regex_worker import MAX_CPU_SECONDS, MAX_STATES, SYNTAX, TOO_LARGE
 
 MAX_PATTERN_CHARS = 4096
 MAX_KEPT = 32  # automata
@@ -67,7 +67,7 @@ class Patterns:
 def build(pattern: str, symbols: Symbols) -> Automaton:
     """Build an automaton in a process of its own; raises InvalidRequest as `Patterns.automaton`."""
     given = json.dumps({"pattern": pattern, "symbols": [symbol.hex() for symbol in symbols]})
-    command = [sys.executable, "-P", "-m", "nextchar.pattern_worker"]
+    command = [sys.executable, "-P", "-m", "nextchar.service.inference.regex_worker"]
     try:
         done = subprocess.run(
             command, input=given.encode(), capture_output=True, timeout=_MAX_SECONDS, check=False

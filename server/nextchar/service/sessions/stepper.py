@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from nextchar.dispatch import run_to_end
 from nextchar.engine.lane import Lane, LaneState
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
-from nextchar.scoring import joined_logprobs
-from nextchar.session import Mark, SessionState
+from nextchar.service.inference.score_math import joined_logprobs
+from nextchar.service.inference.submission import run_to_end
+from nextchar.service.sessions.state import Mark, SessionState
 from nextchar.telemetry.metrics import Metrics
 
 REWIND_CHARS = 128  # can always be taken back; up to twice as many where the anchor is that far

@@ -9,7 +9,7 @@ from nextchar.request_context import Call
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse, RankBy
 from nextchar.schemas.score import Score, ScoreRequest, ScoreResponse
-from nextchar.scorer import Scorer
+from nextchar.service.inference.scorer import Scorer
 
 _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
     "logprob": lambda candidate: -candidate.logprob,

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
-from nextchar.intake import Intake
 from nextchar.model.vocabulary import Ids
-from nextchar.oip_schemas import InferRequest
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call
-from nextchar.sampling_setup import make_seed
 from nextchar.schemas.sessions import SESSION_ID
-from nextchar.session import SessionState
-from nextchar.session_keeper import OpenSession, SessionKeeper
-from nextchar.session_steps import SessionSteps
+from nextchar.service.inference.sampling_params import make_seed
+from nextchar.service.inference.validation import Intake
+from nextchar.service.oip.schemas import InferRequest
+from nextchar.service.sessions.manager import OpenSession, SessionKeeper
+from nextchar.service.sessions.state import SessionState
+from nextchar.service.sessions.stepper import SessionSteps
 from nextchar.telemetry.metrics import Metrics
 
 

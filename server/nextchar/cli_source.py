@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import click
 
-from nextchar.client_streams import counted_on
+from nextchar.client.streams import counted_on
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
@@ -60,7 +60,7 @@ def run_with(
 
 
 async def _with_server(model: str, url: str, work: Callable[[Source], Awaitable[None]]) -> None:
-    from nextchar.client_async import AsyncClient
+    from nextchar.client.asynchronous import AsyncClient
 
     async with AsyncClient(url, api_key=os.environ.get(API_KEY)) as client:
         await work(_Server(client, model))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from live_server import LiveServer
 
-from nextchar.client import Client
-from nextchar.client_async import AsyncClient
+from nextchar.client.asynchronous import AsyncClient
+from nextchar.client.blocking import Client
 from nextchar.errors import (
     InputTooLarge,
     InvalidRequest,

@@ -14,9 +14,9 @@ import pytest
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from nextchar.client import Client
-from nextchar.client_async import AsyncClient
-from nextchar.client_failures import CONNECTION_LOST, UNREACHABLE, Retries, failure
+from nextchar.client.asynchronous import AsyncClient
+from nextchar.client.blocking import Client
+from nextchar.client.errors_and_retries import CONNECTION_LOST, UNREACHABLE, Retries, failure
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull, Unavailable
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc

@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from nextchar import client_asks as asks
-from nextchar.client_asks import A, Ask, C, CompareArguments, Prompt, SamplingArguments, ScoreArguments
-from nextchar.client_failures import Retries
-from nextchar.client_place import Place
-from nextchar.client_session import AsyncSession
-from nextchar.client_streams import counted_on, in_messages
+from nextchar.client import operations as asks
+from nextchar.client.endpoint import Place
+from nextchar.client.errors_and_retries import Retries
+from nextchar.client.operations import A, Ask, C, CompareArguments, Prompt, SamplingArguments, ScoreArguments
+from nextchar.client.session import AsyncSession
+from nextchar.client.streams import counted_on, in_messages
 from nextchar.errors import NextcharError
 from nextchar.schemas.compare import CompareResponse
 from nextchar.schemas.completion import Completion
@@ -22,8 +22,8 @@ from nextchar.schemas.sessions import SessionList
 from nextchar.schemas.tokens import DetokenizeResponse, TokenizeResponse
 
 if TYPE_CHECKING:
-    from nextchar.client_rest import RestAsync
-    from nextchar.client_rpc import RpcAsync
+    from nextchar.client.grpc_transport import RpcAsync
+    from nextchar.client.rest_transport import RestAsync
 
 _TIMEOUT_SECONDS = 60.0
 
@@ -166,10 +166,10 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
 # Neither door is imported for the other's sake.
 def _door(place: Place, timeout_seconds: float) -> "tuple[RpcAsync | None, RpcAsync | RestAsync]":
     if place.is_grpc:
-        from nextchar.client_rpc import RpcAsync
+        from nextchar.client.grpc_transport import RpcAsync
 
         rpc = RpcAsync(place, timeout_seconds)
         return rpc, rpc
-    from nextchar.client_rest import RestAsync
+    from nextchar.client.rest_transport import RestAsync
 
     return None, RestAsync(place, timeout_seconds)

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from typing import Literal, Protocol, Unpack
 
-from nextchar.client_asks import A, Ask, C, SamplingArguments, ScoreArguments, SessionAsks
+from nextchar.client.operations import A, Ask, C, SamplingArguments, ScoreArguments, SessionAsks
 from nextchar.errors import SessionExpired, SessionNotFound
 from nextchar.schemas.score import ScoreResponse
 from nextchar.schemas.sessions import FeedResponse, SessionCompletion, SessionInfo, SessionNextResponse

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from pydantic import BaseModel
 
-from nextchar.client_asks import A, Ask
+from nextchar.client.operations import A, Ask
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 

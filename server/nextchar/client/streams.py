@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from nextchar.client_asks import MAX_MESSAGE_CHARS, MAX_MESSAGE_STRINGS, C
-from nextchar.client_failures import CONNECTION_LOST, failure
+from nextchar.client.errors_and_retries import CONNECTION_LOST, failure
+from nextchar.client.operations import MAX_MESSAGE_CHARS, MAX_MESSAGE_STRINGS, C
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Logprobs

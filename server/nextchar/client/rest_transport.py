@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from nextchar.client_asks import A, Ask, C, StateBytes
-from nextchar.client_failures import CONNECTION_LOST, UNREACHABLE, no_connection
-from nextchar.client_place import Place
-from nextchar.client_streams import Events, error_of
+from nextchar.client.endpoint import Place
+from nextchar.client.errors_and_retries import CONNECTION_LOST, UNREACHABLE, no_connection
+from nextchar.client.operations import A, Ask, C, StateBytes
+from nextchar.client.streams import Events, error_of
 from nextchar.errors import DeadlineExceeded, InternalError, InvalidRequest, NextcharError
 
 _CONNECT_SECONDS = 5.0

@@ -11,11 +11,11 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from nextchar.client_asks import A, Ask, C
-from nextchar.client_failures import CONNECTION_LOST, failure
-from nextchar.client_messages import make_message, method_of, read_answer
-from nextchar.client_place import Place
-from nextchar.client_streams import joined
+from nextchar.client.endpoint import Place
+from nextchar.client.errors_and_retries import CONNECTION_LOST, failure
+from nextchar.client.operations import A, Ask, C
+from nextchar.client.protobuf_mapping import make_message, method_of, read_answer
+from nextchar.client.streams import joined
 from nextchar.errors import DeadlineExceeded, NextcharError
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.score import ScoreResponse

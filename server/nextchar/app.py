@@ -30,7 +30,7 @@ from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.tracing import call_tracer
 
 if TYPE_CHECKING:
-    from nextchar.http_server import HttpServer
+    from nextchar.rest.http_server import HttpServer
     from nextchar.rpc_server import RpcServer
 
 _DRAIN_LOOK_SECONDS = 0.02
@@ -177,11 +177,11 @@ def _http_server(
     service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int
 ) -> "HttpServer":
     # The doors are imported where they are made: their frameworks load while models open (cli_serve).
-    from nextchar.http_protocol import ConnectionLimits
-    from nextchar.http_server import HttpServer
-    from nextchar.rest import RestDoor
-    from nextchar.rest_guard import RestGuard, with_cors
-    from nextchar.rest_page import page_routes
+    from nextchar.rest.app import RestDoor
+    from nextchar.rest.http_protocol import ConnectionLimits
+    from nextchar.rest.http_server import HttpServer
+    from nextchar.rest.middleware import RestGuard, with_cors
+    from nextchar.rest.playground import page_routes
     from nextchar.security.tls import HttpTls
 
     door = RestDoor(
@@ -210,7 +210,7 @@ def _http_server(
 
 
 def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "RpcServer":
-    from nextchar.http_server import listen
+    from nextchar.rest.http_server import listen
     from nextchar.rpc_server import RpcServer
     from nextchar.security.tls import GrpcTls
 

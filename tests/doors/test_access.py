@@ -7,8 +7,8 @@ import httpx
 import pytest
 from live_server import LiveServer
 
-from nextchar.rest import RestDoor
-from nextchar.rest_page import page_routes
+from nextchar.rest.app import RestDoor
+from nextchar.rest.playground import page_routes
 from nextchar.security.access import OPEN, ROUTES, RPCS, AccessTable
 from nextchar.security.principal import ANYBODY, Scope
 

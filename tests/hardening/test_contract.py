@@ -12,7 +12,7 @@ from hardening.served import server_process
 from live_server import LiveServer, live_server
 from tiny_models import write_models
 
-from nextchar.rest_errors import ERROR_STATUSES
+from nextchar.rest.errors import ERROR_STATUSES
 
 _VERBS = ("delete", "get", "head", "patch", "post", "put")
 

@@ -8,7 +8,7 @@ import pytest
 from chromium import Browser
 from live_server import LiveServer
 
-from nextchar.http_server import listen
+from nextchar.rest.http_server import listen
 
 NUM_KEYS, KEYS_PER_SECOND = 400, 30.0
 

@@ -5,7 +5,7 @@ import sys
 
 _LOOK = """
 import asyncio
-import nextchar.rest
+import nextchar.rest.app
 from nextchar.schemas.base import build_schemas
 from nextchar.schemas.score import ScoreRequest
 from nextchar.schemas.sessions import SessionInfo

@@ -7,8 +7,8 @@ import pytest
 from event_stream import EventReader
 from starlette.types import Message
 
+from nextchar.rest.sse import EventStream, event
 from nextchar.schemas.completion import Completion
-from nextchar.sse import EventStream, event
 
 
 async def sent(ping_seconds: float, num_pings: int) -> list[Message]:

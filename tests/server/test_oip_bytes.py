@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import inference_pb2 as pb
-from nextchar.rest_oip_body import read_request
+from nextchar.rest.oip_body import read_request
 from nextchar.rpc_oip_messages import to_request
 from nextchar.service.oip.tensors import OUTPUTS, Tensor, from_list, from_raw, to_list, to_raw
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from nextchar.repository.served_models import Model, Repository
-from nextchar.rest_route import plain_router
-from nextchar.rest_shapes import JsonObject, Shapes
+from nextchar.rest.openapi_schemas import JsonObject, Shapes
+from nextchar.rest.plain_route import plain_router
 from nextchar.service.service import Service
 from nextchar.version import __version__
 

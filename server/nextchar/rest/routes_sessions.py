@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from nextchar.request_context import Call
-from nextchar.rest_body import while_connected
-from nextchar.rest_calls import RestCalls, as_json, call_headers
-from nextchar.rest_route import plain_router
+from nextchar.rest.body import while_connected
+from nextchar.rest.handler import RestCalls, as_json, call_headers
+from nextchar.rest.plain_route import plain_router
 from nextchar.schemas.base import validated
 from nextchar.schemas.score import ScoreResponse
 from nextchar.schemas.sessions import (

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request, Response
 
-from nextchar.rest_calls import RestCalls
-from nextchar.rest_route import plain_router
+from nextchar.rest.handler import RestCalls
+from nextchar.rest.plain_route import plain_router
 from nextchar.schemas.inspect import InspectRequest, InspectResponse
 from nextchar.service.service import Service
 

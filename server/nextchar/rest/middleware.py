@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextchar.errors import NextcharError
 from nextchar.request_context import make_request_id
-from nextchar.rest_errors import error_response
+from nextchar.rest.errors import error_response
 from nextchar.security.access import OPEN, ROUTES, AccessTable, permit
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.principal import CALLER

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from nextchar.errors import NextcharError
-from nextchar.rest_errors import error_body
+from nextchar.rest.errors import error_body
 from nextchar.schemas.completion import Completion
 
 _DONE = b"data: [DONE]\n\n"

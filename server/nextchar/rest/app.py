@@ -9,19 +9,19 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from nextchar.errors import NextcharError
-from nextchar.rest_body import while_connected
-from nextchar.rest_calls import RestCalls, as_json
-from nextchar.rest_docs import docs_routes
-from nextchar.rest_errors import answer_bug, answer_error, answer_http_error
-from nextchar.rest_info import info_routes
-from nextchar.rest_inspect import inspect_routes
-from nextchar.rest_oip import oip_routes
-from nextchar.rest_oip_info import oip_info_routes
-from nextchar.rest_openapi import describe_with
-from nextchar.rest_repository import repository_routes
-from nextchar.rest_route import PlainRoute
-from nextchar.rest_sessions import session_routes
-from nextchar.rest_tokens import token_routes
+from nextchar.rest.body import while_connected
+from nextchar.rest.docs_page import docs_routes
+from nextchar.rest.errors import answer_bug, answer_error, answer_http_error
+from nextchar.rest.handler import RestCalls, as_json
+from nextchar.rest.openapi import describe_with
+from nextchar.rest.plain_route import PlainRoute
+from nextchar.rest.routes_info import info_routes
+from nextchar.rest.routes_inspect import inspect_routes
+from nextchar.rest.routes_oip import oip_routes
+from nextchar.rest.routes_oip_info import oip_info_routes
+from nextchar.rest.routes_repository import repository_routes
+from nextchar.rest.routes_sessions import session_routes
+from nextchar.rest.routes_tokens import token_routes
 from nextchar.schemas.compare import CompareRequest, CompareResponse
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from nextchar.request_context import Call
-from nextchar.rest_calls import JSON, RestCalls, as_json
-from nextchar.rest_route import plain_router
+from nextchar.rest.handler import JSON, RestCalls, as_json
+from nextchar.rest.plain_route import plain_router
 from nextchar.schemas.limits_report import LimitsResponse
 from nextchar.schemas.tokens import TokenizerInfo
 from nextchar.service.service import Service

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from nextchar.errors import CannotListen
-from nextchar.http_protocol import BoundedProtocol, ConnectionLimits
+from nextchar.rest.http_protocol import BoundedProtocol, ConnectionLimits
 from nextchar.security.tls import HttpTls
 
 _BACKLOG = 2048

@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from nextchar.http_writes import OneWrite
+from nextchar.rest.single_write import OneWrite
 from nextchar.schemas.limits import MAX_HEAD_BYTES
 
 _HEADER_BYTES = 32  # what a header takes beside its text

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Request, Response
 
 from nextchar.errors import NextcharError
 from nextchar.request_context import Call
-from nextchar.rest_body import while_connected
-from nextchar.rest_calls import JSON, RestCalls, observed_pieces
-from nextchar.rest_oip_body import HEADER_LENGTH, answer_body, read_request
-from nextchar.rest_oip_info import model_and_version
-from nextchar.rest_route import plain_router
+from nextchar.rest.body import while_connected
+from nextchar.rest.handler import JSON, RestCalls, observed_pieces
+from nextchar.rest.oip_body import HEADER_LENGTH, answer_body, read_request
+from nextchar.rest.plain_route import plain_router
+from nextchar.rest.routes_oip_info import model_and_version
+from nextchar.rest.sse import EventStream, event, unexpected
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion
 from nextchar.service.oip.generate import to_completion, to_response
@@ -25,7 +26,6 @@ from nextchar.service.oip.schemas import (
     InferResponse,
 )
 from nextchar.service.service import Service
-from nextchar.sse import EventStream, event, unexpected
 
 PATHS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
 

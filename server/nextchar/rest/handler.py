@@ -9,11 +9,11 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from nextchar.request_context import TRACE_HEADERS, Call, Route
-from nextchar.rest_body import read_body, while_connected
-from nextchar.rest_shapes import Shapes
+from nextchar.rest.body import read_body, while_connected
+from nextchar.rest.openapi_schemas import Shapes
+from nextchar.rest.sse import EventStream, events
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion
-from nextchar.sse import EventStream, events
 from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=BaseModel)

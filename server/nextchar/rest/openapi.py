@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from nextchar.rest_errors import ERROR_STATUSES, is_oip, oip_status
-from nextchar.rest_shapes import COMPONENTS, Shapes
+from nextchar.rest.errors import ERROR_STATUSES, is_oip, oip_status
+from nextchar.rest.openapi_schemas import COMPONENTS, Shapes
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream"

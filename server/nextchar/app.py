@@ -31,7 +31,7 @@ from nextchar.telemetry.tracing import call_tracer
 
 if TYPE_CHECKING:
     from nextchar.rest.http_server import HttpServer
-    from nextchar.rpc_server import RpcServer
+    from nextchar.rpc.server import RpcServer
 
 _DRAIN_LOOK_SECONDS = 0.02
 
@@ -211,7 +211,7 @@ def _http_server(
 
 def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "RpcServer":
     from nextchar.rest.http_server import listen
-    from nextchar.rpc_server import RpcServer
+    from nextchar.rpc.server import RpcServer
     from nextchar.security.tls import GrpcTls
 
     address, files = f"{settings.host}:{settings.grpc_port}", tls_files(settings)

@@ -15,9 +15,9 @@ from pydantic_settings import (
 )
 
 from nextchar.cores import num_cores
-from nextchar.grpc_options import GrpcOptions
 from nextchar.repository.manager import LibraryOptions
 from nextchar.repository.served_models import PrecisionChoice
+from nextchar.rpc.options import GrpcOptions
 from nextchar.schemas.limits import DoorLimits, Limits, SessionLimits
 from nextchar.schemas.sessions import MAX_TTL_SECONDS
 from nextchar.setting_sources import PREFIX, check_environment, read_file

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nextchar.rpc_messages import to_dict
+from nextchar.rpc.messages import to_dict
 
 
 def same(message: Any, answer: dict[str, Any], drop: tuple[str, ...] = ()) -> None:

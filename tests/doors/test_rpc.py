@@ -9,7 +9,7 @@ from live_server import LiveServer
 from rpc_answers import same
 
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.rpc_messages import to_dict
+from nextchar.rpc.messages import to_dict
 
 
 @pytest.mark.parametrize(

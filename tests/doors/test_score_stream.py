@@ -14,7 +14,7 @@ from live_server import LiveServer, live_server
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.rpc_streams import MAX_AT_WORK, in_order
+from nextchar.rpc.score_stream import MAX_AT_WORK, in_order
 
 _TEXTS = st.text(alphabet=st.sampled_from("abc \n.éZ\N{SNOWMAN}\0"), max_size=12)
 

@@ -14,7 +14,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.pb import inference_pb2 as oip
 from nextchar.pb import inference_pb2_grpc, nextchar_pb2_grpc
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.rpc_fields import refuse_unknown_fields
+from nextchar.rpc.unknown_fields import refuse_unknown_fields
 
 UNKNOWN = b"\x88\x3f\x01"  # field 1009, a number; no type has as many
 NUMBER = "1009"

@@ -20,9 +20,9 @@ from nextchar.model.runner import graph_from_bytes
 from nextchar.pb import inference_pb2
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rest.oip_body import read_request
-from nextchar.rpc_fields import refuse_unknown_fields
-from nextchar.rpc_messages import to_dict
-from nextchar.rpc_oip_messages import to_request
+from nextchar.rpc.messages import to_dict
+from nextchar.rpc.oip_messages import to_request
+from nextchar.rpc.unknown_fields import refuse_unknown_fields
 from nextchar.schemas.base import validated
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nextchar.errors import InvalidRequest
 from nextchar.pb import inference_pb2 as pb
 from nextchar.rest.oip_body import read_request
-from nextchar.rpc_oip_messages import to_request
+from nextchar.rpc.oip_messages import to_request
 from nextchar.service.oip.tensors import OUTPUTS, Tensor, from_list, from_raw, to_list, to_raw
 
 _names = st.sampled_from(["text", "token_ids", "log_probs", ""])

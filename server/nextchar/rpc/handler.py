@@ -13,9 +13,9 @@ from pydantic import BaseModel
 
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.request_context import TRACE_HEADERS, Call, Route, make_request_id
-from nextchar.rpc_errors import abort
-from nextchar.rpc_fields import refuse_unknown_fields
-from nextchar.rpc_messages import M, to_dict, to_message
+from nextchar.rpc.errors import abort
+from nextchar.rpc.messages import M, to_dict, to_message
+from nextchar.rpc.unknown_fields import refuse_unknown_fields
 from nextchar.schemas.base import validated
 from nextchar.telemetry.metrics import Metrics
 

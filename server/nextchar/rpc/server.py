@@ -6,14 +6,14 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from nextchar.grpc_options import GrpcOptions
 from nextchar.pb import inference_pb2, inference_pb2_grpc, nextchar_pb2, nextchar_pb2_grpc
-from nextchar.rpc import RpcDoor
-from nextchar.rpc_calls import RpcCalls
-from nextchar.rpc_guard import RpcGuard
-from nextchar.rpc_oip import RpcOip
-from nextchar.rpc_reading import RpcReading
-from nextchar.rpc_sessions import RpcSessions
+from nextchar.rpc.auth_interceptor import RpcGuard
+from nextchar.rpc.handler import RpcCalls
+from nextchar.rpc.message_interceptor import RpcReading
+from nextchar.rpc.oip_servicer import RpcOip
+from nextchar.rpc.options import GrpcOptions
+from nextchar.rpc.servicer import RpcDoor
+from nextchar.rpc.sessions_servicer import RpcSessions
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.tls import GrpcTls
 from nextchar.service.service import Service

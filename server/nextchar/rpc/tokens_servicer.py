@@ -5,8 +5,8 @@ import grpc
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.request_context import Call
-from nextchar.rpc_calls import RpcCalls
-from nextchar.rpc_messages import to_message
+from nextchar.rpc.handler import RpcCalls
+from nextchar.rpc.messages import to_message
 from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
 from nextchar.service.service import Service
 

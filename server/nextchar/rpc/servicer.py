@@ -8,9 +8,9 @@ import grpc
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.rpc_messages import to_dict, to_message
-from nextchar.rpc_streams import ScoreStream
-from nextchar.rpc_tokens import RpcTokens
+from nextchar.rpc.messages import to_dict, to_message
+from nextchar.rpc.score_stream import ScoreStream
+from nextchar.rpc.tokens_servicer import RpcTokens
 from nextchar.schemas.base import validated
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest

@@ -8,7 +8,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.pb import inference_pb2 as pb
 from nextchar.repository.manager import ModelLibrary
 from nextchar.request_context import Call
-from nextchar.rpc_calls import RpcCalls
+from nextchar.rpc.handler import RpcCalls
 
 
 class RpcRepository:

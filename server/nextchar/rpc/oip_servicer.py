@@ -12,11 +12,11 @@ from nextchar.errors import NextcharError
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
 from nextchar.request_context import Call
-from nextchar.rpc_calls import RpcCalls
-from nextchar.rpc_messages import M
-from nextchar.rpc_oip_messages import to_infer_response, to_request
-from nextchar.rpc_repository import RpcRepository
-from nextchar.rpc_streams import in_order
+from nextchar.rpc.handler import RpcCalls
+from nextchar.rpc.messages import M
+from nextchar.rpc.oip_messages import to_infer_response, to_request
+from nextchar.rpc.repository_servicer import RpcRepository
+from nextchar.rpc.score_stream import in_order
 from nextchar.service.service import Service
 from nextchar.telemetry.metrics import Metrics
 

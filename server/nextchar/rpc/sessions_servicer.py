@@ -12,8 +12,8 @@ from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.request_context import Call
-from nextchar.rpc_calls import RpcCalls
-from nextchar.rpc_messages import M, to_dict, to_message
+from nextchar.rpc.handler import RpcCalls
+from nextchar.rpc.messages import M, to_dict, to_message
 from nextchar.schemas.base import RequestFields, validated
 from nextchar.schemas.sessions import (
     CheckpointRequest,

@@ -11,8 +11,8 @@ import grpc
 from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.request_context import Call
-from nextchar.rpc_calls import RpcCalls
-from nextchar.rpc_messages import to_dict, to_message
+from nextchar.rpc.handler import RpcCalls
+from nextchar.rpc.messages import to_dict, to_message
 from nextchar.schemas.base import validated
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
 from nextchar.telemetry.metrics import Metrics

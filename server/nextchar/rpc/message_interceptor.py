@@ -9,8 +9,8 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from nextchar.errors import InvalidRequest
-from nextchar.rpc_errors import abort
-from nextchar.rpc_fields import refuse_unknown_fields
+from nextchar.rpc.errors import abort
+from nextchar.rpc.unknown_fields import refuse_unknown_fields
 
 Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
 

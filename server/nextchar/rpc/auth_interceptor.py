@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from nextchar.errors import NextcharError, RouteNotFound
-from nextchar.rpc_errors import abort
+from nextchar.rpc.errors import abort
 from nextchar.security.access import OPEN, RPCS, permit
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.principal import CALLER

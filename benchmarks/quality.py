@@ -79,7 +79,7 @@ def _keep(path: Path, run: str, folder: Path, figures: list[Quality]) -> None:
 
 def _call(*arguments: str) -> None:
     """One of nextchar's commands, in a process of its own."""
-    code = "from nextchar.cli import main; main()"
+    code = "from nextchar.entrypoints.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
     if done.returncode:
         raise SystemExit(done.returncode)

@@ -24,9 +24,9 @@ from benchmarks.grpc_load import GrpcClient
 from benchmarks.load import HttpClient, MakeClient, http_post, run_load
 from benchmarks.network import Network
 from benchmarks.servers import our_server
-from nextchar.cores import num_cores
 from nextchar.engine.cooperative import in_slices
 from nextchar.engine.trie import build_trie
+from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.pb import nextchar_pb2 as pb
 
 NUM_STRINGS = 100_000

@@ -16,7 +16,7 @@ from benchmarks.grpc_load import GrpcClient
 from benchmarks.load import Client, HttpClient, MakeClient, Tally, http_post, run_load
 from benchmarks.network import Network
 from benchmarks.servers import PEERS, Peer, our_body, our_server, peer_server
-from nextchar.cores import num_cores
+from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.pb import nextchar_pb2 as pb
 
 NUM_CHARS = 256

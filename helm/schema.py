@@ -5,7 +5,7 @@ Draft 7, which both majors of Helm read.
 
 from typing import Any
 
-from nextchar.settings import Settings
+from nextchar.entrypoints.settings import Settings
 
 Schema = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """docs/configuration.md, from the settings."""
 
-from nextchar.setting_texts import setting_texts
+from nextchar.entrypoints.settings_reference import setting_texts
 
 _HEAD = """# Configuration
 

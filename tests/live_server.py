@@ -12,9 +12,9 @@ from typing import Any
 import grpc
 import httpx
 
-from nextchar.app import App, running
+from nextchar.entrypoints.app import App, running
+from nextchar.entrypoints.settings import Settings
 from nextchar.pb import nextchar_pb2_grpc
-from nextchar.settings import Settings
 
 _START_SECONDS = 30
 TLS = ssl.create_default_context()  # httpx would make one for every call, which takes longer than most calls

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_SERVE = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve"]
+_SERVE = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve"]
 _PLACES = ["--grpc-port", "0", "--metrics-port", "0", "--engine-threads", "1"]
 
 

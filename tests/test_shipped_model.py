@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from live_server import LiveServer, live_server
 
-from nextchar.cli import main
+from nextchar.entrypoints.main import main
 from nextchar.model.golden import score_strings, symbol_logprobs
 from nextchar.model.runner import ModelGraph, open_graph
 from nextchar.pb import nextchar_pb2 as pb

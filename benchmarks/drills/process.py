@@ -13,7 +13,12 @@ from urllib.request import urlopen
 
 _ROOT = Path(__file__).parents[2]
 _PORTS = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
-_COMMAND = [sys.executable, "-c", "from nextchar.cli import main; main(prog_name='nextchar')", "serve"]
+_COMMAND = [
+    sys.executable,
+    "-c",
+    "from nextchar.entrypoints.main import main; main(prog_name='nextchar')",
+    "serve",
+]
 _PAUSE_SECONDS = 0.2
 
 

@@ -18,7 +18,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 _ROOT = Path(__file__).parents[2]
-_SERVE = [sys.executable, "-c", "from nextchar.cli import main; main(prog_name='nextchar')", "serve"]
+_SERVE = [
+    sys.executable,
+    "-c",
+    "from nextchar.entrypoints.main import main; main(prog_name='nextchar')",
+    "serve",
+]
 TOKEN = "the-token-of-the-account"
 
 

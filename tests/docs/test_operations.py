@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tools import debian_program
 
-from nextchar.setting_texts import setting_texts
+from nextchar.entrypoints.settings_reference import setting_texts
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs/operations.md").read_text()

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from live_server import LiveServer, live_server
 
-from nextchar.cli import main
+from nextchar.entrypoints.main import main
 
 _ROOT = Path(__file__).parents[2]
 _README = (_ROOT / "README.md").read_text()

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from live_server import LiveServer
 from tiny_models import TEXT
 
-from nextchar.cli import main
+from nextchar.entrypoints.main import main
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_bad_input_is_one_line_and_status_2(
 
 def test_help_imports_neither_torch_nor_the_server() -> None:
     code = (
-        "import sys; from nextchar.cli import main\n"
+        "import sys; from nextchar.entrypoints.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "print({'torch', 'fastapi', 'grpc', 'onnx', 'nextchar_training'} & set(sys.modules))"

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 from live_server import LiveServer
 
-from nextchar.cli import main
+from nextchar.entrypoints.main import main
 
 
 def run(*arguments: str, stdin: str | None = None, key: str | None = None) -> Result:

@@ -9,10 +9,10 @@ import pytest
 from live_server import live_server
 from tiny_models import TEXT, write_models
 
+from nextchar.entrypoints.settings import Settings
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
 from nextchar.rpc.options import GrpcOptions
-from nextchar.settings import Settings
 
 _WAIT_SECONDS = 30
 

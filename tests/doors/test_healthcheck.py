@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from live_server import LiveServer, live_server
 
-from nextchar.cli import main
+from nextchar.entrypoints.main import main
 
 
 def check(*arguments: str) -> Result:

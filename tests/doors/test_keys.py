@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from grpc_errors import details
 from live_server import LiveServer, live_server
 
-from nextchar.cli import main
 from nextchar.client.blocking import Client
+from nextchar.entrypoints.main import main
 from nextchar.errors import AuthenticationFailed, PermissionDenied, SettingsInvalid
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs

@@ -16,7 +16,12 @@ import httpx
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_SERVE = [sys.executable, "-c", "from nextchar.cli import main; main(prog_name='nextchar')", "serve"]
+_SERVE = [
+    sys.executable,
+    "-c",
+    "from nextchar.entrypoints.main import main; main(prog_name='nextchar')",
+    "serve",
+]
 _PORTS = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
 
 

@@ -13,7 +13,7 @@ from live_server import LiveServer
 from oip_client import WAYS, infer
 from rpc_answers import same
 
-from nextchar.cli import main
+from nextchar.entrypoints.main import main
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from live_server import LiveServer, live_server
 from tools import debian_program
 
-from nextchar.cli_healthcheck import healthcheck
+from nextchar.entrypoints.exposure_warning import is_loopback, tls_files, warn_if_exposed
+from nextchar.entrypoints.healthcheck_command import healthcheck
+from nextchar.entrypoints.settings import Settings
 from nextchar.errors import SettingsInvalid
-from nextchar.exposure import is_loopback, tls_files, warn_if_exposed
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
 from nextchar.security.tls import TlsFiles, make_context
-from nextchar.settings import Settings
 
 SCORE = {"model": "tiny", "input": ["abc"]}
 

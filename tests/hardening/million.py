@@ -39,7 +39,7 @@ def peak_bytes(pid: int) -> int:
 def main(models: Path, model: str, count: int) -> None:
     """Print memory at each tenth."""
     with server_process(models.resolve(), "--log-level", "error") as server:
-        command = [sys.executable, "-c", "from nextchar.cli import main; main()", "score", model]
+        command = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "score", model]
         command += ["--url", server.grpc_url, "--file", "-"]
         started = time.monotonic()
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:

@@ -29,7 +29,7 @@ class ServerProcess:
 def server_process(models: Path, *options: str) -> Iterator[ServerProcess]:
     """A server of the models in a folder, on free ports, killed at the end."""
     ports = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
-    command = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve", *ports]
+    command = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve", *ports]
     command += ["--models", str(models), *options]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:

@@ -14,7 +14,7 @@ import httpx
 from chart_numbers import ChartNumbers
 from proxy import Proxy, free_ports
 
-_SERVE = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve"]
+_SERVE = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve"]
 _PLACES = ["--grpc-port", "0", "--metrics-port", "0", "--engine-threads", "1"]
 # How long after a pod's end began the proxies still send it calls.
 _ENDPOINT_LAG_SECONDS = 1.0

@@ -114,7 +114,7 @@ def test_a_server_that_comes_back_goes_on_where_it_was(
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     ports = ["--http-port", str(port), "--grpc-port", "0", "--metrics-port", "0"]
-    command = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve", *ports]
+    command = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve", *ports]
     command += ["--models", str(shipped_models), "--data-dir", str(tmp_path)]
     arguments = {"url": f"http://127.0.0.1:{port}", "command": command, "more": ", that is"}
     found = browser.run("restart.under_an_open_page", **arguments)

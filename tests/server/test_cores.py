@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nextchar.cores import num_cores
+from nextchar.entrypoints.cpu_count import num_cores
 
 
 @pytest.fixture(autouse=True)

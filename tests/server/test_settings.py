@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
-from nextchar.cli import main
+from nextchar.entrypoints.main import main
+from nextchar.entrypoints.settings import Settings
+from nextchar.entrypoints.settings_reference import SettingText, setting_texts
 from nextchar.errors import SettingsInvalid
-from nextchar.setting_texts import SettingText, setting_texts
-from nextchar.settings import Settings
 
 TEXTS = list(setting_texts())
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from live_server import LiveServer, live_server
 from session_client import Session
 
-from nextchar.cli import main
+from nextchar.entrypoints.main import main
 from nextchar.service.sessions import maintenance as session_upkeep
 from nextchar.service.sessions.stepper import SessionSteps
 

@@ -25,7 +25,7 @@ from nextchar.pb import nextchar_pb2_grpc
 def _process(models: Path, data: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """`nextchar serve` in a process of its own, and its address."""
     ports = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
-    command = [sys.executable, "-c", "from nextchar.cli import main; main()", "serve", *ports]
+    command = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve", *ports]
     command += ["--models", str(models), "--data-dir", str(data)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:

@@ -15,13 +15,13 @@ from live_server import LiveServer, live_server
 from session_client import Session
 from valkey_server import valkey_server
 
+from nextchar.entrypoints.settings import Settings
 from nextchar.errors import NextcharError
 from nextchar.request_context import Call
 from nextchar.schemas.score import NextRequest
 from nextchar.schemas.sessions import CreateSessionRequest, ForkRequest, ListSessionsRequest
 from nextchar.security.principal import ANYBODY
 from nextchar.service.sessions.stepper import SessionSteps
-from nextchar.settings import Settings
 
 
 def _error(answer: httpx.Response, status: int, code: str) -> str:

@@ -4,8 +4,8 @@ import ipaddress
 import logging
 from typing import TYPE_CHECKING
 
+from nextchar.entrypoints.settings import Settings
 from nextchar.errors import SettingsInvalid
-from nextchar.settings import Settings
 
 if TYPE_CHECKING:
     from nextchar.security.tls import TlsFiles

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from nextchar.entrypoints.settings import Settings
 from nextchar.errors import SettingsInvalid
 from nextchar.service.sessions.stores.base import GRACE_SECONDS, MemoryStore, SessionStore
 from nextchar.service.sessions.stores.sqlite import SqliteStore
-from nextchar.settings import Settings
 
 _KEY_BYTES = 32
 _KEY_FILE, _DATABASE = "state.key", "sessions.db"

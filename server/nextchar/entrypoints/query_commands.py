@@ -8,8 +8,8 @@ from typing import Any, TextIO
 
 import click
 
-from nextchar.cli_source import Source, run_with, url_option
 from nextchar.client.streams import joined_scores
+from nextchar.entrypoints.answer_source import Source, run_with, url_option
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.score import Score
 

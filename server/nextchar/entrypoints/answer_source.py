@@ -49,7 +49,7 @@ def run_with(
     if url is not None:
         asyncio.run(_with_server(model, url, work))
         return
-    from nextchar.offline import run_offline
+    from nextchar.entrypoints.offline import run_offline
     from nextchar.request_context import Call
     from nextchar.service.service import Service
 

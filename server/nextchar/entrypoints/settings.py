@@ -14,13 +14,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from nextchar.cores import num_cores
+from nextchar.entrypoints.cpu_count import num_cores
+from nextchar.entrypoints.settings_sources import PREFIX, check_environment, read_file
 from nextchar.repository.manager import LibraryOptions
 from nextchar.repository.served_models import PrecisionChoice
 from nextchar.rpc.options import GrpcOptions
 from nextchar.schemas.limits import DoorLimits, Limits, SessionLimits
 from nextchar.schemas.sessions import MAX_TTL_SECONDS
-from nextchar.setting_sources import PREFIX, check_environment, read_file
 from nextchar.telemetry.logs import LogFormat
 
 _LIMITS = Limits()

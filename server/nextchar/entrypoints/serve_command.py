@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nextchar.entrypoints.settings import Settings
+from nextchar.entrypoints.settings_reference import setting_texts
 from nextchar.schemas.base import validated
-from nextchar.setting_texts import setting_texts
-from nextchar.settings import Settings
 from nextchar.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
-    from nextchar.app import App
+    from nextchar.entrypoints.app import App
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,7 +48,7 @@ def _serve(given: dict[str, str | None]) -> None:
     # Imported here: the other commands need neither FastAPI nor gRPC, and start three times as fast.
     frameworks = threading.Thread(target=_import_frameworks, name="imports")
     frameworks.start()
-    from nextchar.app import serve as run_server
+    from nextchar.entrypoints.app import serve as run_server
 
     values = {name: value for name, value in given.items() if value is not None}
     settings = validated(lambda: Settings(**values))  # type: ignore[arg-type]

@@ -5,10 +5,10 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from nextchar.cores import num_cores
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import FOREVER
+from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.repository.served_models import PrecisionChoice, Repository, find_model
 from nextchar.request_context import Call, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits

@@ -14,8 +14,10 @@ from prometheus_client import disable_created_metrics, start_http_server
 
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
+from nextchar.entrypoints.exposure_warning import tls_files, warn_if_exposed
+from nextchar.entrypoints.session_backend import session_store, state_key
+from nextchar.entrypoints.settings import Settings
 from nextchar.errors import CannotListen
-from nextchar.exposure import tls_files, warn_if_exposed
 from nextchar.repository.manager import ModelLibrary
 from nextchar.repository.served_models import Repository, find_models
 from nextchar.repository.watcher import watch_models
@@ -23,8 +25,6 @@ from nextchar.schemas.base import build_schemas
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.key_file import KeyFile
 from nextchar.service.service import Service
-from nextchar.session_setup import session_store, state_key
-from nextchar.settings import Settings
 from nextchar.telemetry.access_log import CallLog
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.tracing import call_tracer

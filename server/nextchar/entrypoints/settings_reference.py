@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nextchar.setting_sources import PREFIX
-from nextchar.settings import Settings
+from nextchar.entrypoints.settings import Settings
+from nextchar.entrypoints.settings_sources import PREFIX
 
 # The last word of a number's name, and the unit it stands for.
 UNITS = {

@@ -11,13 +11,13 @@ from nextchar.version import __version__
 
 # Imported when they are called: a health check that runs every few seconds must not load a model's libraries.
 _OWN = {
-    "serve": "nextchar.cli_serve:serve",
-    "score": "nextchar.cli_model:score",
-    "next": "nextchar.cli_model:next_chars",
-    "complete": "nextchar.cli_model:complete",
-    "inspect": "nextchar.cli_inspect:inspect",
-    "keys": "nextchar.cli_keys:keys",
-    "healthcheck": "nextchar.cli_healthcheck:healthcheck",
+    "serve": "nextchar.entrypoints.serve_command:serve",
+    "score": "nextchar.entrypoints.query_commands:score",
+    "next": "nextchar.entrypoints.query_commands:next_chars",
+    "complete": "nextchar.entrypoints.query_commands:complete",
+    "inspect": "nextchar.entrypoints.card_command:inspect",
+    "keys": "nextchar.entrypoints.keys_command:keys",
+    "healthcheck": "nextchar.entrypoints.healthcheck_command:healthcheck",
 }
 _INSTALL = "pip install torch==2.13.0 'nextchar[train]'"
 

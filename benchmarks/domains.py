@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from nextchar.model.golden import score_strings
 from nextchar.model.runner import ModelGraph, open_graph
-from nextchar_training.corpus import load_corpus
 from nextchar_training.lines import EncodedLines
 from nextchar_training.ngram import KneserNey
 from nextchar_training.report import ORDER, fit_ngram
-from nextchar_training.split import split_corpus
-from nextchar_training.text import Text
+from nextchar_training.text.code_points import Text
+from nextchar_training.text.corpus import load_corpus
+from nextchar_training.text.split import split_corpus
 
 NUM_NAMES = 2000
 _SEED = 0

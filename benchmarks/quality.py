@@ -15,11 +15,11 @@ from pathlib import Path
 from nextchar.model.card import Quality
 from nextchar.model.runner import open_graph
 from nextchar_training.checkpoint import FILE_NAME
-from nextchar_training.corpus import load_corpus
 from nextchar_training.dynamic_evaluation import Dynamics
 from nextchar_training.evaluate_command import dynamic_quality
 from nextchar_training.graph_evaluation import graph_quality
-from nextchar_training.split import Split, split_corpus
+from nextchar_training.text.corpus import load_corpus
+from nextchar_training.text.split import Split, split_corpus
 
 _COMMON = "--num-layers 2 --development 0 --evaluations 10 --precision bf16"
 _WIDE = f"--hidden-size 512 {_COMMON}"

@@ -8,7 +8,7 @@ from tiny_shakespeare import tiny_shakespeare
 from nextchar.model.golden import check_golden
 from nextchar.model.runner import open_graph
 from nextchar_training.graph_evaluation import graph_quality
-from nextchar_training.heldout_text import heldout_split
+from nextchar_training.text.heldout import heldout_split
 
 _MODELS = Path(__file__).parents[1] / "models"
 _VERSIONS = sorted(path.parent for path in _MODELS.glob("*/*/model.onnx"))

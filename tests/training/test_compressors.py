@@ -2,7 +2,7 @@ import math
 import random
 
 from nextchar_training.compressors import compressed_nats
-from nextchar_training.text import Text
+from nextchar_training.text.code_points import Text
 
 
 def _random_text(num_chars: int, seed: int) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nextchar_training import corpus_files
-from nextchar_training.corpus import load_corpus
-from nextchar_training.corpus_error import CorpusError
+from nextchar_training.text import files as corpus_files
+from nextchar_training.text.corpus import load_corpus
+from nextchar_training.text.error import CorpusError
 
 
 def _file(tmp_path: Path, content: bytes, name: str = "text.txt") -> str:

@@ -3,12 +3,12 @@ import torch
 from torch.nn import functional
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.corpus import Corpus
 from nextchar_training.development import Development, calibrated
 from nextchar_training.evaluation import mean_loss
 from nextchar_training.model import CharRNN, ModelConfig
-from nextchar_training.split import split_corpus
-from nextchar_training.text import Text, Unit
+from nextchar_training.text.code_points import Text, Unit
+from nextchar_training.text.corpus import Corpus
+from nextchar_training.text.split import split_corpus
 
 
 def _network(vocabulary: Vocabulary) -> CharRNN:

@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from nextchar.model.card import Cell
-from nextchar_training.corpus import Corpus
 from nextchar_training.gradient_flow import GradientFlow, gradient_flow
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.small_networks import train_small
-from nextchar_training.split import Split, split_corpus
-from nextchar_training.symbols import build_vocabulary, encode
-from nextchar_training.text import Text
+from nextchar_training.text.code_points import Text
+from nextchar_training.text.corpus import Corpus
+from nextchar_training.text.split import Split, split_corpus
+from nextchar_training.text.vocabulary import build_vocabulary, encode
 
 _SENTENCE = "the quick brown fox jumps over a lazy dog while seven kind wizards box up my quilt"
 _IDS = np.random.default_rng(0).integers(0, 5, 400)

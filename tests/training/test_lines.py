@@ -6,7 +6,7 @@ from nextchar_training import line_batches
 from nextchar_training.batch import IGNORED, Batch
 from nextchar_training.line_batches import LineBatches
 from nextchar_training.lines import EncodedLines
-from nextchar_training.text import Text
+from nextchar_training.text.code_points import Text
 
 _VOCABULARY = Vocabulary(tuple("abc"), unit="line")  # a b c unknown end begin
 _UNKNOWN, _END, _BEGIN = 3, 4, 5

@@ -3,10 +3,10 @@ from typing import NoReturn
 
 import pytest
 
-from nextchar_training import named_corpora
-from nextchar_training.corpus import load_corpus
-from nextchar_training.corpus_error import CorpusError
-from nextchar_training.named_corpora import NAMED
+from nextchar_training.text import named as named_corpora
+from nextchar_training.text.corpus import load_corpus
+from nextchar_training.text.error import CorpusError
+from nextchar_training.text.named import NAMED
 
 # The text that recorded figures are of.
 _DIGESTS = {

@@ -14,7 +14,7 @@ from nextchar_training.lines import EncodedLines
 from nextchar_training.progress import Reporter
 from nextchar_training.run import HISTORY, Run
 from nextchar_training.surprise import NUM_CHARS, heldout_surprise
-from nextchar_training.symbols import encode
+from nextchar_training.text.vocabulary import encode
 
 MakeRun = Callable[..., Run]
 

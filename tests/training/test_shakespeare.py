@@ -1,4 +1,4 @@
-from nextchar_training import shakespeare
+from nextchar_training.text import shakespeare
 
 _MARKDOWN = """# Hamlet
 

@@ -1,9 +1,9 @@
 import pytest
 
-from nextchar_training.corpus import Corpus
-from nextchar_training.corpus_error import CorpusError
-from nextchar_training.split import Split, SplitBy, given_split, split_corpus
-from nextchar_training.text import Text, Unit
+from nextchar_training.text.code_points import Text, Unit
+from nextchar_training.text.corpus import Corpus
+from nextchar_training.text.error import CorpusError
+from nextchar_training.text.split import Split, SplitBy, given_split, split_corpus
 
 
 def _corpus(*documents: str) -> Corpus:

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from nextchar_training import text as text_module
-from nextchar_training.corpus import Corpus
-from nextchar_training.corpus_error import CorpusError
-from nextchar_training.split import Split, split_corpus
-from nextchar_training.symbols import build_vocabulary, encode
-from nextchar_training.text import Text, Unit
+from nextchar_training.text import code_points as text_module
+from nextchar_training.text.code_points import Text, Unit
+from nextchar_training.text.corpus import Corpus
+from nextchar_training.text.error import CorpusError
+from nextchar_training.text.split import Split, split_corpus
+from nextchar_training.text.vocabulary import build_vocabulary, encode
 
 
 def _split(text: str, *, unit: Unit = "text") -> Split:

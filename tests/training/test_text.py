@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar_training import text as text_module
-from nextchar_training.text import Text, TextBuilder, joined
+from nextchar_training.text import code_points as text_module
+from nextchar_training.text.code_points import Text, TextBuilder, joined
 
 _ACCENTED = st.lists(st.text(alphabet="ae \n\u0301\u0323\u1100\u1161\u11a8\u00e9z", max_size=9), max_size=6)
 

@@ -16,8 +16,8 @@ from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN
 from nextchar_training.recall import train_recall
 from nextchar_training.small_networks import HIDDEN_SIZE, train_small
-from nextchar_training.split import Split
-from nextchar_training.symbols import encode
+from nextchar_training.text.split import Split
+from nextchar_training.text.vocabulary import encode
 from nextchar_training.units import Unit, most_like, properties
 
 SHOWN: dict[Cell, str] = {

@@ -16,8 +16,8 @@ from nextchar_training.analysis import (
     gradient_part,
     recall_part,
 )
-from nextchar_training.heldout_text import heldout_split, text_options
 from nextchar_training.network_file import load_network
+from nextchar_training.text.heldout import heldout_split, text_options
 
 PARTS = ("gradient", "gates", "dependency", "recall")
 _NUM_TEXT_CHARS = 120

@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Callable
 
-from nextchar_training.text import Symbols, Text
+from nextchar_training.text.code_points import Symbols, Text
 
 MAX_BEFORE_CHARS = 8_000_000  # the last of what is known; the longest memory of the three is 64 MiB
 

@@ -17,9 +17,9 @@ from nextchar_training.evaluation import (
 )
 from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN
-from nextchar_training.split import Split
-from nextchar_training.symbols import encode
-from nextchar_training.text import Text
+from nextchar_training.text.code_points import Text
+from nextchar_training.text.split import Split
+from nextchar_training.text.vocabulary import encode
 
 MAX_CHARS = 100_000  # enough for a steady figure, few enough to be quick
 _WINDOW = 256

@@ -16,8 +16,8 @@ from nextchar_training.proof import Proof, prove
 from nextchar_training.quantiles import LEVELS, score_quantiles
 from nextchar_training.report import NETWORK
 from nextchar_training.sequence_graph import build_sequence_graph, sequence_states
-from nextchar_training.split import Split
 from nextchar_training.step_graph import build_step_graph, step_states
+from nextchar_training.text.split import Split
 from nextchar_training.weights import read_weights
 
 GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")

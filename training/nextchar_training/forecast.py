@@ -5,7 +5,7 @@ import time
 import torch
 
 from nextchar_training.batch import Batch
-from nextchar_training.sources import full_window
+from nextchar_training.text.of_run import full_window
 from nextchar_training.trainer import Trainer
 
 _WARM_STEPS, _TIMED_STEPS = 2, 3

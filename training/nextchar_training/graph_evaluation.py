@@ -22,9 +22,9 @@ from nextchar_training.evaluation import (
 )
 from nextchar_training.lines import EncodedLines
 from nextchar_training.report import make_quality
-from nextchar_training.split import Split
-from nextchar_training.symbols import encode
-from nextchar_training.text import Unit
+from nextchar_training.text.code_points import Unit
+from nextchar_training.text.split import Split
+from nextchar_training.text.vocabulary import encode
 
 PROTOCOLS: dict[str, Unit] = {"stream": "text", "window-256": "text", "line": "line"}
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batch import IGNORED
-from nextchar_training.symbols import encode
-from nextchar_training.text import Text
+from nextchar_training.text.code_points import Text
+from nextchar_training.text.vocabulary import encode
 
 Ids = NDArray[np.int64]
 

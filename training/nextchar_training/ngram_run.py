@@ -13,10 +13,10 @@ from nextchar_training.ngram import KneserNey
 from nextchar_training.provenance import describe_text
 from nextchar_training.report import compressor_quality, fit_ngram, ngram_quality
 from nextchar_training.run_report import write_report
-from nextchar_training.sources import read_text, vocabulary_of
-from nextchar_training.split import Split
 from nextchar_training.surprise import NUM_CHARS, Surprise
-from nextchar_training.symbols import encode
+from nextchar_training.text.of_run import read_text, vocabulary_of
+from nextchar_training.text.split import Split
+from nextchar_training.text.vocabulary import encode
 from nextchar_training.training_config import TextConfig
 
 FILE_NAME = "ngram.arpa"

@@ -15,8 +15,8 @@ from nextchar.model.golden import symbol_logprobs
 from nextchar.model.runner import ModelGraph
 from nextchar.model.vocabulary import Ids
 from nextchar_training.model import CharRNN, zero_state
-from nextchar_training.split import Split
-from nextchar_training.text import Text
+from nextchar_training.text.code_points import Text
+from nextchar_training.text.split import Split
 
 # Nats a character over a string; and of any one character: a 2 × 512 LSTM trained for long is up to 3.4e-5
 # away there, and torch in float32 8.0e-5, on a symbol of log p -18.6.

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from nextchar.version import __version__
-from nextchar_training.corpus import Corpus
-from nextchar_training.split import Split
+from nextchar_training.text.corpus import Corpus
+from nextchar_training.text.split import Split
 from nextchar_training.training_config import TrainingConfig
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from nextchar.model.card import Quantiles
 from nextchar.model.golden import score_strings
 from nextchar.model.runner import ModelGraph
-from nextchar_training.split import Split
-from nextchar_training.text import Text
+from nextchar_training.text.code_points import Text
+from nextchar_training.text.split import Split
 
 LEVELS = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 LENGTHS = (4, 8, 16, 32, 64, 128)

@@ -9,8 +9,8 @@ from nextchar_training.evaluation import WARM_CHARS, line_loss, stream_loss, win
 from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN
 from nextchar_training.ngram import KneserNey
-from nextchar_training.split import Split
-from nextchar_training.symbols import encode
+from nextchar_training.text.split import Split
+from nextchar_training.text.vocabulary import encode
 
 NETWORK, NGRAM = "network", "kneser-ney-7"
 ORDER = 7

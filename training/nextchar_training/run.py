@@ -27,9 +27,9 @@ from nextchar_training.run_report import write_report
 from nextchar_training.samples import forget_after as forget_samples_after
 from nextchar_training.samples import keep_samples, read_samples
 from nextchar_training.schedule import run_length
-from nextchar_training.sources import check_same, make_batches, read_text, vocabulary_of
 from nextchar_training.surprise import heldout_surprise
 from nextchar_training.team import Team
+from nextchar_training.text.of_run import check_same, make_batches, read_text, vocabulary_of
 from nextchar_training.trainer import Trainer
 from nextchar_training.training_config import TrainingConfig
 

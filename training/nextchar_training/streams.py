@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batch import Batch
-from nextchar_training.symbols import Ids
+from nextchar_training.text.vocabulary import Ids
 
 # Shares of a stream's windows that start afresh, so that the first characters of a string, and a
 # cold start in the middle of a text, are learned and not extrapolated.

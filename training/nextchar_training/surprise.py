@@ -11,8 +11,8 @@ from nextchar_training.batch import IGNORED
 from nextchar_training.evaluation import WARM_CHARS, Matrices
 from nextchar_training.lines import EncodedLines
 from nextchar_training.model import CharRNN
-from nextchar_training.split import Split
-from nextchar_training.symbols import encode
+from nextchar_training.text.split import Split
+from nextchar_training.text.vocabulary import encode
 
 NUM_CHARS = 2000
 

@@ -17,7 +17,6 @@ from nextchar_training.bf16_gain import bf16_gain
 from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
 from nextchar_training.forecast import forecast, measure_step_s
 from nextchar_training.memory import keep_freed_memory
-from nextchar_training.named_corpora import NAMED
 from nextchar_training.ngram_run import FILE_NAME as NGRAM_FILE_NAME
 from nextchar_training.ngram_run import train_ngram
 from nextchar_training.progress import Reporter
@@ -25,6 +24,7 @@ from nextchar_training.report import describe_figure, describe_quality
 from nextchar_training.run import HISTORY, Run
 from nextchar_training.stop_signal import StopSignal
 from nextchar_training.team import Team, joined_team
+from nextchar_training.text.named import NAMED
 from nextchar_training.train_options import CELLS, NGRAM, train_options
 from nextchar_training.training_config import TextConfig, TrainingConfig, TrainingPrecision
 

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Cell
-from nextchar_training.corpus import Layout
-from nextchar_training.split import SplitBy
-from nextchar_training.symbols import Unknown
-from nextchar_training.text import Normalization, Symbols, Unit
+from nextchar_training.text.code_points import Normalization, Symbols, Unit
+from nextchar_training.text.corpus import Layout
+from nextchar_training.text.split import SplitBy
+from nextchar_training.text.vocabulary import Unknown
 
 TrainingPrecision = Literal["bf16", "float32"]
 OptimizerKind = Literal["adamw", "sgd"]

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training import text as text_module
-from nextchar_training.corpus_error import CorpusError
-from nextchar_training.split import Split
-from nextchar_training.text import Normalization, Symbols, Text, mapped, unnamed_file
+from nextchar_training.text import code_points as text_module
+from nextchar_training.text.code_points import Normalization, Symbols, Text, mapped, unnamed_file
+from nextchar_training.text.error import CorpusError
+from nextchar_training.text.split import Split
 
 Unknown = Literal["symbol", "refuse"]
 Ids = NDArray[Any]  # of any width

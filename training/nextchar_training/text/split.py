@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from nextchar_training.corpus import Corpus
-from nextchar_training.corpus_error import CorpusError
-from nextchar_training.text import Text, Unit, joined
+from nextchar_training.text.code_points import Text, Unit, joined
+from nextchar_training.text.corpus import Corpus
+from nextchar_training.text.error import CorpusError
 
 SplitBy = Literal["position", "document"]
 

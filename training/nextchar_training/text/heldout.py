@@ -7,9 +7,9 @@ import click
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card
-from nextchar_training.corpus import load_corpus
-from nextchar_training.named_corpora import NAMED
-from nextchar_training.split import Split, split_corpus
+from nextchar_training.text.corpus import load_corpus
+from nextchar_training.text.named import NAMED
+from nextchar_training.text.split import Split, split_corpus
 
 
 def text_options(command: Callable[..., Any]) -> Callable[..., Any]:

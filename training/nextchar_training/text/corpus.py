@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nextchar_training.corpus_error import CorpusError
-from nextchar_training.corpus_files import find_files, read_pieces
-from nextchar_training.named_corpora import NAMED
-from nextchar_training.text import Normalization, Symbols, Text, TextBuilder
+from nextchar_training.text.code_points import Normalization, Symbols, Text, TextBuilder
+from nextchar_training.text.error import CorpusError
+from nextchar_training.text.files import find_files, read_pieces
+from nextchar_training.text.named import NAMED
 
 # `spaced`: a space after every character, and `_` for the space itself, as Penn Treebank is handed round.
 Layout = Literal["plain", "spaced"]

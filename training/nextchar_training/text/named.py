@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from nextchar_training.corpus_error import CorpusError
-from nextchar_training.shakespeare import render_markdown
-from nextchar_training.text import Unit
+from nextchar_training.text.code_points import Unit
+from nextchar_training.text.error import CorpusError
+from nextchar_training.text.shakespeare import render_markdown
 
 
 @dataclass(frozen=True, slots=True)

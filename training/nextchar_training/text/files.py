@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from nextchar_training.corpus_error import CorpusError
-from nextchar_training.text import Symbols
+from nextchar_training.text.code_points import Symbols
+from nextchar_training.text.error import CorpusError
 
 _CHUNK = 2**20
 _OPEN: dict[bytes, Callable[[Any], Any]] = {

@@ -15,9 +15,9 @@ from nextchar.model.golden import score_strings, symbol_logprobs
 from nextchar.model.runner import ModelGraph, open_graph
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar_training.checkpoint import vocabulary_to_dict
+from nextchar_training.config import TrainingConfig
 from nextchar_training.text.corpus import load_corpus
 from nextchar_training.text.split import Split, split_corpus
-from nextchar_training.training_config import TrainingConfig
 
 MODELS = Path(__file__).parents[1] / "models"
 FOLDER = MODELS / "shakespeare" / "1"

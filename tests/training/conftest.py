@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from nextchar_training.config import TrainingConfig
 from nextchar_training.run import Run
-from nextchar_training.training_config import TrainingConfig
 
 _TEXT = "the quick brown fox jumps over a lazy dog while seven kind wizards box up my quilt"
 _WORDS = _TEXT.split()

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from nextchar_training.config import TrainingConfig
 from nextchar_training.optimizer import clip_gradients, make_optimizer
 from nextchar_training.run import Run
-from nextchar_training.training_config import TrainingConfig
 
 
 def _module(*gradient: float) -> nn.Module:

@@ -10,11 +10,11 @@ import torch
 from nextchar.errors import ModelFileError
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.config import TrainingConfig
 from nextchar_training.development import calibrated
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.text.of_run import check_same, read_text
 from nextchar_training.text.split import Split
-from nextchar_training.training_config import TrainingConfig
 
 FORMAT = 2
 FILE_NAME = "checkpoint.pt"

@@ -12,8 +12,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from nextchar_training.config import TrainingConfig
 from nextchar_training.model import CharRNN, RecurrentLayer, State
-from nextchar_training.training_config import TrainingConfig
 
 _LOWEST, _STEPS = -(2**63), 2**16
 INPUT_SHARE = 0.25

@@ -8,6 +8,7 @@ import numpy as np
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.arpa import write_arpa
+from nextchar_training.config import TextConfig
 from nextchar_training.lines import EncodedLines
 from nextchar_training.ngram import KneserNey
 from nextchar_training.provenance import describe_text
@@ -17,7 +18,6 @@ from nextchar_training.surprise import NUM_CHARS, Surprise
 from nextchar_training.text.of_run import read_text, vocabulary_of
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode
-from nextchar_training.training_config import TextConfig
 
 FILE_NAME = "ngram.arpa"
 

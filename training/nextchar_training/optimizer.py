@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
 
-from nextchar_training.training_config import TrainingConfig
+from nextchar_training.config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from nextchar.version import __version__
+from nextchar_training.config import TrainingConfig
 from nextchar_training.text.corpus import Corpus
 from nextchar_training.text.split import Split
-from nextchar_training.training_config import TrainingConfig
 
 
 def describe_text(corpus: Corpus, split: Split, command: str) -> dict[str, Any]:

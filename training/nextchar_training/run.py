@@ -18,6 +18,7 @@ from nextchar_training.checkpoint import (
     vocabulary_from_dict,
     vocabulary_to_dict,
 )
+from nextchar_training.config import TrainingConfig
 from nextchar_training.development import Development, calibrated
 from nextchar_training.model import CharRNN, ModelConfig, num_parameters
 from nextchar_training.progress import Reporter, Row, forget_after, read_history
@@ -31,7 +32,6 @@ from nextchar_training.surprise import heldout_surprise
 from nextchar_training.team import Team
 from nextchar_training.text.of_run import check_same, make_batches, read_text, vocabulary_of
 from nextchar_training.trainer import Trainer
-from nextchar_training.training_config import TrainingConfig
 
 SAVE_INTERVAL_S = 300.0
 NUM_ROWS = 200  # of the history, spread evenly over the run

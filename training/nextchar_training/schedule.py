@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from nextchar_training.training_config import TrainingConfig
+from nextchar_training.config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)

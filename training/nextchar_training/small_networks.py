@@ -2,12 +2,12 @@
 
 from nextchar.model.card import Cell
 from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.config import TrainingConfig
 from nextchar_training.model import CharRNN, ModelConfig
 from nextchar_training.schedule import run_length
 from nextchar_training.text.of_run import make_batches
 from nextchar_training.text.split import Split
 from nextchar_training.trainer import Trainer
-from nextchar_training.training_config import TrainingConfig
 
 HIDDEN_SIZE = 128
 _EMBEDDING_SIZE = 32

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar_training.bf16_gain import bf16_gain
 from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
+from nextchar_training.config import TextConfig, TrainingConfig, TrainingPrecision
 from nextchar_training.forecast import forecast, measure_step_s
 from nextchar_training.memory import keep_freed_memory
 from nextchar_training.ngram_run import FILE_NAME as NGRAM_FILE_NAME
@@ -26,7 +27,6 @@ from nextchar_training.stop_signal import StopSignal
 from nextchar_training.team import Team, joined_team
 from nextchar_training.text.named import NAMED
 from nextchar_training.train_options import CELLS, NGRAM, train_options
-from nextchar_training.training_config import TextConfig, TrainingConfig, TrainingPrecision
 
 _DEFAULT_EPOCHS = 10.0
 _NOT_CONFIG = {"output", "resume", "resume_or_start", "tensorboard", "order"}

@@ -4,6 +4,7 @@ from typing import Any
 
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batch import Batches
+from nextchar_training.config import TextConfig, TrainingConfig
 from nextchar_training.line_batches import LineBatches
 from nextchar_training.lines import EncodedLines
 from nextchar_training.provenance import split_digest
@@ -12,7 +13,6 @@ from nextchar_training.text.corpus import Corpus, load_corpus
 from nextchar_training.text.error import CorpusError
 from nextchar_training.text.split import Split, given_split, split_corpus
 from nextchar_training.text.vocabulary import build_vocabulary, encode
-from nextchar_training.training_config import TextConfig, TrainingConfig
 
 # What back-propagation keeps of a unit for every character: gates, states and masks, in float32.
 _BYTES_A_UNIT = 64

@@ -3,10 +3,10 @@ import torch
 from torch import Tensor
 
 from nextchar.model.card import Cell
-from nextchar_training import dropout
 from nextchar_training.config import TrainingConfig
-from nextchar_training.dropout import DropoutForward, DropoutRates, dropout_rates
-from nextchar_training.model import NUM_STATES, CharRNN, ModelConfig, State, zero_state
+from nextchar_training.network import regularised as dropout
+from nextchar_training.network.network import NUM_STATES, CharRNN, ModelConfig, State, zero_state
+from nextchar_training.network.regularised import DropoutForward, DropoutRates, dropout_rates
 
 _HALF = DropoutRates(input=0.5, layer=0.5, output=0.5, weight=0.5, noise=0.5)
 _CELLS: tuple[Cell, ...] = tuple(NUM_STATES)

@@ -4,7 +4,7 @@ import torch
 
 from nextchar_training.dynamic_evaluation import Dynamics, dynamic_loss
 from nextchar_training.evaluation import stream_loss
-from nextchar_training.model import CharRNN, ModelConfig
+from nextchar_training.network.network import CharRNN, ModelConfig
 
 _DRAW = np.random.default_rng(0)
 _TRAIN = _DRAW.integers(0, 5, 900)

@@ -14,8 +14,8 @@ from nextchar_training.checkpoint import FILE_NAME, Trained, load_split, load_tr
 from nextchar_training.evaluate_command import evaluate
 from nextchar_training.export import export, next_version, write
 from nextchar_training.export_command import export as export_command
+from nextchar_training.network.weights import Array
 from nextchar_training.run import Run
-from nextchar_training.weights import Array
 
 Load = Callable[..., Trained]
 MakeRun = Callable[..., Run]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nextchar.model.card import Cell
-from nextchar_training.model import NUM_GATES, CharRNN, ModelConfig, RecurrentLayer, num_parameters
+from nextchar_training.network.network import NUM_GATES, CharRNN, ModelConfig, RecurrentLayer, num_parameters
 
 
 def _layer(cell: Cell) -> RecurrentLayer:

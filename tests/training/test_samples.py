@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.model import CharRNN, ModelConfig
+from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.samples import (
     NUM_CHARS,
     TEMPERATURES,

@@ -13,7 +13,7 @@ from nextchar_training.dependency import PROBES, Memory, known, memory
 from nextchar_training.gates import LayerTrace, trace
 from nextchar_training.gradient_flow import GradientFlow, gradient_flow
 from nextchar_training.lines import EncodedLines
-from nextchar_training.model import CharRNN
+from nextchar_training.network.network import CharRNN
 from nextchar_training.recall import train_recall
 from nextchar_training.small_networks import HIDDEN_SIZE, train_small
 from nextchar_training.text.split import Split

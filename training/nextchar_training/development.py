@@ -16,7 +16,7 @@ from nextchar_training.evaluation import (
     window_matrices,
 )
 from nextchar_training.lines import EncodedLines
-from nextchar_training.model import CharRNN
+from nextchar_training.network.network import CharRNN
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode

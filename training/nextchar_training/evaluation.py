@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from nextchar_training.batch import IGNORED
 from nextchar_training.lines import EncodedLines
-from nextchar_training.model import CharRNN, State
+from nextchar_training.network.network import CharRNN, State
 
 WARM_CHARS = 1000
 MAX_LANES = 32

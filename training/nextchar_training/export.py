@@ -12,13 +12,13 @@ from nextchar.model.runner import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import TextDecoder
 from nextchar_training.checkpoint import Trained
 from nextchar_training.graph_evaluation import graph_quality
+from nextchar_training.network.weights import read_weights
 from nextchar_training.proof import Proof, prove
 from nextchar_training.quantiles import LEVELS, score_quantiles
 from nextchar_training.report import NETWORK
 from nextchar_training.sequence_graph import build_sequence_graph, sequence_states
 from nextchar_training.step_graph import build_step_graph, step_states
 from nextchar_training.text.split import Split
-from nextchar_training.weights import read_weights
 
 GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")
 _HELDOUT_GOLDEN_CHARS = 16

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextchar_training.model import NUM_GATES, CharRNN, RecurrentLayer, State, zero_state
+from nextchar_training.network.network import NUM_GATES, CharRNN, RecurrentLayer, State, zero_state
 
 Values = NDArray[np.float32]
 

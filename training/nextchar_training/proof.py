@@ -14,7 +14,7 @@ from nextchar.errors import ModelFileError
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.runner import ModelGraph
 from nextchar.model.vocabulary import Ids
-from nextchar_training.model import CharRNN, zero_state
+from nextchar_training.network.network import CharRNN, zero_state
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.split import Split
 

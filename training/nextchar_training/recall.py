@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nextchar.model.card import Cell
-from nextchar_training.model import CharRNN, ModelConfig
+from nextchar_training.network.network import CharRNN, ModelConfig
 
 NUM_SYMBOLS = 8
 _NOISE = 4  # symbols that only fill

@@ -20,7 +20,7 @@ from nextchar_training.checkpoint import (
 )
 from nextchar_training.config import TrainingConfig
 from nextchar_training.development import Development, calibrated
-from nextchar_training.model import CharRNN, ModelConfig, num_parameters
+from nextchar_training.network.network import CharRNN, ModelConfig, num_parameters
 from nextchar_training.progress import Reporter, Row, forget_after, read_history
 from nextchar_training.provenance import describe_run
 from nextchar_training.report import NGRAM, baseline_quality, final_quality

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nextchar.model.vocabulary import TextDecoder, Vocabulary
-from nextchar_training.model import CharRNN, zero_state
+from nextchar_training.network.network import CharRNN, zero_state
 
 FILE_NAME = "samples.jsonl"
 TEMPERATURES = (0.5, 0.8, 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nextchar.model.card import Card, Cell
 from nextchar_training.graph_builder import GraphBuilder
-from nextchar_training.weights import Array, LayerWeights, Weights, reorder_gates
+from nextchar_training.network.weights import Array, LayerWeights, Weights, reorder_gates
 
 STATES: dict[Cell, tuple[str, ...]] = {
     "rnn_tanh": ("h",),

@@ -3,7 +3,7 @@
 from nextchar.model.card import Cell
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.config import TrainingConfig
-from nextchar_training.model import CharRNN, ModelConfig
+from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.schedule import run_length
 from nextchar_training.text.of_run import make_batches
 from nextchar_training.text.split import Split

@@ -10,7 +10,7 @@ from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batch import IGNORED
 from nextchar_training.evaluation import WARM_CHARS, Matrices
 from nextchar_training.lines import EncodedLines
-from nextchar_training.model import CharRNN
+from nextchar_training.network.network import CharRNN
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode
 

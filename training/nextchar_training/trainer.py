@@ -13,8 +13,8 @@ from torch.nn import functional
 from nextchar.errors import NextcharError
 from nextchar_training.batch import IGNORED, Batch, Batches
 from nextchar_training.config import TrainingConfig
-from nextchar_training.dropout import DropoutForward, dropout_rates
-from nextchar_training.model import CharRNN, ModelConfig, State, zero_state
+from nextchar_training.network.network import CharRNN, ModelConfig, State, zero_state
+from nextchar_training.network.regularised import DropoutForward, dropout_rates
 from nextchar_training.optimizer import Norms, clip_gradients, make_optimizer
 from nextchar_training.schedule import Length, learning_rate
 from nextchar_training.team import Team

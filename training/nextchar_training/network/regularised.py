@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nextchar_training.config import TrainingConfig
-from nextchar_training.model import CharRNN, RecurrentLayer, State
+from nextchar_training.network.network import CharRNN, RecurrentLayer, State
 
 _LOWEST, _STEPS = -(2**63), 2**16
 INPUT_SHARE = 0.25

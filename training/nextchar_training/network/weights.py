@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.card import Cell
-from nextchar_training.model import CharRNN
+from nextchar_training.network.network import CharRNN
 
 Array = NDArray[np.float32]
 

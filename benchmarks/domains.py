@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nextchar.model.golden import score_strings
 from nextchar.model.runner import ModelGraph, open_graph
-from nextchar_training.lines import EncodedLines
+from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.ngram import KneserNey
 from nextchar_training.report import ORDER, fit_ngram
 from nextchar_training.text.code_points import Text

@@ -17,11 +17,11 @@ import torch
 from torch import nn
 
 from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.batches.streams import TextStreams
 from nextchar_training.config import TrainingConfig
 from nextchar_training.memory import keep_freed_memory
 from nextchar_training.network.network import ModelConfig
 from nextchar_training.schedule import run_length
-from nextchar_training.streams import TextStreams
 from nextchar_training.trainer import Trainer
 
 _STEPS = 4

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training import line_batches
-from nextchar_training.batch import IGNORED, Batch
-from nextchar_training.line_batches import LineBatches
-from nextchar_training.lines import EncodedLines
+from nextchar_training.batches import line_batches
+from nextchar_training.batches.batch import IGNORED, Batch
+from nextchar_training.batches.line_batches import LineBatches
+from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.text.code_points import Text
 
 _VOCABULARY = Vocabulary(tuple("abc"), unit="line")  # a b c unknown end begin

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training import streams
-from nextchar_training.batch import Batch
-from nextchar_training.streams import TextStreams
+from nextchar_training.batches import streams
+from nextchar_training.batches.batch import Batch
+from nextchar_training.batches.streams import TextStreams
 
 _VOCABULARY = Vocabulary(("\n", *"abcdefghijklmnopqrstuvwxyz"))
 _TEXT = "".join("abcdefghijklmnopqrstuvwxyz"[i % 26 :] + "\n" for i in range(60))

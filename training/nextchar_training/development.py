@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 
 from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.evaluation import (
     WARM_CHARS,
     Matrices,
@@ -15,7 +16,6 @@ from nextchar_training.evaluation import (
     stream_matrices,
     window_matrices,
 )
-from nextchar_training.lines import EncodedLines
 from nextchar_training.network.network import CharRNN
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.split import Split

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nextchar_training.batch import IGNORED
-from nextchar_training.lines import EncodedLines
+from nextchar_training.batches.batch import IGNORED
+from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.network.network import CharRNN, State
 
 WARM_CHARS = 1000

@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from nextchar_training.batch import Batch
+from nextchar_training.batches.batch import Batch
 from nextchar_training.text.of_run import full_window
 from nextchar_training.trainer import Trainer
 

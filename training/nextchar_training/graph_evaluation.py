@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from nextchar.engine.sampler import log_softmax
 from nextchar.model.card import Quality
 from nextchar.model.runner import ModelGraph, StepRunner, run_sequence
-from nextchar_training.batch import IGNORED
+from nextchar_training.batches.batch import IGNORED
+from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.evaluation import (
     WARM_CHARS,
     Matrices,
@@ -20,7 +21,6 @@ from nextchar_training.evaluation import (
     stream_matrices,
     window_matrices,
 )
-from nextchar_training.lines import EncodedLines
 from nextchar_training.report import make_quality
 from nextchar_training.text.code_points import Unit
 from nextchar_training.text.split import Split

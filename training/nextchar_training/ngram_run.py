@@ -8,8 +8,8 @@ import numpy as np
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.arpa import write_arpa
+from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.config import TextConfig
-from nextchar_training.lines import EncodedLines
 from nextchar_training.ngram import KneserNey
 from nextchar_training.provenance import describe_text
 from nextchar_training.report import compressor_quality, fit_ngram, ngram_quality

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nextchar.errors import NextcharError
-from nextchar_training.batch import IGNORED, Batch, Batches
+from nextchar_training.batches.batch import IGNORED, Batch, Batches
 from nextchar_training.config import TrainingConfig
 from nextchar_training.network.network import CharRNN, ModelConfig, State, zero_state
 from nextchar_training.network.regularised import DropoutForward, dropout_rates

@@ -3,12 +3,12 @@
 from typing import Any
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.batch import Batches
+from nextchar_training.batches.batch import Batches
+from nextchar_training.batches.line_batches import LineBatches
+from nextchar_training.batches.lines import EncodedLines
+from nextchar_training.batches.streams import TextStreams
 from nextchar_training.config import TextConfig, TrainingConfig
-from nextchar_training.line_batches import LineBatches
-from nextchar_training.lines import EncodedLines
 from nextchar_training.provenance import split_digest
-from nextchar_training.streams import TextStreams
 from nextchar_training.text.corpus import Corpus, load_corpus
 from nextchar_training.text.error import CorpusError
 from nextchar_training.text.split import Split, given_split, split_corpus

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.batch import Batch
+from nextchar_training.batches.batch import Batch
 from nextchar_training.text.vocabulary import Ids
 
 # Shares of a stream's windows that start afresh, so that the first characters of a string, and a

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nextchar_training.batch import IGNORED, Batch
-from nextchar_training.lines import EncodedLines, pack
-from nextchar_training.streams import UNKNOWN_RATE
+from nextchar_training.batches.batch import IGNORED, Batch
+from nextchar_training.batches.lines import EncodedLines, pack
+from nextchar_training.batches.streams import UNKNOWN_RATE
 
 # How many batches' worth of lines are sorted by length together: little padding, and still random.
 _POOL_BATCHES = 50

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.batch import IGNORED
+from nextchar_training.batches.batch import IGNORED
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.vocabulary import encode
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from nextchar.model.golden import score_strings
 from nextchar.model.runner import ModelGraph, open_graph
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.ngram import KneserNey
-from nextchar_training.report import ORDER, fit_ngram
+from nextchar_training.measure.figures import ORDER, fit_ngram
+from nextchar_training.measure.kneser_ney import KneserNey
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.corpus import load_corpus
 from nextchar_training.text.split import split_corpus

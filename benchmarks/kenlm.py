@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmarks.servers import APPS, ROOT
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.arpa import write_arpa
-from nextchar_training.ngram import KneserNey
+from nextchar_training.measure.arpa import write_arpa
+from nextchar_training.measure.kneser_ney import KneserNey
 from nextchar_training.text.corpus import load_corpus
 
 _ORDER = 6  # the longest its package on PyPI is built for

@@ -7,7 +7,7 @@ from tiny_shakespeare import tiny_shakespeare
 
 from nextchar.model.golden import check_golden
 from nextchar.model.runner import open_graph
-from nextchar_training.graph_evaluation import graph_quality
+from nextchar_training.measure.exported import graph_quality
 from nextchar_training.text.heldout import heldout_split
 
 _MODELS = Path(__file__).parents[1] / "models"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.arpa import words, write_arpa
-from nextchar_training.ngram import KneserNey
+from nextchar_training.measure.arpa import words, write_arpa
+from nextchar_training.measure.kneser_ney import KneserNey
 
 ORDER = 4
 Grams = dict[tuple[str, ...], tuple[float, float]]

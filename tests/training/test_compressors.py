@@ -1,7 +1,7 @@
 import math
 import random
 
-from nextchar_training.compressors import compressed_nats
+from nextchar_training.measure.compressors import compressed_nats
 from nextchar_training.text.code_points import Text
 
 

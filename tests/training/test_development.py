@@ -3,8 +3,8 @@ import torch
 from torch.nn import functional
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.development import Development, calibrated
-from nextchar_training.evaluation import mean_loss
+from nextchar_training.measure.development import Development, calibrated
+from nextchar_training.measure.protocols import mean_loss
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.text.code_points import Text, Unit
 from nextchar_training.text.corpus import Corpus

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from nextchar_training.dynamic_evaluation import Dynamics, dynamic_loss
-from nextchar_training.evaluation import stream_loss
+from nextchar_training.measure.dynamic import Dynamics, dynamic_loss
+from nextchar_training.measure.protocols import stream_loss
 from nextchar_training.network.network import CharRNN, ModelConfig
 
 _DRAW = np.random.default_rng(0)

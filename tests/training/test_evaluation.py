@@ -4,9 +4,9 @@ import torch
 from numpy.typing import NDArray
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training import evaluation
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.evaluation import line_loss, stream_loss, window_loss
+from nextchar_training.measure import protocols as evaluation
+from nextchar_training.measure.protocols import line_loss, stream_loss, window_loss
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.text.code_points import Text
 

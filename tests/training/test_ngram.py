@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from tiny_shakespeare import tiny_shakespeare
 
-from nextchar_training.ngram import KneserNey
+from nextchar_training.measure.kneser_ney import KneserNey
 
 
 def _ids(text: str) -> NDArray[np.int64]:

@@ -1,5 +1,5 @@
 from nextchar.model.card import Quality
-from nextchar_training.report import describe_quality
+from nextchar_training.measure.figures import describe_quality
 
 
 def _quality(network: float, ngram: float) -> list[Quality]:

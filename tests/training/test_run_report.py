@@ -10,7 +10,7 @@ import pytest
 from nextchar_training import html_page
 from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.charts import Series, heat_map, line_chart
-from nextchar_training.evaluation import line_loss, stream_loss
+from nextchar_training.measure.protocols import line_loss, stream_loss
 from nextchar_training.progress import Reporter
 from nextchar_training.run import HISTORY, Run
 from nextchar_training.surprise import NUM_CHARS, heldout_surprise

@@ -11,7 +11,7 @@ from nextchar.errors import ModelFileError
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.config import TrainingConfig
-from nextchar_training.development import calibrated
+from nextchar_training.measure.development import calibrated
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.text.of_run import check_same, read_text
 from nextchar_training.text.split import Split

@@ -7,7 +7,7 @@ import click
 from nextchar_training.checkpoint import FILE_NAME, load_split, load_trained
 from nextchar_training.export import Exported, next_version, write
 from nextchar_training.export import export as make_export
-from nextchar_training.report import describe_quality
+from nextchar_training.measure.figures import describe_quality
 
 
 @click.command(name="export")

@@ -19,11 +19,11 @@ from nextchar_training.checkpoint import (
     vocabulary_to_dict,
 )
 from nextchar_training.config import TrainingConfig
-from nextchar_training.development import Development, calibrated
+from nextchar_training.measure.development import Development, calibrated
+from nextchar_training.measure.figures import NGRAM, baseline_quality, final_quality
 from nextchar_training.network.network import CharRNN, ModelConfig, num_parameters
 from nextchar_training.progress import Reporter, Row, forget_after, read_history
 from nextchar_training.provenance import describe_run
-from nextchar_training.report import NGRAM, baseline_quality, final_quality
 from nextchar_training.run_report import write_report
 from nextchar_training.samples import forget_after as forget_samples_after
 from nextchar_training.samples import keep_samples, read_samples

@@ -9,8 +9,8 @@ import numpy as np
 from nextchar.model.card import Quality
 from nextchar_training import html_page as html
 from nextchar_training.charts import Series, line_chart
+from nextchar_training.measure.figures import NETWORK, describe_quality
 from nextchar_training.progress import Row
-from nextchar_training.report import NETWORK, describe_quality
 from nextchar_training.samples import TEMPERATURES, Sample
 from nextchar_training.surprise import Surprise
 

@@ -9,7 +9,7 @@ import torch
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.batch import IGNORED
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.evaluation import WARM_CHARS, Matrices
+from nextchar_training.measure.protocols import WARM_CHARS, Matrices
 from nextchar_training.network.network import CharRNN
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode

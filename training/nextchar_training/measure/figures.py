@@ -5,10 +5,10 @@ import math
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.compressors import compressed_nats
-from nextchar_training.evaluation import WARM_CHARS, line_loss, stream_loss, window_loss
+from nextchar_training.measure.compressors import compressed_nats
+from nextchar_training.measure.kneser_ney import KneserNey
+from nextchar_training.measure.protocols import WARM_CHARS, line_loss, stream_loss, window_loss
 from nextchar_training.network.network import CharRNN
-from nextchar_training.ngram import KneserNey
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode
 

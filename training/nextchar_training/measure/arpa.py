@@ -11,7 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.ngram import KneserNey, Table
+from nextchar_training.measure.kneser_ney import KneserNey, Table
 
 _NEVER = -99.0  # the customary log-probability of what is only read
 

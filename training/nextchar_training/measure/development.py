@@ -7,7 +7,7 @@ import torch
 
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.evaluation import (
+from nextchar_training.measure.protocols import (
     WARM_CHARS,
     Matrices,
     line_matrices,

@@ -14,14 +14,14 @@ from nextchar.model.card import Quality
 from nextchar.model.runner import ModelGraph, StepRunner, run_sequence
 from nextchar_training.batches.batch import IGNORED
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.evaluation import (
+from nextchar_training.measure.figures import make_quality
+from nextchar_training.measure.protocols import (
     WARM_CHARS,
     Matrices,
     line_matrices,
     stream_matrices,
     window_matrices,
 )
-from nextchar_training.report import make_quality
 from nextchar_training.text.code_points import Unit
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode

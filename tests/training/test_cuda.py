@@ -11,7 +11,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.model.card import Cell
 from nextchar_training.checkpoint import FILE_NAME, load_checkpoint, load_trained, save_checkpoint
 from nextchar_training.config import TrainingConfig
-from nextchar_training.progress import Reporter
+from nextchar_training.page.progress import Reporter
 from nextchar_training.run import HISTORY, Run
 
 MakeRun = Callable[..., Run]

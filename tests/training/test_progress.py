@@ -2,7 +2,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from nextchar_training.progress import Reporter, Row, forget_after, read_history
+from nextchar_training.page.progress import Reporter, Row, forget_after, read_history
 
 
 class _Terminal(io.StringIO):

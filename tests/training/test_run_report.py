@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from nextchar_training import html_page
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.charts import Series, heat_map, line_chart
 from nextchar_training.measure.protocols import line_loss, stream_loss
-from nextchar_training.progress import Reporter
+from nextchar_training.page import html as html_page
+from nextchar_training.page.charts import Series, heat_map, line_chart
+from nextchar_training.page.progress import Reporter
+from nextchar_training.page.surprise import NUM_CHARS, heldout_surprise
 from nextchar_training.run import HISTORY, Run
-from nextchar_training.surprise import NUM_CHARS, heldout_surprise
 from nextchar_training.text.vocabulary import encode
 
 MakeRun = Callable[..., Run]

@@ -5,7 +5,7 @@ import torch
 
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.network.network import CharRNN, ModelConfig
-from nextchar_training.samples import (
+from nextchar_training.page.samples import (
     NUM_CHARS,
     TEMPERATURES,
     draw_texts,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
-from nextchar_training.progress import Row, read_history
+from nextchar_training.page.progress import Row, read_history
 from nextchar_training.team import Team
 
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 2 --batch-size 5 --window 16 --dropout 0.4"

@@ -8,7 +8,6 @@ import click
 import torch
 
 from nextchar.model.runner import open_graph
-from nextchar_training import html_page as html
 from nextchar_training.analysis import (
     SHOWN,
     dependency_part,
@@ -17,6 +16,7 @@ from nextchar_training.analysis import (
     recall_part,
 )
 from nextchar_training.network_file import load_network
+from nextchar_training.page import html as html
 from nextchar_training.text.heldout import heldout_split, text_options
 
 PARTS = ("gradient", "gates", "dependency", "recall")

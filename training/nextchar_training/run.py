@@ -22,13 +22,13 @@ from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.development import Development, calibrated
 from nextchar_training.measure.figures import NGRAM, baseline_quality, final_quality
 from nextchar_training.network.network import CharRNN, ModelConfig, num_parameters
-from nextchar_training.progress import Reporter, Row, forget_after, read_history
+from nextchar_training.page.progress import Reporter, Row, forget_after, read_history
+from nextchar_training.page.run_page import write_report
+from nextchar_training.page.samples import forget_after as forget_samples_after
+from nextchar_training.page.samples import keep_samples, read_samples
+from nextchar_training.page.surprise import heldout_surprise
 from nextchar_training.provenance import describe_run
-from nextchar_training.run_report import write_report
-from nextchar_training.samples import forget_after as forget_samples_after
-from nextchar_training.samples import keep_samples, read_samples
 from nextchar_training.schedule import run_length
-from nextchar_training.surprise import heldout_surprise
 from nextchar_training.team import Team
 from nextchar_training.text.of_run import check_same, make_batches, read_text, vocabulary_of
 from nextchar_training.trainer import Trainer

@@ -21,7 +21,7 @@ from nextchar_training.measure.figures import describe_figure, describe_quality
 from nextchar_training.memory import keep_freed_memory
 from nextchar_training.ngram_run import FILE_NAME as NGRAM_FILE_NAME
 from nextchar_training.ngram_run import train_ngram
-from nextchar_training.progress import Reporter
+from nextchar_training.page.progress import Reporter
 from nextchar_training.run import HISTORY, Run
 from nextchar_training.stop_signal import StopSignal
 from nextchar_training.team import Team, joined_team

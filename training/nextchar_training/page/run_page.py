@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from nextchar.model.card import Quality
-from nextchar_training import html_page as html
-from nextchar_training.charts import Series, line_chart
 from nextchar_training.measure.figures import NETWORK, describe_quality
-from nextchar_training.progress import Row
-from nextchar_training.samples import TEMPERATURES, Sample
-from nextchar_training.surprise import Surprise
+from nextchar_training.page import html as html
+from nextchar_training.page.charts import Series, line_chart
+from nextchar_training.page.progress import Row
+from nextchar_training.page.samples import TEMPERATURES, Sample
+from nextchar_training.page.surprise import Surprise
 
 FILE_NAME = "report.html"
 _NUM_SAMPLE_STEPS = 5

@@ -8,10 +8,10 @@ import torch
 from nextchar.model.card import Card, Golden, Precision, VocabularyCard
 from nextchar.model.runner import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.export.sequence import build_sequence_graph, sequence_states
+from nextchar_training.export.step import build_step_graph, step_states
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.network.weights import read_weights
-from nextchar_training.sequence_graph import build_sequence_graph, sequence_states
-from nextchar_training.step_graph import build_step_graph, step_states
 
 _CHARACTERS = "\n !\"&'(),-.:;?ABCDEFGHIJKLMNOPQRSTUVWXYZ[]abcdefghijklmnopqrstuvwxyz"
 _EMBEDDING_SIZE = 128

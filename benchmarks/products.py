@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 
 from benchmarks.measure import Task
 from benchmarks.network import Network
-from nextchar_training.graph_builder import IR_VERSION, OPSET
+from nextchar_training.export.builder import IR_VERSION, OPSET
 
 _STEPS = 16
 

@@ -6,8 +6,8 @@ import onnxruntime as ort
 from benchmarks.measure import Task
 from benchmarks.network import Network
 from nextchar.model.card import Precision
+from nextchar_training.export.step import write_step
 from nextchar_training.network.weights import read_weights
-from nextchar_training.step_graph import write_step
 
 _STEPS = 16  # steps between two looks at the clock
 _TYPES = {"float32": np.float32, "uint8": np.uint8}

@@ -9,10 +9,10 @@ from nextchar.model.card import Card, Cell, Golden, Precision, VocabularyCard
 from nextchar.model.golden import score_strings
 from nextchar.model.runner import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.export.sequence import build_sequence_graph, sequence_states
+from nextchar_training.export.step import build_step_graph, step_states
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.network.weights import Weights, read_weights
-from nextchar_training.sequence_graph import build_sequence_graph, sequence_states
-from nextchar_training.step_graph import build_step_graph, step_states
 
 CHARACTERS = "\n abcdefghijklmnopqrstuvwxyz.,é"
 GOLDEN = ("", "hello", "abc abc")

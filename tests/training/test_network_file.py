@@ -6,7 +6,7 @@ from tiny_models import TinyModel
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Cell
-from nextchar_training.network_file import load_network
+from nextchar_training.export.read_back import load_network
 
 
 @pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "gru", "lstm", "lstm_coupled"])

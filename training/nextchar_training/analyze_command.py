@@ -15,7 +15,7 @@ from nextchar_training.analysis import (
     gradient_part,
     recall_part,
 )
-from nextchar_training.network_file import load_network
+from nextchar_training.export.read_back import load_network
 from nextchar_training.page import html as html
 from nextchar_training.text.heldout import heldout_split, text_options
 

@@ -8,11 +8,11 @@ import click
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Quality
 from nextchar.model.runner import open_graph
+from nextchar_training.export.read_back import load_network
 from nextchar_training.measure.dynamic import Dynamics, dynamic_loss
 from nextchar_training.measure.exported import PROTOCOLS, graph_quality
 from nextchar_training.measure.figures import MAX_HELDOUT_CHARS, make_quality
 from nextchar_training.measure.protocols import WARM_CHARS
-from nextchar_training.network_file import load_network
 from nextchar_training.text.heldout import heldout_split, text_options
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode

@@ -8,7 +8,7 @@ Operator definitions: https://onnx.ai/onnx/operators/ (RNN, GRU, LSTM).
 import numpy as np
 
 from nextchar.model.card import Card, Cell
-from nextchar_training.graph_builder import GraphBuilder
+from nextchar_training.export.builder import GraphBuilder
 from nextchar_training.network.weights import Array, LayerWeights, Weights, reorder_gates
 
 STATES: dict[Cell, tuple[str, ...]] = {

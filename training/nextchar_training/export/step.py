@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card, Cell, Precision
-from nextchar_training.graph_builder import GraphBuilder
-from nextchar_training.lane_loop import State, build_lane_loop
+from nextchar_training.export.builder import GraphBuilder
+from nextchar_training.export.lane_loop import State, build_lane_loop
+from nextchar_training.export.sequence import STATES
 from nextchar_training.network.weights import Array, LayerWeights, Weights, reorder_gates
-from nextchar_training.sequence_graph import STATES
 
 # What one Sigmoid reads lies together: i f g o → i f o g, f g o → f o g.
 _LSTM_ORDER: dict[Cell, tuple[int, ...]] = {"lstm": (0, 1, 3, 2), "lstm_coupled": (0, 2, 1)}

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.model.card import Card
-from nextchar_training.graph_builder import GraphBuilder
+from nextchar_training.export.builder import GraphBuilder
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from onnx import numpy_helper
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card
 from nextchar.model.runner import open_graph
+from nextchar_training.export.sequence import GATE_ORDER
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.network.weights import Array, reorder_gates
-from nextchar_training.sequence_graph import GATE_ORDER
 
 
 def load_network(path: Path) -> tuple[CharRNN, Card]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from nextchar.model.card import Quality
 from nextchar.model.runner import open_graph
-from nextchar_training.checkpoint import FILE_NAME
 from nextchar_training.evaluate_command import dynamic_quality
 from nextchar_training.measure.dynamic import Dynamics
 from nextchar_training.measure.exported import graph_quality
+from nextchar_training.run.checkpoint import FILE_NAME
 from nextchar_training.text.corpus import load_corpus
 from nextchar_training.text.split import Split, split_corpus
 

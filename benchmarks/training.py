@@ -19,10 +19,10 @@ from torch import nn
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.streams import TextStreams
 from nextchar_training.config import TrainingConfig
-from nextchar_training.memory import keep_freed_memory
 from nextchar_training.network.network import ModelConfig
-from nextchar_training.schedule import run_length
-from nextchar_training.trainer import Trainer
+from nextchar_training.run.allocator import keep_freed_memory
+from nextchar_training.run.schedule import run_length
+from nextchar_training.run.step import Trainer
 
 _STEPS = 4
 _CHARACTERS = "\n" + "".join(chr(32 + k) for k in range(64))

@@ -14,8 +14,8 @@ from nextchar.entrypoints.main import main
 from nextchar.model.golden import score_strings, symbol_logprobs
 from nextchar.model.runner import ModelGraph, open_graph
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar_training.checkpoint import vocabulary_to_dict
 from nextchar_training.config import TrainingConfig
+from nextchar_training.run.checkpoint import vocabulary_to_dict
 from nextchar_training.text.corpus import load_corpus
 from nextchar_training.text.split import Split, split_corpus
 

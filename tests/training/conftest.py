@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nextchar_training.config import TrainingConfig
-from nextchar_training.run import Run
+from nextchar_training.run.run import Run
 
 _TEXT = "the quick brown fox jumps over a lazy dog while seven kind wizards box up my quilt"
 _WORDS = _TEXT.split()

@@ -9,10 +9,10 @@ import torch
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Cell
-from nextchar_training.checkpoint import FILE_NAME, load_checkpoint, load_trained, save_checkpoint
 from nextchar_training.config import TrainingConfig
 from nextchar_training.page.progress import Reporter
-from nextchar_training.run import HISTORY, Run
+from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint, load_trained, save_checkpoint
+from nextchar_training.run.run import HISTORY, Run
 
 MakeRun = Callable[..., Run]
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")

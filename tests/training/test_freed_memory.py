@@ -8,7 +8,7 @@ import pytest
 
 _FAULTS = """
 import resource, sys, torch
-from nextchar_training.memory import keep_freed_memory
+from nextchar_training.run.allocator import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt

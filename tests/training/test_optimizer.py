@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from nextchar_training.config import TrainingConfig
-from nextchar_training.optimizer import clip_gradients, make_optimizer
-from nextchar_training.run import Run
+from nextchar_training.run.optimizer import clip_gradients, make_optimizer
+from nextchar_training.run.run import Run
 
 
 def _module(*gradient: float) -> nn.Module:

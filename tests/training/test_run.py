@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from nextchar.errors import ModelFileError
-from nextchar_training.checkpoint import FILE_NAME, load_checkpoint, load_split, load_trained
 from nextchar_training.page.progress import Reporter, read_history
-from nextchar_training.run import HISTORY, Run
+from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint, load_split, load_trained
+from nextchar_training.run.run import HISTORY, Run
 from nextchar_training.text.error import CorpusError
 
 MakeRun = Callable[..., Run]

@@ -13,7 +13,7 @@ from nextchar_training.page import html as html_page
 from nextchar_training.page.charts import Series, heat_map, line_chart
 from nextchar_training.page.progress import Reporter
 from nextchar_training.page.surprise import NUM_CHARS, heldout_surprise
-from nextchar_training.run import HISTORY, Run
+from nextchar_training.run.run import HISTORY, Run
 from nextchar_training.text.vocabulary import encode
 
 MakeRun = Callable[..., Run]

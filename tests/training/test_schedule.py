@@ -1,7 +1,7 @@
 import pytest
 
 from nextchar_training.config import Schedule, TrainingConfig
-from nextchar_training.schedule import Length, learning_rate, run_length
+from nextchar_training.run.schedule import Length, learning_rate, run_length
 
 
 def test_the_rate_warms_up_peaks_and_ends_at_a_hundredth() -> None:

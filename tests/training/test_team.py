@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
 from nextchar_training.page.progress import Row, read_history
-from nextchar_training.team import Team
+from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint
+from nextchar_training.run.processes import Team
 
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 2 --batch-size 5 --window 16 --dropout 0.4"
 _COMMON = f"{_NETWORK} --input-noise 0.1 --num-threads 1 --precision float32 --device cpu --evaluations 4"

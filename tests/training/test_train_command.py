@@ -11,7 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from nextchar_training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from nextchar_training.train_command import train
 
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 1 --batch-size 4 --window 16"

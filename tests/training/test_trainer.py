@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nextchar_training.checkpoint import load_checkpoint, save_checkpoint
-from nextchar_training.run import Run
-from nextchar_training.trainer import Trainer, TrainingDiverged, carry
+from nextchar_training.run.checkpoint import load_checkpoint, save_checkpoint
+from nextchar_training.run.run import Run
+from nextchar_training.run.step import Trainer, TrainingDiverged, carry
 
 MakeRun = Callable[..., Run]
 

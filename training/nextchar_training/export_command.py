@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from nextchar_training.checkpoint import FILE_NAME, load_split, load_trained
 from nextchar_training.export.export import Exported, next_version, write
 from nextchar_training.export.export import export as make_export
 from nextchar_training.measure.figures import describe_quality
+from nextchar_training.run.checkpoint import FILE_NAME, load_split, load_trained
 
 
 @click.command(name="export")

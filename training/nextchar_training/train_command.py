@@ -13,18 +13,18 @@ import torch
 from click.core import ParameterSource
 
 from nextchar.errors import InvalidRequest, NextcharError
-from nextchar_training.bf16_gain import bf16_gain
-from nextchar_training.checkpoint import FILE_NAME, load_checkpoint
 from nextchar_training.config import TextConfig, TrainingConfig, TrainingPrecision
-from nextchar_training.forecast import forecast, measure_step_s
 from nextchar_training.measure.figures import describe_figure, describe_quality
-from nextchar_training.memory import keep_freed_memory
-from nextchar_training.ngram_run import FILE_NAME as NGRAM_FILE_NAME
-from nextchar_training.ngram_run import train_ngram
 from nextchar_training.page.progress import Reporter
-from nextchar_training.run import HISTORY, Run
+from nextchar_training.run.allocator import keep_freed_memory
+from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint
+from nextchar_training.run.forecast import forecast, measure_step_s
+from nextchar_training.run.ngram_run import FILE_NAME as NGRAM_FILE_NAME
+from nextchar_training.run.ngram_run import train_ngram
+from nextchar_training.run.precision import bf16_gain
+from nextchar_training.run.processes import Team, joined_team
+from nextchar_training.run.run import HISTORY, Run
 from nextchar_training.stop_signal import StopSignal
-from nextchar_training.team import Team, joined_team
 from nextchar_training.text.named import NAMED
 from nextchar_training.train_options import CELLS, NGRAM, train_options
 

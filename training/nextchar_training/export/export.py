@@ -10,7 +10,6 @@ from nextchar.model.card import Card, Golden, Graph, Precision, Quality, Vocabul
 from nextchar.model.golden import check_golden, score_strings
 from nextchar.model.runner import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import TextDecoder
-from nextchar_training.checkpoint import Trained
 from nextchar_training.export.proof import Proof, prove
 from nextchar_training.export.quantiles import LEVELS, score_quantiles
 from nextchar_training.export.sequence import build_sequence_graph, sequence_states
@@ -18,6 +17,7 @@ from nextchar_training.export.step import build_step_graph, step_states
 from nextchar_training.measure.exported import graph_quality
 from nextchar_training.measure.figures import NETWORK
 from nextchar_training.network.weights import read_weights
+from nextchar_training.run.checkpoint import Trained
 from nextchar_training.text.split import Split
 
 GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")

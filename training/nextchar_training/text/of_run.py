@@ -8,7 +8,7 @@ from nextchar_training.batches.line_batches import LineBatches
 from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.batches.streams import TextStreams
 from nextchar_training.config import TextConfig, TrainingConfig
-from nextchar_training.provenance import split_digest
+from nextchar_training.run.provenance import split_digest
 from nextchar_training.text.corpus import Corpus, load_corpus
 from nextchar_training.text.error import CorpusError
 from nextchar_training.text.split import Split, given_split, split_corpus

@@ -15,9 +15,9 @@ from nextchar_training.batches.batch import IGNORED, Batch, Batches
 from nextchar_training.config import TrainingConfig
 from nextchar_training.network.network import CharRNN, ModelConfig, State, zero_state
 from nextchar_training.network.regularised import DropoutForward, dropout_rates
-from nextchar_training.optimizer import Norms, clip_gradients, make_optimizer
-from nextchar_training.schedule import Length, learning_rate
-from nextchar_training.team import Team
+from nextchar_training.run.optimizer import Norms, clip_gradients, make_optimizer
+from nextchar_training.run.processes import Team
+from nextchar_training.run.schedule import Length, learning_rate
 
 
 class TrainingDiverged(NextcharError):

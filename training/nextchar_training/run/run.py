@@ -11,13 +11,6 @@ import torch
 
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.checkpoint import (
-    FILE_NAME,
-    load_checkpoint,
-    save_checkpoint,
-    vocabulary_from_dict,
-    vocabulary_to_dict,
-)
 from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.development import Development, calibrated
 from nextchar_training.measure.figures import NGRAM, baseline_quality, final_quality
@@ -27,11 +20,18 @@ from nextchar_training.page.run_page import write_report
 from nextchar_training.page.samples import forget_after as forget_samples_after
 from nextchar_training.page.samples import keep_samples, read_samples
 from nextchar_training.page.surprise import heldout_surprise
-from nextchar_training.provenance import describe_run
-from nextchar_training.schedule import run_length
-from nextchar_training.team import Team
+from nextchar_training.run.checkpoint import (
+    FILE_NAME,
+    load_checkpoint,
+    save_checkpoint,
+    vocabulary_from_dict,
+    vocabulary_to_dict,
+)
+from nextchar_training.run.processes import Team
+from nextchar_training.run.provenance import describe_run
+from nextchar_training.run.schedule import run_length
+from nextchar_training.run.step import Trainer
 from nextchar_training.text.of_run import check_same, make_batches, read_text, vocabulary_of
-from nextchar_training.trainer import Trainer
 
 SAVE_INTERVAL_S = 300.0
 NUM_ROWS = 200  # of the history, spread evenly over the run

@@ -14,7 +14,7 @@ from nextchar_training.measure.figures import compressor_quality, fit_ngram, ngr
 from nextchar_training.measure.kneser_ney import KneserNey
 from nextchar_training.page.run_page import write_report
 from nextchar_training.page.surprise import NUM_CHARS, Surprise
-from nextchar_training.provenance import describe_text
+from nextchar_training.run.provenance import describe_text
 from nextchar_training.text.of_run import read_text, vocabulary_of
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode

@@ -4,8 +4,8 @@ from tiny_models import LINES, TEXT
 
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.runner import ModelGraph
-from nextchar_training.dependency import PROBES, Probe, known, memory
-from nextchar_training.recall import NUM_SYMBOLS, train_recall
+from nextchar_training.inside.probes import PROBES, Probe, known, memory
+from nextchar_training.inside.recall import NUM_SYMBOLS, train_recall
 
 _PROBE = Probe("test", "i am {}. ", "one two ", "so ", {"a king": "rich", "poor": "not"})
 

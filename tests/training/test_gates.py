@@ -4,8 +4,8 @@ import torch
 from tiny_models import TinyModel
 
 from nextchar.model.card import Cell
-from nextchar_training.gates import LayerTrace, trace
-from nextchar_training.units import most_like, properties
+from nextchar_training.inside.followers import most_like, properties
+from nextchar_training.inside.gates import LayerTrace, trace
 
 _IDS = np.random.default_rng(0).integers(0, 20, 50)
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from nextchar.model.card import Cell
-from nextchar_training.gradient_flow import GradientFlow, gradient_flow
+from nextchar_training.inside.gradient_flow import GradientFlow, gradient_flow
+from nextchar_training.inside.small_networks import train_small
 from nextchar_training.network.network import CharRNN, ModelConfig
-from nextchar_training.small_networks import train_small
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.corpus import Corpus
 from nextchar_training.text.split import Split, split_corpus

@@ -8,14 +8,14 @@ import click
 import torch
 
 from nextchar.model.runner import open_graph
-from nextchar_training.analysis import (
+from nextchar_training.export.read_back import load_network
+from nextchar_training.inside.page import (
     SHOWN,
     dependency_part,
     gates_part,
     gradient_part,
     recall_part,
 )
-from nextchar_training.export.read_back import load_network
 from nextchar_training.page import html as html
 from nextchar_training.text.heldout import heldout_split, text_options
 

@@ -8,17 +8,17 @@ from nextchar.model.card import Cell
 from nextchar.model.runner import ModelGraph
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.dependency import PROBES, Memory, known, memory
-from nextchar_training.gates import LayerTrace, trace
-from nextchar_training.gradient_flow import GradientFlow, gradient_flow
+from nextchar_training.inside.followers import Unit, most_like, properties
+from nextchar_training.inside.gates import LayerTrace, trace
+from nextchar_training.inside.gradient_flow import GradientFlow, gradient_flow
+from nextchar_training.inside.probes import PROBES, Memory, known, memory
+from nextchar_training.inside.recall import train_recall
+from nextchar_training.inside.small_networks import HIDDEN_SIZE, train_small
 from nextchar_training.network.network import CharRNN
 from nextchar_training.page import html as html
 from nextchar_training.page.charts import Series, heat_map, line_chart
-from nextchar_training.recall import train_recall
-from nextchar_training.small_networks import HIDDEN_SIZE, train_small
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode
-from nextchar_training.units import Unit, most_like, properties
 
 SHOWN: dict[Cell, str] = {
     "rnn_tanh": "tanh RNN",

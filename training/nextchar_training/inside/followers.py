@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar_training.gates import LayerTrace
+from nextchar_training.inside.gates import LayerTrace
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nextchar.model.card import Quality
 from nextchar.model.runner import open_graph
-from nextchar_training.evaluate_command import dynamic_quality
+from nextchar_training.commands.evaluate import dynamic_quality
 from nextchar_training.measure.dynamic import Dynamics
 from nextchar_training.measure.exported import graph_quality
 from nextchar_training.run.checkpoint import FILE_NAME

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from live_server import live_server
 
-from nextchar_training.export_command import export
-from nextchar_training.train_command import train
+from nextchar_training.commands.export import export
+from nextchar_training.commands.train import train
 
 _TEXT = "the quick brown fox jumps over a lazy dog while seven kind wizards box up my quilt"
 _WORDS = _TEXT.split()

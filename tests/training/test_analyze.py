@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tiny_models import LINES, TEXT, TinyModel
 
-from nextchar_training.analyze_command import analyze
+from nextchar_training.commands.analyze import analyze
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.golden import check_golden, score_strings
 from nextchar.model.runner import open_graph
 from nextchar_training import proof, step_graph
-from nextchar_training.evaluate_command import evaluate
+from nextchar_training.commands.evaluate import evaluate
+from nextchar_training.commands.export import export as export_command
 from nextchar_training.export.export import export, next_version, write
-from nextchar_training.export_command import export as export_command
 from nextchar_training.network.weights import Array
 from nextchar_training.run.checkpoint import FILE_NAME, Trained, load_split, load_trained
 from nextchar_training.run.run import Run

@@ -26,7 +26,7 @@ def _train(folder: Path, corpus: Path, name: str, size: int, *arguments: str) ->
     command = [
         sys.executable,
         "-m",
-        "nextchar_training.train_command",
+        "nextchar_training.commands.train",
         "--corpus",
         str(corpus),
         "--name",

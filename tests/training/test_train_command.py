@@ -11,8 +11,8 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from nextchar_training.commands.train import train
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
-from nextchar_training.train_command import train
 
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 1 --batch-size 4 --window 16"
 _TINY = [*_NETWORK.split(), "--num-threads", "1", "--precision", "float32", "--evaluations", "2"]
@@ -59,7 +59,7 @@ def test_steps_and_minutes_end_a_run_with_what_comes_first(
 def test_auto_is_the_precision_that_is_faster_here(
     tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch, gain: float, precision: str
 ) -> None:
-    monkeypatch.setattr("nextchar_training.train_command.bf16_gain", lambda: gain)
+    monkeypatch.setattr("nextchar_training.commands.train.bf16_gain", lambda: gain)
     assert _tiny(tmp_path, text_file, "--steps", "1", "--precision", "auto").exit_code == 0
     assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["config"]["precision"] == precision
 
@@ -181,7 +181,7 @@ def test_a_run_of_a_device_that_is_not_here_goes_on_only_where_it_is_told_to(
 
 def _interrupt(tmp_path: Path, text_file: Path, number: signal.Signals, *length: str) -> tuple[int, str]:
     """Run in a process of its own and send it a signal after the second evaluation; code and later output."""
-    command = [sys.executable, "-m", "nextchar_training.train_command", "--corpus", str(text_file)]
+    command = [sys.executable, "-m", "nextchar_training.commands.train", "--corpus", str(text_file)]
     command += ["--name", "tiny", *_TINY, *length, "--output", str(tmp_path / "runs")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:

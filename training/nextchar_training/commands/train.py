@@ -13,6 +13,8 @@ import torch
 from click.core import ParameterSource
 
 from nextchar.errors import InvalidRequest, NextcharError
+from nextchar_training.commands.options import CELLS, NGRAM, train_options
+from nextchar_training.commands.stop_signal import StopSignal
 from nextchar_training.config import TextConfig, TrainingConfig, TrainingPrecision
 from nextchar_training.measure.figures import describe_figure, describe_quality
 from nextchar_training.page.progress import Reporter
@@ -24,9 +26,7 @@ from nextchar_training.run.ngram_run import train_ngram
 from nextchar_training.run.precision import bf16_gain
 from nextchar_training.run.processes import Team, joined_team
 from nextchar_training.run.run import HISTORY, Run
-from nextchar_training.stop_signal import StopSignal
 from nextchar_training.text.named import NAMED
-from nextchar_training.train_options import CELLS, NGRAM, train_options
 
 _DEFAULT_EPOCHS = 10.0
 _NOT_CONFIG = {"output", "resume", "resume_or_start", "tensorboard", "order"}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.golden import score_strings
-from nextchar.model.runner import ModelGraph, open_graph
+from nextchar.model.graph import ModelGraph, open_graph
 from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.measure.figures import ORDER, fit_ngram
 from nextchar_training.measure.kneser_ney import KneserNey

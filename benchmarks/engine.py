@@ -26,7 +26,7 @@ from benchmarks.products import float32_products, int8_products
 from benchmarks.steps import bare_step
 from nextchar.engine.engine import Engine, EngineOptions
 from nextchar.engine.lane import Delivery, Lane, Outbox, Receiver, Sampling, Work
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 
 LANES = (1, 8, 64, 256)
 _CHARS_A_LANE = 256

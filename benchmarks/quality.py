@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from nextchar.model.card import Quality
-from nextchar.model.runner import open_graph
+from nextchar.model.graph import open_graph
 from nextchar_training.commands.evaluate import dynamic_quality
 from nextchar_training.measure.dynamic import Dynamics
 from nextchar_training.measure.exported import graph_quality

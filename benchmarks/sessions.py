@@ -18,7 +18,7 @@ import httpx
 
 from benchmarks.memory import resident
 from benchmarks.servers import our_server
-from nextchar.model.runner import open_graph
+from nextchar.model.graph import open_graph
 from nextchar.service.sessions.codec import StateCodec, state_bytes
 from nextchar.service.sessions.stores.base import Record
 from nextchar.service.sessions.stores.sqlite import SqliteStore

@@ -13,7 +13,8 @@ from nextchar.engine.cooperative import Slices
 from nextchar.engine.engine import MAX_STEPS, Engine, EngineOptions
 from nextchar.engine.lane import Delivery, Lane, Outbox, Sampling, Work
 from nextchar.engine.trie import Trie, build_trie
-from nextchar.model.runner import ModelGraph, StepRunner
+from nextchar.model.graph import ModelGraph
+from nextchar.model.step_runner import StepRunner
 
 T = TypeVar("T")
 SECONDS = 30

@@ -12,7 +12,7 @@ from live_server import LiveServer, live_server
 
 from nextchar.entrypoints.main import main
 from nextchar.model.golden import score_strings, symbol_logprobs
-from nextchar.model.runner import ModelGraph, open_graph
+from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar_training.config import TrainingConfig
 from nextchar_training.run.checkpoint import vocabulary_to_dict

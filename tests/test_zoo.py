@@ -6,7 +6,7 @@ import pytest
 from tiny_shakespeare import tiny_shakespeare
 
 from nextchar.model.golden import check_golden
-from nextchar.model.runner import open_graph
+from nextchar.model.graph import open_graph
 from nextchar_training.measure.exported import graph_quality
 from nextchar_training.text.heldout import heldout_split
 

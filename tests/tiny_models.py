@@ -7,7 +7,7 @@ import torch
 
 from nextchar.model.card import Card, Cell, Golden, Precision, VocabularyCard
 from nextchar.model.golden import score_strings
-from nextchar.model.runner import ModelGraph, graph_from_bytes
+from nextchar.model.graph import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.export.sequence import build_sequence_graph, sequence_states
 from nextchar_training.export.step import build_step_graph, step_states

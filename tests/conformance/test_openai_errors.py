@@ -13,7 +13,7 @@ from live_server import live_server
 from tiny_models import REFUSING, TEXT, write_models
 from tools import tool_python
 
-from nextchar.model.runner import StepRunner
+from nextchar.model.step_runner import StepRunner
 from nextchar.security.api_keys import make_key
 from nextchar.security.principal import Scope
 

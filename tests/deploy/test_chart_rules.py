@@ -10,8 +10,8 @@ import yaml
 from helm.schema import DECIDED
 from helm_program import CHART, CI_FILES, Document, of_file, one, pod_specs, rendered, server_pod
 
+from nextchar import __version__
 from nextchar.entrypoints.settings import Settings
-from nextchar.version import __version__
 
 _CI = CHART / "ci"
 

@@ -13,7 +13,7 @@ from image_program import ROOT, build, container, in_image, inspect, only_where_
 from packaging.utils import canonicalize_name
 from tools import tool_program
 
-from nextchar.version import __version__
+from nextchar import __version__
 
 pytestmark = only_where_asked
 
@@ -65,7 +65,9 @@ def test_it_says_what_it_is_and_needs_no_shell_to_run(image: str) -> None:
 
 def test_it_has_what_serves_and_nothing_that_builds(image: str) -> None:
     assert in_image(image, _MISSING) == "[] []\n"
-    assert "ok" in in_image(image, "import redis.asyncio, nextchar.valkey_store; print('ok')")
+    assert "ok" in in_image(
+        image, "import redis.asyncio, nextchar.service.sessions.stores.valkey; print('ok')"
+    )
 
 
 def test_it_serves_without_a_shell(image: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 from helm_program import one, rendered
 from image_program import NAME, build, free_ports, inspect, only_where_asked, podman, wait_for
 
-from nextchar.version import __version__
+from nextchar import __version__
 
 pytestmark = only_where_asked
 

@@ -27,5 +27,5 @@ def test_its_command_answers_what_is_shown() -> None:
 
 
 def test_every_panel_has_its_walk() -> None:
-    tabs = re.findall(r'role="tab"[^>]*>(\w+)<', (_ROOT / "server/nextchar/web/index.html").read_text())
+    tabs = re.findall(r'role="tab"[^>]*>(\w+)<', (_ROOT / "server/nextchar/rest/web/index.html").read_text())
     assert re.findall(r"^## (\w+)$", _PAGE, re.MULTILINE) == tabs

@@ -244,7 +244,7 @@ def test_an_address_that_is_none_is_refused(place: str) -> None:
 
 def test_importing_it_is_light() -> None:
     code = (
-        "import sys, nextchar.client, nextchar.client_async\n"
+        "import sys, nextchar.client\n"
         "heavy = {'onnxruntime', 'fastapi', 'starlette', 'uvicorn', 'torch', 'numpy', 'grpc', 'httpx'}\n"
         "print(heavy & set(sys.modules))"
     )

@@ -15,7 +15,7 @@ from grpc_errors import details
 from live_server import LiveServer, live_server
 
 from nextchar.engine import lane_batch as batch
-from nextchar.model.runner import StepRunner
+from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 
 DONE = "[DONE]"

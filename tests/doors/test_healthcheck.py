@@ -60,17 +60,17 @@ def test_where_nobody_answers_it_says_so_in_a_line(door: tuple[str, ...]) -> Non
 
 def test_it_loads_neither_models_libraries_nor_grpc() -> None:
     code = (
-        "import sys\nfrom nextchar.cli import main\n"
+        "import sys\nfrom nextchar.entrypoints.main import main\n"
         "main(['healthcheck', '--port', '1'], standalone_mode=False)"
     )
     code = f"try:\n  exec({code!r})\nexcept SystemExit: pass\nimport sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "nextchar.cli_healthcheck" in done.stdout.split()
+    assert "nextchar.entrypoints.healthcheck_command" in done.stdout.split()
     assert not {"numpy", "onnxruntime", "grpc", "pydantic", "fastapi"} & set(done.stdout.split())
 
 
 def test_onnxruntime_reports_to_nobody_and_writes_nothing_at_home(tmp_path: Path) -> None:
-    code = "import nextchar.runner as r, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    code = "import nextchar.model.graph, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     path = ":".join(entry for entry in sys.path if entry)
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": path}
     command = [sys.executable, "-c", code]

@@ -2,9 +2,9 @@ import httpx
 import pytest
 from live_server import LiveServer
 
+from nextchar import __version__
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.score import NextRequest, ScoreRequest
-from nextchar.version import __version__
 
 
 @pytest.mark.parametrize(

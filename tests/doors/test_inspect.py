@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 from live_server import LiveServer, live_server
 from tiny_models import TEXT, TinyModel, write_models
 
-from nextchar.model.runner import StepRunner
+from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.service.inference.inspector import dequantized
 

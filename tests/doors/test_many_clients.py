@@ -16,7 +16,7 @@ from live_server import LiveServer, live_server
 from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane, Work
 from nextchar.engine.lane_batch import Batch
-from nextchar.model.runner import StepRunner
+from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 

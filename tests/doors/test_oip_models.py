@@ -12,9 +12,9 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from live_server import LiveServer, live_server
 from oip_client import body, message, post, stub
 
+from nextchar import __version__
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
-from nextchar.version import __version__
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from live_server import LiveServer, live_server
 from tools import debian_program
 
-from nextchar.entrypoints.exposure_warning import is_loopback, tls_files, warn_if_exposed
+from nextchar.entrypoints.exposure_warning import is_loopback, warn_if_exposed
 from nextchar.entrypoints.healthcheck_command import healthcheck
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import SettingsInvalid
@@ -148,7 +148,7 @@ def test_files_that_are_no_certificate_are_one_clear_error(tmp_path: Path) -> No
     with pytest.raises(SettingsInvalid, match="cannot use"):
         make_context(TlsFiles(tmp_path / "none", wrong))
     with pytest.raises(SettingsInvalid, match="together"):
-        tls_files(Settings(tls_key_file=wrong))
+        Settings(tls_key_file=wrong).tls_files()
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from nextchar.errors import InvalidRequest, ModelFileError, NextcharError, StateInvalid, StateModelMismatch
 from nextchar.model.card import parse_card
 from nextchar.model.golden import check_golden
+from nextchar.model.graph import graph_from_bytes
 from nextchar.model.onnx_screen import screened
-from nextchar.model.runner import graph_from_bytes
 from nextchar.pb import inference_pb2
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rest.oip_body import read_request

@@ -12,7 +12,7 @@ from nextchar.engine.lane import Finish, Lane, Level, Sampling, ScoreJob, Work
 from nextchar.engine.lane_batch import Batch
 from nextchar.engine.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Turns
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
-from nextchar.model.runner import StepRunner
+from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
 

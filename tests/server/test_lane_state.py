@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiny_models import LINES, REFUSING, TEXT, TinyModel
 
 from nextchar.engine.lane import Lane, LaneState, Sampling, ScoreJob
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Ids
 
 MODELS = [(m, p) for m in (TEXT, LINES, REFUSING) for p in ("int8", "float32")]

@@ -14,7 +14,7 @@ from nextchar.engine.lane_batch import Batch
 from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.engine.score_batch import BulkBatch
 from nextchar.engine.state_pool import StatePool
-from nextchar.model.runner import StepRunner
+from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
 

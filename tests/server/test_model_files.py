@@ -11,7 +11,8 @@ from tiny_models import TEXT, TinyModel
 from nextchar.errors import ModelFileError
 from nextchar.model.card import Golden, Signature, Tensor, check_graph, parse_card
 from nextchar.model.golden import check_golden
-from nextchar.model.runner import StepRunner, graph_from_bytes, open_graph
+from nextchar.model.graph import graph_from_bytes, open_graph
+from nextchar.model.step_runner import StepRunner
 
 
 def refused(content: bytes) -> str:
@@ -146,7 +147,7 @@ def test_a_missing_or_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
         open_graph(tmp_path / "none.onnx")
     with pytest.raises(ModelFileError, match="cannot be read"):
         open_graph(tmp_path)
-    monkeypatch.setattr("nextchar.model.runner.MAX_MODEL_BYTES", 10)
+    monkeypatch.setattr("nextchar.model.graph.MAX_MODEL_BYTES", 10)
     (tmp_path / "big.onnx").write_bytes(TEXT.step_bytes())
     with pytest.raises(ModelFileError, match="over the limit of 10"):
         open_graph(tmp_path / "big.onnx")

@@ -7,9 +7,9 @@ import pytest
 from tiny_models import TEXT, write_models
 
 from nextchar.errors import InvalidRequest, ModelFileError
+from nextchar.model.graph import open_graph
 from nextchar.model.names import check_model_name, is_version
-from nextchar.model.runner import open_graph
-from nextchar.repository.served_models import find_models
+from nextchar.repository.folder import find_models
 
 BAD_NAMES = [
     *("", ".", "..", "../a", "a/b", "/etc", "a\\b", "a\0b", ".hidden", "a:1", "a b", "a\n", "a" * 129),

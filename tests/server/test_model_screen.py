@@ -14,8 +14,8 @@ from tiny_models import TEXT, TinyModel
 
 from nextchar.errors import ModelFileError
 from nextchar.model.card import CARD_KEY, Cell, parse_card
+from nextchar.model.graph import graph_from_bytes
 from nextchar.model.onnx_screen import _OPERATORS, MAX_DEPTH, MAX_NODES, MAX_TENSORS, screened
-from nextchar.model.runner import graph_from_bytes
 
 _SOUND = TEXT.step_bytes("float32")
 
@@ -27,7 +27,7 @@ def no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(_content: bytes) -> None:
         raise AssertionError("onnxruntime was asked to open a hostile file")
 
-    monkeypatch.setattr("nextchar.model.runner._open_session", opened)
+    monkeypatch.setattr("nextchar.model.graph._open_session", opened)
 
 
 def refused(content: bytes) -> str:

@@ -7,7 +7,7 @@ from engine_lanes import GRAPH, run, some_ids
 from nextchar.engine.lane import Delivery, Finish, Lane, Level, Sampling
 from nextchar.engine.lane_arrays import CHUNK
 from nextchar.engine.lane_batch import Batch
-from nextchar.model.runner import StepRunner, fitting_steps
+from nextchar.model.step_runner import StepRunner, fitting_steps
 from nextchar.telemetry.engine_stats import EngineStats
 
 _MAX_STEPS = 16

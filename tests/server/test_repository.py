@@ -8,7 +8,8 @@ from tiny_models import LINES, TEXT, TinyModel, write_models
 from nextchar.engine.engine import EngineOptions
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.model.card import Golden
-from nextchar.repository.served_models import ModelPath, Repository, find_model, find_models, step_files
+from nextchar.repository.folder import ModelPath, find_model, find_models, step_files
+from nextchar.repository.served_models import Repository
 
 OPTIONS = EngineOptions(max_lanes=2, reserved_lanes=0, max_bulk_lanes=2, max_waiting=2)
 

@@ -3,17 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.engine.sampler import (
-    Filters,
-    History,
-    Uniforms,
-    draw,
-    log_softmax,
-    penalized,
-    top,
-    truncated,
-    weigh,
-)
+from nextchar.engine.sampler import Filters, History, Uniforms, draw, penalized, top, truncated, weigh
+from nextchar.model.graph import log_softmax
 
 FOUR = np.log(np.array([[0.1, 0.4, 0.3, 0.2]]))
 

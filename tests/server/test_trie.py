@@ -14,7 +14,8 @@ from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.score_batch import BulkBatch
 from nextchar.engine.trie import Trie, split_sorted
 from nextchar.model.golden import symbol_logprobs
-from nextchar.model.runner import ModelGraph, StepRunner
+from nextchar.model.graph import ModelGraph
+from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
 BEGIN = VOCABULARY.begin_id

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from live_server import live_server
 
-from nextchar.model.names import version_folders
 from nextchar.repository import watcher as model_watch
+from nextchar.repository.folder import version_folders
 
 
 def _folder(path: Path, *names: str) -> Path:

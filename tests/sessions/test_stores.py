@@ -12,7 +12,8 @@ import pytest
 from valkey_server import ValkeyServer
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import Kept, MemoryStore, Record, SessionStore
+from nextchar.service.sessions.stores.base import Kept, Record, SessionStore
+from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 from nextchar.service.sessions.stores.valkey import ValkeyStore
 

@@ -3,7 +3,7 @@ import pytest
 from tiny_models import LINES, TEXT
 
 from nextchar.model.golden import symbol_logprobs
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 from nextchar_training.inside.probes import PROBES, Probe, known, memory
 from nextchar_training.inside.recall import NUM_SYMBOLS, train_recall
 

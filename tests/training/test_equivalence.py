@@ -6,7 +6,8 @@ import torch
 from tiny_models import TinyModel
 
 from nextchar.model.card import Cell, Precision
-from nextchar.model.runner import ModelGraph, StepRunner, run_sequence
+from nextchar.model.graph import ModelGraph, run_sequence
+from nextchar.model.step_runner import StepRunner
 
 CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_coupled")
 GRAPHS: list[tuple[Cell, Precision]] = [

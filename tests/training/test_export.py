@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.golden import check_golden, score_strings
-from nextchar.model.runner import open_graph
+from nextchar.model.graph import open_graph
 from nextchar_training import proof, step_graph
 from nextchar_training.commands.evaluate import evaluate
 from nextchar_training.commands.export import export as export_command
@@ -115,7 +115,7 @@ def test_the_proof_reads_every_symbol(trained: Load) -> None:
 
 
 def _opened(files: dict[str, bytes]) -> object:
-    from nextchar.model.runner import graph_from_bytes
+    from nextchar.model.graph import graph_from_bytes
 
     return graph_from_bytes(files["step-float32.onnx"], shown="step")
 

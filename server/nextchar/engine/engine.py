@@ -18,7 +18,8 @@ from nextchar.engine.queue_estimate import Rate
 from nextchar.engine.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Scheduler, Turns
 from nextchar.engine.score_batch import MAX_JOBS, BulkBatch
 from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
-from nextchar.model.runner import ModelGraph, StepRunner
+from nextchar.model.graph import ModelGraph
+from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do

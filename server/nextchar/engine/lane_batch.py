@@ -13,7 +13,7 @@ from nextchar.engine.lane_arrays import MAX_TOP, LaneSlab
 from nextchar.engine.lane_events import LaneEvents
 from nextchar.engine.sampler import Indices, top
 from nextchar.errors import NextcharError
-from nextchar.model.runner import StepRunner, Window, fitting_steps
+from nextchar.model.step_runner import StepRunner, Window, fitting_steps
 from nextchar.telemetry.engine_stats import EngineStats
 
 # Steps past the ends of rows in the last part of a call, for fewer calls: less than what a call costs

@@ -6,7 +6,7 @@ from nextchar.engine.lane import Delivery, Finish, Lane, LaneState, Sampling
 from nextchar.engine.lane_arrays import LaneSlab
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import DeadlineExceeded
-from nextchar.model.runner import StepRunner
+from nextchar.model.step_runner import StepRunner
 
 
 class LaneEvents:

@@ -43,14 +43,6 @@ class History:
     repetition: Doubles
 
 
-def log_softmax(logits: NDArray[np.float32]) -> Doubles:
-    """Natural log-probabilities [rows, symbols] of logits [rows, symbols], in float64."""
-    shifted: Doubles = logits.astype(np.float64)
-    shifted -= np.maximum.reduce(shifted, axis=1, keepdims=True)
-    shifted -= np.log(np.add.reduce(np.exp(shifted), axis=1, keepdims=True))
-    return shifted
-
-
 def penalized(logprobs: Doubles, history: History) -> Doubles:
     """Log-probabilities after penalties; no longer summing to one.
 

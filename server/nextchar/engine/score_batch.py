@@ -13,7 +13,7 @@ from nextchar.engine.lane import FOREVER, Outbox, ScoreJob, Work
 from nextchar.engine.state_pool import StatePool
 from nextchar.engine.trie_walk import Walk
 from nextchar.errors import DeadlineExceeded, NextcharError
-from nextchar.model.runner import StepRunner, fitting_steps
+from nextchar.model.step_runner import StepRunner, fitting_steps
 from nextchar.model.vocabulary import Ids
 from nextchar.telemetry.engine_stats import EngineStats
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nextchar.model.runner import StateArray, StepRunner
+from nextchar.model.graph import StateArray
+from nextchar.model.step_runner import StepRunner
 from nextchar.model.vocabulary import Ids
 
 INITIAL = 0  # the slot of the state before any character

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from nextchar.engine.branch_queue import WaitingBranches
 from nextchar.engine.lane import Delivery, Finish, ScoreJob
 from nextchar.engine.state_pool import INITIAL, StatePool
-from nextchar.model.runner import StepRunner
+from nextchar.model.step_runner import StepRunner
 from nextchar.model.vocabulary import Ids
 
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)

@@ -14,12 +14,13 @@ from prometheus_client import disable_created_metrics, start_http_server
 
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
-from nextchar.entrypoints.exposure_warning import tls_files, warn_if_exposed
+from nextchar.entrypoints.exposure_warning import warn_if_exposed
 from nextchar.entrypoints.session_backend import session_store, state_key
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import CannotListen
+from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelLibrary
-from nextchar.repository.served_models import Repository, find_models
+from nextchar.repository.served_models import Repository
 from nextchar.repository.watcher import watch_models
 from nextchar.schemas.base import build_schemas
 from nextchar.security.api_keys import KeyRing
@@ -193,7 +194,7 @@ def _http_server(
     )
     if settings.playground:
         door.app.router.routes.extend(page_routes(grpc_port))
-    files = tls_files(settings)
+    files = settings.tls_files()
     guard = RestGuard(door.app, keys=keys, tls=files is not None)
     return HttpServer(
         with_cors(guard, settings.cors_origins or ""),
@@ -214,7 +215,7 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
     from nextchar.rpc.server import RpcServer
     from nextchar.security.tls import GrpcTls
 
-    address, files = f"{settings.host}:{settings.grpc_port}", tls_files(settings)
+    address, files = f"{settings.host}:{settings.grpc_port}", settings.tls_files()
     listen(settings.host, settings.grpc_port).close()  # gRPC itself would not say clearly what is wrong
     try:
         return RpcServer(

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from nextchar.model.card import Card
-from nextchar.model.runner import ModelGraph, open_graph
+from nextchar.model.graph import ModelGraph, open_graph
 
 
 @click.command

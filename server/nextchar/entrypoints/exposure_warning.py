@@ -2,13 +2,8 @@
 
 import ipaddress
 import logging
-from typing import TYPE_CHECKING
 
 from nextchar.entrypoints.settings import Settings
-from nextchar.errors import SettingsInvalid
-
-if TYPE_CHECKING:
-    from nextchar.security.tls import TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -29,22 +24,6 @@ def warn_if_exposed(settings: Settings) -> None:
             "one",
             settings.host,
         )
-
-
-def tls_files(settings: Settings) -> "TlsFiles | None":
-    """The certificate that is set, if one is.
-
-    Raises:
-        SettingsInvalid: a part is missing.
-    """
-    certificate, key = settings.tls_certificate_file, settings.tls_key_file
-    if certificate is None and key is None and settings.tls_client_ca_file is None:
-        return None
-    if certificate is None or key is None:
-        raise SettingsInvalid("tls_certificate_file and tls_key_file are needed together")
-    from nextchar.security.tls import TlsFiles  # and gRPC with it, which loads while models open
-
-    return TlsFiles(certificate, key, settings.tls_client_ca_file)
 
 
 def is_loopback(host: str) -> bool:

@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
+from nextchar import __version__
 from nextchar.errors import NextcharError
-from nextchar.version import __version__
 
 # Imported when they are called: a health check that runs every few seconds must not load a model's libraries.
 _OWN = {

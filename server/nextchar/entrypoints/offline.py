@@ -9,11 +9,12 @@ from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import FOREVER
 from nextchar.entrypoints.cpu_count import num_cores
-from nextchar.repository.served_models import PrecisionChoice, Repository, find_model
+from nextchar.repository.folder import PrecisionChoice, find_model
+from nextchar.repository.served_models import Repository
 from nextchar.request_context import Call, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.service.service import Service
-from nextchar.service.sessions.stores.base import MemoryStore
+from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.telemetry.metrics import Metrics
 
 _UNBOUNDED = 2**62

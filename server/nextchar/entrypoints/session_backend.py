@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import SettingsInvalid
-from nextchar.service.sessions.stores.base import GRACE_SECONDS, MemoryStore, SessionStore
+from nextchar.service.sessions.stores.base import GRACE_SECONDS, SessionStore
+from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 
 _KEY_BYTES = 32

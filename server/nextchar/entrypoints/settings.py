@@ -4,7 +4,7 @@ file. The last word of a number's name is its unit (`setting_texts.UNITS`)."""
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
@@ -16,12 +16,16 @@ from pydantic_settings import (
 
 from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.entrypoints.settings_sources import PREFIX, check_environment, read_file
+from nextchar.errors import SettingsInvalid
+from nextchar.repository.folder import PrecisionChoice
 from nextchar.repository.manager import LibraryOptions
-from nextchar.repository.served_models import PrecisionChoice
 from nextchar.rpc.options import GrpcOptions
 from nextchar.schemas.limits import DoorLimits, Limits, SessionLimits
 from nextchar.schemas.sessions import MAX_TTL_SECONDS
 from nextchar.telemetry.logs import LogFormat
+
+if TYPE_CHECKING:
+    from nextchar.security.tls import TlsFiles
 
 _LIMITS = Limits()
 _SESSIONS = SessionLimits()
@@ -263,3 +267,18 @@ class Settings(BaseSettings):
             max_choices=self.max_choices,
             strict_characters=self.strict_characters,
         )
+
+    def tls_files(self) -> "TlsFiles | None":
+        """The certificate that is set, if one is.
+
+        Raises:
+            SettingsInvalid: a part is missing.
+        """
+        certificate, key = self.tls_certificate_file, self.tls_key_file
+        if certificate is None and key is None and self.tls_client_ca_file is None:
+            return None
+        if certificate is None or key is None:
+            raise SettingsInvalid("tls_certificate_file and tls_key_file are needed together")
+        from nextchar.security.tls import TlsFiles  # and gRPC with it, which loads while models open
+
+        return TlsFiles(certificate, key, self.tls_client_ca_file)

@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from nextchar.engine.sampler import Doubles, log_softmax
 from nextchar.errors import GoldenMismatch, ModelFileError
-from nextchar.model.runner import ModelGraph, StepRunner, run_sequence
+from nextchar.model.graph import Doubles, ModelGraph, log_softmax, run_sequence
+from nextchar.model.step_runner import StepRunner
 from nextchar.model.vocabulary import Ids
 
 # Largest difference in nats a character. Float sums differ in their last digits between processors; an

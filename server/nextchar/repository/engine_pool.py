@@ -7,7 +7,7 @@ from typing import Self
 from nextchar.engine.engine import Engine, EngineOptions
 from nextchar.engine.lane import Outbox, Work
 from nextchar.errors import NextcharError
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 from nextchar.telemetry.engine_stats import EngineStats
 
 

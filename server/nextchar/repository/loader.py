@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from nextchar.engine.deliveries import Gather
 from nextchar.engine.lane import Lane, Sampling
 from nextchar.errors import ModelFileError, NextcharError
-from nextchar.model.names import version_folders
-from nextchar.repository.served_models import Model, ModelPath, PrecisionChoice, Repository, version_in
+from nextchar.repository.folder import ModelPath, PrecisionChoice, version_folders, version_in
+from nextchar.repository.served_models import Model, Repository
 
 Key = tuple[str, str]  # name and version
 

@@ -18,8 +18,9 @@ import numpy as np
 from nextchar.errors import ModelFileError, ModelNotFound, Unavailable
 from nextchar.model.names import check_model_name
 from nextchar.model.vocabulary import Vocabulary
+from nextchar.repository.folder import ModelPath, PrecisionChoice
 from nextchar.repository.loader import Key, ModelOpener, stop
-from nextchar.repository.served_models import Model, ModelPath, PrecisionChoice, Repository
+from nextchar.repository.served_models import Model, Repository
 
 VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 T = TypeVar("T")

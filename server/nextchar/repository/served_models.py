@@ -1,6 +1,4 @@
-"""The models a server has: finds them in a folder, checks and opens them, finds one by its name.
-
-    models/<name>/<version>/step-int8.onnx  or  step-float32.onnx
+"""Holds the models a server serves, an engine for each, and finds one by its id.
 
 A name alone means the highest version; `name:version` pins one.
 """
@@ -11,31 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import Outbox
-from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
+from nextchar.errors import GoldenMismatch, ModelNotFound
 from nextchar.model.golden import check_golden
-from nextchar.model.names import inside, is_model_name, version_folders
-from nextchar.model.runner import ModelGraph, open_graph
+from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.repository.engine_pool import EnginePool
+from nextchar.repository.folder import ModelPath
 from nextchar.telemetry.engine_stats import EngineStats
 
-PrecisionChoice = Literal["auto", "int8", "float32"]
 logger = logging.getLogger(__name__)
-
-_FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
-
-
-@dataclass(frozen=True, slots=True)
-class ModelPath:
-    """A model's file and the name it is served under; `fallback` is for processors that cannot run it."""
-
-    name: str
-    version: str
-    path: Path
-    fallback: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,66 +67,6 @@ class Model:
             "vocab_size": str(len(card.vocabulary.characters)),
             "digest": self.graph.digest,
         }
-
-
-def find_models(folder: Path, precision: PrecisionChoice = "auto") -> list[ModelPath]:
-    """Every version of every model in a folder, in order of name and version.
-
-    Raises:
-        ModelFileError: there is no folder, no model in it, or none of the wanted precision; a name that
-            cannot be a model's, or a file that a link leads out of the folder.
-    """
-    if not folder.is_dir():
-        raise ModelFileError(f"models folder {str(folder)!r} does not exist")
-    found = [version_in(folder, path, precision) for path in version_folders(folder)]
-    if not found:
-        raise ModelFileError(f"no models in {str(folder)!r}: expected <name>/<version>/step-int8.onnx")
-    return found
-
-
-def version_in(folder: Path, version: Path, precision: PrecisionChoice) -> ModelPath:
-    """The files of a version's folder; raises as `find_models`."""
-    files = [inside(folder, file) for file in step_files(version, precision)]
-    return ModelPath(_name(version), version.name, *files)
-
-
-def _name(version: Path) -> str:
-    """The name of the model that a version's folder is of."""
-    name = version.parent.name
-    if not is_model_name(name):
-        raise ModelFileError(
-            f"{name[:100]!r} cannot be a model's name: up to 128 of A-Z a-z 0-9 . _ -, and no dot first"
-        )
-    return name
-
-
-def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
-    """The model at a path: a step graph, a version's folder, or a model's folder (its highest version).
-
-    Raises:
-        ModelFileError: there is none.
-    """
-    if path.is_dir():
-        versions = version_folders(path.parent, path.name)
-        files = step_files(versions[-1] if versions else path, precision)
-    else:
-        files = [path]
-    folder = files[0].resolve().parent
-    return ModelPath(folder.parent.name or "model", folder.name or "1", *files)
-
-
-def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
-    """The step graphs of a version's folder in order of preference; `auto` prefers int8.
-
-    Raises:
-        ModelFileError: it has none of that precision.
-    """
-    wanted = list(_FILES) if precision == "auto" else [precision]
-    found = [path for name in wanted if (path := folder / _FILES[name]).exists()]
-    if found:
-        return found
-    expected = " or ".join(_FILES[name] for name in wanted)
-    raise ModelFileError(f"{folder.parent.name}/{folder.name}: no {expected} (precision {precision})")
 
 
 class Repository(AbstractContextManager["Repository"]):

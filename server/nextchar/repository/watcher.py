@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from nextchar.errors import NextcharError
-from nextchar.model.names import version_folders
+from nextchar.repository.folder import version_folders
 from nextchar.repository.loader import Key
 from nextchar.repository.manager import ModelLibrary
 

@@ -8,20 +8,19 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from nextchar import __version__
 from nextchar.errors import NextcharError
 from nextchar.rest.body import while_connected
 from nextchar.rest.docs_page import docs_routes
 from nextchar.rest.errors import answer_bug, answer_error, answer_http_error
-from nextchar.rest.handler import RestCalls, as_json
+from nextchar.rest.handler import PlainRoute, RestCalls, as_json
 from nextchar.rest.openapi import describe_with
-from nextchar.rest.plain_route import PlainRoute
 from nextchar.rest.routes_info import info_routes
-from nextchar.rest.routes_inspect import inspect_routes
+from nextchar.rest.routes_model_tools import model_tool_routes
 from nextchar.rest.routes_oip import oip_routes
 from nextchar.rest.routes_oip_info import oip_info_routes
 from nextchar.rest.routes_repository import repository_routes
 from nextchar.rest.routes_sessions import session_routes
-from nextchar.rest.routes_tokens import token_routes
 from nextchar.schemas.compare import CompareRequest, CompareResponse
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
@@ -32,7 +31,6 @@ from nextchar.schemas.tokens import (
     TokenizeResponse,
 )
 from nextchar.service.service import Service
-from nextchar.version import __version__
 
 
 class RestDoor:
@@ -73,9 +71,8 @@ class RestDoor:
         self._route("/tokenize", self._tokenize, TokenizeRequest, TokenizeResponse)
         self._route("/detokenize", self._detokenize, DetokenizeRequest, DetokenizeResponse)
         self.app.include_router(session_routes(service.sessions, self._calls, service.metrics))
-        self.app.include_router(inspect_routes(service, self._calls))
         self.app.include_router(info_routes(service, self._calls.shapes))
-        self.app.include_router(token_routes(service, self._calls))
+        self.app.include_router(model_tool_routes(service, self._calls))
         self.app.include_router(oip_info_routes(service, self._calls.shapes))
         self.app.include_router(oip_routes(service, self._calls))
         self.app.include_router(repository_routes(service.library, self._calls))

@@ -1,11 +1,12 @@
 """What every REST handler does around its call of the service: read, validate, observe, answer."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import ExitStack, aclosing
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from nextchar.request_context import TRACE_HEADERS, Call, Route
@@ -154,3 +155,20 @@ async def observed_pieces(pieces: AsyncGenerator[C], observed: ExitStack) -> Asy
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece
+
+
+class PlainRoute(APIRoute):
+    """Routes a request to a handler that takes the request and returns the response.
+
+    FastAPI's own route would resolve dependencies, validate and serialise for each request; what is needed of
+    that `RestHandler` does.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
+
+
+def plain_router(**options: Any) -> APIRouter:
+    """A router of such routes."""
+    return APIRouter(route_class=PlainRoute, **options)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,7 +69,7 @@ def page_routes(grpc_port: int) -> list[Route]:
 
     The page says which port gRPC has: it writes grpcurl commands.
     """
-    contents = {item.name: item.read_bytes() for item in files("nextchar").joinpath("web").iterdir()}
+    contents = _contents(files("nextchar").joinpath("rest", "web"))
     digest = hashlib.sha256(b"".join(contents[name] for name in sorted(contents))).hexdigest()[:16]
     index = contents.pop("index.html").replace(b"{digest}", digest.encode())
     index = index.replace(b"{grpc_port}", str(grpc_port).encode())
@@ -77,3 +78,14 @@ def page_routes(grpc_port: int) -> list[Route]:
         media_type = _MEDIA_TYPES[name.rpartition(".")[2]]
         routes.append(Route(f"/web/{digest}/{name}", PageFile(content, media_type, _FOR_EVER).answer))
     return routes
+
+
+def _contents(folder: Traversable, prefix: str = "") -> dict[str, bytes]:
+    """The files of a folder and of those in it, by path."""
+    found: dict[str, bytes] = {}
+    for item in folder.iterdir():
+        if item.is_dir():
+            found |= _contents(item, f"{prefix}{item.name}/")
+        else:
+            found[prefix + item.name] = item.read_bytes()
+    return found

@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from nextchar import __version__
 from nextchar.repository.served_models import Model, Repository
+from nextchar.rest.handler import plain_router
 from nextchar.rest.openapi_schemas import JsonObject, Shapes
-from nextchar.rest.plain_route import plain_router
 from nextchar.service.service import Service
-from nextchar.version import __version__
 
 _NOT_READY = {
     "description": "Loading, draining, or a model has failed.",

@@ -11,9 +11,8 @@ from fastapi import APIRouter, Request, Response
 from nextchar.errors import NextcharError
 from nextchar.request_context import Call
 from nextchar.rest.body import while_connected
-from nextchar.rest.handler import JSON, RestCalls, observed_pieces
+from nextchar.rest.handler import JSON, RestCalls, observed_pieces, plain_router
 from nextchar.rest.oip_body import HEADER_LENGTH, answer_body, read_request
-from nextchar.rest.plain_route import plain_router
 from nextchar.rest.routes_oip_info import model_and_version
 from nextchar.rest.sse import EventStream, event, unexpected
 from nextchar.schemas.base import validated

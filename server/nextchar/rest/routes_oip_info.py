@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from nextchar.rest.handler import plain_router
 from nextchar.rest.openapi_schemas import JsonObject, Shapes
-from nextchar.rest.plain_route import plain_router
 from nextchar.service.service import Service
 
 _SEQUENCE = "sequence"

@@ -7,8 +7,7 @@ from pydantic import Field
 
 from nextchar.repository.manager import ModelLibrary
 from nextchar.request_context import Call
-from nextchar.rest.handler import RestCalls, as_json
-from nextchar.rest.plain_route import plain_router
+from nextchar.rest.handler import RestCalls, as_json, plain_router
 from nextchar.schemas.base import Answer, RequestFields
 
 _EMPTY = b"{}"

@@ -9,8 +9,7 @@ from pydantic import BaseModel
 
 from nextchar.request_context import Call
 from nextchar.rest.body import while_connected
-from nextchar.rest.handler import RestCalls, as_json, call_headers
-from nextchar.rest.plain_route import plain_router
+from nextchar.rest.handler import RestCalls, as_json, call_headers, plain_router
 from nextchar.schemas.base import validated
 from nextchar.schemas.score import ScoreResponse
 from nextchar.schemas.sessions import (

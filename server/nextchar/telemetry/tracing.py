@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from nextchar import __version__
 from nextchar.errors import SettingsInvalid
 from nextchar.request_context import CURRENT, Call
-from nextchar.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer

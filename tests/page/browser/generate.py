@@ -62,7 +62,7 @@ def filters(stage: Stage, url: str, cases: list[dict[str, Any]]) -> list[list[fl
     return page.evaluate(
         """async (cases) => {
           const app = document.querySelector("script").src;
-          const {filtered} = await import(app.replace("app.js", "filters.js"));
+          const {filtered} = await import(app.replace("app.js", "parts/filters.js"));
           return cases.map(({data, knobs}) => filtered(data, knobs));
         }""",
         cases,

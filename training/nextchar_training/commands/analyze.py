@@ -7,7 +7,7 @@ from typing import Any
 import click
 import torch
 
-from nextchar.model.runner import open_graph
+from nextchar.model.graph import open_graph
 from nextchar_training.export.read_back import load_network
 from nextchar_training.inside.page import (
     SHOWN,

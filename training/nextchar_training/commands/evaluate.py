@@ -7,7 +7,7 @@ import click
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Quality
-from nextchar.model.runner import open_graph
+from nextchar.model.graph import open_graph
 from nextchar_training.export.read_back import load_network
 from nextchar_training.measure.dynamic import Dynamics, dynamic_loss
 from nextchar_training.measure.exported import PROTOCOLS, graph_quality

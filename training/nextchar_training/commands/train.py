@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar_training.commands.options import CELLS, NGRAM, train_options
 from nextchar_training.commands.stop_signal import StopSignal
-from nextchar_training.config import TextConfig, TrainingConfig, TrainingPrecision
+from nextchar_training.config import TrainingConfig, TrainingPrecision
 from nextchar_training.measure.figures import describe_figure, describe_quality
 from nextchar_training.page.progress import Reporter
 from nextchar_training.run.allocator import keep_freed_memory
@@ -26,6 +26,7 @@ from nextchar_training.run.ngram_run import train_ngram
 from nextchar_training.run.precision import bf16_gain
 from nextchar_training.run.processes import Team, joined_team
 from nextchar_training.run.run import HISTORY, Run
+from nextchar_training.text.config import TextConfig
 from nextchar_training.text.named import NAMED
 
 _DEFAULT_EPOCHS = 10.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.card import Card, Golden, Graph, Precision, Quality, VocabularyCard
 from nextchar.model.golden import check_golden, score_strings
-from nextchar.model.runner import ModelGraph, graph_from_bytes
+from nextchar.model.graph import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import TextDecoder
 from nextchar_training.export.proof import Proof, prove
 from nextchar_training.export.quantiles import LEVELS, score_quantiles

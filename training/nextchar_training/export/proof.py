@@ -12,7 +12,7 @@ import torch
 
 from nextchar.errors import ModelFileError
 from nextchar.model.golden import symbol_logprobs
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Ids
 from nextchar_training.network.network import CharRNN, zero_state
 from nextchar_training.text.code_points import Text

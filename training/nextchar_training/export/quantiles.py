@@ -10,7 +10,7 @@ import numpy as np
 
 from nextchar.model.card import Quantiles
 from nextchar.model.golden import score_strings
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.split import Split
 

@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card
-from nextchar.model.runner import open_graph
+from nextchar.model.graph import open_graph
 from nextchar_training.export.sequence import GATE_ORDER
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.network.weights import Array, reorder_gates

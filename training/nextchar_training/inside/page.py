@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nextchar.model.card import Cell
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.inside.followers import Unit, most_like, properties

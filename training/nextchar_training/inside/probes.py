@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.model.golden import score_strings
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 
 
 @dataclass(frozen=True)

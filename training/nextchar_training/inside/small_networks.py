@@ -2,11 +2,11 @@
 
 from nextchar.model.card import Cell
 from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.batches.make import make_batches
 from nextchar_training.config import TrainingConfig
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.run.schedule import run_length
 from nextchar_training.run.step import Trainer
-from nextchar_training.text.of_run import make_batches
 from nextchar_training.text.split import Split
 
 HIDDEN_SIZE = 128

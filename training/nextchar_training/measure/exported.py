@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.engine.sampler import log_softmax
 from nextchar.model.card import Quality
-from nextchar.model.runner import ModelGraph, StepRunner, run_sequence
+from nextchar.model.graph import ModelGraph, log_softmax, run_sequence
+from nextchar.model.step_runner import StepRunner
 from nextchar_training.batches.batch import IGNORED
 from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.measure.figures import make_quality

@@ -5,8 +5,8 @@ import time
 import torch
 
 from nextchar_training.batches.batch import Batch
+from nextchar_training.batches.make import full_window
 from nextchar_training.run.step import Trainer
-from nextchar_training.text.of_run import full_window
 
 _WARM_STEPS, _TIMED_STEPS = 2, 3
 

@@ -8,13 +8,13 @@ import numpy as np
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.config import TextConfig
 from nextchar_training.measure.arpa import write_arpa
 from nextchar_training.measure.figures import compressor_quality, fit_ngram, ngram_quality
 from nextchar_training.measure.kneser_ney import KneserNey
 from nextchar_training.page.run_page import write_report
 from nextchar_training.page.surprise import NUM_CHARS, Surprise
 from nextchar_training.run.provenance import describe_text
+from nextchar_training.text.config import TextConfig
 from nextchar_training.text.of_run import read_text, vocabulary_of
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode

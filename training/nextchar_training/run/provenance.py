@@ -1,16 +1,15 @@
 """Where a model comes from: facts for its card, and nothing about the machine it was made on."""
 
-import hashlib
 import subprocess
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
-from nextchar.version import __version__
+from nextchar import __version__
 from nextchar_training.config import TrainingConfig
 from nextchar_training.text.corpus import Corpus
-from nextchar_training.text.split import Split
+from nextchar_training.text.split import Split, split_digest
 
 
 def describe_text(corpus: Corpus, split: Split, command: str) -> dict[str, Any]:
@@ -39,16 +38,6 @@ def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: 
         "precision": config.precision,
         "started": datetime.now(UTC).date().isoformat(),
     }
-
-
-def split_digest(split: Split) -> str:
-    """The SHA-256 of the three parts: two runs with the same one saw and kept out the same text."""
-    digest = hashlib.sha256()
-    for part in (split.train, split.development, split.heldout):
-        digest.update(len(part).to_bytes(8, "little"))
-        for chunk in part.chunks():
-            digest.update(chunk.tobytes())
-    return digest.hexdigest()
 
 
 def git_commit() -> str | None:

@@ -11,6 +11,7 @@ import torch
 
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.batches.make import make_batches
 from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.development import Development, calibrated
 from nextchar_training.measure.figures import NGRAM, baseline_quality, final_quality
@@ -31,7 +32,7 @@ from nextchar_training.run.processes import Team
 from nextchar_training.run.provenance import describe_run
 from nextchar_training.run.schedule import run_length
 from nextchar_training.run.step import Trainer
-from nextchar_training.text.of_run import check_same, make_batches, read_text, vocabulary_of
+from nextchar_training.text.of_run import check_same, read_text, vocabulary_of
 
 SAVE_INTERVAL_S = 300.0
 NUM_ROWS = 200  # of the history, spread evenly over the run

@@ -1,5 +1,6 @@
 """A corpus cut into training, development and held-out parts."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -160,3 +161,13 @@ def _split_lines(corpus: Corpus, heldout: float, development: float) -> Split:
 
 def _sizes(parts: Sequence[Text | list[str]]) -> str:
     return " + ".join(f"{len(part):,}" for part in parts)
+
+
+def split_digest(split: Split) -> str:
+    """The SHA-256 of the three parts: two runs with the same one saw and kept out the same text."""
+    digest = hashlib.sha256()
+    for part in (split.train, split.development, split.heldout):
+        digest.update(len(part).to_bytes(8, "little"))
+        for chunk in part.chunks():
+            digest.update(chunk.tobytes())
+    return digest.hexdigest()

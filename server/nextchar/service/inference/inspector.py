@@ -8,7 +8,7 @@ import numpy as np
 from nextchar.engine.lane import Lane, LaneState
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InputTooLarge, InvalidRequest
-from nextchar.model.runner import Floats, StateArray
+from nextchar.model.graph import Floats, StateArray
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
 from nextchar.request_context import Call

@@ -10,7 +10,7 @@ from nextchar.engine.cooperative import Slices
 from nextchar.engine.lane import Delivery
 from nextchar.engine.sampler import Doubles, Indices
 from nextchar.model.card import Card
-from nextchar.model.runner import ModelGraph
+from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.schemas.score import CharScore, NextChar, Score
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from nextchar import __version__
 from nextchar.errors import InvalidRequest, ModelNotFound
 from nextchar.repository.served_models import Model, Repository
 from nextchar.schemas.limits import SessionLimits
@@ -12,7 +13,6 @@ from nextchar.service.oip.tensors import INPUTS, OUTPUTS
 from nextchar.telemetry.engine_stats import BatchCount, EngineStats
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.triton_statistics import Duration, ModelStatistics
-from nextchar.version import __version__
 
 PLATFORM = "onnx_onnxv1"
 EXTENSIONS = (

@@ -1,11 +1,10 @@
-"""Where sessions are kept: the interface, and the store in memory.
+"""Where sessions are kept: the interface.
 
 Every write names the revision it replaces, so two writers cannot fork a session silently: one of them is
 told that it came too late. What a call has returned from is kept.
 """
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 GRACE_SECONDS = 3600.0  # how long an expired session is still told from one that never was
@@ -79,85 +78,3 @@ class SessionStore(Protocol):
 
     async def close(self) -> None:
         """Let go of what the store holds."""
-
-
-class MemoryStore:
-    """In this process only: gone with it."""
-
-    durable = False
-
-    def __init__(self) -> None:
-        self._records: dict[tuple[str, str], Record] = {}
-        self._num_kept: Counter[str] = Counter()
-        self._num_bytes: Counter[str] = Counter()
-
-    async def create(self, record: Record, *, now: float) -> bool:
-        key = record.owner, record.session_id
-        kept = self._records.get(key)
-        if kept is not None and kept.expires_at > now:
-            return False
-        self._put(record)
-        return True
-
-    def _put(self, record: Record) -> None:
-        key = record.owner, record.session_id
-        kept = self._records.get(key)
-        self._num_kept[record.owner] += kept is None
-        self._num_bytes[record.owner] += len(record.sealed) - (0 if kept is None else len(kept.sealed))
-        self._records[key] = record
-
-    async def load(self, owner: str, session_id: str) -> Record | None:
-        return self._records.get((owner, session_id))
-
-    async def replace(self, record: Record, *, revision: int) -> bool:
-        key = record.owner, record.session_id
-        kept = self._records.get(key)
-        if kept is None or kept.revision != revision:
-            return False
-        self._put(record)
-        return True
-
-    async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
-        kept = self._records.get((owner, session_id))
-        if kept is not None:
-            self._records[owner, session_id] = replace(kept, ttl_seconds=ttl_seconds, expires_at=expires_at)
-
-    async def delete(self, owner: str, session_id: str) -> bool:
-        found = self._records.pop((owner, session_id), None)
-        if found is None:
-            return False
-        self._num_kept[owner] -= 1
-        self._num_bytes[owner] -= len(found.sealed)
-        return True
-
-    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
-        mine = sorted(key for key, kept in self._records.items() if key[0] == owner and kept.expires_at > now)
-        return [replace(self._records[key], sealed=b"") for key in mine if key[1] > after][:limit]
-
-    async def count(self, owner: str | None, *, now: float) -> int:
-        return sum(
-            kept.expires_at > now for key, kept in self._records.items() if owner is None or key[0] == owner
-        )
-
-    async def purge(self, *, before: float) -> int:
-        old = [key for key, kept in self._records.items() if kept.expires_at < before]
-        for owner, session_id in old:
-            await self.delete(owner, session_id)
-        return len(old)
-
-    async def kept(self, owner: str) -> Kept:
-        return Kept(self._num_kept[owner], self._num_bytes[owner])
-
-    async def next_expiry(self, owner: str, *, after: float) -> float | None:
-        times = [kept.expires_at for key, kept in self._records.items() if key[0] == owner]
-        return min((time for time in times if time > after), default=None)
-
-    async def count_of(self, model: str, version: str, *, now: float) -> int:
-        wanted = model, version
-        return sum(r.expires_at > now and (r.model, r.version) == wanted for r in self._records.values())
-
-    async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:  # noqa: ARG002
-        return False  # there is a limit to what is taken in
-
-    async def close(self) -> None:
-        self._records.clear()

@@ -27,7 +27,7 @@ async function show(name) {
   made.get(document.body.dataset.panel)?.leave?.();
   document.body.dataset.panel = name;
   if (!made.has(name)) {
-    const { panel } = await import(`./panel_${name}.js`);
+    const { panel } = await import(`./panels/${name}.js`);
     if (!made.has(name)) made.set(name, panel(section(name)));
   }
   if (document.body.dataset.panel === name) made.get(name).enter?.();

@@ -1,14 +1,14 @@
 // Write: a text, what comes next after the caret, and how surprising each character was.
 
-import { Bars } from "./bars.js";
-import { debounced, errorLine, h } from "./dom.js";
-import { Editor } from "./editor.js";
-import { imagine } from "./ghost.js";
-import { journal } from "./journal.js";
-import { LiveSession } from "./live_session.js";
-import { models, reader } from "./models.js";
-import { Pricer } from "./pricer.js";
-import { bits, characters, percent, plural, shown } from "./symbols.js";
+import { Bars } from "../parts/bars.js";
+import { debounced, errorLine, h } from "../dom.js";
+import { Editor } from "../parts/editor.js";
+import { imagine } from "../parts/ghost.js";
+import { journal } from "../journal.js";
+import { LiveSession } from "../parts/live_session.js";
+import { models, reader } from "../models.js";
+import { Pricer } from "../parts/pricer.js";
+import { bits, characters, percent, plural, shown } from "../symbols.js";
 
 const GHOST_MS = 220;
 const PRICE_MS = 120;

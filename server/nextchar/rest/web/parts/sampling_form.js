@@ -1,6 +1,6 @@
 // The knobs of a completion.
 
-import { field, h, number } from "./dom.js";
+import { field, h, number } from "../dom.js";
 
 const MAX_STOPS = 4;
 

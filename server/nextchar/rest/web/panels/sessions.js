@@ -1,10 +1,10 @@
 // Sessions: the tree of this tab's sessions; they fork, go back, and leave as files.
 
-import { post, remove, send } from "./api.js";
-import { download, errorLine, h } from "./dom.js";
-import { journal } from "./journal.js";
-import { fromFile, toFile } from "./session_file.js";
-import { inline, plural } from "./symbols.js";
+import { post, remove, send } from "../api.js";
+import { download, errorLine, h } from "../dom.js";
+import { journal } from "../journal.js";
+import { fromFile, toFile } from "../parts/session_file.js";
+import { inline, plural } from "../symbols.js";
 
 const SHOWN_CHARS = 90;
 const BACK_CHARS = 10;

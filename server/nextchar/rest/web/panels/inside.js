@@ -1,10 +1,10 @@
 // Inside: what the network holds after each character, and one of its units painted over the text.
 
-import { debounced, errorLine, field, h } from "./dom.js";
-import { HeatMap } from "./heatmap.js";
-import { models } from "./models.js";
-import { shown } from "./symbols.js";
-import { Trace } from "./trace.js";
+import { debounced, errorLine, field, h } from "../dom.js";
+import { HeatMap } from "../parts/heatmap.js";
+import { models } from "../models.js";
+import { shown } from "../symbols.js";
+import { Trace } from "../parts/trace.js";
 
 const ASK_MS = 300;
 const NUM_LIT = 10;

@@ -1,6 +1,6 @@
 // Strings and their scores by one model or two, asked for in batches; what is there is shown at once.
 
-import { ApiError, post } from "./api.js";
+import { ApiError, post } from "../api.js";
 
 const MOST_STRINGS = 200;
 const MOST_CHARS = 60_000;

@@ -1,6 +1,6 @@
 // The states of a text as `/v1/inspect` gives them: numbers [characters, units].
 
-import { post } from "./api.js";
+import { post } from "../api.js";
 
 export class Trace {
   #values;

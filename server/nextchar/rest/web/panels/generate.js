@@ -1,12 +1,12 @@
 // Generate: completions as they are drawn, four beside each other, and what the knobs do to the first character.
 
-import { post, stream } from "./api.js";
-import { debounced, errorLine, field, h } from "./dom.js";
-import { FilterChart } from "./filter_chart.js";
-import { authorization } from "./key.js";
-import { models } from "./models.js";
-import { SamplingForm } from "./sampling_form.js";
-import { snippets } from "./snippets.js";
+import { post, stream } from "../api.js";
+import { debounced, errorLine, field, h } from "../dom.js";
+import { FilterChart } from "../parts/filter_chart.js";
+import { authorization } from "../key.js";
+import { models } from "../models.js";
+import { SamplingForm } from "../parts/sampling_form.js";
+import { snippets } from "../parts/snippets.js";
 
 const NUM_SIDE_BY_SIDE = 4;
 const CHART_MS = 150;

@@ -1,10 +1,10 @@
-"""The REST routes that tell of a model's symbols and of the server's limits."""
+"""REST routes of tools for one model: its symbols, its hidden states, its limits."""
 
 from fastapi import APIRouter, Request, Response
 
 from nextchar.request_context import Call
-from nextchar.rest.handler import JSON, RestCalls, as_json
-from nextchar.rest.plain_route import plain_router
+from nextchar.rest.handler import JSON, RestCalls, as_json, plain_router
+from nextchar.schemas.inspect import InspectRequest, InspectResponse
 from nextchar.schemas.limits_report import LimitsResponse
 from nextchar.schemas.tokens import TokenizerInfo
 from nextchar.service.service import Service
@@ -12,7 +12,7 @@ from nextchar.service.service import Service
 _MODEL = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
 
 
-def token_routes(service: Service, calls: RestCalls) -> APIRouter:
+def model_tool_routes(service: Service, calls: RestCalls) -> APIRouter:
     """The routes, over one service."""
     router = plain_router()
 
@@ -33,4 +33,15 @@ def token_routes(service: Service, calls: RestCalls) -> APIRouter:
         answer, call = await calls.observed(request, "tokenize", tell)
         return as_json(answer, call)
 
+    async def inspect(request: Request) -> Response:
+        return await calls.answer(request, "inspect", InspectRequest, service.inspect)
+
+    router.add_api_route(
+        "/v1/inspect",
+        inspect,
+        methods=["POST"],
+        openapi_extra=calls.shapes.of(InspectRequest, InspectResponse),
+        description=InspectRequest.__doc__,
+        name="inspect",
+    )
     return router

@@ -1,6 +1,6 @@
 // A model's card, for reading: what it was made of and how good it is.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 export function modelCard({ id, version, cell, precision, unit, vocab_size: size, state_bytes: bytes, ready, digest, card }) {
   const facts = {

@@ -1,7 +1,7 @@
 // States over time: characters across, units down; the chosen character and unit are marked.
 
-import { h } from "./dom.js";
-import { shown } from "./symbols.js";
+import { h } from "../dom.js";
+import { shown } from "../symbols.js";
 
 const CELL_PX = 13;
 const UNIT_PX = 5;

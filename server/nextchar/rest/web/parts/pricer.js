@@ -1,6 +1,6 @@
 // What the characters of a text were worth, where the session has not said so on its way: pasted, or after an edit.
 
-import { post } from "./api.js";
+import { post } from "../api.js";
 
 const MOST_CHARS = 8192; // of one call, so that a long text is tinted piece by piece
 const NUM_EXPECTED = 3;

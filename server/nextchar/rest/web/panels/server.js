@@ -1,12 +1,12 @@
 // Server: the models' cards, and what the server is doing, by the figures of `/metrics`.
 
-import { send } from "./api.js";
-import { connection } from "./connection.js";
-import { errorLine, h } from "./dom.js";
-import { Exposition } from "./exposition.js";
-import { modelCard } from "./model_card.js";
-import { models } from "./models.js";
-import { Sparkline } from "./sparkline.js";
+import { send } from "../api.js";
+import { connection } from "../connection.js";
+import { errorLine, h } from "../dom.js";
+import { Exposition } from "../parts/exposition.js";
+import { modelCard } from "../parts/model_card.js";
+import { models } from "../models.js";
+import { Sparkline } from "../parts/sparkline.js";
 
 const ASK_MS = 2000;
 const NUM_POINTS = 60;

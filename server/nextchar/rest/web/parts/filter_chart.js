@@ -1,8 +1,8 @@
 // A distribution before and after the filters, one pair of bars a character.
 
 import { filtered } from "./filters.js";
-import { h } from "./dom.js";
-import { percent, shown } from "./symbols.js";
+import { h } from "../dom.js";
+import { percent, shown } from "../symbols.js";
 
 const NUM_CHARS = 24;
 

@@ -1,6 +1,6 @@
 // What the model would write next, in grey: drawn from a fork of the session, so that the session stays.
 
-import { post, remove } from "./api.js";
+import { post, remove } from "../api.js";
 
 const MAX_CHARS = 28;
 

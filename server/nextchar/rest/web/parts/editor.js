@@ -1,8 +1,8 @@
 // The text area and what lies behind it, with the ghost that Tab accepts.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 import { Ink } from "./ink.js";
-import { characters } from "./symbols.js";
+import { characters } from "../symbols.js";
 
 export class Editor extends EventTarget {
   ink = new Ink();

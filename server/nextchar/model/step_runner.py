@@ -1,119 +1,15 @@
-"""The only module that knows onnxruntime: opens model files and runs their graphs.
+"""Advances the lanes of one engine by a few characters a call of the step graph."""
 
-`open_graph` checks a file and gives a `ModelGraph`; `StepRunner` advances many lanes by a few characters;
-`run_sequence` runs the standard `model.onnx` (for proofs and evaluation, not for serving).
-"""
-
-import hashlib
-import os
-import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# onnxruntime reports to its maker, and keeps an identifier in the home folder for it. A server of
-# other people's text reports nothing. Read once, as the library is loaded.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime as ort
-
 from nextchar.errors import ModelFileError
-from nextchar.model.card import Card, Signature, Tensor, check_graph, parse_card
-from nextchar.model.onnx_screen import screened
-from nextchar.model.vocabulary import Ids, Vocabulary
-
-Doubles = NDArray[np.float64]
-Floats = NDArray[np.float32]
-StateArray = NDArray[np.float32] | NDArray[np.uint8]
-
-MAX_MODEL_BYTES = 512 * 1024 * 1024
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "tensor(float)": np.dtype(np.float32),
-    "tensor(uint8)": np.dtype(np.uint8),
-}
-_ERRORS_ONLY = 3  # onnxruntime's log severity
-
-
-@dataclass(frozen=True)
-class ModelGraph:
-    """An opened model file whose card and graph agree. Safe to share between threads."""
-
-    card: Card
-    vocabulary: Vocabulary
-    signature: Signature
-    digest: str
-    session: ort.InferenceSession
-
-    @property
-    def state_shapes(self) -> dict[str, tuple[np.dtype[Any], int]]:
-        """Type and size of one lane's states, by input name."""
-        tensors = {name: self.signature.inputs[name] for name in self.card.states}
-        return {name: (_DTYPES[t.type], int(t.shape[-1] or 0)) for name, t in tensors.items()}
-
-    @property
-    def state_bytes(self) -> int:
-        """Bytes of one lane's state."""
-        return sum(dtype.itemsize * size for dtype, size in self.state_shapes.values())
-
-
-def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
-    """Read, check and prepare a model file; `shown` names it in errors, its file name by default.
-
-    Raises:
-        ModelFileError: unreadable, too large, not ONNX, not ours, or card and graph disagree.
-    """
-    shown = shown or path.name
-    try:
-        # Not blocking: what is no file, but a pipe that nobody writes to, must not hold the server.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise ModelFileError(f"{shown}: cannot be read: it is not a file")
-            if found.st_size > MAX_MODEL_BYTES:
-                raise ModelFileError(f"{shown}: {found.st_size} bytes is over the limit of {MAX_MODEL_BYTES}")
-            content = file.read(MAX_MODEL_BYTES)
-    except OSError as error:
-        raise ModelFileError(f"{shown}: cannot be read: {error.strerror}") from error
-    return graph_from_bytes(content, shown=shown)
-
-
-def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
-    """As `open_graph`, for the bytes of a file; `shown` names it in errors.
-
-    Raises:
-        ModelFileError: not ONNX, not ours, or card and graph disagree.
-    """
-    card = parse_card(screened(content, path=shown), path=shown)
-    try:
-        session = _open_session(content)
-        inputs = {i.name: Tensor(i.type, _shape(i.shape)) for i in session.get_inputs()}
-        outputs = {o.name: Tensor(o.type, _shape(o.shape)) for o in session.get_outputs()}
-    except Exception as error:  # onnxruntime raises many unrelated types for a bad file
-        raise ModelFileError(f"{shown}: not a model onnxruntime can load: {_first_line(error)}") from error
-    signature = Signature(inputs, outputs)
-    check_graph(card, signature, path=shown)
-    digest = hashlib.sha256(content).hexdigest()
-    return ModelGraph(card, card.make_vocabulary(), signature, digest, session)
-
-
-def _open_session(content: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    # A step is too short to split over threads: parallelism is engines, one thread each.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-def _shape(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:
-    return tuple(d if isinstance(d, int) else None for d in shape)
+from nextchar.model.graph import Doubles, Floats, ModelGraph, StateArray
+from nextchar.model.runtime import ort
+from nextchar.model.vocabulary import Ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +127,10 @@ class StepRunner:
         return self._slabs[self._turn]
 
     def _make_slab(self) -> dict[str, StateArray]:
-        slab: dict[str, StateArray] = {}
-        for name in self.graph.card.states:
-            tensor = self.graph.signature.inputs[name]
-            slab[name] = np.zeros((self.max_lanes, int(tensor.shape[-1] or 0)), dtype=_DTYPES[tensor.type])
-        return slab
+        return {
+            name: np.zeros((self.max_lanes, size), dtype=dtype)
+            for name, (dtype, size) in self.graph.state_shapes.items()
+        }
 
     @staticmethod
     def _zero(dtype: np.dtype[np.generic]) -> int:
@@ -266,20 +161,3 @@ def _bind_input(binding: ort.IOBinding, name: str, array: NDArray[np.generic]) -
 
 def _bind_output(binding: ort.IOBinding, name: str, array: NDArray[np.generic]) -> None:
     binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-
-
-def run_sequence(
-    graph: ModelGraph, ids: Ids, states: dict[str, Floats] | None = None
-) -> tuple[Floats, dict[str, Floats]]:
-    """Logits [batch, time, num_outputs] of ids [batch, time] by a sequence graph, and the states after.
-
-    Without `states`, from before any character.
-    """
-    if states is None:
-        states = {}
-        for name in graph.card.states:
-            shape = graph.signature.inputs[name].shape
-            states[name] = np.zeros((int(shape[0] or 1), len(ids), int(shape[-1] or 0)), dtype=np.float32)
-    outputs = ["logits", *graph.card.states.values()]
-    logits, *new = graph.session.run(outputs, {"ids": ids, **states})
-    return logits, dict(zip(graph.card.states, new, strict=True))

@@ -3,10 +3,10 @@
 // `want` says where the text stands; steps are made one after the other until the session stands there. It can
 // go back as far as the server remembers; further back there are checkpoints, laid on the way (`anchors.js`).
 
-import { ApiError, get, post, remove } from "./api.js";
+import { ApiError, get, post, remove } from "../api.js";
 import { Anchors } from "./anchors.js";
-import { connection } from "./connection.js";
-import { journal } from "./journal.js";
+import { connection } from "../connection.js";
+import { journal } from "../journal.js";
 
 const PIECE = 512; // characters of one call
 const ALWAYS_BACK = 128; // what a session can always take back, and may twice as far

@@ -1,6 +1,6 @@
 // A table of many rows of one height, of which only those on the screen exist.
 
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 const ROW_PX = 34;
 const MARGIN_ROWS = 8;

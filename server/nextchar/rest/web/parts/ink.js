@@ -1,7 +1,7 @@
 // The text behind the text area: one span a character, tinted by how surprising it was.
 
-import { h } from "./dom.js";
-import { bits, surprise } from "./symbols.js";
+import { h } from "../dom.js";
+import { bits, surprise } from "../symbols.js";
 
 export class Ink {
   element = h("div", { className: "ink", "aria-hidden": "true" });

@@ -1,12 +1,12 @@
 // Compare: strings in a table, ranked by how likely they are; two models beside each other.
 
-import { csv } from "./csv.js";
-import { debounced, download, errorLine, field, h } from "./dom.js";
-import { models } from "./models.js";
-import { painted } from "./painted.js";
-import { ScoreList } from "./score_list.js";
-import { plural } from "./symbols.js";
-import { Table } from "./table.js";
+import { csv } from "../parts/csv.js";
+import { debounced, download, errorLine, field, h } from "../dom.js";
+import { models } from "../models.js";
+import { painted } from "../parts/painted.js";
+import { ScoreList } from "../parts/score_list.js";
+import { plural } from "../symbols.js";
+import { Table } from "../parts/table.js";
 
 const MOST_STRINGS = 10_000;
 const MOST_IN_BOX = 200; // more lines than that would make the text area slow: they go straight to the table

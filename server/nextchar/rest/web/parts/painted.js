@@ -1,7 +1,7 @@
 // A string whose characters are tinted by their surprise, each with its number.
 
-import { h } from "./dom.js";
-import { bits, shown, surprise } from "./symbols.js";
+import { h } from "../dom.js";
+import { bits, shown, surprise } from "../symbols.js";
 
 const MOST_CHARS = 160;
 

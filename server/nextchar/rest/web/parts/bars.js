@@ -1,7 +1,7 @@
 // The distribution of the next character: the likeliest drawn large, twelve bars, and all the rest as one.
 
-import { h } from "./dom.js";
-import { percent, shown } from "./symbols.js";
+import { h } from "../dom.js";
+import { percent, shown } from "../symbols.js";
 
 const NUM_BARS = 12;
 

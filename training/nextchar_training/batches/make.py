@@ -1,0 +1,56 @@
+"""Makes the training batches of a run."""
+
+from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.batches.batch import Batches
+from nextchar_training.batches.line_batches import LineBatches
+from nextchar_training.batches.lines import EncodedLines
+from nextchar_training.batches.streams import TextStreams
+from nextchar_training.config import TrainingConfig
+from nextchar_training.text.error import CorpusError
+from nextchar_training.text.split import Split
+from nextchar_training.text.vocabulary import encode
+
+# What back-propagation keeps of a unit for every character: gates, states and masks, in float32.
+_BYTES_A_UNIT = 64
+_MAX_BYTES = 4 << 30
+
+
+def make_batches(split: Split, vocabulary: Vocabulary, config: TrainingConfig) -> Batches:
+    """An endless, resumable source of training batches from the training part."""
+    if split.unit == "line":
+        return LineBatches(
+            EncodedLines(split.train, vocabulary),
+            unknown_id=vocabulary.unknown_id,
+            max_symbols=config.batch_size * config.window,
+            seed=config.seed,
+        )
+    ids = encode(vocabulary, split.train)
+    newline = vocabulary.characters.index("\n") if "\n" in vocabulary.characters else None
+    return TextStreams(
+        ids,
+        vocabulary,
+        newline_id=newline,
+        document_starts=split.document_starts,
+        batch_size=config.batch_size,
+        window=full_window(config, len(ids)),
+        seed=config.seed,
+    )
+
+
+def full_window(config: TrainingConfig, num_chars: int) -> int:
+    """The window of running text; all of a stream where it is 0.
+
+    Raises:
+        CorpusError: so long a window would not fit into memory.
+    """
+    if config.window:
+        return config.window
+    window = num_chars // config.batch_size
+    wanted = window * config.batch_size * config.hidden_size * config.num_layers * _BYTES_A_UNIT
+    if wanted > _MAX_BYTES:
+        raise CorpusError(
+            f"--window full is {window:,} characters of {config.batch_size} streams here, about "
+            f"{wanted / 2**30:.0f} GiB; the limit is {_MAX_BYTES >> 30}: give a number",
+            param="window",
+        )
+    return window

@@ -47,7 +47,7 @@ upgrade-drill: .venv/.dev
 
 # Two servers over one Valkey: 5,000 operations hop over 200 sessions; then again while servers are killed.
 drill-sessions: .venv/.dev
-	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILL_SECONDS=3 $(BIN)/python -m pytest -s tests/sessions/test_drill.py
+	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILL_SECONDS=3 $(BIN)/python -m pytest -s tests/service/sessions/test_drill.py
 
 # Overload and bad clients, against a server of its own: four minutes; docs/overload.md has the figures.
 drills: .venv/.dev

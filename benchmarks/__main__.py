@@ -12,8 +12,6 @@ from typing import Any
 from benchmarks import (
     chart,
     cold_start,
-    domains,
-    engine,
     kenlm,
     latency,
     memory,
@@ -23,7 +21,9 @@ from benchmarks import (
     sessions,
     training,
 )
-from benchmarks.network import make_network
+from benchmarks.engine import engine
+from benchmarks.engine.network import make_network
+from benchmarks.quality import domains
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")

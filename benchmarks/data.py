@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.network import Network, sequence_bytes, step_bytes
+from benchmarks.engine.network import Network, sequence_bytes, step_bytes
 
 MODEL = "peer"
 

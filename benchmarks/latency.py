@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.clients.http import Client, HttpClient, MakeClient, Tally, http_post, run_load
 from benchmarks.data import MODEL, write_data
-from benchmarks.load import Client, HttpClient, MakeClient, Tally, http_post, run_load
-from benchmarks.network import Network
+from benchmarks.engine.network import Network
 from benchmarks.score import make_strings
 from benchmarks.servers import our_body, our_server
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.clients.http import HttpClient, http_post, run_load
 from benchmarks.data import MODEL, write_data
-from benchmarks.load import HttpClient, http_post, run_load
-from benchmarks.network import Network
+from benchmarks.engine.network import Network
 from benchmarks.servers import our_body, our_server
 
 NUM_REQUESTS = 200_000

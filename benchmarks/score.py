@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from benchmarks import kenlm
+from benchmarks.clients.grpc import GrpcClient
+from benchmarks.clients.http import HttpClient, MakeClient, http_post, run_load
 from benchmarks.data import MODEL, write_data
-from benchmarks.grpc_load import GrpcClient
-from benchmarks.load import HttpClient, MakeClient, http_post, run_load
-from benchmarks.network import Network
+from benchmarks.engine.network import Network
 from benchmarks.servers import our_server
 from nextchar.engine.cooperative import in_slices
 from nextchar.engine.trie import build_trie

@@ -10,11 +10,11 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.clients.grpc import GrpcClient
+from benchmarks.clients.http import Client, HttpClient, MakeClient, Tally, http_post, run_load
 from benchmarks.data import MODEL, write_data
-from benchmarks.engine import engine_alone
-from benchmarks.grpc_load import GrpcClient
-from benchmarks.load import Client, HttpClient, MakeClient, Tally, http_post, run_load
-from benchmarks.network import Network
+from benchmarks.engine.engine import engine_alone
+from benchmarks.engine.network import Network
 from benchmarks.servers import PEERS, Peer, our_body, our_server, peer_server
 from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.pb import nextchar_pb2 as pb

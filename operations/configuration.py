@@ -4,7 +4,7 @@ from nextchar.entrypoints.settings_reference import setting_texts
 
 _HEAD = """# Configuration
 
-Made by `make docs` from `server/nextchar/settings.py`; do not edit it here.
+Made by `make docs` from `server/nextchar/entrypoints/settings.py`; do not edit it here.
 
 Each setting is a flag of `nextchar serve`, an environment variable, and a name in a TOML file
 (`--config`, `NEXTCHAR_CONFIG`). A flag beats the environment, the environment beats the file, the file beats

@@ -14,7 +14,7 @@ from nextchar.telemetry.metric_table import (
 
 _HEAD = """# Metrics
 
-Made by `make docs` from `server/nextchar/metric_table.py`; do not edit it here.
+Made by `make docs` from `server/nextchar/telemetry/metric_table.py`; do not edit it here.
 
 Prometheus reads them at `http://<host>:8002/metrics` (`--metrics-port`), which needs no key, or at `/metrics` of
 the REST port. Times are in seconds, from 100 µs on; counters end in `_total`. No label holds a session, an owner,

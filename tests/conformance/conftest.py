@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from live_server import LiveServer, live_server
-from tiny_models import LINES, TEXT, write_models
+from support.live_server import LiveServer, live_server
+from support.tiny_models import LINES, TEXT, write_models
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from live_server import LiveServer
-from tools import tool_program
+from support.live_server import LiveServer
+from support.tools import tool_program
 
 _SECONDS = 240
 # Contexts end in no space: the harness would move it into the choices.

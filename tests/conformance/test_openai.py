@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_server import LiveServer
-from tools import tool_python
+from support.live_server import LiveServer
+from support.tools import tool_python
 
 _SCRIPT = Path(__file__).with_name("openai_calls.py")
 _SECONDS = 120

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from live_server import live_server
-from tiny_models import REFUSING, TEXT, write_models
-from tools import tool_python
+from support.live_server import live_server
+from support.tiny_models import REFUSING, TEXT, write_models
+from support.tools import tool_python
 
 from nextchar.model.step_runner import StepRunner
 from nextchar.security.api_keys import make_key

@@ -5,8 +5,8 @@ import re
 import subprocess
 
 import pytest
-from live_server import LiveServer
-from tools import tool_program, tool_python
+from support.live_server import LiveServer
+from support.tools import tool_program, tool_python
 
 _SECONDS = 120
 _FEW = ("--request-count", "60")

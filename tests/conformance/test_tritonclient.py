@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor
-from live_server import LiveServer
-from tools import tool_python
+from support.live_server import LiveServer
+from support.tools import tool_python
 
 from nextchar.pb import inference_pb2
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from helm_program import ci_file
-from tiny_models import TEXT, write_models
+from support.tiny_models import TEXT, write_models
 
 __all__ = ["ci_file"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tools import tool_python
+from support.tools import tool_python
 
 CHART = Path(__file__).parents[2] / "helm" / "nextchar"
 CI_FILES = sorted((CHART / "ci").glob("*-values.yaml"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helm_program import CHART, CI_FILES, MAJORS, Document, of_file, run_helm
-from tools import tool_program, tool_python
+from support.tools import tool_program, tool_python
 
 # The oldest that the chart allows, some between, the newest there is a schema of; for which each is rendered.
 _KUBERNETES = {"1.25": "1.25.0", "1.29": "1.25.0", "1.31": "1.37.0", "1.34": "1.37.0", "1.37": "1.37.0"}

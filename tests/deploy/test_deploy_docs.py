@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helm_program import CHART, one, pod_specs, run_helm
-from tools import debian_program
+from support.tools import debian_program
 
 _PAGE = (CHART.parents[1] / "docs" / "deploy.md").read_text()
 _README = (CHART / "README.md").read_text()

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from image_program import ROOT, build, container, in_image, inspect, only_where_asked, podman
 from packaging.utils import canonicalize_name
-from tools import tool_program
+from support.tools import tool_program
 
 from nextchar import __version__
 

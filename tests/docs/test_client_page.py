@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from live_server import live_server
+from support.live_server import live_server
 
 _ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tools import debian_program
+from support.tools import debian_program
 
 from nextchar.entrypoints.settings_reference import setting_texts
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from live_server import live_server
+from support.live_server import live_server
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "playground.md").read_text()

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_server import LiveServer, live_server
-from tools import tool_program, tool_python
+from support.live_server import LiveServer, live_server
+from support.tools import tool_program, tool_python
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "protocols.md").read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from live_server import LiveServer, live_server
+from support.live_server import LiveServer, live_server
 
 from nextchar.entrypoints.main import main
 

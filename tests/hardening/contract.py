@@ -19,8 +19,8 @@ from typing import Any
 import click
 import httpx
 from hardening.served import server_process
-from tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
-from tools import tool_program
+from support.tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
+from support.tools import tool_program
 
 MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "bytes": BYTES, "spare": TEXT}
 _SPARE = "spare"  # the only one that is unloaded: without models every other call would only say so

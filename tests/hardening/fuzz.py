@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 from hardening.fuzz_doors import knock
 from hardening.fuzz_seeds import write_seeds
-from tools import tool_python
+from support.tools import tool_python
 
 _ROOT = Path(__file__).parents[2]
 # Parts of the runs, by how many a second are tried.

@@ -8,7 +8,7 @@ import httpx
 from hardening.fuzz_seeds import seeds
 from hardening.mutation import mutated
 from hardening.served import ServerProcess, server_process
-from tiny_models import TEXT, write_models
+from support.tiny_models import TEXT, write_models
 
 from nextchar.pb import inference_pb2
 from nextchar.pb import nextchar_pb2 as pb

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from hardening.fuzz_targets import DIGEST, KEY, MESSAGES, OWNER, SCHEMAS, SHAPES
-from tiny_models import TinyModel
+from support.tiny_models import TinyModel
 
 from nextchar.engine.lane import LaneState
 from nextchar.model.vocabulary import Vocabulary

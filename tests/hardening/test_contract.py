@@ -9,8 +9,8 @@ import httpx
 import pytest
 from hardening.contract import MODELS, run
 from hardening.served import server_process
-from live_server import LiveServer, live_server
-from tiny_models import write_models
+from support.live_server import LiveServer, live_server
+from support.tiny_models import write_models
 
 from nextchar.rest.errors import ERROR_STATUSES
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny_models import TEXT, write_models
+from support.tiny_models import TEXT, write_models
 
 
 @pytest.fixture(scope="session")

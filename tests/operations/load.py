@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
-from live_server import LiveServer
+from support.live_server import LiveServer
 
 from nextchar.pb import nextchar_pb2 as pb
 

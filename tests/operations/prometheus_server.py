@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tools import debian_program
+from support.tools import debian_program
 
 _RULES = Path(__file__).parents[2] / "helm/nextchar/files/rules.yaml"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import debian_program
+from support.tools import debian_program
 
 # No health check of its own and no affinity: who is an endpoint is told from outside, as in Kubernetes, and
 # every call may come to another replica. One that is refused is tried elsewhere: nothing was sent on it.

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 from grpc._cython import cygrpc
-from live_server import LiveServer, live_server
 from replicas import serving_process
+from support.live_server import LiveServer, live_server
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.telemetry.logs import JsonFormatter, configure_logs

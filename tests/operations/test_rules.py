@@ -12,7 +12,7 @@ from operations import promql
 from operations.alerts import ALERTS
 from operations.dashboard import dashboard
 from operations.panels import ROWS
-from tools import debian_program
+from support.tools import debian_program
 
 from nextchar.telemetry.metric_table import METRICS
 

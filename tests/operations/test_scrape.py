@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import httpx
-from live_server import live_server
 from load import Load
 from operations.alerts import ALERTS
 from operations.panels import ROWS
 from operations.recordings import RECORDINGS
 from prometheus_server import Prometheus, prometheus
-from tools import debian_program
+from support.live_server import live_server
+from support.tools import debian_program
 
 # promtool takes the bit of information for a measure of storage; the name is what clients' dashboards know.
 _BITS = 'nextchar_score_bits_per_char use base unit "bytes" instead of "bits"\n'

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from live_server import live_server
-from tools import tool_program
+from support.live_server import live_server
+from support.tools import tool_program
 
 from nextchar.errors import SettingsInvalid
 from nextchar.pb import nextchar_pb2 as pb

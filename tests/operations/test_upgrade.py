@@ -13,7 +13,7 @@ from chart_numbers import chart_numbers
 from proxy import free_ports, haproxy
 from replicas import Deployment, deployment
 from session_clients import SessionClient, at_work, session_clients
-from valkey_server import valkey_server
+from support.valkey_server import valkey_server
 
 _REPLICAS = 3
 _ROUNDS = int(os.environ.get("UPGRADE_ROUNDS", "1"))

@@ -10,6 +10,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _MAX_LINES, _MAX_FUNCTION_LINES = 300, 60
+_MAX_PACKAGE_ENTRIES, _MAX_FOLDER_ENTRIES = 16, 22
 _HAND_WRITTEN = ("server", "training", "tests", "benchmarks", "operations")
 
 
@@ -50,6 +51,20 @@ def test_there_is_no_lock_file_that_names_hosts() -> None:
 
 
 def test_package_markers_stay_empty() -> None:
+    published = {_ROOT / "server/nextchar/__init__.py", _ROOT / "server/nextchar/client/__init__.py"}
     for path in python_files():
-        if path.name == "__init__.py":
+        if path.name == "__init__.py" and path not in published:
             assert path.read_text() == "", path
+
+
+def test_folders_can_be_read_at_a_glance() -> None:
+    names: dict[Path, set[str]] = {}
+    for path in tracked():
+        parts = path.relative_to(_ROOT).parts
+        if parts[0] in ("server", "training", "tests", "benchmarks", "operations") and path.exists():
+            names.setdefault(path.parent, set()).add(path.name)
+            names.setdefault(path.parents[1], set()).add(path.parent.name)
+    for package in ("server/nextchar", "training/nextchar_training"):
+        assert len(names[_ROOT / package]) <= _MAX_PACKAGE_ENTRIES, package
+    crowded = {folder: len(found) for folder, found in names.items() if len(found) > _MAX_FOLDER_ENTRIES}
+    assert crowded == {}

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from chromium import Browser
-from live_server import LiveServer
-from tools import tool_program, tool_python
+from support.chromium import Browser
+from support.live_server import LiveServer
+from support.tools import tool_program, tool_python
 
 from nextchar.engine.sampler import Filters, truncated, weigh
 

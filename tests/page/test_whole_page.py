@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from chromium import SCREENSHOTS, Browser
-from live_server import LiveServer, live_server
+from support.chromium import SCREENSHOTS, Browser
+from support.live_server import LiveServer, live_server
 
 from nextchar.security.api_keys import make_key
 from nextchar.security.principal import Scope

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Browser
-from live_server import LiveServer
+from support.chromium import Browser
+from support.live_server import LiveServer
 
 from nextchar.rest.http_server import listen
 

@@ -1,0 +1,78 @@
+"""What things take is what docs/performance.md says, within a fifth."""
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from support.engine_lanes import GRAPH, VOCABULARY, make_trie
+from support.tiny_models import TinyModel
+
+from nextchar.engine.lane import ScoreJob
+from nextchar.engine.lane_batch import Batch
+from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
+from nextchar.engine.score_batch import BulkBatch
+from nextchar.engine.state_pool import StatePool
+from nextchar.model.step_runner import StepRunner
+from nextchar.telemetry.engine_stats import EngineStats
+
+
+def taken(make: Callable[[], object]) -> int:
+    """Bytes that are held once something is made."""
+    gc.collect()
+    tracemalloc.start()
+    made = make()
+    gc.collect()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    del made
+    return size
+
+
+@pytest.mark.parametrize(
+    "model", [TinyModel(hidden_size=512), TinyModel("rnn_tanh", 64, 1)], ids=lambda m: m.cell
+)
+def test_a_lane(model: TinyModel) -> None:
+    graph = model.step()
+
+    def lanes(count: int) -> Batch:
+        return Batch(StepRunner(graph, count, 16), EngineStats())
+
+    per_lane = (taken(lambda: lanes(300)) - taken(lambda: lanes(100))) / 200
+    assert per_lane == pytest.approx(lane_bytes(graph.state_bytes, graph.vocabulary.num_outputs), rel=0.2)
+
+
+def test_a_row_for_bulk_scoring() -> None:
+    graph = TinyModel(hidden_size=512).step()
+
+    def rows(count: int) -> BulkBatch:
+        return BulkBatch(StepRunner(graph, count), EngineStats())
+
+    per_row = (taken(lambda: rows(300)) - taken(lambda: rows(100))) / 200
+    assert per_row == pytest.approx(bulk_lane_bytes(graph.state_bytes, graph.vocabulary.num_outputs), rel=0.2)
+
+
+def test_a_string_that_waits() -> None:
+    rng = np.random.default_rng(0)
+    strings = [rng.integers(0, 20, 12) for _ in range(2000)]
+    trie = make_trie(strings, VOCABULARY.begin_id, strings[0][:0])
+    own = STRING_BYTES - 16  # the rest is a branch, of which there are fewer than strings
+    expected = STRING_CHAR_BYTES * trie.num_nodes + 16 * len(trie.heads) + own * len(strings)
+    found = taken(lambda: make_trie(strings, VOCABULARY.begin_id, strings[0][:0]))
+    bulk = BulkBatch(StepRunner(GRAPH, 4), EngineStats())
+    found += taken(lambda: bulk.join(ScoreJob(trie), 0.0))
+    assert found == pytest.approx(expected, rel=0.2)
+
+
+def test_a_kept_state() -> None:
+    graph = TinyModel(hidden_size=512).step()
+    runner = StepRunner(graph, 256)
+
+    def pool() -> StatePool:
+        made = StatePool(runner)
+        made.keep(np.arange(192), [1] * 192)  # fills the room for 256 with the initial state and the first 63
+        made.keep(np.arange(63), [1] * 63)
+        return made
+
+    assert taken(pool) / 256 == pytest.approx(graph.state_bytes, rel=0.2)

@@ -1,0 +1,162 @@
+"""A trie holds its strings, reads a shared prefix once, and scores as the plain loop does bit for bit."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
+from support.tiny_models import LINES, TinyModel
+
+from nextchar.engine.branch_queue import WaitingBranches
+from nextchar.engine.lane import Lane, ScoreJob
+from nextchar.engine.score_batch import BulkBatch
+from nextchar.engine.trie import Trie, split_sorted
+from nextchar.model.golden import symbol_logprobs
+from nextchar.model.graph import ModelGraph
+from nextchar.model.step_runner import StepRunner
+from nextchar.telemetry.engine_stats import EngineStats
+
+BEGIN = VOCABULARY.begin_id
+NO_CONTEXT = some_ids(0)
+# Few symbols and short strings, so that prefixes are shared, and some strings are prefixes of others.
+STRINGS = st.lists(st.lists(st.integers(0, 2), max_size=6), min_size=1, max_size=40)
+
+
+def arrays(strings: list[list[int]]) -> list[np.ndarray]:
+    return [np.array(s, dtype=np.int64) for s in strings]
+
+
+def children(trie: Trie, node: int) -> list[int]:
+    branches = trie.heads[trie.first_branch[node] : trie.first_branch[node + 1]].tolist()
+    return [node + 1, *branches] if trie.has_next[node] else branches
+
+
+def walk(trie: Trie, node: int, prefix: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """Every way down from a node, itself not included, as symbols."""
+    found = set()
+    for child in children(trie, node):
+        way = (*prefix, int(trie.symbols[child]))
+        found |= {way} | walk(trie, child, way)
+    return found
+
+
+def ids_after(context: np.ndarray, strings: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.concatenate([context, s]) for s in strings]
+
+
+@given(STRINGS)
+def test_the_ways_down_are_the_prefixes_of_the_strings(strings: list[list[int]]) -> None:
+    trie = make_trie(arrays(strings), BEGIN, NO_CONTEXT)
+    prefixes = {tuple(s[:k]) for s in strings for k in range(1, len(s) + 1)}
+    assert walk(trie, 0, ()) == prefixes
+    assert trie.num_nodes == 1 + len(prefixes)  # each is there once
+    assert trie.num_strings == len(strings)
+
+
+@given(STRINGS)
+def test_nodes_know_what_is_below_them(strings: list[list[int]]) -> None:
+    trie = make_trie(arrays(strings), BEGIN, NO_CONTEXT)
+    for node in range(trie.num_nodes):
+        assert trie.must_read[node] == bool(children(trie, node))
+        run_nodes = range(node, node + int(trie.run[node]) - 1)
+        assert all(children(trie, k) == [k + 1] and trie.must_read[k + 1] for k in run_nodes)
+    for branch, head in enumerate(trie.heads.tolist()):
+        longest = max((len(way) for way in walk(trie, head, ())), default=0)
+        assert trie.reads[branch] == 1 + longest
+
+
+@given(STRINGS, st.lists(st.integers(0, 2), max_size=3))
+def test_values_of_nodes_come_back_in_the_order_of_the_strings(
+    strings: list[list[int]], context: list[int]
+) -> None:
+    trie = make_trie(arrays(strings), BEGIN, np.array(context, dtype=np.int64))
+    gathered = trie.gather(trie.symbols.astype(np.float64))
+    assert gathered.tolist() == [symbol for s in strings for symbol in s]
+
+
+def scored(graph: ModelGraph, strings: list[np.ndarray], context: np.ndarray, **how: int) -> list[float]:
+    trie = make_trie(strings, graph.vocabulary.begin_id, context)
+    (inbox,) = run([ScoreJob(trie)], graph, **how)
+    return trie.gather(np.array(inbox.logprobs)).tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(STRINGS, st.integers(1, 70), st.sampled_from([1, 4, 16]), st.integers(0, 140))
+def test_a_job_scores_as_the_plain_loop_does_bit_for_bit(
+    strings: list[list[int]], max_lanes: int, max_steps: int, num_context: int
+) -> None:
+    context = some_ids(num_context)
+    found = scored(GRAPH, arrays(strings), context, max_lanes=max_lanes, max_steps=max_steps)
+    plain = symbol_logprobs(GRAPH, ids_after(context, arrays(strings)))
+    assert found == [x for logprobs in plain for x in logprobs[num_context:].tolist()]
+
+
+@pytest.mark.parametrize("model", [LINES, TinyModel("rnn_tanh"), TinyModel("rnn_relu")], ids=lambda m: m.cell)
+def test_many_strings_score_as_each_does_alone(model: TinyModel) -> None:
+    graph, rng = model.step(), np.random.default_rng(0)
+    strings = [rng.integers(0, 6, rng.integers(0, 30)) for _ in range(300)]
+    together = scored(graph, strings, some_ids(0), max_lanes=17)
+    alone = [x for inbox in run([Lane(s) for s in strings], graph, max_lanes=1) for x in inbox.logprobs]
+    assert together == alone
+
+
+def test_jobs_share_the_rows_and_keep_their_numbers() -> None:
+    rng = np.random.default_rng(0)
+    groups = [[rng.integers(0, 5, rng.integers(0, 40)) for _ in range(size)] for size in (1, 60, 7, 200, 3)]
+    jobs = [ScoreJob(make_trie(strings, BEGIN, NO_CONTEXT)) for strings in groups * 3]
+    found = run(jobs, max_lanes=13)
+    together = [j.trie.gather(np.array(i.logprobs)).tolist() for j, i in zip(jobs, found, strict=True)]
+    assert together == [scored(GRAPH, strings, NO_CONTEXT) for strings in groups] * 3
+
+
+def test_kept_states_are_let_go_when_jobs_end_or_are_dropped() -> None:
+    rng = np.random.default_rng(0)
+    bulk = BulkBatch(StepRunner(GRAPH, 8), EngineStats())
+    jobs = [
+        ScoreJob(make_trie([rng.integers(0, 3, 9) for _ in range(300)], BEGIN, NO_CONTEXT)) for _ in range(3)
+    ]
+    for job in jobs:
+        bulk.join(job, 0.0)
+    most = 0
+    for _ in range(40):
+        bulk.step(1)
+        most = max(most, bulk.num_kept_states)
+    assert 0 < most <= 300 * 3
+    bulk.leave(jobs[1])
+    while bulk.num_jobs:
+        bulk.step(1)
+    assert bulk.num_kept_states == 0
+
+
+@given(st.lists(st.lists(st.integers(1, 9), max_size=8), max_size=6), st.integers(1, 5))
+def test_the_longest_ways_are_taken_first_and_each_once(groups: list[list[int]], count: int) -> None:
+    waiting, number = WaitingBranches(), 0
+    for reads in groups:
+        nodes = np.arange(number, number + len(reads))
+        if len(reads):
+            waiting.add(nodes, nodes + 100, np.array(reads))
+        number += len(reads)
+    all_reads, taken = [r for reads in groups for r in reads], []
+    while len(waiting):
+        nodes, slots = waiting.take(min(count, len(waiting)))
+        assert (slots == nodes + 100).all()
+        taken += nodes.tolist()
+    assert [all_reads[node] for node in taken] == sorted(all_reads, reverse=True)
+    assert sorted(taken) == list(range(number))
+
+
+def test_a_shared_prefix_is_read_once() -> None:
+    strings = ids_after(some_ids(500), [some_ids(3, seed=i) for i in range(50)])
+    assert make_trie(strings, BEGIN, NO_CONTEXT).must_read.sum() <= 501 + 50 * 2
+
+
+def test_parts_hold_every_string_once_and_neighbours_together() -> None:
+    strings = [some_ids(5, seed=i % 350) for i in range(700)]
+    assert len(split_sorted(strings[:200], 4)) == 1
+    parts = split_sorted(strings, 4)
+    assert len(parts) == 4
+    assert sorted(i for part in parts for i in part) == list(range(700))
+    texts = [[strings[i].tolist() for i in part] for part in parts]
+    assert all(max(a) <= min(b) for a, b in itertools.pairwise(texts))

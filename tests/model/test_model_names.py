@@ -1,0 +1,88 @@
+"""A model's name is short ASCII, and its files lie inside the models folder, whatever a link says."""
+
+import os
+from pathlib import Path
+
+import pytest
+from support.tiny_models import TEXT, write_models
+
+from nextchar.errors import InvalidRequest, ModelFileError
+from nextchar.model.graph import open_graph
+from nextchar.model.names import check_model_name, is_version
+from nextchar.repository.folder import find_models
+
+BAD_NAMES = [
+    *("", ".", "..", "../a", "a/b", "/etc", "a\\b", "a\0b", ".hidden", "a:1", "a b", "a\n", "a" * 129),
+    *("ｓhakespeare", "shаkespeare", "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\N{ZERO WIDTH SPACE}", "..%2fa", "é"),
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_means_something_else_somewhere_is_refused(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="a model's name is") as caught:
+        check_model_name(name)
+    assert caught.value.param == "model"
+
+
+_BAD_VERSIONS = ["", "01", "1.", "-1", "+1", "1_0", "１", "²", "1\n", "9" * 19, "../1", "1/.."]
+
+
+@pytest.mark.parametrize("version", _BAD_VERSIONS)
+def test_a_version_has_one_spelling(version: str) -> None:
+    assert not is_version(version)
+    with pytest.raises(InvalidRequest, match="a version is a number"):
+        check_model_name("a", version)
+
+
+def test_plain_names_and_versions_are_fine() -> None:
+    for name in ("a", "shakespeare", "gru-2x512_v1.3", "0", "A" * 128):
+        check_model_name(name, "10")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a b", "é", "ｓ"])
+def test_a_folder_with_such_a_name_is_refused(tmp_path: Path, name: str) -> None:
+    write_models(tmp_path, {name: TEXT})
+    with pytest.raises(ModelFileError, match="cannot be a model's name"):
+        find_models(tmp_path)
+
+
+def test_hidden_folders_and_odd_versions_are_no_models(tmp_path: Path) -> None:
+    write_models(tmp_path, {"a": TEXT, ".b": TEXT})
+    (tmp_path / "a" / "1").rename(tmp_path / "a" / "01")
+    with pytest.raises(ModelFileError, match="no models in"):
+        find_models(tmp_path)
+
+
+@pytest.mark.parametrize("link", ["a", "a/1", "a/1/step-int8.onnx"])
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, link: str) -> None:
+    outside, models = tmp_path / "outside", tmp_path / "models"
+    write_models(outside, {"a": TEXT})
+    place = models / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(outside / link)
+    with pytest.raises(ModelFileError, match="leads out of the models folder"):
+        find_models(models)
+
+
+def test_links_inside_the_folder_are_followed_and_the_folder_may_be_one(tmp_path: Path) -> None:
+    real = write_models(tmp_path / "real", {".data": TEXT})
+    (real / "a").symlink_to(real / ".data")
+    (tmp_path / "models").symlink_to(real)
+    (found,) = find_models(tmp_path / "models")
+    assert found.name == "a"
+    assert open_graph(found.path).card == TEXT.step().card
+
+
+def test_a_link_in_circles_is_refused(tmp_path: Path) -> None:
+    write_models(tmp_path, {"a": TEXT})
+    file = tmp_path / "a" / "1" / "step-int8.onnx"
+    file.unlink()
+    file.symlink_to(file)
+    with pytest.raises(ModelFileError):
+        find_models(tmp_path)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "step-int8.onnx")
+    with pytest.raises(ModelFileError, match="it is not a file"):
+        open_graph(tmp_path / "step-int8.onnx")

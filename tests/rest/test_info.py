@@ -1,0 +1,52 @@
+import httpx
+import pytest
+from support.live_server import LiveServer
+
+from nextchar import __version__
+from nextchar.schemas.completion import CompletionRequest
+from nextchar.schemas.score import NextRequest, ScoreRequest
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/health/live", "/v2/health/ready", "/livez", "/readyz", "/health", "/version", "/docs"]
+)
+def test_probes_and_pages_answer(server: LiveServer, path: str) -> None:
+    assert httpx.get(server.url + path).status_code == 200
+
+
+def test_the_version_is_the_packages(server: LiveServer) -> None:
+    assert httpx.get(server.url + "/version").json() == {"version": __version__}
+
+
+def test_models_are_listed(server: LiveServer) -> None:
+    listed = httpx.get(server.url + "/v1/models").json()
+    assert listed["object"] == "list"
+    assert {m["id"] for m in listed["data"]} == {"tiny", "lines", "refusing", "bytes"}
+    one = httpx.get(server.url + "/v1/models/tiny").json()
+    assert (one["cell"], one["precision"], one["version"], one["ready"]) == ("lstm", "int8", "1", True)
+    assert one["card"]["vocabulary"]["unit"] == "text"
+
+
+def test_openapi_tells_every_field(server: LiveServer) -> None:
+    document = httpx.get(server.url + "/openapi.json").json()
+    paths, schemas = document["paths"], document["components"]["schemas"]
+    for path, schema in (
+        ("/v1/score", ScoreRequest),
+        ("/v1/next", NextRequest),
+        ("/v1/completions", CompletionRequest),
+    ):
+        body = paths[path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert body == {"$ref": f"#/components/schemas/{schema.__name__}"}
+        assert set(schemas[schema.__name__]["properties"]) == set(schema.model_fields)
+
+
+def test_the_request_id_comes_back_if_it_is_one(server: LiveServer) -> None:
+    def id_of(given: str | None, body: dict) -> str:
+        headers = {} if given is None else {"X-Request-Id": given}
+        return httpx.post(server.url + "/v1/score", json=body, headers=headers).headers["x-request-id"]
+
+    good, bad = {"model": "tiny", "input": ["a"]}, {"model": "none", "input": ["a"]}
+    for body in (good, bad):
+        assert id_of("my id 1", body) == "my id 1"
+        assert len(id_of(None, body)) == 32
+        assert len(id_of("x" * 129, body)) == 32

@@ -1,0 +1,82 @@
+"""The page as files: their types, what browsers may keep, and a policy that lets nothing in."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from support.live_server import LiveServer, live_server
+
+_WEB = Path(__file__).parents[2] / "server" / "nextchar" / "web"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+def folder(server: LiveServer) -> str:
+    """Where the page's files are, as the page says."""
+    found = re.search(r'src="(/web/[0-9a-f]{16}/)app\.js"', httpx.get(server.url).text)
+    assert found is not None
+    return found.group(1)
+
+
+def test_every_file_is_sent_with_its_type_and_its_digest(server: LiveServer) -> None:
+    for path in _WEB.iterdir():
+        where = "/" if path.name == "index.html" else folder(server) + path.name
+        answer = httpx.get(server.url + where)
+        assert answer.status_code == 200, path.name
+        assert answer.headers["content-type"] == _TYPES[path.suffix]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        if path.name != "index.html":
+            assert answer.content == path.read_bytes()
+        again = httpx.get(server.url + where, headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert httpx.head(server.url + where).status_code == 200
+
+
+def test_files_are_kept_for_ever_under_their_digest_and_the_page_is_asked_for(server: LiveServer) -> None:
+    assert httpx.get(server.url).headers["cache-control"] == "no-cache"
+    app = httpx.get(server.url + folder(server) + "app.js")
+    assert app.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert httpx.get(server.url + "/web/0000000000000000/app.js").status_code == 404
+
+
+def test_the_policy_lets_nothing_in(server: LiveServer) -> None:
+    policy = dict(
+        part.strip().split(" ", 1)
+        for part in httpx.get(server.url).headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'"
+    assert set(policy.values()) <= {"'self'", "'none'", "'script'"}
+    assert policy["require-trusted-types-for"] == "'script'"
+
+
+def test_the_page_names_nothing_from_elsewhere_and_has_nothing_inline() -> None:
+    for path in _WEB.iterdir():
+        text = path.read_text()
+        for address in re.findall(r"https?://[^\s\"'`)]+", text):
+            assert address.startswith("http://www.w3.org/"), (path.name, address)  # XML namespaces
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), (
+            path.name
+        )
+    index = (_WEB / "index.html").read_text()
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", index)
+
+
+def test_modules_stay_short() -> None:
+    for path in _WEB.glob("*.js"):
+        assert len(path.read_text().splitlines()) <= 300, path.name
+
+
+def test_the_page_says_which_port_grpc_has(server: LiveServer) -> None:
+    assert f'name="nextchar-grpc-port" content="{server.app.grpc_port}"' in httpx.get(server.url).text
+
+
+@pytest.mark.parametrize("path", ["/", "/web/0000000000000000/app.js"])
+def test_it_can_be_turned_off(models: Path, path: str) -> None:
+    with live_server(models, playground=False) as server:
+        assert httpx.get(server.url + path).status_code == 404
+        assert httpx.get(server.url + "/v1/models").status_code == 200

@@ -1,0 +1,73 @@
+"""Connections of gRPC: kept while they are idle, ended when they are old, as the settings say."""
+
+import socket
+import threading
+from pathlib import Path
+
+import grpc
+import pytest
+from support.live_server import live_server
+from support.tiny_models import TEXT, write_models
+
+from nextchar.entrypoints.settings import Settings
+from nextchar.pb import inference_pb2 as pb
+from nextchar.pb import inference_pb2_grpc
+from nextchar.rpc.options import GrpcOptions
+
+_WAIT_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_models(tmp_path_factory.mktemp("models"), {"tiny": TEXT})
+
+
+def test_defaults_let_clients_ping_idle_streams() -> None:
+    found = dict(GrpcOptions().channel_arguments())
+    assert found["grpc.keepalive_permit_without_calls"] == 1
+    assert found["grpc.http2.min_recv_ping_interval_without_data_ms"] <= 10_000
+    assert found["grpc.max_connection_age_ms"] == 2**31 - 1
+    assert Settings().grpc_options == GrpcOptions()
+
+
+def test_every_setting_reaches_grpc() -> None:
+    fields = {name: value + 1.0 for name, value in _numbers(GrpcOptions()).items()}
+    of_both_doors = {"receive_timeout_seconds": fields.pop("receive_timeout_seconds")}
+    named = {f"grpc_{name}": type(getattr(GrpcOptions(), name))(value) for name, value in fields.items()}
+    changed = Settings(**named, **of_both_doors, grpc_keepalive_without_calls=False).grpc_options
+    before = dict(GrpcOptions().channel_arguments())
+    after = dict(changed.channel_arguments())
+    assert all(after[name] != before[name] for name in before)
+
+
+def _numbers(options: GrpcOptions) -> dict[str, float]:
+    found = {name: getattr(options, name) for name in GrpcOptions.__dataclass_fields__}
+    return {name: value for name, value in found.items() if not isinstance(value, bool)}
+
+
+@pytest.mark.parametrize("said", [b"", b"PRI * HTTP/2.0\r\n"], ids=["nothing", "half a greeting"])
+def test_a_connection_that_does_not_speak_is_ended(models: Path, said: bytes) -> None:
+    with (
+        live_server(models, receive_timeout_seconds=0.3) as server,
+        socket.create_connection(("127.0.0.1", server.app.grpc_port), timeout=_WAIT_SECONDS) as connection,
+    ):
+        connection.sendall(said)
+        while connection.recv(4096):  # the server's own greeting
+            pass
+
+
+def test_an_old_connection_is_ended_and_its_client_goes_on_on_a_new_one(models: Path) -> None:
+    old = {"grpc_max_connection_age_seconds": 0.2, "grpc_max_connection_age_grace_seconds": 10.0}
+    with live_server(models, **old) as server, grpc.insecure_channel(server.grpc_address) as channel:
+        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
+        gone, states = threading.Event(), []
+
+        def changed(state: grpc.ChannelConnectivity) -> None:
+            states.append(state)
+            if state is grpc.ChannelConnectivity.IDLE and grpc.ChannelConnectivity.READY in states:
+                gone.set()
+
+        channel.subscribe(changed, try_to_connect=True)
+        assert stub.ServerLive(pb.ServerLiveRequest()).live
+        assert gone.wait(_WAIT_SECONDS)
+        assert stub.ServerLive(pb.ServerLiveRequest()).live

@@ -1,0 +1,191 @@
+"""TLS on both ports: nothing in the clear, clients with a certificate where one is asked for, and new
+certificates without a restart. The certificates are made by openssl."""
+
+import logging
+import ssl
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from click.testing import CliRunner
+from support.live_server import LiveServer, live_server
+from support.tools import debian_program
+
+from nextchar.entrypoints.exposure_warning import is_loopback, warn_if_exposed
+from nextchar.entrypoints.healthcheck_command import healthcheck
+from nextchar.entrypoints.settings import Settings
+from nextchar.errors import SettingsInvalid
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.pb import nextchar_pb2_grpc as stubs
+from nextchar.security.tls import TlsFiles, make_context
+
+SCORE = {"model": "tiny", "input": ["abc"]}
+
+
+@dataclass(frozen=True)
+class Authority:
+    """One that signs certificates in a folder."""
+
+    folder: Path
+    name: str
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / f"{self.name}.crt"
+
+    def make(self) -> "Authority":
+        self._openssl(*self._new(self.name), "-x509", "-days", "2", "-out", str(self.certificate))
+        return self
+
+    def sign(self, name: str) -> tuple[Path, Path]:
+        """A certificate for localhost and its key, in place of those of the same name."""
+        request, certificate, key = (self.folder / f"{name}.{end}" for end in ("csr", "crt", "key"))
+        self._openssl(*self._new(name), "-addext", "subjectAltName=IP:127.0.0.1", "-out", str(request))
+        signer = ["-CA", str(self.certificate), "-CAkey", str(self.folder / f"{self.name}.key")]
+        signing = ["x509", "-req", "-in", str(request), *signer, "-days", "2", "-copy_extensions", "copy"]
+        self._openssl(*signing, "-out", str(certificate))
+        return certificate, key
+
+    def _new(self, name: str) -> list[str]:
+        key = str(self.folder / f"{name}.key")
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        return ["req", *curve, "-nodes", "-keyout", key, "-subj", f"/CN={name}"]
+
+    @staticmethod
+    def _openssl(*arguments: str) -> None:
+        program = debian_program("openssl", "openssl")
+        subprocess.run([program, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "authority").make()
+
+
+@pytest.fixture
+def secure(models: Path, authority: Authority) -> Iterator[LiveServer]:
+    certificate, key = authority.sign("server")
+    with live_server(models, tls_certificate_file=certificate, tls_key_file=key) as server:
+        yield server
+
+
+def rest_score(server: LiveServer, authority: Authority, client: tuple[Path, Path] | None = None) -> int:
+    context = ssl.create_default_context(cafile=authority.certificate)
+    if client is not None:
+        context.load_cert_chain(*client)
+    url = server.url.replace("http:", "https:") + "/v1/score"
+    answer = httpx.post(url, json=SCORE, verify=context)
+    assert answer.headers["strict-transport-security"]
+    return answer.status_code
+
+
+def grpc_score(server: LiveServer, authority: Authority, client: tuple[Path, Path] | None = None) -> int:
+    certificate, key = (path.read_bytes() for path in client) if client else (None, None)
+    credentials = grpc.ssl_channel_credentials(authority.certificate.read_bytes(), key, certificate)
+    with grpc.secure_channel(server.grpc_address, credentials) as channel:
+        return len(stubs.NextcharStub(channel).Score(pb.ScoreRequest(**SCORE), timeout=20).data)
+
+
+def test_both_ports_speak_tls_and_nothing_else(secure: LiveServer, authority: Authority) -> None:
+    assert rest_score(secure, authority) == 200
+    assert grpc_score(secure, authority) == 1
+    with pytest.raises(httpx.TransportError):
+        httpx.get(secure.url + "/livez")
+    with grpc.insecure_channel(secure.grpc_address) as channel, pytest.raises(grpc.RpcError):
+        stubs.NextcharStub(channel).Score(pb.ScoreRequest(**SCORE), timeout=5)
+
+
+def test_a_new_certificate_is_used_without_a_restart(
+    secure: LiveServer, authority: Authority, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other", "other").make()
+    certificate, key = other.sign("server")
+    (tmp_path / "server.key").write_bytes(key.read_bytes())  # for a moment they do not fit together
+    assert rest_score(secure, authority) == 200
+    assert grpc_score(secure, authority) == 1
+    (tmp_path / "server.crt").write_bytes(certificate.read_bytes())
+    assert rest_score(secure, other) == 200
+    assert grpc_score(secure, other) == 1
+    with pytest.raises(httpx.ConnectError):
+        rest_score(secure, authority)
+
+
+def test_where_clients_need_a_certificate_only_those_with_one_are_served(
+    models: Path, authority: Authority, tmp_path: Path
+) -> None:
+    certificate, key = authority.sign("server")
+    (tmp_path / "other").mkdir()
+    clients = Authority(tmp_path / "other", "clients").make()
+    good, bad = clients.sign("good"), authority.sign("bad")
+    roots = tmp_path / "roots.crt"
+    roots.write_bytes(clients.certificate.read_bytes())
+    files = {"tls_certificate_file": certificate, "tls_key_file": key, "tls_client_ca_file": roots}
+    with live_server(models, **files) as server:
+        assert rest_score(server, authority, good) == 200
+        assert grpc_score(server, authority, good) == 1
+        for client in (None, bad):
+            with pytest.raises(httpx.TransportError):
+                rest_score(server, authority, client)
+            with pytest.raises(grpc.RpcError):
+                grpc_score(server, authority, client)
+        roots.write_bytes(authority.certificate.read_bytes())  # from here on, others are trusted
+        assert rest_score(server, authority, bad) == 200
+        assert grpc_score(server, authority, bad) == 1
+        with pytest.raises(httpx.TransportError):
+            rest_score(server, authority, good)
+
+
+def test_files_that_are_no_certificate_are_one_clear_error(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("no certificate")
+    with pytest.raises(SettingsInvalid, match="cannot use"):
+        make_context(TlsFiles(wrong, wrong))
+    with pytest.raises(SettingsInvalid, match="cannot use"):
+        make_context(TlsFiles(tmp_path / "none", wrong))
+    with pytest.raises(SettingsInvalid, match="together"):
+        Settings(tls_key_file=wrong).tls_files()
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "told"),
+    [
+        ("127.0.0.1", False, ""),
+        ("0.0.0.0", False, "ANYBODY"),
+        ("0.0.0.0", True, "unencrypted"),
+        ("::", False, "ANYBODY"),
+    ],
+)
+def test_a_server_that_others_can_reach_says_what_stands_open(
+    host: str, keys: bool, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(host=host, api_keys_file=Path("keys") if keys else None)
+    with caplog.at_level(logging.WARNING):
+        warn_if_exposed(settings)
+    assert told in caplog.text
+    assert bool(told) == bool(caplog.records)
+
+
+def test_which_addresses_are_this_machines_own() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "")))
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_the_health_check_speaks_tls_as_the_environment_says(
+    models: Path, authority: Authority, mutual: bool
+) -> None:
+    certificate, key = authority.sign("server")
+    files = {"tls_certificate_file": certificate, "tls_key_file": key}
+    files |= {"tls_client_ca_file": authority.certificate} if mutual else {}
+    with live_server(models, **files) as server:
+        environment: dict[str, str | None] = {f"NEXTCHAR_{k.upper()}": str(v) for k, v in files.items()}
+        environment["NEXTCHAR_HTTP_PORT"] = str(server.app.http_port)
+        well = CliRunner().invoke(healthcheck, [], env=environment)
+        assert (well.exit_code, well.output) == (0, "")
+        assert CliRunner().invoke(healthcheck, ["--port", str(server.app.http_port)]).exit_code == 1
+        assert "does not speak TLS" in CliRunner().invoke(healthcheck, ["--grpc"], env=environment).stderr

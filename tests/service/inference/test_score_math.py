@@ -1,0 +1,102 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.engine_lanes import at_once
+from support.tiny_models import TEXT
+
+from nextchar.model.card import Quantiles
+from nextchar.model.vocabulary import Vocabulary
+from nextchar.schemas.score import Score
+from nextchar.service.inference.score_math import (
+    char_scores,
+    count_each,
+    entropy_bits,
+    make_scores,
+    next_chars,
+    percentiles,
+)
+
+QUANTILES = {
+    "quantile_levels": [0.0, 0.5, 1.0],
+    "quantiles": [
+        Quantiles(num_chars=4, bits_per_char=[2.0, 4.0, 8.0]),
+        Quantiles(num_chars=64, bits_per_char=[1.0, 2.0, 3.0]),
+    ],
+}
+UNKNOWN = TEXT.vocabulary.unknown_id
+
+
+def scores(logprobs: list[np.ndarray], strings: list[list[int]] | None = None, **card: object) -> list[Score]:
+    graph = replace(TEXT.step(), card=TEXT.card(**card))
+    ids = [np.array(s, dtype=np.int64) for s in strings or [[0] * len(x) for x in logprobs]]
+    return at_once(make_scores(logprobs, ids, graph, has_end=False))
+
+
+def test_a_score_is_a_sum_and_its_means() -> None:
+    _, score = scores([np.empty(0), np.log([0.5, 0.25])], [[], [0, UNKNOWN]])
+    assert score.logprob == pytest.approx(np.log(0.125))
+    assert score.bits_per_char == pytest.approx(1.5)
+    assert score.perplexity == pytest.approx(2**1.5)
+    assert (score.index, score.num_chars, score.num_unknown, score.percentile) == (1, 2, 1, None)
+
+
+def test_an_empty_string_has_a_defined_score() -> None:
+    (score,) = scores([np.empty(0)], **QUANTILES)
+    assert (score.logprob, score.bits_per_char, score.perplexity) == (0.0, 0.0, 1.0)
+    assert score.percentile is None
+    assert str(score.bits_per_char) == "0.0"
+
+
+def test_a_hopeless_string_has_a_finite_perplexity() -> None:
+    assert np.isfinite(scores([np.array([-1e9])])[0].perplexity)
+
+
+@pytest.mark.parametrize(
+    ("num_chars", "bits", "expected"),
+    [(4, 4.0, 50.0), (5, 3.0, 25.0), (4, 0.1, 0.0), (4, 99.0, 100.0), (64, 2.5, 75.0), (500, 2.0, 50.0)],
+)
+def test_a_percentile_is_read_off_the_nearest_length(num_chars: int, bits: float, expected: float) -> None:
+    card = TEXT.card(**QUANTILES)
+    assert percentiles(card, np.array([num_chars, 0]), np.array([bits, 0.0])) == [expected, None]
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=20))
+def test_a_symbol_is_counted_in_each_string(strings: list[list[int]]) -> None:
+    arrays = [np.array(s, dtype=np.int64) for s in strings]
+    assert count_each(arrays, 2) == [s.count(2) for s in strings]
+    assert count_each(arrays, None) == [0] * len(strings)
+
+
+def test_many_strings_score_as_each_does() -> None:
+    logprobs = [np.log(np.random.default_rng(i).random(i % 7)) for i in range(50)]
+    assert [s.logprob for s in scores(logprobs)] == [scores([x])[0].logprob for x in logprobs]
+
+
+def test_next_characters_are_sorted_with_ties_by_id() -> None:
+    line = Vocabulary(("a", "b"), unit="line")
+    found = next_chars(np.log([0.25, 0.125, 0.125, 0.5]), line, None)
+    assert [(c.char, c.special, c.id) for c in found] == [
+        (None, "end", 3),
+        ("a", None, 0),
+        ("b", None, 1),
+        (None, "unknown", 2),
+    ]
+    assert sum(c.probability for c in found) == pytest.approx(1)
+    assert len(next_chars(np.log([0.25, 0.125, 0.125, 0.5]), line, 2)) == 2
+
+
+def test_entropy_is_in_bits() -> None:
+    assert entropy_bits(np.log(np.full(8, 1 / 8))) == pytest.approx(3)
+
+
+def test_character_scores_name_the_end() -> None:
+    line = Vocabulary(("a",), unit="line")
+    found = char_scores("ax", np.array([0, 1, 2]), np.array([-1.0, -2.0, -3.0]), line)
+    assert [(c.char, c.offset, c.logprob, c.special) for c in found] == [
+        ("a", 0, -1.0, None),
+        ("x", 1, -2.0, None),
+        (None, 2, -3.0, "end"),
+    ]

@@ -1,0 +1,244 @@
+"""Every store keeps the same promises."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.valkey_server import ValkeyServer
+
+from nextchar.errors import Unavailable
+from nextchar.service.sessions.stores.base import Kept, Record, SessionStore
+from nextchar.service.sessions.stores.memory import MemoryStore
+from nextchar.service.sessions.stores.sqlite import SqliteStore
+from nextchar.service.sessions.stores.valkey import ValkeyStore
+
+# Times are far ahead of the clock: Valkey forgets what has expired by its own.
+_NOW = time.time() + 10_000
+_RECORD = Record("ann", "one", "tiny", "1", "d1", 1, 5, _NOW + 100, 60.0, _NOW + 160, b"sealed \0 bytes")
+Use = Callable[[SessionStore], Awaitable[None]]
+
+
+@pytest.fixture(params=["memory", "sqlite", "valkey"])
+def use(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Use], None]:
+    """Runs a test's coroutine with a fresh store."""
+
+    def make() -> SessionStore:
+        if request.param == "memory":
+            return MemoryStore()
+        if request.param == "sqlite":
+            return SqliteStore(tmp_path / "s" / "sessions.db")
+        valkey: ValkeyServer = request.getfixturevalue("valkey")
+        valkey.flush()
+        return ValkeyStore(valkey.url, grace_seconds=3600)
+
+    @asynccontextmanager
+    async def store() -> AsyncIterator[SessionStore]:
+        made = make()
+        yield made
+        await made.close()
+
+    def run(work: Use) -> None:
+        async def body() -> None:
+            async with store() as made:
+                await work(made)
+
+        asyncio.run(body())
+
+    return run
+
+
+def test_what_was_created_is_loaded(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        assert await store.load("ann", "one") is None
+        assert await store.create(_RECORD, now=_NOW + 100)
+        assert await store.load("ann", "one") == _RECORD
+
+    use(work)
+
+
+def test_an_id_is_in_use_until_its_session_expires_and_for_its_owner_only(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        assert await store.create(_RECORD, now=_NOW + 100)
+        assert not await store.create(replace(_RECORD, position=9), now=_NOW + 159.9)
+        assert await store.create(replace(_RECORD, owner="bob"), now=_NOW + 100)
+        assert await store.create(replace(_RECORD, position=9, expires_at=_NOW + 999), now=_NOW + 160)
+        found = await store.load("ann", "one")
+        assert found is not None
+        assert found.position == 9
+
+    use(work)
+
+
+def test_of_two_writers_of_one_revision_one_is_told_no(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        await store.create(_RECORD, now=_NOW + 100)
+        writes = [replace(_RECORD, revision=2, position=k, sealed=bytes([k])) for k in (6, 7)]
+        done = await asyncio.gather(*(store.replace(write, revision=1) for write in writes))
+        assert sorted(done) == [False, True]
+        assert await store.load("ann", "one") == writes[done.index(True)]
+        assert not await store.replace(replace(_RECORD, session_id="gone", revision=2), revision=1)
+
+    use(work)
+
+
+def test_deleting_tells_whether_it_was_there(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        await store.create(_RECORD, now=_NOW + 100)
+        assert not await store.delete("bob", "one")
+        assert await store.delete("ann", "one")
+        assert not await store.delete("ann", "one")
+        assert not await store.replace(replace(_RECORD, revision=2), revision=1)
+
+    use(work)
+
+
+def test_a_page_is_of_one_owners_live_sessions_in_order(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        for k in range(5):
+            await store.create(
+                replace(_RECORD, session_id=f"s{k}", expires_at=_NOW + 150 + k), now=_NOW + 100
+            )
+        await store.create(replace(_RECORD, owner="bob"), now=_NOW + 100)
+        page = await store.page("ann", after="s1", limit=2, now=_NOW + 100)
+        assert [record.session_id for record in page] == ["s2", "s3"]
+        assert {record.sealed for record in page} == {b""}
+        assert [r.session_id for r in await store.page("ann", after="", limit=9, now=_NOW + 152)] == [
+            "s3",
+            "s4",
+        ]
+        assert [await store.count(owner, now=_NOW + 152) for owner in ("ann", "bob", None)] == [2, 1, 3]
+
+    use(work)
+
+
+def test_touching_moves_the_expiry_and_nothing_else(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        await store.create(_RECORD, now=_NOW + 100)
+        await store.touch("ann", "one", ttl_seconds=90.0, expires_at=_NOW + 500)
+        assert await store.load("ann", "one") == replace(_RECORD, ttl_seconds=90.0, expires_at=_NOW + 500)
+        await store.touch("ann", "gone", ttl_seconds=1.0, expires_at=_NOW + 500)
+
+    use(work)
+
+
+def test_the_next_to_expire_is_the_owners_first_after_a_time(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        assert await store.next_expiry("ann", after=_NOW) is None
+        for k in (2, 0, 1):
+            await store.create(
+                replace(_RECORD, session_id=f"s{k}", expires_at=_NOW + 150 + k), now=_NOW + 100
+            )
+        await store.create(replace(_RECORD, owner="bob", expires_at=_NOW + 120), now=_NOW + 100)
+        assert await store.next_expiry("ann", after=_NOW + 100) == _NOW + 150
+        assert await store.next_expiry("ann", after=_NOW + 150) == _NOW + 151
+        assert await store.next_expiry("ann", after=_NOW + 152) is None
+
+    use(work)
+
+
+def test_purging_forgets_what_expired_before(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        for k in range(4):
+            await store.create(
+                replace(_RECORD, session_id=f"s{k}", expires_at=_NOW + 150 + k), now=_NOW + 100
+            )
+        assert await store.purge(before=_NOW + 152) == 2
+        assert await store.kept("ann") == Kept(2, 2 * len(_RECORD.sealed))
+        assert await store.load("ann", "s2") is not None
+
+    use(work)
+
+
+def test_sqlite_keeps_what_it_has_when_it_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+
+    async def write() -> None:
+        store = SqliteStore(path)
+        await store.create(_RECORD, now=_NOW + 100)
+        await store.close()
+
+    async def read() -> Record | None:
+        store = SqliteStore(path)
+        found = await store.load("ann", "one")
+        await store.close()
+        return found
+
+    asyncio.run(write())
+    assert asyncio.run(read()) == _RECORD
+
+
+def test_two_processes_connections_see_one_truth(tmp_path: Path) -> None:
+    async def work() -> None:
+        stores = [SqliteStore(tmp_path / "sessions.db") for _ in range(2)]
+        assert await stores[0].create(_RECORD, now=_NOW + 100)
+        assert await stores[1].load("ann", "one") == _RECORD
+        new = replace(_RECORD, revision=2)
+        done = await asyncio.gather(*(store.replace(new, revision=1) for store in stores))
+        assert sorted(done) == [False, True]
+        for store in stores:
+            await store.close()
+
+    asyncio.run(work())
+
+
+def test_a_locked_database_is_unavailable_and_then_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    from nextchar.service.sessions.stores import sqlite_file
+
+    monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.05)
+
+    async def work() -> None:
+        store = SqliteStore(tmp_path / "sessions.db")
+        other = sqlite3.connect(tmp_path / "sessions.db")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="locked"):
+            await store.create(_RECORD, now=_NOW + 100)
+        other.rollback()
+        other.close()
+        assert await store.create(_RECORD, now=_NOW + 100)
+        await store.close()
+
+    asyncio.run(work())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of two megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
+    def record(k: int) -> Record:
+        return replace(_RECORD, session_id=f"s{k:04}", sealed=bytes(5000))
+
+    async def filled(store: SessionStore) -> None:
+        for k in range(1000):
+            assert await store.create(record(k), now=_NOW)
+
+    async def work() -> None:
+        store = SqliteStore(small_disk / "sessions.db")
+        with pytest.raises(Unavailable, match="full") as refused:
+            await filled(store)
+        assert refused.value.code == "store_unavailable"
+        kept = await store.count("ann", now=_NOW)
+        assert kept > 20
+        found = await store.page("ann", after="", limit=1000, now=_NOW)
+        assert [entry.session_id for entry in found] == [record(k).session_id for k in range(kept)]
+        assert await store.load("ann", "s0003") == record(3)
+        await store.close()
+
+    asyncio.run(work())

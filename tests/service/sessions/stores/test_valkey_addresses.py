@@ -1,0 +1,217 @@
+"""Every way to a Valkey: a user and a password, TLS, sentinels that fail over, a cluster."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from support.valkey_server import Sentinel, ValkeyServer
+
+from nextchar.errors import Unavailable
+from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.valkey import ValkeyStore
+
+_NOW = time.time()
+_RECORD = Record("a{n}n", "one", "tiny", "1", "d1", 1, 5, _NOW, 9e4, _NOW + 9e4, b"sealed \0 bytes")
+
+
+@pytest.fixture
+def ended() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def _server(folder: Path, ended: ExitStack, *options: str) -> ValkeyServer:
+    folder.mkdir(exist_ok=True)
+    server = ValkeyServer(folder)
+    server.launch(*options)
+    ended.callback(server.kill)
+    return server
+
+
+def _replication(server: ValkeyServer) -> Any:
+    with redis.Redis(port=server.port, password="secr3t") as client:
+        return client.info("replication")
+
+
+def _wait_for(happened: Callable[[], object]) -> None:
+    """Ask real servers that come up until they say so."""
+    until = time.monotonic() + 30
+    while True:
+        with suppress(redis.exceptions.RedisError, KeyError, IndexError):
+            if happened():
+                return
+        assert time.monotonic() < until
+
+
+async def _tried(store: ValkeyStore, seconds: float = 30.0) -> bool:
+    """Whether a session can be made, once the store answers; a loop over real servers that come up."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return await store.create(_RECORD, now=time.time())
+        except Unavailable:
+            store._down_until = 0.0
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.02)
+
+
+async def _used(url: str) -> None:
+    """All that a store does."""
+    store = ValkeyStore(url, grace_seconds=60)
+    assert await _tried(store)
+    assert await store.load(_RECORD.owner, "one") == _RECORD
+    new = replace(_RECORD, revision=2, sealed=b"more")
+    assert await store.replace(new, revision=1)
+    await store.touch(_RECORD.owner, "one", ttl_seconds=8e4, expires_at=_NOW + 8e4)
+    assert await store.kept(_RECORD.owner) == Kept(1, len(b"more"))
+    assert await store.count_of("tiny", "1", now=time.time()) == 1
+    assert await store.count(None, now=time.time()) == 1
+    assert [r.session_id for r in await store.page(_RECORD.owner, after="", limit=9, now=time.time())] == [
+        "one"
+    ]
+    assert not await store.was_evicted(_RECORD.owner, "other", now=time.time())
+    assert await store.delete(_RECORD.owner, "one")
+    assert await store.kept(_RECORD.owner) == Kept(0, 0)
+    assert await store.purge(before=time.time()) == 0
+    await store.close()
+
+
+def test_a_user_and_a_password(tmp_path: Path, ended: ExitStack) -> None:
+    rights = ["--user", "keeper", "on", ">secr3t/x", "~nextchar:*", "+@all", "--user", "default", "off"]
+    server = _server(tmp_path, ended, *rights)
+    asyncio.run(_used(f"valkey://keeper:secr3t%2Fx@127.0.0.1:{server.port}/0"))
+
+    async def wrong() -> None:
+        store = ValkeyStore(f"valkey://keeper:wrong@127.0.0.1:{server.port}/0", grace_seconds=60)
+        with pytest.raises(Unavailable) as refused:
+            await store.load("ann", "one")
+        assert refused.value.code == "store_unavailable"
+        assert "wrong@" not in refused.value.message
+        await store.close()
+
+    asyncio.run(wrong())
+
+
+def _passed_to(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """What a connection brings goes to a port of this machine, and back: TLS ends here."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+    return serve
+
+
+def test_tls(tmp_path: Path, ended: ExitStack) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    make += [
+        "-addext",
+        "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    subprocess.run(make, check=True, capture_output=True)
+    server = _server(tmp_path, ended)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def work() -> None:
+        async with await asyncio.start_server(_passed_to(server.port), "127.0.0.1", 0, ssl=context) as door:
+            place = f"127.0.0.1:{door.sockets[0].getsockname()[1]}/0"
+            await _used(f"valkeys://{place}?ssl_ca_certs={certificate}")
+            store = ValkeyStore(f"valkeys://{place}", grace_seconds=60)  # nobody vouches for the certificate
+            with pytest.raises(Unavailable):
+                await store.load("ann", "one")
+            await store.close()
+
+    asyncio.run(work())
+
+
+def test_sentinels_name_the_master_and_then_the_next(tmp_path: Path, ended: ExitStack) -> None:
+    secret = ["--requirepass", "secr3t", "--masterauth", "secr3t"]
+    master = _server(tmp_path / "master", ended, *secret)
+    follows = ["--replicaof", f"127.0.0.1 {master.port}"]
+    replica = _server(tmp_path / "replica", ended, *secret, *follows)
+    _wait_for(lambda: _replication(master)["slave0"]["state"] == "online")
+    (tmp_path / "sentinel").mkdir()
+    sentinel = Sentinel(tmp_path / "sentinel")
+    sentinel.watch(master, "secr3t")
+    ended.callback(sentinel.kill)
+    with sentinel.client as told:
+        _wait_for(lambda: told.sentinel_slaves("kept")[0]["master-link-status"] == "ok")
+    url = f"valkey+sentinel://:secr3t@127.0.0.1:1,127.0.0.1:{sentinel.port}/kept/0"
+    asyncio.run(_used(url))
+
+    async def failed_over() -> None:
+        store = ValkeyStore(url, grace_seconds=60)
+        assert await _tried(store)
+        with redis.Redis(port=replica.port, password="secr3t") as second:
+            _wait_for(lambda: second.exists("nextchar:session:{a{n}n|one}"))
+        master.kill()
+        until = time.monotonic() + 30
+        found = None
+        while found is None:
+            assert time.monotonic() < until
+            try:
+                found = await store.load(_RECORD.owner, "one")
+                assert await store.replace(replace(_RECORD, revision=2), revision=1)
+            except Unavailable:
+                found, store._down_until = None, 0.0
+                await asyncio.sleep(0.02)
+        assert found == _RECORD
+        await store.close()
+
+    asyncio.run(failed_over())
+
+
+def test_a_cluster_has_every_key_of_a_call_in_one_slot(tmp_path: Path, ended: ExitStack) -> None:
+    server = _server(tmp_path, ended, "--cluster-enabled", "yes")
+    with server.client as client:
+        _wait_for(lambda: client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383))
+        _wait_for(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+    asyncio.run(_used(server.url))  # a server of a cluster refuses a script whose keys are in two slots
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("valkeyx://h", "is none of valkey"),
+        ("valkey+sentinel://h:1", "ends with the service"),
+        ("valkey+sentinel:///kept", "no host"),
+    ],
+)
+def test_an_address_that_is_none_is_said(url: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        ValkeyStore(url, grace_seconds=60)

@@ -1,0 +1,67 @@
+"""Every cell, in int8 and in float32: however a session came to a place, on whichever server it goes on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from support.live_server import LiveServer, live_server
+from support.session_client import Session
+from support.tiny_models import TinyModel
+from support.valkey_server import ValkeyServer
+
+from nextchar.model.card import Cell
+
+_TEXT = "the quick brown fox, jumps over a lazy dog. " * 4
+_MODELS = [
+    (cell, precision)
+    for cell in get_args(Cell)
+    for precision in ("int8", "float32")
+    if (cell, precision) != ("rnn_relu", "int8")  # its state has no bounds
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cells")
+    for cell, precision in _MODELS:
+        target = folder / f"{cell}-{precision}" / "1"
+        target.mkdir(parents=True)
+        content = TinyModel(cell, seed=3).step_bytes(precision)
+        (target / f"step-{precision}.onnx").write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def servers(folder: Path, valkey: ValkeyServer) -> Iterator[list[LiveServer]]:
+    """Two over one store, and one alone."""
+    valkey.flush()
+    shared = {"session_store": valkey.url, "state_key": "k" * 32}
+    with (
+        live_server(folder, **shared) as one,
+        live_server(folder, **shared) as other,
+        live_server(folder) as alone,
+    ):
+        yield [one, other, alone]
+
+
+@pytest.mark.parametrize(("cell", "precision"), _MODELS)
+def test_it_goes_on_bit_for_bit(servers: list[LiveServer], cell: str, precision: str) -> None:
+    one, other, alone = servers
+    model = f"{cell}-{precision}"
+    whole = Session.create(alone, model=model, prime=_TEXT)
+    moved = Session.create(one, model=model, prime=_TEXT[:50])
+    moved.on(other).do("feed", text=_TEXT[50:])
+    fork, imported = moved.on(other), Session.create(other, model=model)
+    fork.id = moved.do("fork")["session_id"]
+    assert imported.put_state(moved.state()).status_code == 200
+    rewound = Session.create(one, model=model, prime=_TEXT)
+    rewound.do("rewind", num_chars=100)
+    rewound.on(other).do("feed", text=_TEXT[-100:])
+    expected = whole.next(), whole.sample(max_tokens=50, logprobs=2), whole.next()
+    for session in (moved, fork, imported, rewound):
+        half = session.next(), session.sample(max_tokens=20)
+        session = session.on(other if session.url == one.url else one)
+        assert half[0] == expected[0]
+        assert half[1] + session.sample(max_tokens=30) == expected[1]
+        assert session.next() == expected[2]

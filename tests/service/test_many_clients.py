@@ -1,0 +1,286 @@
+"""Clients that leave, run out of time or come too many at once; many streams at the same time."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from support.grpc_errors import details
+from support.live_server import LiveServer, live_server
+
+from nextchar.engine.engine import Engine
+from nextchar.engine.lane import Lane, Work
+from nextchar.engine.lane_batch import Batch
+from nextchar.model.step_runner import StepRunner
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.pb import nextchar_pb2_grpc
+
+NUM_STREAMS = 64
+_SECONDS = 30
+LONG = {"model": "tiny", "prompt": "", "max_tokens": 16_384, "seed": 1}
+
+
+def body(seed: int) -> dict:
+    return {
+        "model": ("tiny", "lines", "refusing")[seed % 3],
+        "prompt": "abc " * (seed % 5),
+        "max_tokens": 20 + seed % 7 * 40,
+        "temperature": (1.0, 0.7, 0.0, 1.3)[seed % 4],
+        "top_k": (0, 8)[seed % 2],
+        "seed": seed,
+        "stop": ["zq"] if seed % 3 else [],
+    }
+
+
+async def stream_text(client: httpx.AsyncClient, url: str, fields: dict) -> str:
+    text = ""
+    async with client.stream("POST", url + "/v1/completions", json={**fields, "stream": True}) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith("data: {"):
+                text += json.loads(line.removeprefix("data: "))["choices"][0]["text"]
+    return text
+
+
+async def rest_texts(url: str, seeds: list[int], at_once: int) -> list[str]:
+    gate = asyncio.Semaphore(at_once)
+    limits = httpx.Limits(max_connections=at_once + 1)
+    async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+
+        async def one(seed: int) -> str:
+            async with gate:
+                return await stream_text(client, url, body(seed))
+
+        return await asyncio.gather(*(one(seed) for seed in seeds))
+
+
+async def grpc_texts(address: str, seeds: list[int]) -> list[str]:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = nextchar_pb2_grpc.NextcharStub(channel)
+
+        async def one(seed: int) -> str:
+            pieces = stub.Complete(pb.CompletionRequest(**body(seed)))
+            return "".join([piece.choices[0].text async for piece in pieces])
+
+        return await asyncio.gather(*(one(seed) for seed in seeds))
+
+
+def test_64_streams_at_once_give_the_texts_of_one_by_one(server: LiveServer) -> None:
+    seeds = list(range(NUM_STREAMS))
+    alone = asyncio.run(rest_texts(server.url, seeds, at_once=1))
+    scoring = {"model": "tiny", "input": ["abc " * 100] * 200}
+
+    def bulk() -> None:
+        assert server.post("/v1/score", scoring).status_code == 200
+
+    thread = threading.Thread(target=bulk)
+    thread.start()
+    together = asyncio.run(rest_texts(server.url, seeds, at_once=NUM_STREAMS))
+    thread.join()
+    assert together == alone
+    assert asyncio.run(grpc_texts(server.grpc_address, seeds)) == alone
+    assert len(set(alone)) > NUM_STREAMS // 2
+
+
+# Seconds of work: no prefix is shared.
+MANY_STRINGS = [f"{chr(97 + i % 26)}{chr(97 + i // 26 % 26)}{chr(97 + i // 676)}" * 133 for i in range(2000)]
+
+
+def until(observed: Callable[[], bool]) -> None:
+    """Wait for something the server does on its own; fails if it does not."""
+    stop = threading.Event()
+    for _ in range(_SECONDS * 100):
+        if observed():
+            return
+        stop.wait(0.01)
+    raise AssertionError("it never happened")
+
+
+def cancelled(server: LiveServer, protocol: str) -> float:
+    return server.metric("nextchar_requests_total", outcome="cancelled", protocol=protocol)
+
+
+def all_rows_free(server: LiveServer) -> bool:
+    return all(m.engine.num_running == 0 and m.num_waiting == 0 for m in server.app.service.repository)
+
+
+class Calls:
+    """Counts the calls of the graph, and notes the count when work is cancelled and when a lane leaves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.cancelled, self.left = 0, 0, 0
+        step, cancel, leave = StepRunner.step, Engine.cancel, Batch.leave
+
+        def counted_step(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
+            self.count += 1
+            step(runner, n, num_steps, **how)
+
+        def noted_cancel(engine: Engine, works: Sequence[Work]) -> None:
+            self.cancelled = self.count
+            cancel(engine, works)
+
+        def noted_leave(batch: Batch, lane: Lane) -> None:
+            self.left = self.count
+            leave(batch, lane)
+
+        monkeypatch.setattr(StepRunner, "step", counted_step)
+        monkeypatch.setattr(Engine, "cancel", noted_cancel)
+        monkeypatch.setattr(Batch, "leave", noted_leave)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    return Calls(monkeypatch)
+
+
+def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer, calls: Calls) -> None:
+    before = cancelled(server, "rest")
+    request = json.dumps({**LONG, "stream": True}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as connection:
+        connection.sendall(head + request)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    until(lambda: cancelled(server, "rest") == before + 1)
+    until(lambda: all_rows_free(server))
+    assert calls.count > 0
+    assert calls.left - calls.cancelled <= 2
+
+
+def test_a_request_whose_client_leaves_frees_its_lanes(server: LiveServer) -> None:
+    before = cancelled(server, "rest")
+    request = json.dumps({"model": "tiny", "input": MANY_STRINGS}).encode()
+    head = f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as connection:
+        connection.sendall(head + request)
+        until(lambda: not all_rows_free(server))
+    until(lambda: cancelled(server, "rest") == before + 1)
+    until(lambda: all_rows_free(server))
+
+
+@pytest.mark.parametrize("path", ["/v1/score", "/v1/completions"])
+def test_who_leaves_in_the_middle_of_a_body_is_no_bug_of_ours(
+    server: LiveServer, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = cancelled(server, "rest")
+    with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+    until(lambda: cancelled(server, "rest") == before + 1)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_cancelled_grpc_call_frees_its_lane(server: LiveServer, calls: Calls) -> None:
+    before = cancelled(server, "grpc")
+    with server.stub() as stub:
+        call = stub.Complete(pb.CompletionRequest(**LONG))
+        next(call)
+        call.cancel()
+    until(lambda: cancelled(server, "grpc") == before + 1)
+    until(lambda: all_rows_free(server))
+    assert calls.count > 0
+    assert calls.left - calls.cancelled <= 2
+
+
+def test_a_grpc_deadline_ends_the_call_and_frees_its_lanes(server: LiveServer) -> None:
+    with server.stub() as stub, pytest.raises(grpc.RpcError) as caught:
+        stub.Score(pb.ScoreRequest(model="tiny", input=MANY_STRINGS), timeout=0.02)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    until(lambda: all_rows_free(server))
+
+
+@pytest.fixture
+def hasty(models: Path) -> Iterator[LiveServer]:
+    with live_server(models, request_timeout_seconds=0.001) as running:
+        yield running
+
+
+def test_a_request_past_the_servers_time_limit_is_told_so(hasty: LiveServer) -> None:
+    answer = hasty.post("/v1/completions", LONG)
+    assert answer.status_code == 504
+    error = answer.json()["error"]
+    assert (error["type"], error["code"]) == ("timeout_error", "deadline_exceeded")
+    with hasty.stub() as stub, pytest.raises(grpc.RpcError) as caught:
+        stub.Score(pb.ScoreRequest(model="tiny", input=MANY_STRINGS))
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert details(caught.value)[0] == "deadline_exceeded"
+    assert hasty.metric("nextchar_requests_total", outcome="timeout") == 2
+
+
+@pytest.fixture
+def narrow(models: Path) -> Iterator[LiveServer]:
+    with live_server(models, max_lanes=1, reserved_lanes=0, max_waiting=1) as running:
+        yield running
+
+
+def test_a_full_queue_says_when_to_come_again(narrow: LiveServer) -> None:
+    answer = narrow.post("/v1/score", {"model": "tiny", "input": ["a", "b"]})
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "1"
+    error = answer.json()["error"]
+    assert (error["type"], error["code"]) == ("rate_limit_error", "queue_full")
+    assert "the limit is 1" in error["message"]
+    with narrow.stub() as stub, pytest.raises(grpc.RpcError) as caught:
+        stub.Score(pb.ScoreRequest(model="tiny", input=["a", "b"]))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert details(caught.value) == ("queue_full", None, 1)
+    assert narrow.metric("nextchar_requests_total", outcome="rejected") == 2
+    assert narrow.post("/v1/score", {"model": "tiny", "input": ["a"]}).status_code == 200
+
+
+def test_a_failing_engine_is_told_to_everybody_and_makes_the_server_unready(
+    models: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with live_server(models) as server:
+        step, calls = StepRunner.step, 0
+
+        def failing(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 100:
+                raise RuntimeError("secret cause")
+            step(runner, n, num_steps, **how)
+
+        monkeypatch.setattr(StepRunner, "step", failing)
+        request = {**LONG, "stream": True}
+        with httpx.stream("POST", server.url + "/v1/completions", json=request, timeout=30) as answer:
+            lines = [line for line in answer.iter_lines() if line]
+        last = json.loads(lines[-1].removeprefix("data: "))
+        assert last["error"]["code"] == "server_error"
+        assert "secret" not in "".join(lines)
+        ready = httpx.get(server.url + "/v2/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"status": "not ready"})
+        assert httpx.get(server.url + "/v2/health/live").status_code == 200
+        refused = server.post("/v1/completions", LONG)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "model_not_ready"
+        assert server.metric("nextchar_model_ready", model="tiny") == 0
+        assert server.metric("nextchar_requests_total", outcome="error") == 1
+        assert server.post("/v1/score", {"model": "lines", "input": ["a"]}).status_code == 200
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            watch_until_not_serving(channel)
+    assert [record.exc_info is not None for record in caplog.records if record.levelname == "ERROR"] == [True]
+    assert "secret cause" in caplog.text
+
+
+def watch_until_not_serving(channel: grpc.Channel) -> None:
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+    for answer in watching:
+        if answer.status == health_pb2.HealthCheckResponse.NOT_SERVING:
+            return
+    raise AssertionError("the watch ended")
+
+
+def test_a_slow_reader_does_not_hold_up_the_others(server: LiveServer) -> None:
+    request = json.dumps({**LONG, "stream": True, "logprobs": 20}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as idle:
+        idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        idle.sendall(head + request)
+        for seed in range(5):
+            assert server.post("/v1/completions", {**body(seed)}).status_code == 200
+    until(lambda: all_rows_free(server))

@@ -1,0 +1,142 @@
+"""Lanes for tests, and a real engine to run them in."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from support.tiny_models import TEXT
+
+from nextchar.engine.cooperative import Slices
+from nextchar.engine.engine import MAX_STEPS, Engine, EngineOptions
+from nextchar.engine.lane import Delivery, Lane, Outbox, Sampling, Work
+from nextchar.engine.trie import Trie, build_trie
+from nextchar.model.graph import ModelGraph
+from nextchar.model.step_runner import StepRunner
+
+T = TypeVar("T")
+SECONDS = 30
+GRAPH = TEXT.step()
+VOCABULARY = GRAPH.vocabulary
+
+
+class Inbox:
+    """Keeps a lane's deliveries; `wait` returns when the last has come."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self.first = threading.Event()
+        self._last = threading.Event()
+
+    def receive(self, _work: Work, delivery: Delivery, /) -> None:
+        self.deliveries.append(delivery)
+        self.first.set()
+        if delivery.last:
+            self._last.set()
+
+    def wait(self) -> Delivery:
+        assert self._last.wait(SECONDS)
+        return self.deliveries[-1]
+
+    @property
+    def ids(self) -> list[int]:
+        return [i for d in self.deliveries for i in d.ids.tolist()]
+
+    @property
+    def logprobs(self) -> list[float]:
+        return [x for d in self.deliveries for x in d.logprobs.tolist()]
+
+    def bytes(self) -> tuple[list[int], list[float], object, int]:
+        last = self.deliveries[-1]
+        return self.ids, self.logprobs, last.finish, last.num_stop
+
+
+def deliver(outbox: Outbox) -> None:
+    for work, delivery in outbox:
+        work.receiver.receive(work, delivery)
+
+
+@contextmanager
+def engine(
+    graph: ModelGraph = GRAPH,
+    *,
+    max_lanes: int = 8,
+    reserved_lanes: int = 0,
+    max_waiting: int = 1000,
+    max_steps: int = MAX_STEPS,
+    load_seconds: float = 0.0,
+) -> Iterator[Engine]:
+    options = EngineOptions(max_lanes, reserved_lanes, max_lanes, max_waiting, max_steps=max_steps)
+    with Engine(graph, options, deliver=deliver, load_seconds=load_seconds) as made:
+        yield made
+
+
+def run(
+    works: Sequence[Work], graph: ModelGraph = GRAPH, *, max_lanes: int = 64, max_steps: int = MAX_STEPS
+) -> list[Inbox]:
+    """Run work together; their inboxes."""
+    inboxes = [Inbox() for _ in works]
+    for work, inbox in zip(works, inboxes, strict=True):
+        work.receiver = inbox
+    with engine(graph, max_lanes=max_lanes, max_steps=max_steps) as e:
+        e.submit(works)
+        for inbox in inboxes:
+            inbox.wait()
+    return inboxes
+
+
+def at_once(slices: Slices[T]) -> T:
+    """The result of work that is done in slices."""
+    while True:
+        try:
+            next(slices)
+        except StopIteration as end:
+            return end.value
+
+
+def make_trie(strings: Sequence[np.ndarray], begin_id: int, context: np.ndarray) -> Trie:
+    return at_once(build_trie(strings, begin_id, context))
+
+
+def some_ids(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, VOCABULARY.num_outputs, count)
+
+
+class Gate:
+    """Makes every engine of a test wait before each call of a graph until it is let through, or fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._passing = threading.Semaphore(0)
+        self._entered = threading.Semaphore(0)
+        self._open = threading.Event()
+        self.failure: Exception | None = None
+        step = StepRunner.step
+
+        def gated(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
+            self._entered.release()
+            if not self._open.is_set():
+                assert self._passing.acquire(timeout=SECONDS)
+            if self.failure is not None:
+                raise self.failure
+            step(runner, n, num_steps, **how)
+
+        monkeypatch.setattr(StepRunner, "step", gated)
+
+    def reached(self) -> None:
+        """Return when a call waits here."""
+        assert self._entered.acquire(timeout=SECONDS)
+
+    def let(self, calls: int = 1) -> None:
+        """Let calls through."""
+        self._passing.release(calls)
+
+    def open(self) -> None:
+        """Let this call and all others through."""
+        self._open.set()
+        self._passing.release()
+
+
+def endless(inbox: Inbox, **fields: object) -> Lane:
+    return Lane(some_ids(0), receiver=inbox, sampling=Sampling(10**6, 1), **fields)  # type: ignore[arg-type]

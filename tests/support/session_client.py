@@ -1,0 +1,69 @@
+"""A client of sessions for tests, and the models they are of."""
+
+import json
+from typing import Any
+
+import httpx
+from support.live_server import LiveServer
+from support.tiny_models import LINES, REFUSING, TEXT, TinyModel
+
+MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "relu": TinyModel("rnn_relu", seed=5)}
+
+
+class Session:
+    """One session of one server, over REST."""
+
+    def __init__(self, url: str, session_id: str) -> None:
+        self.url, self.id = url, session_id
+
+    @classmethod
+    def create(cls, server: LiveServer | str, **fields: Any) -> "Session":
+        url = server if isinstance(server, str) else server.url
+        answer = httpx.post(f"{url}/v1/sessions", json={"model": "tiny", "seed": 7} | fields, timeout=30)
+        assert answer.status_code == 201, answer.text
+        return cls(url, answer.json()["session_id"])
+
+    def on(self, server: LiveServer | str) -> "Session":
+        """The same session through another server."""
+        return Session(server if isinstance(server, str) else server.url, self.id)
+
+    def post(self, call: str, **fields: Any) -> httpx.Response:
+        return httpx.post(f"{self.url}/v1/sessions/{self.id}/{call}", json=fields, timeout=30)
+
+    def do(self, call: str, **fields: Any) -> dict[str, Any]:
+        """A call that succeeds."""
+        answer = self.post(call, **fields)
+        assert answer.is_success, answer.text
+        result: dict[str, Any] = answer.json()
+        return result
+
+    def info(self) -> dict[str, Any]:
+        result: dict[str, Any] = httpx.get(f"{self.url}/v1/sessions/{self.id}", timeout=30).json()
+        return result
+
+    def next(self) -> list[dict[str, Any]]:
+        """The whole distribution: what tells one state from another."""
+        found: list[dict[str, Any]] = self.do("next")["data"]
+        return found
+
+    def sample(self, **fields: Any) -> str:
+        text: str = self.do("sample", **fields)["choices"][0]["text"]
+        return text
+
+    def stream(self, **fields: Any) -> list[dict[str, Any]]:
+        """The events of a sample, without [DONE]."""
+        lines = self.post("sample", stream=True, **fields).text.split("\n\n")
+        events = [line.removeprefix("data: ") for line in lines if line]
+        assert events.pop() == "[DONE]"
+        return [json.loads(event) for event in events]
+
+    def state(self) -> bytes:
+        answer = httpx.get(f"{self.url}/v1/sessions/{self.id}/state", timeout=30)
+        assert answer.status_code == 200
+        return answer.content
+
+    def put_state(self, content: bytes) -> httpx.Response:
+        return httpx.put(f"{self.url}/v1/sessions/{self.id}/state", content=content, timeout=30)
+
+    def delete(self) -> httpx.Response:
+        return httpx.delete(f"{self.url}/v1/sessions/{self.id}", timeout=30)

@@ -20,7 +20,7 @@ from benchmarks.memory import resident
 from benchmarks.servers import our_server
 from nextchar.model.graph import open_graph
 from nextchar.service.sessions.codec import StateCodec, state_bytes
-from nextchar.service.sessions.stores.base import Record
+from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 
 _NUM_SESSIONS, _NUM_STATES, _NUM_ASKED = 100_000, 500, 400
@@ -70,7 +70,7 @@ async def _fill(path: Path, states: list[bytes]) -> float:
     graph, store = open_graph(_MODEL / "step-int8.onnx"), SqliteStore(path)
     codec, now = StateCodec(_KEY), time.time()
     opened = [codec.open(s, owner="", digest=graph.digest, shapes=graph.state_shapes) for s in states]
-    record = Record("", "", "shakespeare", "1", graph.digest, 1, 0, now, 86_400, now + 86_400, b"")
+    record = SessionRecord("", "", "shakespeare", "1", graph.digest, 1, 0, now, 86_400, now + 86_400, b"")
     for k in range(_NUM_SESSIONS):
         state, sealed = opened[k % len(states)], states[k % len(states)]
         new = replace(record, session_id=f"s{k:06}", position=state.here.position, sealed=sealed)

@@ -10,8 +10,8 @@ from typing import Protocol as Interface
 
 from pydantic import BaseModel
 
-from nextchar.schemas.base import CallFields
-from nextchar.security.principal import CALLER, Caller
+from nextchar.schemas.base import RequestOptions
+from nextchar.security.principal import PRINCIPAL, Principal
 
 Route = Literal[
     "score",
@@ -42,7 +42,7 @@ class Trace(Interface):
 
 
 @dataclass(slots=True)
-class Call:
+class RequestContext:
     """A call in progress. Times are monotonic seconds; `model` and `version` are set once known."""
 
     route: Route
@@ -51,7 +51,7 @@ class Call:
     request_id: str
     model: str = ""
     version: str = ""
-    caller: Caller = field(default_factory=CALLER.get)  # whose key it came with
+    principal: Principal = field(default_factory=PRINCIPAL.get)  # whose key it came with
     priority: int = 0  # among those that wait; the lowest first
     started: float = field(default_factory=time.monotonic)
     num_inferences: int = 0  # strings and completions that ran
@@ -67,14 +67,14 @@ class Call:
     @property
     def owner(self) -> str:
         """Whose sessions it sees."""
-        return self.caller.owner
+        return self.principal.owner
 
     def asked(self, fields: BaseModel) -> None:
         """Keep to what the request says of its time and its place in the line, if its key may say so."""
-        if isinstance(fields, CallFields):
+        if isinstance(fields, RequestOptions):
             if fields.timeout is not None:
                 self.deadline = min(self.deadline, self.started + fields.timeout)
-            self.priority = max(fields.priority, self.caller.best_priority)
+            self.priority = max(fields.priority, self.principal.best_priority)
 
     def ran(self, submitted: float, joined: float) -> None:
         """Its work, or some of it, is done now; it waited for rows, then had them. Monotonic seconds."""
@@ -86,7 +86,7 @@ class Call:
 
 
 # The call whose task this is, where calls are traced: for those far below who do not know it.
-CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)
+CURRENT_REQUEST: ContextVar[RequestContext | None] = ContextVar("call", default=None)
 
 
 def make_request_id(given: str | None) -> str:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from support.live_server import LiveServer
 
-from nextchar.client.asynchronous import AsyncClient
-from nextchar.client.blocking import Client
+from nextchar.client import AsyncClient, Client
 from nextchar.errors import (
     InputTooLarge,
     InvalidRequest,

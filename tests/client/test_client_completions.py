@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.live_server import LiveServer
 
-from nextchar.client.blocking import Client
+from nextchar.client import Client
 
 _CHANGING = {"id", "created"}
 FIELDS: dict[str, Any] = {"model": "tiny", "max_tokens": 12, "seed": 5}

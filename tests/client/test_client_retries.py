@@ -14,9 +14,8 @@ import pytest
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from nextchar.client.asynchronous import AsyncClient
-from nextchar.client.blocking import Client
-from nextchar.client.errors_and_retries import CONNECTION_LOST, UNREACHABLE, Retries, failure
+from nextchar.client import AsyncClient, Client
+from nextchar.client.errors_and_retries import CONNECTION_LOST, UNREACHABLE, Retries, error_from_wire
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull, Unavailable
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
@@ -223,12 +222,12 @@ def test_a_late_answer_is_not_asked_for_again() -> None:
 def test_only_what_was_refused_or_lost_is_asked_again() -> None:
     retries = Retries()
     kinds = {
-        code: failure(code, "", param=None, retry_after_seconds=None, status=status)
+        code: error_from_wire(code, "", param=None, retry_after_seconds=None, status=status)
         for code, status in (("invalid_value", 400), ("server_error", 500), ("session_busy", 409))
     }
     for error in kinds.values():
         assert retries.wait_seconds(error, attempt=1, repeatable=True) is None
-    unknown = failure("new_code", "", param=None, retry_after_seconds=None, status=503)
+    unknown = error_from_wire("new_code", "", param=None, retry_after_seconds=None, status=503)
     assert isinstance(unknown, Unavailable)
     assert retries.wait_seconds(unknown, attempt=1, repeatable=False) is not None
     assert retries.wait_seconds(unknown, attempt=4, repeatable=True) is None

@@ -16,12 +16,12 @@ _SINGLE = ("-H", "x-model-scheduling: dynamic")
 def perf_analyzer(server: LiveServer, door: str, *arguments: str) -> str:
     """What it prints of a run of a few requests; however unsteady they were."""
     program = tool_program("perf_analyzer", "perf_analyzer")
-    (library,) = (
+    (model_manager,) = (
         tool_python("perf_analyzer").parents[1].glob("lib/python3*/site-packages/nvidia/cuda_runtime/lib")
     )
     address = server.grpc_address if door == "grpc" else f"127.0.0.1:{server.app.http_port}"
     command = [program, "-m", "tiny", "-u", address, "-i", door, *_FEW, "--string-length", "4", *arguments]
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library)}
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(model_manager)}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
     )

@@ -8,8 +8,8 @@ import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, endless, engine, make_trie, run, some_ids
 
 from nextchar.engine.engine import Engine
-from nextchar.engine.lane import Finish, Lane, Level, Sampling, ScoreJob, Work
-from nextchar.engine.lane_batch import Batch
+from nextchar.engine.lane import FinishReason, Lane, Level, Sampling, ScoreJob, Work
+from nextchar.engine.lane_batch import LaneBatch
 from nextchar.engine.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Turns
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
 from nextchar.model.step_runner import StepRunner
@@ -54,7 +54,7 @@ def test_a_cancelled_job_is_gone_at_the_next_call(gate: Gate) -> None:
         gate.reached()
         assert e.num_running == 1
         gate.open()
-        assert inboxes[1].wait().finish is Finish.GIVEN
+        assert inboxes[1].wait().finish is FinishReason.GIVEN
     assert inboxes[0].deliveries == []
 
 
@@ -83,8 +83,8 @@ def test_running_work_past_its_deadline_ends_and_frees_its_rows(
 ) -> None:
     late, late_job, other = Inbox(), Inbox(), Inbox()
     now = [100.0]
-    for module in ("batch", "bulk"):
-        monkeypatch.setattr(f"nextchar.{module}.time.monotonic", lambda: now[0])
+    for module in ("lane_batch", "score_batch"):
+        monkeypatch.setattr(f"nextchar.engine.{module}.time.monotonic", lambda: now[0])
     with engine() as e:
         work = [endless(late, deadline=200.0), endless(other), job(receiver=late_job, deadline=200.0)]
         e.submit(work)
@@ -104,12 +104,12 @@ def test_a_deadline_that_passes_in_a_call_for_live_requests_alone_is_kept(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("nextchar.engine.lane_batch.time.monotonic", lambda: now[0])
-    batch = Batch(StepRunner(GRAPH, 4), EngineStats())
+    batch = LaneBatch(StepRunner(GRAPH, 4), EngineStats())
     late = endless(Inbox(), deadline=200.0)
     batch.join(late, 0.0)
     batch.join(Lane(some_ids(50)), 0.0)
     now[0] = 200.0
-    assert batch.step(Level.LIVE, 1) == []
+    assert batch.step(Level.INTERACTIVE, 1) == []
     ((work, delivery),) = batch.step(Level.SAMPLING, 1)
     assert work is late
     assert isinstance(delivery.error, DeadlineExceeded)
@@ -127,7 +127,7 @@ def test_calls_for_completions_are_short_while_live_requests_come(monkeypatch: p
     assert set(kept) == {(Level.SAMPLING, LONG_CALL_SECONDS)}
     kept.clear()
     run([Lane(some_ids(3), sampling=Sampling(9, 1)), Lane(some_ids(2), wants_distribution=True)])
-    assert set(kept) == {(level, MAX_CALL_SECONDS[level]) for level in (Level.LIVE, Level.SAMPLING)}
+    assert set(kept) == {(level, MAX_CALL_SECONDS[level]) for level in (Level.INTERACTIVE, Level.SAMPLING)}
 
 
 def test_a_full_queue_refuses_a_request_whole(gate: Gate) -> None:
@@ -180,7 +180,7 @@ def test_an_idle_engine_wakes_for_work_and_stops_at_once() -> None:
         for _ in range(3):
             inbox = Inbox()
             e.submit([Lane(some_ids(3), receiver=inbox)])
-            assert inbox.wait().finish is Finish.GIVEN
+            assert inbox.wait().finish is FinishReason.GIVEN
         assert e.ready
 
 
@@ -197,7 +197,7 @@ def test_threads_that_submit_at_once_lose_nothing() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert all(inbox.wait().finish is Finish.GIVEN for inbox in inboxes)
+        assert all(inbox.wait().finish is FinishReason.GIVEN for inbox in inboxes)
 
 
 def test_the_engine_counts_its_steps() -> None:

@@ -7,7 +7,7 @@ import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from support.tiny_models import LINES, TEXT, TinyModel
 
-from nextchar.engine.lane import FOREVER, Finish, Lane, Penalties, Sampling, ScoreJob
+from nextchar.engine.lane import FOREVER, FinishReason, Lane, Penalties, Sampling, ScoreJob
 from nextchar.engine.lane_arrays import CHUNK
 from nextchar.model.golden import symbol_logprobs
 
@@ -16,7 +16,7 @@ from nextchar.model.golden import symbol_logprobs
 def test_a_given_lane_scores_as_the_plain_loop_does_bit_for_bit(length: int) -> None:
     ids = some_ids(length)
     (inbox,) = run([Lane(ids)])
-    assert inbox.deliveries[-1].finish is Finish.GIVEN
+    assert inbox.deliveries[-1].finish is FinishReason.GIVEN
     assert inbox.ids == ids.tolist()
     assert inbox.logprobs == symbol_logprobs(GRAPH, [ids])[0].tolist()
 
@@ -36,8 +36,8 @@ def test_a_distribution_is_what_any_next_symbol_would_score(length: int) -> None
 
 def test_an_empty_lane_is_done_without_a_step() -> None:
     given, sampled = run([Lane(some_ids(0)), Lane(some_ids(0), sampling=Sampling(0, 1))])
-    assert given.bytes() == ([], [], Finish.GIVEN, 0)
-    assert sampled.bytes() == ([], [], Finish.LENGTH, 0)
+    assert given.bytes() == ([], [], FinishReason.GIVEN, 0)
+    assert sampled.bytes() == ([], [], FinishReason.LENGTH, 0)
 
 
 def mixed_lanes(count: int, chars_per_delivery: int = 0, seconds_per_delivery: float = FOREVER) -> list[Lane]:
@@ -127,7 +127,7 @@ def test_a_stop_string_ends_a_lane_wherever_it_falls() -> None:
         first = next(k for k in range(3, end + 1) if tuple(text[k - 3 : k]) == stop)
         (inbox,) = run([Lane(some_ids(0), sampling=Sampling(CHUNK + 100, 5, stop=(stop,)))])
         assert inbox.ids == text[:first]
-        assert inbox.bytes()[2:] == (Finish.STOP, 3)
+        assert inbox.bytes()[2:] == (FinishReason.STOP, 3)
 
 
 def test_a_stop_string_in_the_prompt_does_not_count() -> None:
@@ -140,7 +140,7 @@ def test_the_end_symbol_ends_a_line() -> None:
     graph = LINES.step()
     inboxes = run([Lane(some_ids(0), sampling=Sampling(2000, seed)) for seed in range(8)], graph)
     for inbox in inboxes:
-        assert inbox.bytes()[2:] == (Finish.STOP, 1)
+        assert inbox.bytes()[2:] == (FinishReason.STOP, 1)
         assert inbox.ids.index(graph.vocabulary.end_id) == len(inbox.ids) - 1
 
 

@@ -10,9 +10,9 @@ from support.engine_lanes import GRAPH, VOCABULARY, make_trie
 from support.tiny_models import TinyModel
 
 from nextchar.engine.lane import ScoreJob
-from nextchar.engine.lane_batch import Batch
+from nextchar.engine.lane_batch import LaneBatch
 from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
-from nextchar.engine.score_batch import BulkBatch
+from nextchar.engine.score_batch import ScoreBatch
 from nextchar.engine.state_pool import StatePool
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
@@ -36,8 +36,8 @@ def taken(make: Callable[[], object]) -> int:
 def test_a_lane(model: TinyModel) -> None:
     graph = model.step()
 
-    def lanes(count: int) -> Batch:
-        return Batch(StepRunner(graph, count, 16), EngineStats())
+    def lanes(count: int) -> LaneBatch:
+        return LaneBatch(StepRunner(graph, count, 16), EngineStats())
 
     per_lane = (taken(lambda: lanes(300)) - taken(lambda: lanes(100))) / 200
     assert per_lane == pytest.approx(lane_bytes(graph.state_bytes, graph.vocabulary.num_outputs), rel=0.2)
@@ -46,8 +46,8 @@ def test_a_lane(model: TinyModel) -> None:
 def test_a_row_for_bulk_scoring() -> None:
     graph = TinyModel(hidden_size=512).step()
 
-    def rows(count: int) -> BulkBatch:
-        return BulkBatch(StepRunner(graph, count), EngineStats())
+    def rows(count: int) -> ScoreBatch:
+        return ScoreBatch(StepRunner(graph, count), EngineStats())
 
     per_row = (taken(lambda: rows(300)) - taken(lambda: rows(100))) / 200
     assert per_row == pytest.approx(bulk_lane_bytes(graph.state_bytes, graph.vocabulary.num_outputs), rel=0.2)
@@ -60,7 +60,7 @@ def test_a_string_that_waits() -> None:
     own = STRING_BYTES - 16  # the rest is a branch, of which there are fewer than strings
     expected = STRING_CHAR_BYTES * trie.num_nodes + 16 * len(trie.heads) + own * len(strings)
     found = taken(lambda: make_trie(strings, VOCABULARY.begin_id, strings[0][:0]))
-    bulk = BulkBatch(StepRunner(GRAPH, 4), EngineStats())
+    bulk = ScoreBatch(StepRunner(GRAPH, 4), EngineStats())
     found += taken(lambda: bulk.join(ScoreJob(trie), 0.0))
     assert found == pytest.approx(expected, rel=0.2)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from support.engine_lanes import GRAPH, run, some_ids
 
-from nextchar.engine.lane import Delivery, Finish, Lane, Level, Sampling
+from nextchar.engine.lane import Delivery, FinishReason, Lane, Level, Sampling
 from nextchar.engine.lane_arrays import CHUNK
-from nextchar.engine.lane_batch import Batch
+from nextchar.engine.lane_batch import LaneBatch
 from nextchar.model.step_runner import StepRunner, fitting_steps
 from nextchar.telemetry.engine_stats import EngineStats
 
@@ -18,7 +18,7 @@ class Run:
 
     def __init__(self, lanes: list[Lane]) -> None:
         self.lanes = lanes
-        self.batch = Batch(StepRunner(GRAPH, len(lanes), _MAX_STEPS), EngineStats())
+        self.batch = LaneBatch(StepRunner(GRAPH, len(lanes), _MAX_STEPS), EngineStats())
         self.deliveries: dict[Lane, list[Delivery]] = {lane: [] for lane in lanes}
         self.calls: list[int] = []  # steps of each
         for lane in lanes:
@@ -53,7 +53,7 @@ def test_one_lane_that_ends_cuts_no_call_of_many_short() -> None:
     tried = Run(lanes)
     assert tried.step() == _MAX_STEPS
     (delivery,) = tried.deliveries[ending]
-    assert delivery.finish is Finish.LENGTH
+    assert delivery.finish is FinishReason.LENGTH
     assert delivery.ids.tolist() == alone(12)
     tried.to_end()
     assert [tried.ids(other) for other in others] == [alone(100, seed) for seed in range(2, 16)]

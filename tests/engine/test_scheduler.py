@@ -131,9 +131,9 @@ def test_who_will_have_a_free_row_does_not_wait() -> None:
 
 def test_a_request_with_less_time_than_it_would_wait_is_refused_at_once() -> None:
     s = scheduler()
-    s.worked(Level.LIVE, 1, 100.0)  # nobody waits: this says nothing of how fast it can go
+    s.worked(Level.INTERACTIVE, 1, 100.0)  # nobody waits: this says nothing of how fast it can go
     s.add([live()])
-    s.worked(Level.LIVE, 1, 10.0)
+    s.worked(Level.INTERACTIVE, 1, 10.0)
     with pytest.raises(QueueFull):
         s.add([live(deadline=5.0)])
     s.add([live(deadline=11.0)])
@@ -173,7 +173,7 @@ def run_turns(active: list[Level], seconds: dict[Level, float], count: int = 400
     return taken
 
 
-SECONDS = {Level.LIVE: 0.0001, Level.SAMPLING: 0.0005, Level.BULK: 0.001}
+SECONDS = {Level.INTERACTIVE: 0.0001, Level.SAMPLING: 0.0005, Level.BULK: 0.001}
 
 
 def test_a_level_alone_has_every_turn() -> None:
@@ -182,7 +182,7 @@ def test_a_level_alone_has_every_turn() -> None:
 
 
 def test_later_levels_get_a_quarter_of_the_time_and_no_more() -> None:
-    taken = run_turns([Level.LIVE, Level.BULK], SECONDS)
+    taken = run_turns([Level.INTERACTIVE, Level.BULK], SECONDS)
     time = {level: taken.count(level) * SECONDS[level] for level in Level}
     assert time[Level.BULK] / sum(time.values()) == pytest.approx(0.25, abs=0.02)
     assert set(run_turns(list(Level), SECONDS)) == set(Level)
@@ -190,7 +190,7 @@ def test_later_levels_get_a_quarter_of_the_time_and_no_more() -> None:
 
 def test_a_live_request_waits_for_one_call_of_each_later_level_at_most() -> None:
     taken = run_turns(list(Level), SECONDS)
-    between = "".join("L" if level is Level.LIVE else "x" for level in taken).split("L")
+    between = "".join("L" if level is Level.INTERACTIVE else "x" for level in taken).split("L")
     assert max(map(len, between)) <= 2
 
 

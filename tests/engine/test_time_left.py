@@ -10,18 +10,18 @@ from nextchar.engine.lane import Lane, Level, Sampling, ScoreJob
 from nextchar.engine.scheduler import Scheduler
 from nextchar.errors import Unavailable
 from nextchar.schemas.limits import Limits
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
 
 
 def advice(seconds_left: float, timeout_seconds: float) -> float:
     """What a draining server says whose work takes so long."""
     repository = SimpleNamespace(seconds_left=lambda: seconds_left)
-    intake = Intake(repository, Metrics(), Limits())  # type: ignore[arg-type]
-    intake.check_draining()
-    intake.drain(timeout_seconds)
+    validation = Validation(repository, Metrics(), Limits())  # type: ignore[arg-type]
+    validation.check_draining()
+    validation.drain(timeout_seconds)
     with pytest.raises(Unavailable) as caught:
-        intake.check_draining()
+        validation.check_draining()
     assert caught.value.code == "draining"
     return caught.value.retry_after_seconds
 
@@ -92,7 +92,7 @@ def test_the_line_ends_with_the_last_of_any_priority_and_its_longest_work_is_kno
     s.worked(Level.SAMPLING, 20, 1.0)
     assert s.last_begins_seconds(Level.SAMPLING) == pytest.approx(2.0)
     assert s.longest_waiting(Level.SAMPLING) == 30
-    assert s.last_begins_seconds(Level.LIVE) == 0
+    assert s.last_begins_seconds(Level.INTERACTIVE) == 0
 
 
 def test_a_model_whose_engine_has_failed_is_not_there_before_it_can_be_loaded_again(

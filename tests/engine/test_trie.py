@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from support.engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from support.tiny_models import LINES, TinyModel
 
-from nextchar.engine.branch_queue import WaitingBranches
+from nextchar.engine.branch_queue import BranchQueue
 from nextchar.engine.lane import Lane, ScoreJob
-from nextchar.engine.score_batch import BulkBatch
+from nextchar.engine.score_batch import ScoreBatch
 from nextchar.engine.trie import Trie, split_sorted
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import ModelGraph
@@ -113,7 +113,7 @@ def test_jobs_share_the_rows_and_keep_their_numbers() -> None:
 
 def test_kept_states_are_let_go_when_jobs_end_or_are_dropped() -> None:
     rng = np.random.default_rng(0)
-    bulk = BulkBatch(StepRunner(GRAPH, 8), EngineStats())
+    bulk = ScoreBatch(StepRunner(GRAPH, 8), EngineStats())
     jobs = [
         ScoreJob(make_trie([rng.integers(0, 3, 9) for _ in range(300)], BEGIN, NO_CONTEXT)) for _ in range(3)
     ]
@@ -132,7 +132,7 @@ def test_kept_states_are_let_go_when_jobs_end_or_are_dropped() -> None:
 
 @given(st.lists(st.lists(st.integers(1, 9), max_size=8), max_size=6), st.integers(1, 5))
 def test_the_longest_ways_are_taken_first_and_each_once(groups: list[list[int]], count: int) -> None:
-    waiting, number = WaitingBranches(), 0
+    waiting, number = BranchQueue(), 0
     for reads in groups:
         nodes = np.arange(number, number + len(reads))
         if len(reads):

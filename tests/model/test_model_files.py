@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from support.tiny_models import TEXT, TinyModel
 
 from nextchar.errors import ModelFileError
-from nextchar.model.card import Golden, Signature, Tensor, check_graph, parse_card
+from nextchar.model.card import Golden, GraphSignature, TensorSpec, check_graph, parse_card
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import graph_from_bytes, open_graph
 from nextchar.model.step_runner import StepRunner
@@ -103,18 +103,22 @@ def test_a_card_that_disagrees_with_its_graph_is_refused(changes: dict[str, obje
 @pytest.mark.parametrize(
     ("name", "tensor", "told"),
     [
-        ("ids", Tensor("tensor(float)", (None,)), "input 'ids' must be int64 of rank 1"),
-        ("given", Tensor("tensor(int64)", (None,)), "input 'given' must be int64 of rank 2"),
-        ("distribution", Tensor("tensor(float)", (None, 3)), "output 'distribution' must have 32 symbols"),
-        ("h_0", Tensor("tensor(int64)", (None, 24)), "state 'h_0'"),
+        ("ids", TensorSpec("tensor(float)", (None,)), "input 'ids' must be int64 of rank 1"),
+        ("given", TensorSpec("tensor(int64)", (None,)), "input 'given' must be int64 of rank 2"),
+        (
+            "distribution",
+            TensorSpec("tensor(float)", (None, 3)),
+            "output 'distribution' must have 32 symbols",
+        ),
+        ("h_0", TensorSpec("tensor(int64)", (None, 24)), "state 'h_0'"),
     ],
 )
-def test_a_tensor_that_is_not_what_it_should_be_is_named(name: str, tensor: Tensor, told: str) -> None:
+def test_a_tensor_that_is_not_what_it_should_be_is_named(name: str, tensor: TensorSpec, told: str) -> None:
     graph = TEXT.step()
     inputs, outputs = dict(graph.signature.inputs), dict(graph.signature.outputs)
     (inputs if name in inputs else outputs)[name] = tensor
     with pytest.raises(ModelFileError) as caught:
-        check_graph(graph.card, Signature(inputs, outputs), path="broken.onnx")
+        check_graph(graph.card, GraphSignature(inputs, outputs), path="broken.onnx")
     assert told in caught.value.message
 
 

@@ -9,7 +9,7 @@ from nextchar.engine.engine import EngineOptions
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound
 from nextchar.model.card import Golden
 from nextchar.repository.folder import ModelPath, find_model, find_models, step_files
-from nextchar.repository.served_models import Repository
+from nextchar.repository.served_models import ServedModels
 
 OPTIONS = EngineOptions(max_lanes=2, reserved_lanes=0, max_bulk_lanes=2, max_waiting=2)
 
@@ -19,8 +19,8 @@ def ignore(outbox: object) -> None:
 
 
 @contextmanager
-def opened(paths: list[ModelPath]) -> Iterator[Repository]:
-    with Repository(paths, OPTIONS, num_threads=1, deliver=ignore) as repository:
+def opened(paths: list[ModelPath]) -> Iterator[ServedModels]:
+    with ServedModels(paths, OPTIONS, num_threads=1, deliver=ignore) as repository:
         yield repository
 
 
@@ -78,7 +78,7 @@ def test_one_bad_file_stops_the_start_and_leaves_no_engine_running(tmp_path: Pat
     write_models(tmp_path, {"a": TEXT, "b": LINES})
     bad = tmp_path / "b" / "1" / "step-int8.onnx"
     bad.write_bytes(bad.read_bytes()[:1000])
-    repository = Repository(find_models(tmp_path), OPTIONS, num_threads=2, deliver=ignore)
+    repository = ServedModels(find_models(tmp_path), OPTIONS, num_threads=2, deliver=ignore)
     with pytest.raises(ModelFileError, match=r"step-int8\.onnx"), repository:
         pass
     assert not repository.ready

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from support.live_server import LiveServer, live_server
 
-_WEB = Path(__file__).parents[2] / "server" / "nextchar" / "web"
+_WEB = Path(__file__).parents[2] / "server" / "nextchar" / "rest" / "web"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -24,8 +24,8 @@ def folder(server: LiveServer) -> str:
 
 
 def test_every_file_is_sent_with_its_type_and_its_digest(server: LiveServer) -> None:
-    for path in _WEB.iterdir():
-        where = "/" if path.name == "index.html" else folder(server) + path.name
+    for path in _WEB.rglob("*.*"):
+        where = "/" if path.name == "index.html" else folder(server) + str(path.relative_to(_WEB))
         answer = httpx.get(server.url + where)
         assert answer.status_code == 200, path.name
         assert answer.headers["content-type"] == _TYPES[path.suffix]
@@ -55,7 +55,7 @@ def test_the_policy_lets_nothing_in(server: LiveServer) -> None:
 
 
 def test_the_page_names_nothing_from_elsewhere_and_has_nothing_inline() -> None:
-    for path in _WEB.iterdir():
+    for path in _WEB.rglob("*.*"):
         text = path.read_text()
         for address in re.findall(r"https?://[^\s\"'`)]+", text):
             assert address.startswith("http://www.w3.org/"), (path.name, address)  # XML namespaces
@@ -67,7 +67,7 @@ def test_the_page_names_nothing_from_elsewhere_and_has_nothing_inline() -> None:
 
 
 def test_modules_stay_short() -> None:
-    for path in _WEB.glob("*.js"):
+    for path in _WEB.rglob("*.js"):
         assert len(path.read_text().splitlines()) <= 300, path.name
 
 

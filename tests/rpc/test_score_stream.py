@@ -14,7 +14,7 @@ from support.live_server import LiveServer, live_server
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.rpc.score_stream import MAX_AT_WORK, in_order
+from nextchar.rpc.score_stream import MAX_AT_WORK, ordered_results
 
 _TEXTS = st.text(alphabet=st.sampled_from("abc \n.éZ\N{SNOWMAN}\0"), max_size=12)
 
@@ -120,7 +120,7 @@ def test_cancelling_frees_the_lanes_and_the_deadline_ends_the_stream(server: Liv
         with pytest.raises(grpc.RpcError) as caught:
             list(late)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    model = server.app.service.repository.get("tiny")
+    model = server.app.service.served_models.get("tiny")
     ended = threading.Event()
     while model.num_waiting or server.metric("nextchar_requests_in_progress", route="score"):
         assert not ended.wait(0.01)
@@ -141,7 +141,7 @@ def test_works_begin_only_when_there_is_room_and_end_in_order() -> None:
             for number in range(10):
                 yield work(number, gates)
 
-        results = in_order(works(), MAX_AT_WORK)
+        results = ordered_results(works(), MAX_AT_WORK)
         for gate in reversed(gates[1:]):
             gate.set()
         first = asyncio.ensure_future(anext(results))
@@ -172,7 +172,7 @@ def test_closing_early_cancels_what_is_at_work() -> None:
             for number in range(100):
                 yield work(number)
 
-        results = in_order(works(), 3)
+        results = ordered_results(works(), 3)
         assert await anext(results) == 0
         await asyncio.sleep(0)
         await results.aclose()
@@ -193,7 +193,7 @@ def test_an_error_in_asking_for_work_comes_after_the_results_before_it() -> None
             yield done(2)
             raise InvalidRequest("wrong")
 
-        results = in_order(works(), 3)
+        results = ordered_results(works(), 3)
         found = [await anext(results), await anext(results)]
         with pytest.raises(InvalidRequest):
             await anext(results)

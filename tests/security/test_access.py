@@ -7,14 +7,14 @@ import httpx
 import pytest
 from support.live_server import LiveServer
 
-from nextchar.rest.app import RestDoor
+from nextchar.rest.app import RestApp
 from nextchar.rest.playground import page_routes
 from nextchar.security.access import OPEN, ROUTES, RPCS, AccessTable
-from nextchar.security.principal import ANYBODY, Scope
+from nextchar.security.principal import ANONYMOUS, Scope
 
 
 def test_every_route_has_a_scope(server: LiveServer) -> None:
-    door = RestDoor(server.app.service, max_body_bytes=1, request_timeout_seconds=1)
+    door = RestApp(server.app.service, max_body_bytes=1, request_timeout_seconds=1)
     table = AccessTable(ROUTES)
     found = [*paths(door.app.routes), *paths(page_routes(1))]
     assert "/v1/sessions/{session_id}/feed" in found
@@ -74,5 +74,5 @@ def test_a_path_needs_what_its_template_says(path: str, need: object) -> None:
 
 
 def test_without_a_file_of_keys_everybody_may_do_everything(server: LiveServer) -> None:
-    assert ANYBODY.scopes == frozenset(Scope)
+    assert ANONYMOUS.scopes == frozenset(Scope)
     assert httpx.get(server.url + "/v1/sessions").status_code == 200

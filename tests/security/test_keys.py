@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 
-from nextchar.client.blocking import Client
+from nextchar.client import Client
 from nextchar.entrypoints.main import main
 from nextchar.errors import AuthenticationFailed, PermissionDenied, SettingsInvalid
 from nextchar.pb import nextchar_pb2 as pb

@@ -105,7 +105,7 @@ def cancelled(server: LiveServer, protocol: str) -> float:
 
 
 def all_rows_free(server: LiveServer) -> bool:
-    return all(m.engine.num_running == 0 and m.num_waiting == 0 for m in server.app.service.repository)
+    return all(m.engine.num_running == 0 and m.num_waiting == 0 for m in server.app.service.served_models)
 
 
 class Calls:

@@ -62,12 +62,12 @@ def held(server: LiveServer) -> Held:
     async def num_tasks() -> int:
         return len(asyncio.all_tasks()) - 1  # without this one
 
-    engines = [model.engine for model in server.app.service.repository]
+    engines = [model.engine for model in server.app.service.served_models]
     return Held(
         asyncio.run_coroutine_threadsafe(num_tasks(), server.loop).result(_SECONDS),
         len(os.listdir("/proc/self/fd")),
         sum(engine.num_running for engine in engines),
-        sum(model.num_waiting for model in server.app.service.repository),
+        sum(model.num_waiting for model in server.app.service.served_models),
         server.metric("nextchar_requests_in_progress"),
     )
 

@@ -168,7 +168,7 @@ def test_every_promised_metric_is_there_with_its_labels() -> None:
 
 
 def test_levels_that_ran_have_waited_for_their_calls(used: LiveServer) -> None:
-    for level in ("live", "sampling", "bulk"):
+    for level in ("interactive", "sampling", "bulk"):
         assert used.metric("nextchar_batch_wait_seconds_count", model="tiny", level=level) > 0
     assert used.metric("nextchar_lanes_running") == 0
     assert used.metric("nextchar_lanes_limit", model="tiny") >= 144

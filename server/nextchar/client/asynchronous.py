@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nextchar.client import operations as asks
-from nextchar.client.endpoint import Place
+from nextchar.client.endpoint import Endpoint
 from nextchar.client.errors_and_retries import Retries
-from nextchar.client.operations import A, Ask, C, CompareArguments, Prompt, SamplingArguments, ScoreArguments
+from nextchar.client.operations import (
+    A,
+    C,
+    CompareArguments,
+    Operation,
+    Prompt,
+    SamplingArguments,
+    ScoreArguments,
+)
 from nextchar.client.session import AsyncSession
 from nextchar.client.streams import counted_on, in_messages
 from nextchar.errors import NextcharError
@@ -43,7 +51,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._retries, self._sleep = retries, sleep
-        place = Place(url, api_key, ca_file, certificate)
+        place = Endpoint(url, api_key, ca_file, certificate)
         self._rpc, self._door = _door(place, timeout_seconds)
 
     async def __aexit__(self, *_: object) -> None:
@@ -126,13 +134,13 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
 
     async def open_session(self, session_id: str, *, keep: bool = True) -> AsyncSession:
         """A session that is there."""
-        return AsyncSession(self, await self.ask(asks.SessionAsks(session_id).get()), keep=keep)
+        return AsyncSession(self, await self.ask(asks.SessionOperations(session_id).get()), keep=keep)
 
     async def list_sessions(self, *, after: str = "", limit: int = 100) -> SessionList:
         """A page of the caller's sessions."""
         return await self.ask(asks.list_sessions(after, limit))
 
-    async def ask(self, ask: Ask[A]) -> A:
+    async def ask(self, ask: Operation[A]) -> A:
         """One call, with its retries."""
         for attempt in count(1):
             try:
@@ -141,7 +149,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
                 await self._wait_or_raise(error, attempt, ask)
         raise AssertionError
 
-    async def pieces(self, ask: Ask[C]) -> AsyncGenerator[C]:
+    async def pieces(self, ask: Operation[C]) -> AsyncGenerator[C]:
         """A stream, with retries up to its first piece."""
         for attempt in count(1):
             begun = False
@@ -156,7 +164,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
                     raise
                 await self._wait_or_raise(error, attempt, ask)
 
-    async def _wait_or_raise(self, error: NextcharError, attempt: int, ask: Ask[Any]) -> None:
+    async def _wait_or_raise(self, error: NextcharError, attempt: int, ask: Operation[Any]) -> None:
         wait = self._retries.wait_seconds(error, attempt=attempt, repeatable=ask.repeatable)
         if wait is None:
             raise error
@@ -164,7 +172,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
 
 
 # Neither door is imported for the other's sake.
-def _door(place: Place, timeout_seconds: float) -> "tuple[RpcAsync | None, RpcAsync | RestAsync]":
+def _door(place: Endpoint, timeout_seconds: float) -> "tuple[RpcAsync | None, RpcAsync | RestAsync]":
     if place.is_grpc:
         from nextchar.client.grpc_transport import RpcAsync
 

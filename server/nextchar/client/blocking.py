@@ -19,9 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nextchar.client import operations as asks
-from nextchar.client.endpoint import Place
+from nextchar.client.endpoint import Endpoint
 from nextchar.client.errors_and_retries import Retries
-from nextchar.client.operations import A, Ask, C, CompareArguments, Prompt, SamplingArguments, ScoreArguments
+from nextchar.client.operations import (
+    A,
+    C,
+    CompareArguments,
+    Operation,
+    Prompt,
+    SamplingArguments,
+    ScoreArguments,
+)
 from nextchar.client.session import Session
 from nextchar.client.streams import counted_on, in_messages
 from nextchar.errors import NextcharError
@@ -54,7 +62,7 @@ class Client(AbstractContextManager["Client"]):
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._retries, self._sleep = retries, sleep
-        place = Place(url, api_key, ca_file, certificate)
+        place = Endpoint(url, api_key, ca_file, certificate)
         self._rpc, self._door = _door(place, timeout_seconds)
 
     def __exit__(self, *_: object) -> None:
@@ -130,13 +138,13 @@ class Client(AbstractContextManager["Client"]):
 
     def open_session(self, session_id: str, *, keep: bool = True) -> Session:
         """A session that is there."""
-        return Session(self, self.ask(asks.SessionAsks(session_id).get()), keep=keep)
+        return Session(self, self.ask(asks.SessionOperations(session_id).get()), keep=keep)
 
     def list_sessions(self, *, after: str = "", limit: int = 100) -> SessionList:
         """A page of the caller's sessions."""
         return self.ask(asks.list_sessions(after, limit))
 
-    def ask(self, ask: Ask[A]) -> A:
+    def ask(self, ask: Operation[A]) -> A:
         """One call, with its retries."""
         for attempt in count(1):
             try:
@@ -145,7 +153,7 @@ class Client(AbstractContextManager["Client"]):
                 self._wait_or_raise(error, attempt, ask)
         raise AssertionError
 
-    def pieces(self, ask: Ask[C]) -> Generator[C]:
+    def pieces(self, ask: Operation[C]) -> Generator[C]:
         """A stream, with retries up to its first piece."""
         for attempt in count(1):
             begun = False
@@ -160,7 +168,7 @@ class Client(AbstractContextManager["Client"]):
                     raise
                 self._wait_or_raise(error, attempt, ask)
 
-    def _wait_or_raise(self, error: NextcharError, attempt: int, ask: Ask[Any]) -> None:
+    def _wait_or_raise(self, error: NextcharError, attempt: int, ask: Operation[Any]) -> None:
         wait = self._retries.wait_seconds(error, attempt=attempt, repeatable=ask.repeatable)
         if wait is None:
             raise error
@@ -168,7 +176,7 @@ class Client(AbstractContextManager["Client"]):
 
 
 # Neither door is imported for the other's sake.
-def _door(place: Place, timeout_seconds: float) -> "tuple[RpcBlocking | None, RpcBlocking | RestBlocking]":
+def _door(place: Endpoint, timeout_seconds: float) -> "tuple[RpcBlocking | None, RpcBlocking | RestBlocking]":
     if place.is_grpc:
         from nextchar.client.grpc_transport import RpcBlocking
 

@@ -11,7 +11,7 @@ _SCHEMES = ("http", "https", "grpc", "grpcs")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """An address as `http://`, `https://`, `grpc://` or `grpcs://`, with a key and certificates.
 
     `ca_file` holds who may have signed the server's certificate, in place of the system's; `certificate` is

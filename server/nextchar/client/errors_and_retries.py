@@ -34,7 +34,7 @@ def _kinds(base: type[NextcharError]) -> Iterator[type[NextcharError]]:
         yield from _kinds(kind)
 
 
-def failure(
+def error_from_wire(
     code: str, message: str, *, param: str | None, retry_after_seconds: float | None, status: int = 500
 ) -> NextcharError:
     """An error as the service raised it over there.
@@ -55,7 +55,7 @@ def failure(
 
 
 def no_connection(place: str, why: object, *, code: str = UNREACHABLE) -> NextcharError:
-    return failure(code, f"{place}: {why}", param=None, retry_after_seconds=None)
+    return error_from_wire(code, f"{place}: {why}", param=None, retry_after_seconds=None)
 
 
 @dataclass(frozen=True, slots=True)

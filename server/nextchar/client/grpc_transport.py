@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from nextchar.client.endpoint import Place
-from nextchar.client.errors_and_retries import CONNECTION_LOST, failure
-from nextchar.client.operations import A, Ask, C
+from nextchar.client.endpoint import Endpoint
+from nextchar.client.errors_and_retries import CONNECTION_LOST, error_from_wire
+from nextchar.client.operations import A, C, Operation
 from nextchar.client.protobuf_mapping import make_message, method_of, read_answer
 from nextchar.client.streams import joined
 from nextchar.errors import DeadlineExceeded, NextcharError
@@ -37,7 +37,7 @@ _OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.enable_retries", 0))
 class RpcBlocking:
     """Calls over one channel."""
 
-    def __init__(self, place: Place, timeout_seconds: float) -> None:
+    def __init__(self, place: Endpoint, timeout_seconds: float) -> None:
         self._metadata, self._timeout_seconds = tuple(place.headers.items()), timeout_seconds
         self._channel = (
             grpc.secure_channel(place.target, _credentials(place), _OPTIONS)
@@ -48,7 +48,7 @@ class RpcBlocking:
     def close(self) -> None:
         self._channel.close()
 
-    def call(self, ask: Ask[A]) -> A:
+    def call(self, ask: Operation[A]) -> A:
         if method_of(ask.rpc).server_streaming:
             return _whole(ask, list(self.stream(_completion(ask))))
         method = self._channel.unary_unary(*_method(ask.rpc))
@@ -58,16 +58,20 @@ class RpcBlocking:
             )
         return read_answer(message, ask)
 
-    def stream(self, ask: Ask[C]) -> Generator[C]:
+    def stream(self, ask: Operation[C]) -> Generator[C]:
         method = self._channel.unary_stream(*_method(ask.rpc))
         pieces = method(make_message(ask), timeout=self._timeout_seconds, metadata=self._metadata + _of(ask))
         with _failing(), _cancelled_early(pieces):
             for message in pieces:
                 yield read_answer(message, ask)
 
-    def score_stream(self, asks: Iterable[Ask[ScoreResponse]]) -> Generator[ScoreResponse]:
+    def score_stream(self, asks: Iterable[Operation[ScoreResponse]]) -> Generator[ScoreResponse]:
         """An answer for each, in order; the indices count on. Asks are taken as answers come."""
-        room, ended, last = threading.Semaphore(MAX_UNANSWERED), threading.Event(), list[Ask[ScoreResponse]]()
+        room, ended, last = (
+            threading.Semaphore(MAX_UNANSWERED),
+            threading.Event(),
+            list[Operation[ScoreResponse]](),
+        )
 
         def messages() -> Iterator[Message]:
             for number, ask in enumerate(asks):
@@ -92,7 +96,7 @@ class RpcBlocking:
 class RpcAsync:
     """The same without blocking."""
 
-    def __init__(self, place: Place, timeout_seconds: float) -> None:
+    def __init__(self, place: Endpoint, timeout_seconds: float) -> None:
         self._metadata, self._timeout_seconds = tuple(place.headers.items()), timeout_seconds
         self._channel = (
             grpc.aio.secure_channel(place.target, _credentials(place), _OPTIONS)
@@ -103,7 +107,7 @@ class RpcAsync:
     async def close(self) -> None:
         await self._channel.close()
 
-    async def call(self, ask: Ask[A]) -> A:
+    async def call(self, ask: Operation[A]) -> A:
         if method_of(ask.rpc).server_streaming:
             return _whole(ask, [piece async for piece in self.stream(_completion(ask))])
         method = self._channel.unary_unary(*_method(ask.rpc))
@@ -113,16 +117,16 @@ class RpcAsync:
             )
         return read_answer(message, ask)
 
-    async def stream(self, ask: Ask[C]) -> AsyncGenerator[C]:
+    async def stream(self, ask: Operation[C]) -> AsyncGenerator[C]:
         method = self._channel.unary_stream(*_method(ask.rpc))
         pieces = method(make_message(ask), timeout=self._timeout_seconds, metadata=self._metadata + _of(ask))
         with _failing(), _cancelled_early(pieces):
             async for message in pieces:
                 yield read_answer(message, ask)
 
-    async def score_stream(self, asks: Iterable[Ask[ScoreResponse]]) -> AsyncGenerator[ScoreResponse]:
+    async def score_stream(self, asks: Iterable[Operation[ScoreResponse]]) -> AsyncGenerator[ScoreResponse]:
         """An answer for each, in order; the indices count on. Asks are taken as answers come."""
-        room, last = asyncio.Semaphore(MAX_UNANSWERED), list[Ask[ScoreResponse]]()
+        room, last = asyncio.Semaphore(MAX_UNANSWERED), list[Operation[ScoreResponse]]()
 
         async def messages() -> AsyncGenerator[Message]:
             first = True
@@ -141,18 +145,18 @@ class RpcAsync:
                     yield read_answer(message, last[0])
 
 
-def _completion(ask: Ask[Any]) -> Ask[Completion]:
+def _completion(ask: Operation[Any]) -> Operation[Completion]:
     """A call whose answer comes in pieces in gRPC."""
     return ask
 
 
-def _whole(ask: Ask[A], pieces: list[Completion]) -> A:
+def _whole(ask: Operation[A], pieces: list[Completion]) -> A:
     answer = joined(pieces)
     assert isinstance(answer, ask.answer)
     return answer
 
 
-def _streamed_message(ask: Ask[ScoreResponse], *, first: bool) -> Message:
+def _streamed_message(ask: Operation[ScoreResponse], *, first: bool) -> Message:
     """Of the first message all fields count, of the others the strings."""
     message = make_message(ask)
     if not first:
@@ -162,7 +166,7 @@ def _streamed_message(ask: Ask[ScoreResponse], *, first: bool) -> Message:
     return message
 
 
-def _credentials(place: Place) -> grpc.ChannelCredentials:
+def _credentials(place: Endpoint) -> grpc.ChannelCredentials:
     roots = None if place.ca_file is None else place.ca_file.read_bytes()
     chain, key = (None, None) if place.certificate is None else [p.read_bytes() for p in place.certificate]
     return grpc.ssl_channel_credentials(roots, key, chain)
@@ -175,7 +179,7 @@ def _method(rpc: str) -> tuple[str, Any, Any]:
     return f"/{method.containing_service.full_name}/{method.name}", sent.SerializeToString, got.FromString
 
 
-def _of(ask: Ask[Any]) -> tuple[tuple[str, str], ...]:
+def _of(ask: Operation[Any]) -> tuple[tuple[str, str], ...]:
     return tuple((name.lower(), value) for name, value in ask.headers.items())
 
 
@@ -209,7 +213,7 @@ def _error(error: Any) -> NextcharError:
         packed.Unpack(info)
         packed.Unpack(field)
         has_wait |= packed.Unpack(wait)
-    return failure(
+    return error_from_wire(
         info.reason.lower() or "server_error",
         message,
         param=field.field_violations[0].field if field.field_violations else None,
@@ -224,6 +228,6 @@ def _plain_error(code: grpc.StatusCode, message: str) -> NextcharError:
         return DeadlineExceeded("the server did not answer in time")
     if code is grpc.StatusCode.UNAVAILABLE:
         # Whether the server saw the call cannot be told.
-        return failure(CONNECTION_LOST, message, param=None, retry_after_seconds=None)
+        return error_from_wire(CONNECTION_LOST, message, param=None, retry_after_seconds=None)
     name = "input_too_large" if code is grpc.StatusCode.RESOURCE_EXHAUSTED else code.name.lower()
-    return failure(name, message, param=None, retry_after_seconds=None)
+    return error_from_wire(name, message, param=None, retry_after_seconds=None)

@@ -76,7 +76,7 @@ class CompareArguments(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Generic[A]):
+class Operation(Generic[A]):
     """One call. `repeatable`: asking twice is as good as asking once, so a lost answer is asked for again."""
 
     verb: str
@@ -90,95 +90,97 @@ class Ask(Generic[A]):
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def score(strings: list[str], model: str, arguments: ScoreArguments) -> Ask[ScoreResponse]:
+def score(strings: list[str], model: str, arguments: ScoreArguments) -> Operation[ScoreResponse]:
     fields = {"model": model, "input": strings, **arguments}
-    return Ask("POST", "/v1/score", "Nextchar/Score", fields, ScoreResponse)
+    return Operation("POST", "/v1/score", "Nextchar/Score", fields, ScoreResponse)
 
 
-def compare(strings: list[str], model: str, arguments: CompareArguments) -> Ask[CompareResponse]:
+def compare(strings: list[str], model: str, arguments: CompareArguments) -> Operation[CompareResponse]:
     fields = {"model": model, "input": strings, **arguments}
-    return Ask("POST", "/v1/compare", "Nextchar/Compare", fields, CompareResponse)
+    return Operation("POST", "/v1/compare", "Nextchar/Compare", fields, CompareResponse)
 
 
-def tokenize(text: str, model: str | None) -> Ask[TokenizeResponse]:
+def tokenize(text: str, model: str | None) -> Operation[TokenizeResponse]:
     fields = _given({"model": model, "prompt": text})
-    return Ask("POST", "/tokenize", "Nextchar/Tokenize", fields, TokenizeResponse)
+    return Operation("POST", "/tokenize", "Nextchar/Tokenize", fields, TokenizeResponse)
 
 
-def detokenize(ids: list[int], model: str | None) -> Ask[DetokenizeResponse]:
+def detokenize(ids: list[int], model: str | None) -> Operation[DetokenizeResponse]:
     fields = _given({"model": model, "tokens": ids})
-    return Ask("POST", "/detokenize", "Nextchar/Detokenize", fields, DetokenizeResponse)
+    return Operation("POST", "/detokenize", "Nextchar/Detokenize", fields, DetokenizeResponse)
 
 
-def limits() -> Ask[LimitsResponse]:
-    return Ask("GET", "/v1/limits", "Nextchar/Limits", {}, LimitsResponse)
+def limits() -> Operation[LimitsResponse]:
+    return Operation("GET", "/v1/limits", "Nextchar/Limits", {}, LimitsResponse)
 
 
-def next_(text: str, model: str, top: int | None, state: bytes | None) -> Ask[NextResponse]:
+def next_(text: str, model: str, top: int | None, state: bytes | None) -> Operation[NextResponse]:
     fields = _given({"model": model, "input": text, "top": top, "state": state})
-    return Ask("POST", "/v1/next", "Nextchar/Next", fields, NextResponse)
+    return Operation("POST", "/v1/next", "Nextchar/Next", fields, NextResponse)
 
 
-def complete(prompt: Prompt, model: str, arguments: Mapping[str, Any], *, stream: bool) -> Ask[Completion]:
+def complete(
+    prompt: Prompt, model: str, arguments: Mapping[str, Any], *, stream: bool
+) -> Operation[Completion]:
     fields = _given({"model": model, "prompt": prompt, **arguments})
     repeatable = "session_id" not in fields  # else it moves a session
     if stream:
         fields = _streaming(fields)
-    return Ask("POST", "/v1/completions", "Nextchar/Complete", fields, Completion, repeatable)
+    return Operation("POST", "/v1/completions", "Nextchar/Complete", fields, Completion, repeatable)
 
 
-def create_session(fields: Mapping[str, Any]) -> Ask[SessionInfo]:
-    return Ask("POST", "/v1/sessions", "Sessions/Create", _given(fields), SessionInfo, repeatable=False)
+def create_session(fields: Mapping[str, Any]) -> Operation[SessionInfo]:
+    return Operation("POST", "/v1/sessions", "Sessions/Create", _given(fields), SessionInfo, repeatable=False)
 
 
-def list_sessions(after: str, limit: int) -> Ask[SessionList]:
+def list_sessions(after: str, limit: int) -> Operation[SessionList]:
     fields = {"after": after, "limit": limit}
-    return Ask("GET", "/v1/sessions", "Sessions/List", fields, SessionList)
+    return Operation("GET", "/v1/sessions", "Sessions/List", fields, SessionList)
 
 
-class SessionAsks:
+class SessionOperations:
     """The calls of one session."""
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
 
-    def get(self) -> Ask[SessionInfo]:
+    def get(self) -> Operation[SessionInfo]:
         return self._ask("Get", "", {}, SessionInfo, verb="GET", repeatable=True)
 
-    def delete(self) -> Ask["Deleted"]:
+    def delete(self) -> Operation["Deleted"]:
         return self._ask("Delete", "", {}, Deleted, verb="DELETE")
 
-    def feed(self, text: str, returns: str, top: int | None) -> Ask[FeedResponse]:
+    def feed(self, text: str, returns: str, top: int | None) -> Operation[FeedResponse]:
         return self._ask("Feed", "/feed", {"text": text, "return": returns, "top": top}, FeedResponse)
 
-    def next_(self, top: int | None) -> Ask[SessionNextResponse]:
+    def next_(self, top: int | None) -> Operation[SessionNextResponse]:
         return self._ask("Next", "/next", {"top": top}, SessionNextResponse, repeatable=True)
 
-    def sample(self, arguments: SamplingArguments, *, stream: bool) -> Ask[SessionCompletion]:
+    def sample(self, arguments: SamplingArguments, *, stream: bool) -> Operation[SessionCompletion]:
         fields = _streaming(arguments) if stream else dict(arguments)
         return self._ask("Sample", "/sample", fields, SessionCompletion)
 
-    def score(self, strings: list[str], arguments: ScoreArguments) -> Ask[ScoreResponse]:
+    def score(self, strings: list[str], arguments: ScoreArguments) -> Operation[ScoreResponse]:
         fields = {"input": strings, **arguments}
         return self._ask("Score", "/score", fields, ScoreResponse, repeatable=True)
 
-    def fork(self, session_id: str | None) -> Ask[SessionInfo]:
+    def fork(self, session_id: str | None) -> Operation[SessionInfo]:
         # The session is named by the path in REST; in gRPC the fork's name has a field of its own.
         return self._ask("Fork", "/fork", {"session_id": session_id}, SessionInfo)
 
-    def checkpoint(self, name: str) -> Ask[SessionInfo]:
+    def checkpoint(self, name: str) -> Operation[SessionInfo]:
         return self._ask("Checkpoint", "/checkpoint", {"name": name}, SessionInfo)
 
-    def rollback(self, name: str) -> Ask[SessionInfo]:
+    def rollback(self, name: str) -> Operation[SessionInfo]:
         return self._ask("Rollback", "/rollback", {"name": name}, SessionInfo)
 
-    def rewind(self, num_chars: int) -> Ask[SessionInfo]:
+    def rewind(self, num_chars: int) -> Operation[SessionInfo]:
         return self._ask("Rewind", "/rewind", {"num_chars": num_chars}, SessionInfo)
 
-    def export(self) -> Ask["StateBytes"]:
+    def export(self) -> Operation["StateBytes"]:
         return self._ask("ExportState", "/state", {}, StateBytes, verb="GET", repeatable=True)
 
-    def restore(self, state: bytes) -> Ask[SessionInfo]:
+    def restore(self, state: bytes) -> Operation[SessionInfo]:
         return self._ask("ImportState", "/state", {}, SessionInfo, verb="PUT", content=state)
 
     def _ask(
@@ -191,8 +193,8 @@ class SessionAsks:
         verb: str = "POST",
         repeatable: bool = False,
         content: bytes | None = None,
-    ) -> Ask[A]:
-        return Ask(
+    ) -> Operation[A]:
+        return Operation(
             verb,
             f"/v1/sessions/{self.session_id}{path}",
             f"Sessions/{rpc}",

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from pydantic import BaseModel
 
-from nextchar.client.operations import A, Ask
+from nextchar.client.operations import A, Operation
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 
@@ -21,7 +21,7 @@ def method_of(rpc: str) -> MethodDescriptor:
     return pb.DESCRIPTOR.services_by_name[service].methods_by_name[name]
 
 
-def make_message(ask: Ask[Any]) -> Message:
+def make_message(ask: Operation[Any]) -> Message:
     """The message of a call.
 
     Raises:
@@ -54,7 +54,7 @@ def _prompts(prompt: list[Any]) -> dict[str, Any]:
     return {"prompt_token_ids": [{"ids": ids} for ids in several]}
 
 
-def read_answer(message: Message, ask: Ask[A]) -> A:
+def read_answer(message: Message, ask: Operation[A]) -> A:
     """The answer that a message is, as JSON would give it."""
     fields = _to_dict(message)
     if each := fields.pop("each", None):

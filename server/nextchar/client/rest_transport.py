@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from nextchar.client.endpoint import Place
+from nextchar.client.endpoint import Endpoint
 from nextchar.client.errors_and_retries import CONNECTION_LOST, UNREACHABLE, no_connection
-from nextchar.client.operations import A, Ask, C, StateBytes
+from nextchar.client.operations import A, C, Operation, StateBytes
 from nextchar.client.streams import Events, error_of
 from nextchar.errors import DeadlineExceeded, InternalError, InvalidRequest, NextcharError
 
@@ -21,19 +21,19 @@ _CONNECT_SECONDS = 5.0
 class RestBlocking:
     """Calls over one pool of connections."""
 
-    def __init__(self, place: Place, timeout_seconds: float) -> None:
+    def __init__(self, place: Endpoint, timeout_seconds: float) -> None:
         self._place = place
         self._http = httpx.Client(**_options(place, timeout_seconds))
 
     def close(self) -> None:
         self._http.close()
 
-    def call(self, ask: Ask[A]) -> A:
+    def call(self, ask: Operation[A]) -> A:
         with _failing(self._place):
             response = self._http.request(**_request(ask))
         return _answer(response, ask)
 
-    def stream(self, ask: Ask[C]) -> Generator[C]:
+    def stream(self, ask: Operation[C]) -> Generator[C]:
         with _failing(self._place), self._http.stream(**_request(ask)) as response:
             if response.status_code != 200:
                 response.read()
@@ -48,19 +48,19 @@ class RestBlocking:
 class RestAsync:
     """The same without blocking."""
 
-    def __init__(self, place: Place, timeout_seconds: float) -> None:
+    def __init__(self, place: Endpoint, timeout_seconds: float) -> None:
         self._place = place
         self._http = httpx.AsyncClient(**_options(place, timeout_seconds))
 
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def call(self, ask: Ask[A]) -> A:
+    async def call(self, ask: Operation[A]) -> A:
         with _failing(self._place):
             response = await self._http.request(**_request(ask))
         return _answer(response, ask)
 
-    async def stream(self, ask: Ask[C]) -> AsyncGenerator[C]:
+    async def stream(self, ask: Operation[C]) -> AsyncGenerator[C]:
         with _failing(self._place):
             async with self._http.stream(**_request(ask)) as response:
                 if response.status_code != 200:
@@ -73,7 +73,7 @@ class RestAsync:
                 events.check_ended()
 
 
-def _options(place: Place, timeout_seconds: float) -> dict[str, Any]:
+def _options(place: Endpoint, timeout_seconds: float) -> dict[str, Any]:
     return {
         "base_url": place.url,
         "headers": place.headers,
@@ -83,7 +83,7 @@ def _options(place: Place, timeout_seconds: float) -> dict[str, Any]:
     }
 
 
-def _request(ask: Ask[Any]) -> dict[str, Any]:
+def _request(ask: Operation[Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"method": ask.verb, "url": ask.path, "headers": dict(ask.headers)}
     if ask.verb == "GET":
         return {**found, "params": dict(ask.fields)}
@@ -108,7 +108,7 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is no value of JSON")
 
 
-def _answer(response: httpx.Response, ask: Ask[A]) -> A:
+def _answer(response: httpx.Response, ask: Operation[A]) -> A:
     if not response.is_success:
         raise _error(response)
     if ask.answer is StateBytes:
@@ -133,7 +133,7 @@ def _error(response: httpx.Response) -> NextcharError:
 
 
 @contextmanager
-def _failing(place: Place) -> Generator[None]:
+def _failing(place: Endpoint) -> Generator[None]:
     """What httpx raises, as our errors."""
     try:
         yield

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from typing import Literal, Protocol, Unpack
 
-from nextchar.client.operations import A, Ask, C, SamplingArguments, ScoreArguments, SessionAsks
+from nextchar.client.operations import A, C, Operation, SamplingArguments, ScoreArguments, SessionOperations
 from nextchar.errors import SessionExpired, SessionNotFound
 from nextchar.schemas.score import ScoreResponse
 from nextchar.schemas.sessions import FeedResponse, SessionCompletion, SessionInfo, SessionNextResponse
@@ -12,28 +12,28 @@ from nextchar.schemas.sessions import FeedResponse, SessionCompletion, SessionIn
 Returns = Literal["last", "each", "none"]
 
 
-class Caller(Protocol):
+class SessionClient(Protocol):
     """What a session needs of its client."""
 
-    def ask(self, ask: Ask[A]) -> A: ...
+    def ask(self, ask: Operation[A]) -> A: ...
 
-    def pieces(self, ask: Ask[C]) -> Generator[C]: ...
+    def pieces(self, ask: Operation[C]) -> Generator[C]: ...
 
 
-class AsyncCaller(Protocol):
+class AsyncSessionClient(Protocol):
     """What a session needs of its client."""
 
-    async def ask(self, ask: Ask[A]) -> A: ...
+    async def ask(self, ask: Operation[A]) -> A: ...
 
-    def pieces(self, ask: Ask[C]) -> AsyncGenerator[C]: ...
+    def pieces(self, ask: Operation[C]) -> AsyncGenerator[C]: ...
 
 
 class Session(AbstractContextManager["Session"]):
     """A text that goes on from where it was. `made` is what the server said when it was opened."""
 
-    def __init__(self, client: Caller, made: SessionInfo, *, keep: bool) -> None:
+    def __init__(self, client: SessionClient, made: SessionInfo, *, keep: bool) -> None:
         self.made, self.keep = made, keep
-        self._client, self._asks = client, SessionAsks(made.session_id)
+        self._client, self._asks = client, SessionOperations(made.session_id)
 
     @property
     def session_id(self) -> str:
@@ -100,9 +100,9 @@ class Session(AbstractContextManager["Session"]):
 class AsyncSession(AbstractAsyncContextManager["AsyncSession"]):
     """`Session` without blocking."""
 
-    def __init__(self, client: AsyncCaller, made: SessionInfo, *, keep: bool) -> None:
+    def __init__(self, client: AsyncSessionClient, made: SessionInfo, *, keep: bool) -> None:
         self.made, self.keep = made, keep
-        self._client, self._asks = client, SessionAsks(made.session_id)
+        self._client, self._asks = client, SessionOperations(made.session_id)
 
     @property
     def session_id(self) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from nextchar.client.errors_and_retries import CONNECTION_LOST, failure
+from nextchar.client.errors_and_retries import CONNECTION_LOST, error_from_wire
 from nextchar.client.operations import MAX_MESSAGE_CHARS, MAX_MESSAGE_STRINGS, C
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar.schemas.base import make_usage
@@ -23,7 +23,7 @@ def error_of(body: Any, *, status: int, retry_after_seconds: float | None) -> Ne
         else {"message": found or f"the server answered with status {status}"}
     )
     code, param = found.get("code"), found.get("param")
-    return failure(
+    return error_from_wire(
         code if isinstance(code, str) else "http_error",
         str(found.get("message")),
         param=param if isinstance(param, str) else None,
@@ -60,7 +60,7 @@ class Events:
     def check_ended(self) -> None:
         """Raises Unavailable if the stream was cut."""
         if not self.ended:
-            raise failure(
+            raise error_from_wire(
                 CONNECTION_LOST, "the stream ended before its end", param=None, retry_after_seconds=None
             )
 

@@ -7,7 +7,7 @@ import numpy as np
 from nextchar.model.vocabulary import Ids
 
 
-class WaitingBranches:
+class BranchQueue:
     """Branches by how many reads are below them, in whole arrays: a call may add a thousand."""
 
     def __init__(self) -> None:

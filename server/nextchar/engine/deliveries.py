@@ -16,7 +16,7 @@ def deliver_on(loop: asyncio.AbstractEventLoop) -> Callable[[Outbox], object]:
     return lambda outbox: loop.call_soon_threadsafe(hand_over, outbox)
 
 
-class Gather:
+class GatherReceiver:
     """Waits until every one of `count` lanes and jobs is done; the first error ends the wait."""
 
     def __init__(self, count: int) -> None:
@@ -45,7 +45,7 @@ class Gather:
         return self.deliveries
 
 
-class Stream:
+class StreamReceiver:
     """Gives the deliveries of `count` lanes as they come, each with its lane's tag."""
 
     def __init__(self, count: int) -> None:

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import Self
 
 from nextchar.engine.lane import FOREVER, Lane, Level, Outbox, ScoreJob, Work
-from nextchar.engine.lane_batch import Batch
+from nextchar.engine.lane_batch import LaneBatch
 from nextchar.engine.queue_estimate import Rate
 from nextchar.engine.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Scheduler, Turns
-from nextchar.engine.score_batch import MAX_JOBS, BulkBatch
+from nextchar.engine.score_batch import MAX_JOBS, ScoreBatch
 from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
 _PAUSE_SECONDS = 0.01  # between two calls, that still counts as work; longer, and there was nothing to do
-_LIVE_SECONDS = 1.0  # after a live request, in which another is expected
+_INTERACTIVE_SECONDS = 1.0  # after a live request, in which another is expected
 MAX_STEPS = 16  # characters a row in one call of the graph
 
 logger = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ class Engine:
         self.stats = EngineStats()
         self._options, self._load_seconds = options, load_seconds
         max_lanes = options.max_lanes + options.reserved_lanes
-        self._batch = Batch(StepRunner(graph, max_lanes, options.max_steps), self.stats)
-        self._bulk = BulkBatch(StepRunner(graph, options.max_bulk_lanes, options.max_steps), self.stats)
+        self._batch = LaneBatch(StepRunner(graph, max_lanes, options.max_steps), self.stats)
+        self._bulk = ScoreBatch(StepRunner(graph, options.max_bulk_lanes, options.max_steps), self.stats)
         self._scheduler = Scheduler(
             max_lanes=max_lanes,
             max_sampling=options.max_lanes,
@@ -76,7 +76,7 @@ class Engine:
         # Of one row's steps; of bulk work, of all rows', since a job's rows come and go.
         self._paces = {level: Rate() for level in Level}
         self._measured = 0.0  # when
-        self._live_until = 0.0  # perf_counter: till then live requests are expected
+        self._interactive_until = 0.0  # perf_counter: till then live requests are expected
         self._changed = threading.Condition()  # guards the scheduler, and wakes an idle engine
         self._cancelled: deque[Work] = deque()
         self._stopping = False
@@ -119,10 +119,10 @@ class Engine:
         with self._changed:
             waits = [self._scheduler.last_begins_seconds(level) for level in Level]
             waiting = [self._scheduler.longest_waiting(level) for level in Level]
-        live, sampling = (
-            max(self._batch.longest(level), waiting[level]) for level in (Level.LIVE, Level.SAMPLING)
+        interactive, sampling = (
+            max(self._batch.longest(level), waiting[level]) for level in (Level.INTERACTIVE, Level.SAMPLING)
         )
-        to_do = (live, sampling, self._bulk.num_left)
+        to_do = (interactive, sampling, self._bulk.num_left)
         paces = [self._paces[level].per_second for level in Level]
         return max(
             wait + (num_steps / pace if pace > 0 else 0.0)
@@ -150,9 +150,13 @@ class Engine:
 
     def _free(self) -> tuple[int, int, int]:
         """Rows, rows for completions, and places for jobs that nobody has."""
-        num_lanes, num_live = len(self._batch.lanes), self._batch.num_live
+        num_lanes, num_interactive = len(self._batch.lanes), self._batch.num_interactive
         rows = self._options.max_lanes + self._options.reserved_lanes - num_lanes
-        return rows, min(rows, self._options.max_lanes - num_lanes + num_live), MAX_JOBS - self._bulk.num_jobs
+        return (
+            rows,
+            min(rows, self._options.max_lanes - num_lanes + num_interactive),
+            MAX_JOBS - self._bulk.num_jobs,
+        )
 
     def cancel(self, works: Sequence[Work]) -> None:
         """Nobody waits for this work any more: free its rows before the next call. Done work is fine."""
@@ -188,9 +192,9 @@ class Engine:
 
     def _call_seconds(self, level: Level, active: list[Level], now: float) -> float:
         """What the next call is kept to: of completions, longer while nobody asks for next characters."""
-        if Level.LIVE in active:
-            self._live_until = now + _LIVE_SECONDS
-        if level is not Level.SAMPLING or now < self._live_until:
+        if Level.INTERACTIVE in active:
+            self._interactive_until = now + _INTERACTIVE_SECONDS
+        if level is not Level.SAMPLING or now < self._interactive_until:
             return MAX_CALL_SECONDS[level]
         return LONG_CALL_SECONDS
 
@@ -216,8 +220,8 @@ class Engine:
 
     def _active(self) -> list[Level]:
         """The levels that have rows or jobs, in order."""
-        num_live = self._batch.num_live
-        has_work = (num_live > 0, len(self._batch.lanes) > num_live, self._bulk.num_jobs > 0)
+        num_interactive = self._batch.num_interactive
+        has_work = (num_interactive > 0, len(self._batch.lanes) > num_interactive, self._bulk.num_jobs > 0)
         return [level for level, has in zip(Level, has_work, strict=True) if has]
 
     def _schedule(self) -> bool:
@@ -232,8 +236,8 @@ class Engine:
                 return False
             now = time.monotonic()
             late = self._scheduler.expired(now)
-            num_live = self._batch.num_live
-            lanes = self._scheduler.admit_lanes(num_live, len(self._batch.lanes) - num_live)
+            num_interactive = self._batch.num_interactive
+            lanes = self._scheduler.admit_lanes(num_interactive, len(self._batch.lanes) - num_interactive)
             jobs = self._scheduler.admit_jobs(self._bulk.num_jobs)
         self._send([(work, work.failed(error)) for work, error in late])
         self._join(lanes, jobs, now)
@@ -271,4 +275,4 @@ class Engine:
 
 def _moves(level: Level, other: Level) -> bool:
     """Whether a call for a level advances the rows of another: one for completions does the live ones too."""
-    return other is level or (other is Level.LIVE and level is Level.SAMPLING)
+    return other is level or (other is Level.INTERACTIVE and level is Level.SAMPLING)

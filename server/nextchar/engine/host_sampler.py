@@ -19,7 +19,7 @@ from nextchar.engine.sampler import (
 from nextchar.model.vocabulary import Vocabulary
 
 
-class Shaping:
+class HostSampler:
     """Parameters and history by row; those of rows that are not `on` are left from before.
 
     A row is touched where its lane joins, where it moves and where it draws.

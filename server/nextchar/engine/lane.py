@@ -26,12 +26,12 @@ FOREVER = float("inf")
 class Level(IntEnum):
     """Who goes first: live requests, then completions, then jobs."""
 
-    LIVE = 0
+    INTERACTIVE = 0
     SAMPLING = 1
     BULK = 2
 
 
-class Finish(StrEnum):
+class FinishReason(StrEnum):
     """Why a lane is done."""
 
     LENGTH = "length"
@@ -137,7 +137,7 @@ class Delivery:
     logprobs: Doubles
     top_ids: NDArray[np.int32] | None = None
     top_logprobs: NDArray[np.float32] | None = None
-    finish: Finish | None = None
+    finish: FinishReason | None = None
     num_stop: int = 0
     distribution: Doubles | None = None
     error: NextcharError | None = None
@@ -223,7 +223,7 @@ class Lane(Work):
 
     @property
     def level(self) -> Level:
-        return Level.SAMPLING if self.sampling else Level.LIVE
+        return Level.SAMPLING if self.sampling else Level.INTERACTIVE
 
     @property
     def num_steps(self) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.engine.host_sampler import Shaping
-from nextchar.engine.lane import FOREVER, Delivery, Finish, Lane, Sampling
+from nextchar.engine.host_sampler import HostSampler
+from nextchar.engine.lane import FOREVER, Delivery, FinishReason, Lane, Sampling
 from nextchar.engine.sampler import Doubles, Indices, Uniforms
 from nextchar.model.vocabulary import Vocabulary
 
@@ -32,7 +32,7 @@ _INTEGERS = (
 _NUMBERS = ("deadline", "deliver_by", "seconds_per_delivery")
 
 
-class LaneSlab:
+class LaneArrays:
     """Arrays [max_lanes, …]; rows 0 … n-1 are live.
 
     `inverse_temperature` [max_lanes] is the runner's own array: the graph reads it.
@@ -71,7 +71,7 @@ class LaneSlab:
         self.top_ids = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.int32)
         self.top_logprobs = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.float32)
         self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
-        self.shaping = Shaping(rows, vocabulary)
+        self.shaping = HostSampler(rows, vocabulary)
         self.is_plain = np.zeros(rows, dtype=np.bool_)  # draws, and tells its symbols and nothing more
         self._integers = np.zeros((len(_INTEGERS), rows), dtype=np.int64)
         self._numbers = np.zeros((len(_NUMBERS), rows))
@@ -191,7 +191,7 @@ class LaneSlab:
         row: int,
         lane: Lane,
         *,
-        finish: Finish | None = None,
+        finish: FinishReason | None = None,
         num_stop: int = 0,
         distribution: Doubles | None = None,
     ) -> Delivery:

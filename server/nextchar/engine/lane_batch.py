@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from nextchar.engine.lane import Delivery, Finish, Lane, Level, Outbox
-from nextchar.engine.lane_arrays import MAX_TOP, LaneSlab
+from nextchar.engine.lane import Delivery, FinishReason, Lane, Level, Outbox
+from nextchar.engine.lane_arrays import MAX_TOP, LaneArrays
 from nextchar.engine.lane_events import LaneEvents
 from nextchar.engine.sampler import Indices, top
 from nextchar.errors import NextcharError
@@ -21,7 +21,7 @@ from nextchar.telemetry.engine_stats import EngineStats
 _MIN_PAST, _PAST_PART = 8, 4
 
 
-class Batch:
+class LaneBatch:
     """Lanes in dense rows: live ones in rows 0 … num_live-1, so that a step can be for them alone,
     then sampling ones. A hole that a lane leaves is filled from the end of its kind.
     """
@@ -30,13 +30,13 @@ class Batch:
         self._runner = runner
         vocabulary = runner.graph.vocabulary
         self._begin_id = vocabulary.begin_id
-        self._slab = LaneSlab(vocabulary, runner.inverse_temperature, runner.max_steps)
+        self._slab = LaneArrays(vocabulary, runner.inverse_temperature, runner.max_steps)
         self._events = LaneEvents(self._slab, runner)
         self._starts = np.arange(runner.max_lanes) * self._slab.symbols.shape[1]
         self._offsets = np.arange(runner.max_steps)[:, None]
         self._stats = stats
         self.lanes: list[Lane] = []
-        self.num_live = 0
+        self.num_interactive = 0
         self.num_done = [0, 0]  # steps of live and of sampling lanes, and those an early end has spared
         self.num_steps = 1  # of the last call
         self._num_past = 0  # steps of completions that were past their ends in it
@@ -56,15 +56,15 @@ class Batch:
         """Give a lane a row; the delivery of one that is done before its first step."""
         lane.joined = now
         if lane.num_steps == 0:
-            finish, lane.state = Finish.LENGTH if lane.sampling else Finish.GIVEN, lane.start
+            finish, lane.state = FinishReason.LENGTH if lane.sampling else FinishReason.GIVEN, lane.start
             return Delivery(np.empty(0, dtype=np.int64), np.empty(0), finish=finish)
         row = len(self.lanes)
         self.lanes.append(lane)
-        if lane.level is Level.LIVE:
-            if self.num_live < row:
-                self._move(self.num_live, row)
-            row = self.num_live
-            self.num_live += 1
+        if lane.level is Level.INTERACTIVE:
+            if self.num_interactive < row:
+                self._move(self.num_interactive, row)
+            row = self.num_interactive
+            self.num_interactive += 1
         self.lanes[row] = lane
         lane.row = row
         if lane.start is None:
@@ -81,11 +81,11 @@ class Batch:
         hole, last = lane.row, len(self.lanes) - 1
         self.num_done[lane.level] += lane.num_steps - lane.num_planned + self._slab.num_left(hole)
         self._slab.leave(lane)
-        if lane.level is Level.LIVE:
-            self.num_live -= 1
-            if hole != self.num_live:
-                self._move(self.num_live, hole)
-            hole = self.num_live
+        if lane.level is Level.INTERACTIVE:
+            self.num_interactive -= 1
+            if hole != self.num_interactive:
+                self._move(self.num_interactive, hole)
+            hole = self.num_interactive
         if hole != last:
             self._move(last, hole)
         self.lanes.pop()
@@ -99,7 +99,7 @@ class Batch:
 
     def step(self, level: Level, max_steps: int) -> Outbox:
         """Advance the live lanes, or all, by up to `max_steps` characters; what there is to deliver."""
-        n = self.num_live if level is Level.LIVE else len(self.lanes)
+        n = self.num_interactive if level is Level.INTERACTIVE else len(self.lanes)
         if n == 0:
             return []
         started = time.perf_counter()
@@ -113,8 +113,8 @@ class Batch:
         self._runner.step(n, num_steps, others=n < len(self.lanes))
         stepped = time.perf_counter() - before
         self._keep(window, positions, n)
-        self.num_done[Level.LIVE] += self.num_live * num_steps
-        self.num_done[Level.SAMPLING] += (n - self.num_live) * num_steps - self._num_past
+        self.num_done[Level.INTERACTIVE] += self.num_interactive * num_steps
+        self.num_done[Level.SAMPLING] += (n - self.num_interactive) * num_steps - self._num_past
         outbox = self._collect(window, n)
         self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
         return outbox
@@ -212,5 +212,5 @@ class Batch:
         for lane in self.lanes:
             self._slab.leave(lane)
         self.lanes.clear()
-        self.num_live = 0
+        self.num_interactive = 0
         return outbox

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nextchar.engine.lane import Delivery, Finish, Lane, LaneState, Sampling
-from nextchar.engine.lane_arrays import LaneSlab
+from nextchar.engine.lane import Delivery, FinishReason, Lane, LaneState, Sampling
+from nextchar.engine.lane_arrays import LaneArrays
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import DeadlineExceeded
 from nextchar.model.step_runner import StepRunner
@@ -12,7 +12,7 @@ from nextchar.model.step_runner import StepRunner
 class LaneEvents:
     """Looks at one lane, after a call that something happened in."""
 
-    def __init__(self, slab: LaneSlab, runner: StepRunner) -> None:
+    def __init__(self, slab: LaneArrays, runner: StepRunner) -> None:
         self._slab, self._runner = slab, runner
         self._end_id = runner.graph.vocabulary.end_id
 
@@ -45,9 +45,9 @@ class LaneEvents:
             num_stop = self._find_stop(lane, sampling)
             if num_stop:
                 kept = sampling.keeps_stop and slab.symbols[row, slab.cursor[row] - 1] != self._end_id
-                return slab.take(row, lane, finish=Finish.STOP, num_stop=0 if kept else num_stop)
+                return slab.take(row, lane, finish=FinishReason.STOP, num_stop=0 if kept else num_stop)
         if sampling.automaton is not None and slab.shaping.masks.over[row]:
-            return slab.take(row, lane, finish=Finish.STOP)
+            return slab.take(row, lane, finish=FinishReason.STOP)
         return None
 
     def _keep_state(self, lane: Lane, cursor: int) -> None:
@@ -61,10 +61,10 @@ class LaneEvents:
         """The last delivery of a lane whose steps are all done, or what gets it to its last step."""
         slab, row = self._slab, lane.row
         if not lane.wants_distribution:
-            return slab.take(row, lane, finish=Finish.LENGTH if lane.sampling else Finish.GIVEN)
+            return slab.take(row, lane, finish=FinishReason.LENGTH if lane.sampling else FinishReason.GIVEN)
         if slab.end[row] > slab.num_given[row]:
             distribution: Doubles = self._runner.distribution[row].astype(np.float64)
-            return slab.take(row, lane, finish=Finish.GIVEN, distribution=distribution)
+            return slab.take(row, lane, finish=FinishReason.GIVEN, distribution=distribution)
         delivery = slab.take(row, lane)
         self._refill(lane)  # the chunk had no room for the step after the last given symbol
         return delivery

@@ -17,7 +17,7 @@ _SHARE = 0.25
 _SOON_SECONDS = 0.1  # a wait that nobody is refused for: an estimate is no better than that
 _UNKNOWN_SECONDS = 1.0  # to come again in, where no rate is known yet
 # What calls of several steps are kept to, so that nobody waits long for their end.
-MAX_CALL_SECONDS = {Level.LIVE: 0.001, Level.SAMPLING: 0.003, Level.BULK: 0.001}
+MAX_CALL_SECONDS = {Level.INTERACTIVE: 0.001, Level.SAMPLING: 0.003, Level.BULK: 0.001}
 LONG_CALL_SECONDS = 0.03  # the same for completions while no live requests come
 
 
@@ -145,12 +145,12 @@ class Scheduler:
             retry_after_seconds=self.wait_seconds(work.level, work.priority) or _UNKNOWN_SECONDS,
         )
 
-    def admit_lanes(self, num_live: int, num_sampling: int) -> list[Lane]:
+    def admit_lanes(self, num_interactive: int, num_sampling: int) -> list[Lane]:
         """Take out the lanes that join now, given how many rows each level has."""
-        live = self._take(Level.LIVE, self._max_lanes - num_live - num_sampling)
-        free = self._max_lanes - num_live - num_sampling - len(live)
+        interactive = self._take(Level.INTERACTIVE, self._max_lanes - num_interactive - num_sampling)
+        free = self._max_lanes - num_interactive - num_sampling - len(interactive)
         sampling = self._take(Level.SAMPLING, min(free, self._max_sampling - num_sampling))
-        return cast(list[Lane], live + sampling)
+        return cast(list[Lane], interactive + sampling)
 
     def admit_jobs(self, num_jobs: int) -> list[ScoreJob]:
         """Take out the jobs that begin now, given how many run."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from nextchar.engine.lane import FOREVER, Outbox, ScoreJob, Work
 from nextchar.engine.state_pool import StatePool
-from nextchar.engine.trie_walk import Walk
+from nextchar.engine.trie_walk import TrieWalk
 from nextchar.errors import DeadlineExceeded, NextcharError
 from nextchar.model.step_runner import StepRunner, fitting_steps
 from nextchar.model.vocabulary import Ids
@@ -21,14 +21,14 @@ MAX_JOBS = 8  # in work at once; others wait in line
 _LATE = "the request did not finish within its time limit"
 
 
-class BulkBatch:
+class ScoreBatch:
     """The jobs in work and the rows that walk them: rows 0 … num_rows-1. No threads and no queue."""
 
     def __init__(self, runner: StepRunner, stats: EngineStats) -> None:
         self._runner = runner
         self._pool = StatePool(runner)
         self._stats = stats
-        self._walks: list[Walk] = []
+        self._walks: list[TrieWalk] = []
         self._nodes: Ids = np.zeros(runner.max_lanes, dtype=np.int64)
         self._owners: Ids = np.zeros(runner.max_lanes, dtype=np.int64)  # index in _walks
         self._all = np.arange(runner.max_lanes)
@@ -55,7 +55,7 @@ class BulkBatch:
     def join(self, job: ScoreJob, now: float) -> None:
         job.joined = now
         self._earliest_deadline = min(self._earliest_deadline, job.deadline)
-        self._walks.append(Walk(job, self._runner, self._pool))
+        self._walks.append(TrieWalk(job, self._runner, self._pool))
 
     def leave(self, job: Work) -> None:
         """Nobody waits for this job any more; one that is not in work is fine."""
@@ -95,14 +95,14 @@ class BulkBatch:
         self.num_rows = 0
         return outbox
 
-    def _choose_steps(self, walks: list[tuple[Walk, Ids]], max_steps: int) -> int:
+    def _choose_steps(self, walks: list[tuple[TrieWalk, Ids]], max_steps: int) -> int:
         """As many as every row can read without a branch or an end."""
         if max_steps == 1:
             return 1
         shortest = min(int(walk.trie.run[self._nodes[rows]].min()) for walk, rows in walks)
         return fitting_steps(min(shortest, max_steps))
 
-    def _walks_of(self, n: int) -> list[tuple[Walk, Ids]]:
+    def _walks_of(self, n: int) -> list[tuple[TrieWalk, Ids]]:
         """Each job that has rows, with its rows."""
         owners = self._owners[:n]
         return [
@@ -111,7 +111,7 @@ class BulkBatch:
             if walk.num_rows
         ]
 
-    def _read(self, n: int, num_steps: int, walks: list[tuple[Walk, Ids]]) -> float:
+    def _read(self, n: int, num_steps: int, walks: list[tuple[TrieWalk, Ids]]) -> float:
         """One call of the graph and what follows from it; the seconds of the call."""
         window, offsets = self._runner.window(n, num_steps), self._offsets[:num_steps]
         for walk, rows in walks:

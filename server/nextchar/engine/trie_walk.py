@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.engine.branch_queue import WaitingBranches
-from nextchar.engine.lane import Delivery, Finish, ScoreJob
+from nextchar.engine.branch_queue import BranchQueue
+from nextchar.engine.lane import Delivery, FinishReason, ScoreJob
 from nextchar.engine.state_pool import INITIAL, StatePool
 from nextchar.model.step_runner import StepRunner
 from nextchar.model.vocabulary import Ids
@@ -12,7 +12,7 @@ from nextchar.model.vocabulary import Ids
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
 
-class Walk:
+class TrieWalk:
     """One job in work: which branches wait, the states they go on from, what is known so far."""
 
     def __init__(self, job: ScoreJob, runner: StepRunner, pool: StatePool) -> None:
@@ -25,7 +25,7 @@ class Walk:
         self.num_left = int(trie.must_read.sum())  # nodes to read
         self._runner = runner
         self._pool = pool
-        self.waiting = WaitingBranches()
+        self.waiting = BranchQueue()
         if trie.must_read[0]:
             slot = INITIAL if job.start is None else pool.put(job.start.arrays)
             self.waiting.add(np.array([0]), np.array([slot]), np.array([trie.longest]))
@@ -89,4 +89,4 @@ class Walk:
             self._pool.release(slot)
 
     def result(self) -> Delivery:
-        return Delivery(_NO_IDS, self.logprobs[:-1], finish=Finish.GIVEN)
+        return Delivery(_NO_IDS, self.logprobs[:-1], finish=FinishReason.GIVEN)

@@ -24,7 +24,7 @@ url_option = click.option(
 )
 
 
-class Source(Protocol):
+class AnswerSource(Protocol):
     """What the commands ask."""
 
     def scores(
@@ -39,7 +39,7 @@ class Source(Protocol):
 
 
 def run_with(
-    model: str, url: str | None, precision: str, route: Any, work: Callable[[Source], Awaitable[None]]
+    model: str, url: str | None, precision: str, route: Any, work: Callable[[AnswerSource], Awaitable[None]]
 ) -> None:
     """Run the work with a source.
 
@@ -50,17 +50,17 @@ def run_with(
         asyncio.run(_with_server(model, url, work))
         return
     from nextchar.entrypoints.offline import run_offline
-    from nextchar.request_context import Call
+    from nextchar.request_context import RequestContext
     from nextchar.service.service import Service
 
-    async def offline(service: Service, name: str, call: Call) -> None:
-        await work(_Offline(service, name, call))
+    async def offline(service: Service, name: str, ctx: RequestContext) -> None:
+        await work(_Offline(service, name, ctx))
 
     run_offline(Path(model), precision, route, offline)  # type: ignore[arg-type] # click has checked it
 
 
-async def _with_server(model: str, url: str, work: Callable[[Source], Awaitable[None]]) -> None:
-    from nextchar.client.asynchronous import AsyncClient
+async def _with_server(model: str, url: str, work: Callable[[AnswerSource], Awaitable[None]]) -> None:
+    from nextchar.client import AsyncClient
 
     async with AsyncClient(url, api_key=os.environ.get(API_KEY)) as client:
         await work(_Server(client, model))
@@ -89,8 +89,8 @@ class _Server:
 
 
 class _Offline:
-    def __init__(self, service: Any, model: str, call: Any) -> None:
-        self._service, self._model, self._call = service, model, call
+    def __init__(self, service: Any, model: str, ctx: Any) -> None:
+        self._service, self._model, self._call = service, model, ctx
 
     async def scores(
         self, strings: Iterable[str], *, whole: bool, arguments: dict[str, Any]

@@ -19,14 +19,14 @@ from nextchar.entrypoints.session_backend import session_store, state_key
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import CannotListen
 from nextchar.repository.folder import find_models
-from nextchar.repository.manager import ModelLibrary
-from nextchar.repository.served_models import Repository
+from nextchar.repository.manager import ModelManager
+from nextchar.repository.served_models import ServedModels
 from nextchar.repository.watcher import watch_models
 from nextchar.schemas.base import build_schemas
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.key_file import KeyFile
 from nextchar.service.service import Service
-from nextchar.telemetry.access_log import CallLog
+from nextchar.telemetry.access_log import AccessLog
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.tracing import call_tracer
 
@@ -62,38 +62,38 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     warn_if_exposed(settings)
     metrics = Metrics()
     if settings.log_requests:
-        metrics.observers.append(CallLog())
+        metrics.observers.append(AccessLog())
     paths = find_models(settings.models, settings.precision)
     if settings.model_versions == "latest":
         paths = list({path.name: path for path in paths}.values())
     deliver = deliver_on(asyncio.get_running_loop())
     options, threads = _engine_options(settings), settings.engine_threads
     async with AsyncExitStack() as held:
-        repository = held.enter_context(Repository(paths, options, num_threads=threads, deliver=deliver))
-        metrics.collect_from(repository)
+        served_models = held.enter_context(ServedModels(paths, options, num_threads=threads, deliver=deliver))
+        metrics.collect_from(served_models)
         if settings.otlp_endpoint is not None:
             # First: so that the log knows the trace of a call.
             metrics.observers.insert(0, held.enter_context(call_tracer(settings.otlp_endpoint)))
-        library = ModelLibrary(repository, settings.models, settings.library)
+        model_manager = ModelManager(served_models, settings.models, settings.model_manager)
         store = await held.enter_async_context(session_store(settings))
         service = Service(
-            repository,
+            served_models,
             metrics,
             settings.limits,
             store=store,
             state_key=state_key(settings),
             session_limits=settings.session_limits,
-            door_limits=settings.door_limits,
+            api_limits=settings.api_limits,
             default_model=settings.default_model,
-            library=library,
+            model_manager=model_manager,
         )
-        upkeep = service.session_upkeep
+        upkeep = service.session_maintenance
         await held.enter_async_context(_in_background(upkeep.tidy_for_ever()))
         await held.enter_async_context(
-            _in_background(library.tidy_for_ever(upkeep.count_of, upkeep.left_behind))
+            _in_background(model_manager.tidy_for_ever(upkeep.count_of, upkeep.left_behind))
         )
         if settings.model_poll_seconds:
-            watching = watch_models(library, settings.models, poll_seconds=settings.model_poll_seconds)
+            watching = watch_models(model_manager, settings.models, poll_seconds=settings.model_poll_seconds)
             await held.enter_async_context(_in_background(watching))
         keys = await held.enter_async_context(_keys(settings))
         rpc = _rpc_server(service, settings, keys)
@@ -178,14 +178,14 @@ def _http_server(
     service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int
 ) -> "HttpServer":
     # The doors are imported where they are made: their frameworks load while models open (cli_serve).
-    from nextchar.rest.app import RestDoor
+    from nextchar.rest.app import RestApp
     from nextchar.rest.http_protocol import ConnectionLimits
     from nextchar.rest.http_server import HttpServer
-    from nextchar.rest.middleware import RestGuard, with_cors
+    from nextchar.rest.middleware import GuardMiddleware, with_cors
     from nextchar.rest.playground import page_routes
     from nextchar.security.tls import HttpTls
 
-    door = RestDoor(
+    door = RestApp(
         service,
         max_body_bytes=settings.max_body_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
@@ -195,7 +195,7 @@ def _http_server(
     if settings.playground:
         door.app.router.routes.extend(page_routes(grpc_port))
     files = settings.tls_files()
-    guard = RestGuard(door.app, keys=keys, tls=files is not None)
+    guard = GuardMiddleware(door.app, keys=keys, tls=files is not None)
     return HttpServer(
         with_cors(guard, settings.cors_origins or ""),
         limits=ConnectionLimits(

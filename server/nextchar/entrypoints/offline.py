@@ -10,8 +10,8 @@ from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import FOREVER
 from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.repository.folder import PrecisionChoice, find_model
-from nextchar.repository.served_models import Repository
-from nextchar.request_context import Call, Route, make_request_id
+from nextchar.repository.served_models import ServedModels
+from nextchar.request_context import RequestContext, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.service.service import Service
 from nextchar.service.sessions.stores.memory import MemoryStore
@@ -33,7 +33,7 @@ def run_offline(
     path: Path,
     precision: PrecisionChoice,
     route: Route,
-    work: Callable[[Service, str, Call], Awaitable[None]],
+    work: Callable[[Service, str, RequestContext], Awaitable[None]],
 ) -> None:
     """Run `work(service, model name, call)` with the model at a path.
 
@@ -44,16 +44,16 @@ def run_offline(
     async def run() -> None:
         deliver = deliver_on(asyncio.get_running_loop())
         found = find_model(path, precision)
-        with Repository([found], _OPTIONS, num_threads=num_cores(), deliver=deliver) as repository:
+        with ServedModels([found], _OPTIONS, num_threads=num_cores(), deliver=deliver) as served_models:
             service = Service(
-                repository,
+                served_models,
                 Metrics(),
                 _LIMITS,
                 store=MemoryStore(),
                 state_key=secrets.token_bytes(32),
                 session_limits=SessionLimits(),
             )
-            call = Call(route, "cli", FOREVER, make_request_id(None))
-            await work(service, found.name, call)
+            ctx = RequestContext(route, "cli", FOREVER, make_request_id(None))
+            await work(service, found.name, ctx)
 
     asyncio.run(run())

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 
 from nextchar.client.streams import joined_scores
-from nextchar.entrypoints.answer_source import Source, run_with, url_option
+from nextchar.entrypoints.answer_source import AnswerSource, run_with, url_option
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.score import Score
 
@@ -54,7 +54,7 @@ def score(
         (list(texts) or list(_lines(_standard_input()))) if file is None else _lines(file)
     )
 
-    async def work(source: Source) -> None:
+    async def work(source: AnswerSource) -> None:
         texts_of_answers: deque[str] = deque()
         given = _kept(strings, texts_of_answers)
         async with aclosing(source.scores(given, whole=whole, arguments=arguments)) as answers:
@@ -88,7 +88,7 @@ def _print_score(item: Score, text: str) -> None:
 def next_chars(model: str, text: str, top: int, url: str | None, precision: str, as_json: bool) -> None:
     """What MODEL expects after TEXT: the likeliest next characters."""
 
-    async def work(source: Source) -> None:
+    async def work(source: AnswerSource) -> None:
         answer = await source.next(text, top)
         if as_json:
             click.echo(answer.model_dump_json(indent=2))
@@ -118,7 +118,7 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
 def complete(model: str, prompt: str, url: str | None, precision: str, **arguments: Any) -> None:
     """Go on with PROMPT, printed as it is sampled."""
 
-    async def work(source: Source) -> None:
+    async def work(source: AnswerSource) -> None:
         fields = {**arguments, "stop": list(arguments["stop"])}
         async with aclosing(source.stream(prompt, fields)) as pieces:
             async for piece in pieces:

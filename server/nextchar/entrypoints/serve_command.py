@@ -81,7 +81,7 @@ def _up(settings: Settings, app: "App") -> None:
 
 def _greet(settings: Settings, app: "App") -> None:
     """Say where the server is, and three commands that work as they stand."""
-    served = list(app.service.repository)
+    served = list(app.service.served_models)
     models = [model.name for model in served]
     http = f"{'http' if settings.tls_certificate_file is None else 'https'}://{settings.host}:{app.http_port}"
     # What is shown to try is running text; a model of lines would end at once.

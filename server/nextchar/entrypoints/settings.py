@@ -18,9 +18,9 @@ from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.entrypoints.settings_sources import PREFIX, check_environment, read_file
 from nextchar.errors import SettingsInvalid
 from nextchar.repository.folder import PrecisionChoice
-from nextchar.repository.manager import LibraryOptions
+from nextchar.repository.manager import ModelManagerOptions
 from nextchar.rpc.options import GrpcOptions
-from nextchar.schemas.limits import DoorLimits, Limits, SessionLimits
+from nextchar.schemas.limits import ApiLimits, Limits, SessionLimits
 from nextchar.schemas.sessions import MAX_TTL_SECONDS
 from nextchar.telemetry.logs import LogFormat
 
@@ -216,16 +216,16 @@ class Settings(BaseSettings):
         return init_settings, env_settings, InitSettingsSource(settings_cls, values)
 
     @property
-    def library(self) -> LibraryOptions:
-        return LibraryOptions(
+    def model_manager(self) -> ModelManagerOptions:
+        return ModelManagerOptions(
             precision=self.precision,
             latest_only=self.model_versions == "latest",
             unload_after_seconds=self.unload_after_seconds,
         )
 
     @property
-    def door_limits(self) -> DoorLimits:
-        return DoorLimits(
+    def api_limits(self) -> ApiLimits:
+        return ApiLimits(
             max_body_bytes=self.max_body_bytes,
             request_timeout_seconds=self.request_timeout_seconds,
             queue_timeout_seconds=self.queue_timeout_seconds,

@@ -115,7 +115,7 @@ class Card(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorSpec:
     """A graph input or output: ONNX type name and shape; a named or free dimension is None."""
 
     type: str
@@ -123,11 +123,11 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class GraphSignature:
     """A graph's inputs and outputs by name."""
 
-    inputs: dict[str, Tensor]
-    outputs: dict[str, Tensor]
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
 
 
 def parse_card(metadata: dict[str, str], *, path: str) -> Card:
@@ -162,7 +162,7 @@ def _depth(raw: str) -> int:
     return deepest
 
 
-def check_graph(card: Card, signature: Signature, *, path: str) -> None:
+def check_graph(card: Card, signature: GraphSignature, *, path: str) -> None:
     """Hold the card against the graph: the inputs and outputs of its kind, the card's states, nothing else.
 
     A sequence graph reads `ids` int64 [batch, time] and gives `logits` [batch, time, num_outputs]; for a
@@ -190,7 +190,7 @@ def check_graph(card: Card, signature: Signature, *, path: str) -> None:
         _same_tensor(source, target, signature, path)
 
 
-def _check_tensor(kind: str, name: str, found: Tensor, type_name: str, rank: int, path: str) -> None:
+def _check_tensor(kind: str, name: str, found: TensorSpec, type_name: str, rank: int, path: str) -> None:
     if found.type != f"tensor({type_name})" or len(found.shape) != rank:
         raise ModelFileError(
             f"{path}: {kind} {name!r} must be {type_name} of rank {rank}, is {found.type}{list(found.shape)}"
@@ -203,7 +203,7 @@ def _same_names(kind: str, expected: set[str], found: set[str], path: str) -> No
         raise ModelFileError(f"{path}: {kind}s differ from the card: missing {missing}, unexpected {extra}")
 
 
-def _same_tensor(source: str, target: str, signature: Signature, path: str) -> None:
+def _same_tensor(source: str, target: str, signature: GraphSignature, path: str) -> None:
     a, b = signature.inputs[source], signature.outputs[target]
     if a.type != b.type or len(a.shape) != len(b.shape) or a.shape[-1] != b.shape[-1]:
         raise ModelFileError(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError
-from nextchar.model.card import Card, Signature, Tensor, check_graph, parse_card
+from nextchar.model.card import Card, GraphSignature, TensorSpec, check_graph, parse_card
 from nextchar.model.onnx_screen import screened
 from nextchar.model.runtime import ort
 from nextchar.model.vocabulary import Ids, Vocabulary
@@ -39,7 +39,7 @@ class ModelGraph:
 
     card: Card
     vocabulary: Vocabulary
-    signature: Signature
+    signature: GraphSignature
     digest: str
     session: ort.InferenceSession
 
@@ -85,11 +85,11 @@ def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
     card = parse_card(screened(content, path=shown), path=shown)
     try:
         session = _open_session(content)
-        inputs = {i.name: Tensor(i.type, _shape(i.shape)) for i in session.get_inputs()}
-        outputs = {o.name: Tensor(o.type, _shape(o.shape)) for o in session.get_outputs()}
+        inputs = {i.name: TensorSpec(i.type, _shape(i.shape)) for i in session.get_inputs()}
+        outputs = {o.name: TensorSpec(o.type, _shape(o.shape)) for o in session.get_outputs()}
     except Exception as error:  # onnxruntime raises many unrelated types for a bad file
         raise ModelFileError(f"{shown}: not a model onnxruntime can load: {_first_line(error)}") from error
-    signature = Signature(inputs, outputs)
+    signature = GraphSignature(inputs, outputs)
     check_graph(card, signature, path=shown)
     digest = hashlib.sha256(content).hexdigest()
     return ModelGraph(card, card.make_vocabulary(), signature, digest, session)

@@ -7,22 +7,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.engine.deliveries import Gather
+from nextchar.engine.deliveries import GatherReceiver
 from nextchar.engine.lane import Lane, Sampling
 from nextchar.errors import ModelFileError, NextcharError
 from nextchar.repository.folder import ModelPath, PrecisionChoice, version_folders, version_in
-from nextchar.repository.served_models import Model, Repository
+from nextchar.repository.served_models import Model, ServedModels
 
 Key = tuple[str, str]  # name and version
 
 _WARM_CHARS = 32
 
 
-class ModelOpener:
+class ModelLoader:
     """Over one folder; None has nothing. Files are read on other threads; the rest is the event loop's."""
 
-    def __init__(self, repository: Repository, folder: Path | None, precision: PrecisionChoice) -> None:
-        self._repository, self._folder, self._precision = repository, folder, precision
+    def __init__(self, served_models: ServedModels, folder: Path | None, precision: PrecisionChoice) -> None:
+        self._served_models, self._folder, self._precision = served_models, folder, precision
         self.loading: set[Key] = set()
         self.failures: dict[Key, str] = {}
 
@@ -47,7 +47,7 @@ class ModelOpener:
         key = path.name, path.version
         self.loading.add(key)
         try:
-            model = await asyncio.to_thread(self._repository.open, path)
+            model = await asyncio.to_thread(self._served_models.open, path)
             await _warm(model)
         except ModelFileError as error:
             self.failures[key] = error.message
@@ -85,7 +85,7 @@ async def stop(model: Model) -> None:
 async def _warm(model: Model) -> None:
     """Have every engine draw a few characters, so that no request is the first."""
     nothing: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-    gather = Gather(len(model.engine))
+    gather = GatherReceiver(len(model.engine))
     sampling = Sampling(_WARM_CHARS, 0)
     lanes = [Lane(nothing, sampling=sampling, receiver=gather, tag=k) for k in range(len(model.engine))]
     try:

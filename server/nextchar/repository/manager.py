@@ -19,8 +19,8 @@ from nextchar.errors import ModelFileError, ModelNotFound, Unavailable
 from nextchar.model.names import check_model_name
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.repository.folder import ModelPath, PrecisionChoice
-from nextchar.repository.loader import Key, ModelOpener, stop
-from nextchar.repository.served_models import Model, Repository
+from nextchar.repository.loader import Key, ModelLoader, stop
+from nextchar.repository.served_models import Model, ServedModels
 
 VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 T = TypeVar("T")
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class LibraryOptions:
+class ModelManagerOptions:
     """`latest_only`: a new version retires those before it; `unload_after_seconds`: the deadline."""
 
     precision: PrecisionChoice = "auto"
@@ -66,15 +66,18 @@ class _Retired:
     deadline: float
 
 
-class ModelLibrary:
+class ModelManager:
     """Over one repository and one folder; None is a repository that stays as it is."""
 
     def __init__(
-        self, repository: Repository, folder: Path | None = None, options: LibraryOptions | None = None
+        self,
+        served_models: ServedModels,
+        folder: Path | None = None,
+        options: ModelManagerOptions | None = None,
     ) -> None:
-        self.repository = repository
-        self._options = options or LibraryOptions()
-        self._opener = ModelOpener(repository, folder, self._options.precision)
+        self.served_models = served_models
+        self._options = options or ModelManagerOptions()
+        self._opener = ModelLoader(served_models, folder, self._options.precision)
         self._changing = asyncio.Lock()
         self._retired: dict[Key, _Retired] = {}
         self._past: dict[Key, PastVersion] = {}
@@ -111,21 +114,21 @@ class ModelLibrary:
         """
         name, _, version = model_id.partition(":")
         check_model_name(name, version or None)
-        self.repository.get(model_id)
-        found = [m for m in self.repository.serving if m.name == name and version in ("", m.version)]
+        self.served_models.get(model_id)
+        found = [m for m in self.served_models.serving if m.name == name and version in ("", m.version)]
         for model in found:
             self._retire(model)
         return found
 
     def wants(self, name: str, version: str) -> bool:
         """Whether a version that comes into the folder is to be served: of `latest_only`, a higher one."""
-        others = [int(model.version) for model in self.repository.serving if model.name == name]
+        others = [int(model.version) for model in self.served_models.serving if model.name == name]
         return not self._options.latest_only or int(version) >= max(others, default=0)
 
     async def index(self) -> list[IndexEntry]:
         """Every version in the folder or served."""
         on_disk = await self._opener.keys()
-        served = {(model.name, model.version): model for model in self.repository}
+        served = {(model.name, model.version): model for model in self.served_models}
         keys = sorted({*on_disk, *served}, key=lambda key: (key[0], int(key[1])))
         return [IndexEntry(*key, *self._state(key, served.get(key))) for key in keys]
 
@@ -144,11 +147,11 @@ class ModelLibrary:
         None if it is gone, was let go here at its deadline, or is another file by now.
         """
         key = name, version
-        model = self.repository.running(name, version)
+        model = self.served_models.running(name, version)
         if model is None and key not in self._past and time.monotonic() >= self._not_before.get(key, 0.0):
 
             async def work() -> Model | None:
-                return self.repository.running(*key) or await self._load_for_session(key, digest)
+                return self.served_models.running(*key) or await self._load_for_session(key, digest)
 
             model = await self._alone(work())
         return model if model is not None and model.graph.digest == digest else None
@@ -169,7 +172,7 @@ class ModelLibrary:
                 await self._tidy(key, count_sessions, on_ended)
 
     async def _tidy(self, key: Key, count: CountSessions, on_ended: Callable[[int], object]) -> None:
-        retired, model = self._retired[key], self.repository.running(*key)
+        retired, model = self._retired[key], self.served_models.running(*key)
         assert model is not None
         now = time.monotonic()
         idle = model.engine.num_running + model.engine.num_waiting == 0
@@ -191,7 +194,7 @@ class ModelLibrary:
 
     async def _let_go(self, model: Model) -> None:
         key = model.name, model.version
-        graph = self.repository.remove(*key).graph
+        graph = self.served_models.remove(*key).graph
         del self._retired[key]
         self._past[key] = PastVersion(graph.digest, graph.vocabulary, graph.state_shapes)
         await stop(model)
@@ -199,7 +202,7 @@ class ModelLibrary:
     def _retire(self, model: Model) -> None:
         now = time.monotonic()
         self._retired[model.name, model.version] = _Retired(now, now + self._options.unload_after_seconds)
-        self.repository.retire(model.name, model.version)
+        self.served_models.retire(model.name, model.version)
         logger.info("model %s:%s takes no new work", model.name, model.version)
 
     async def _serve(self, paths: list[ModelPath]) -> list[Model]:
@@ -208,7 +211,7 @@ class ModelLibrary:
         kept: list[Model] = []
         try:
             for path in paths:
-                model = self.repository.running(path.name, path.version)
+                model = self.served_models.running(path.name, path.version)
                 if model is None:
                     opened.append(await self._opener.open(path))
                 else:
@@ -219,15 +222,15 @@ class ModelLibrary:
                 await stop(model)
             raise
         for model in opened:
-            self.repository.add(model)
+            self.served_models.add(model)
             self._past.pop((model.name, model.version), None)
             logger.info("model %s:%s is served", model.name, model.version)
         for model in kept:
-            self.repository.recall(model.name, model.version)
+            self.served_models.recall(model.name, model.version)
             self._retired.pop((model.name, model.version), None)
         if self._options.latest_only:
-            for model in self.repository.serving:
-                if model is not self.repository.get(model.name):
+            for model in self.served_models.serving:
+                if model is not self.served_models.get(model.name):
                     self._retire(model)
         return [*opened, *kept]
 
@@ -246,7 +249,7 @@ class ModelLibrary:
         if model.graph.digest != digest:
             await stop(model)
             return None
-        self.repository.add(model, retired=True)
+        self.served_models.add(model, retired=True)
         self._retire(model)
         return model
 

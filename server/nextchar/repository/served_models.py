@@ -69,7 +69,7 @@ class Model:
         }
 
 
-class Repository(AbstractContextManager["Repository"]):
+class ServedModels(AbstractContextManager["ServedModels"]):
     """The models that are served, an engine for each. A context manager: engines live inside.
 
     `open` may run on any thread; what is served is changed and asked for on one.

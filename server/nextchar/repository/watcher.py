@@ -7,14 +7,14 @@ from pathlib import Path
 from nextchar.errors import NextcharError
 from nextchar.repository.folder import version_folders
 from nextchar.repository.loader import Key
-from nextchar.repository.manager import ModelLibrary
+from nextchar.repository.manager import ModelManager
 
 Signature = tuple[tuple[str, int, int], ...]  # of a version's files: name, size, time of its last change
 
 logger = logging.getLogger(__name__)
 
 
-async def watch_models(library: ModelLibrary, folder: Path, *, poll_seconds: float) -> None:
+async def watch_models(model_manager: ModelManager, folder: Path, *, poll_seconds: float) -> None:
     """For ever: follow the folder. What was unloaded by hand stays unloaded until its files change.
 
     A version is tried when two looks in a row have seen the same files, so that one that is being copied is
@@ -27,12 +27,12 @@ async def watch_models(library: ModelLibrary, folder: Path, *, poll_seconds: flo
         if now is None:
             continue
         for key in known.keys() - now.keys():
-            _unload(library, key)
+            _unload(model_manager, key)
             del known[key]
         for key, signature in now.items():
             if signature and known.get(key) != signature == seen.get(key):
                 known[key] = signature
-                await _load(library, key)
+                await _load(model_manager, key)
         seen = now
 
 
@@ -45,19 +45,19 @@ async def _look(folder: Path) -> dict[Key, Signature] | None:
         return None
 
 
-async def _load(library: ModelLibrary, key: Key) -> None:
+async def _load(model_manager: ModelManager, key: Key) -> None:
     name, version = key
     try:
-        if library.wants(name, version):
-            await library.load(f"{name}:{version}")
+        if model_manager.wants(name, version):
+            await model_manager.load(f"{name}:{version}")
     except NextcharError as error:  # it stays as it was; the index of the repository says why
         logger.error("model %s:%s in the folder is not loaded: %s", name, version, error)
 
 
-def _unload(library: ModelLibrary, key: Key) -> None:
+def _unload(model_manager: ModelManager, key: Key) -> None:
     name, version = key
-    if any((model.name, model.version) == key for model in library.repository.serving):
-        library.unload(f"{name}:{version}")
+    if any((model.name, model.version) == key for model in model_manager.served_models.serving):
+        model_manager.unload(f"{name}:{version}")
 
 
 def _signatures(folder: Path) -> dict[Key, Signature]:

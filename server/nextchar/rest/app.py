@@ -13,7 +13,7 @@ from nextchar.errors import NextcharError
 from nextchar.rest.body import while_connected
 from nextchar.rest.docs_page import docs_routes
 from nextchar.rest.errors import answer_bug, answer_error, answer_http_error
-from nextchar.rest.handler import PlainRoute, RestCalls, as_json
+from nextchar.rest.handler import PlainRoute, RestHandler, as_json
 from nextchar.rest.openapi import describe_with
 from nextchar.rest.routes_info import info_routes
 from nextchar.rest.routes_model_tools import model_tool_routes
@@ -33,7 +33,7 @@ from nextchar.schemas.tokens import (
 from nextchar.service.service import Service
 
 
-class RestDoor:
+class RestApp:
     """The handlers; `app` is the ASGI application."""
 
     def __init__(
@@ -46,7 +46,7 @@ class RestDoor:
         lenient_fields: bool = False,
     ) -> None:
         self._service = service
-        self._calls = RestCalls(
+        self._calls = RestHandler(
             service.metrics,
             max_body_bytes=max_body_bytes,
             request_timeout_seconds=request_timeout_seconds,
@@ -75,7 +75,7 @@ class RestDoor:
         self.app.include_router(model_tool_routes(service, self._calls))
         self.app.include_router(oip_info_routes(service, self._calls.shapes))
         self.app.include_router(oip_routes(service, self._calls))
-        self.app.include_router(repository_routes(service.library, self._calls))
+        self.app.include_router(repository_routes(service.model_manager, self._calls))
         describe_with(self.app, self._calls.shapes)
         self.app.include_router(docs_routes(lambda: self.app.openapi()))
 
@@ -112,18 +112,18 @@ class RestDoor:
         return await self._calls.answer(request, "next", NextRequest, self._service.next)
 
     async def _complete(self, request: Request) -> Response:
-        call = self._calls.call(request, "complete")
+        ctx = self._calls.new_context(request, "complete")
         with ExitStack() as observed:
-            observed.enter_context(self._service.metrics.observe(call))
+            observed.enter_context(self._service.metrics.observe(ctx))
             body = await self._calls.parse(request, CompletionRequest)
             headers = {} if body.session_id is None else {"X-Session-Id": body.session_id}
             if not body.stream:
-                answer = await while_connected(request, self._service.complete(body, call))
-                return as_json(answer, call, headers=headers)
-            pieces, observed = self._service.stream(body, call), observed.pop_all()
+                answer = await while_connected(request, self._service.complete(body, ctx))
+                return as_json(answer, ctx, headers=headers)
+            pieces, observed = self._service.stream(body, ctx), observed.pop_all()
         return await self._calls.streamed(
             request,
-            call,
+            ctx,
             pieces,
             observed=observed,
             include_usage=body.stream_options.include_usage,

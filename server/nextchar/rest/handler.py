@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from nextchar.request_context import TRACE_HEADERS, Call, Route
+from nextchar.request_context import TRACE_HEADERS, RequestContext, Route
 from nextchar.rest.body import read_body, while_connected
-from nextchar.rest.openapi_schemas import Shapes
+from nextchar.rest.openapi_schemas import OpenApiSchemas
 from nextchar.rest.sse import EventStream, events
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion
@@ -23,7 +23,7 @@ C = TypeVar("C", bound=Completion)
 JSON = "application/json"
 
 
-class RestCalls:
+class RestHandler:
     """The settings of the door, and the parts its handlers are made of."""
 
     def __init__(
@@ -35,7 +35,7 @@ class RestCalls:
         receive_timeout_seconds: float = 20.0,
         lenient_fields: bool = False,
     ) -> None:
-        self.shapes = Shapes()
+        self.shapes = OpenApiSchemas()
         self._receive_timeout_seconds = receive_timeout_seconds
         self.extra_fields: Literal["ignore"] | None = (
             "ignore" if lenient_fields else None  # as the schema says
@@ -44,20 +44,20 @@ class RestCalls:
         self._max_body_bytes = max_body_bytes
         self._timeout_seconds = request_timeout_seconds
 
-    def call(self, request: Request, route: Route) -> Call:
+    def new_context(self, request: Request, route: Route) -> RequestContext:
         """A call that begins now, with an id for its answer and the log."""
         request_id: str = request.state.request_id  # the guard's
         headers = {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
         deadline = time.monotonic() + self._timeout_seconds
-        call = Call(route, "rest", deadline, request_id, trace_headers=headers)
-        request.state.call = call
-        return call
+        ctx = RequestContext(route, "rest", deadline, request_id, trace_headers=headers)
+        request.state.ctx = ctx
+        return ctx
 
     async def parse(self, request: Request, schema: type[R], *, empty: bytes = b"") -> R:
         """The body, held against a schema; `empty` is what an empty one stands for."""
         body = await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
         fields = validated(lambda: schema.model_validate_json(body or empty, extra=self.extra_fields))
-        request.state.call.asked(fields)
+        request.state.ctx.asked(fields)
         return fields
 
     async def body(self, request: Request) -> bytes:
@@ -65,45 +65,45 @@ class RestCalls:
         return await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
 
     async def observed(
-        self, request: Request, route: Route, work: Callable[[Call], Awaitable[T]]
-    ) -> tuple[T, Call]:
+        self, request: Request, route: Route, work: Callable[[RequestContext], Awaitable[T]]
+    ) -> tuple[T, RequestContext]:
         """Run a call's work inside its observation, for as long as the client waits."""
-        call = self.call(request, route)
-        with self._metrics.observe(call):
-            return await while_connected(request, work(call)), call
+        ctx = self.new_context(request, route)
+        with self._metrics.observe(ctx):
+            return await while_connected(request, work(ctx)), ctx
 
     async def observed_body(
         self,
         request: Request,
         route: Route,
         schema: type[R],
-        work: Callable[[R, Call], Awaitable[T]],
+        work: Callable[[R, RequestContext], Awaitable[T]],
         *,
         empty: bytes = b"",
-    ) -> tuple[T, Call]:
+    ) -> tuple[T, RequestContext]:
         """The same for work on a body, which is all read before; `empty` as in `parse`."""
-        call = self.call(request, route)
-        with self._metrics.observe(call):
+        ctx = self.new_context(request, route)
+        with self._metrics.observe(ctx):
             fields = await self.parse(request, schema, empty=empty)
-            return await while_connected(request, work(fields, call)), call
+            return await while_connected(request, work(fields, ctx)), ctx
 
     async def answer(
         self,
         request: Request,
         route: Route,
         schema: type[R],
-        work: Callable[[R, Call], Awaitable[BaseModel]],
+        work: Callable[[R, RequestContext], Awaitable[BaseModel]],
         *,
         status: int = 200,
     ) -> Response:
         """A whole answer to a body."""
-        answer, call = await self.observed_body(request, route, schema, work)
-        return as_json(answer, call, status=status)
+        answer, ctx = await self.observed_body(request, route, schema, work)
+        return as_json(answer, ctx, status=status)
 
     async def streamed(
         self,
         request: Request,
-        call: Call,
+        ctx: RequestContext,
         pieces: AsyncGenerator[C],
         *,
         observed: ExitStack,
@@ -115,37 +115,37 @@ class RestCalls:
         # What is wrong with the request is known with the first piece, while a status can still say so.
         first = await while_connected(request, anext(source))
         response = EventStream(events(first, source, include_usage=include_usage), source)
-        response.headers.update({**call_headers(call), **headers})
+        response.headers.update({**call_headers(ctx), **headers})
         return response
 
 
 def as_json(
-    answer: BaseModel, call: Call, *, status: int = 200, headers: Mapping[str, str] | None = None
+    answer: BaseModel, ctx: RequestContext, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An answer and the headers that go with it."""
-    own = {**call_headers(call), **timing_headers(call)}
+    own = {**call_headers(ctx), **timing_headers(ctx)}
     return Response(answer.model_dump_json(), status, media_type=JSON, headers={**own, **(headers or {})})
 
 
-def call_headers(call: Call) -> dict[str, str]:
+def call_headers(ctx: RequestContext) -> dict[str, str]:
     """What every answer says of its call."""
-    version = {"X-Model-Version": call.version} if call.version else {}
-    trace = {"traceparent": call.trace.traceparent} if call.trace is not None else {}
-    return {"X-Request-Id": call.request_id, **version, **trace}
+    version = {"X-Model-Version": ctx.version} if ctx.version else {}
+    trace = {"traceparent": ctx.trace.traceparent} if ctx.trace is not None else {}
+    return {"X-Request-Id": ctx.request_id, **version, **trace}
 
 
-def timing_headers(call: Call) -> dict[str, str]:
+def timing_headers(ctx: RequestContext) -> dict[str, str]:
     """Where a whole answer's time went, in milliseconds, and its characters.
 
     The names are text-generation-inference's; it sends whole milliseconds, which is too coarse here.
     """
-    total = time.monotonic() - call.started
+    total = time.monotonic() - ctx.started
     return {
         "X-Total-Time": f"{1000 * total:.3f}",
-        "X-Queue-Time": f"{1000 * call.queue_seconds:.3f}",
-        "X-Inference-Time": f"{1000 * call.inference_seconds:.3f}",
-        "X-Prompt-Tokens": str(call.num_given),
-        "X-Generated-Tokens": str(call.num_sampled),
+        "X-Queue-Time": f"{1000 * ctx.queue_seconds:.3f}",
+        "X-Inference-Time": f"{1000 * ctx.inference_seconds:.3f}",
+        "X-Prompt-Tokens": str(ctx.num_given),
+        "X-Generated-Tokens": str(ctx.num_sampled),
     }
 
 

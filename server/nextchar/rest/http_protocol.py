@@ -81,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:  # its task begins in a later turn of the loop
-            self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]
+            self.cycle.transport = SingleWrite(self.transport, self.loop)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self._num_unparsed = 0
@@ -166,7 +166,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-class OneWrite:
+class SingleWrite:
     """What one answer of uvicorn's is given as its transport.
 
     The first write, which is the head, waits for the next one, but no longer than this turn of the loop.

@@ -1,6 +1,6 @@
 """What stands before every REST route: request ids, the key and its scope, security headers.
 
-Pure ASGI, so that streams pass untouched. Inside, `scope["state"]["request_id"]` and `CALLER` are set.
+Pure ASGI, so that streams pass untouched. Inside, `scope["state"]["request_id"]` and `PRINCIPAL` are set.
 """
 
 import logging
@@ -15,7 +15,7 @@ from nextchar.request_context import make_request_id
 from nextchar.rest.errors import error_response
 from nextchar.security.access import OPEN, ROUTES, AccessTable, permit
 from nextchar.security.api_keys import KeyRing
-from nextchar.security.principal import CALLER
+from nextchar.security.principal import PRINCIPAL
 
 Headers = Iterable[tuple[bytes, bytes]]
 _BEARER = b"bearer "
@@ -34,7 +34,7 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000")
 logger = logging.getLogger(__name__)
 
 
-class RestGuard:
+class GuardMiddleware:
     """An ASGI application around another. Without `keys` everybody may do everything."""
 
     def __init__(self, app: ASGIApp, *, keys: KeyRing | None, tls: bool = False) -> None:
@@ -71,10 +71,10 @@ class RestGuard:
         need = self._table.need(scope["path"])
         if need == OPEN:
             return
-        caller = self._keys.find(_given_key(scope["headers"]))
-        permit(caller, need)
-        caller.budget.begin_request(time.monotonic())
-        CALLER.set(caller)
+        principal = self._keys.find(_given_key(scope["headers"]))
+        permit(principal, need)
+        principal.budget.begin_request(time.monotonic())
+        PRINCIPAL.set(principal)
 
 
 def _given_key(headers: Headers) -> str | None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from nextchar.rest.errors import ERROR_STATUSES, is_oip, oip_status
-from nextchar.rest.openapi_schemas import COMPONENTS, Shapes
+from nextchar.rest.openapi_schemas import COMPONENTS, OpenApiSchemas
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
@@ -67,7 +67,7 @@ _ERRORS: dict[str, Any] = {
 }
 
 
-def describe_with(app: FastAPI, shapes: Shapes) -> None:
+def describe_with(app: FastAPI, shapes: OpenApiSchemas) -> None:
     """Make the application's document this one."""
 
     @lru_cache(maxsize=1)
@@ -77,7 +77,7 @@ def describe_with(app: FastAPI, shapes: Shapes) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, shapes: Shapes) -> dict[str, Any]:
+def _document(app: FastAPI, shapes: OpenApiSchemas) -> dict[str, Any]:
     made = shapes.fill()
     found = get_openapi(
         title=app.title,

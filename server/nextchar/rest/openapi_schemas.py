@@ -26,7 +26,7 @@ class _Shape:
     extra: dict[str, Any]
 
 
-class Shapes:
+class OpenApiSchemas:
     """Those of all routes of one application."""
 
     def __init__(self) -> None:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from nextchar import __version__
-from nextchar.repository.served_models import Model, Repository
+from nextchar.repository.served_models import Model, ServedModels
 from nextchar.rest.handler import plain_router
-from nextchar.rest.openapi_schemas import JsonObject, Shapes
+from nextchar.rest.openapi_schemas import JsonObject, OpenApiSchemas
 from nextchar.service.service import Service
 
 _NOT_READY = {
@@ -19,7 +19,7 @@ _NOT_READY = {
 }
 
 
-def info_routes(service: Service, shapes: Shapes) -> APIRouter:
+def info_routes(service: Service, shapes: OpenApiSchemas) -> APIRouter:
     """The routes, over one service."""
     router = plain_router()
     about: dict[str, Any] = shapes.of(answer=JsonObject)
@@ -27,15 +27,15 @@ def info_routes(service: Service, shapes: Shapes) -> APIRouter:
     @router.get("/v1/models", openapi_extra=about)
     async def models(_request: Request) -> Response:
         """The served models."""
-        found = [describe(service.repository, model) for model in service.repository.serving]
+        found = [describe(service.served_models, model) for model in service.served_models.serving]
         return JSONResponse({"object": "list", "data": found})
 
     @router.get("/v1/models/{model_id}", openapi_extra=about)
     async def model(request: Request) -> Response:
         """One model, with its card."""
-        found = service.repository.get(request.path_params["model_id"])
+        found = service.served_models.get(request.path_params["model_id"])
         card = found.graph.card.model_dump(mode="json", exclude={"golden", "quantiles", "quantile_levels"})
-        return JSONResponse({**describe(service.repository, found), "card": card})
+        return JSONResponse({**describe(service.served_models, found), "card": card})
 
     @router.get("/v2/health/live", openapi_extra=about)
     @router.get("/livez", include_in_schema=False)
@@ -69,10 +69,10 @@ def info_routes(service: Service, shapes: Shapes) -> APIRouter:
     return router
 
 
-def describe(repository: Repository, model: Model) -> dict[str, Any]:
+def describe(served_models: ServedModels, model: Model) -> dict[str, Any]:
     """A model as OpenAI lists it, and what else a client may want to know."""
     card = model.graph.card
-    latest = repository.get(model.name) is model
+    latest = served_models.get(model.name) is model
     return {
         "id": model.name if latest else f"{model.name}:{model.version}",
         "object": "model",

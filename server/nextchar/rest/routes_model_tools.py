@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request, Response
 
-from nextchar.request_context import Call
-from nextchar.rest.handler import JSON, RestCalls, as_json, plain_router
+from nextchar.request_context import RequestContext
+from nextchar.rest.handler import JSON, RestHandler, as_json, plain_router
 from nextchar.schemas.inspect import InspectRequest, InspectResponse
 from nextchar.schemas.limits_report import LimitsResponse
 from nextchar.schemas.tokens import TokenizerInfo
@@ -12,7 +12,7 @@ from nextchar.service.service import Service
 _MODEL = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
 
 
-def model_tool_routes(service: Service, calls: RestCalls) -> APIRouter:
+def model_tool_routes(service: Service, calls: RestHandler) -> APIRouter:
     """The routes, over one service."""
     router = plain_router()
 
@@ -27,11 +27,11 @@ def model_tool_routes(service: Service, calls: RestCalls) -> APIRouter:
     async def tokenizer_info(request: Request) -> Response:
         """A model's symbols, for tools that make prompts of ids; `model` where several are served."""
 
-        async def tell(call: Call) -> TokenizerInfo:
-            return service.tokenizer.info(request.query_params.get("model"), call)
+        async def tell(ctx: RequestContext) -> TokenizerInfo:
+            return service.tokenizer.info(request.query_params.get("model"), ctx)
 
-        answer, call = await calls.observed(request, "tokenize", tell)
-        return as_json(answer, call)
+        answer, ctx = await calls.observed(request, "tokenize", tell)
+        return as_json(answer, ctx)
 
     async def inspect(request: Request) -> Response:
         return await calls.answer(request, "inspect", InspectRequest, service.inspect)

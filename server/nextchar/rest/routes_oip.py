@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from nextchar.errors import NextcharError
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.rest.body import while_connected
-from nextchar.rest.handler import JSON, RestCalls, observed_pieces, plain_router
+from nextchar.rest.handler import JSON, RestHandler, observed_pieces, plain_router
 from nextchar.rest.oip_body import HEADER_LENGTH, answer_body, read_request
 from nextchar.rest.routes_oip_info import model_and_version
 from nextchar.rest.sse import EventStream, event, unexpected
@@ -32,7 +32,7 @@ PATHS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
 class _Routes:
     """Handlers over one service. A model's name and version are in the path."""
 
-    def __init__(self, service: Service, calls: RestCalls) -> None:
+    def __init__(self, service: Service, calls: RestHandler) -> None:
         self._service, self._calls = service, calls
         self.router = plain_router(tags=["open inference protocol"])
         for path in PATHS:
@@ -53,8 +53,8 @@ class _Routes:
     async def _infer(self, request: Request) -> Response:
         """Tensors in, tensors out, as JSON or, as Triton's clients send them, as bytes behind it."""
         model, version = model_and_version(request)
-        call = self._calls.call(request, "infer")
-        with self._service.metrics.observe(call):
+        ctx = self._calls.new_context(request, "infer")
+        with self._service.metrics.observe(ctx):
             body = await self._calls.body(request)
             started = time.monotonic()
             given, asked = read_request(
@@ -64,12 +64,12 @@ class _Routes:
                 version,
                 extra_fields=self._calls.extra_fields,
             )
-            call.input_seconds = time.monotonic() - started
-            answer = await while_connected(request, self._service.inference.infer(asked, call))
+            ctx.input_seconds = time.monotonic() - started
+            answer = await while_connected(request, self._service.inference.infer(asked, ctx))
             started = time.monotonic()
             content, head_bytes = answer_body(given, answer)
-            call.output_seconds = time.monotonic() - started
-        headers = {"X-Request-Id": call.request_id, "X-Model-Version": call.version}
+            ctx.output_seconds = time.monotonic() - started
+        headers = {"X-Request-Id": ctx.request_id, "X-Model-Version": ctx.version}
         if head_bytes is None:
             return Response(content, media_type=JSON, headers=headers)
         headers[HEADER_LENGTH] = str(head_bytes)
@@ -78,24 +78,24 @@ class _Routes:
     async def _generate(self, request: Request) -> Response:
         """Text that goes on, whole."""
 
-        async def run(body: GenerateRequest, call: Call) -> GenerateResponse:
+        async def run(body: GenerateRequest, ctx: RequestContext) -> GenerateResponse:
             asked = validated(lambda: to_completion(body, _model_id(request), stream=False))
-            found = await self._service.complete(asked, call)
+            found = await self._service.complete(asked, ctx)
             return self._response(found, body)
 
         return await self._calls.answer(request, "generate", GenerateRequest, run)
 
     async def _generate_stream(self, request: Request) -> Response:
         """Text that goes on, as it is drawn, by server-sent events; it ends without a [DONE]."""
-        call = self._calls.call(request, "generate")
+        ctx = self._calls.new_context(request, "generate")
         with ExitStack() as observed:
-            observed.enter_context(self._service.metrics.observe(call))
+            observed.enter_context(self._service.metrics.observe(ctx))
             body = await self._calls.parse(request, GenerateRequest)
             asked = validated(lambda: to_completion(body, _model_id(request), stream=True))
-            source = observed_pieces(self._service.stream(asked, call), observed.pop_all())
+            source = observed_pieces(self._service.stream(asked, ctx), observed.pop_all())
         first = await while_connected(request, anext(source))
         response = EventStream(self._events(first, source, body), source)
-        response.headers.update({"X-Request-Id": call.request_id, "X-Model-Version": call.version})
+        response.headers.update({"X-Request-Id": ctx.request_id, "X-Model-Version": ctx.version})
         return response
 
     async def _events(
@@ -111,7 +111,7 @@ class _Routes:
             yield event(json.dumps({"error": known.message}))
 
     def _response(self, piece: Completion, body: GenerateRequest) -> GenerateResponse:
-        model = self._service.oip_models.get(piece.model, piece.model_version)
+        model = self._service.model_metadata.get(piece.model, piece.model_version)
         return to_response(piece, model.graph.vocabulary, details=body.parameters.details)
 
 
@@ -120,6 +120,6 @@ def _model_id(request: Request) -> str:
     return f"{model}:{version}" if version else model
 
 
-def oip_routes(service: Service, calls: RestCalls) -> APIRouter:
+def oip_routes(service: Service, calls: RestHandler) -> APIRouter:
     """The routes, over one service."""
     return _Routes(service, calls).router

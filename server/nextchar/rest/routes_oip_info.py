@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from nextchar.rest.handler import plain_router
-from nextchar.rest.openapi_schemas import JsonObject, Shapes
+from nextchar.rest.openapi_schemas import JsonObject, OpenApiSchemas
 from nextchar.service.service import Service
 
 _SEQUENCE = "sequence"
@@ -19,10 +19,10 @@ _HEADER = {
 }
 
 
-def oip_info_routes(service: Service, shapes: Shapes) -> APIRouter:
+def oip_info_routes(service: Service, shapes: OpenApiSchemas) -> APIRouter:
     """The routes, over one service."""
     router = plain_router(tags=["open inference protocol"])
-    models = service.oip_models
+    models = service.model_metadata
     about: dict[str, Any] = shapes.of(answer=JsonObject)
 
     @router.get("/v2", openapi_extra=about)

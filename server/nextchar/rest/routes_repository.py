@@ -5,10 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from nextchar.repository.manager import ModelLibrary
-from nextchar.request_context import Call
-from nextchar.rest.handler import RestCalls, as_json, plain_router
-from nextchar.schemas.base import Answer, RequestFields
+from nextchar.repository.manager import ModelManager
+from nextchar.request_context import RequestContext
+from nextchar.rest.handler import RestHandler, as_json, plain_router
+from nextchar.schemas.base import RequestFields, ResponseModel
 
 _EMPTY = b"{}"
 
@@ -29,14 +29,14 @@ class UnloadRequest(RequestFields):
     )
 
 
-class IndexAnswer(Answer):
+class IndexAnswer(ResponseModel):
     name: str
     version: str
     state: str
     reason: str
 
 
-class LoadAnswer(Answer):
+class LoadAnswer(ResponseModel):
     """The versions that were loaded, or unloaded."""
 
     name: str
@@ -44,7 +44,7 @@ class LoadAnswer(Answer):
     state: str
 
 
-def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
+def repository_routes(model_manager: ModelManager, calls: RestHandler) -> APIRouter:
     """The routes, over one library. A model is `name`, all its versions, or `name:version`."""
     router = plain_router(tags=["repository"])
 
@@ -52,8 +52,10 @@ def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
     async def index(request: Request) -> Response:
         """Every version in the models folder or served: READY, LOADING, UNLOADING or UNAVAILABLE."""
 
-        async def run(wanted: IndexRequest, _call: Call) -> list[IndexAnswer]:
-            found = [entry for entry in await library.index() if entry.state == "READY" or not wanted.ready]
+        async def run(wanted: IndexRequest, _call: RequestContext) -> list[IndexAnswer]:
+            found = [
+                entry for entry in await model_manager.index() if entry.state == "READY" or not wanted.ready
+            ]
             return [
                 IndexAnswer(name=e.name, version=e.version, state=e.state, reason=e.reason) for e in found
             ]
@@ -65,8 +67,8 @@ def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
     async def load(request: Request) -> Response:
         """Serve what the models folder has of a model; a file that cannot be trusted changes nothing."""
 
-        async def run(_body: LoadRequest, _call: Call) -> LoadAnswer:
-            models = await library.load(request.path_params["model"])
+        async def run(_body: LoadRequest, _call: RequestContext) -> LoadAnswer:
+            models = await model_manager.load(request.path_params["model"])
             return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="READY")
 
         return as_json(*await calls.observed_body(request, "repository", LoadRequest, run, empty=_EMPTY))
@@ -75,8 +77,8 @@ def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
     async def unload(request: Request) -> Response:
         """Give a model no new work; sessions that began with it go on until they end, or the deadline."""
 
-        async def run(_body: UnloadRequest, _call: Call) -> LoadAnswer:
-            models = library.unload(request.path_params["model"])
+        async def run(_body: UnloadRequest, _call: RequestContext) -> LoadAnswer:
+            models = model_manager.unload(request.path_params["model"])
             return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="UNLOADING")
 
         return as_json(*await calls.observed_body(request, "repository", UnloadRequest, run, empty=_EMPTY))
@@ -84,6 +86,6 @@ def repository_routes(library: ModelLibrary, calls: RestCalls) -> APIRouter:
     return router
 
 
-def as_json_list(answers: list[IndexAnswer], call: Call) -> Response:
+def as_json_list(answers: list[IndexAnswer], ctx: RequestContext) -> Response:
     body = "[" + ",".join(answer.model_dump_json() for answer in answers) + "]"
-    return Response(body, media_type="application/json", headers={"X-Request-Id": call.request_id})
+    return Response(body, media_type="application/json", headers={"X-Request-Id": ctx.request_id})

@@ -7,9 +7,9 @@ from typing import TypeVar
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.rest.body import while_connected
-from nextchar.rest.handler import RestCalls, as_json, call_headers, plain_router
+from nextchar.rest.handler import RestHandler, as_json, call_headers, plain_router
 from nextchar.schemas.base import validated
 from nextchar.schemas.score import ScoreResponse
 from nextchar.schemas.sessions import (
@@ -29,7 +29,7 @@ from nextchar.schemas.sessions import (
     SessionNextResponse,
     SessionScoreRequest,
 )
-from nextchar.service.sessions.lifecycle import Sessions
+from nextchar.service.sessions.lifecycle import SessionLifecycle
 from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=BaseModel)
@@ -41,7 +41,7 @@ _EMPTY = b"{}"  # most calls of a session need no field
 class _Routes:
     """Handlers over one set of sessions; each answer names its session in X-Session-Id."""
 
-    def __init__(self, sessions: Sessions, calls: RestCalls, metrics: Metrics) -> None:
+    def __init__(self, sessions: SessionLifecycle, calls: RestHandler, metrics: Metrics) -> None:
         self._sessions, self._calls, self._metrics = sessions, calls, metrics
         self.router = plain_router(tags=["sessions"])
         self._post("", CreateSessionRequest, SessionInfo, self._create, status=201)
@@ -104,13 +104,17 @@ class _Routes:
         )
 
     def _on(
-        self, schema: type[R], work: Callable[[str, R, Call], Awaitable[BaseModel]], *, status: int = 200
+        self,
+        schema: type[R],
+        work: Callable[[str, R, RequestContext], Awaitable[BaseModel]],
+        *,
+        status: int = 200,
     ) -> Callable[..., Awaitable[Response]]:
         """A handler of a call on one session."""
 
         async def handle(request: Request) -> Response:
-            def run(body: R, call: Call) -> Awaitable[BaseModel]:
-                return work(_session_id(request), body, call)
+            def run(body: R, ctx: RequestContext) -> Awaitable[BaseModel]:
+                return work(_session_id(request), body, ctx)
 
             return _as_json(
                 request,
@@ -121,18 +125,18 @@ class _Routes:
         return handle
 
     async def _create(self, request: Request) -> Response:
-        answer, call = await self._calls.observed_body(
+        answer, ctx = await self._calls.observed_body(
             request, "session", CreateSessionRequest, self._sessions.create
         )
-        return _as_json(request, answer, call, status=201)
+        return _as_json(request, answer, ctx, status=201)
 
     async def _list(self, request: Request) -> Response:
         """The caller's live sessions by id, a page at a time: `after` an id, `limit` of them."""
 
-        async def run(call: Call) -> SessionList:
+        async def run(ctx: RequestContext) -> SessionList:
             given = dict(request.query_params)
             body = validated(lambda: ListSessionsRequest.model_validate_strings(given))
-            return await self._sessions.list(body, call)
+            return await self._sessions.list(body, ctx)
 
         return _as_json(request, *await self._calls.observed(request, "session", run))
 
@@ -141,52 +145,50 @@ class _Routes:
         session_id = _session_id(request)
         return _as_json(
             request,
-            *await self._calls.observed(
-                request, "session", lambda call: self._sessions.get(session_id, call)
-            ),
+            *await self._calls.observed(request, "session", lambda ctx: self._sessions.get(session_id, ctx)),
         )
 
     async def _delete(self, request: Request) -> Response:
         """End a session."""
         session_id = _session_id(request)
-        _, call = await self._calls.observed(
-            request, "session", lambda call: self._sessions.delete(session_id, call)
+        _, ctx = await self._calls.observed(
+            request, "session", lambda ctx: self._sessions.delete(session_id, ctx)
         )
-        return Response(status_code=204, headers={**call_headers(call), "X-Session-Id": session_id})
+        return Response(status_code=204, headers={**call_headers(ctx), "X-Session-Id": session_id})
 
     async def _export(self, request: Request) -> Response:
         """The session's state as opaque bytes, for its model and its owner."""
         session_id = _session_id(request)
-        sealed, call = await self._calls.observed(
-            request, "session", lambda call: self._sessions.export(session_id, call)
+        sealed, ctx = await self._calls.observed(
+            request, "session", lambda ctx: self._sessions.export(session_id, ctx)
         )
-        headers = {**call_headers(call), "X-Session-Id": session_id}
+        headers = {**call_headers(ctx), "X-Session-Id": session_id}
         return Response(sealed, media_type=_BYTES, headers=headers)
 
     async def _restore(self, request: Request) -> Response:
         """Put the session where such bytes say."""
 
-        call = self._calls.call(request, "session")
-        with self._metrics.observe(call):
+        ctx = self._calls.new_context(request, "session")
+        with self._metrics.observe(ctx):
             sealed = await self._calls.body(request)
-            work = self._sessions.restore(_session_id(request), sealed, call)
+            work = self._sessions.restore(_session_id(request), sealed, ctx)
             answer = await while_connected(request, work)
-        return _as_json(request, answer, call)
+        return _as_json(request, answer, ctx)
 
     async def _sample(self, request: Request) -> Response:
         session_id = _session_id(request)
-        call = self._calls.call(request, "session")
+        ctx = self._calls.new_context(request, "session")
         with ExitStack() as observed:
-            observed.enter_context(self._metrics.observe(call))
+            observed.enter_context(self._metrics.observe(ctx))
             body = await self._calls.parse(request, SampleRequest, empty=_EMPTY)
             headers = {"X-Session-Id": session_id}
             if not body.stream:
-                answer = await while_connected(request, self._sessions.text.sample(session_id, body, call))
-                return as_json(answer, call, headers=headers)
-            pieces, observed = self._sessions.text.stream(session_id, body, call), observed.pop_all()
+                answer = await while_connected(request, self._sessions.text.sample(session_id, body, ctx))
+                return as_json(answer, ctx, headers=headers)
+            pieces, observed = self._sessions.text.stream(session_id, body, ctx), observed.pop_all()
         return await self._calls.streamed(
             request,
-            call,
+            ctx,
             pieces,
             observed=observed,
             include_usage=body.stream_options.include_usage,
@@ -194,11 +196,11 @@ class _Routes:
         )
 
 
-def _as_json(request: Request, answer: BaseModel, call: Call, *, status: int = 200) -> Response:
+def _as_json(request: Request, answer: BaseModel, ctx: RequestContext, *, status: int = 200) -> Response:
     """An answer that names its session, if it is of one."""
     session_id = getattr(answer, "session_id", request.path_params.get("session_id"))
     headers = {} if session_id is None else {"X-Session-Id": session_id}
-    return as_json(answer, call, status=status, headers=headers)
+    return as_json(answer, ctx, status=status, headers=headers)
 
 
 def _session_id(request: Request) -> str:
@@ -206,6 +208,6 @@ def _session_id(request: Request) -> str:
     return found
 
 
-def session_routes(sessions: Sessions, calls: RestCalls, metrics: Metrics) -> APIRouter:
+def session_routes(sessions: SessionLifecycle, calls: RestHandler, metrics: Metrics) -> APIRouter:
     """The routes, over one set of sessions."""
     return _Routes(sessions, calls, metrics).router

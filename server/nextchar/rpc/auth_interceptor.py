@@ -10,13 +10,13 @@ from nextchar.errors import NextcharError, RouteNotFound
 from nextchar.rpc.errors import abort
 from nextchar.security.access import OPEN, RPCS, permit
 from nextchar.security.api_keys import KeyRing
-from nextchar.security.principal import CALLER
+from nextchar.security.principal import PRINCIPAL
 
 _BEARER = "bearer "
 Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
 
 
-class RpcGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Without `keys` everybody may do everything."""
 
     def __init__(self, keys: KeyRing | None) -> None:
@@ -41,10 +41,10 @@ class RpcGuard(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         need = RPCS.get(details.method)
         if need == OPEN:
             return
-        caller = self._keys.find(_given_key(details.invocation_metadata))
-        permit(caller, need)
-        caller.budget.begin_request(time.monotonic())
-        CALLER.set(caller)
+        principal = self._keys.find(_given_key(details.invocation_metadata))
+        permit(principal, need)
+        principal.budget.begin_request(time.monotonic())
+        PRINCIPAL.set(principal)
 
 
 def _given_key(metadata: Any) -> str | None:

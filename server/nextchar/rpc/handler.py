@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
-from nextchar.request_context import TRACE_HEADERS, Call, Route, make_request_id
+from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_request_id
 from nextchar.rpc.errors import abort
 from nextchar.rpc.messages import M, to_dict, to_message
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
@@ -23,7 +23,7 @@ R = TypeVar("R", bound=BaseModel)
 logger = logging.getLogger(__name__)
 
 
-class RpcCalls:
+class RpcHandler:
     """The settings of the door, and the parts its handlers are made of."""
 
     def __init__(
@@ -39,28 +39,28 @@ class RpcCalls:
         context: grpc.aio.ServicerContext,
         route: Route,
         schema: type[R],
-        work: Callable[[R, Call], Awaitable[BaseModel]],
+        work: Callable[[R, RequestContext], Awaitable[BaseModel]],
         message_type: type[M],
     ) -> M:
         """A whole answer to a message."""
 
-        async def run(call: Call) -> M:
+        async def run(ctx: RequestContext) -> M:
             body = validated(lambda: schema.model_validate(to_dict(message)))
-            call.asked(body)
-            return to_message(await work(body, call), message_type)
+            ctx.asked(body)
+            return to_message(await work(body, ctx), message_type)
 
         return await self.run(context, route, run)
 
     async def run(
-        self, context: grpc.aio.ServicerContext, route: Route, work: Callable[[Call], Awaitable[M]]
+        self, context: grpc.aio.ServicerContext, route: Route, work: Callable[[RequestContext], Awaitable[M]]
     ) -> M:
         """A call's work inside its observation."""
-        async with self.observed(context, route) as call:
-            return await work(call)
+        async with self.observed(context, route) as ctx:
+            return await work(ctx)
         raise AssertionError("the call was aborted")
 
     def check_fields(self, message: Message) -> None:
-        """Hold a message of a stream against its type, as `RpcReading` does with single ones.
+        """Hold a message of a stream against its type, as `MessageInterceptor` does with single ones.
 
         Raises:
             InvalidRequest: it has a field that is not known, and the server is not lenient.
@@ -69,14 +69,16 @@ class RpcCalls:
             refuse_unknown_fields(message)
 
     @asynccontextmanager
-    async def observed(self, context: grpc.aio.ServicerContext, route: Route) -> AsyncIterator[Call]:
+    async def observed(
+        self, context: grpc.aio.ServicerContext, route: Route
+    ) -> AsyncIterator[RequestContext]:
         """A call, counted; an error inside ends it with its status."""
-        call = self.call(context, route)
+        ctx = self.new_context(context, route)
         async with self.ended_by_errors(context):
-            with self._metrics.observe(call):
-                trace = (("traceparent", call.trace.traceparent),) if call.trace is not None else ()
-                await context.send_initial_metadata((("x-request-id", call.request_id), *trace))
-                yield call
+            with self._metrics.observe(ctx):
+                trace = (("traceparent", ctx.trace.traceparent),) if ctx.trace is not None else ()
+                await context.send_initial_metadata((("x-request-id", ctx.request_id), *trace))
+                yield ctx
 
     @asynccontextmanager
     async def ended_by_errors(self, context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
@@ -93,7 +95,7 @@ class RpcCalls:
             logger.exception("a call failed")
             await abort(context, InternalError("the server failed; the cause is in its log"))
 
-    def call(self, context: grpc.aio.ServicerContext, route: Route) -> Call:
+    def new_context(self, context: grpc.aio.ServicerContext, route: Route) -> RequestContext:
         """A call that begins now, with an id for its answer and the log."""
         metadata = dict(context.invocation_metadata() or ())
         remaining = context.time_remaining()
@@ -101,4 +103,4 @@ class RpcCalls:
         given = metadata.get("x-request-id")
         request_id = make_request_id(given if isinstance(given, str) else None)
         headers = {name: str(metadata[name]) for name in TRACE_HEADERS if name in metadata}
-        return Call(route, "grpc", time.monotonic() + seconds, request_id, trace_headers=headers)
+        return RequestContext(route, "grpc", time.monotonic() + seconds, request_id, trace_headers=headers)

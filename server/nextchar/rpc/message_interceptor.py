@@ -22,8 +22,8 @@ class _Refused:
         self.error = error
 
 
-class RpcReading(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Reads the one message of calls that have one; streams are read by `RpcCalls`.
+class MessageInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Reads the one message of calls that have one; streams are read by `RpcHandler`.
 
     `strict` are the services whose messages may have no unknown field.
     """

@@ -11,12 +11,12 @@ from google.protobuf.json_format import ParseDict
 from nextchar.errors import NextcharError
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
-from nextchar.request_context import Call
-from nextchar.rpc.handler import RpcCalls
+from nextchar.request_context import RequestContext
+from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.messages import M
 from nextchar.rpc.oip_messages import to_infer_response, to_request
-from nextchar.rpc.repository_servicer import RpcRepository
-from nextchar.rpc.score_stream import in_order
+from nextchar.rpc.repository_servicer import RepositoryServicer
+from nextchar.rpc.score_stream import ordered_results
 from nextchar.service.service import Service
 from nextchar.telemetry.metrics import Metrics
 
@@ -25,13 +25,13 @@ _REAL_STATUS = "triton_grpc_error"
 _MAX_AT_WORK = 64  # requests of one stream
 
 
-class RpcOip(RpcRepository, inference_pb2_grpc.GRPCInferenceServiceServicer):
+class OipServicer(RepositoryServicer, inference_pb2_grpc.GRPCInferenceServiceServicer):
     """The handlers; the repository's are inherited."""
 
-    def __init__(self, service: Service, calls: RpcCalls, metrics: Metrics) -> None:
-        super().__init__(service.library, calls)
+    def __init__(self, service: Service, calls: RpcHandler, metrics: Metrics) -> None:
+        super().__init__(service.model_manager, calls)
         self._service, self._metrics = service, metrics
-        self._models = service.oip_models
+        self._models = service.model_metadata
 
     async def ServerLive(
         self, _message: pb.ServerLiveRequest, _context: grpc.aio.ServicerContext
@@ -78,8 +78,8 @@ class RpcOip(RpcRepository, inference_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelInfer(
         self, message: pb.ModelInferRequest, context: grpc.aio.ServicerContext
     ) -> pb.ModelInferResponse:
-        async def run(call: Call) -> pb.ModelInferResponse:
-            return await self._answer(message, call)
+        async def run(ctx: RequestContext) -> pb.ModelInferResponse:
+            return await self._answer(message, ctx)
 
         return await self._calls.run(context, "infer", run)
 
@@ -93,11 +93,11 @@ class RpcOip(RpcRepository, inference_pb2_grpc.GRPCInferenceServiceServicer):
         real_status = _metadata(context).get(_REAL_STATUS, "").lower() == "true"
 
         async def answer(message: pb.ModelInferRequest) -> pb.ModelStreamInferResponse:
-            call = self._calls.call(context, "infer")
+            ctx = self._calls.new_context(context, "infer")
             try:
-                with self._metrics.observe(call):
+                with self._metrics.observe(ctx):
                     self._calls.check_fields(message)
-                    return pb.ModelStreamInferResponse(infer_response=await self._answer(message, call))
+                    return pb.ModelStreamInferResponse(infer_response=await self._answer(message, ctx))
             except NextcharError as error:
                 if real_status:
                     raise
@@ -110,19 +110,19 @@ class RpcOip(RpcRepository, inference_pb2_grpc.GRPCInferenceServiceServicer):
 
         async with (
             self._calls.ended_by_errors(context),
-            aclosing(in_order(works(), _MAX_AT_WORK)) as responses,
+            aclosing(ordered_results(works(), _MAX_AT_WORK)) as responses,
         ):
             async for response in responses:
                 yield response
 
-    async def _answer(self, message: pb.ModelInferRequest, call: Call) -> pb.ModelInferResponse:
+    async def _answer(self, message: pb.ModelInferRequest, ctx: RequestContext) -> pb.ModelInferResponse:
         started = time.monotonic()
         request = to_request(message, lenient_fields=self._calls.lenient_fields)
-        call.input_seconds = time.monotonic() - started
-        answer = await self._service.inference.infer(request, call)
+        ctx.input_seconds = time.monotonic() - started
+        answer = await self._service.inference.infer(request, ctx)
         started = time.monotonic()
         response = to_infer_response(message, answer)
-        call.output_seconds = time.monotonic() - started
+        ctx.output_seconds = time.monotonic() - started
         return response
 
 

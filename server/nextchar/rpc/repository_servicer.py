@@ -6,24 +6,24 @@ import grpc
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import inference_pb2 as pb
-from nextchar.repository.manager import ModelLibrary
-from nextchar.request_context import Call
-from nextchar.rpc.handler import RpcCalls
+from nextchar.repository.manager import ModelManager
+from nextchar.request_context import RequestContext
+from nextchar.rpc.handler import RpcHandler
 
 
-class RpcRepository:
+class RepositoryServicer:
     """The handlers, over one library. A model is `name`, all its versions, or `name:version`."""
 
-    def __init__(self, library: ModelLibrary, calls: RpcCalls) -> None:
-        self._library, self._calls = library, calls
+    def __init__(self, model_manager: ModelManager, calls: RpcHandler) -> None:
+        self._model_manager, self._calls = model_manager, calls
 
     async def RepositoryIndex(
         self, message: pb.RepositoryIndexRequest, context: grpc.aio.ServicerContext
     ) -> pb.RepositoryIndexResponse:
-        async def run(_call: Call) -> pb.RepositoryIndexResponse:
+        async def run(_call: RequestContext) -> pb.RepositoryIndexResponse:
             self._check(message.repository_name)
             response = pb.RepositoryIndexResponse()
-            for entry in await self._library.index():
+            for entry in await self._model_manager.index():
                 if entry.state == "READY" or not message.ready:
                     response.models.add(
                         name=entry.name, version=entry.version, state=entry.state, reason=entry.reason
@@ -35,9 +35,9 @@ class RpcRepository:
     async def RepositoryModelLoad(
         self, message: pb.RepositoryModelLoadRequest, context: grpc.aio.ServicerContext
     ) -> pb.RepositoryModelLoadResponse:
-        async def run(_call: Call) -> pb.RepositoryModelLoadResponse:
+        async def run(_call: RequestContext) -> pb.RepositoryModelLoadResponse:
             self._check(message.repository_name, message.parameters)
-            await self._library.load(message.model_name)
+            await self._model_manager.load(message.model_name)
             return pb.RepositoryModelLoadResponse()
 
         return await self._calls.run(context, "repository", run)
@@ -45,13 +45,13 @@ class RpcRepository:
     async def RepositoryModelUnload(
         self, message: pb.RepositoryModelUnloadRequest, context: grpc.aio.ServicerContext
     ) -> pb.RepositoryModelUnloadResponse:
-        async def run(_call: Call) -> pb.RepositoryModelUnloadResponse:
+        async def run(_call: RequestContext) -> pb.RepositoryModelUnloadResponse:
             # Nothing depends on a model, so that it does not matter what is to happen to its dependents.
             parameters = {
                 name: one for name, one in message.parameters.items() if name != "unload_dependents"
             }
             self._check(message.repository_name, parameters)
-            self._library.unload(message.model_name)
+            self._model_manager.unload(message.model_name)
             return pb.RepositoryModelUnloadResponse()
 
         return await self._calls.run(context, "repository", run)

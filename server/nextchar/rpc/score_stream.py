@@ -10,8 +10,8 @@ import grpc
 
 from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.request_context import Call
-from nextchar.rpc.handler import RpcCalls
+from nextchar.request_context import RequestContext
+from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.messages import to_dict, to_message
 from nextchar.schemas.base import validated
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
@@ -21,10 +21,12 @@ T = TypeVar("T")
 MAX_AT_WORK = 4  # messages: enough that engines never wait for the network, few enough that memory stays flat
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
-Score = Callable[[ScoreRequest, Call], Awaitable[ScoreResponse]]
+Score = Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]
 
 
-async def in_order(works: AsyncIterator[Coroutine[Any, Any, T]], max_at_work: int) -> AsyncGenerator[T]:
+async def ordered_results(
+    works: AsyncIterator[Coroutine[Any, Any, T]], max_at_work: int
+) -> AsyncGenerator[T]:
     """The results of works in their order, as many at work as may be; a work is not asked for before.
 
     What a work, or asking for one, raises is raised in its turn. Closing it cancels what is at work.
@@ -66,14 +68,14 @@ class ScoreStream:
     """
 
     def __init__(
-        self, score: Score, calls: RpcCalls, metrics: Metrics, context: grpc.aio.ServicerContext
+        self, score: Score, calls: RpcHandler, metrics: Metrics, context: grpc.aio.ServicerContext
     ) -> None:
         self._score, self._calls, self._metrics, self._context = score, calls, metrics, context
         self._first: dict[str, Any] | None = None
         self._num_strings = 0
 
     async def answers(self, messages: AsyncIterator[pb.ScoreRequest]) -> AsyncGenerator[pb.ScoreResponse]:
-        scored = in_order(self._works(messages), MAX_AT_WORK)
+        scored = ordered_results(self._works(messages), MAX_AT_WORK)
         async with self._calls.ended_by_errors(self._context), aclosing(scored) as answers:
             async for answer in answers:
                 yield answer
@@ -99,12 +101,12 @@ class ScoreStream:
     async def _answer(self, request: ScoreRequest, first_index: int) -> pb.ScoreResponse:
         """One message's answer, within the deadline of the call and the server's own for each message."""
         wait_seconds = _FIRST_WAIT_SECONDS
-        latest = self._calls.call(self._context, "score").deadline
+        latest = self._calls.new_context(self._context, "score").deadline
         while True:
-            call = self._calls.call(self._context, "score")
+            ctx = self._calls.new_context(self._context, "score")
             try:
-                with self._metrics.observe(call):
-                    answer = to_message(await self._score(request, call), pb.ScoreResponse)
+                with self._metrics.observe(ctx):
+                    answer = to_message(await self._score(request, ctx), pb.ScoreResponse)
                 break
             except QueueFull:
                 if time.monotonic() + wait_seconds > latest:

@@ -7,13 +7,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from nextchar.pb import inference_pb2, inference_pb2_grpc, nextchar_pb2, nextchar_pb2_grpc
-from nextchar.rpc.auth_interceptor import RpcGuard
-from nextchar.rpc.handler import RpcCalls
-from nextchar.rpc.message_interceptor import RpcReading
-from nextchar.rpc.oip_servicer import RpcOip
+from nextchar.rpc.auth_interceptor import AuthInterceptor
+from nextchar.rpc.handler import RpcHandler
+from nextchar.rpc.message_interceptor import MessageInterceptor
+from nextchar.rpc.oip_servicer import OipServicer
 from nextchar.rpc.options import GrpcOptions
-from nextchar.rpc.servicer import RpcDoor
-from nextchar.rpc.sessions_servicer import RpcSessions
+from nextchar.rpc.servicer import NextcharServicer
+from nextchar.rpc.sessions_servicer import SessionsServicer
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.tls import GrpcTls
 from nextchar.service.service import Service
@@ -46,20 +46,20 @@ class RpcServer:
         self._service = service
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=(RpcGuard(keys), RpcReading(strict=() if lenient_fields else NAMES)),
+            interceptors=(AuthInterceptor(keys), MessageInterceptor(strict=() if lenient_fields else NAMES)),
             options=(
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
                 ("grpc.max_receive_message_length", max_message_bytes),
                 *options.channel_arguments(),
             ),
         )
-        calls = RpcCalls(
+        calls = RpcHandler(
             service.metrics, request_timeout_seconds=request_timeout_seconds, lenient_fields=lenient_fields
         )
-        sessions = RpcSessions(service.sessions, calls, service.metrics)
-        nextchar_pb2_grpc.add_NextcharServicer_to_server(RpcDoor(service, calls), self._server)  # type: ignore[no-untyped-call]
+        sessions = SessionsServicer(service.sessions, calls, service.metrics)
+        nextchar_pb2_grpc.add_NextcharServicer_to_server(NextcharServicer(service, calls), self._server)  # type: ignore[no-untyped-call]
         nextchar_pb2_grpc.add_SessionsServicer_to_server(sessions, self._server)  # type: ignore[no-untyped-call]
-        oip = RpcOip(service, calls, service.metrics)
+        oip = OipServicer(service, calls, service.metrics)
         inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(oip, self._server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -10,7 +10,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rpc.messages import to_dict, to_message
 from nextchar.rpc.score_stream import ScoreStream
-from nextchar.rpc.tokens_servicer import RpcTokens
+from nextchar.rpc.tokens_servicer import TokensServicer
 from nextchar.schemas.base import validated
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest
@@ -18,7 +18,7 @@ from nextchar.schemas.inspect import InspectRequest
 from nextchar.schemas.score import NextRequest, ScoreRequest
 
 
-class RpcDoor(RpcTokens):
+class NextcharServicer(TokensServicer):
     """The handlers of service nextchar.v1.Nextchar."""
 
     async def Score(self, message: pb.ScoreRequest, context: grpc.aio.ServicerContext) -> pb.ScoreResponse:
@@ -56,13 +56,13 @@ class RpcDoor(RpcTokens):
     async def Complete(
         self, message: pb.CompletionRequest, context: grpc.aio.ServicerContext
     ) -> AsyncGenerator[pb.Completion]:
-        async with self._calls.observed(context, "complete") as call:
+        async with self._calls.observed(context, "complete") as ctx:
             body = validated(lambda: CompletionRequest.model_validate(_completion_fields(message)))
             if body.is_whole:
-                yield to_message(await self._service.complete(body, call), pb.Completion)
+                yield to_message(await self._service.complete(body, ctx), pb.Completion)
                 return
             body = body.model_copy(update={"stream": True})
-            async with aclosing(self._service.stream(body, call)) as pieces:
+            async with aclosing(self._service.stream(body, ctx)) as pieces:
                 async for piece in pieces:
                     yield to_message(piece, pb.Completion)
 

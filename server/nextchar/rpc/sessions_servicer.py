@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
-from nextchar.request_context import Call
-from nextchar.rpc.handler import RpcCalls
+from nextchar.request_context import RequestContext
+from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.messages import M, to_dict, to_message
 from nextchar.schemas.base import RequestFields, validated
 from nextchar.schemas.sessions import (
@@ -28,17 +28,17 @@ from nextchar.schemas.sessions import (
     SessionNextRequest,
     SessionScoreRequest,
 )
-from nextchar.service.sessions.lifecycle import Sessions
+from nextchar.service.sessions.lifecycle import SessionLifecycle
 from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=RequestFields)
-Work = Callable[[str, Any, Call], Awaitable[BaseModel]]
+Work = Callable[[str, Any, RequestContext], Awaitable[BaseModel]]
 
 
-class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
+class SessionsServicer(nextchar_pb2_grpc.SessionsServicer):
     """The handlers. Each message names its session; what is left of it is the JSON body's fields."""
 
-    def __init__(self, sessions: Sessions, calls: RpcCalls, metrics: Metrics) -> None:
+    def __init__(self, sessions: SessionLifecycle, calls: RpcHandler, metrics: Metrics) -> None:
         self._sessions, self._calls, self._metrics = sessions, calls, metrics
         # A call on one session by its name in SessionCall: schema, work, and the reply's field and type.
         text = sessions.text
@@ -60,7 +60,7 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
         )
 
     async def Get(self, message: pb.SessionId, context: grpc.aio.ServicerContext) -> pb.SessionInfo:
-        return await self._info(context, lambda call: self._sessions.get(_id(message), call))
+        return await self._info(context, lambda ctx: self._sessions.get(_id(message), ctx))
 
     async def List(
         self, message: pb.ListSessionsRequest, context: grpc.aio.ServicerContext
@@ -70,8 +70,8 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
         )
 
     async def Delete(self, message: pb.SessionId, context: grpc.aio.ServicerContext) -> pb.Deleted:
-        async with self._calls.observed(context, "session") as call:
-            await self._sessions.delete(_id(message), call)
+        async with self._calls.observed(context, "session") as ctx:
+            await self._sessions.delete(_id(message), ctx)
         return pb.Deleted()
 
     async def Feed(self, message: pb.FeedRequest, context: grpc.aio.ServicerContext) -> pb.FeedResponse:
@@ -104,32 +104,30 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
         return await self._one("renew", message, context, pb.SessionInfo)
 
     async def Fork(self, message: pb.ForkRequest, context: grpc.aio.ServicerContext) -> pb.SessionInfo:
-        async def run(call: Call) -> SessionInfo:
+        async def run(ctx: RequestContext) -> SessionInfo:
             fields = {"session_id": message.fork_id} if message.HasField("fork_id") else {}
             body = validated(lambda: ForkRequest.model_validate(fields))
-            return await self._sessions.fork(_id(message), body, call)
+            return await self._sessions.fork(_id(message), body, ctx)
 
         return await self._info(context, run)
 
     async def ExportState(self, message: pb.SessionId, context: grpc.aio.ServicerContext) -> pb.SessionState:
-        async def run(call: Call) -> pb.SessionState:
+        async def run(ctx: RequestContext) -> pb.SessionState:
             session_id = _id(message)
-            return pb.SessionState(session_id=session_id, state=await self._sessions.export(session_id, call))
+            return pb.SessionState(session_id=session_id, state=await self._sessions.export(session_id, ctx))
 
         return await self._calls.run(context, "session", run)
 
     async def ImportState(
         self, message: pb.SessionState, context: grpc.aio.ServicerContext
     ) -> pb.SessionInfo:
-        return await self._info(
-            context, lambda call: self._sessions.restore(_id(message), message.state, call)
-        )
+        return await self._info(context, lambda ctx: self._sessions.restore(_id(message), message.state, ctx))
 
     async def Sample(
         self, message: pb.SampleRequest, context: grpc.aio.ServicerContext
     ) -> AsyncGenerator[pb.SessionCompletion]:
-        async with self._calls.observed(context, "session") as call:
-            async for piece in self._drawn(_id(message), message, call):
+        async with self._calls.observed(context, "session") as ctx:
+            async for piece in self._drawn(_id(message), message, ctx):
                 yield piece
 
     async def Converse(
@@ -139,19 +137,19 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
         async with self._calls.ended_by_errors(context):
             async for message in messages:
                 kind = message.WhichOneof("call")
-                call = self._calls.call(context, "session")
-                with self._metrics.observe(call):
+                ctx = self._calls.new_context(context, "session")
+                with self._metrics.observe(ctx):
                     self._calls.check_fields(message)
                     if kind == "sample" and session_id is not None:
-                        async for piece in self._drawn(session_id, message.sample, call):
+                        async for piece in self._drawn(session_id, message.sample, ctx):
                             yield pb.SessionReply(completion=piece)
                         continue
-                    reply = await self._conversed(session_id, kind, message, call)
+                    reply = await self._conversed(session_id, kind, message, ctx)
                 session_id = reply.info.session_id if kind in ("create", "open") else session_id
                 yield reply
 
     async def _conversed(
-        self, session_id: str | None, kind: str | None, message: pb.SessionCall, call: Call
+        self, session_id: str | None, kind: str | None, message: pb.SessionCall, ctx: RequestContext
     ) -> pb.SessionReply:
         """The reply to one message of a conversation that has one."""
         if kind is None:
@@ -161,45 +159,45 @@ class RpcSessions(nextchar_pb2_grpc.SessionsServicer):
         if kind == "create":
             fields = to_dict(message.create)
             body = validated(lambda: CreateSessionRequest.model_validate(fields))
-            return pb.SessionReply(info=to_message(await self._sessions.create(body, call), pb.SessionInfo))
+            return pb.SessionReply(info=to_message(await self._sessions.create(body, ctx), pb.SessionInfo))
         if kind == "open":
-            info = await self._sessions.get(_id(message.open), call)
+            info = await self._sessions.get(_id(message.open), ctx)
             return pb.SessionReply(info=to_message(info, pb.SessionInfo))
         if session_id is None:
             raise InvalidRequest(f"a conversation begins with create or open, not with {kind}", param="call")
         _, _, name, message_type = self._on_one[kind]
-        answer = await self._run(kind, session_id, getattr(message, kind), call)
+        answer = await self._run(kind, session_id, getattr(message, kind), ctx)
         reply: Any = {name: to_message(answer, message_type)}
         return pb.SessionReply(**reply)
 
     async def _one(
         self, kind: str, message: Message, context: grpc.aio.ServicerContext, message_type: type[M]
     ) -> M:
-        async def run(call: Call) -> M:
-            return to_message(await self._run(kind, _id(message), message, call), message_type)
+        async def run(ctx: RequestContext) -> M:
+            return to_message(await self._run(kind, _id(message), message, ctx), message_type)
 
         return await self._calls.run(context, "session", run)
 
     async def _info(
-        self, context: grpc.aio.ServicerContext, work: Callable[[Call], Awaitable[SessionInfo]]
+        self, context: grpc.aio.ServicerContext, work: Callable[[RequestContext], Awaitable[SessionInfo]]
     ) -> pb.SessionInfo:
-        async def run(call: Call) -> pb.SessionInfo:
-            return to_message(await work(call), pb.SessionInfo)
+        async def run(ctx: RequestContext) -> pb.SessionInfo:
+            return to_message(await work(ctx), pb.SessionInfo)
 
         return await self._calls.run(context, "session", run)
 
-    async def _run(self, kind: str, session_id: str, message: Message, call: Call) -> BaseModel:
+    async def _run(self, kind: str, session_id: str, message: Message, ctx: RequestContext) -> BaseModel:
         schema, work, _, _ = self._on_one[kind]
         body = _body(schema, message)
-        call.asked(body)
-        return await work(session_id, body, call)
+        ctx.asked(body)
+        return await work(session_id, body, ctx)
 
     async def _drawn(
-        self, session_id: str, message: pb.SampleRequest, call: Call
+        self, session_id: str, message: pb.SampleRequest, ctx: RequestContext
     ) -> AsyncGenerator[pb.SessionCompletion]:
         body = _body(SampleRequest, message, stream=True)
-        call.asked(body)
-        async with aclosing(self._sessions.text.stream(session_id, body, call)) as pieces:
+        ctx.asked(body)
+        async with aclosing(self._sessions.text.stream(session_id, body, ctx)) as pieces:
             async for piece in pieces:
                 yield to_message(piece, pb.SessionCompletion)
 

@@ -4,17 +4,17 @@ import grpc
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
-from nextchar.request_context import Call
-from nextchar.rpc.handler import RpcCalls
+from nextchar.request_context import RequestContext
+from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.messages import to_message
 from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
 from nextchar.service.service import Service
 
 
-class RpcTokens(nextchar_pb2_grpc.NextcharServicer):
+class TokensServicer(nextchar_pb2_grpc.NextcharServicer):
     """A part of service nextchar.v1.Nextchar."""
 
-    def __init__(self, service: Service, calls: RpcCalls) -> None:
+    def __init__(self, service: Service, calls: RpcHandler) -> None:
         self._service, self._calls = service, calls
 
     async def Tokenize(
@@ -36,9 +36,9 @@ class RpcTokens(nextchar_pb2_grpc.NextcharServicer):
     async def TokenizerInfo(
         self, message: pb.TokenizerInfoRequest, context: grpc.aio.ServicerContext
     ) -> pb.TokenizerInfoResponse:
-        async def tell(call: Call) -> pb.TokenizerInfoResponse:
+        async def tell(ctx: RequestContext) -> pb.TokenizerInfoResponse:
             model = message.model if message.HasField("model") else None
-            return to_message(self._service.tokenizer.info(model, call), pb.TokenizerInfoResponse)
+            return to_message(self._service.tokenizer.info(model, ctx), pb.TokenizerInfoResponse)
 
         return await self._calls.run(context, "tokenize", tell)
 

@@ -24,7 +24,7 @@ class RequestFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-class CallFields(RequestFields):
+class RequestOptions(RequestFields):
     """How long a call may take, and who goes first."""
 
     timeout: float | None = Field(
@@ -38,7 +38,7 @@ class CallFields(RequestFields):
     )
 
 
-class ModelRequest(CallFields):
+class ModelRequest(RequestOptions):
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
 
 
@@ -51,16 +51,16 @@ class StateFields(RequestFields):
     return_state: bool = Field(default=False, description="Give the state to go on from.")
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
-def absent(default: None = None) -> Any:
+def omitted_if_none(default: None = None) -> Any:
     """A field that is left out of the JSON while it is None."""
     return Field(default, exclude_if=lambda value: value is None)
 
 
-class Usage(Answer):
+class Usage(ResponseModel):
     """Characters read and characters sampled, under the names OpenAI clients count."""
 
     prompt_tokens: int
@@ -77,7 +77,7 @@ async def build_schemas() -> None:
 
     A server that starts need not wait for it.
     """
-    for schema in (*_kinds(RequestFields), *_kinds(Answer)):
+    for schema in (*_kinds(RequestFields), *_kinds(ResponseModel)):
         schema.model_rebuild()
         await asyncio.sleep(0)
 

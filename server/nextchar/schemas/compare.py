@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextchar.schemas.base import Answer, ModelRequest, Usage, absent
+from nextchar.schemas.base import ModelRequest, ResponseModel, Usage, omitted_if_none
 
 RankBy = Literal["logprob", "bits_per_char", "log_ratio"]
 
@@ -25,7 +25,7 @@ class CompareRequest(ModelRequest):
     )
 
 
-class Candidate(Answer):
+class Candidate(ResponseModel):
     """One candidate. `probability` is its share if one of the candidates must be it: its likelihood among
     theirs. `log_ratio` is log p under the model minus log p under the reference model.
     """
@@ -37,17 +37,17 @@ class Candidate(Answer):
     num_chars: int
     num_unknown: int
     probability: float
-    percentile: float | None = absent()
-    reference_logprob: float | None = absent()
-    log_ratio: float | None = absent()
+    percentile: float | None = omitted_if_none()
+    reference_logprob: float | None = omitted_if_none()
+    log_ratio: float | None = omitted_if_none()
 
 
-class CompareResponse(Answer):
+class CompareResponse(ResponseModel):
     object: str = "list"
     model: str
     model_version: str
-    reference_model: str | None = absent()
-    reference_model_version: str | None = absent()
+    reference_model: str | None = omitted_if_none()
+    reference_model_version: str | None = omitted_if_none()
     rank_by: str
     data: list[Candidate]
     usage: Usage

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from nextchar.errors import InvalidRequest
-from nextchar.schemas.base import Answer, ModelRequest, StateFields, Usage, absent
+from nextchar.schemas.base import ModelRequest, ResponseModel, StateFields, Usage, omitted_if_none
 from nextchar.schemas.opaque_bytes import OpaqueBytes
 from nextchar.schemas.sampling import MAX_TOP_LOGPROBS, SamplingFields
 
@@ -120,7 +120,7 @@ def _all_lists(items: list[Any]) -> bool:
     return all(isinstance(item, list) and _all_ids(item) for item in items)
 
 
-class Logprobs(Answer):
+class Logprobs(ResponseModel):
     """As OpenAI's; a token is a character.
 
     The end symbol, where it was drawn, is the last token, with no text. Only the begin symbol of a prompt
@@ -133,14 +133,14 @@ class Logprobs(Answer):
     text_offset: list[int]
 
 
-class PromptLogprob(Answer):
+class PromptLogprob(ResponseModel):
     """What one symbol is worth at a place of the prompt."""
 
     logprob: float
     decoded_token: str
 
 
-class Choice(Answer):
+class Choice(ResponseModel):
     """`prompt_logprobs`: for each character of the prompt, by id, its own and the likeliest ones'."""
 
     text: str
@@ -148,9 +148,9 @@ class Choice(Answer):
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     ended: bool = Field(default=False, exclude=True)  # by the end symbol, not by a stop string
-    token_ids: list[int] | None = absent()
-    prompt_token_ids: list[int] | None = absent()
-    prompt_logprobs: list[dict[int, PromptLogprob] | None] | None = absent()
+    token_ids: list[int] | None = omitted_if_none()
+    prompt_token_ids: list[int] | None = omitted_if_none()
+    prompt_logprobs: list[dict[int, PromptLogprob] | None] | None = omitted_if_none()
 
     @property
     def tells(self) -> bool:
@@ -159,7 +159,7 @@ class Choice(Answer):
         return bool(self.text or self.finish_reason or told or self.token_ids or self.prompt_token_ids)
 
 
-class Completion(Answer):
+class Completion(ResponseModel):
     """A whole completion, or one event of a stream of them.
 
     `state` as asked for by return_state, or where the session of `session_id` stands: in the last event.
@@ -172,8 +172,8 @@ class Completion(Answer):
     model_version: str
     system_fingerprint: str
     choices: list[Choice]
-    usage: Usage | None = absent()
-    state: OpaqueBytes | None = absent()
-    session_id: str | None = absent()
-    position: int | None = absent()
-    revision: int | None = absent()
+    usage: Usage | None = omitted_if_none()
+    state: OpaqueBytes | None = omitted_if_none()
+    session_id: str | None = omitted_if_none()
+    position: int | None = omitted_if_none()
+    revision: int | None = omitted_if_none()

@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextchar.schemas.base import Answer, CallFields, Usage
+from nextchar.schemas.base import RequestOptions, ResponseModel, Usage
 from nextchar.schemas.score import CharScore
 
 StateName = Literal["hidden", "cell"]
 
 
-class InspectRequest(CallFields):
+class InspectRequest(RequestOptions):
     """A text, and which of the model's states to show after each of its characters."""
 
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
@@ -27,7 +27,7 @@ class InspectRequest(CallFields):
     )
 
 
-class StateTrace(Answer):
+class StateTrace(ResponseModel):
     """One state of one layer over the text: `values` [characters, num_units], after each character.
 
     In base64 they are float32 rows, one after the other.
@@ -39,7 +39,7 @@ class StateTrace(Answer):
     values: list[list[float]] | str
 
 
-class InspectResponse(Answer):
+class InspectResponse(ResponseModel):
     """`chars` as `/v1/score` gives them, what each was worth; `data` the states after each."""
 
     model: str

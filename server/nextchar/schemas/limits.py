@@ -43,7 +43,7 @@ class SessionLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class DoorLimits:
+class ApiLimits:
     """What a door takes of one request, and for how long it may come, wait and be answered."""
 
     max_body_bytes: int = 4 * 1024 * 1024

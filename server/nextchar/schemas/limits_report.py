@@ -1,9 +1,9 @@
 """What the server says of its limits. Every limit is inclusive; what is null has none."""
 
-from nextchar.schemas.base import Answer
+from nextchar.schemas.base import ResponseModel
 
 
-class RequestLimits(Answer):
+class RequestLimits(ResponseModel):
     """Of one request. `max_n` of one prompt's completions, `max_choices` of all its prompts' together."""
 
     max_body_bytes: int
@@ -23,7 +23,7 @@ class RequestLimits(Answer):
     max_head_bytes: int
 
 
-class OwnerLimits(Answer):
+class OwnerLimits(ResponseModel):
     """Of one owner's sessions, and of one key."""
 
     max_sessions: int
@@ -33,7 +33,7 @@ class OwnerLimits(Answer):
     max_lanes_per_key: int | None
 
 
-class ModelLimits(Answer):
+class ModelLimits(ResponseModel):
     """Of one model: rows, the line before them, and the memory they take, by docs/performance.md's formulas.
 
     `rows_bytes` is fixed; `max_waiting_bytes` is the most a full line of the longest request may hold.
@@ -49,7 +49,7 @@ class ModelLimits(Answer):
     max_waiting_bytes: int
 
 
-class LimitsResponse(Answer):
+class LimitsResponse(ResponseModel):
     request: RequestLimits
     owner: OwnerLimits
     models: list[ModelLimits]

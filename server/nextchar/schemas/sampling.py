@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nextchar.errors import InvalidRequest
-from nextchar.schemas.base import CallFields
+from nextchar.schemas.base import RequestOptions
 
 MAX_STOPS = 4
 MAX_STOP_TOKEN_IDS = 64
@@ -49,7 +49,7 @@ def _as_taken(schema: dict[str, Any]) -> None:
         field |= kept | ({"anyOf": choices} if len(choices) > 1 else choices[0])
 
 
-class SamplingFields(CallFields):
+class SamplingFields(RequestOptions):
     model_config = ConfigDict(json_schema_extra=_as_taken)
 
     max_tokens: int = Field(16, ge=0, description="Most characters to sample.")

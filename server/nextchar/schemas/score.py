@@ -4,13 +4,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from nextchar.schemas.base import Answer, CallFields, ModelRequest, StateFields, Usage, absent
+from nextchar.schemas.base import (
+    ModelRequest,
+    RequestOptions,
+    ResponseModel,
+    StateFields,
+    Usage,
+    omitted_if_none,
+)
 from nextchar.schemas.opaque_bytes import OpaqueBytes
 
 BeginsAfter = Literal["begin", "context", "state"]
 
 
-class ScoreFields(CallFields):
+class ScoreFields(RequestOptions):
     input: list[str] = Field(
         min_length=1, description="The strings, scored independently.", examples=[["hello", "htktt"]]
     )
@@ -31,7 +38,7 @@ class NextRequest(StateFields, ModelRequest):
     top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
 
 
-class CharScore(Answer):
+class CharScore(ResponseModel):
     """One character of a scored string; the end symbol has `char` null and `special` "end".
 
     Offsets are in the text in the model's Unicode form: in symbols of the model, in code points, in bytes of
@@ -43,10 +50,10 @@ class CharScore(Answer):
     code_point_offset: int
     byte_offset: int
     logprob: float
-    special: str | None = absent()
+    special: str | None = omitted_if_none()
 
 
-class Score(Answer):
+class Score(ResponseModel):
     """One string's score. `logprob` is natural; bits and perplexity are per scored symbol.
 
     `percentile`: how many in a hundred held-out strings of about this length had fewer bits per
@@ -59,11 +66,11 @@ class Score(Answer):
     perplexity: float
     num_chars: int
     num_unknown: int
-    percentile: float | None = absent()
-    chars: list[CharScore] | None = absent()
+    percentile: float | None = omitted_if_none()
+    chars: list[CharScore] | None = omitted_if_none()
 
 
-class ScoreResponse(Answer):
+class ScoreResponse(ResponseModel):
     """`begins_after`: what the first character's probability is conditioned on: the begin symbol alone, a
     context, or a state. `includes_end`: whether the end symbol is part of each score.
     """
@@ -75,23 +82,23 @@ class ScoreResponse(Answer):
     includes_end: bool
     data: list[Score]
     usage: Usage
-    state: OpaqueBytes | None = absent()
+    state: OpaqueBytes | None = omitted_if_none()
 
 
-class NextChar(Answer):
+class NextChar(ResponseModel):
     """One possible next symbol; `special` is "end" or "unknown" where there is no character."""
 
     char: str | None
     id: int
     logprob: float
     probability: float
-    special: str | None = absent()
+    special: str | None = omitted_if_none()
 
 
-class NextResponse(Answer):
+class NextResponse(ResponseModel):
     model: str
     model_version: str
     data: list[NextChar]
     entropy_bits: float
     usage: Usage
-    state: OpaqueBytes | None = absent()
+    state: OpaqueBytes | None = omitted_if_none()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextchar.schemas.base import Answer, CallFields, RequestFields, absent
+from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.schemas.score import NextChar, NextResponse, ScoreFields
@@ -25,7 +25,7 @@ class _ChangeFields(RequestFields):
     )
 
 
-class CreateSessionRequest(CallFields):
+class CreateSessionRequest(RequestOptions):
     """A new session: a text that goes on as long as it is used."""
 
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
@@ -46,7 +46,7 @@ class ListSessionsRequest(RequestFields):
     limit: int = Field(100, ge=1, le=1000, description="How many at most.")
 
 
-class FeedRequest(CallFields, _ChangeFields):
+class FeedRequest(RequestOptions, _ChangeFields):
     """Characters that came; what to tell of the next one."""
 
     text: str = Field(description="The characters, after all that was fed and sampled before.")
@@ -58,7 +58,7 @@ class FeedRequest(CallFields, _ChangeFields):
     top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
 
 
-class SessionNextRequest(CallFields):
+class SessionNextRequest(RequestOptions):
     """The distribution of the next character; the session stays where it is."""
 
     top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
@@ -98,7 +98,7 @@ class RenewRequest(RequestFields):
     )
 
 
-class SessionInfo(Answer):
+class SessionInfo(ResponseModel):
     """A session: `revision` counts its changes, `max_rewind` how many characters can be taken back."""
 
     session_id: str
@@ -109,27 +109,27 @@ class SessionInfo(Answer):
     created: float
     ttl_seconds: float
     expires_at: float
-    state_bytes: int | None = absent()
-    max_rewind: int | None = absent()
-    checkpoints: list[str] | None = absent()
+    state_bytes: int | None = omitted_if_none()
+    max_rewind: int | None = omitted_if_none()
+    checkpoints: list[str] | None = omitted_if_none()
 
 
-class SessionList(Answer):
+class SessionList(ResponseModel):
     """A page of the caller's sessions by id; `next_after` is there if there are more."""
 
     object: str = "list"
     data: list[SessionInfo]
-    next_after: str | None = absent()
+    next_after: str | None = omitted_if_none()
 
 
-class Distribution(Answer):
+class Distribution(ResponseModel):
     """As `/v1/next` gives it."""
 
     data: list[NextChar]
     entropy_bits: float
 
 
-class FeedResponse(Answer):
+class FeedResponse(ResponseModel):
     """`data` is the distribution after the last character, or a list of them; `logprob` of the text fed."""
 
     session_id: str
@@ -139,8 +139,8 @@ class FeedResponse(Answer):
     revision: int
     logprob: float
     num_unknown: int
-    data: list[NextChar] | list[Distribution] | None = absent()
-    entropy_bits: float | None = absent()
+    data: list[NextChar] | list[Distribution] | None = omitted_if_none()
+    entropy_bits: float | None = omitted_if_none()
 
 
 class SessionNextResponse(NextResponse):

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nextchar.schemas.base import Answer, CallFields, absent
+from nextchar.schemas.base import RequestOptions, ResponseModel, omitted_if_none
 
 _WHICH = "A model's name; by default the server's default_model, or the only one."
 
 
-class TokenizeRequest(CallFields):
+class TokenizeRequest(RequestOptions):
     """Text to ids."""
 
     model: str | None = Field(default=None, description=_WHICH, examples=["shakespeare"])
@@ -23,7 +23,7 @@ class TokenizeRequest(CallFields):
     return_token_strs: bool = Field(default=False, description="Also give each id's text.")
 
 
-class TokenizeResponse(Answer):
+class TokenizeResponse(ResponseModel):
     """`max_model_len`: the longest text of one request, in characters."""
 
     model: str
@@ -31,23 +31,23 @@ class TokenizeResponse(Answer):
     count: int
     max_model_len: int
     tokens: list[int]
-    token_strs: list[str] | None = absent()
+    token_strs: list[str] | None = omitted_if_none()
 
 
-class DetokenizeRequest(CallFields):
+class DetokenizeRequest(RequestOptions):
     """Ids to text."""
 
     model: str | None = Field(default=None, description=_WHICH, examples=["shakespeare"])
     tokens: list[Annotated[int, Field(ge=0)]] = Field(description="Ids, special symbols among them.")
 
 
-class DetokenizeResponse(Answer):
+class DetokenizeResponse(ResponseModel):
     model: str
     model_version: str
     prompt: str
 
 
-class TokenizerInfo(Answer):
+class TokenizerInfo(ResponseModel):
     """What a tool must know to make prompts of ids; a label is null where there is no such symbol."""
 
     tokenizer_class: str = "CharacterTokenizer"

@@ -6,7 +6,7 @@ A test holds it against the routes and services that there are: a new route need
 from collections.abc import Iterable
 
 from nextchar.errors import RouteNotFound
-from nextchar.security.principal import Caller, Scope
+from nextchar.security.principal import Principal, Scope
 
 OPEN = "open"  # no key is needed: health, and the files of the page, which asks for one
 ANY = "any"  # any good key will do
@@ -32,6 +32,7 @@ ROUTES: dict[str, Need] = {
     "/health": OPEN,
     "/": OPEN,
     "/web/{digest}/{name}": OPEN,
+    "/web/{digest}/{folder}/{name}": OPEN,
     "/version": ANY,
     "/docs": ANY,
     "/openapi.json": ANY,
@@ -138,7 +139,7 @@ def _walk(tree: dict[str, object], parts: list[str]) -> Need | None:
     return None
 
 
-def permit(caller: Caller, need: Need | None) -> None:
+def permit(principal: Principal, need: Need | None) -> None:
     """Let a caller with a key through, or not.
 
     Raises:
@@ -148,4 +149,4 @@ def permit(caller: Caller, need: Need | None) -> None:
     if need is None:
         raise RouteNotFound("there is no such route")
     if isinstance(need, Scope):
-        caller.require(need)
+        principal.require(need)

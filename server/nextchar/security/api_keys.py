@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from nextchar.errors import AuthenticationFailed, SettingsInvalid
 from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
 from nextchar.security.budgets import Allowance, Budget
-from nextchar.security.principal import Caller, Scope
+from nextchar.security.principal import Principal, Scope
 
 _PREFIX = "nck"
 _ID_CHARS, _SECRET_BYTES = 8, 32
@@ -103,7 +103,7 @@ class KeyRing:
         """`max_lanes` is for keys that say nothing of their own."""
         self._max_lanes = max_lanes
         self._records: dict[str, KeyRecord] = {}
-        self._callers: dict[str, Caller] = {}
+        self._callers: dict[str, Principal] = {}
         self.replace(records)
 
     def __len__(self) -> int:
@@ -118,7 +118,7 @@ class KeyRing:
         }
         self._records = new
 
-    def find(self, key: str | None) -> Caller:
+    def find(self, key: str | None) -> Principal:
         """Who a key stands for.
 
         Raises:
@@ -136,12 +136,12 @@ class KeyRing:
             raise AuthenticationFailed(f"the API key {record.id} has expired", code="expired_api_key")
         return self._callers[record.id]
 
-    def _caller(self, record: KeyRecord) -> Caller:
+    def _caller(self, record: KeyRecord) -> Principal:
         allowance = Allowance(
             record.max_lanes or self._max_lanes, record.requests_per_second, record.chars_per_second
         )
         budget = Budget(allowance, key_id=record.id)
-        return Caller(record.id, record.owner, record.scopes, budget, record.best_priority)
+        return Principal(record.id, record.owner, record.scopes, budget, record.best_priority)
 
 
 def _digest(key: str) -> str:

@@ -1,7 +1,7 @@
-"""Who a call is for: what a key may do. Without a keys file everybody is `ANYBODY`, who may do all.
+"""Says who a request is from and what its key may do.
 
-The guard of a door sets `CALLER` for the task that answers; whatever makes a `Call` there has it by default,
-so that no door can forget it.
+The middleware of each API sets `PRINCIPAL` for the task that answers; a `RequestContext` made there takes it
+by default, so that no handler can forget it. Without a keys file everybody is `ANONYMOUS`, who may do all.
 """
 
 from contextvars import ContextVar
@@ -23,7 +23,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Caller:
+class Principal:
     """A key's owner and scopes; keys of one owner see the same sessions."""
 
     key_id: str
@@ -39,5 +39,5 @@ class Caller:
             raise PermissionDenied(f"this needs the scope {scope.value!r}; the key {self.key_id} has: {has}")
 
 
-ANYBODY = Caller("", "", frozenset(Scope), Budget(Allowance()))
-CALLER: ContextVar[Caller] = ContextVar("caller", default=ANYBODY)
+ANONYMOUS = Principal("", "", frozenset(Scope), Budget(Allowance()))
+PRINCIPAL: ContextVar[Principal] = ContextVar("caller", default=ANONYMOUS)

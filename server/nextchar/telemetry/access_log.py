@@ -5,52 +5,52 @@ import logging
 import time
 
 from nextchar.errors import NextcharError
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 
 logger = logging.getLogger(__name__)
 _OWNER_DIGITS = 12
 
 
-class CallLog:
+class AccessLog:
     """Writes a line when a call ends."""
 
-    def begun(self, call: Call) -> None:
+    def begun(self, ctx: RequestContext) -> None:
         """Nothing yet."""
 
-    def ended(self, call: Call, outcome: str, error: BaseException | None) -> None:
+    def ended(self, ctx: RequestContext, outcome: str, error: BaseException | None) -> None:
         """The line; its facts travel as `record.facts` for whoever formats it."""
         if not logger.isEnabledFor(logging.INFO):
             return
-        seconds = time.monotonic() - call.started
-        facts = _facts(call, outcome, error, seconds)
-        model = f" {call.model}:{call.version}" if call.model else ""
+        seconds = time.monotonic() - ctx.started
+        facts = _facts(ctx, outcome, error, seconds)
+        model = f" {ctx.model}:{ctx.version}" if ctx.model else ""
         logger.info(
             "%s %s%s %s in %.2f ms, %d given, %d sampled",
-            *(call.protocol, call.route, model, facts.get("code", outcome)),
-            *(1000 * seconds, call.num_given, call.num_sampled),
+            *(ctx.protocol, ctx.route, model, facts.get("code", outcome)),
+            *(1000 * seconds, ctx.num_given, ctx.num_sampled),
             extra={"facts": facts},
         )
 
 
 def _facts(
-    call: Call, outcome: str, error: BaseException | None, seconds: float
+    ctx: RequestContext, outcome: str, error: BaseException | None, seconds: float
 ) -> dict[str, float | str | None]:
     facts: dict[str, float | str | None] = {
-        "request_id": call.request_id,
-        "route": call.route,
-        "protocol": call.protocol,
-        "model": call.model or None,
-        "version": call.version or None,
+        "request_id": ctx.request_id,
+        "route": ctx.route,
+        "protocol": ctx.protocol,
+        "model": ctx.model or None,
+        "version": ctx.version or None,
         "outcome": outcome,
         "seconds": round(seconds, 6),
-        "queue_seconds": round(call.queue_seconds, 6),
-        "inference_seconds": round(call.inference_seconds, 6),
-        "num_given": call.num_given,
-        "num_sampled": call.num_sampled,
-        "owner": hashlib.sha256(call.owner.encode()).hexdigest()[:_OWNER_DIGITS] if call.owner else None,
+        "queue_seconds": round(ctx.queue_seconds, 6),
+        "inference_seconds": round(ctx.inference_seconds, 6),
+        "num_given": ctx.num_given,
+        "num_sampled": ctx.num_sampled,
+        "owner": hashlib.sha256(ctx.owner.encode()).hexdigest()[:_OWNER_DIGITS] if ctx.owner else None,
     }
     if isinstance(error, NextcharError):
         facts["code"] = error.code
-    if call.trace is not None:
-        facts["trace_id"] = call.trace.trace_id
+    if ctx.trace is not None:
+        facts["trace_id"] = ctx.trace.trace_id
     return facts

@@ -22,7 +22,7 @@ OUTCOMES = ("success", "invalid", "rejected", "cancelled", "timeout", "error")
 CAUSES = ("end", "idle", "evicted", "drain", "version", "error")
 RESULTS = ("hit", "restored", "missing", "expired")
 PHASES = ("step", "sample")
-LEVELS = ("live", "sampling", "bulk")
+LEVELS = ("interactive", "sampling", "bulk")
 OPS = (
     *("create", "load", "replace", "touch", "delete", "page"),
     *("count", "count_of", "kept", "next_expiry", "was_evicted", "purge"),

@@ -30,7 +30,7 @@ from nextchar.errors import (
     SessionLimit,
     Unavailable,
 )
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.telemetry.engine_stats import Tally
 from nextchar.telemetry.metric_registry import counter, gauge, histogram
 from nextchar.telemetry.metric_table import METRICS
@@ -38,11 +38,11 @@ from nextchar.telemetry.model_metrics import ModelsCollector, ObservedModel
 from nextchar.telemetry.triton_statistics import Statistics
 
 
-class CallObserver(Protocol):
+class RequestObserver(Protocol):
     """Who wants to know of every call: a log, a tracer."""
 
-    def begun(self, call: Call) -> None: ...
-    def ended(self, call: Call, outcome: str, error: BaseException | None) -> None: ...
+    def begun(self, ctx: RequestContext) -> None: ...
+    def ended(self, ctx: RequestContext, outcome: str, error: BaseException | None) -> None: ...
 
 
 class Metrics:
@@ -64,7 +64,7 @@ class Metrics:
         self._size = histogram("nextchar_request_size_chars", r)
         self._bits: dict[str, Tally] = {}
         self.statistics = Statistics()
-        self.observers: list[CallObserver] = []
+        self.observers: list[RequestObserver] = []
         ProcessCollector(registry=r)
         PlatformCollector(registry=r)
 
@@ -77,16 +77,16 @@ class Metrics:
         return generate_latest(self.registry)
 
     @contextmanager
-    def observe(self, call: Call) -> Iterator[Call]:
+    def observe(self, ctx: RequestContext) -> Iterator[RequestContext]:
         """Count a call and its outcome around the code that answers it."""
-        progress = self._in_progress.labels(call.route, call.protocol)
+        progress = self._in_progress.labels(ctx.route, ctx.protocol)
         progress.inc()
         self.num_in_progress += 1
         for observer in self.observers:
-            observer.begun(call)
+            observer.begun(ctx)
         outcome, failed = "error", None
         try:
-            yield call
+            yield ctx
             outcome = "success"
         except BaseException as error:
             outcome, failed = outcome_of(error), error
@@ -94,45 +94,45 @@ class Metrics:
         finally:
             progress.dec()
             self.num_in_progress -= 1
-            labels = (call.model, call.version, call.route, call.protocol)
+            labels = (ctx.model, ctx.version, ctx.route, ctx.protocol)
             self._requests.labels(*labels, outcome).inc()
-            seconds = time.monotonic() - call.started
+            seconds = time.monotonic() - ctx.started
             self._duration.labels(*labels).observe(seconds)
-            self.statistics.add(call, seconds, success=outcome == "success")
+            self.statistics.add(ctx, seconds, success=outcome == "success")
             for observer in self.observers:
-                observer.ended(call, outcome, failed)
+                observer.ended(ctx, outcome, failed)
 
-    def observe_size(self, call: Call, num_chars: int) -> None:
-        self._size.labels(call.model, call.version, call.route, call.protocol).observe(num_chars)
+    def observe_size(self, ctx: RequestContext, num_chars: int) -> None:
+        self._size.labels(ctx.model, ctx.version, ctx.route, ctx.protocol).observe(num_chars)
 
-    def observe_queue(self, call: Call, seconds: float, *, num_strings: int = 1) -> None:
+    def observe_queue(self, ctx: RequestContext, seconds: float, *, num_strings: int = 1) -> None:
         """Count how long a call's strings, or its completion, waited for their rows."""
-        call.queue_seconds += seconds
-        call.num_inferences = max(call.num_inferences, num_strings)
-        self._queue.labels(call.model, call.version).observe(seconds)
+        ctx.queue_seconds += seconds
+        ctx.num_inferences = max(ctx.num_inferences, num_strings)
+        self._queue.labels(ctx.model, ctx.version).observe(seconds)
 
-    def observe_first_char(self, call: Call) -> None:
-        self._first_char.labels(call.model, call.version).observe(time.monotonic() - call.started)
+    def observe_first_char(self, ctx: RequestContext) -> None:
+        self._first_char.labels(ctx.model, ctx.version).observe(time.monotonic() - ctx.started)
 
-    def observe_inter_char(self, call: Call, seconds: float) -> None:
-        self._inter_char.labels(call.model, call.version).observe(seconds)
+    def observe_inter_char(self, ctx: RequestContext, seconds: float) -> None:
+        self._inter_char.labels(ctx.model, ctx.version).observe(seconds)
 
-    def count_chars(self, call: Call, **by_kind: int) -> None:
+    def count_chars(self, ctx: RequestContext, **by_kind: int) -> None:
         """Add characters by kind: scored, fed, sampled."""
         sampled = by_kind.get("sampled", 0)
-        call.num_sampled += sampled
-        call.num_given += sum(by_kind.values()) - sampled
+        ctx.num_sampled += sampled
+        ctx.num_given += sum(by_kind.values()) - sampled
         for kind, count in by_kind.items():
             if count:
-                self._chars.labels(call.model, call.version, kind).inc(count)
+                self._chars.labels(ctx.model, ctx.version, kind).inc(count)
 
-    def count_unknown(self, call: Call, count: int) -> None:
+    def count_unknown(self, ctx: RequestContext, count: int) -> None:
         if count:
-            self._unknown_chars.labels(call.model, call.version).inc(count)
+            self._unknown_chars.labels(ctx.model, ctx.version).inc(count)
 
-    def observe_scores(self, call: Call, bits_per_char: NDArray[np.float64]) -> None:
+    def observe_scores(self, ctx: RequestContext, bits_per_char: NDArray[np.float64]) -> None:
         """Count many scores at once."""
-        self._bits.setdefault(call.model, Tally(METRICS["nextchar_score_bits_per_char"].buckets)).add_all(
+        self._bits.setdefault(ctx.model, Tally(METRICS["nextchar_score_bits_per_char"].buckets)).add_all(
             bits_per_char
         )
 

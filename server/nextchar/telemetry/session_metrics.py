@@ -8,7 +8,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
-from nextchar.request_context import CURRENT
+from nextchar.request_context import CURRENT_REQUEST
 from nextchar.telemetry.metric_registry import counter, gauge, histogram
 from nextchar.telemetry.metric_table import CAUSES, OPS, RESULTS
 
@@ -92,6 +92,6 @@ class SessionMetrics:
         finally:
             ended = time.monotonic()
             self._store.labels(op).observe(ended - started)
-            call = CURRENT.get()
-            if call is not None and call.trace is not None:
-                call.trace.stage(f"store {op}", started, ended)
+            ctx = CURRENT_REQUEST.get()
+            if ctx is not None and ctx.trace is not None:
+                ctx.trace.stage(f"store {op}", started, ended)

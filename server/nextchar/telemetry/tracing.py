@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from nextchar import __version__
 from nextchar.errors import SettingsInvalid
-from nextchar.request_context import CURRENT, Call
+from nextchar.request_context import CURRENT_REQUEST, RequestContext
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NANOSECONDS = 1_000_000_000
 
 
-class CallTrace:
+class RequestTrace:
     """The span of one call. Stages are told when they are over, by monotonic seconds."""
 
     def __init__(self, tracer: "Tracer", span: "Span") -> None:
@@ -45,16 +45,16 @@ class CallTrace:
         begin, end = (self._zero + int(at * _NANOSECONDS) for at in (started, ended))
         self._tracer.start_span(name, self._context, start_time=begin).end(end_time=end)
 
-    def end(self, call: Call, outcome: str) -> None:
+    def end(self, ctx: RequestContext, outcome: str) -> None:
         from opentelemetry.trace import StatusCode
 
         self._span.set_attributes(
             {
-                "nextchar.model": call.model,
-                "nextchar.version": call.version,
+                "nextchar.model": ctx.model,
+                "nextchar.version": ctx.version,
                 "nextchar.outcome": outcome,
-                "nextchar.num_given": call.num_given,
-                "nextchar.num_sampled": call.num_sampled,
+                "nextchar.num_given": ctx.num_given,
+                "nextchar.num_sampled": ctx.num_sampled,
             }
         )
         if outcome in ("error", "timeout"):
@@ -62,7 +62,7 @@ class CallTrace:
         self._span.end()
 
 
-class CallTracer:
+class RequestTracer:
     """Begins and ends the spans of calls."""
 
     def __init__(self, tracer: "Tracer") -> None:
@@ -71,31 +71,31 @@ class CallTracer:
         self._tracer = tracer
         self._propagator = TraceContextTextMapPropagator()
 
-    def begun(self, call: Call) -> None:
+    def begun(self, ctx: RequestContext) -> None:
         """A span for a call, below the caller's if it named one."""
         from opentelemetry.trace import SpanKind
 
         span = self._tracer.start_span(
-            f"nextchar.{call.route}",
-            self._propagator.extract(call.trace_headers),
+            f"nextchar.{ctx.route}",
+            self._propagator.extract(ctx.trace_headers),
             kind=SpanKind.SERVER,
             attributes={
-                "nextchar.route": call.route,
-                "nextchar.protocol": call.protocol,
-                "nextchar.request_id": call.request_id,
+                "nextchar.route": ctx.route,
+                "nextchar.protocol": ctx.protocol,
+                "nextchar.request_id": ctx.request_id,
             },
         )
-        call.trace = CallTrace(self._tracer, span)
+        ctx.trace = RequestTrace(self._tracer, span)
         # Never reset: each call of a door is a task of its own, and a stream may end in another one.
-        CURRENT.set(call)
+        CURRENT_REQUEST.set(ctx)
 
-    def ended(self, call: Call, outcome: str, error: BaseException | None) -> None:  # noqa: ARG002
-        assert isinstance(call.trace, CallTrace)
-        call.trace.end(call, outcome)
+    def ended(self, ctx: RequestContext, outcome: str, error: BaseException | None) -> None:  # noqa: ARG002
+        assert isinstance(ctx.trace, RequestTrace)
+        ctx.trace.end(ctx, outcome)
 
 
 @contextmanager
-def call_tracer(endpoint: str) -> Iterator[CallTracer]:
+def call_tracer(endpoint: str) -> Iterator[RequestTracer]:
     """Spans go to an OTLP receiver over HTTP, in the background; what is left goes at the end.
 
     Sampling, headers and the like are OpenTelemetry's own variables, `OTEL_…`.
@@ -121,6 +121,6 @@ def call_tracer(endpoint: str) -> Iterator[CallTracer]:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=whole)))
     try:
-        yield CallTracer(provider.get_tracer("nextchar", __version__))
+        yield RequestTracer(provider.get_tracer("nextchar", __version__))
     finally:
         provider.shutdown()

@@ -6,7 +6,7 @@ Only sums are kept: who asks twice has the means between.
 import time
 from dataclasses import dataclass, field
 
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 
 _MILLISECONDS = 1000
 
@@ -36,14 +36,14 @@ class ModelStatistics:
     compute_infer: Duration = field(default_factory=Duration)
     compute_output: Duration = field(default_factory=Duration)
 
-    def add(self, call: Call, seconds: float) -> None:
+    def add(self, ctx: RequestContext, seconds: float) -> None:
         """Count a request that succeeded; what was neither waiting nor tensors was inference."""
-        self.num_inferences += call.num_inferences
+        self.num_inferences += ctx.num_inferences
         self.success.add(seconds)
-        self.queue.add(call.queue_seconds)
-        self.compute_input.add(call.input_seconds)
-        self.compute_output.add(call.output_seconds)
-        rest = seconds - call.queue_seconds - call.input_seconds - call.output_seconds
+        self.queue.add(ctx.queue_seconds)
+        self.compute_input.add(ctx.input_seconds)
+        self.compute_output.add(ctx.output_seconds)
+        rest = seconds - ctx.queue_seconds - ctx.input_seconds - ctx.output_seconds
         self.compute_infer.add(max(0.0, rest))
 
 
@@ -57,13 +57,13 @@ class Statistics:
         """A model's; all zero before its first request."""
         return self._models.get((name, version)) or ModelStatistics()
 
-    def add(self, call: Call, seconds: float, *, success: bool) -> None:
+    def add(self, ctx: RequestContext, seconds: float, *, success: bool) -> None:
         """Count a call that ended; nothing for one that ran no lane, or found no model."""
-        if not call.version or (success and not call.num_inferences):
+        if not ctx.version or (success and not ctx.num_inferences):
             return
-        found = self._models.setdefault((call.model, call.version), ModelStatistics())
+        found = self._models.setdefault((ctx.model, ctx.version), ModelStatistics())
         found.last_ms = int(time.time() * _MILLISECONDS)
         if success:
-            found.add(call, seconds)
+            found.add(ctx, seconds)
         else:
             found.fail.add(seconds)

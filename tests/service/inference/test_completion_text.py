@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.engine.lane import Delivery, Finish
+from nextchar.engine.lane import Delivery, FinishReason
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.completion import Choice
 from nextchar.service.inference.completion_text import CompletionText, Prompt, Shown, join_choices
@@ -12,7 +12,7 @@ from nextchar.service.inference.completion_text import CompletionText, Prompt, S
 ABC = Vocabulary(("a", "b", "c"))
 
 
-def deliveries(text: str, cuts: list[int], finish: Finish, num_stop: int) -> list[Delivery]:
+def deliveries(text: str, cuts: list[int], finish: FinishReason, num_stop: int) -> list[Delivery]:
     ids = ABC.encode(text)
     edges = [0, *sorted(min(cut, len(ids)) for cut in cuts), len(ids)]
     parts = []
@@ -38,7 +38,7 @@ def pieces(
 ) -> list[Choice]:
     given = Prompt(ABC.encode(prompt), list(prompt))
     made = CompletionText(ABC, given, [stop] if stop else [], Shown(echo=echo, num_top=1))
-    finish = Finish.STOP if num_stop else Finish.LENGTH
+    finish = FinishReason.STOP if num_stop else FinishReason.LENGTH
     return [made.add(delivery) for delivery in deliveries(prompt + text, cuts, finish, num_stop)]
 
 

@@ -39,7 +39,7 @@ def test_a_completion_has_openais_shape(server: LiveServer) -> None:
     answer = complete(server)
     assert answer["id"].startswith("cmpl-")
     assert answer["object"] == "text_completion"
-    assert answer["system_fingerprint"] == server.app.service.repository.get("tiny").graph.digest
+    assert answer["system_fingerprint"] == server.app.service.served_models.get("tiny").graph.digest
     (choice,) = answer["choices"]
     assert (choice["index"], choice["finish_reason"], choice["logprobs"]) == (0, "length", None)
     assert len(choice["text"]) == 60

@@ -13,7 +13,7 @@ from support.live_server import LiveServer, live_server
 from support.oip_client import WAYS, body, infer, message, post, stub
 
 from nextchar.pb import inference_pb2 as pb
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.service.oip.schemas import InferParameters, InferRequest
 from nextchar.service.oip.tensors import Tensor
 
@@ -101,9 +101,9 @@ def test_the_id_and_the_request_id_come_back(server: LiveServer) -> None:
     request = message("tiny", [b"a"])
     request.id = "mine"
     with grpc.insecure_channel(server.grpc_address) as channel:
-        answer, call = stub(channel).ModelInfer.with_call(request, metadata=(("x-request-id", "his"),))
+        answer, ctx = stub(channel).ModelInfer.with_call(request, metadata=(("x-request-id", "his"),))
     assert answer.id == "mine"
-    assert dict(call.initial_metadata())["x-request-id"] == "his"
+    assert dict(ctx.initial_metadata())["x-request-id"] == "his"
 
 
 def test_a_timeout_is_a_deadline(server: LiveServer) -> None:
@@ -120,10 +120,10 @@ def test_a_priority_is_a_place_in_the_line(server: LiveServer) -> None:
         asked = InferRequest(
             "tiny", "", [Tensor("text", "BYTES", (1,), [b"a"])], (), InferParameters(priority=priority)
         )
-        call = Call("infer", "grpc", time.monotonic() + 30, "an-id")
-        work = server.app.service.inference.infer(asked, call)
+        ctx = RequestContext("infer", "grpc", time.monotonic() + 30, "an-id")
+        work = server.app.service.inference.infer(asked, ctx)
         asyncio.run_coroutine_threadsafe(work, server.loop).result()
-        return call.priority
+        return ctx.priority
 
     assert [place(level) for level in (0, 1, 2, 101)] == [0, 0, 1, 100]
     assert post(server, "tiny", body(["a"], priority=102)).status_code == 400

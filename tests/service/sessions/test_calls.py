@@ -12,8 +12,8 @@ from support.live_server import LiveServer, live_server
 from support.session_client import Session
 
 from nextchar.entrypoints.main import main
-from nextchar.service.sessions import maintenance as session_upkeep
-from nextchar.service.sessions.stepper import SessionSteps
+from nextchar.service.sessions import maintenance as session_maintenance
+from nextchar.service.sessions.stepper import SessionStepper
 
 
 def _error(answer: httpx.Response, status: int, code: str) -> str:
@@ -193,7 +193,7 @@ def test_who_comes_too_late_does_its_work_anew_or_is_told(
     pair: tuple[LiveServer, LiveServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session.create(pair[0], prime="a")
-    steps, calls = SessionSteps.feed, []
+    steps, calls = SessionStepper.feed, []
 
     async def overtaken(self: object, state: object, ids: object) -> object:
         """Another server feeds the session between this one's reading and writing it."""
@@ -203,7 +203,7 @@ def test_who_comes_too_late_does_its_work_anew_or_is_told(
             await _off_loop(lambda: session.on(pair[1]).do("feed", text="b", **{"return": "none"}))
         return await steps(self, state, ids)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SessionSteps, "feed", overtaken)
+    monkeypatch.setattr(SessionStepper, "feed", overtaken)
     overtaken_at = {1}
     session.do("feed", text="c", **{"return": "none"})
     assert session.next() == Session.create(pair[0], prime="abc").next()
@@ -260,7 +260,7 @@ def test_the_key_of_a_data_folder_is_its_owners(tmp_path: Path) -> None:
 
 
 def test_sessions_are_counted(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_upkeep, "_TIDY_SECONDS", 0.01)
+    monkeypatch.setattr(session_maintenance, "_TIDY_SECONDS", 0.01)
     with live_server(models) as server:
         sessions = [Session.create(server) for _ in range(3)]
         sessions[0].do("fork")

@@ -9,7 +9,7 @@ from support.tiny_models import TEXT
 from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
 from nextchar.service.sessions.codec import MAGIC, StateCodec, made_for, state_bytes
-from nextchar.service.sessions.state import Mark, SessionState
+from nextchar.service.sessions.state import SessionState, Snapshot
 
 _SHAPES = TEXT.step().state_shapes
 _CODEC = StateCodec(b"k" * 32)
@@ -22,9 +22,9 @@ def _lane_state(seed: int) -> LaneState:
 
 
 def _state() -> SessionState:
-    anchor, here = Mark(100, 3, _lane_state(1)), Mark(105, 4, _lane_state(2))
+    anchor, here = Snapshot(100, 3, _lane_state(1)), Snapshot(105, 4, _lane_state(2))
     recent, drawn = np.array([1, 2, 3, 4, 5]), np.array([3, 3, 3, 3, 4])
-    return SessionState(2**64 - 1, here, anchor, recent, drawn, {"x": here, "start": Mark()})
+    return SessionState(2**64 - 1, here, anchor, recent, drawn, {"x": here, "start": Snapshot()})
 
 
 def _seal(codec: StateCodec = _CODEC) -> bytes:

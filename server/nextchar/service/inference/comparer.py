@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nextchar.errors import InvalidRequest
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse, RankBy
 from nextchar.schemas.score import Score, ScoreRequest, ScoreResponse
@@ -24,7 +24,7 @@ class Comparer:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
 
-    async def compare(self, request: CompareRequest, call: Call) -> CompareResponse:
+    async def compare(self, request: CompareRequest, ctx: RequestContext) -> CompareResponse:
         """Every candidate once, the best first; equals keep the order of the request.
 
         Raises:
@@ -34,8 +34,8 @@ class Comparer:
         rank_by = request.rank_by or ("log_ratio" if reference_model is not None else "logprob")
         if rank_by == "log_ratio" and reference_model is None:
             raise InvalidRequest("rank_by: log_ratio needs a reference_model", param="reference_model")
-        reference = None if reference_model is None else await self._scored(request, reference_model, call)
-        scored = await self._scored(request, request.model, call)  # last, so the call is counted as its own
+        reference = None if reference_model is None else await self._scored(request, reference_model, ctx)
+        scored = await self._scored(request, request.model, ctx)  # last, so the call is counted as its own
         usage = make_usage(scored.usage.prompt_tokens + (reference.usage.prompt_tokens if reference else 0))
         return CompareResponse(
             model=scored.model,
@@ -47,7 +47,7 @@ class Comparer:
             usage=usage,
         )
 
-    async def _scored(self, request: CompareRequest, model: str, call: Call) -> ScoreResponse:
+    async def _scored(self, request: CompareRequest, model: str, ctx: RequestContext) -> ScoreResponse:
         score = ScoreRequest(
             model=model,
             input=request.input,
@@ -55,7 +55,7 @@ class Comparer:
             include_end=request.include_end,
             return_chars=False,
         )
-        return await self._scorer.score(score, call)
+        return await self._scorer.score(score, ctx)
 
 
 def _candidates(scores: list[Score], references: list[Score] | None) -> list[Candidate]:
@@ -81,5 +81,5 @@ def _candidates(scores: list[Score], references: list[Score] | None) -> list[Can
 
 
 def _ranked(candidates: list[Candidate], rank_by: RankBy) -> list[Candidate]:
-    in_order = sorted(candidates, key=_BEST_FIRST[rank_by])
-    return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(in_order, 1)]
+    exclusive = sorted(candidates, key=_BEST_FIRST[rank_by])
+    return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(exclusive, 1)]

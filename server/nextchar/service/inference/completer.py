@@ -5,19 +5,19 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from nextchar.engine.deliveries import Stream
+from nextchar.engine.deliveries import StreamReceiver
 from nextchar.engine.lane import Delivery, Lane, Sampling
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Completion, CompletionRequest
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.service.inference.completion_text import CompletionText, Prompt, Shown, join_choices
 from nextchar.service.inference.prompts import make_prompts
-from nextchar.service.inference.regex_compiler import Patterns
+from nextchar.service.inference.regex_compiler import RegexCompiler
 from nextchar.service.inference.sampling_params import choice_seed, make_sampling, make_seed
 from nextchar.service.inference.submission import submitted
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
 
 
@@ -40,20 +40,20 @@ class Sample:
 class Completer:
     """Runs completions; see `Service` for what is raised."""
 
-    def __init__(self, intake: Intake, metrics: Metrics) -> None:
-        self._intake = intake
+    def __init__(self, validation: Validation, metrics: Metrics) -> None:
+        self._validation = validation
         self._metrics = metrics
-        self._patterns = Patterns()
+        self._patterns = RegexCompiler()
 
-    async def stream(self, request: CompletionRequest, call: Call) -> AsyncGenerator[Completion]:
+    async def stream(self, request: CompletionRequest, ctx: RequestContext) -> AsyncGenerator[Completion]:
         """The pieces of all completions as they come, one choice each; the last has `usage`.
 
         The last piece of each choice has its `finish_reason`.
         """
-        model, samples = await self._samples(request, call)
-        template, num_drawn, num_left = make_template(model, call), 0, len(samples)
+        model, samples = await self._samples(request, ctx)
+        template, num_drawn, num_left = make_template(model, ctx), 0, len(samples)
         num_read = sum(_num_tokens(sample) for sample in samples[:: request.num_samples])
-        async with aclosing(self.run(model, samples, call)) as deliveries:
+        async with aclosing(self.run(model, samples, ctx)) as deliveries:
             async for sample, delivery in deliveries:
                 choice = sample.text.add(delivery)
                 num_left -= delivery.last
@@ -62,17 +62,17 @@ class Completer:
                 if choice.tells:
                     yield template.model_copy(update={"choices": [choice], "usage": usage})
 
-    async def complete(self, request: CompletionRequest, call: Call) -> Completion:
+    async def complete(self, request: CompletionRequest, ctx: RequestContext) -> Completion:
         """All completions whole: the pieces of each joined, in order; with `best_of` the best ones."""
-        model, samples = await self._samples(request, call)
+        model, samples = await self._samples(request, ctx)
         choices: list[list[Choice]] = [[] for _ in samples]
-        async with aclosing(self.run(model, samples, call)) as deliveries:
+        async with aclosing(self.run(model, samples, ctx)) as deliveries:
             async for sample, delivery in deliveries:
                 choices[sample.lane.tag].append(sample.text.add(delivery))
         found = _best(request, [join_choices(parts) for parts in choices], samples)
         num_read = sum(_num_tokens(sample) for sample in samples[:: request.num_samples])
         usage = make_usage(num_read, sum(sample.text.num_drawn for sample in samples))
-        return make_template(model, call).model_copy(update={"choices": found, "usage": usage})
+        return make_template(model, ctx).model_copy(update={"choices": found, "usage": usage})
 
     async def sampling(
         self, model: Model, request: SamplingFields, *, seed: int, first_draw: int = 0
@@ -80,18 +80,18 @@ class Completer:
         """How a request draws; raises as `make_sampling`."""
         return await make_sampling(model, request, self._patterns, seed=seed, first_draw=first_draw)
 
-    async def _samples(self, request: CompletionRequest, call: Call) -> tuple[Model, list[Sample]]:
+    async def _samples(self, request: CompletionRequest, ctx: RequestContext) -> tuple[Model, list[Sample]]:
         """What a request has sampled: each prompt's choices, prompt after prompt."""
-        call.asked(request)
-        call.request_id = request.request_id or call.request_id
-        model = self._intake.model(request.model, call)
-        self._intake.check_max_tokens(request.max_tokens)
-        prompts = make_prompts(request, model, self._intake, call)
+        ctx.asked(request)
+        ctx.request_id = request.request_id or ctx.request_id
+        model = self._validation.model(request.model, ctx)
+        self._validation.check_max_tokens(request.max_tokens)
+        prompts = make_prompts(request, model, self._validation, ctx)
         num_samples = request.num_samples
-        self._intake.check_choices(len(prompts) * num_samples)
+        self._validation.check_choices(len(prompts) * num_samples)
         num_chars = sum(len(prompt.ids) + request.max_tokens for prompt in prompts) * num_samples
-        self._intake.check_total(num_chars, "prompt")
-        self._metrics.observe_size(call, sum(len(prompt.ids) for prompt in prompts))
+        self._validation.check_total(num_chars, "prompt")
+        self._metrics.observe_size(ctx, sum(len(prompt.ids) for prompt in prompts))
         sampling = await self.sampling(model, request, seed=make_seed(request.seed))
         by_choice = [replace(sampling, seed=choice_seed(sampling.seed, k)) for k in range(num_samples)]
         samples: list[Sample] = []
@@ -114,33 +114,33 @@ class Completer:
         return Sample(lane, CompletionText(vocabulary, prompt, list(map(vocabulary.normalize, held)), shown))
 
     async def run(
-        self, model: Model, samples: Sequence[Sample], call: Call
+        self, model: Model, samples: Sequence[Sample], ctx: RequestContext
     ) -> AsyncGenerator[tuple[Sample, Delivery]]:
         """The samples' deliveries as they come, each sample's in order, observed as they pass."""
         lanes = [sample.lane for sample in samples]
-        stream = Stream(len(lanes))
+        stream = StreamReceiver(len(lanes))
         for lane in lanes:
             lane.receiver = stream
-        with submitted(model, lanes, call):
+        with submitted(model, lanes, ctx):
             async for tag, delivery in stream:
                 sample = samples[tag]
-                self._observe(call, sample, delivery)
+                self._observe(ctx, sample, delivery)
                 yield sample, delivery
 
-    def _observe(self, call: Call, sample: Sample, delivery: Delivery) -> None:
+    def _observe(self, ctx: RequestContext, sample: Sample, delivery: Delivery) -> None:
         lane, now = sample.lane, time.monotonic()
         fed, sampled = sample.pass_on(len(delivery.ids))
-        self._metrics.count_chars(call, fed=fed, sampled=sampled)
+        self._metrics.count_chars(ctx, fed=fed, sampled=sampled)
         streamed = lane.sampling is not None and lane.sampling.chars_per_delivery > 0
         if sampled and streamed and sample.last_seen:
-            self._metrics.observe_inter_char(call, (now - sample.last_seen) / sampled)
+            self._metrics.observe_inter_char(ctx, (now - sample.last_seen) / sampled)
         elif sampled and streamed:
-            self._metrics.observe_first_char(call)
+            self._metrics.observe_first_char(ctx)
         if sampled and streamed:
             sample.last_seen = now
         if delivery.last:
-            self._metrics.observe_queue(call, lane.joined - lane.submitted)
-            call.ran(lane.submitted, lane.joined)
+            self._metrics.observe_queue(ctx, lane.joined - lane.submitted)
+            ctx.ran(lane.submitted, lane.joined)
 
 
 def _num_tokens(sample: Sample) -> int:
@@ -159,10 +159,10 @@ def _best(request: CompletionRequest, choices: list[Choice], samples: list[Sampl
     return [choice.model_copy(update={"index": index}) for index, choice in enumerate(found)]
 
 
-def make_template(model: Model, call: Call) -> Completion:
+def make_template(model: Model, ctx: RequestContext) -> Completion:
     """A completion without choices."""
     return Completion(
-        id=f"cmpl-{call.request_id}",
+        id=f"cmpl-{ctx.request_id}",
         created=int(time.time()),
         model=model.name,
         model_version=model.version,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from nextchar.engine.lane import Delivery, Finish
+from nextchar.engine.lane import Delivery, FinishReason
 from nextchar.model.vocabulary import Ids, TextDecoder, Vocabulary
 from nextchar.schemas.completion import Choice, Logprobs, PromptLogprob
 
@@ -172,7 +172,7 @@ class CompletionText:
                 return count
         return 0
 
-    def _release(self, count: int, finish: Finish | None) -> Choice:
+    def _release(self, count: int, finish: FinishReason | None) -> Choice:
         tokens = self._tokens.take(count)
         tells = self._shown.num_top is not None  # of each character, where its text begins
         pieces = tokens.texts if tells else ["".join(tokens.texts)]
@@ -204,7 +204,7 @@ class CompletionText:
             return self._vocabulary.shown(text)
         return BEGIN if symbol_id == self._vocabulary.begin_id else self._vocabulary.label(symbol_id)
 
-    def _extras(self, tokens: _Tokens, finish: Finish | None) -> dict[str, object]:
+    def _extras(self, tokens: _Tokens, finish: FinishReason | None) -> dict[str, object]:
         found: dict[str, object] = {}
         if self._shown.token_ids:
             found["token_ids"] = tokens.ids[tokens.num_given :]

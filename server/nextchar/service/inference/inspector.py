@@ -11,12 +11,12 @@ from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.model.graph import Floats, StateArray
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace
 from nextchar.service.inference.score_math import char_scores, joined_logprobs
 from nextchar.service.inference.submission import run_to_end
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
 
 MAX_VALUES = 262_144  # numbers in one answer: 512 characters of 512 units
@@ -27,10 +27,10 @@ _UINT8_ZERO, _UINT8_ONE = 128, 127.0
 class Inspector:
     """Runs inspections; raises what `Service` raises."""
 
-    def __init__(self, intake: Intake, metrics: Metrics, *, max_chars: int) -> None:
-        self._intake, self._metrics, self._max_chars = intake, metrics, max_chars
+    def __init__(self, validation: Validation, metrics: Metrics, *, max_chars: int) -> None:
+        self._validation, self._metrics, self._max_chars = validation, metrics, max_chars
 
-    async def inspect(self, request: InspectRequest, call: Call) -> InspectResponse:
+    async def inspect(self, request: InspectRequest, ctx: RequestContext) -> InspectResponse:
         """The wanted states after each character.
 
         Raises:
@@ -39,13 +39,13 @@ class Inspector:
         """
         if not self._max_chars:
             raise InvalidRequest("this server does not show its models' states", code="inspect_off")
-        model = self._intake.model(request.model, call)
-        ids = self._intake.encode(request.input, model=model, call=call, param="input")
+        model = self._validation.model(request.model, ctx)
+        ids = self._validation.encode(request.input, model=model, ctx=ctx, param="input")
         chosen = _choose(model, request)
         self._check_size(model, chosen, len(ids))
-        self._metrics.observe_size(call, len(ids))
-        states, logprobs = await self._read(model, ids, call)
-        self._metrics.count_chars(call, fed=len(ids))
+        self._metrics.observe_size(ctx, len(ids))
+        states, logprobs = await self._read(model, ids, ctx)
+        self._metrics.count_chars(ctx, fed=len(ids))
         vocabulary = model.graph.vocabulary
         return InspectResponse(
             model=model.name,
@@ -70,7 +70,7 @@ class Inspector:
                 param="input",
             )
 
-    async def _read(self, model: Model, ids: Ids, call: Call) -> tuple[list[LaneState], Doubles]:
+    async def _read(self, model: Model, ids: Ids, ctx: RequestContext) -> tuple[list[LaneState], Doubles]:
         """The states after each character, and what each was worth.
 
         A lane keeps what it was before its last symbol is read, so each is cut after one symbol, and one
@@ -80,7 +80,7 @@ class Inspector:
         states, logprobs = [], [np.empty(0)]
         for symbol in [*np.split(ids, len(ids)), np.zeros(1, dtype=np.int64)] if len(ids) else []:
             lane = Lane(symbol, start=start, keeps_state=True)
-            (deliveries,) = await run_to_end(model, [lane], call=call, metrics=self._metrics)
+            (deliveries,) = await run_to_end(model, [lane], ctx=ctx, metrics=self._metrics)
             start = lane.state
             assert start is not None
             states.append(start)

@@ -1,20 +1,20 @@
 """The limits of a server, in one answer."""
 
 from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
-from nextchar.repository.served_models import Model, Repository
+from nextchar.repository.served_models import Model, ServedModels
 from nextchar.schemas.completion import MAX_CHOICES
-from nextchar.schemas.limits import MAX_HEAD_BYTES, DoorLimits, Limits, SessionLimits
+from nextchar.schemas.limits import MAX_HEAD_BYTES, ApiLimits, Limits, SessionLimits
 from nextchar.schemas.limits_report import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits
 from nextchar.schemas.sampling import MAX_PATTERN_CHARS, MAX_STOPS, MAX_TOP_LOGPROBS
 
 
-class LimitReport:
+class LimitsReport:
     """Made of the same objects that are enforced."""
 
     def __init__(
-        self, repository: Repository, limits: Limits, sessions: SessionLimits, door: DoorLimits
+        self, served_models: ServedModels, limits: Limits, sessions: SessionLimits, door: ApiLimits
     ) -> None:
-        self._repository, self._limits, self._sessions, self._door = repository, limits, sessions, door
+        self._served_models, self._limits, self._sessions, self._door = served_models, limits, sessions, door
 
     def limits(self) -> LimitsResponse:
         """All of them, as they are now: models come and go."""
@@ -43,7 +43,7 @@ class LimitReport:
             session_ttl_seconds=sessions.ttl_seconds,
             max_lanes_per_key=door.max_lanes_per_key,
         )
-        models = [self._of_model(model) for model in self._repository.serving]
+        models = [self._of_model(model) for model in self._served_models.serving]
         return LimitsResponse(request=request, owner=owner, models=models)
 
     def _of_model(self, model: Model) -> ModelLimits:

@@ -7,13 +7,15 @@ import numpy as np
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import CompletionRequest, TokenIds
 from nextchar.service.inference.completion_text import Prompt
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 
 
-def make_prompts(request: CompletionRequest, model: Model, intake: Intake, call: Call) -> list[Prompt]:
+def make_prompts(
+    request: CompletionRequest, model: Model, validation: Validation, ctx: RequestContext
+) -> list[Prompt]:
     """A request's prompts, in order.
 
     Raises:
@@ -21,25 +23,27 @@ def make_prompts(request: CompletionRequest, model: Model, intake: Intake, call:
     """
     given = request.prompt
     if isinstance(given, str):
-        return [text_prompt(given, model, intake, call)]
+        return [text_prompt(given, model, validation, ctx)]
     if isinstance(given[0], int):
-        return [_id_prompt(given, model, intake, "prompt")]
+        return [_id_prompt(given, model, validation, "prompt")]
     return [
-        text_prompt(item, model, intake, call, param=f"prompt.{k}")
+        text_prompt(item, model, validation, ctx, param=f"prompt.{k}")
         if isinstance(item, str)
-        else _id_prompt(cast(TokenIds, item), model, intake, f"prompt.{k}")
+        else _id_prompt(cast(TokenIds, item), model, validation, f"prompt.{k}")
         for k, item in enumerate(given)
     ]
 
 
-def text_prompt(text: str, model: Model, intake: Intake, call: Call, *, param: str = "prompt") -> Prompt:
+def text_prompt(
+    text: str, model: Model, validation: Validation, ctx: RequestContext, *, param: str = "prompt"
+) -> Prompt:
     """A prompt given as text; raises as `make_prompts`."""
-    ids = intake.encode(text, model=model, call=call, param=param)
+    ids = validation.encode(text, model=model, ctx=ctx, param=param)
     return Prompt(ids, list(model.graph.vocabulary.normalize(text)))
 
 
-def _id_prompt(given: TokenIds, model: Model, intake: Intake, param: str) -> Prompt:
-    intake.check_size(len(given), param)
+def _id_prompt(given: TokenIds, model: Model, validation: Validation, param: str) -> Prompt:
+    validation.check_size(len(given), param)
     vocabulary = model.graph.vocabulary
     begins = bool(given) and given[0] == vocabulary.begin_id
     ids = np.array(given[begins:], dtype=np.int64)

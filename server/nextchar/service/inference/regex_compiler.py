@@ -24,7 +24,7 @@ _SYNTAX = (
 Symbols = tuple[bytes, ...]
 
 
-class Patterns:
+class RegexCompiler:
     """Builds automata, one at a time, and keeps the last ones."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Patterns:
 
 
 def build(pattern: str, symbols: Symbols) -> Automaton:
-    """Build an automaton in a process of its own; raises InvalidRequest as `Patterns.automaton`."""
+    """Build an automaton in a process of its own; raises InvalidRequest as `RegexCompiler.automaton`."""
     given = json.dumps({"pattern": pattern, "symbols": [symbol.hex() for symbol in symbols]})
     command = [sys.executable, "-P", "-m", "nextchar.service.inference.regex_worker"]
     try:

@@ -11,7 +11,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model
 from nextchar.schemas.sampling import SamplingFields
-from nextchar.service.inference.regex_compiler import Patterns, Symbols
+from nextchar.service.inference.regex_compiler import RegexCompiler, Symbols
 
 _SEEDS = 2**64
 _MAX_ID_DIGITS = 9
@@ -36,7 +36,7 @@ def choice_seed(seed: int, choice: int) -> int:
 
 
 async def make_sampling(
-    model: Model, request: SamplingFields, patterns: Patterns, *, seed: int, first_draw: int = 0
+    model: Model, request: SamplingFields, patterns: RegexCompiler, *, seed: int, first_draw: int = 0
 ) -> Sampling:
     """How a request draws: by a seed's random numbers from number `first_draw` on.
 
@@ -114,7 +114,7 @@ def _check_something_left(
 
 
 async def _automaton(
-    vocabulary: Vocabulary, allowed: frozenset[int] | None, request: SamplingFields, patterns: Patterns
+    vocabulary: Vocabulary, allowed: frozenset[int] | None, request: SamplingFields, patterns: RegexCompiler
 ) -> Automaton | None:
     if request.regex is None:
         return None

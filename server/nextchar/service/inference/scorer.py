@@ -11,12 +11,12 @@ from nextchar.engine.trie import Trie, build_trie, split_sorted
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse
 from nextchar.service.inference.score_math import char_scores, joined_logprobs, make_scores
 from nextchar.service.inference.submission import run_to_end
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
 
 _A_SLICE = 256  # strings
@@ -42,39 +42,39 @@ class _Prepared:
 class Scorer:
     """Runs score requests; see `Service` for what is raised."""
 
-    def __init__(self, intake: Intake, metrics: Metrics) -> None:
-        self._intake = intake
+    def __init__(self, validation: Validation, metrics: Metrics) -> None:
+        self._validation = validation
         self._metrics = metrics
 
-    async def score(self, request: ScoreRequest, call: Call) -> ScoreResponse:
+    async def score(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """log p of each string, from the begin symbol or after the context."""
-        self._intake.check_strings(len(request.input))
-        model = self._intake.model(request.model, call)
-        context = self._intake.encode(request.context, model=model, call=call, param="context")
-        return await self.score_after(request, model, context, None, call)
+        self._validation.check_strings(len(request.input))
+        model = self._validation.model(request.model, ctx)
+        context = self._validation.encode(request.context, model=model, ctx=ctx, param="context")
+        return await self.score_after(request, model, context, None, ctx)
 
     async def score_after(
-        self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, call: Call
+        self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, ctx: RequestContext
     ) -> ScoreResponse:
         """log p of each string after a state, or begin, and a context."""
-        self._intake.check_strings(len(request.input))
-        prepared = await in_slices(self._prepare(request, model, context, start, call))
-        self._metrics.observe_size(call, prepared.num_chars)
-        logprobs = await self._run(prepared, call)
-        answer = await in_slices(self._answer(request, prepared, logprobs, call))
-        self._metrics.count_chars(call, scored=prepared.num_scored, fed=len(prepared.context))
+        self._validation.check_strings(len(request.input))
+        prepared = await in_slices(self._prepare(request, model, context, start, ctx))
+        self._metrics.observe_size(ctx, prepared.num_chars)
+        logprobs = await self._run(prepared, ctx)
+        answer = await in_slices(self._answer(request, prepared, logprobs, ctx))
+        self._metrics.count_chars(ctx, scored=prepared.num_scored, fed=len(prepared.context))
         return answer
 
     def _prepare(
-        self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, call: Call
+        self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, ctx: RequestContext
     ) -> Slices[_Prepared]:
         strings: list[Ids] = []
         for first in range(0, len(request.input), _A_SLICE):
             texts = request.input[first : first + _A_SLICE]
-            strings += self._intake.encode_all(texts, model=model, call=call, param="input", first=first)
+            strings += self._validation.encode_all(texts, model=model, ctx=ctx, param="input", first=first)
             yield
         num_scored = sum(map(len, strings))
-        self._intake.check_total(num_scored + len(context))
+        self._validation.check_total(num_scored + len(context))
         if request.include_end:
             end = np.array([end_id(model)], dtype=np.int64)
             strings = [np.concatenate([ids, end]) for ids in strings]
@@ -88,23 +88,23 @@ class Scorer:
             tries.append(trie)
         return _Prepared(model, context, start, strings, num_scored, parts, tries)
 
-    async def _run(self, prepared: _Prepared, call: Call) -> list[Doubles]:
+    async def _run(self, prepared: _Prepared, ctx: RequestContext) -> list[Doubles]:
         """Log-probabilities: of one string's symbols, for which somebody waits; of tries' nodes."""
         start = prepared.start
         works: list[Work] = [ScoreJob(trie, start=start) for trie in prepared.tries]
         if not works:
             works = [Lane(np.concatenate([prepared.context, prepared.strings[0]]), start=start)]
-        deliveries = await run_to_end(prepared.model, works, call=call, metrics=self._metrics)
+        deliveries = await run_to_end(prepared.model, works, ctx=ctx, metrics=self._metrics)
         return [joined_logprobs(pieces) for pieces in deliveries]
 
     def _answer(
-        self, request: ScoreFields, prepared: _Prepared, found: list[Doubles], call: Call
+        self, request: ScoreFields, prepared: _Prepared, found: list[Doubles], ctx: RequestContext
     ) -> Slices[ScoreResponse]:
         model, strings = prepared.model, prepared.strings
         logprobs = _by_string(prepared, found)
         yield
         data = yield from make_scores(logprobs, strings, model.graph, has_end=request.include_end)
-        self._metrics.observe_scores(call, np.array([score.bits_per_char for score in data]))
+        self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
         if request.return_chars:
             for i, score in enumerate(data):
                 data[i] = _with_chars(score, request, model, strings, logprobs)

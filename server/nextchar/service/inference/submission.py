@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nextchar.engine.deliveries import Gather
+from nextchar.engine.deliveries import GatherReceiver
 from nextchar.engine.lane import Delivery, Work
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.telemetry.metrics import Metrics
 
 
 @contextmanager
-def submitted(model: Model, works: Sequence[Work], call: Call) -> Iterator[None]:
+def submitted(model: Model, works: Sequence[Work], ctx: RequestContext) -> Iterator[None]:
     """Work that runs for a call, on its key's budget; if the caller leaves, so does the work.
 
     Raises:
@@ -20,8 +20,8 @@ def submitted(model: Model, works: Sequence[Work], call: Call) -> Iterator[None]
         QueueFull, Unavailable: it was not taken.
     """
     for work in works:
-        work.deadline, work.priority = call.deadline, call.priority
-    budget, num_chars = call.caller.budget, sum(work.num_steps for work in works)
+        work.deadline, work.priority = ctx.deadline, ctx.priority
+    budget, num_chars = ctx.principal.budget, sum(work.num_steps for work in works)
     budget.begin_work(len(works), num_chars, time.monotonic())
     num_unused = num_chars
     try:
@@ -37,19 +37,19 @@ def submitted(model: Model, works: Sequence[Work], call: Call) -> Iterator[None]
 
 
 async def run_to_end(
-    model: Model, works: Sequence[Work], *, call: Call, metrics: Metrics
+    model: Model, works: Sequence[Work], *, ctx: RequestContext, metrics: Metrics
 ) -> list[list[Delivery]]:
     """Run work to its end, each one's deliveries in order; if the caller leaves, so does the work.
 
     Raises:
         QueueFull, Unavailable, DeadlineExceeded, InternalError: it was not taken, or not finished.
     """
-    gather = Gather(len(works))
+    gather = GatherReceiver(len(works))
     for tag, work in enumerate(works):
         work.receiver, work.tag = gather, tag
-    with submitted(model, works, call):
+    with submitted(model, works, ctx):
         deliveries = await gather.wait()
     num_strings = sum(work.num_strings for work in works)
-    metrics.observe_queue(call, max(work.joined - work.submitted for work in works), num_strings=num_strings)
-    call.ran(min(work.submitted for work in works), min(work.joined for work in works))
+    metrics.observe_queue(ctx, max(work.joined - work.submitted for work in works), num_strings=num_strings)
+    ctx.ran(min(work.submitted for work in works), min(work.joined for work in works))
     return deliveries

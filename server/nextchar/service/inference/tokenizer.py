@@ -3,8 +3,8 @@
 import numpy as np
 
 from nextchar.errors import InputTooLarge, InvalidRequest
-from nextchar.repository.served_models import Model, Repository
-from nextchar.request_context import Call
+from nextchar.repository.served_models import Model, ServedModels
+from nextchar.request_context import RequestContext
 from nextchar.schemas.tokens import (
     DetokenizeRequest,
     DetokenizeResponse,
@@ -13,25 +13,30 @@ from nextchar.schemas.tokens import (
     TokenizerInfo,
 )
 from nextchar.service.inference.completion_text import BEGIN
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 
 
 class Tokenizer:
     """Raises what `Service` raises."""
 
     def __init__(
-        self, repository: Repository, intake: Intake, *, max_chars: int, default_model: str | None
+        self,
+        served_models: ServedModels,
+        validation: Validation,
+        *,
+        max_chars: int,
+        default_model: str | None,
     ) -> None:
-        self._repository, self._intake = repository, intake
+        self._served_models, self._validation = served_models, validation
         self._max_chars, self._default_model = max_chars, default_model
 
-    async def tokenize(self, request: TokenizeRequest, call: Call) -> TokenizeResponse:
+    async def tokenize(self, request: TokenizeRequest, ctx: RequestContext) -> TokenizeResponse:
         """The ids of a text, of the unknown symbol where the model does not know a character."""
-        model = self._model(request.model, call)
+        model = self._model(request.model, ctx)
         vocabulary = model.graph.vocabulary
         special = _special_ids(model).get(request.prompt)
         if special is None:
-            ids = self._intake.encode(request.prompt, model=model, call=call, param="prompt").tolist()
+            ids = self._validation.encode(request.prompt, model=model, ctx=ctx, param="prompt").tolist()
         else:
             ids = [special]
         if request.add_special_tokens:
@@ -45,14 +50,14 @@ class Tokenizer:
             token_strs=[_label(model, i) for i in ids] if request.return_token_strs else None,
         )
 
-    async def detokenize(self, request: DetokenizeRequest, call: Call) -> DetokenizeResponse:
+    async def detokenize(self, request: DetokenizeRequest, ctx: RequestContext) -> DetokenizeResponse:
         """The text of ids; begin and end are nothing, unknown is U+FFFD.
 
         Raises:
             InvalidRequest: one is no id of the model.
             InputTooLarge: there are more than a text may have characters.
         """
-        model = self._model(request.model, call)
+        model = self._model(request.model, ctx)
         if len(request.tokens) > self._max_chars:
             raise InputTooLarge(
                 f"tokens has {len(request.tokens)} ids, the limit is {self._max_chars}", param="tokens"
@@ -63,9 +68,9 @@ class Tokenizer:
         text = model.graph.vocabulary.decode(np.array(request.tokens, dtype=np.int64))
         return DetokenizeResponse(model=model.name, model_version=model.version, prompt=text)
 
-    def info(self, model_id: str | None, call: Call) -> TokenizerInfo:
+    def info(self, model_id: str | None, ctx: RequestContext) -> TokenizerInfo:
         """The symbols of a model."""
-        model = self._model(model_id, call)
+        model = self._model(model_id, ctx)
         vocabulary = model.graph.vocabulary
         special = {vocabulary.special(i): _label(model, i) for i in _special_ids(model).values()}
         return TokenizerInfo(
@@ -81,7 +86,7 @@ class Tokenizer:
             max_model_len=self._max_chars,
         )
 
-    def _model(self, model_id: str | None, call: Call) -> Model:
+    def _model(self, model_id: str | None, ctx: RequestContext) -> Model:
         """The model of a call; without a name the default one, or the only one.
 
         Raises:
@@ -89,11 +94,11 @@ class Tokenizer:
         """
         model_id = model_id or self._default_model
         if model_id is None:
-            names = sorted({model.name for model in self._repository.serving})
+            names = sorted({model.name for model in self._served_models.serving})
             if len(names) != 1:
                 raise InvalidRequest(f"which model? There is: {', '.join(names)}", param="model")
             model_id = names[0]
-        return self._intake.model(model_id, call)
+        return self._validation.model(model_id, ctx)
 
 
 def _special_ids(model: Model) -> dict[str, int]:

@@ -7,17 +7,17 @@ import numpy as np
 
 from nextchar.errors import SOONEST_SECONDS, InputTooLarge, InvalidRequest, Unavailable, UnknownCharacter
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository.served_models import Model, Repository
-from nextchar.request_context import Call
+from nextchar.repository.served_models import Model, ServedModels
+from nextchar.request_context import RequestContext
 from nextchar.schemas.limits import Limits
 from nextchar.telemetry.metrics import Metrics
 
 
-class Intake:
+class Validation:
     """The checks that need a model or the limits; all raise before any lane exists."""
 
-    def __init__(self, repository: Repository, metrics: Metrics, limits: Limits) -> None:
-        self._repository = repository
+    def __init__(self, served_models: ServedModels, metrics: Metrics, limits: Limits) -> None:
+        self._served_models = served_models
         self._metrics = metrics
         self._limits = limits
         self._gone_by: float | None = None  # monotonic; once the server drains
@@ -30,7 +30,9 @@ class Intake:
         """Take no new work; what runs has so long to end."""
         self._gone_by = time.monotonic() + timeout_seconds
 
-    def model(self, model_id: str, call: Call, *, fits: Callable[[Model], bool] | None = None) -> Model:
+    def model(
+        self, model_id: str, ctx: RequestContext, *, fits: Callable[[Model], bool] | None = None
+    ) -> Model:
         """The model a call is for; the call knows it from here on.
 
         Of several versions of a model, if none is named, the one that `fits`, where there is one.
@@ -40,10 +42,10 @@ class Intake:
             Unavailable: the server takes no new work.
         """
         self.check_draining()
-        model = self._repository.get(model_id)
+        model = self._served_models.get(model_id)
         if fits is not None and model_id == model.name:
-            model = next((m for m in self._repository if m.name == model.name and fits(m)), model)
-        call.model, call.version = model.name, model.version
+            model = next((m for m in self._served_models if m.name == model.name and fits(m)), model)
+        ctx.model, ctx.version = model.name, model.version
         return model
 
     def check_draining(self) -> None:
@@ -57,10 +59,10 @@ class Intake:
 
     def _gone_in_seconds(self, latest: float) -> float:
         """When whoever takes this server's place may be there: its work is done, or its time is over."""
-        left = min(self._repository.seconds_left(), latest - time.monotonic())
+        left = min(self._served_models.seconds_left(), latest - time.monotonic())
         return max(SOONEST_SECONDS, left)
 
-    def encode(self, text: str, *, model: Model, call: Call, param: str) -> Ids:
+    def encode(self, text: str, *, model: Model, ctx: RequestContext, param: str) -> Ids:
         """The ids of a text; unknown characters are counted.
 
         Raises:
@@ -77,11 +79,11 @@ class Intake:
         if num_unknown and self._limits.strict_characters:
             position = int((ids == vocabulary.unknown_id).argmax())
             raise _unknown(vocabulary.normalize(text)[position], param, "this server is strict")
-        self._metrics.count_unknown(call, num_unknown)
+        self._metrics.count_unknown(ctx, num_unknown)
         return ids
 
     def encode_all(
-        self, texts: Sequence[str], *, model: Model, call: Call, param: str, first: int
+        self, texts: Sequence[str], *, model: Model, ctx: RequestContext, param: str, first: int
     ) -> list[Ids]:
         """The ids of each text, as `encode` gives them; raises as it does, naming texts from `first` on."""
         limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
@@ -92,16 +94,16 @@ class Intake:
             num_unknown = 1
         if max(map(len, texts)) > limit or (num_unknown and not self._takes_unknown(vocabulary)):
             return [
-                self.encode(text, model=model, call=call, param=f"{param}.{i}")
+                self.encode(text, model=model, ctx=ctx, param=f"{param}.{i}")
                 for i, text in enumerate(texts, first)
             ]
-        self._metrics.count_unknown(call, num_unknown)
+        self._metrics.count_unknown(ctx, num_unknown)
         return strings
 
     def _takes_unknown(self, vocabulary: Vocabulary) -> bool:
         return vocabulary.unknown_id is not None and not self._limits.strict_characters
 
-    def check_ids(self, ids: Ids, *, model: Model, call: Call, param: str) -> None:
+    def check_ids(self, ids: Ids, *, model: Model, ctx: RequestContext, param: str) -> None:
         """Holds a text that came as ids against the model and the limits; unknown ones are counted.
 
         Raises:
@@ -124,7 +126,7 @@ class Intake:
             raise UnknownCharacter(
                 f"{param} holds the unknown character, and this server is strict", param=param
             )
-        self._metrics.count_unknown(call, num_unknown)
+        self._metrics.count_unknown(ctx, num_unknown)
 
     def check_strings(self, num_strings: int) -> None:
         """Raises InvalidRequest (too_many_items) for more strings than a request may have."""

@@ -10,15 +10,15 @@ from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
-from nextchar.schemas.base import CallFields
+from nextchar.request_context import RequestContext
+from nextchar.schemas.base import RequestOptions
 from nextchar.schemas.score import ScoreFields
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.scorer import Scorer, end_id
 from nextchar.service.inference.submission import run_to_end
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 from nextchar.service.oip.schemas import InferAnswer, InferRequest
-from nextchar.service.oip.sequences import Sequences
+from nextchar.service.oip.sequences import SequenceSessions
 from nextchar.service.oip.tensors import OUTPUTS, Tensor
 from nextchar.telemetry.metrics import Metrics
 
@@ -36,21 +36,28 @@ class _Found:
     distributions: list[Doubles]
 
 
-class Inference:
+class TensorInference:
     """Answers requests; raises what `Service` raises, and the errors of sessions."""
 
-    def __init__(self, intake: Intake, scorer: Scorer, sequences: Sequences, metrics: Metrics) -> None:
-        self._intake, self._scorer, self._sequences, self._metrics = intake, scorer, sequences, metrics
+    def __init__(
+        self, validation: Validation, scorer: Scorer, sequences: SequenceSessions, metrics: Metrics
+    ) -> None:
+        self._validation, self._scorer, self._sequences, self._metrics = (
+            validation,
+            scorer,
+            sequences,
+            metrics,
+        )
 
-    async def infer(self, request: InferRequest, call: Call) -> InferAnswer:
+    async def infer(self, request: InferRequest, ctx: RequestContext) -> InferAnswer:
         """Only what `outputs` names is worked out; without any, all of it."""
         wanted = _wanted(request)
         tensor = _input(request)
         parameters = request.parameters
         timeout, priority = parameters.timeout / _MICROSECONDS, max(0, parameters.priority - 1)
-        call.asked(CallFields(timeout=timeout or None, priority=priority))
+        ctx.asked(RequestOptions(timeout=timeout or None, priority=priority))
         if parameters.sequence_id:
-            model, found = await self._step(request, tensor, call)
+            model, found = await self._step(request, tensor, ctx)
         elif parameters.sequence_start or parameters.sequence_end:
             raise InvalidRequest(
                 "sequence_start and sequence_end need a sequence_id that is neither 0 nor empty",
@@ -58,29 +65,34 @@ class Inference:
             )
         else:
             name = f"{request.model}:{request.version}" if request.version else request.model
-            model = self._intake.model(name, call)
-            found = await self._found(request, tensor, wanted, model, call)
+            model = self._validation.model(name, ctx)
+            found = await self._found(request, tensor, wanted, model, ctx)
         outputs = [_output(name, found, model.graph.vocabulary) for name in wanted]
         return InferAnswer(model.name, model.version, outputs)
 
-    async def _step(self, request: InferRequest, tensor: Tensor, call: Call) -> tuple[Model, _Found]:
+    async def _step(self, request: InferRequest, tensor: Tensor, ctx: RequestContext) -> tuple[Model, _Found]:
         if _num_strings(tensor) != 1:
             raise InvalidRequest(f"a request of a sequence has one {tensor.name}", param=tensor.name)
         if request.parameters.include_end:
             raise InvalidRequest("include_end is for requests of no sequence", param="include_end")
 
         def read(model: Model) -> Ids:
-            return self._read(tensor, model, call)[0]
+            return self._read(tensor, model, ctx)[0]
 
-        step = await self._sequences.step(request, read, call)
+        step = await self._sequences.step(request, read, ctx)
         return step.model, _Found([math.fsum(step.logprobs.tolist())], [step.distribution])
 
     async def _found(
-        self, request: InferRequest, tensor: Tensor, wanted: tuple[str, ...], model: Model, call: Call
+        self,
+        request: InferRequest,
+        tensor: Tensor,
+        wanted: tuple[str, ...],
+        model: Model,
+        ctx: RequestContext,
     ) -> _Found:
         if wanted == ("score",) and (texts := _texts(tensor)) is not None:
             fields = ScoreFields(input=texts, include_end=request.parameters.include_end, return_chars=False)
-            answer = await self._scorer.score_after(fields, model, _NOTHING, None, call)
+            answer = await self._scorer.score_after(fields, model, _NOTHING, None, ctx)
             return _Found([score.logprob for score in answer.data], [])
         num_strings = _num_strings(tensor)
         if num_strings > MAX_BATCH:
@@ -89,13 +101,18 @@ class Inference:
                 param=tensor.name,
                 code="too_many_items",
             )
-        return await self._lanes(request, self._read(tensor, model, call), wanted, model, call)
+        return await self._lanes(request, self._read(tensor, model, ctx), wanted, model, ctx)
 
     async def _lanes(
-        self, request: InferRequest, strings: list[Ids], wanted: tuple[str, ...], model: Model, call: Call
+        self,
+        request: InferRequest,
+        strings: list[Ids],
+        wanted: tuple[str, ...],
+        model: Model,
+        ctx: RequestContext,
     ) -> _Found:
-        self._intake.check_total(sum(map(len, strings)))
-        self._metrics.observe_size(call, sum(map(len, strings)))
+        self._validation.check_total(sum(map(len, strings)))
+        self._metrics.observe_size(ctx, sum(map(len, strings)))
         end = np.array([end_id(model)], dtype=np.int64) if request.parameters.include_end else _NOTHING
         distribution = wanted != ("score",)
         apart = distribution and "score" in wanted and len(end) > 0  # nothing comes after the end symbol
@@ -103,14 +120,14 @@ class Inference:
         if not distribution or apart:
             scored: list[Work] = [Lane(np.concatenate([ids, end])) for ids in strings]
             works = [*works, *scored] if apart else scored
-        deliveries = await run_to_end(model, works, call=call, metrics=self._metrics)
-        call.num_inferences = len(strings)
-        self._metrics.count_chars(call, fed=sum(map(len, strings)))
+        deliveries = await run_to_end(model, works, ctx=ctx, metrics=self._metrics)
+        ctx.num_inferences = len(strings)
+        self._metrics.count_chars(ctx, fed=sum(map(len, strings)))
         scores = [math.fsum(joined_logprobs(d).tolist()) for d in deliveries[-len(strings) :]]
         found = [d[-1].distribution for d in deliveries[: len(strings)]]
         return _Found(scores, [one for one in found if one is not None])
 
-    def _read(self, tensor: Tensor, model: Model, call: Call) -> list[Ids]:
+    def _read(self, tensor: Tensor, model: Model, ctx: RequestContext) -> list[Ids]:
         """The strings as ids."""
         vocabulary = model.graph.vocabulary
         if not isinstance(tensor.values, list):
@@ -121,9 +138,9 @@ class Inference:
             texts = _texts(tensor)
             if texts is None:
                 raise _no_utf8(tensor)
-            return self._intake.encode_all(texts, model=model, call=call, param=tensor.name, first=0)
+            return self._validation.encode_all(texts, model=model, ctx=ctx, param=tensor.name, first=0)
         for i, row in enumerate(rows):
-            self._intake.check_ids(row, model=model, call=call, param=f"{tensor.name}.{i}")
+            self._validation.check_ids(row, model=model, ctx=ctx, param=f"{tensor.name}.{i}")
         return rows
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nextchar import __version__
 from nextchar.errors import InvalidRequest, ModelNotFound
-from nextchar.repository.served_models import Model, Repository
+from nextchar.repository.served_models import Model, ServedModels
 from nextchar.schemas.limits import SessionLimits
 from nextchar.service.oip.inference import MAX_BATCH
 from nextchar.service.oip.schemas import MAX_LEVEL
@@ -25,14 +25,14 @@ _MICROSECONDS = 1e6
 _NANOSECONDS = 1e9
 
 
-class OipModels:
+class ModelMetadata:
     """Each method that takes a name and a version, which may be empty, raises ModelNotFound."""
 
-    def __init__(self, repository: Repository, metrics: Metrics, session_limits: SessionLimits) -> None:
-        self._repository, self._metrics, self._session_limits = repository, metrics, session_limits
+    def __init__(self, served_models: ServedModels, metrics: Metrics, session_limits: SessionLimits) -> None:
+        self._served_models, self._metrics, self._session_limits = served_models, metrics, session_limits
 
     def get(self, name: str, version: str) -> Model:
-        return self._repository.get(f"{name}:{version}" if version else name)
+        return self._served_models.get(f"{name}:{version}" if version else name)
 
     def ready(self, name: str, version: str) -> bool:
         """Whether the model is there and answers."""
@@ -49,7 +49,7 @@ class OipModels:
         model = self.get(name, version)
         return {
             "name": model.name,
-            "versions": [other.version for other in self._repository.serving if other.name == model.name],
+            "versions": [other.version for other in self._served_models.serving if other.name == model.name],
             "platform": PLATFORM,
             "inputs": [_tensor("text", INPUTS, [-1, 1])],
             "outputs": [_tensor(output, OUTPUTS, [-1, *_dims(output, model)]) for output in OUTPUTS],
@@ -87,7 +87,7 @@ class OipModels:
         """What was counted, for every model without a name, for every version without a version."""
         if name:
             self.get(name, version)
-        chosen = [m for m in self._repository if name in ("", m.name) and version in ("", m.version)]
+        chosen = [m for m in self._served_models if name in ("", m.name) and version in ("", m.version)]
         return [_statistics(m, self._metrics.statistics.of(m.name, m.version)) for m in chosen]
 
     def _scheduling(self, scheduling: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nextchar.schemas.base import Answer, RequestFields, absent
+from nextchar.schemas.base import RequestFields, ResponseModel, omitted_if_none
 from nextchar.schemas.limits import MAX_PRIORITY
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.service.oip.tensors import Tensor
@@ -95,21 +95,21 @@ class InferAnswer:
     outputs: list[Tensor]
 
 
-class OutputTensor(Answer):
+class OutputTensor(ResponseModel):
     name: str
     datatype: str
     shape: list[int]
-    parameters: dict[str, int] | None = absent()
-    data: list[Any] | None = absent()
+    parameters: dict[str, int] | None = omitted_if_none()
+    data: list[Any] | None = omitted_if_none()
 
 
-class InferResponse(Answer):
+class InferResponse(ResponseModel):
     """Tensors out; those as bytes are behind the JSON, in order."""
 
     model_name: str
     model_version: str
-    id: str | None = absent()
-    parameters: dict[str, str | int | bool] | None = absent()
+    id: str | None = omitted_if_none()
+    parameters: dict[str, str | int | bool] | None = omitted_if_none()
     outputs: list[OutputTensor]
 
 
@@ -129,22 +129,22 @@ class GenerateRequest(RequestFields):
     parameters: GenerateParameters = GenerateParameters.model_validate({})
 
 
-class GenerateLogprob(Answer):
+class GenerateLogprob(ResponseModel):
     id: int
     text: str
     logprob: float
     special: bool
 
 
-class GenerateDetails(Answer):
-    finish_reason: FinishReason | None = absent()
+class GenerateDetails(ResponseModel):
+    finish_reason: FinishReason | None = omitted_if_none()
     logprobs: list[GenerateLogprob]
 
 
-class GenerateResponse(Answer):
+class GenerateResponse(ResponseModel):
     """The text, or a stream's next piece of it."""
 
     text_output: str
     model_name: str
     model_version: str
-    details: GenerateDetails | None = absent()
+    details: GenerateDetails | None = omitted_if_none()

@@ -12,14 +12,14 @@ from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.sessions import SESSION_ID
 from nextchar.service.inference.sampling_params import make_seed
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 from nextchar.service.oip.schemas import InferRequest
-from nextchar.service.sessions.manager import OpenSession, SessionKeeper
+from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stepper import SessionSteps
+from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
 
 
@@ -32,21 +32,21 @@ class Step:
     distribution: Doubles
 
 
-class Sequences:
+class SequenceSessions:
     """Each method raises what `Service` raises, and the errors of sessions."""
 
-    def __init__(self, keeper: SessionKeeper, intake: Intake, metrics: Metrics) -> None:
-        self._keeper, self._intake, self._metrics = keeper, intake, metrics
+    def __init__(self, manager: SessionManager, validation: Validation, metrics: Metrics) -> None:
+        self._manager, self._validation, self._metrics = manager, validation, metrics
 
-    async def step(self, request: InferRequest, read: Callable[[Model], Ids], call: Call) -> Step:
+    async def step(self, request: InferRequest, read: Callable[[Model], Ids], ctx: RequestContext) -> Step:
         """One request of a sequence; `read` gives its text as ids of a model."""
         session_id = _session_id(request)
         # From here to the lock nothing waits: requests of a stream are taken in the order they came.
-        async with self._keeper.in_order(call, session_id):
+        async with self._manager.exclusive(ctx, session_id):
             if request.parameters.sequence_start:
-                return await self._first(session_id, request, read, call)
+                return await self._first(session_id, request, read, ctx)
             try:
-                return await self._later(session_id, request, read, call)
+                return await self._later(session_id, request, read, ctx)
             except SessionNotFound:
                 raise SessionNotFound(
                     f"there is no sequence {request.parameters.sequence_id!r} of model {request.model!r}: "
@@ -55,46 +55,46 @@ class Sequences:
                 ) from None
 
     async def _first(
-        self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], call: Call
+        self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], ctx: RequestContext
     ) -> Step:
         """A start of a sequence that is there begins it anew: a client that was cut off may start again."""
-        model = self._intake.model(_model_id(request), call)
-        state, step = await self._fed(model, SessionState(make_seed(None)), read(model), call)
+        model = self._validation.model(_model_id(request), ctx)
+        state, step = await self._fed(model, SessionState(make_seed(None)), read(model), ctx)
         if request.parameters.sequence_end:
-            await self._forget(session_id, call)
+            await self._forget(session_id, ctx)
             return step
         try:
-            await self._keeper.create(call, model, state, session_id=session_id, ttl_seconds=None)
+            await self._manager.create(ctx, model, state, session_id=session_id, ttl_seconds=None)
         except SessionExists:
-            await self._forget(session_id, call)
-            await self._keeper.create(call, model, state, session_id=session_id, ttl_seconds=None)
+            await self._forget(session_id, ctx)
+            await self._manager.create(ctx, model, state, session_id=session_id, ttl_seconds=None)
         return step
 
     async def _later(
-        self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], call: Call
+        self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], ctx: RequestContext
     ) -> Step:
-        opened = await self._keeper.open(call, session_id)
+        opened = await self._manager.open(ctx, session_id)
         _check_version(request, opened)
-        state, step = await self._fed(opened.model, opened.state, read(opened.model), call)
+        state, step = await self._fed(opened.model, opened.state, read(opened.model), ctx)
         if request.parameters.sequence_end:
-            await self._forget(session_id, call)
+            await self._forget(session_id, ctx)
         else:
-            await self._keeper.keep(call, opened, state)
+            await self._manager.save(ctx, opened, state)
         return step
 
     async def _fed(
-        self, model: Model, state: SessionState, ids: Ids, call: Call
+        self, model: Model, state: SessionState, ids: Ids, ctx: RequestContext
     ) -> tuple[SessionState, Step]:
-        self._metrics.observe_size(call, len(ids))
-        steps = SessionSteps(model, call, self._metrics)
+        self._metrics.observe_size(ctx, len(ids))
+        steps = SessionStepper(model, ctx, self._metrics)
         state, logprobs = await steps.feed(state, ids)
         distribution = await steps.distribution(state)
-        self._metrics.count_chars(call, fed=len(ids))
+        self._metrics.count_chars(ctx, fed=len(ids))
         return state, Step(model, logprobs, distribution)
 
-    async def _forget(self, session_id: str, call: Call) -> None:
+    async def _forget(self, session_id: str, ctx: RequestContext) -> None:
         try:
-            await self._keeper.delete(call, session_id)
+            await self._manager.delete(ctx, session_id)
         except (SessionNotFound, SessionExpired, SessionEvicted):
             return  # gone is what it was to be
 

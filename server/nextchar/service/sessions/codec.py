@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
-from nextchar.service.sessions.state import Mark, SessionState
+from nextchar.service.sessions.state import SessionState, Snapshot
 
 MAGIC = b"NCS2"
 _MODEL_BYTES, _MAC_BYTES = 8, 16
@@ -98,12 +98,12 @@ def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:
     }
 
 
-def _marks(state: SessionState) -> list[Mark]:
+def _marks(state: SessionState) -> list[Snapshot]:
     """The different marks of a state."""
     return list({id(mark): mark for mark in (state.here, state.anchor, *state.checkpoints.values())}.values())
 
 
-def _mark(mark: Mark, arrays: list[NDArray[Any]]) -> list[int | None]:
+def _mark(mark: Snapshot, arrays: list[NDArray[Any]]) -> list[int | None]:
     if mark.state is not None:
         arrays += [mark.state.arrays[name] for name in sorted(mark.state.arrays)]
     return [mark.position, mark.num_drawn, None if mark.state is None else mark.state.last_id]
@@ -130,13 +130,13 @@ class _Reader:
         self._offset += found.nbytes
         return found
 
-    def mark(self, values: list[int | None]) -> Mark:
+    def mark(self, values: list[int | None]) -> Snapshot:
         position, num_drawn, last_id = values
         assert position is not None
         assert num_drawn is not None
         if last_id is None:
-            return Mark(position, num_drawn)
-        return Mark(position, num_drawn, LaneState(last_id, dict(self._arrays())))
+            return Snapshot(position, num_drawn)
+        return Snapshot(position, num_drawn, LaneState(last_id, dict(self._arrays())))
 
     def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         for name in sorted(self._shapes):

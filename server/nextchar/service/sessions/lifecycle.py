@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from nextchar.errors import InvalidRequest
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import (
     CheckpointRequest,
@@ -16,17 +16,17 @@ from nextchar.schemas.sessions import (
     SessionList,
 )
 from nextchar.service.inference.sampling_params import make_seed
-from nextchar.service.inference.validation import Intake
+from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.codec import state_bytes
-from nextchar.service.sessions.manager import OpenSession, SessionKeeper
+from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stepper import SessionSteps
-from nextchar.service.sessions.stores.base import Record
+from nextchar.service.sessions.stepper import SessionStepper
+from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.service.sessions.text import SessionText
 from nextchar.telemetry.metrics import Metrics
 
 
-class Sessions:
+class SessionLifecycle:
     """Each method is one call; it raises what `Service` raises, and the errors of sessions.
 
     Those that read or draw characters are `text`'s.
@@ -34,57 +34,57 @@ class Sessions:
 
     def __init__(
         self,
-        keeper: SessionKeeper,
+        manager: SessionManager,
         text: SessionText,
-        intake: Intake,
+        validation: Validation,
         metrics: Metrics,
         limits: SessionLimits,
     ) -> None:
         self.text = text
-        self._keeper, self._intake, self._metrics, self._limits = keeper, intake, metrics, limits
+        self._manager, self._validation, self._metrics, self._limits = manager, validation, metrics, limits
 
-    async def create(self, request: CreateSessionRequest, call: Call) -> SessionInfo:
+    async def create(self, request: CreateSessionRequest, ctx: RequestContext) -> SessionInfo:
         """A new session at its priming text's end."""
-        model = self._intake.model(request.model, call)
-        ids = self._intake.encode(request.prime, model=model, call=call, param="prime")
-        self._metrics.observe_size(call, len(ids))
+        model = self._validation.model(request.model, ctx)
+        ids = self._validation.encode(request.prime, model=model, ctx=ctx, param="prime")
+        self._metrics.observe_size(ctx, len(ids))
         state = SessionState(make_seed(request.seed))
-        state, _ = await SessionSteps(model, call, self._metrics).feed(state, ids)
-        record = await self._keeper.create(
-            call, model, state, session_id=request.session_id, ttl_seconds=request.ttl_seconds
+        state, _ = await SessionStepper(model, ctx, self._metrics).feed(state, ids)
+        record = await self._manager.create(
+            ctx, model, state, session_id=request.session_id, ttl_seconds=request.ttl_seconds
         )
-        self._metrics.count_chars(call, fed=len(ids))
+        self._metrics.count_chars(ctx, fed=len(ids))
         return _info(record, state)
 
-    async def get(self, session_id: str, call: Call) -> SessionInfo:
+    async def get(self, session_id: str, ctx: RequestContext) -> SessionInfo:
         """What a session is; it is not renewed."""
-        opened = await self._keeper.open(call, session_id)
+        opened = await self._manager.open(ctx, session_id)
         return _info(opened.record, opened.state)
 
-    async def list(self, request: ListSessionsRequest, call: Call) -> SessionList:
+    async def list(self, request: ListSessionsRequest, ctx: RequestContext) -> SessionList:
         """The caller's live sessions, by id."""
         limit = request.limit
-        records = await self._keeper.page(call, after=request.after, limit=limit + 1)
+        records = await self._manager.page(ctx, after=request.after, limit=limit + 1)
         more = records[limit - 1].session_id if len(records) > limit else None
         return SessionList(data=[_info(record) for record in records[:limit]], next_after=more)
 
-    async def delete(self, session_id: str, call: Call) -> None:
+    async def delete(self, session_id: str, ctx: RequestContext) -> None:
         """End a session."""
-        await self._keeper.end(call, session_id)
+        await self._manager.end(ctx, session_id)
 
-    async def renew(self, session_id: str, request: RenewRequest, call: Call) -> SessionInfo:
+    async def renew(self, session_id: str, request: RenewRequest, ctx: RequestContext) -> SessionInfo:
         """Let a session live on, if wanted for another time than before; its state stays."""
-        async with self._keeper.in_order(call, session_id):
-            opened = await self._keeper.open(call, session_id)
+        async with self._manager.exclusive(ctx, session_id):
+            opened = await self._manager.open(ctx, session_id)
             ttl = opened.record.ttl_seconds if request.ttl_seconds is None else request.ttl_seconds
-            return _info(await self._keeper.renew(opened.record, ttl), opened.state)
+            return _info(await self._manager.renew(opened.record, ttl), opened.state)
 
-    async def fork(self, session_id: str, request: ForkRequest, call: Call) -> SessionInfo:
+    async def fork(self, session_id: str, request: ForkRequest, ctx: RequestContext) -> SessionInfo:
         """A second session at the same place, with the same way back."""
-        async with self._keeper.in_order(call, session_id):
-            opened = await self._keeper.open(call, session_id)
-        record = await self._keeper.create(
-            call,
+        async with self._manager.exclusive(ctx, session_id):
+            opened = await self._manager.open(ctx, session_id)
+        record = await self._manager.create(
+            ctx,
             opened.model,
             opened.state,
             session_id=request.session_id,
@@ -92,7 +92,9 @@ class Sessions:
         )
         return _info(record, opened.state)
 
-    async def checkpoint(self, session_id: str, request: CheckpointRequest, call: Call) -> SessionInfo:
+    async def checkpoint(
+        self, session_id: str, request: CheckpointRequest, ctx: RequestContext
+    ) -> SessionInfo:
         """Give the place a name to come back to; a name that is there already moves here."""
 
         def named(state: SessionState) -> SessionState:
@@ -101,9 +103,9 @@ class Sessions:
                 raise InvalidRequest(f"the session has {limit} checkpoints, the limit", param="name")
             return state.with_checkpoint(request.name)
 
-        return await self._moved(session_id, call, named, request.if_revision)
+        return await self._moved(session_id, ctx, named, request.if_revision)
 
-    async def rollback(self, session_id: str, request: CheckpointRequest, call: Call) -> SessionInfo:
+    async def rollback(self, session_id: str, request: CheckpointRequest, ctx: RequestContext) -> SessionInfo:
         """Back to a checkpoint."""
 
         def back(state: SessionState) -> SessionState:
@@ -114,24 +116,24 @@ class Sessions:
                 )
             return state.rolled_back(request.name)
 
-        return await self._moved(session_id, call, back, request.if_revision)
+        return await self._moved(session_id, ctx, back, request.if_revision)
 
-    async def rewind(self, session_id: str, request: RewindRequest, call: Call) -> SessionInfo:
+    async def rewind(self, session_id: str, request: RewindRequest, ctx: RequestContext) -> SessionInfo:
         """Take the last characters back."""
 
         async def change(opened: OpenSession) -> tuple[SessionState, SessionState]:
-            steps = SessionSteps(opened.model, call, self._metrics)
+            steps = SessionStepper(opened.model, ctx, self._metrics)
             state = await steps.rewound(opened.state, request.num_chars)
             return state, state
 
-        state, record = await self._keeper.changed(call, session_id, change, revision=request.if_revision)
+        state, record = await self._manager.update(ctx, session_id, change, revision=request.if_revision)
         return _info(record, state)
 
-    async def export(self, session_id: str, call: Call) -> bytes:
+    async def export(self, session_id: str, ctx: RequestContext) -> bytes:
         """The session's state as bytes for `restore`, here or on a server with the same key and model."""
-        return (await self._keeper.open(call, session_id)).record.sealed
+        return (await self._manager.open(ctx, session_id)).record.sealed
 
-    async def restore(self, session_id: str, sealed: bytes, call: Call) -> SessionInfo:
+    async def restore(self, session_id: str, sealed: bytes, ctx: RequestContext) -> SessionInfo:
         """Put a session where the bytes say; the session exists, and is of the model they were made for.
 
         Raises:
@@ -139,24 +141,28 @@ class Sessions:
         """
 
         async def change(opened: OpenSession) -> tuple[SessionState, SessionState]:
-            state = self._keeper.unseal(call, opened.model, sealed)
+            state = self._manager.unseal(ctx, opened.model, sealed)
             return state, state
 
-        state, record = await self._keeper.changed(call, session_id, change, revision=None)
+        state, record = await self._manager.update(ctx, session_id, change, revision=None)
         return _info(record, state)
 
     async def _moved(
-        self, session_id: str, call: Call, move: Callable[[SessionState], SessionState], revision: int | None
+        self,
+        session_id: str,
+        ctx: RequestContext,
+        move: Callable[[SessionState], SessionState],
+        revision: int | None,
     ) -> SessionInfo:
         async def change(opened: OpenSession) -> tuple[SessionState, SessionState]:
             state = move(opened.state)
             return state, state
 
-        state, record = await self._keeper.changed(call, session_id, change, revision=revision)
+        state, record = await self._manager.update(ctx, session_id, change, revision=revision)
         return _info(record, state)
 
 
-def _info(record: Record, state: SessionState | None = None) -> SessionInfo:
+def _info(record: SessionRecord, state: SessionState | None = None) -> SessionInfo:
     return SessionInfo(
         session_id=record.session_id,
         model=record.model,

@@ -6,7 +6,7 @@ import time
 
 from nextchar.errors import Unavailable
 from nextchar.service.sessions.stores.base import GRACE_SECONDS
-from nextchar.service.sessions.stores.instrumented import ObservedStore
+from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 _TIDY_SECONDS = 15.0
@@ -14,10 +14,10 @@ _TIDY_SECONDS = 15.0
 logger = logging.getLogger(__name__)
 
 
-class SessionUpkeep:
+class SessionMaintenance:
     """Over one store. `replays`: sessions whose version was let go are not lost."""
 
-    def __init__(self, store: ObservedStore, metrics: SessionMetrics, *, replays: bool) -> None:
+    def __init__(self, store: InstrumentedStore, metrics: SessionMetrics, *, replays: bool) -> None:
         self._store, self._metrics, self._replays = store, metrics, replays
 
     async def tidy_for_ever(self) -> None:

@@ -23,16 +23,16 @@ from nextchar.errors import (
     StateInvalid,
 )
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import SESSION_ID
 from nextchar.security.principal import Scope
 from nextchar.service.sessions.codec import StateCodec
 from nextchar.service.sessions.model_versions import SessionVersions
-from nextchar.service.sessions.quota import SessionRoom
+from nextchar.service.sessions.quota import SessionQuota
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stores.base import Record
-from nextchar.service.sessions.stores.instrumented import ObservedStore
+from nextchar.service.sessions.stores.base import SessionRecord
+from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 _ID_BYTES = 16  # random ones, 128 bits
@@ -45,17 +45,17 @@ logger = logging.getLogger(__name__)
 class OpenSession:
     """A session as it was read: its record, its model, its state."""
 
-    record: Record
+    record: SessionRecord
     model: Model
     state: SessionState
 
 
-class SessionKeeper:
+class SessionManager:
     """Over one store and one key."""
 
     def __init__(
         self,
-        store: ObservedStore,
+        store: InstrumentedStore,
         codec: StateCodec,
         versions: SessionVersions,
         limits: SessionLimits,
@@ -63,18 +63,18 @@ class SessionKeeper:
     ) -> None:
         self._store, self._codec, self._versions = store, codec, versions
         self._limits, self._metrics = limits, metrics
-        self._room = SessionRoom(store, limits)
+        self._quota = SessionQuota(store, limits)
         self._closing: set[tuple[str, str]] = set()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def in_order(self, call: Call, session_id: str) -> AsyncIterator[None]:
+    async def exclusive(self, ctx: RequestContext, session_id: str) -> AsyncIterator[None]:
         """One call after the other for each session, in order of arrival.
 
         Raises:
             SessionClosing: the session is being ended.
         """
-        key = call.owner, session_id
+        key = ctx.owner, session_id
         self._check_stays(key)
         async with self._lock(key):
             yield
@@ -91,27 +91,27 @@ class SessionKeeper:
 
     async def create(
         self,
-        call: Call,
+        ctx: RequestContext,
         model: Model,
         state: SessionState,
         *,
         session_id: str | None,
         ttl_seconds: float | None,
-    ) -> Record:
+    ) -> SessionRecord:
         """Keep a new session.
 
         Raises:
             SessionExists: the id is in use.
             SessionLimit: the caller has as many as one may have.
         """
-        call.caller.require(Scope.SESSIONS)  # here, whichever door and route the call came through
+        ctx.principal.require(Scope.SESSIONS)  # here, whichever door and route the call came through
         now = time.time()
-        sealed = self.seal(call, model, state)
-        await self._room.check_one_more(call.owner, len(sealed), now=now)
+        sealed = self.seal(ctx, model, state)
+        await self._quota.check_one_more(ctx.owner, len(sealed), now=now)
         own = self._limits.ttl_seconds_by_model.get(model.name, self._limits.ttl_seconds)
         ttl = own if ttl_seconds is None else ttl_seconds
-        record = Record(
-            owner=call.owner,
+        record = SessionRecord(
+            owner=ctx.owner,
             session_id=session_id or f"sess-{secrets.token_urlsafe(_ID_BYTES)}",
             model=model.name,
             version=model.version,
@@ -126,10 +126,10 @@ class SessionKeeper:
         if not await self._store.create(record, now=now):
             raise SessionExists(f"session {record.session_id!r} exists already", param="session_id")
         self._metrics.created()
-        self._metrics.saw(call.owner, record.session_id)
+        self._metrics.saw(ctx.owner, record.session_id)
         return record
 
-    async def open(self, call: Call, session_id: str, *, revision: int | None = None) -> OpenSession:
+    async def open(self, ctx: RequestContext, session_id: str, *, revision: int | None = None) -> OpenSession:
         """A live session, ready to go on.
 
         Raises:
@@ -137,42 +137,38 @@ class SessionKeeper:
             SessionMoved: it is not at the revision that is asked for.
             StateModelMismatch: its model's version is not served here any more.
         """
-        record = await self.find(call, session_id)
+        record = await self.find(ctx, session_id)
         if revision is not None and revision != record.revision:
             raise SessionMoved(
                 f"the session is at revision {record.revision}, position {record.position}; the call is for "
                 f"revision {revision}",
                 param="if_revision",
             )
-        model = await self._versions.own(record, call)
+        model = await self._versions.own(record, ctx)
         try:
             if model is None:
-                return await self._replayed(record, call)
-            return OpenSession(record, model, self.unseal(call, model, record.sealed))
+                return await self._replayed(record, ctx)
+            return OpenSession(record, model, self.unseal(ctx, model, record.sealed))
         except StateInvalid as error:
             self._metrics.ended("error")
             logger.error("the stored state of a session of %s is damaged", record.model)
             raise InternalError("the session's stored state is damaged; it cannot go on") from error
 
-    async def _replayed(self, record: Record, call: Call) -> OpenSession:
+    async def _replayed(self, record: SessionRecord, ctx: RequestContext) -> OpenSession:
         """A session whose version is gone, in the newest one; it is that one's from here on."""
-        model, state = await self._versions.replayed(record, call)
+        model, state = await self._versions.replayed(record, ctx)
         record = replace(record, version=model.version, digest=model.graph.digest)
         opened = OpenSession(record, model, state)
-        record = await self.keep(call, opened, state)
+        record = await self.save(ctx, opened, state)
         self._metrics.replayed()
         return replace(opened, record=record)
 
-    async def find(self, call: Call, session_id: str) -> Record:
+    async def find(self, ctx: RequestContext, session_id: str) -> SessionRecord:
         """A live session's record; raises as `open`."""
-        call.caller.require(Scope.SESSIONS)
+        ctx.principal.require(Scope.SESSIONS)
         known = re.fullmatch(SESSION_ID, session_id)  # no other can have been made: the store is not asked
-        record = await self._store.load(call.owner, session_id) if known else None
-        if (
-            record is None
-            and known
-            and await self._store.was_evicted(call.owner, session_id, now=time.time())
-        ):
+        record = await self._store.load(ctx.owner, session_id) if known else None
+        if record is None and known and await self._store.was_evicted(ctx.owner, session_id, now=time.time()):
             self._metrics.looked_up("missing")
             self._metrics.ended("evicted")
             raise SessionEvicted(
@@ -181,16 +177,16 @@ class SessionKeeper:
         if record is None:
             self._metrics.looked_up("missing")
             raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")
-        if _over(record):
+        if _has_expired(record):
             self._metrics.looked_up("expired")
             raise SessionExpired(
                 f"session {session_id!r} was not used for {record.ttl_seconds:g} s and has expired",
                 param="session_id",
             )
-        self._metrics.found(call.owner, session_id)
+        self._metrics.found(ctx.owner, session_id)
         return record
 
-    async def keep(self, call: Call, opened: OpenSession, state: SessionState) -> Record:
+    async def save(self, ctx: RequestContext, opened: OpenSession, state: SessionState) -> SessionRecord:
         """Write a session's next revision; it lives on from now.
 
         Raises:
@@ -203,9 +199,9 @@ class SessionKeeper:
             revision=old.revision + 1,
             position=state.here.position,
             expires_at=time.time() + old.ttl_seconds,
-            sealed=self.seal(call, opened.model, state),
+            sealed=self.seal(ctx, opened.model, state),
         )
-        await self._room.check_growth(call.owner, len(record.sealed) - len(old.sealed))
+        await self._quota.check_growth(ctx.owner, len(record.sealed) - len(old.sealed))
         if not await self._store.replace(record, revision=old.revision):
             self._metrics.conflict()
             raise SessionBusy(
@@ -217,7 +213,7 @@ class SessionKeeper:
         """A session was used and not changed: it lives on from now."""
         await self.renew(opened.record, opened.record.ttl_seconds)
 
-    async def renew(self, record: Record, ttl_seconds: float) -> Record:
+    async def renew(self, record: SessionRecord, ttl_seconds: float) -> SessionRecord:
         """Let a session live on from now, for so long."""
         expires_at = time.time() + ttl_seconds
         await self._store.touch(
@@ -225,62 +221,62 @@ class SessionKeeper:
         )
         return replace(record, ttl_seconds=ttl_seconds, expires_at=expires_at)
 
-    async def end(self, call: Call, session_id: str) -> None:
+    async def end(self, ctx: RequestContext, session_id: str) -> None:
         """`delete`, after the calls that came before; those that come meanwhile are refused."""
-        key = call.owner, session_id
+        key = ctx.owner, session_id
         self._check_stays(key)
         self._closing.add(key)
         try:
             async with self._lock(key):
-                await self.delete(call, session_id)
+                await self.delete(ctx, session_id)
         finally:
             self._closing.discard(key)
 
-    async def delete(self, call: Call, session_id: str) -> None:
+    async def delete(self, ctx: RequestContext, session_id: str) -> None:
         """In the caller's turn. Raises as `open` for what is not there."""
-        record = await self.find(call, session_id)
-        if await self._store.delete(call.owner, session_id):
+        record = await self.find(ctx, session_id)
+        if await self._store.delete(ctx.owner, session_id):
             self._metrics.ended_at(time.time() - record.created, record.position)
 
-    async def page(self, call: Call, *, after: str, limit: int) -> list[Record]:
+    async def page(self, ctx: RequestContext, *, after: str, limit: int) -> list[SessionRecord]:
         """The caller's live sessions by id."""
-        call.caller.require(Scope.SESSIONS)
-        return await self._store.page(call.owner, after=after, limit=limit, now=time.time())
+        ctx.principal.require(Scope.SESSIONS)
+        return await self._store.page(ctx.owner, after=after, limit=limit, now=time.time())
 
-    async def changed(
+    async def update(
         self,
-        call: Call,
+        ctx: RequestContext,
         session_id: str,
         change: Callable[[OpenSession], Awaitable[tuple[SessionState, T]]],
         *,
         revision: int | None,
-    ) -> tuple[T, Record]:
+    ) -> tuple[T, SessionRecord]:
         """Read a session, change it, write it; anew if another server was quicker.
 
         Raises:
             SessionMoved: it is not at `revision`, if one is given.
             SessionBusy: others were quicker every time.
         """
-        async with self.in_order(call, session_id):
+        async with self.exclusive(ctx, session_id):
             for _ in range(_ATTEMPTS - 1):
-                opened = await self.open(call, session_id, revision=revision)
+                opened = await self.open(ctx, session_id, revision=revision)
                 state, answer = await change(opened)
                 try:
-                    return answer, await self.keep(call, opened, state)
+                    return answer, await self.save(ctx, opened, state)
                 except SessionBusy:
                     continue
-            opened = await self.open(call, session_id, revision=revision)
+            opened = await self.open(ctx, session_id, revision=revision)
             state, answer = await change(opened)
-            return answer, await self.keep(call, opened, state)
+            return answer, await self.save(ctx, opened, state)
 
-    def seal(self, call: Call, model: Model, state: SessionState) -> bytes:
-        return self._codec.seal(state, owner=call.owner, digest=model.graph.digest)
+    def seal(self, ctx: RequestContext, model: Model, state: SessionState) -> bytes:
+        return self._codec.seal(state, owner=ctx.owner, digest=model.graph.digest)
 
-    def unseal(self, call: Call, model: Model, sealed: bytes) -> SessionState:
+    def unseal(self, ctx: RequestContext, model: Model, sealed: bytes) -> SessionState:
         """Raises StateInvalid, StateModelMismatch."""
         graph = model.graph
-        return self._codec.open(sealed, owner=call.owner, digest=graph.digest, shapes=graph.state_shapes)
+        return self._codec.open(sealed, owner=ctx.owner, digest=graph.digest, shapes=graph.state_shapes)
 
 
-def _over(record: Record) -> bool:
+def _has_expired(record: SessionRecord) -> bool:
     return record.expires_at <= time.time()

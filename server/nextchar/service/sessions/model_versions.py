@@ -6,14 +6,14 @@ import numpy as np
 
 from nextchar.errors import ModelNotFound, StateModelMismatch
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository.manager import ModelLibrary, PastVersion
+from nextchar.repository.manager import ModelManager, PastVersion
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
-from nextchar.service.inference.validation import Intake
+from nextchar.request_context import RequestContext
+from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.codec import StateCodec
-from nextchar.service.sessions.state import Mark, SessionState
-from nextchar.service.sessions.stepper import SessionSteps
-from nextchar.service.sessions.stores.base import Record
+from nextchar.service.sessions.state import SessionState, Snapshot
+from nextchar.service.sessions.stepper import SessionStepper
+from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.telemetry.metrics import Metrics
 
 
@@ -21,22 +21,28 @@ class SessionVersions:
     """Over one library. `replays`: a session whose version was let go is read into the newest one."""
 
     def __init__(
-        self, library: ModelLibrary, codec: StateCodec, intake: Intake, metrics: Metrics, *, replays: bool
+        self,
+        model_manager: ModelManager,
+        codec: StateCodec,
+        validation: Validation,
+        metrics: Metrics,
+        *,
+        replays: bool,
     ) -> None:
-        self._library, self._codec, self._intake = library, codec, intake
+        self._model_manager, self._codec, self._validation = model_manager, codec, validation
         self._metrics, self._replays = metrics, replays
 
-    async def own(self, record: Record, call: Call) -> Model | None:
+    async def own(self, record: SessionRecord, ctx: RequestContext) -> Model | None:
         """The version a session began with, if it is served or can be loaded for it.
 
         Raises:
             Unavailable: the server takes no new work.
         """
-        self._intake.check_draining()
-        call.model, call.version = record.model, record.version
-        return await self._library.for_session(record.model, record.version, record.digest)
+        self._validation.check_draining()
+        ctx.model, ctx.version = record.model, record.version
+        return await self._model_manager.for_session(record.model, record.version, record.digest)
 
-    async def replayed(self, record: Record, call: Call) -> tuple[Model, SessionState]:
+    async def replayed(self, record: SessionRecord, ctx: RequestContext) -> tuple[Model, SessionState]:
         """The newest version and the state it has after the session's recent characters, from begin.
 
         The position and the random numbers go on; what was further back, and checkpoints, are forgotten.
@@ -46,18 +52,18 @@ class SessionVersions:
             StateInvalid: the session's state is damaged.
         """
         shown = f"{record.model}:{record.version}"
-        past = self._library.past(record.model, record.version, record.digest)
+        past = self._model_manager.past(record.model, record.version, record.digest)
         if past is None or not self._replays:
             raise StateModelMismatch(f"the session is of model {shown}, which is not served here any more")
         try:
-            model = self._intake.model(record.model, call)
+            model = self._validation.model(record.model, ctx)
         except ModelNotFound as error:
             raise StateModelMismatch(
                 f"the session is of model {shown}; no version of it is served"
             ) from error
         old = self._codec.open(record.sealed, owner=record.owner, digest=past.digest, shapes=past.shapes)
         ids = _translated(old.recent, past, model.graph.vocabulary)
-        steps = SessionSteps(model, call, self._metrics)
+        steps = SessionStepper(model, ctx, self._metrics)
         moved, _ = await steps.feed(SessionState(old.seed), ids)
         first = old.here.position - len(ids)
         drawn = (
@@ -65,8 +71,8 @@ class SessionVersions:
         )
         return model, replace(
             moved,
-            here=Mark(old.here.position, old.here.num_drawn, moved.here.state),
-            anchor=Mark(first + moved.anchor.position, old.here.num_drawn, moved.anchor.state),
+            here=Snapshot(old.here.position, old.here.num_drawn, moved.here.state),
+            anchor=Snapshot(first + moved.anchor.position, old.here.num_drawn, moved.anchor.state),
             drawn_before=drawn[moved.anchor.position :],
         )
 

@@ -4,14 +4,14 @@ import time
 
 from nextchar.errors import SOONEST_SECONDS, SessionLimit
 from nextchar.schemas.limits import SessionLimits
-from nextchar.service.sessions.stores.base import GRACE_SECONDS, Kept
-from nextchar.service.sessions.stores.instrumented import ObservedStore
+from nextchar.service.sessions.stores.base import GRACE_SECONDS, OwnerUsage
+from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 
 
-class SessionRoom:
+class SessionQuota:
     """Over one store. Each method raises SessionLimit, which says when there is room if nothing is used."""
 
-    def __init__(self, store: ObservedStore, limits: SessionLimits) -> None:
+    def __init__(self, store: InstrumentedStore, limits: SessionLimits) -> None:
         self._store, self._limits = store, limits
 
     async def check_one_more(self, owner: str, num_bytes: int, *, now: float) -> None:
@@ -30,7 +30,7 @@ class SessionRoom:
         if num_more > 0:
             await self._check_bytes(owner, await self._store.kept(owner), num_more, now=time.time())
 
-    async def _check_bytes(self, owner: str, kept: Kept, num_more: int, *, now: float) -> None:
+    async def _check_bytes(self, owner: str, kept: OwnerUsage, num_more: int, *, now: float) -> None:
         limit = self._limits.max_state_bytes
         if kept.num_bytes + num_more > limit:
             # An expired session's bytes are in the store for as long as it is told from one that never was.

@@ -11,7 +11,7 @@ _NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mark:
+class Snapshot:
     """A place in a session's text: characters before it, random numbers drawn so far, the lane's state.
 
     `state` is None before any character.
@@ -31,30 +31,30 @@ class SessionState:
     """
 
     seed: int
-    here: Mark = field(default_factory=Mark)
-    anchor: Mark = field(default_factory=Mark)
+    here: Snapshot = field(default_factory=Snapshot)
+    anchor: Snapshot = field(default_factory=Snapshot)
     recent: Ids = field(default_factory=lambda: _NOTHING)
     drawn_before: Ids = field(default_factory=lambda: _NOTHING)
-    checkpoints: dict[str, Mark] = field(default_factory=dict)
+    checkpoints: dict[str, Snapshot] = field(default_factory=dict)
 
     @property
     def max_rewind(self) -> int:
         """How many characters can be taken back."""
         return len(self.recent)
 
-    def moved(self, here: Mark, ids: Ids, drawn_before: Ids) -> "SessionState":
+    def moved(self, here: Snapshot, ids: Ids, drawn_before: Ids) -> "SessionState":
         """After more characters."""
         recent = np.concatenate([self.recent, ids])
         return replace(
             self, here=here, recent=recent, drawn_before=np.concatenate([self.drawn_before, drawn_before])
         )
 
-    def anchored(self, anchor: Mark) -> "SessionState":
+    def anchored(self, anchor: Snapshot) -> "SessionState":
         """With an anchor further on, and what was before it forgotten."""
         skip = anchor.position - self.anchor.position
         return replace(self, anchor=anchor, recent=self.recent[skip:], drawn_before=self.drawn_before[skip:])
 
-    def rewound(self, num_chars: int, here: Mark) -> "SessionState":
+    def rewound(self, num_chars: int, here: Snapshot) -> "SessionState":
         """Without the last characters."""
         left = len(self.recent) - num_chars
         return replace(self, here=here, recent=self.recent[:left], drawn_before=self.drawn_before[:left])

@@ -7,20 +7,20 @@ from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.submission import run_to_end
-from nextchar.service.sessions.state import Mark, SessionState
+from nextchar.service.sessions.state import SessionState, Snapshot
 from nextchar.telemetry.metrics import Metrics
 
 REWIND_CHARS = 128  # can always be taken back; up to twice as many where the anchor is that far
 
 
-class SessionSteps:
+class SessionStepper:
     """Moves states of one model's sessions for one call; raises as `run_to_end`."""
 
-    def __init__(self, model: Model, call: Call, metrics: Metrics) -> None:
-        self._model, self._call, self._metrics = model, call, metrics
+    def __init__(self, model: Model, ctx: RequestContext, metrics: Metrics) -> None:
+        self._model, self._call, self._metrics = model, ctx, metrics
 
     async def feed(self, state: SessionState, ids: Ids) -> tuple[SessionState, Doubles]:
         """After some characters, and what each was worth."""
@@ -39,7 +39,7 @@ class SessionSteps:
     async def distribution(self, state: SessionState) -> Doubles:
         """Log-probabilities of what comes next, [num_outputs]."""
         lane = Lane(np.empty(0, dtype=np.int64), start=state.here.state, wants_distribution=True)
-        (deliveries,) = await run_to_end(self._model, [lane], call=self._call, metrics=self._metrics)
+        (deliveries,) = await run_to_end(self._model, [lane], ctx=self._call, metrics=self._metrics)
         distribution = deliveries[-1].distribution
         assert distribution is not None
         return distribution
@@ -52,12 +52,12 @@ class SessionSteps:
         `num_drawn` random numbers were drawn: one for each id after the given, then those of a stop string.
         """
         if not len(ids):
-            here = Mark(state.here.position, state.here.num_drawn + num_drawn, state.here.state)
+            here = Snapshot(state.here.position, state.here.num_drawn + num_drawn, state.here.state)
             return state.moved(here, ids, ids)
         if end is None:  # the lane has read beyond: its text is read once more
             mark, _ = await self._feed(state.here, ids)
             end = mark.state
-        here = Mark(state.here.position + len(ids), state.here.num_drawn + num_drawn, end)
+        here = Snapshot(state.here.position + len(ids), state.here.num_drawn + num_drawn, end)
         drawn_before = state.here.num_drawn + np.maximum(np.arange(len(ids)) - num_given, 0)
         return await self.settled(state.moved(here, ids, drawn_before), [state.here])
 
@@ -76,9 +76,9 @@ class SessionSteps:
             return state
         left = state.max_rewind - num_chars
         here, _ = await self._feed(state.anchor, state.recent[:left])
-        return state.rewound(num_chars, Mark(here.position, int(state.drawn_before[left]), here.state))
+        return state.rewound(num_chars, Snapshot(here.position, int(state.drawn_before[left]), here.state))
 
-    async def settled(self, state: SessionState, marks: list[Mark]) -> SessionState:
+    async def settled(self, state: SessionState, marks: list[Snapshot]) -> SessionState:
         """With an anchor not too far back; `marks` are places on the way that are known already."""
         if state.max_rewind <= 2 * REWIND_CHARS:
             return state
@@ -87,11 +87,11 @@ class SessionSteps:
         start = max(reached, key=lambda mark: mark.position)
         first, last = start.position - state.anchor.position, target - state.anchor.position
         mark, _ = await self._feed(start, state.recent[first:last])
-        return state.anchored(Mark(target, int(state.drawn_before[last]), mark.state))
+        return state.anchored(Snapshot(target, int(state.drawn_before[last]), mark.state))
 
-    async def _feed(self, mark: Mark, ids: Ids) -> tuple[Mark, Doubles]:
+    async def _feed(self, mark: Snapshot, ids: Ids) -> tuple[Snapshot, Doubles]:
         if not len(ids):
             return mark, np.empty(0)
         lane = Lane(ids, start=mark.state, keeps_state=True)
-        (deliveries,) = await run_to_end(self._model, [lane], call=self._call, metrics=self._metrics)
-        return Mark(mark.position + len(ids), mark.num_drawn, lane.state), joined_logprobs(deliveries)
+        (deliveries,) = await run_to_end(self._model, [lane], ctx=self._call, metrics=self._metrics)
+        return Snapshot(mark.position + len(ids), mark.num_drawn, lane.state), joined_logprobs(deliveries)

@@ -7,7 +7,7 @@ import numpy as np
 
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, StateModelMismatch
-from nextchar.request_context import Call
+from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.score import ScoreResponse
@@ -25,11 +25,11 @@ from nextchar.schemas.sessions import (
 from nextchar.service.inference.completion_text import join_choices
 from nextchar.service.inference.score_math import entropy_bits, next_chars
 from nextchar.service.inference.scorer import Scorer
-from nextchar.service.inference.validation import Intake, count_unknown
-from nextchar.service.sessions.continuation import Continuer, Piece
-from nextchar.service.sessions.manager import OpenSession, SessionKeeper
+from nextchar.service.inference.validation import Validation, count_unknown
+from nextchar.service.sessions.continuation import Continuation, Piece
+from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stepper import SessionSteps
+from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
 
 
@@ -37,12 +37,17 @@ class SessionText:
     """Each method is one call; it raises what `Service` raises, and the errors of sessions."""
 
     def __init__(
-        self, keeper: SessionKeeper, intake: Intake, continuer: Continuer, scorer: Scorer, metrics: Metrics
+        self,
+        manager: SessionManager,
+        validation: Validation,
+        continuation: Continuation,
+        scorer: Scorer,
+        metrics: Metrics,
     ) -> None:
-        self._keeper, self._intake, self._metrics = keeper, intake, metrics
-        self._continuer, self._scorer = continuer, scorer
+        self._manager, self._validation, self._metrics = manager, validation, metrics
+        self._continuation, self._scorer = continuation, scorer
 
-    async def feed(self, session_id: str, request: FeedRequest, call: Call) -> FeedResponse:
+    async def feed(self, session_id: str, request: FeedRequest, ctx: RequestContext) -> FeedResponse:
         """Characters that came, and what may come next."""
         if request.return_ == "each" and len(request.text) > MAX_EACH_CHARS:
             raise InvalidRequest(
@@ -51,17 +56,17 @@ class SessionText:
             )
 
         async def change(opened: OpenSession) -> tuple[SessionState, FeedResponse]:
-            return await self._feed(opened, request, call)
+            return await self._feed(opened, request, ctx)
 
-        answer, record = await self._keeper.changed(call, session_id, change, revision=request.if_revision)
+        answer, record = await self._manager.update(ctx, session_id, change, revision=request.if_revision)
         return answer.model_copy(update={"revision": record.revision})
 
     async def _feed(
-        self, opened: OpenSession, request: FeedRequest, call: Call
+        self, opened: OpenSession, request: FeedRequest, ctx: RequestContext
     ) -> tuple[SessionState, FeedResponse]:
-        model, state, steps = opened.model, opened.state, self._steps(opened, call)
-        ids = self._intake.encode(request.text, model=model, call=call, param="text")
-        self._metrics.observe_size(call, len(ids))
+        model, state, steps = opened.model, opened.state, self._steps(opened, ctx)
+        ids = self._validation.encode(request.text, model=model, ctx=ctx, param="text")
+        self._metrics.observe_size(ctx, len(ids))
         found: list[Distribution] = []
         total = 0.0
         for piece in np.split(ids, len(ids)) if request.return_ == "each" and len(ids) else [ids]:
@@ -69,7 +74,7 @@ class SessionText:
             total += float(logprobs.sum())
             if request.return_ != "none":
                 found.append(_distribution(await steps.distribution(state), opened, request.top))
-        self._metrics.count_chars(call, fed=len(ids))
+        self._metrics.count_chars(ctx, fed=len(ids))
         last = found[-1] if request.return_ == "last" else None
         return state, FeedResponse(
             session_id=opened.record.session_id,
@@ -83,13 +88,15 @@ class SessionText:
             entropy_bits=last.entropy_bits if last else None,
         )
 
-    async def next(self, session_id: str, request: SessionNextRequest, call: Call) -> SessionNextResponse:
+    async def next(
+        self, session_id: str, request: SessionNextRequest, ctx: RequestContext
+    ) -> SessionNextResponse:
         """The distribution of the next character; the session stays where it is."""
-        async with self._keeper.in_order(call, session_id):
-            opened = await self._keeper.open(call, session_id)
-            steps = self._steps(opened, call)
+        async with self._manager.exclusive(ctx, session_id):
+            opened = await self._manager.open(ctx, session_id)
+            steps = self._steps(opened, ctx)
             found = _distribution(await steps.distribution(opened.state), opened, request.top)
-            await self._keeper.touch(opened)
+            await self._manager.touch(opened)
         return SessionNextResponse(
             session_id=session_id,
             position=opened.record.position,
@@ -100,63 +107,65 @@ class SessionText:
             **dict(found),
         )
 
-    async def score(self, session_id: str, request: SessionScoreRequest, call: Call) -> ScoreResponse:
+    async def score(
+        self, session_id: str, request: SessionScoreRequest, ctx: RequestContext
+    ) -> ScoreResponse:
         """log p of strings as continuations; the session stays where it is."""
-        async with self._keeper.in_order(call, session_id):
-            opened = await self._keeper.open(call, session_id)
+        async with self._manager.exclusive(ctx, session_id):
+            opened = await self._manager.open(ctx, session_id)
             nothing = np.empty(0, dtype=np.int64)
             start = opened.state.here.state
-            answer = await self._scorer.score_after(request, opened.model, nothing, start, call)
-            await self._keeper.touch(opened)
+            answer = await self._scorer.score_after(request, opened.model, nothing, start, ctx)
+            await self._manager.touch(opened)
         return answer
 
-    async def sample(self, session_id: str, request: SampleRequest, call: Call) -> SessionCompletion:
+    async def sample(self, session_id: str, request: SampleRequest, ctx: RequestContext) -> SessionCompletion:
         """Characters drawn after the session's text: the pieces of `stream`, joined."""
-        async with aclosing(self.stream(session_id, request, call)) as pieces:
+        async with aclosing(self.stream(session_id, request, ctx)) as pieces:
             parts = [piece async for piece in pieces]
         choice = join_choices([part.choices[0] for part in parts])
         return parts[-1].model_copy(update={"choices": [choice]})
 
     async def stream(
-        self, session_id: str, request: SampleRequest, call: Call
+        self, session_id: str, request: SampleRequest, ctx: RequestContext
     ) -> AsyncGenerator[SessionCompletion]:
         """Characters as they are drawn. The session moves just before the last piece, which says where to;
         a stream that is left before that leaves it where it was.
         """
-        async with self._keeper.in_order(call, session_id):
-            opened = await self._keeper.open(call, session_id, revision=request.if_revision)
-            pieces = self._continuer.stream(opened.model, opened.state, request, call)
-            async with aclosing(self._kept(opened, pieces, call)) as kept:
+        async with self._manager.exclusive(ctx, session_id):
+            opened = await self._manager.open(ctx, session_id, revision=request.if_revision)
+            pieces = self._continuation.stream(opened.model, opened.state, request, ctx)
+            async with aclosing(self._kept(opened, pieces, ctx)) as kept:
                 async for piece in kept:
                     yield piece
 
     async def complete(
-        self, session_id: str, request: CompletionRequest, call: Call
+        self, session_id: str, request: CompletionRequest, ctx: RequestContext
     ) -> AsyncGenerator[SessionCompletion]:
         """A prompt and what is drawn after it, both the session's from then on; as `stream`."""
-        async with self._keeper.in_order(call, session_id):
-            opened = await self._keeper.open(call, session_id, revision=request.if_revision)
+        async with self._manager.exclusive(ctx, session_id):
+            opened = await self._manager.open(ctx, session_id, revision=request.if_revision)
             _check_model(request.model, opened)
-            pieces = self._continuer.stream(opened.model, opened.state, request, call)
-            async with aclosing(self._kept(opened, pieces, call)) as kept:
+            pieces = self._continuation.stream(opened.model, opened.state, request, ctx)
+            async with aclosing(self._kept(opened, pieces, ctx)) as kept:
                 async for piece in kept:
                     yield piece
 
     async def _kept(
-        self, opened: OpenSession, pieces: AsyncGenerator[Piece], call: Call
+        self, opened: OpenSession, pieces: AsyncGenerator[Piece], ctx: RequestContext
     ) -> AsyncGenerator[SessionCompletion]:
         """The pieces, the last of them after the session is written."""
         async with aclosing(pieces):
             async for piece, state in pieces:
                 update: dict[str, object] = {"session_id": opened.record.session_id}
                 if state is not None:
-                    record = await self._keeper.keep(call, opened, state)
+                    record = await self._manager.save(ctx, opened, state)
                     update |= {"position": record.position, "revision": record.revision}
                 if piece is not None:
                     yield SessionCompletion(**(dict(piece) | update))
 
-    def _steps(self, opened: OpenSession, call: Call) -> SessionSteps:
-        return SessionSteps(opened.model, call, self._metrics)
+    def _steps(self, opened: OpenSession, ctx: RequestContext) -> SessionStepper:
+        return SessionStepper(opened.model, ctx, self._metrics)
 
 
 def _check_model(model_id: str, opened: OpenSession) -> None:

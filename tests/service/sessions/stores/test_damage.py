@@ -12,10 +12,10 @@ from support.live_server import live_server
 from support.session_client import Session
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 
-_RECORD = Record("ann", "one", "tiny", "1", "d1", 1, 5, 1.0, 60.0, 2e9, b"sealed")
+_RECORD = SessionRecord("ann", "one", "tiny", "1", "d1", 1, 5, 1.0, 60.0, 2e9, b"sealed")
 _GARBAGE = b"this is no database at all, not even a little" * 9999
 
 
@@ -110,7 +110,7 @@ def test_a_file_of_the_format_before_is_read(tmp_path: Path) -> None:
             assert await store.create(replace(_RECORD, session_id=name), now=1.0)
         await store.close()
 
-    async def read() -> tuple[Kept, Record | None]:
+    async def read() -> tuple[OwnerUsage, SessionRecord | None]:
         store = SqliteStore(path)
         found = await store.kept("ann"), await store.load("ann", "two")
         await store.close()
@@ -123,7 +123,7 @@ def test_a_file_of_the_format_before_is_read(tmp_path: Path) -> None:
         "CREATE TABLE owners (owner TEXT PRIMARY KEY, num_kept INTEGER NOT NULL) WITHOUT ROWID;"
     )
     connection.close()
-    assert asyncio.run(read()) == (Kept(2, 2 * len(b"sealed")), replace(_RECORD, session_id="two"))
+    assert asyncio.run(read()) == (OwnerUsage(2, 2 * len(b"sealed")), replace(_RECORD, session_id="two"))
 
 
 def test_a_place_where_no_file_can_be_is_said(tmp_path: Path) -> None:

@@ -12,14 +12,16 @@ import pytest
 from support.valkey_server import ValkeyServer
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import Kept, Record, SessionStore
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord, SessionStore
 from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 from nextchar.service.sessions.stores.valkey import ValkeyStore
 
 # Times are far ahead of the clock: Valkey forgets what has expired by its own.
 _NOW = time.time() + 10_000
-_RECORD = Record("ann", "one", "tiny", "1", "d1", 1, 5, _NOW + 100, 60.0, _NOW + 160, b"sealed \0 bytes")
+_RECORD = SessionRecord(
+    "ann", "one", "tiny", "1", "d1", 1, 5, _NOW + 100, 60.0, _NOW + 160, b"sealed \0 bytes"
+)
 Use = Callable[[SessionStore], Awaitable[None]]
 
 
@@ -148,7 +150,7 @@ def test_purging_forgets_what_expired_before(use: Callable[[Use], None]) -> None
                 replace(_RECORD, session_id=f"s{k}", expires_at=_NOW + 150 + k), now=_NOW + 100
             )
         assert await store.purge(before=_NOW + 152) == 2
-        assert await store.kept("ann") == Kept(2, 2 * len(_RECORD.sealed))
+        assert await store.kept("ann") == OwnerUsage(2, 2 * len(_RECORD.sealed))
         assert await store.load("ann", "s2") is not None
 
     use(work)
@@ -162,7 +164,7 @@ def test_sqlite_keeps_what_it_has_when_it_is_opened_again(tmp_path: Path) -> Non
         await store.create(_RECORD, now=_NOW + 100)
         await store.close()
 
-    async def read() -> Record | None:
+    async def read() -> SessionRecord | None:
         store = SqliteStore(path)
         found = await store.load("ann", "one")
         await store.close()
@@ -222,7 +224,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
-    def record(k: int) -> Record:
+    def record(k: int) -> SessionRecord:
         return replace(_RECORD, session_id=f"s{k:04}", sealed=bytes(5000))
 
     async def filled(store: SessionStore) -> None:

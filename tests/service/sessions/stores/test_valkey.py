@@ -14,7 +14,7 @@ from support.session_client import Session
 from support.valkey_server import ValkeyServer, valkey_server
 
 from nextchar.service.sessions.stores import valkey as valkey_store
-from nextchar.service.sessions.stores.base import Record
+from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.service.sessions.stores.valkey import ValkeyStore
 
 _KEY = "k" * 32
@@ -121,7 +121,7 @@ def test_a_valkey_that_hangs_is_given_up_and_then_used_again(
     assert "did not answer a moment ago" in waited.json()["error"]["message"]
     store.thaw()
     for replica in replicas:
-        replica.app.service.session_keeper._store._store._down_until = 0.0
+        replica.app.service.session_manager._store._store._down_until = 0.0
     assert session.do("feed", text="x")["position"] == 4
 
 
@@ -140,7 +140,7 @@ def test_an_expired_session_is_told_from_none_and_then_forgotten(
 def test_a_write_that_is_sent_again_because_its_answer_was_lost_is_done_once(
     store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = Record("ann", "one", "tiny", "1", "d1", 1, 5, time.time(), 60.0, time.time() + 60, b"1")
+    first = SessionRecord("ann", "one", "tiny", "1", "d1", 1, 5, time.time(), 60.0, time.time() + 60, b"1")
     second = replace(first, revision=2, sealed=b"2")
 
     async def work() -> None:

@@ -16,11 +16,11 @@ import redis
 from support.valkey_server import Sentinel, ValkeyServer
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
 from nextchar.service.sessions.stores.valkey import ValkeyStore
 
 _NOW = time.time()
-_RECORD = Record("a{n}n", "one", "tiny", "1", "d1", 1, 5, _NOW, 9e4, _NOW + 9e4, b"sealed \0 bytes")
+_RECORD = SessionRecord("a{n}n", "one", "tiny", "1", "d1", 1, 5, _NOW, 9e4, _NOW + 9e4, b"sealed \0 bytes")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def _used(url: str) -> None:
     new = replace(_RECORD, revision=2, sealed=b"more")
     assert await store.replace(new, revision=1)
     await store.touch(_RECORD.owner, "one", ttl_seconds=8e4, expires_at=_NOW + 8e4)
-    assert await store.kept(_RECORD.owner) == Kept(1, len(b"more"))
+    assert await store.kept(_RECORD.owner) == OwnerUsage(1, len(b"more"))
     assert await store.count_of("tiny", "1", now=time.time()) == 1
     assert await store.count(None, now=time.time()) == 1
     assert [r.session_id for r in await store.page(_RECORD.owner, after="", limit=9, now=time.time())] == [
@@ -81,7 +81,7 @@ async def _used(url: str) -> None:
     ]
     assert not await store.was_evicted(_RECORD.owner, "other", now=time.time())
     assert await store.delete(_RECORD.owner, "one")
-    assert await store.kept(_RECORD.owner) == Kept(0, 0)
+    assert await store.kept(_RECORD.owner) == OwnerUsage(0, 0)
     assert await store.purge(before=time.time()) == 0
     await store.close()
 

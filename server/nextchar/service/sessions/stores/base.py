@@ -11,7 +11,7 @@ GRACE_SECONDS = 3600.0  # how long an expired session is still told from one tha
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SessionRecord:
     """A session at rest. Times are Unix seconds; `sealed` is what `StateCodec.seal` gave."""
 
     owner: str
@@ -28,7 +28,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class OwnerUsage:
     """What one owner has in a store; `num_bytes` of sealed states."""
 
     num_sessions: int
@@ -40,13 +40,13 @@ class SessionStore(Protocol):
 
     durable: bool  # whether it outlives the process
 
-    async def create(self, record: Record, *, now: float) -> bool:
+    async def create(self, record: SessionRecord, *, now: float) -> bool:
         """Keep a new session; false if its id is in use by one that has not expired."""
 
-    async def load(self, owner: str, session_id: str) -> Record | None:
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
         """The session, expired or not."""
 
-    async def replace(self, record: Record, *, revision: int) -> bool:
+    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         """Keep a session's next revision; false if `revision` is not the one that is kept."""
 
     async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
@@ -55,13 +55,13 @@ class SessionStore(Protocol):
     async def delete(self, owner: str, session_id: str) -> bool:
         """Forget a session; false if there is none."""
 
-    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
+    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
         """An owner's live sessions by id, those after `after`; without their states."""
 
     async def count(self, owner: str | None, *, now: float) -> int:
         """How many sessions of an owner, or of all, are live; looks at each."""
 
-    async def kept(self, owner: str) -> Kept:
+    async def kept(self, owner: str) -> OwnerUsage:
         """What an owner has in the store, expired sessions included; looks at none."""
 
     async def next_expiry(self, owner: str, *, after: float) -> float | None:

@@ -1,26 +1,26 @@
 """A session store with each call timed."""
 
-from nextchar.service.sessions.stores.base import Kept, Record, SessionStore
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord, SessionStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 
-class ObservedStore:
+class InstrumentedStore:
     """Another store, and how long its calls take."""
 
     def __init__(self, store: SessionStore, metrics: SessionMetrics) -> None:
         self._store, self._metrics = store, metrics
         self.durable = store.durable
 
-    async def create(self, record: Record, *, now: float) -> bool:
+    async def create(self, record: SessionRecord, *, now: float) -> bool:
         self._metrics.written(len(record.sealed))
         with self._metrics.timed("create"):
             return await self._store.create(record, now=now)
 
-    async def load(self, owner: str, session_id: str) -> Record | None:
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
         with self._metrics.timed("load"):
             return await self._store.load(owner, session_id)
 
-    async def replace(self, record: Record, *, revision: int) -> bool:
+    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         self._metrics.written(len(record.sealed))
         with self._metrics.timed("replace"):
             return await self._store.replace(record, revision=revision)
@@ -33,7 +33,7 @@ class ObservedStore:
         with self._metrics.timed("delete"):
             return await self._store.delete(owner, session_id)
 
-    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
+    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
         with self._metrics.timed("page"):
             return await self._store.page(owner, after=after, limit=limit, now=now)
 
@@ -41,7 +41,7 @@ class ObservedStore:
         with self._metrics.timed("count"):
             return await self._store.count(owner, now=now)
 
-    async def kept(self, owner: str) -> Kept:
+    async def kept(self, owner: str) -> OwnerUsage:
         with self._metrics.timed("kept"):
             return await self._store.kept(owner)
 

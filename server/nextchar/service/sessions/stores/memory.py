@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
 
 
 class MemoryStore:
@@ -12,11 +12,11 @@ class MemoryStore:
     durable = False
 
     def __init__(self) -> None:
-        self._records: dict[tuple[str, str], Record] = {}
+        self._records: dict[tuple[str, str], SessionRecord] = {}
         self._num_kept: Counter[str] = Counter()
         self._num_bytes: Counter[str] = Counter()
 
-    async def create(self, record: Record, *, now: float) -> bool:
+    async def create(self, record: SessionRecord, *, now: float) -> bool:
         key = record.owner, record.session_id
         kept = self._records.get(key)
         if kept is not None and kept.expires_at > now:
@@ -24,17 +24,17 @@ class MemoryStore:
         self._put(record)
         return True
 
-    def _put(self, record: Record) -> None:
+    def _put(self, record: SessionRecord) -> None:
         key = record.owner, record.session_id
         kept = self._records.get(key)
         self._num_kept[record.owner] += kept is None
         self._num_bytes[record.owner] += len(record.sealed) - (0 if kept is None else len(kept.sealed))
         self._records[key] = record
 
-    async def load(self, owner: str, session_id: str) -> Record | None:
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
         return self._records.get((owner, session_id))
 
-    async def replace(self, record: Record, *, revision: int) -> bool:
+    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         key = record.owner, record.session_id
         kept = self._records.get(key)
         if kept is None or kept.revision != revision:
@@ -55,7 +55,7 @@ class MemoryStore:
         self._num_bytes[owner] -= len(found.sealed)
         return True
 
-    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
+    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
         mine = sorted(key for key, kept in self._records.items() if key[0] == owner and kept.expires_at > now)
         return [replace(self._records[key], sealed=b"") for key in mine if key[1] > after][:limit]
 
@@ -70,8 +70,8 @@ class MemoryStore:
             await self.delete(owner, session_id)
         return len(old)
 
-    async def kept(self, owner: str) -> Kept:
-        return Kept(self._num_kept[owner], self._num_bytes[owner])
+    async def kept(self, owner: str) -> OwnerUsage:
+        return OwnerUsage(self._num_kept[owner], self._num_bytes[owner])
 
     async def next_expiry(self, owner: str, *, after: float) -> float | None:
         times = [kept.expires_at for key, kept in self._records.items() if key[0] == owner]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
 from nextchar.service.sessions.stores.sqlite_file import SqliteFile
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class SqliteStore:
             self._thread.shutdown()
             raise
 
-    async def create(self, record: Record, *, now: float) -> bool:
+    async def create(self, record: SessionRecord, *, now: float) -> bool:
         def run(db: sqlite3.Connection) -> bool:
             key = record.owner, record.session_id
             db.execute("DELETE FROM sessions WHERE owner=? AND session_id=? AND expires_at<=?", (*key, now))
@@ -54,12 +54,12 @@ class SqliteStore:
 
         return await self._run(run)
 
-    async def load(self, owner: str, session_id: str) -> Record | None:
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
         query = f"SELECT {_COLUMNS} FROM sessions WHERE owner=? AND session_id=?"
         row = await self._run(lambda db: db.execute(query, (owner, session_id)).fetchone())
-        return None if row is None else Record(*row)
+        return None if row is None else SessionRecord(*row)
 
-    async def replace(self, record: Record, *, revision: int) -> bool:
+    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         query = (
             "UPDATE sessions SET version=?, digest=?, revision=?, position=?, ttl_seconds=?, expires_at=?, "
             "sealed=? WHERE owner=? AND session_id=? AND revision=?"
@@ -77,24 +77,24 @@ class SqliteStore:
         query = "DELETE FROM sessions WHERE owner=? AND session_id=?"
         return await self._run(lambda db: db.execute(query, (owner, session_id)).rowcount == 1)
 
-    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
+    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
         columns = _COLUMNS.replace("sealed", "x''")
         query = (
             f"SELECT {columns} FROM sessions WHERE owner=? AND session_id>? AND expires_at>? "
             "ORDER BY session_id LIMIT ?"
         )
         rows = await self._run(lambda db: db.execute(query, (owner, after, now, limit)).fetchall())
-        return [Record(*row) for row in rows]
+        return [SessionRecord(*row) for row in rows]
 
     async def count(self, owner: str | None, *, now: float) -> int:
         query = "SELECT count(*) FROM sessions WHERE expires_at>? AND (? IS NULL OR owner=?)"
         row = await self._run(lambda db: db.execute(query, (now, owner, owner)).fetchone())
         return int(row[0])
 
-    async def kept(self, owner: str) -> Kept:
+    async def kept(self, owner: str) -> OwnerUsage:
         query = "SELECT num_kept, num_bytes FROM owners WHERE owner=?"
         row = await self._run(lambda db: db.execute(query, (owner,)).fetchone())
-        return Kept(*row) if row is not None else Kept(0, 0)
+        return OwnerUsage(*row) if row is not None else OwnerUsage(0, 0)
 
     async def next_expiry(self, owner: str, *, after: float) -> float | None:
         query = "SELECT expires_at FROM sessions WHERE owner=? AND expires_at>? ORDER BY expires_at LIMIT 1"

@@ -15,7 +15,7 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import Kept, Record
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
 from nextchar.service.sessions.stores.valkey_client import close_client, valkey_client
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class ValkeyStore:
         self._down_until = 0.0
         self._redis = valkey_client(url)
 
-    async def create(self, record: Record, *, now: float) -> bool:
+    async def create(self, record: SessionRecord, *, now: float) -> bool:
         arguments = [now, self._forgotten_at(record.expires_at), _mark(), *_values(record)]
         done = await self._script(_CREATE, _key(record.owner, record.session_id), arguments)
         if done:
@@ -97,11 +97,11 @@ class ValkeyStore:
             await self._list(record)
         return done
 
-    async def load(self, owner: str, session_id: str) -> Record | None:
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
         values = await self._call("hmget", _key(owner, session_id), _FIELDS)
         return None if values[0] is None else _record(owner, session_id, values)
 
-    async def replace(self, record: Record, *, revision: int) -> bool:
+    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         arguments = [revision, self._forgotten_at(record.expires_at), _mark(), *_values(record)]
         done = await self._script(_REPLACE, _key(record.owner, record.session_id), arguments)
         if done:
@@ -118,10 +118,10 @@ class ValkeyStore:
         await self._call("eval", _UNLIST, 2, _ids(owner), _sizes(owner), session_id)
         return bool(found)
 
-    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[Record]:
+    async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
         live = await self._call("zrange", _ids(owner), f"({now!r}", "+inf", byscore=True)
         ids = sorted(name for name in (raw.decode() for raw in live) if name > after)
-        page: list[Record] = []
+        page: list[SessionRecord] = []
         for session_id in ids:
             if len(page) == limit:
                 break
@@ -134,9 +134,9 @@ class ValkeyStore:
         owners = await self._owners() if owner is None else [owner]
         return sum([await self._call("zcount", _ids(name), f"({now!r}", "+inf") for name in owners])
 
-    async def kept(self, owner: str) -> Kept:
+    async def kept(self, owner: str) -> OwnerUsage:
         num_bytes = await self._call("hget", _sizes(owner), "")
-        return Kept(int(await self._call("zcard", _ids(owner))), int(num_bytes or 0))
+        return OwnerUsage(int(await self._call("zcard", _ids(owner))), int(num_bytes or 0))
 
     async def next_expiry(self, owner: str, *, after: float) -> float | None:
         place = {"byscore": True, "offset": 0, "num": 1, "withscores": True}
@@ -186,7 +186,7 @@ class ValkeyStore:
     async def _owners(self) -> list[str]:
         return [owner.decode() for owner in await self._call("smembers", _OWNERS)]
 
-    async def _list(self, record: Record) -> None:
+    async def _list(self, record: SessionRecord) -> None:
         arguments = record.session_id, repr(record.expires_at), len(record.sealed)
         await self._call("eval", _LIST, 2, _ids(record.owner), _sizes(record.owner), *arguments)
 
@@ -234,16 +234,16 @@ def _mark() -> str:
     return secrets.token_hex(8)
 
 
-def _values(record: Record) -> list[Any]:
+def _values(record: SessionRecord) -> list[Any]:
     """Names and values by turns; floats with all their digits."""
     values = [getattr(record, name) for name in _FIELDS]
     shown = [repr(value) if isinstance(value, float) else value for value in values]
     return [part for pair in zip(_FIELDS, shown, strict=True) for part in pair]
 
 
-def _record(owner: str, session_id: str, values: list[bytes]) -> Record:
+def _record(owner: str, session_id: str, values: list[bytes]) -> SessionRecord:
     model, version, digest, revision, position, created, ttl_seconds, expires_at, sealed = values
-    return Record(
+    return SessionRecord(
         owner=owner,
         session_id=session_id,
         model=model.decode(),

@@ -51,7 +51,7 @@ def calls_by_reflection(address: str) -> Iterator[str]:
 def test_only_health_and_the_page_are_open() -> None:
     opened = {path for path, need in (ROUTES | RPCS).items() if need == OPEN and "health" not in path.lower()}
     service = "/inference.GRPCInferenceService/"
-    page = {"/", "/web/{digest}/{name}"}
+    page = {"/", "/web/{digest}/{name}", "/web/{digest}/{folder}/{name}"}
     assert opened == page | {"/livez", "/readyz", f"{service}ServerLive", f"{service}ServerReady"}
 
 

@@ -103,5 +103,5 @@ def test_off_is_nothing_imported_and_no_header(models: Path) -> None:
     with live_server(models) as server:
         answer = server.post("/v1/next", {"model": "tiny", "input": ""})
     assert "traceparent" not in answer.headers
-    code = "import sys, nextchar.app; sys.exit('opentelemetry.sdk' in sys.modules)"
+    code = "import sys, nextchar.entrypoints.app; sys.exit('opentelemetry.sdk' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class NextcharStub:
-    """Missing associated documentation comment in .proto file."""
+    """Scores, distributions, completions, and what a client needs to know about a model.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -87,74 +88,77 @@ class NextcharStub:
 
 
 class NextcharServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Scores, distributions, completions, and what a client needs to know about a model.
+    """
 
     def Score(self, request, context):
-        """log p of each string, from the begin symbol or after a context.
+        """Returns the log-probability of each string, from the begin symbol on or after a context.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ScoreStream(self, request_iterator, context):
-        """The same for any number of strings. Of the first message every field counts, for all of the stream; of the
-        others, input. An answer comes for each message, in order; its indices count on from the stream's first
-        string. The server reads no further than a few messages ahead, and waits where Score would say queue_full.
+        """Scores any number of strings. The first message sets every field for the whole stream; of later messages
+        only input counts. Each message gets one answer, in order, whose indices continue from the stream's first
+        string. The server reads only a few messages ahead, and waits where Score would fail with queue_full.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Next(self, request, context):
-        """The distribution of the next character after a text.
+        """Returns the probability distribution of the next character after a text.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Complete(self, request, context):
-        """Completions as they are sampled, one choice a message; the last message of each has finish_reason, the
-        last of all has usage.
+        """Streams completions as they are sampled, one choice per message. The last message of each choice has
+        finish_reason; the last message of all has usage.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Compare(self, request, context):
-        """Candidates by likelihood, or by the likelihood ratio of two models.
+        """Ranks candidates by likelihood, or by the likelihood ratio of two models.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Tokenize(self, request, context):
-        """Text to a model's ids, and back.
+        """Returns a model's ids of a text.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Detokenize(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Returns the text of ids.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TokenizerInfo(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Describes a model's vocabulary.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Limits(self, request, context):
-        """How much one request, one owner and each model may be asked for.
+        """Returns the limits of one request, of the key's owner and of each model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Inspect(self, request, context):
-        """The model's states after each character of a text.
+        """Returns the model's hidden and cell states after each character of a text.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -222,7 +226,8 @@ def add_NextcharServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Nextchar:
-    """Missing associated documentation comment in .proto file."""
+    """Scores, distributions, completions, and what a client needs to know about a model.
+    """
 
     @staticmethod
     def Score(request,
@@ -496,8 +501,8 @@ class Nextchar:
 
 
 class SessionsStub:
-    """Sessions: a text that goes on from where it was. Every call but Create, List and Converse names its
-    session_id; the other fields are those of the JSON body.
+    """Sessions. A session keeps the model's state after the text so far. Every call except Create, List and
+    Converse names its session_id; the other fields are those of the JSON body.
     """
 
     def __init__(self, channel):
@@ -589,107 +594,118 @@ class SessionsStub:
 
 
 class SessionsServicer:
-    """Sessions: a text that goes on from where it was. Every call but Create, List and Converse names its
-    session_id; the other fields are those of the JSON body.
+    """Sessions. A session keeps the model's state after the text so far. Every call except Create, List and
+    Converse names its session_id; the other fields are those of the JSON body.
     """
 
     def Create(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Creates a session.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Get(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Returns the position, revision and expiry of a session.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """The caller's live sessions by id, a page at a time.
+        """Lists the unexpired sessions of the key's owner in order of their ids, one page per call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Ends a session.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Feed(self, request, context):
-        """Characters that came, and what may come next.
+        """Reads characters and returns the distribution of the next one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Next(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Returns the distribution of the next character; the session stays unchanged.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Sample(self, request, context):
-        """Characters as they are drawn; the last message has position and revision: the session has moved.
+        """Streams characters as they are sampled. The last message has the session's new position and revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Score(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Scores strings as continuations; the session stays unchanged.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Fork(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Creates a second session with the same state.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Checkpoint(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Gives the current state a name.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Rollback(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Returns to the state of a name.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Rewind(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Takes characters back.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Renew(self, request, context):
-        """Lives on from now, if wanted for another time than before.
+        """Restarts the time to live, with an optional new ttl_seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportState(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Returns the state as sealed bytes.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportState(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Replaces the state of a session with exported bytes.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Converse(self, request_iterator, context):
-        """One session, call after call on one stream, for a keystroke at a time. The first message is `create`
-        or `open`; the session_id of later ones is that session's and need not be set.
+        """Runs call after call of one session on one stream, for single keystrokes. The first message is `create` or
+        `open`. Later messages need no session_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -787,8 +803,8 @@ def add_SessionsServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Sessions:
-    """Sessions: a text that goes on from where it was. Every call but Create, List and Converse names its
-    session_id; the other fields are those of the JSON body.
+    """Sessions. A session keeps the model's state after the text so far. Every call except Create, List and
+    Converse names its session_id; the other fields are those of the JSON body.
     """
 
     @staticmethod

@@ -1,8 +1,8 @@
-# The server, its models and nothing else: docker build -t nextchar . (docs/deploy.md)
-# Another registry's copy of the base, or one by its digest: --build-arg BASE=…
+# The server and its models: docker build -t nextchar . (docs/deploy.md)
+# --build-arg BASE=… selects another registry's copy of the base, or one by its digest.
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
-# /app is an environment without pip, filled from hashed pins by the environment next to it.
+# /app is an environment without pip. The pip of /pip installs the hashed pins into it.
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
@@ -15,7 +15,7 @@ COPY server server
 COPY training training
 RUN /pip/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /pip/bin/python -m pip --python /app/bin/python install --no-compile --no-deps /wheels/*.whl
-# What serving never opens goes. The rest is compiled now, since the root is read-only later: by hash, not by
+# Removes the files that serving never opens. Compiles the rest now, since the root is read-only later; by hash, not by
 # time, so that two builds give the same bytes.
 COPY requirements/strip.py requirements/
 RUN /app/bin/python requirements/strip.py /app \
@@ -25,14 +25,14 @@ FROM ${BASE}
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="nextchar" \
-      org.opencontainers.image.description="Scores, completes and follows text with character-level recurrent models." \
+      org.opencontainers.image.description="Scores and completes text with character-level recurrent language models." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /app /app
 COPY models /models
 ENV PATH=/app/bin:$PATH NEXTCHAR_HOST=0.0.0.0 NEXTCHAR_MODELS=/models
-# By number, so that Kubernetes can see that it is not root. Everything is root's: the server changes nothing here.
+# A numeric user, so that Kubernetes can verify that it is not root. Root owns every file: the server changes none.
 USER 10001:10001
 EXPOSE 8000 8001 8002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["nextchar", "healthcheck"]

@@ -1,7 +1,7 @@
-"""Writes what is made of helm/values.py: the chart's values.schema.json and the table in its README.
+"""Writes what is generated from helm/values.py: the chart's values.schema.json and the table in its README.
 
 python -m helm.chart            writes them
-python -m helm.chart --check    says whether they are fresh
+python -m helm.chart --check    reports whether they are up to date
 """
 
 import json
@@ -22,7 +22,7 @@ def schema_text() -> str:
 
 
 def readme_text(current: str) -> str:
-    """The README with its table made anew."""
+    """Returns the README with its table generated anew."""
     before, after = current.split(_START)[0], current.split(_END)[1]
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
     rows = ["| value | default | what it is |", "|---|---|---|", *_rows(values(), defaults, "")]

@@ -1,6 +1,6 @@
-"""The schema of the chart's values: each with a sentence, none unknown. `make chart` writes it.
+"""Builds the schema of the chart's values, which `make chart` writes.
 
-Draft 7, which both majors of Helm read.
+Each value has a sentence; unknown values are refused. Draft 7, which both majors of Helm read.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ def strings(text: str, **more: Any) -> Schema:
 
 
 def anything(text: str) -> Schema:
-    """An object of Kubernetes' own, passed on as it is."""
+    """Describes an object of Kubernetes, passed on unchanged."""
     return typed("object", text)
 
 
@@ -61,7 +61,7 @@ def list_of_anything(text: str) -> Schema:
 
 
 def words(text: str) -> Schema:
-    """Labels or annotations."""
+    """Describes labels or annotations."""
     return typed("object", text, additionalProperties={"type": "string"})
 
 
@@ -84,35 +84,38 @@ def port(text: str) -> Schema:
 
 def resources(text: str) -> Schema:
     amounts = {
-        name: quantity(f"{word} a container.") for name, word in (("cpu", "Cores"), ("memory", "Bytes"))
+        name: quantity(f"{word} per container.") for name, word in (("cpu", "Cores"), ("memory", "Bytes"))
     }
     both = {"required": ["cpu", "memory"]}
-    requests, limits = group("What is kept free for it.", **amounts), group("What it may use.", **amounts)
+    requests, limits = (
+        group("What the scheduler reserves.", **amounts),
+        group("What the container may use.", **amounts),
+    )
     return group(text, requests=requests | both, limits=limits | both) | {"required": ["limits"]}
 
 
 def probe(text: str) -> Schema:
     return group(
         text,
-        periodSeconds=integer("Seconds from one question to the next.", 1),
-        timeoutSeconds=integer("Seconds to answer in.", 1),
-        failureThreshold=integer("Failures in a row that count.", 1),
+        periodSeconds=integer("Seconds between probes.", 1),
+        timeoutSeconds=integer("Seconds within which the server must answer.", 1),
+        failureThreshold=integer("Consecutive failures until the probe counts as failed.", 1),
     )
 
 
 def settings() -> Schema:
-    """`config`: the server's own settings, as it checks them."""
+    """Describes `config`: the server's settings with the bounds that it validates."""
     own = Settings.model_json_schema()
     defined = own.get("$defs", {})
     properties = {
         name: _setting(field, defined) for name, field in own["properties"].items() if name not in DECIDED
     }
-    text = "Settings of the server by their names (docs/configuration.md), as environment variables."
+    text = "Settings of the server by name (docs/configuration.md), passed as environment variables."
     return group(text, **properties) | {"required": ["shutdown_timeout_seconds"]}
 
 
 def _setting(field: Schema, defined: dict[str, Schema]) -> Schema:
-    """One setting's bounds; not its default, which is the server's to know."""
+    """Describes one setting with its bounds, without its default, which the server knows."""
     while "$ref" in field:
         rest = {key: value for key, value in field.items() if key != "$ref"}
         field = defined[field["$ref"].rpartition("/")[2]] | rest

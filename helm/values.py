@@ -1,4 +1,4 @@
-"""What the chart's values are, noun by noun; `make chart` makes the schema and the README's table of it."""
+"""Defines the chart's values. `make chart` writes the schema and the table in the README from them."""
 
 from helm.schema import (
     Schema,
@@ -20,60 +20,70 @@ from helm.schema import (
     words,
 )
 
-_PULL = ("When the image is pulled.", "Always", "IfNotPresent", "Never")
+_PULL = ("When to pull the image.", "Always", "IfNotPresent", "Never")
 
 
 def values() -> Schema:
-    """The whole schema."""
+    """Returns the whole schema."""
     whole = group(
         "Values of nextchar's chart.", **_naming(), **_pods(), **_server(), **_around(), **_extras()
     )
-    properties = whole["properties"] | {"global": anything("Helm's own; not read.")}
+    properties = whole["properties"] | {
+        "global": anything("Helm's own values; the chart does not read them.")
+    }
     return {"$schema": "http://json-schema.org/draft-07/schema#", **whole, "properties": properties}
 
 
 def _naming() -> dict[str, Schema]:
     return {
-        "nameOverride": string("In place of the chart's name.", maxLength=40),
-        "fullnameOverride": string("In place of the release's and the chart's name.", maxLength=50),
+        "nameOverride": string("Replaces the chart's name in object names.", maxLength=40),
+        "fullnameOverride": string(
+            "Replaces the release's and the chart's name in object names.", maxLength=50
+        ),
         "image": group(
-            "The image, which you build and push.",
-            repository=string("Where it is, without a tag.", minLength=1),
-            tag=string("Its tag; the chart's appVersion by default.", pattern="^[-._a-zA-Z0-9]*$"),
-            digest=string("Its digest, in place of a tag.", pattern="^(sha256:[0-9a-f]{64})?$"),
+            "The server's image, which you build and push.",
+            repository=string("The image without its tag.", minLength=1),
+            tag=string("The tag; by default the chart's appVersion.", pattern="^[-._a-zA-Z0-9]*$"),
+            digest=string("The digest, instead of a tag.", pattern="^(sha256:[0-9a-f]{64})?$"),
             pullPolicy=choice(*_PULL),
-            pullSecrets=strings("Names of Secrets for its registry."),
+            pullSecrets=strings("Names of Secrets with credentials for the registry."),
         ),
     }
 
 
 def _pods() -> dict[str, Schema]:
     return {
-        "kind": choice("What runs the pods.", "Deployment", "StatefulSet"),
-        "replicaCount": integer("Pods, where autoscaling is off.", 0),
-        "runAsUser": typed(["integer", "null"], "The user; null leaves it to OpenShift.", minimum=1),
-        "fsGroup": typed(["integer", "null"], "The group of volumes; null as above.", minimum=1),
-        "resources": resources("Of a serving pod. The limit of cores decides how many engines run."),
-        "podAnnotations": words("More annotations of serving pods."),
-        "podLabels": words("More labels of serving pods."),
-        "nodeSelector": words("Nodes they may run on."),
-        "tolerations": list_of_anything("Taints they tolerate."),
-        "affinity": anything("Affinity of Kubernetes."),
-        "priorityClassName": string("Their priority class."),
+        "kind": choice("The kind of object that runs the pods.", "Deployment", "StatefulSet"),
+        "replicaCount": integer("The number of pods when autoscaling is off.", 0),
+        "runAsUser": typed(
+            ["integer", "null"], "The user id of the pods; null lets OpenShift choose it.", minimum=1
+        ),
+        "fsGroup": typed(
+            ["integer", "null"], "The group id of volumes; null lets OpenShift choose it.", minimum=1
+        ),
+        "resources": resources("Resources of a serving pod. The CPU limit decides how many engines run."),
+        "podAnnotations": words("Additional annotations of serving pods."),
+        "podLabels": words("Additional labels of serving pods."),
+        "nodeSelector": words("Labels of the nodes that serving pods may run on."),
+        "tolerations": list_of_anything("Taints that serving pods tolerate."),
+        "affinity": anything("Kubernetes affinity of serving pods."),
+        "priorityClassName": string("The priority class of serving pods."),
         "topologySpread": group(
-            "Pods spread over zones and nodes.",
-            enabled=switch("Whether they do."),
-            whenUnsatisfiable=choice("If they cannot.", "ScheduleAnyway", "DoNotSchedule"),
+            "Spreads pods over zones and nodes.",
+            enabled=switch("Whether to spread them."),
+            whenUnsatisfiable=choice(
+                "What to do if pods cannot be spread.", "ScheduleAnyway", "DoNotSchedule"
+            ),
         ),
         "podDisruptionBudget": group(
-            "What a drained node may take at a time.",
-            enabled=switch("Whether there is one."),
-            maxUnavailable=integer("Pods at a time.", 1),
+            "A PodDisruptionBudget, which limits how many pods a node drain evicts at a time.",
+            enabled=switch("Whether to create it."),
+            maxUnavailable=integer("How many pods may be unavailable at a time.", 1),
         ),
         "serviceAccount": group(
-            "Whose account pods run under; none of them gets its token.",
-            create=switch("Whether the chart makes it."),
-            name=string("Its name; by default the release's, or `default` where none is made."),
+            "The service account of the pods. No pod gets its token.",
+            create=switch("Whether the chart creates it."),
+            name=string("Its name; by default the release's, or `default` if none is created."),
             annotations=words("Its annotations."),
         ),
     }
@@ -83,76 +93,81 @@ def _server() -> dict[str, Schema]:
     return {
         "config": settings(),
         "drain": group(
-            "The end of a pod. terminationGracePeriodSeconds is the sum of these two and "
+            "How a pod terminates. terminationGracePeriodSeconds is the sum of these two and "
             "config.shutdown_timeout_seconds.",
-            preStopSeconds=integer("Seconds it goes on serving while traffic is led elsewhere.", 1),
-            marginSeconds=integer("Seconds more before it is killed.", 1),
+            preStopSeconds=integer(
+                "Seconds for which the pod still serves while traffic moves elsewhere.", 1
+            ),
+            marginSeconds=integer("Additional seconds before the pod is killed.", 1),
         ),
         "probes": group(
-            "Whether a pod is up.",
-            type=choice("How they ask.", "http", "grpc"),
-            startup=probe("Until the models are loaded."),
-            readiness=probe("Whether it takes requests."),
-            liveness=probe("Whether it answers at all."),
+            "The probes of serving pods.",
+            type=choice("The protocol of the probes.", "http", "grpc"),
+            startup=probe("Succeeds once the models are loaded."),
+            readiness=probe("Succeeds while the pod accepts requests."),
+            liveness=probe("Succeeds while the process answers."),
         ),
         "models": group(
-            "Where models come from: a folder <name>/<version>/.",
-            source=choice("The image, a claim, or a container that fetches them.", "image", "claim", "init"),
-            existingClaim=string("The PersistentVolumeClaim, for source claim."),
+            "Where the models come from, in folders `<name>/<version>/`.",
+            source=choice(
+                "The image, a claim, or an init container that fetches them.", "image", "claim", "init"
+            ),
+            existingClaim=string("The PersistentVolumeClaim for source claim."),
             init=group(
-                "The container that fills /models, for source init.",
+                "The init container that fills /models for source init.",
                 image=string("Its image, with a tag."),
                 command=strings("Its command."),
                 args=strings("Its arguments."),
                 env=list_of_anything("Its environment."),
-                existingSecret=string("A Secret whose keys are environment variables of it."),
-                sizeLimit=quantity("Bytes of the folder at most."),
+                existingSecret=string("A Secret whose keys become environment variables of the container."),
+                sizeLimit=quantity("The maximum size of the folder in bytes."),
             ),
         ),
         "sessions": _sessions(),
         "auth": group(
             "API keys.",
-            enabled=switch("Whether requests need one."),
-            keys=string("The keys file's content."),
-            existingSecret=string("A Secret that has the file."),
-            key=file_name("Under which name."),
+            enabled=switch("Whether requests need a key."),
+            keys=string("The content of the keys file."),
+            existingSecret=string("A Secret with the keys file."),
+            key=file_name("The entry of the Secret."),
         ),
         "tls": group(
-            "TLS at both doors.",
-            enabled=switch("Whether they speak it."),
-            existingSecret=string("A Secret with tls.crt, tls.key and, for clients' certificates, ca.crt."),
-            cert=string("The certificate, in PEM."),
-            key=string("Its key, in PEM."),
-            clientCa=string("Who signs clients' certificates, in PEM."),
-            clientCerts=switch("Whether clients need a certificate."),
+            "TLS for REST and gRPC.",
+            enabled=switch("Whether to use TLS."),
+            existingSecret=string("A Secret with tls.crt, tls.key and, for client certificates, ca.crt."),
+            cert=string("The certificate in PEM."),
+            key=string("The certificate's key in PEM."),
+            clientCa=string("The authority that signs client certificates, in PEM."),
+            clientCerts=switch("Whether clients must present a certificate."),
         ),
     }
 
 
 def _sessions() -> Schema:
     return group(
-        "Where sessions are kept.",
-        store=choice("In the pod's memory, in a file on a disk, in Valkey.", "memory", "disk", "valkey"),
+        "Where sessions are stored.",
+        store=choice("The pod's memory, a file on a disk, or Valkey.", "memory", "disk", "valkey"),
         stateKey=group(
-            "What seals states. Made once if it is neither given nor in a Secret; under GitOps, give it.",
-            value=string("The key, 32 characters at least.", pattern="^(.{32,})?$"),
-            existingSecret=string("A Secret that has it."),
-            key=file_name("Under which name."),
+            "The key that seals states. The chart generates one if none is given; under GitOps, give one.",
+            value=string("The key, of at least 32 characters.", pattern="^(.{32,})?$"),
+            existingSecret=string("A Secret with the key."),
+            key=file_name("The entry of the Secret."),
         ),
         disk=group(
-            "For store disk.",
-            existingClaim=string("A claim that is there."),
-            size=quantity("Bytes of the claim made."),
-            storageClassName=string("Its storage class; the cluster's by default."),
+            "The disk for store disk.",
+            existingClaim=string("An existing claim."),
+            size=quantity("The size in bytes of the claim that the chart creates."),
+            storageClassName=string("Its storage class; by default the cluster's."),
             accessModes=strings("Its access modes."),
         ),
         valkey=group(
-            "For store valkey, one that is there.",
+            "An existing Valkey for store valkey.",
             url=string(
-                "valkey://user:password@host:6379/0", pattern="^((valkey|redis)s?(\\+sentinel)?://.+)?$"
+                "The address, such as valkey://user:password@host:6379/0.",
+                pattern="^((valkey|redis)s?(\\+sentinel)?://.+)?$",
             ),
-            existingSecret=string("A Secret that has the address."),
-            key=file_name("Under which name."),
+            existingSecret=string("A Secret with the address."),
+            key=file_name("The entry of the Secret."),
         ),
     )
 
@@ -160,50 +175,52 @@ def _sessions() -> Schema:
 def _around() -> dict[str, Schema]:
     return {
         "service": group(
-            "How others reach the pods; also, by a pod's own address, <name>-headless.",
-            type=choice("The Service's type.", "ClusterIP", "NodePort", "LoadBalancer"),
+            "The Service. A second one, `<name>-headless`, has the address of each pod.",
+            type=choice("The type of the Service.", "ClusterIP", "NodePort", "LoadBalancer"),
             annotations=words("Annotations of both Services."),
-            httpPort=port("REST."),
-            grpcPort=port("gRPC."),
-            metricsPort=port("Metrics."),
+            httpPort=port("The port of REST."),
+            grpcPort=port("The port of gRPC."),
+            metricsPort=port("The port of metrics."),
         ),
         "autoscaling": group(
             "A HorizontalPodAutoscaler.",
-            enabled=switch("Whether there is one."),
-            minReplicas=integer("Pods at least.", 1),
-            maxReplicas=integer("Pods at most.", 1),
+            enabled=switch("Whether to create it."),
+            minReplicas=integer("The minimum number of pods.", 1),
+            maxReplicas=integer("The maximum number of pods.", 1),
             targetCPUUtilizationPercentage=typed(
-                ["integer", "null"], "Of the cores requested; null for none.", minimum=1
+                ["integer", "null"], "Target CPU use in percent of the request; null for none.", minimum=1
             ),
             targetQueueSeconds=quantity(
-                "Mean wait for a lane (`50m` is 50 ms), a metric of the pods.", empty=True
+                "Target mean wait for a lane (`50m` is 50 ms), a metric of the pods.", empty=True
             ),
-            targetLanes=quantity("Mean lanes in a step, a metric of the pods.", empty=True),
-            scaleDownSeconds=integer("How long less must have been enough.", 0, 3600),
+            targetLanes=quantity("Target mean number of lanes in a step, a metric of the pods.", empty=True),
+            scaleDownSeconds=integer(
+                "Seconds for which fewer pods must have sufficed before scaling down.", 0, 3600
+            ),
         ),
         "serviceMonitor": group(
-            "For Prometheus Operator.",
-            enabled=switch("Whether there is one."),
-            interval=string("From scrape to scrape.", pattern="^[0-9]+(ms|s|m)$"),
-            scrapeTimeout=string("At most interval.", pattern="^[0-9]+(ms|s|m)$"),
-            labels=words("By which your Prometheus chooses it."),
+            "A ServiceMonitor for Prometheus Operator.",
+            enabled=switch("Whether to create it."),
+            interval=string("The time between scrapes.", pattern="^[0-9]+(ms|s|m)$"),
+            scrapeTimeout=string("The timeout of a scrape; at most interval.", pattern="^[0-9]+(ms|s|m)$"),
+            labels=words("Labels by which your Prometheus selects it."),
         ),
         "prometheusRule": group(
-            "Alerts, for Prometheus Operator.",
-            enabled=switch("Whether there are any."),
-            labels=words("By which your Prometheus chooses them."),
+            "A PrometheusRule with alerts for Prometheus Operator.",
+            enabled=switch("Whether to create it."),
+            labels=words("Labels by which your Prometheus selects it."),
         ),
         "dashboard": group(
-            "A ConfigMap with a dashboard, which Grafana's sidecar finds.",
-            enabled=switch("Whether there is one."),
-            labels=words("By which the sidecar chooses it."),
+            "A ConfigMap with a dashboard for Grafana's sidecar.",
+            enabled=switch("Whether to create it."),
+            labels=words("Labels by which the sidecar finds it."),
         ),
         "networkPolicy": group(
-            "Who may speak with whom.",
-            enabled=switch("Whether there is one."),
-            **{"from": list_of_anything("Who may ask; everybody by default.")},
-            metricsFrom=list_of_anything("Who may scrape; everybody by default."),
-            egressTo=list_of_anything("Rules of where pods may go besides names and the chart's own Valkey."),
+            "A NetworkPolicy for serving pods.",
+            enabled=switch("Whether to create it."),
+            **{"from": list_of_anything("Who may send requests; by default everyone.")},
+            metricsFrom=list_of_anything("Who may scrape metrics; by default everyone."),
+            egressTo=list_of_anything("Egress rules in addition to DNS and the chart's own Valkey."),
         ),
     }
 
@@ -211,50 +228,54 @@ def _around() -> dict[str, Schema]:
 def _extras() -> dict[str, Schema]:
     return {
         "valkey": group(
-            "A Valkey of this release's own, for trial: one pod.",
-            enabled=switch("Whether there is one; sessions.store must be valkey."),
+            "A Valkey of this release for a trial, in one pod.",
+            enabled=switch("Whether to create it; sessions.store must be valkey."),
             image=group(
-                "Its image.",
-                repository=string("Where it is.", minLength=1),
-                tag=string("Its tag.", pattern="^[-._a-zA-Z0-9]+$"),
+                "The image of Valkey.",
+                repository=string("The image without its tag.", minLength=1),
+                tag=string("The tag.", pattern="^[-._a-zA-Z0-9]+$"),
                 pullPolicy=choice(*_PULL),
             ),
-            password=string("Its password; made once by default.", pattern="^([a-zA-Z0-9]{16,})?$"),
-            persistence=group(
-                "Its disk.",
-                enabled=switch("Whether it has one."),
-                size=quantity("Its bytes."),
-                storageClassName=string("Its storage class; the cluster's by default."),
+            password=string(
+                "Its password; by default the chart generates one.", pattern="^([a-zA-Z0-9]{16,})?$"
             ),
-            resources=resources("Of its pod."),
+            persistence=group(
+                "The disk of Valkey.",
+                enabled=switch("Whether it has a disk."),
+                size=quantity("Its size in bytes."),
+                storageClassName=string("Its storage class; by default the cluster's."),
+            ),
+            resources=resources("Resources of its pod."),
         ),
         "training": group(
             "A Job that trains a model with torchrun and exports it.",
-            enabled=switch("Whether there is one."),
+            enabled=switch("Whether to create it."),
             image=string("An image with the training package."),
             name=string("The model's name.", pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
             corpus=string("What to train on: a named corpus, or a path under /corpora.", minLength=1),
             processes=integer("Processes that share each batch.", 1),
-            args=strings("More of `nextchar train`."),
-            models=group("Where the model goes, at /models.", existingClaim=string("The claim.")),
-            corpora=group("Where texts are, at /corpora.", existingClaim=string("The claim.")),
+            args=strings("Additional arguments of `nextchar train`."),
+            models=group(
+                "Where the model is written, mounted at /models.", existingClaim=string("The claim.")
+            ),
+            corpora=group("Where texts are, mounted at /corpora.", existingClaim=string("The claim.")),
             runs=group(
-                "Where checkpoints go.",
-                existingClaim=string("The claim; without one a pod that is lost begins anew."),
-                sizeLimit=quantity("Bytes at most, without a claim."),
+                "Where checkpoints are written.",
+                existingClaim=string("The claim; without one, training starts again when its pod is lost."),
+                sizeLimit=quantity("The maximum size in bytes without a claim."),
             ),
-            backoffLimit=integer("Pods that may fail.", 0),
-            resources=resources("Of the pod."),
+            backoffLimit=integer("How many pods may fail.", 0),
+            resources=resources("Resources of the pod."),
         ),
-        "kserve": group("A ServingRuntime for KServe.", enabled=switch("Whether there is one.")),
+        "kserve": group("A ServingRuntime for KServe.", enabled=switch("Whether to create it.")),
         "test": group(
-            "What `helm test` runs.",
+            "The pod that `helm test` runs.",
             apiKey=group(
-                "Its key, where auth is on.",
-                existingSecret=string("A Secret that has it."),
-                key=file_name("Under which name."),
+                "The API key it uses if auth is enabled.",
+                existingSecret=string("A Secret with the key."),
+                key=file_name("The entry of the Secret."),
             ),
-            tlsSecret=string("A Secret with its certificate, tls.crt and tls.key, where clients need one."),
-            resources=resources("Of its pod."),
+            tlsSecret=string("A Secret with its tls.crt and tls.key if clients must present a certificate."),
+            resources=resources("Resources of its pod."),
         ),
     }

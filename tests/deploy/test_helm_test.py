@@ -65,7 +65,7 @@ def test_a_session_goes_on_after_its_pod_is_deleted(values: str, cluster: Cluste
     assert done.returncode == 0, done.stdout + done.stderr
     assert cluster.deleted == ["pod-0"]
     assert len(cluster.generations) == 2
-    assert "the session went on where it was" in done.stdout
+    assert "the session continued where it was" in done.stdout
 
 
 def test_with_sessions_in_memory_no_pod_is_deleted(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""`helm test`: a session goes on where it was after the pod that served it is gone.
+"""`helm test`: checks that a session continues after the pod that served it is gone.
 
-Runs in the server's own image and needs its Python alone. From the environment: URL of the Service, SELECTOR
-of the serving pods, PORT of a pod; CONTINUE: "service" (any pod continues a session), "pod" (the one of the
-same name does, a StatefulSet's), or empty (sessions end with their pod, none is deleted); API_KEY where one
-is needed; CLIENT_CERTIFICATE, a folder, likewise; TIMEOUT_SECONDS for the new pod.
+Runs in the server's own image and needs only its Python. The environment has: URL of the Service; SELECTOR
+of the serving pods; PORT of a pod; CONTINUE: "service" (any pod continues a session), "pod" (the
+StatefulSet's pod of the same name does), or empty (sessions end with their pod, so none is deleted); API_KEY if one is
+needed; CLIENT_CERTIFICATE, a folder, if one is needed; TIMEOUT_SECONDS for the new pod.
 """
 
 import json
@@ -25,7 +25,7 @@ TEXT = "to be, or not to be"
 def call(
     method: str, url: str, body: Any = None, *, token: str = "", tls: ssl.SSLContext | None = None
 ) -> Any:
-    """The JSON that a request is answered with. Raises OSError; an HTTPError is one."""
+    """Sends a request and returns the JSON of the answer. Raises OSError, also as an HTTPError."""
     request = urllib.request.Request(url, method=method)
     if body is not None:
         request.data = json.dumps(body).encode()
@@ -38,7 +38,7 @@ def call(
 
 
 class Cluster:
-    """The Kubernetes API, as this pod's account may use it: list and delete pods of its namespace."""
+    """Lists and deletes pods of this pod's namespace through the Kubernetes API."""
 
     def __init__(self) -> None:
         host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
@@ -49,7 +49,7 @@ class Cluster:
         self._tls = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
 
     def serving(self) -> list[dict[str, Any]]:
-        """The pods that are ready and not about to end."""
+        """Returns the pods that are ready and not terminating."""
         selector = urllib.parse.quote(os.environ["SELECTOR"])
         found = call("GET", f"{self._pods}?labelSelector={selector}", token=self._token, tls=self._tls)[
             "items"
@@ -66,10 +66,10 @@ def _is_ready(pod: dict[str, Any]) -> bool:
 
 
 class Server:
-    """The server behind an address."""
+    """Calls the server at an address."""
 
     def __init__(self, url: str) -> None:
-        # A pod's own address is in no certificate, and this request carries nothing but a test's words.
+        # No certificate has a pod's own address, and the requests carry only the words of a test.
         self._tls = ssl._create_unverified_context() if url.startswith("https:") else None
         if self._tls and (folder := os.environ.get("CLIENT_CERTIFICATE")):
             self._tls.load_cert_chain(f"{folder}/tls.crt", f"{folder}/tls.key")
@@ -86,7 +86,7 @@ def at_pod(pod: dict[str, Any]) -> Server:
 
 
 def until(what: str, attempt: Any) -> Any:
-    """The first answer of `attempt` that is not None; nobody may be there until the time is up."""
+    """Returns the first answer of `attempt` that is not None; retries until the timeout."""
     end = time.monotonic() + float(os.environ.get("TIMEOUT_SECONDS", "180"))
     fault: object = "nothing"
     while time.monotonic() < end:
@@ -105,7 +105,7 @@ def until(what: str, attempt: Any) -> Any:
 
 
 def replaced(cluster: Cluster, old: dict[str, Any]) -> dict[str, Any] | None:
-    """A ready pod once `old` is none any more; of the same name, where names stay."""
+    """Returns a ready pod once `old` is gone; one of the same name if CONTINUE is "pod"."""
     pods = cluster.serving()
     if any(pod["metadata"]["uid"] == old["metadata"]["uid"] for pod in pods):
         return None
@@ -123,9 +123,9 @@ def main() -> None:
     old = until("ready pod", lambda: next(iter(cluster.serving()), None)) if cluster else None
     first = at_pod(old) if old else service
     first.ask("POST", "/v1/sessions", {"model": model, "session_id": name, "prime": "O, "})
-    # What the session holds the text for now, unmoved, is what it must hold it for afterwards.
+    # The score that the session gives the text now is the score that it must give afterwards.
     expected = first.ask("POST", f"{path}/score", {"input": [TEXT]})["data"][0]["logprob"]
-    print(f"session {name} of {model}: log p of the text to come is {expected:.4f}")
+    print(f"session {name} of {model}: log p of the next text is {expected:.4f}")
     server = first
     if cluster and old:
         cluster.delete(old["metadata"]["name"])
@@ -136,8 +136,8 @@ def main() -> None:
     print(f"fed {len(TEXT)} characters at position {fed['position']}: log p {fed['logprob']:.4f}")
     server.ask("DELETE", path)
     if fed["position"] != len("O, ") + len(TEXT) or abs(fed["logprob"] - expected) > 1e-4:
-        sys.exit(f"the session did not go on where it was: {expected} expected")
-    print("the session went on where it was")
+        sys.exit(f"the session did not continue where it was: expected log p {expected}")
+    print("the session continued where it was")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ app.kubernetes.io/component: server
 {{- end -}}
 {{- end }}
 
-{{/* What Pod Security's "restricted" asks of a pod and of a container, and a read-only root. */}}
+{{/* What Pod Security's "restricted" profile requires of a pod and of a container, and a read-only root. */}}
 {{- define "nextchar.podSecurity" -}}
 runAsNonRoot: true
 {{- with .Values.runAsUser }}
@@ -64,7 +64,7 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* A setting's value as its environment variable has it: YAML's numbers are floats by now, lists are JSON. */}}
+{{/* The value of a setting as an environment variable. Helm has turned YAML's numbers into floats; lists become JSON. */}}
 {{- define "nextchar.settingValue" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) -}}
 {{ printf "%.0f" . }}
@@ -75,7 +75,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 {{- end }}
 
-{{/* Seconds from a pod's end being decided to its being killed: traffic goes elsewhere, requests end, a margin. */}}
+{{/* Seconds from the decision to end a pod to its being killed: traffic moves away, requests finish, a margin. */}}
 {{- define "nextchar.graceSeconds" -}}
 {{- $timeout := .Values.config.shutdown_timeout_seconds -}}
 {{ add (int .Values.drain.preStopSeconds) (int (ceil $timeout)) (int .Values.drain.marginSeconds) }}
@@ -97,7 +97,7 @@ seccompProfile: {type: RuntimeDefault}
 {{ default (printf "%s-store" (include "nextchar.fullname" .)) .Values.sessions.valkey.existingSecret }}
 {{- end }}
 
-{{/* The value of a Secret that this release has already, else a new random one: an upgrade keeps it. */}}
+{{/* The value in this release's Secret if there is one, otherwise a new random one. So an upgrade keeps it. */}}
 {{- define "nextchar.keptSecret" -}}
 {{- $found := lookup "v1" "Secret" .root.Release.Namespace .name -}}
 {{- with dig "data" .key "" (default dict $found) -}}
@@ -107,13 +107,13 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 {{- end }}
 
-{{/* What values say together and the schema cannot see. */}}
+{{/* Refuses combinations of values that the schema cannot check. */}}
 {{- define "nextchar.check" -}}
 {{- $v := .Values -}}
 {{- $valkey := eq $v.sessions.store "valkey" -}}
 {{- $address := or $v.sessions.valkey.url $v.sessions.valkey.existingSecret -}}
 {{- if and $valkey (not $v.valkey.enabled) (not $address) }}
-{{- fail "sessions.store is valkey: set sessions.valkey.url or sessions.valkey.existingSecret, or valkey.enabled for one of this release's own" }}
+{{- fail "sessions.store is valkey: set sessions.valkey.url or sessions.valkey.existingSecret, or valkey.enabled for a Valkey of this release" }}
 {{- end }}
 {{- if and $v.valkey.enabled (or (not $valkey) $address) }}
 {{- fail "valkey.enabled runs a Valkey for this release: set sessions.store to valkey, and neither sessions.valkey.url nor sessions.valkey.existingSecret" }}

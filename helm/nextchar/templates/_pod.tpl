@@ -67,7 +67,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* Before SIGTERM the pod goes on serving for as long as others may still send it requests. */}}
+{{/* Before SIGTERM, the pod serves for as long as others may still send it requests. */}}
 {{- define "nextchar.lifecycle" -}}
 preStop:
   {{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}
@@ -84,7 +84,7 @@ preStop:
   {{- if eq $probes.type "grpc" }}
   grpc: {port: {{ int $.Values.service.grpcPort }}{{ if eq $kind "liveness" }}, service: liveness{{ end }}}
   {{- else if and $.Values.tls.enabled $.Values.tls.clientCerts }}
-  # A kubelet has no certificate. The port is open from when the models are loaded until the drain.
+  # A kubelet has no client certificate, so the probe only connects. The port is open from when the models are loaded until the drain.
   tcpSocket: {port: http}
   {{- else }}
   httpGet:
@@ -164,7 +164,7 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
-{{/* A claim's spec, from its values. */}}
+{{/* The spec of a claim from its values. */}}
 {{- define "nextchar.claim" -}}
 accessModes: {{ toJson (default (list "ReadWriteOnce") .accessModes) }}
 {{- with .storageClassName }}

@@ -1,8 +1,8 @@
 """`helm test`: checks that a session continues after the pod that served it is gone.
 
 Runs in the server's own image and needs only its Python. The environment has: URL of the Service; SELECTOR
-of the serving pods; PORT of a pod; CONTINUE: "service" (any pod continues a session), "pod" (the
-StatefulSet's pod of the same name does), or empty (sessions end with their pod, so none is deleted); API_KEY if one is
+of the serving pods; PORT of a pod; CONTINUE: "service" (any pod continues a session), "pod" (the StatefulSet
+pod of the same name does), or empty (sessions end with their pod, so none is deleted); API_KEY if one is
 needed; CLIENT_CERTIFICATE, a folder, if one is needed; TIMEOUT_SECONDS for the new pod.
 """
 

@@ -241,7 +241,7 @@ def test_sessions_fork_go_back_and_travel(
         )
     assert found["steps"] == "back to 8"
     assert re.fullmatch(r"nextchar-shakespeare-[\w-]{8}\.json", found["file"])
-    assert found["refused"] == "This file is no session that was exported here."
+    assert found["refused"] == "This file is not a session that this page exported."
 
 
 def test_the_figures_are_those_of_metrics(browser: Browser, shipped: LiveServer) -> None:
@@ -254,11 +254,11 @@ def test_the_figures_are_those_of_metrics(browser: Browser, shipped: LiveServer)
         return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
     shown = found["shown"]
-    assert shown["characters in all"] == total("nextchar_chars_total") > 0
-    assert shown["requests running"] == total("nextchar_requests_in_progress")
-    assert shown["strings waiting"] == total("nextchar_queue_depth")
-    assert shown["live sessions"] == total("nextchar_sessions_active")
+    assert shown["total characters"] == total("nextchar_chars_total") > 0
+    assert shown["running requests"] == total("nextchar_requests_in_progress")
+    assert shown["waiting strings"] == total("nextchar_queue_depth")
+    assert shown["unexpired sessions"] == total("nextchar_sessions_active")
     for route, calls, *_ in found["latency"]:
         assert int(calls.replace(",", "")) == total("nextchar_request_duration_seconds_count", route=route)
     assert len(found["cards"]) == len(httpx.get(shipped.url + "/v1/models").json()["data"])
-    assert all("bits a character" in card and "kneser" in card.lower() for card in found["cards"])
+    assert all("bits per character" in card and "kneser" in card.lower() for card in found["cards"])

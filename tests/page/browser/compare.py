@@ -25,9 +25,9 @@ def table(stage: Stage, url: str, strings: list[str], other: str, part: str) -> 
     until(page, "document.querySelectorAll('.painted span').length === 10")
     start = _rows(page)
     tints = page.locator(".painted span").evaluate_all("spans => spans.map(s => s.className)")
-    page.get_by_label("Strings, one a line").fill("\n".join(strings))
+    page.get_by_label("Strings, one per line").fill("\n".join(strings))
     until(page, f"{_DONE} && document.querySelectorAll('{_ROWS}').length === arg", len(strings))
-    page.get_by_label("Beside").select_option(other)
+    page.get_by_label("Second model").select_option(other)
     until(
         page,
         f"{_DONE} && [...document.querySelectorAll('{_ROWS}')].every(row => row.children.length === 6) "

@@ -8,7 +8,7 @@ from stage import Stage, until
 def units(stage: Stage, url: str, text: str) -> dict[str, Any]:
     """A text, a character of it, a unit: what lights up, and where it does."""
     page = stage.open(url, "inside")
-    page.get_by_label("Text to look into").fill(text)
+    page.get_by_label("Text to inspect").fill(text)
     until(page, "document.querySelectorAll('.paint span').length === arg", len(text))
     page.locator(".paint span").nth(3).click()
     lit = page.locator(".lit li").all_inner_texts()
@@ -25,7 +25,7 @@ def units(stage: Stage, url: str, text: str) -> dict[str, Any]:
     moved = page.locator(".inside [role=status]").inner_text()
     page.get_by_label("State").select_option("cell")
     until(page, "document.querySelectorAll('.paint span').length === arg", len(text))
-    page.get_by_label("sort by what lights up here").uncheck()
+    page.get_by_label("most active units first").uncheck()
     return {
         "lit": lit,
         "painted": painted,

@@ -1,11 +1,11 @@
-// Calls of the public API: what this page can do, curl can do.
+// Calls the public API. The page uses nothing else.
 
 import { connection } from "./connection.js";
 import { askForKey, authorization } from "./key.js";
 
 const MOST_RETRIES = 5;
 
-// What the server said is wrong, in its own words.
+// An error of the API, with the server's message.
 export class ApiError extends Error {
   constructor(status, { message, code = null, param = null }) {
     super(message);
@@ -21,7 +21,7 @@ async function json(method, path, options = {}) {
   return (await send(method, path, options)).json();
 }
 
-// A response that is no error. A server that is gone is waited for; one that is busy is asked again.
+// Returns a successful response. Waits for a server that is gone, and retries when it is busy (429, 503).
 export async function send(method, path, { body, signal, type = "application/json", patient = true } = {}) {
   for (let tries = 0; ; tries += 1) {
     const response = await answered(method, path, body, signal, type, patient);
@@ -51,7 +51,7 @@ async function explained(response) {
     const { error } = await response.json();
     return new ApiError(response.status, typeof error === "string" ? { message: error } : error);
   } catch {
-    return new ApiError(response.status, { message: `the server answered ${response.status}` });
+    return new ApiError(response.status, { message: `the server answered with status ${response.status}` });
   }
 }
 
@@ -62,7 +62,7 @@ function pause(seconds, signal) {
   });
 }
 
-// The events of a stream, each parsed; one that holds an error is thrown.
+// Yields the parsed events of a stream, and throws an event that holds an error.
 export async function* stream(path, body, { signal } = {}) {
   const response = await send("POST", path, { body: JSON.stringify({ ...body, stream: true }), signal });
   let rest = "";

@@ -1,4 +1,4 @@
-// The page: its panels, made when they are first shown; which one is shown is in the address.
+// The page and its panels. A panel is created when it is first shown; the address says which one is shown.
 
 import { ApiError } from "./api.js";
 import { connection, showConnection } from "./connection.js";
@@ -33,14 +33,14 @@ async function show(name) {
   if (document.body.dataset.panel === name) made.get(name).enter?.();
 }
 
-// As tabs are used everywhere: arrows, Home and End.
+// The usual keys of tabs: arrows, Home and End.
 function onTabKey(event) {
   const now = PANELS.indexOf(fromAddress());
   const to = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: PANELS.length - 1 }[event.key];
   if (to === undefined) return;
   event.preventDefault();
   location.hash = PANELS[(to + PANELS.length) % PANELS.length];
-  mark(fromAddress()); // the address tells the page a moment later: a quick Tab must not find the last tab
+  mark(fromAddress()); // hashchange fires a moment later, and a quick Tab must not find the previous tab
   tab(fromAddress()).focus();
 }
 

@@ -1,4 +1,4 @@
-// Whether the server answers. Who finds that it does not says so here; here it is asked until it does.
+// Whether the server answers. A call that gets no answer reports it here, and this retries until there is one.
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 2000;
@@ -11,7 +11,7 @@ class Connection extends EventTarget {
     return this.#restored !== null;
   }
 
-  // The server did not answer; resolves when it does.
+  // Reports that the server did not answer; resolves when it does.
   whenBack() {
     this.#restored ??= this.#wait();
     return this.#restored;
@@ -45,9 +45,9 @@ export function showConnection(line) {
     line.dataset.state = state;
     line.hidden = false;
   };
-  connection.addEventListener("lost", () => say("The server does not answer. Trying again…", "lost"));
+  connection.addEventListener("lost", () => say("The server does not answer. Retrying…", "lost"));
   connection.addEventListener("back", () => {
-    say("The server is back. Going on where we were.", "back");
+    say("The server is back. Continuing where you were.", "back");
     hide = setTimeout(() => (line.hidden = true), BACK_SHOWN_MS);
   });
 }

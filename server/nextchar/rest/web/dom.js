@@ -1,4 +1,4 @@
-// Elements from words. Text is only ever set as text, so nothing a model or a person wrote can be markup.
+// Creates elements. Text is only ever set as text, so nothing that a model or a person wrote can become markup.
 
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -11,7 +11,7 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-// A labelled field: the label's text, then the control.
+// Creates a labelled field: the label's text, then the control.
 export function field(label, control, note = null) {
   return h("label", { className: "field" }, h("span", {}, label), control, note && h("small", {}, note));
 }
@@ -20,7 +20,7 @@ export function number(value, attributes = {}) {
   return h("input", { type: "number", value: String(value), inputMode: "decimal", ...attributes });
 }
 
-// Where a panel shows what went wrong, in the API's own words.
+// Creates the line where a panel shows an error, with the API's message.
 export function errorLine() {
   const line = h("p", { className: "error", role: "alert", hidden: true });
   return {
@@ -46,7 +46,7 @@ export function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-// Calls `work` once, when there was no call for so long.
+// Calls `work` once after a pause in calls.
 export function debounced(work, milliseconds) {
   let timer = 0;
   const later = (...args) => {

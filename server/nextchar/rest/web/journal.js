@@ -1,12 +1,12 @@
-// The sessions of this tab: what they are of, where they came from, what was read. Kept with the tab.
+// The sessions of this tab: their model, origin and text. Kept in the tab's session storage.
 
 const NAME = "nextchar-sessions";
 const MOST_CHARS_KEPT = 100_000;
 const SAVE_MS = 400;
 
 class Journal extends EventTarget {
-  live = null; // the session that Write is on
-  wanted = null; // an entry that Write is to go on with
+  live = null; // the session that Write uses
+  wanted = null; // an entry that Write is to continue
   #entries = new Map(JSON.parse(sessionStorage.getItem(NAME) ?? "[]"));
   #timer = 0;
 
@@ -23,7 +23,7 @@ class Journal extends EventTarget {
     this.#changed();
   }
 
-  // Where a session stands now.
+  // Records the text that a session has now.
   moved(id, text) {
     const entry = this.#entries.get(id);
     if (!entry || entry.text === text) return;
@@ -32,7 +32,7 @@ class Journal extends EventTarget {
     this.#changed();
   }
 
-  // Something that was done with a session, to be shown in its tree.
+  // Records an action on a session, to be shown in its tree.
   note(id, step) {
     const entry = this.#entries.get(id);
     if (entry) this.#step(entry, step);
@@ -48,7 +48,7 @@ class Journal extends EventTarget {
     this.#changed();
   }
 
-  // Rewinds one after the other are one.
+  // Adds a step; consecutive rewinds count as one.
   #step(entry, step) {
     const last = entry.steps.at(-1);
     if (step.startsWith("back to") && last?.startsWith("back to")) entry.steps.pop();

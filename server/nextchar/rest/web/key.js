@@ -1,4 +1,4 @@
-// The API key, where the server wants one: asked for once, kept for this tab only.
+// The API key, if the server requires one. The page prompts for it once and keeps it for this tab only.
 
 const NAME = "nextchar-key";
 let asking = null;
@@ -8,7 +8,7 @@ export function authorization() {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
-// Resolves when the person has given a key; `reason` is what the server said.
+// Prompts for a key and resolves when there is one; `reason` is the server's message.
 export function askForKey(reason) {
   asking ??= ask(reason).finally(() => (asking = null));
   return asking;

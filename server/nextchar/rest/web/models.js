@@ -1,4 +1,4 @@
-// The served models, and the one that is chosen.
+// The served models and the selected one.
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
@@ -21,7 +21,7 @@ class Models extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  // A model with its card.
+  // Returns a model with its card.
   card(id) {
     if (!this.#cards.has(id)) this.#cards.set(id, get(`/v1/models/${encodeURIComponent(id)}`));
     return this.#cards.get(id);
@@ -34,7 +34,7 @@ class Models extends EventTarget {
 
 export const models = new Models();
 
-// A text as the model counts it: normalised as its card says; how many symbols each character is.
+// Returns how a model reads text: per line or not, normalised as its card says, and in how many symbols.
 export function reader(card) {
   const { normalization, symbols } = card.vocabulary;
   const encoder = symbols === "bytes" ? new TextEncoder() : null;

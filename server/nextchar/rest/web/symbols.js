@@ -1,10 +1,10 @@
-// Characters as a person can see and hear them.
+// Characters in a form that can be seen and read aloud.
 
-const SPACES = { " ": ["␣", "space"], "\n": ["↵", "line end"], "\t": ["⇥", "tab"], "\r": ["␍", "carriage return"] };
-const SPECIAL = { end: ["∎", "end of the string"], unknown: ["�", "a character the model does not know"] };
+const SPACES = { " ": ["␣", "space"], "\n": ["↵", "end of line"], "\t": ["⇥", "tab"], "\r": ["␍", "carriage return"] };
+const SPECIAL = { end: ["∎", "end of the string"], unknown: ["�", "unknown character"] };
 const UNSEEN = /^[\p{C}\p{Z}\p{M}]/u;
 
-// How a character, or an entry of a distribution, is drawn and read aloud.
+// Returns how a character, or an entry of a distribution, is drawn and read aloud.
 export function shown(character, special = null) {
   const [glyph, name] = SPECIAL[special] ?? SPACES[character] ?? plain(character ?? "");
   return { glyph, name };
@@ -19,7 +19,7 @@ function plain(character) {
 
 export const characters = (text) => Array.from(text.toWellFormed());
 
-// A text in one line, its spaces at the ends and its line ends made visible.
+// Returns a text on one line, with visible line ends and visible spaces at both ends.
 export function inline(text) {
   return text.replace(/[\n\r\t]/g, (c) => SPACES[c][0]).replace(/^ +| +$/g, (run) => "␣".repeat(run.length));
 }
@@ -32,7 +32,7 @@ export function percent(probability) {
 
 export const bits = (logprob) => Math.max(0, -logprob / Math.LN2);
 
-// 0 for what was expected to 9 for what was not at all: the class that tints a character.
+// Returns the class that tints a character: 0 if it was expected, 9 if it was not at all.
 export function surprise(ofBits) {
   return Math.max(0, Math.min(9, Math.round(ofBits) - 1));
 }

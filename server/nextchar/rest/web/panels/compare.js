@@ -1,4 +1,4 @@
-// Compare: strings in a table, ranked by how likely they are; two models beside each other.
+// The Compare panel: strings in a table, ranked by likelihood under one or two models.
 
 import { csv } from "../parts/csv.js";
 import { debounced, download, errorLine, field, h } from "../dom.js";
@@ -9,7 +9,7 @@ import { plural } from "../symbols.js";
 import { Table } from "../parts/table.js";
 
 const MOST_STRINGS = 10_000;
-const MOST_IN_BOX = 200; // more lines than that would make the text area slow: they go straight to the table
+const MOST_IN_BOX = 200; // more lines would make the text area slow, so they go only to the table
 const SHOW_MS = 150;
 
 export function panel(root) {
@@ -20,11 +20,11 @@ class Compare {
   #list = new ScoreList();
   #table = new Table((visible) => this.#onVisible(visible));
   #errors = errorLine();
-  #box = h("textarea", { rows: 4, value: "hello\nhtktt", spellcheck: false, "aria-label": "Strings, one a line" });
+  #box = h("textarea", { rows: 4, value: "hello\nhtktt", spellcheck: false, "aria-label": "Strings, one per line" });
   #pasted = null;
   #other = h("select");
   #ends = h("input", { type: "checkbox" });
-  #endsField = h("label", { className: "check", hidden: true }, this.#ends, " count the end of the string");
+  #endsField = h("label", { className: "check", hidden: true }, this.#ends, " score the end of the string");
   #filter = h("input", { type: "search", placeholder: "part of a string" });
   #progress = h("p", { className: "note figure", role: "status" });
   #file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
@@ -36,9 +36,9 @@ class Compare {
     const save = h("button", { type: "button", onclick: () => this.#save() }, "Download CSV");
     root.append(
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Which string is likelier?"),
-        h("p", {}, "log p of the whole string, from its first character on. The percentile says how many in a hundred held-out strings of that length were more expected."))),
+        h("p", {}, "log p covers the whole string, from its first character on. The percentile is the percentage of held-out strings of that length that the model expected more."))),
       h("div", { className: "compare-input" }, this.#box,
-        h("div", { className: "knobs" }, field("Beside", this.#other), field("Filter", this.#filter), this.#endsField,
+        h("div", { className: "knobs" }, field("Second model", this.#other), field("Filter", this.#filter), this.#endsField,
           h("div", { className: "actions" }, open, save, this.#file))),
       this.#errors.element, this.#progress, this.#table.element);
     const scoreSoon = debounced(() => this.#score(), 250);
@@ -57,7 +57,7 @@ class Compare {
 
   #begin() {
     const others = models.options(null).filter((option) => option.value !== models.current.id);
-    this.#other.replaceChildren(h("option", { value: "" }, "no other model"), ...others);
+    this.#other.replaceChildren(h("option", { value: "" }, "none"), ...others);
     this.#endsField.hidden = models.current.unit !== "line";
     if (this.#endsField.hidden) this.#ends.checked = false;
     this.#score();
@@ -70,7 +70,7 @@ class Compare {
     this.#take(text);
   }
 
-  // Many strings at once.
+  // Takes many strings at once.
   #take(text) {
     this.#pasted = lines(text);
     this.#box.value = this.#pasted.slice(0, MOST_IN_BOX).join("\n");
@@ -82,7 +82,7 @@ class Compare {
     this.#progress.dataset.done = "false";
     const texts = this.#pasted ?? lines(this.#box.value);
     if (texts.length > MOST_STRINGS) {
-      this.#errors.show(new Error(`There are ${texts.length} strings; the table holds ${MOST_STRINGS}. The first ${MOST_STRINGS} are here.`));
+      this.#errors.show(new Error(`There are ${texts.length} strings; the table shows the first ${MOST_STRINGS}.`));
     }
     const ids = [models.current.id, this.#other.value].filter(Boolean);
     this.#table.columns = columns(ids);
@@ -140,7 +140,7 @@ function columns([first, second]) {
     numeric("percentile", "percentile", of(0, "percentile"), 1),
     ...(second ? [
       numeric("other", `log p, ${second}`, of(1, "logprob"), 2),
-      numeric("ratio", "log ratio", ratio, 2, `log p by ${first} less log p by ${second}`),
+      numeric("ratio", "log ratio", ratio, 2, `log p under ${first} minus log p under ${second}`),
     ] : []),
   ];
 }

@@ -1,4 +1,4 @@
-// Generate: completions as they are drawn, four beside each other, and what the knobs do to the first character.
+// The Generate panel: completions as they are sampled, four side by side, and the effect of the parameters.
 
 import { post, stream } from "../api.js";
 import { debounced, errorLine, field, h } from "../dom.js";
@@ -24,7 +24,7 @@ class Generate {
   #count = h("select", {}, h("option", { value: "1" }, "one sample"), h("option", { value: "4", selected: true }, "four samples"));
   #go = h("button", { type: "button", className: "primary", onclick: () => this.#start() }, "Generate");
   #halt = h("button", { type: "button", disabled: true, onclick: () => this.#abort?.abort() }, "Stop");
-  #code = h("pre", { tabIndex: 0, "aria-label": "The same as a command" });
+  #code = h("pre", { tabIndex: 0, "aria-label": "This request as a command" });
   #language = "curl";
   #languages = h("div", { className: "actions", role: "group", "aria-label": "Copy as" });
   #abort = null;
@@ -34,14 +34,14 @@ class Generate {
   constructor(root) {
     root.append(
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Let it write"),
-        h("p", {}, "The same seed gives the same text, on any day and under any load."))),
+        h("p", {}, "The same seed gives the same text, regardless of other requests."))),
       h("div", { className: "generate" },
         h("div", {}, this.#form.element,
           h("div", { className: "actions go" }, this.#go, this.#halt, field("Show", this.#count)), this.#errors.element),
         this.#chart.element),
       this.#outputs,
-      h("section", { className: "snippets", "aria-label": "The same from elsewhere" },
-        h("h3", {}, "The same from elsewhere"), this.#languages, this.#code));
+      h("section", { className: "snippets", "aria-label": "Run this request elsewhere" },
+        h("h3", {}, "Run this request elsewhere"), this.#languages, this.#code));
     this.#form.addEventListener("change", () => (this.#drawSoon(), this.#write()));
     this.#form.prompt.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#start();
@@ -77,7 +77,7 @@ class Generate {
       for await (const { choices } of stream("/v1/completions", body, { signal })) {
         for (const choice of choices) {
           text.append(choice.text);
-          if (choice.finish_reason) state.textContent = choice.finish_reason === "stop" ? "came to its stop" : "reached its length";
+          if (choice.finish_reason) state.textContent = choice.finish_reason === "stop" ? "reached a stop" : "reached its length";
         }
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-// Inside: what the network holds after each character, and one of its units painted over the text.
+// The Inside panel: the network's states after each character, and the text coloured by one unit.
 
 import { debounced, errorLine, field, h } from "../dom.js";
 import { HeatMap } from "../parts/heatmap.js";
@@ -16,7 +16,7 @@ export function panel(root) {
 }
 
 class Inside {
-  #text = h("textarea", { rows: 3, spellcheck: false, "aria-label": "Text to look into" });
+  #text = h("textarea", { rows: 3, spellcheck: false, "aria-label": "Text to inspect" });
   #layer = h("select");
   #state = h("select");
   #unit = h("input", { type: "number", min: "0", step: "1", value: "0" });
@@ -32,15 +32,15 @@ class Inside {
 
   constructor(root) {
     root.append(
-      h("div", { className: "lead" }, h("div", {}, h("h2", {}, "What it holds in mind"),
-        h("p", {}, "Its state after each character: red is on, blue is on the other way. Choose a character to see what lights up there, and a unit to see where it does."))),
+      h("div", { className: "lead" }, h("div", {}, h("h2", {}, "States after each character"),
+        h("p", {}, "Red is positive, blue is negative. Choose a character to see its most active units, those furthest from their mean. Choose a unit to colour the text by it."))),
       h("div", { className: "form" }, this.#text,
         h("div", { className: "knobs" }, field("Layer", this.#layer), field("State", this.#state), field("Unit", this.#unit),
-          h("label", { className: "check" }, this.#sort, " sort by what lights up here"))),
+          h("label", { className: "check" }, this.#sort, " most active units first"))),
       this.#errors.element,
       h("div", { className: "inside" },
         h("div", {}, this.#paint, this.#map.element),
-        h("aside", { "aria-label": "Units that light up here" }, h("h3", {}, "Lit up here"), this.#saying, this.#lit)));
+        h("aside", { "aria-label": "Most active units at the chosen character" }, h("h3", {}, "Most active here"), this.#saying, this.#lit)));
     const askSoon = debounced(() => this.#ask(), ASK_MS);
     this.#text.addEventListener("input", askSoon);
     this.#layer.addEventListener("change", () => this.#ask());

@@ -1,4 +1,4 @@
-// Server: the models' cards, and what the server is doing, by the figures of `/metrics`.
+// The Server panel: the models' cards and the server's activity, from `/metrics`.
 
 import { send } from "../api.js";
 import { connection } from "../connection.js";
@@ -19,25 +19,25 @@ export function panel(root) {
 class ServerPanel {
   #errors = errorLine();
   #figures = new Map();
-  #line = new Sparkline("Characters a second, over two minutes", NUM_POINTS);
+  #line = new Sparkline("Characters per second over the last two minutes", NUM_POINTS);
   #latency = h("tbody");
   #cards = h("div", { className: "cards" });
   #timer = 0;
   #last = null;
 
   constructor(root) {
-    const names = ["characters a second", "lanes in a step", "requests running", "strings waiting", "characters in all", "live sessions"];
+    const names = ["characters per second", "lanes per step", "running requests", "waiting strings", "total characters", "unexpired sessions"];
     const figures = names.map((name) => {
       const value = h("dd", { className: "figure" }, "0");
       this.#figures.set(name, value);
       return h("div", {}, h("dt", {}, name), value);
     });
     root.append(
-      h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Models, and what the server is doing"),
-        h("p", {}, "The figures are those of /metrics, every two seconds."))),
+      h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Models and server activity"),
+        h("p", {}, "The figures come from /metrics, every two seconds."))),
       this.#errors.element,
       h("dl", { className: "figures" }, figures), this.#line.element,
-      h("table", { className: "latency" }, h("caption", {}, "Time to answer since the server started: half, 95% and 99% of calls took less"),
+      h("table", { className: "latency" }, h("caption", {}, "Response time since the server started: half, 95% and 99% of calls took less"),
         h("thead", {}, h("tr", {}, ["route", "calls", "median", "95%", "99%"].map((name, k) => h("th", { scope: "col", className: k ? "num" : "" }, name)))),
         this.#latency),
       this.#cards);
@@ -73,12 +73,12 @@ class ServerPanel {
     const seconds = (at - last.at) / 1000 || 1;
     const rate = Math.max(0, since("nextchar_chars_total") / seconds);
     const steps = since("nextchar_batch_size_count");
-    this.#set("characters a second", rate, 0);
-    this.#set("lanes in a step", steps > 0 ? since("nextchar_batch_size_sum") / steps : 0, 1);
-    this.#set("requests running", now.sum("nextchar_requests_in_progress"), 0);
-    this.#set("strings waiting", now.sum("nextchar_queue_depth"), 0);
-    this.#set("characters in all", now.sum("nextchar_chars_total"), 0);
-    this.#set("live sessions", now.sum("nextchar_sessions_active"), 0);
+    this.#set("characters per second", rate, 0);
+    this.#set("lanes per step", steps > 0 ? since("nextchar_batch_size_sum") / steps : 0, 1);
+    this.#set("running requests", now.sum("nextchar_requests_in_progress"), 0);
+    this.#set("waiting strings", now.sum("nextchar_queue_depth"), 0);
+    this.#set("total characters", now.sum("nextchar_chars_total"), 0);
+    this.#set("unexpired sessions", now.sum("nextchar_sessions_active"), 0);
     this.#line.push(rate);
     this.#latency.replaceChildren(...now.values(`${ROUTES}_count`, "route").map((route) => this.#route(now, route)));
     this.#last = { now, at };

@@ -1,4 +1,4 @@
-// Sessions: the tree of this tab's sessions; they fork, go back, and leave as files.
+// The Sessions panel: the tree of this tab's sessions, to fork, rewind, export and import.
 
 import { post, remove, send } from "../api.js";
 import { download, errorLine, h } from "../dom.js";
@@ -23,8 +23,8 @@ class Sessions {
   constructor(root) {
     const open = h("button", { type: "button", onclick: () => this.#file.click() }, "Import a file");
     root.append(
-      h("div", { className: "lead" }, h("div", {}, h("h2", {}, "A text is a place you can come back to"),
-        h("p", {}, "A session is a few kilobytes: the state the model is in after its text. Fork it, take it back, carry it to another browser or server.")),
+      h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Sessions of this tab"),
+        h("p", {}, "A session keeps the model's state after its text, in a few kilobytes. Fork it, rewind it, or move it to another browser or server.")),
         h("div", { className: "actions" }, open, this.#file)),
       this.#errors.element, this.#said, this.#tree);
     this.#file.addEventListener("change", () => this.#do("imported", () => this.#import(this.#file.files[0])));
@@ -38,7 +38,7 @@ class Sessions {
     const ids = new Set(entries.map(({ id }) => id));
     const roots = entries.filter(({ parent }) => !ids.has(parent));
     this.#tree.replaceChildren(...roots.map((entry) => this.#node(entry, entries)));
-    if (!roots.length) this.#tree.replaceChildren(h("li", { className: "quiet" }, "None yet: write something first."));
+    if (!roots.length) this.#tree.replaceChildren(h("li", { className: "quiet" }, "No sessions yet. Write something first."));
   }
 
   enter() {
@@ -62,11 +62,11 @@ class Sessions {
     const button = (label, said, work) => h("button", { type: "button", onclick: () => this.#do(said, () => work(entry)) }, label);
     const marks = Object.keys(entry.marks ?? {});
     return h("div", { className: "actions" },
-      h("button", { type: "button", onclick: () => this.#write(entry) }, "Go on in Write"),
+      h("button", { type: "button", onclick: () => this.#write(entry) }, "Continue in Write"),
       button("Fork", "forked", (e) => this.#fork(e)),
-      button("Checkpoint", "marked", (e) => this.#checkpoint(e)),
-      marks.map((name) => button(`Back to ${name}`, `back at ${name}`, (e) => this.#rollback(e, name))),
-      button(`Take ${BACK_CHARS} back`, "taken back", (e) => this.#rewind(e)),
+      button("Checkpoint", "checkpoint added", (e) => this.#checkpoint(e)),
+      marks.map((name) => button(`Back to ${name}`, `rolled back to ${name}`, (e) => this.#rollback(e, name))),
+      button(`Rewind ${BACK_CHARS}`, "rewound", (e) => this.#rewind(e)),
       button("Export", "exported", (e) => this.#export(e)),
       button("End", "ended", (e) => this.#end(e)));
   }
@@ -111,7 +111,7 @@ class Sessions {
     this.#moved(entry, chars.slice(0, chars.length - count).join(""));
   }
 
-  // Write may be on this session: it goes on from where that is now.
+  // If Write uses this session, it continues from the new text.
   #moved(entry, text) {
     journal.moved(entry.id, text);
     if (journal.live === entry.id) journal.wanted = entry;

@@ -1,4 +1,4 @@
-// Write: a text, what comes next after the caret, and how surprising each character was.
+// The Write panel: a text, the distribution after the caret, and the surprise of each character.
 
 import { Bars } from "../parts/bars.js";
 import { debounced, errorLine, h } from "../dom.js";
@@ -12,7 +12,7 @@ import { bits, characters, percent, plural, shown } from "../symbols.js";
 
 const GHOST_MS = 220;
 const PRICE_MS = 120;
-const REST_MS = 700; // a pause in typing: only then is a whole text read again
+const REST_MS = 700; // a pause in typing, after which a whole text is scored again
 const LONG_CHARS = 500;
 const TELL_MS = 60;
 const KEPT = "nextchar-text";
@@ -42,10 +42,10 @@ class Write {
   #imagineSoon = debounced(() => this.#imagine(), GHOST_MS);
 
   constructor(root) {
-    const hint = "Tab takes what is grey, Esc leaves it. Click a bar to write its character.";
+    const hint = "Tab accepts the grey text, Esc dismisses it. Click a bar to insert its character.";
     root.append(
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Every character, before you type it"),
-        h("p", {}, "The model has read everything before the caret, and says what it expects next. The redder a character, the less it was expected."))),
+        h("p", {}, "The bars show what the model expects after the text before the caret. The redder a character, the less the model expected it."))),
       h("div", { className: "write" },
         h("div", {}, this.#editor.element, h("div", { className: "reading", id: "reading" }, this.#sum, this.#looked),
           this.#errors.element, h("p", { className: "note", id: "write-hint" }, hint)),
@@ -64,10 +64,10 @@ class Write {
   enter() {
     const wanted = journal.wanted;
     if (wanted) this.#continue(wanted);
-    if (document.activeElement === document.body) this.#editor.focus(); // nobody is elsewhere, on the tabs say
+    if (document.activeElement === document.body) this.#editor.focus(); // unless the focus is elsewhere, such as on the tabs
   }
 
-  // A session of the chosen model over the text that is there; or one that stands somewhere already.
+  // Starts a session of the selected model over the current text, or continues an existing session (`going`).
   async #begin(going = null) {
     const { id } = models.current;
     const card = (await models.card(id)).card;
@@ -79,13 +79,13 @@ class Write {
     const live = new LiveSession(id, this.#reader.count);
     if (going) live.adopt(going.id, characters(this.#reader.perLine ? going.text.slice(going.text.lastIndexOf("\n") + 1) : going.text));
     const text = going?.text ?? this.#start(card.vocabulary.unit);
-    this.#live = null; // until the text is there that it is about
+    this.#live = null; // until the editor has its text
     this.#editor.text = "";
     this.#live = this.#listen(live);
     this.#editor.text = text;
   }
 
-  // The text to begin with: what is there, or was when the tab was left, but for the example of another kind of model.
+  // Returns the first text: the current one or the one kept with the tab, unless it is another kind of model's example.
   #start(unit) {
     const kept = this.#editor.text || sessionStorage.getItem(KEPT);
     return kept === null || Object.values(STARTS).includes(kept) ? STARTS[unit] : kept;
@@ -94,7 +94,7 @@ class Write {
   async #continue(entry) {
     journal.wanted = null;
     if (models.current.id === entry.model) return this.#begin(entry);
-    this.#going = entry; // the change of the model begins anew
+    this.#going = entry; // the change of the model calls #begin
     models.choose(entry.model);
     return null;
   }
@@ -123,7 +123,7 @@ class Write {
     this.#tellSoon();
   }
 
-  // Where the caret is, and where the string begins that it is in: models of lines read each line for itself.
+  // Returns the caret, and the start of its string: models of lines read each line separately.
   #place() {
     const caret = this.#editor.caret;
     const { chars } = this.#editor;
@@ -152,7 +152,7 @@ class Write {
       const text = await imagine(this.#live.id, signal);
       if (!signal.aborted && this.#editor.atEnd) this.#editor.ghost = text;
     } catch {
-      // A ghost is a guess: without one the page goes on, and what is wrong shows where it matters.
+      // The page works without a suggestion, and an error appears where it matters.
     }
   }
 
@@ -162,7 +162,7 @@ class Write {
     this.#tell(index < 0 ? this.#editor.caret - 1 : index);
   }
 
-  // What a character was worth, and what was expected in its place.
+  // Shows the surprise of a character and what was expected in its place.
   #tell(index) {
     this.#told = index;
     const { ink } = this.#editor;
@@ -179,13 +179,13 @@ class Write {
     return null;
   }
 
-  // What was expected, where the session has not said so on its way.
+  // Requests what was expected in place of a character if the session has not returned it.
   async #explain(index) {
     const { ink } = this.#editor;
     const { chars } = ink;
     const entry = ink.entry(index);
     if (!entry || entry.expected) return;
-    const expected = await this.#pricer.expected(chars, index).catch(() => null); // the number alone is worth something
+    const expected = await this.#pricer.expected(chars, index).catch(() => null); // the surprise alone is still useful
     if (!expected || ink.chars !== chars) return;
     entry.expected = expected;
     if (index === this.#told) this.#tell(index);

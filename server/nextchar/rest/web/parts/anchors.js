@@ -1,18 +1,18 @@
-// Places of a session that it can be rolled back to, thinned out so that the server's number of names suffices.
+// Checkpoints of a session for rollback, thinned out so that the server's limit of names suffices.
 
-const MOST = 12; // the server keeps 16; some are left for people
+const MOST = 12; // the server keeps 16; the rest are for users
 const FIRST_GAP = 512;
 
 export class Anchors {
   #positions = new Map(); // by name
 
-  // Whether a text of this length is far enough from the last anchor for one more.
+  // Returns whether a text of this length is far enough from the last anchor for another.
   due(length) {
     const last = Math.max(0, ...this.#positions.values());
     return length - last >= Math.max(FIRST_GAP, Math.floor(length / MOST));
   }
 
-  // A name that is free, or that of the anchor that is missed least.
+  // Returns a free name, or the name of the anchor with the smallest gap.
   nameFor() {
     for (let k = 0; k < MOST; k += 1) if (!this.#positions.has(`page-${k}`)) return `page-${k}`;
     const sorted = [...this.#positions].sort((a, b) => a[1] - b[1]);
@@ -24,7 +24,7 @@ export class Anchors {
     this.#positions.set(name, position);
   }
 
-  // The last one at or before a place, if there is any.
+  // Returns the last anchor at or before a position, or null.
   before(length) {
     const found = [...this.#positions].filter(([, position]) => position <= length);
     if (!found.length) return null;
@@ -32,7 +32,7 @@ export class Anchors {
     return { name, position };
   }
 
-  // The text after a place has changed: anchors there are of another text.
+  // Forgets the anchors after a position, because the text there has changed.
   forgetAfter(length) {
     for (const [name, position] of this.#positions) if (position > length) this.#positions.delete(name);
   }

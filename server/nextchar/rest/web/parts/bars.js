@@ -1,4 +1,4 @@
-// The distribution of the next character: the likeliest drawn large, twelve bars, and all the rest as one.
+// The distribution of the next character: the likeliest in large type, twelve bars, and one bar for the rest.
 
 import { h } from "../dom.js";
 import { percent, shown } from "../symbols.js";
@@ -11,13 +11,13 @@ export class Bars extends EventTarget {
   #rows = Array.from({ length: NUM_BARS }, () => this.#row("button"));
   #rest = this.#row("div");
   #summary = h("p", { className: "note figure" });
-  element = h("section", { className: "next", "aria-label": "What may come next" },
+  element = h("section", { className: "next", "aria-label": "Distribution of the next character" },
     h("div", { className: "specimen", "aria-hidden": "true" }, this.#glyph, this.#odds),
     h("ol", { className: "bars" }, [...this.#rows, this.#rest].map(({ row }) => h("li", {}, row))),
     this.#summary);
 
-  // A text's distribution: data in falling order of probability, entropy_bits; how many characters were read for
-  // it just now, and the ms that took.
+  // Draws the distribution after a text: data in falling order of probability, entropy_bits, and how many
+  // characters the call read in how many ms.
   draw({ text, data, entropy_bits: entropy, ms, count }) {
     const [first] = data;
     const { glyph } = shown(first.char, first.special);
@@ -28,7 +28,7 @@ export class Bars extends EventTarget {
     this.#rows.forEach((row, k) => this.#set(row, data[k], most));
     const others = data.slice(NUM_BARS).reduce((sum, { probability }) => sum + probability, 0);
     this.#setRest(others, data.length - NUM_BARS, most);
-    const what = count > 1 ? `${count} characters` : count ? "That character" : "Coming here";
+    const what = count > 1 ? `Reading ${count} characters` : count ? "Reading that character" : "This distribution";
     this.#summary.textContent = `${what} took ${ms.toFixed(0)} ms.`;
     const detail = { text, data: data.slice(0, NUM_BARS), rest: others, entropy, at: performance.now() };
     this.element.dispatchEvent(new CustomEvent("drawn", { detail, bubbles: true }));

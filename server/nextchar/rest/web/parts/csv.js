@@ -1,4 +1,4 @@
-// Comma-separated values, as RFC 4180 has them.
+// Writes comma-separated values as RFC 4180 defines them.
 
 export function csv(head, rows) {
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";

@@ -1,4 +1,4 @@
-// The text area and what lies behind it, with the ghost that Tab accepts.
+// The text area with the coloured text behind it, and the suggestion that Tab accepts.
 
 import { h } from "../dom.js";
 import { Ink } from "./ink.js";
@@ -35,7 +35,7 @@ export class Editor extends EventTarget {
     this.#changed();
   }
 
-  // How many characters are before the caret.
+  // The number of characters before the caret.
   get caret() {
     if (this.atEnd) return this.chars.length;
     return characters(this.#area.value.slice(0, this.#area.selectionStart)).length;
@@ -45,14 +45,14 @@ export class Editor extends EventTarget {
     return this.#area.selectionStart === this.#area.value.length;
   }
 
-  // Without taking the page away from where a person is: no scrolling, and no keyboard that pops up on a phone.
+  // Focuses the text area without scrolling, and without opening the keyboard on a phone.
   focus() {
     if (matchMedia("(hover: hover)").matches) this.#area.focus({ preventScroll: true });
   }
 
   insert(text) {
     this.#area.focus({ preventScroll: true });
-    // The one way that leaves undo whole; deprecated, and everywhere.
+    // The only way that keeps undo intact; deprecated, but supported everywhere.
     if (document.execCommand("insertText", false, text)) return;
     this.#area.setRangeText(text, this.#area.selectionStart, this.#area.selectionEnd, "end");
     this.#changed();
@@ -65,10 +65,10 @@ export class Editor extends EventTarget {
   set ghost(text) {
     this.#ghost = text;
     this.ink.setGhost(text);
-    this.#area.setAttribute("aria-description", text ? `Tab writes: ${text}` : "");
+    this.#area.setAttribute("aria-description", text ? `Tab inserts: ${text}` : "");
   }
 
-  // First what the model is to read, which takes a while; then what is seen.
+  // Starts the model's reading first, because that takes a while, and then redraws.
   #changed() {
     const before = this.chars.length;
     this.chars = characters(this.#area.value);

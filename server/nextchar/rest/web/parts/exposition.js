@@ -1,4 +1,4 @@
-// What `/metrics` says, as numbers. Pure.
+// Parses the text of `/metrics`. Pure.
 
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
@@ -17,17 +17,17 @@ export class Exposition {
     }
   }
 
-  // The sum of a metric's samples that have these labels.
+  // Returns the sum of a metric's samples that have these labels.
   sum(name, labels = {}) {
     return this.#matching(name, labels).reduce((sum, { value }) => sum + value, 0);
   }
 
-  // The values of a label among a metric's samples.
+  // Returns the values of a label among a metric's samples.
   values(name, label) {
     return [...new Set((this.#samples.get(name) ?? []).map(({ labels }) => labels[label]))].filter(Boolean);
   }
 
-  // A quantile of a histogram, read off its buckets as Prometheus does; null if nothing was observed.
+  // Returns a quantile of a histogram, estimated from its buckets as Prometheus does; null if nothing was observed.
   quantile(name, share, labels = {}) {
     const counts = new Map();
     for (const { labels: own, value } of this.#matching(`${name}_bucket`, labels)) {

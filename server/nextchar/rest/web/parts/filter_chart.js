@@ -1,4 +1,4 @@
-// A distribution before and after the filters, one pair of bars a character.
+// A distribution before and after the filters, with a pair of bars per character.
 
 import { filtered } from "./filters.js";
 import { h } from "../dom.js";
@@ -29,7 +29,7 @@ export class FilterChart {
       column.element.classList.toggle("gone", Boolean(item) && after[k] === 0);
     });
     const kept = after.filter((probability) => probability > 0).length;
-    this.#caption.textContent = `First character: ${kept} of ${data.length} can be drawn. Outline: what the model says; filled: what is drawn from.`;
+    this.#caption.textContent = `First character: ${kept} of ${data.length} can be sampled. Outline: the model's distribution; filled: after the filters.`;
     this.#chart.setAttribute("aria-label", data.slice(0, 5).map((item, k) => `${shown(item.char, item.special).name} ${percent(item.probability)} before, ${percent(after[k])} after`).join("; "));
   }
 }

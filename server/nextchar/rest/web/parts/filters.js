@@ -1,6 +1,6 @@
-// What temperature, top-k, top-p and min-p leave of a distribution, in the server's order. Pure.
+// Applies temperature, top-k, top-p and min-p to a distribution, in the server's order. Pure.
 
-// `data` in falling order of probability; the probability of each entry after the filters, in that order.
+// Returns the probability of each entry of `data` after the filters. `data` is in falling order of probability.
 export function filtered(data, { temperature, top_k: topK, top_p: topP, min_p: minP }) {
   const best = Math.max(...data.filter(drawable).map(({ logprob }) => logprob));
   let weights = data.map((item) => (drawable(item) ? weight(item.logprob - best, temperature) : 0));

@@ -1,10 +1,10 @@
-// What the model would write next, in grey: drawn from a fork of the session, so that the session stays.
+// The suggestion in grey, sampled from a fork of the session, so that the session stays unchanged.
 
 import { post, remove } from "../api.js";
 
 const MAX_CHARS = 28;
 
-// A likely continuation of a session's text, to the end of a word; nothing if there is none.
+// Returns a likely continuation of a session's text up to the end of a word, or an empty string.
 export async function imagine(sessionId, signal) {
   const fork = await post(`/v1/sessions/${sessionId}/fork`, {}, { signal, patient: false });
   try {
@@ -13,7 +13,7 @@ export async function imagine(sessionId, signal) {
     const { text, finish_reason: reason } = answer.choices[0];
     return reason === "stop" ? text : wholeWords(text);
   } finally {
-    remove(`/v1/sessions/${fork.session_id}`, { patient: false }).catch(() => {}); // it ends by itself too
+    remove(`/v1/sessions/${fork.session_id}`, { patient: false }).catch(() => {}); // it also expires by itself
   }
 }
 

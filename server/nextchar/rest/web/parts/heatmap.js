@@ -1,4 +1,4 @@
-// States over time: characters across, units down; the chosen character and unit are marked.
+// The map of states over time: characters across, units down, with the chosen character and unit marked.
 
 import { h } from "../dom.js";
 import { shown } from "../symbols.js";
@@ -48,7 +48,7 @@ export class HeatMap extends EventTarget {
     this.#marks(context, width, height);
   }
 
-  // A pixel a cell, to be drawn larger.
+  // Returns an image with one pixel per cell, to be enlarged.
   #pixels() {
     const trace = this.#trace;
     const [hot, cold] = [this.#colour("--tint"), this.#colour("--cold")];
@@ -80,7 +80,7 @@ export class HeatMap extends EventTarget {
     context.strokeRect(0.5, HEAD_PX + this.#order.indexOf(this.#unit) * UNIT_PX - 0.5, width - 1, UNIT_PX + 1);
   }
 
-  // A colour of the page as numbers.
+  // Returns a colour of the page as numbers.
   #colour(name) {
     const context = new OffscreenCanvas(1, 1).getContext("2d");
     const probe = h("span", { className: name.slice(2) });

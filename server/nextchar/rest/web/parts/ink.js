@@ -1,4 +1,4 @@
-// The text behind the text area: one span a character, tinted by how surprising it was.
+// The text behind the text area: one span per character, tinted by its surprise.
 
 import { h } from "../dom.js";
 import { bits, surprise } from "../symbols.js";
@@ -6,8 +6,8 @@ import { bits, surprise } from "../symbols.js";
 export class Ink {
   element = h("div", { className: "ink", "aria-hidden": "true" });
   chars = [];
-  #entries = []; // {logprob, expected} of each character; null where not known
-  #stale = 0; // from here on, entries are of another text before them
+  #entries = []; // {logprob, expected} per character; null if unknown
+  #stale = 0; // from here on, entries belong to another preceding text
   #spans = [];
   #lines = []; // line elements
   #ghost = null;
@@ -17,7 +17,7 @@ export class Ink {
     this.#rebuild(0, []);
   }
 
-  // Take over a text; what did not change keeps its tint until it is priced anew.
+  // Takes a new text. Unchanged characters keep their tint until they are scored again.
   update(chars) {
     const [head, tail] = ends(this.chars, chars);
     if (head === this.chars.length && head === chars.length) return;
@@ -39,7 +39,7 @@ export class Ink {
     return this.#entries[index];
   }
 
-  // What is not known for this text: from the first such character on.
+  // The first character whose score for this text is unknown.
   get firstUnknown() {
     const missing = this.#entries.indexOf(null);
     const first = missing < 0 ? this.#entries.length : missing;
@@ -52,7 +52,7 @@ export class Ink {
     return known.length ? known.reduce((sum, { logprob }) => sum + bits(logprob), 0) / known.length : null;
   }
 
-  // What characters from a place on were worth; they are no longer stale if they begin where that does.
+  // Sets the scores of characters from a position on, and moves the stale mark past them if they reach it.
   price(position, entries) {
     entries.forEach((entry, k) => {
       if (entry === null || position + k >= this.chars.length) return;
@@ -71,7 +71,7 @@ export class Ink {
     if (this.#ghost) this.#lines.at(-1).append(this.#ghost);
   }
 
-  // Which character is under a point, or -1.
+  // Returns which character is under a point, or -1.
   at(x, y) {
     const holds = ({ left, right, top, bottom }) => x >= left && x < right && y >= top && y < bottom;
     const line = this.#lines.find((element) => holds(element.getBoundingClientRect()));
@@ -85,7 +85,7 @@ export class Ink {
     this.#looked?.classList.add("looked");
   }
 
-  // How much of the text is tinted by what it is worth, and not by what it was worth before an edit.
+  // Publishes how much of the text has scores that belong to it, and not to the text before an edit.
   #tell() {
     this.element.dataset.known = String(this.firstUnknown);
   }
@@ -112,7 +112,7 @@ export class Ink {
     return line;
   }
 
-  // Lines from the one that changed on are made anew.
+  // Creates the lines from the changed one on again.
   #rebuild(head, chars) {
     const first = this.#lineOf(Math.min(head, chars.length));
     for (const line of this.#lines.splice(first)) line.remove();
@@ -142,7 +142,7 @@ export class Ink {
   }
 }
 
-// How long two texts are the same, from their starts and from their ends.
+// Returns how many characters two texts share from their starts and from their ends.
 function ends(a, b) {
   const most = Math.min(a.length, b.length);
   let head = 0;

@@ -1,15 +1,15 @@
-// A session of the server that follows a text: what is typed is fed, what is taken back is rewound.
+// Makes a session of the server follow a text: feeds what is typed, rewinds what is deleted.
 //
-// `want` says where the text stands; steps are made one after the other until the session stands there. It can
-// go back as far as the server remembers; further back there are checkpoints, laid on the way (`anchors.js`).
+// `want` sets the text; calls are made one after the other until the session has read it. The session can rewind
+// as far as the server allows, and roll back further to checkpoints that were set on the way (`anchors.js`).
 
 import { ApiError, get, post, remove } from "../api.js";
 import { Anchors } from "./anchors.js";
 import { connection } from "../connection.js";
 import { journal } from "../journal.js";
 
-const PIECE = 512; // characters of one call
-const ALWAYS_BACK = 128; // what a session can always take back, and may twice as far
+const PIECE = 512; // characters per call
+const ALWAYS_BACK = 128; // how far a session can always rewind; at most twice as far
 const NUM_EXPECTED = 3;
 const BUSY_MS = 300;
 const PROMPTLY = { patient: false };
@@ -19,14 +19,14 @@ export class LiveSession extends EventTarget {
   #count;
   #id = null;
   #read = []; // the characters that the session has read
-  #back = 0; // how many of its symbols can be taken back, at least
+  #back = 0; // how many of its symbols can be rewound, at least
   #known = null; // the distribution after them
   #wanted = [];
   #anchors = new Anchors();
   #running = false;
   #closed = false;
 
-  // `count` tells how many symbols of the model some characters are.
+  // `count` returns how many symbols of the model some characters are.
   constructor(model, count) {
     super();
     this.#model = model;
@@ -37,12 +37,12 @@ export class LiveSession extends EventTarget {
     return this.#id;
   }
 
-  // Whether what was shown last is what comes after the wanted text.
+  // Whether the distribution shown last belongs to the wanted text.
   get settled() {
     return !this.#running;
   }
 
-  // Go on with a session that stands after these characters.
+  // Continues a session that has read these characters.
   adopt(id, chars) {
     this.#id = id;
     this.#read = [...chars];
@@ -71,7 +71,7 @@ export class LiveSession extends EventTarget {
     this.#tell("settled");
   }
 
-  // One call towards the wanted text; true if there is none to make.
+  // Makes one call towards the wanted text; returns true if none is needed.
   async #step() {
     const target = this.#wanted;
     const same = sharedLength(this.#read, target);
@@ -129,9 +129,9 @@ export class LiveSession extends EventTarget {
       this.#moveTo(this.#read.slice(0, anchor.position), 0);
     } else {
       const old = this.#id;
-      this.#id = null; // from the start: there is nothing nearer
+      this.#id = null; // starts again, since nothing nearer exists
       journal.end(old);
-      remove(`/v1/sessions/${old}`).catch(() => {}); // it ends by itself too
+      remove(`/v1/sessions/${old}`).catch(() => {}); // it also expires by itself
     }
   }
 
@@ -157,7 +157,7 @@ export class LiveSession extends EventTarget {
     this.#tell("shown", { text: this.#read.join(""), ...distribution, ms, count });
   }
 
-  // After an error: wait, look where the session stands, begin again; or give up and say so.
+  // Handles an error: waits, checks the session or starts again; rethrows what it cannot handle.
   async #recover(error) {
     if (error instanceof TypeError) {
       await connection.whenBack();
@@ -176,7 +176,7 @@ export class LiveSession extends EventTarget {
     }
   }
 
-  // The answer to a call may be lost and its work done: only a session that has not moved goes on.
+  // Keeps the session only if it has not moved, since a call whose answer was lost may have been done.
   async #lookAgain() {
     if (this.#id === null) return;
     try {
@@ -193,7 +193,7 @@ export class LiveSession extends EventTarget {
   }
 }
 
-// What a character was worth, and what was expected in its place; null where that is not known.
+// Returns the score of a character and what was expected in its place, or null if unknown.
 function worth(char, distribution) {
   if (!distribution) return null;
   const { data } = distribution;

@@ -1,10 +1,10 @@
-// A model's card, for reading: what it was made of and how good it is.
+// Shows a model's card: its origin and its quality.
 
 import { h } from "../dom.js";
 
 export function modelCard({ id, version, cell, precision, unit, vocab_size: size, state_bytes: bytes, ready, digest, card }) {
   const facts = {
-    what: `${cell.replaceAll("_", " ")}, ${precision}, over ${unit === "line" ? "single lines" : "running text"}`,
+    network: `${cell.replaceAll("_", " ")}, ${precision}, over ${unit === "line" ? "single lines" : "running text"}`,
     characters: String(size),
     state: `${(bytes / 1024).toFixed(1)} KB`,
     digest: digest.slice(0, 16),
@@ -26,12 +26,12 @@ function quality(measured) {
       h("td", { className: "meter" }, h("span", { className: "track" }, fill)),
       h("td", { className: "num quiet" }, count.toLocaleString("en")));
   });
-  return h("table", {}, h("caption", {}, "Held-out text; fewer bits a character are better"),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "measured"), h("th", { scope: "col", className: "num" }, "bits a character"),
+  return h("table", {}, h("caption", {}, "Held-out text; fewer bits per character are better"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "measured"), h("th", { scope: "col", className: "num" }, "bits per character"),
       h("td", {}), h("th", { scope: "col", className: "num" }, "characters"))), h("tbody", {}, rows));
 }
 
-// Facts of facts, by their path; numbers and words as they are.
+// Flattens nested facts; the key of each is its path.
 function flat(facts, path = "") {
   return Object.entries(facts).reduce((all, [name, value]) => {
     const key = path ? `${path} ${name}` : name;

@@ -1,11 +1,11 @@
-// A string whose characters are tinted by their surprise, each with its number.
+// A string with characters tinted by their surprise, each with its value as a title.
 
 import { h } from "../dom.js";
 import { bits, shown, surprise } from "../symbols.js";
 
 const MOST_CHARS = 160;
 
-// `chars` as `/v1/score` gives them, or null while they are not known.
+// `chars` is as `/v1/score` returns them, or null while unknown.
 export function painted(text, chars) {
   if (!chars) return h("span", { className: "painted" }, text.slice(0, MOST_CHARS));
   return h("span", { className: "painted" }, chars.slice(0, MOST_CHARS).map(({ char, logprob, special }) => {

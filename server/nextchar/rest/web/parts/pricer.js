@@ -1,8 +1,8 @@
-// What the characters of a text were worth, where the session has not said so on its way: pasted, or after an edit.
+// Scores the characters of a text that the session did not score as it read them: after a paste or an edit.
 
 import { post } from "../api.js";
 
-const MOST_CHARS = 8192; // of one call, so that a long text is tinted piece by piece
+const MOST_CHARS = 8192; // per call, so that a long text is tinted piece by piece
 const NUM_EXPECTED = 3;
 
 export class Pricer {
@@ -13,7 +13,7 @@ export class Pricer {
     this.perLine = perLine;
   }
 
-  // Price an ink from its first unknown character on; a later call takes the place of this one.
+  // Scores an ink from its first unknown character on; a later call replaces this one.
   async price(ink) {
     this.#abort.abort();
     const { signal } = (this.#abort = new AbortController());
@@ -24,7 +24,7 @@ export class Pricer {
       const answer = await post("/v1/score", {
         model: this.model, context: context.join(""), input: [input.join("")], return_chars: true,
       }, { signal });
-      if (ink.chars !== chars) return; // typed meanwhile: the next call knows better
+      if (ink.chars !== chars) return; // the text has changed meanwhile; the next call scores it
       const entries = answer.data[0].chars.map(({ logprob }) => ({ logprob, expected: null }));
       const ends = this.perLine && chars[start + input.length] === "\n" ? [{ logprob: 0, expected: [] }] : [];
       if (entries.length + ends.length === 0) return;
@@ -39,7 +39,7 @@ export class Pricer {
     return [start ? chars.slice(from, start) : [], chars.slice(start, end)];
   }
 
-  // What was expected at a place.
+  // Returns what was expected at a position.
   async expected(chars, index) {
     const from = this.perLine ? chars.lastIndexOf("\n", index - 1) + 1 : 0;
     const body = { model: this.model, input: (index ? chars.slice(from, index) : []).join(""), top: NUM_EXPECTED };

@@ -1,4 +1,4 @@
-// The knobs of a completion.
+// The form with the parameters of a completion.
 
 import { field, h, number } from "../dom.js";
 
@@ -24,19 +24,19 @@ export class SamplingForm extends EventTarget {
     this.element = h("div", { className: "form" }, this.prompt,
       h("div", { className: "knobs" },
         shownValue("Temperature", temperature), shownValue("Top-p", topP), shownValue("Min-p", minP),
-        field("Top-k", topK, "0 keeps all"), field("Characters", maxTokens), field("Seed", seed),
-        field("Stop", this.#stop, `up to ${MAX_STOPS}, with | between`),
-        field("Regex", this.#regex, "the whole text matches")));
+        field("Top-k", topK, "0 is no limit"), field("Characters", maxTokens), field("Seed", seed),
+        field("Stop", this.#stop, `up to ${MAX_STOPS}, separated by |`),
+        field("Regex", this.#regex, "must match the whole text")));
     this.element.addEventListener("input", () => this.dispatchEvent(new Event("change")));
   }
 
-  // What the filters of the chart need.
+  // The parameters that the chart's filters need.
   get filters() {
     const { temperature, top_k: topK, top_p: topP, min_p: minP } = this.#controls;
     return { temperature: Number(temperature.value), top_k: Number(topK.value), top_p: Number(topP.value), min_p: Number(minP.value) };
   }
 
-  // The body of a completion; what is at its default is left out.
+  // Returns the body of a completion request without parameters at their defaults.
   body(model) {
     const { filters } = this;
     const stop = this.#stop.value ? this.#stop.value.split("|").map(unescaped).filter(Boolean) : [];

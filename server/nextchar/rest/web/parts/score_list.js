@@ -1,4 +1,4 @@
-// Strings and their scores by one model or two, asked for in batches; what is there is shown at once.
+// Strings and their scores by one or two models, requested in batches and shown as they arrive.
 
 import { ApiError, post } from "../api.js";
 
@@ -10,7 +10,7 @@ export class ScoreList extends EventTarget {
   numDone = 0;
   #abort = new AbortController();
 
-  // Score strings by models; `includeEnd` also scores that they end (models of lines).
+  // Scores strings by models; `includeEnd` also scores their end symbol (models of lines).
   async score(texts, modelIds, includeEnd) {
     this.#abort.abort();
     const { signal } = (this.#abort = new AbortController());
@@ -36,14 +36,14 @@ export class ScoreList extends EventTarget {
     return null;
   }
 
-  // One string that is wrong spoils its batch: the others are scored without it.
+  // Splits a batch that was refused, so that one wrong string does not affect the others.
   async #halves(batch, signal) {
     const middle = batch.length >> 1;
     await this.#batch(batch.slice(0, middle), signal);
     await this.#batch(batch.slice(middle), signal);
   }
 
-  // The worth of each character of some items, for those that are on the screen.
+  // Requests the scores per character of items that are on the screen.
   async colour(items) {
     const wanted = items.filter((item) => item.scores[0] && !item.chars);
     if (!wanted.length) return false;
@@ -63,7 +63,7 @@ export class ScoreList extends EventTarget {
   }
 }
 
-// The first batch is small, so that something is there at once.
+// Splits items into batches. The first is small, so that results appear at once.
 function* batches(items) {
   let first = 0;
   for (let most = 20; first < items.length; most = MOST_STRINGS) {

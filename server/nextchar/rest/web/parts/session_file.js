@@ -1,4 +1,4 @@
-// A session in a file: the server's sealed bytes, and the text, which only the page knows.
+// A session in a file: the server's sealed bytes, and the text, which only the page has.
 
 const FORMAT = "nextchar-session";
 
@@ -7,14 +7,14 @@ export function toFile(entry, state) {
   return JSON.stringify({ format: FORMAT, model, model_version: version, text, state: base64(new Uint8Array(state)) });
 }
 
-// What a file holds; raw bytes are a state whose text nobody knows.
+// Reads a session file. Raw bytes of a state are refused, because their text is unknown.
 export function fromFile(bytes) {
   try {
     const found = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (found.format !== FORMAT) throw new TypeError();
     return { ...found, state: Uint8Array.from(atob(found.state), (c) => c.charCodeAt(0)) };
   } catch {
-    throw new Error("This file is no session that was exported here.");
+    throw new Error("This file is not a session that this page exported.");
   }
 }
 

@@ -1,4 +1,4 @@
-// A completion as others would ask for it: commands that run as they are.
+// Writes a completion request as commands that run as they are.
 
 const OPENAI_FIELDS = new Set(["model", "prompt", "max_tokens", "temperature", "top_p", "seed", "stop"]);
 
@@ -37,10 +37,10 @@ function grpcurl(body, address, secure, needsKey) {
   return `grpcurl${secure ? "" : " -plaintext"}${key} -d ${quoted(JSON.stringify(body))} \\\n  ${address} nextchar.v1.Nextchar/Complete`;
 }
 
-// For a shell: nothing inside single quotes means anything but the quote itself.
+// Quotes for a shell: inside single quotes, only the quote itself is special.
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-// For Python: JSON's strings and numbers are Python's.
+// Writes a Python literal. JSON's strings and numbers are valid Python.
 function literal(value) {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (value === true) return "True";

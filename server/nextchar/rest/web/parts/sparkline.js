@@ -1,4 +1,4 @@
-// The last minutes of a figure as a line.
+// Draws the last minutes of a figure as a line.
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 240;

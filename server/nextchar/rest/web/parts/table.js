@@ -1,11 +1,11 @@
-// A table of many rows of one height, of which only those on the screen exist.
+// A table of many rows of equal height. Only the rows on the screen exist in the document.
 
 import { h } from "../dom.js";
 
 const ROW_PX = 34;
 const MARGIN_ROWS = 8;
 
-// `columns`: {key, label, value(item) to sort by, cell(item) to show, numeric}. `onVisible` hears of what is shown.
+// `columns`: {key, label, value(item) to sort by, cell(item) to show, numeric}. `onVisible` is called with the shown items.
 export class Table {
   #head = h("tr");
   #body = h("tbody");
@@ -31,7 +31,7 @@ export class Table {
     return this.#order;
   }
 
-  // The items in their order; those without a value come last.
+  // Shows items in the chosen order; those without a value come last.
   show(items) {
     const column = this.#columns.find(({ key }) => key === this.#order.key);
     const sign = this.#order.descending ? -1 : 1;

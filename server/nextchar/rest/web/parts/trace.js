@@ -1,4 +1,4 @@
-// The states of a text as `/v1/inspect` gives them: numbers [characters, units].
+// The states of a text as `/v1/inspect` returns them: values [characters, units].
 
 import { post } from "../api.js";
 
@@ -28,12 +28,12 @@ export class Trace {
     return this.#values[character * this.#numUnits + unit];
   }
 
-  // How much a unit is on, from -1 to 1.
+  // Returns the value of a unit over the largest magnitude, from -1 to 1.
   share(character, unit) {
     return this.at(character, unit) / this.most;
   }
 
-  // The units, those first that are most on at a character, beyond what they are on the whole.
+  // Returns the units in order of activity at a character: those furthest from their mean first.
   litUpAt(character) {
     const means = this.#means();
     const units = Array.from({ length: this.#numUnits }, (_, unit) => unit);

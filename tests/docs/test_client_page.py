@@ -1,4 +1,4 @@
-"""The program of docs/client.md runs as it stands."""
+"""Runs the program of docs/client.md as it stands."""
 
 import re
 from pathlib import Path

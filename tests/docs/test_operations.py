@@ -1,4 +1,4 @@
-"""The page of operations names what there is: flags, files, make targets; its examples are well formed."""
+"""Checks that docs/operations.md names existing flags, files and targets, and that its examples parse."""
 
 import re
 import subprocess

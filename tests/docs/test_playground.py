@@ -1,4 +1,4 @@
-"""docs/playground.md: its command answers what it shows; its steps are those of tests/page."""
+"""Checks that the command of docs/playground.md prints what it shows, and that every panel has a section."""
 
 import re
 import subprocess
@@ -16,16 +16,16 @@ def test_its_command_answers_what_is_shown() -> None:
     assert found is not None
     command, shown = found.groups()
     with live_server(_ROOT / "models") as server:
-        live = command.replace("http://127.0.0.1:8000", server.url)
-        done = subprocess.run(["bash", "-c", live], capture_output=True, text=True, check=True)
+        command = command.replace("http://127.0.0.1:8000", server.url)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     numbers = re.compile(r"-?\d+\.\d{3,}")
     assert numbers.sub("#", done.stdout)[:200] == numbers.sub("#", shown)[:200]
-    told = [float(text) for text in numbers.findall(shown)[:2]]
-    assert [float(text) for text in numbers.findall(done.stdout)[: len(told)]] == pytest.approx(
-        told, rel=1e-3
+    expected = [float(text) for text in numbers.findall(shown)[:2]]
+    assert [float(text) for text in numbers.findall(done.stdout)[: len(expected)]] == pytest.approx(
+        expected, rel=1e-3
     )
 
 
-def test_every_panel_has_its_walk() -> None:
+def test_every_panel_has_a_section() -> None:
     tabs = re.findall(r'role="tab"[^>]*>(\w+)<', (_ROOT / "server/nextchar/rest/web/index.html").read_text())
     assert re.findall(r"^## (\w+)$", _PAGE, re.MULTILINE) == tabs

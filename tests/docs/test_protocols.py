@@ -1,4 +1,4 @@
-"""The examples of docs/protocols.md print what the page shows."""
+"""Checks that the examples of docs/protocols.md print what the page shows."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def server() -> Iterator[LiveServer]:
 
 
 def examples(program: str) -> list[tuple[str, str]]:
-    """Its commands, each with what is shown below it."""
+    """Returns the commands of a program, each with the output shown below it."""
     blocks = re.findall(r"```console\n(.*?)```", _PAGE, re.DOTALL)
     parts = [
         entry.partition("\n")
@@ -42,7 +42,7 @@ def check(server: LiveServer, command: list[str | Path], shown: str) -> None:
 
 
 def _same(found: str, shown: str) -> None:
-    """Equal but for the last digits of numbers, which another processor may round otherwise."""
+    """Compares texts up to the last digits of numbers, which another processor may round differently."""
     number = r"-?\d+\.\d+"
     assert re.sub(number, "#", found).split() == re.sub(number, "#", shown).split()
     numbers = [[float(one) for one in re.findall(number, text)] for text in (found, shown)]

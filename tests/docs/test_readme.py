@@ -1,4 +1,4 @@
-"""The commands of the README answer what the README shows."""
+"""Checks that the commands of the README print what it shows, and that links and make targets exist."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _CHANGING = {"id", "created", "expires_at"}
 
 
 def examples(start: str) -> list[tuple[str, str]]:
-    """The commands that begin so, each with what is shown below it."""
+    """Returns the commands that begin with `start`, each with the output shown below it."""
     blocks = re.findall(r"```console\n(.*?)```", _README, re.DOTALL)
     found = [re.split(r"^\$ ", block, flags=re.MULTILINE)[1:] for block in blocks]
     parts = [entry.partition("\n") for block in found for entry in block]
@@ -38,7 +38,7 @@ def stable(text: str) -> dict:
 
 
 def close(found: object, shown: object) -> bool:
-    """Equal but for the last digits, which another processor may round otherwise."""
+    """Compares values up to the last digits, which another processor may round differently."""
     if isinstance(shown, dict):
         return (
             isinstance(found, dict)
@@ -56,8 +56,8 @@ def test_curl_answers_what_is_shown(server: LiveServer) -> None:
     commands = examples("curl")
     assert len(commands) == 8
     for command, shown in commands:
-        live = command.replace("http://127.0.0.1:8000", server.url)
-        done = subprocess.run(shlex.split(live), capture_output=True, text=True, check=True)
+        command = command.replace("http://127.0.0.1:8000", server.url)
+        done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True)
         assert close(stable(done.stdout), stable(shown)), done.stdout
 
 

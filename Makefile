@@ -1,8 +1,8 @@
-# What a person types. Everything installs into .venv; the pins are in requirements/.
+# The commands of the project. Everything installs into .venv; the pins are in requirements/.
 .PHONY: serve test image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality contract fuzz peers tools train \
 	requirements clean
 
-# The first Python on the path that is new enough and can make environments.
+# The first Python on the path that is new enough and can create virtual environments.
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 BIN := .venv/bin
@@ -17,7 +17,7 @@ serve: .venv/.serve
 test: .venv/.dev tools
 	$(BIN)/python -m pytest
 
-# Builds the image and runs it, alone and as the chart has it; on Debian, as root.
+# Builds the image and runs it, alone and as the chart deploys it; on Debian, as root.
 image-test: .venv/.dev tools
 	.ci/image-test
 
@@ -25,7 +25,7 @@ check: .venv/.dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	$(BIN)/python -m helm.chart --check
 
-# What the chart's schema and the table of its values are made of: helm/values.py and the server's settings.
+# Generates the chart's schema and the table of its values from helm/values.py and the server's settings.
 chart: .venv/.dev
 	$(BIN)/python -m helm.chart
 
@@ -33,49 +33,49 @@ proto: .venv/.dev
 	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto nextchar/pb/inference.proto
 	cd server && $(PROTOC) --python_out=. --pyi_out=. nextchar/pb/onnx_part.proto
 
-# Pages and files that are made from definitions in the code: settings, metrics, alerts.
+# Generates the pages and files that are defined in the code: settings, metrics, alerts.
 docs: chart
 	$(BIN)/python -m operations
 
-# A real Prometheus over a server under load, for two minutes.
+# Runs a real Prometheus over a server under load, for two minutes.
 scrape: .venv/.dev
 	SCRAPE_SECONDS=120 $(BIN)/python -m pytest tests/operations/test_scrape.py
 
-# Three replicas behind HAProxy over Valkey, by the chart's numbers: all replaced, then each killed, under load.
+# Replaces and then kills three replicas behind HAProxy over Valkey, under load, with the chart's numbers.
 upgrade-drill: .venv/.dev
 	UPGRADE_ROUNDS=3 $(BIN)/python -m pytest -s tests/operations/test_upgrade.py
 
-# Two servers over one Valkey: 5,000 operations hop over 200 sessions; then again while servers are killed.
+# Runs 5,000 operations on 200 sessions of two servers over one Valkey; then again while servers are killed.
 drill-sessions: .venv/.dev
 	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILL_SECONDS=3 $(BIN)/python -m pytest -s tests/service/sessions/test_drill.py
 
-# Overload and bad clients, against a server of its own: four minutes; docs/overload.md has the figures.
+# Tests overload and misbehaving clients against a real server, in four minutes; docs/overload.md has the figures.
 drills: .venv/.dev
 	$(BIN)/python -m benchmarks.drills --out benchmarks/results/drills.json
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
 
-# The quality table of a text: make quality FILE=tinyshakespeare.txt RECIPE=lstm SEED=1; about an hour.
+# Makes the quality table of a text: make quality FILE=tinyshakespeare.txt RECIPE=lstm SEED=1; about an hour.
 quality: .venv/.dev
 	@test -n "$(FILE)" || { echo "which text? make quality FILE=tinyshakespeare.txt"; exit 1; }
 	$(BIN)/python -m benchmarks.quality "$(FILE)" --recipe $(or $(RECIPE),lstm) --seed $(or $(SEED),1)
 
-# Our OpenAPI document against a real server: all checks of schemathesis, some 10,000 cases.
+# Tests the OpenAPI document against a real server: all checks of schemathesis, some 10,000 cases.
 contract: .venv/.dev tools
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.contract
 
-# Bytes of strangers to everything that reads them: atheris, guided by coverage, then a running server; 15 minutes.
+# Fuzzes everything that parses input: atheris, guided by coverage, then a running server; 15 minutes.
 fuzz: .venv/.dev tools
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.fuzz
 
-# The servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
+# Installs the servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
 peers:
 	@grep -v '^#' benchmarks/peers.txt | while read -r name python packages; do \
 		$$python -m venv .peers/$$name && .peers/$$name/bin/pip install --quiet $$packages && touch .peers/$$name/ok; done
 
-# Clients and tools that nobody here wrote, each in an environment of its own, which tests drive as processes. A
-# line "# pip: OPTIONS" in such a file holds for its installation.
+# Installs third-party clients and tools, each in an environment of its own; tests run them as processes. A line
+# "# pip: OPTIONS" in such a file sets options of its installation.
 TOOLS := $(patsubst requirements/tools/%.txt,.tools/%/.tried,$(wildcard requirements/tools/*.txt))
 tools: $(TOOLS)
 .tools/%/.tried: requirements/tools/%.txt .venv/.serve
@@ -92,7 +92,7 @@ train: .venv/.dev
 clean:
 	rm -rf .venv .tools build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-# Serving alone: neither torch nor onnx. Installed in place, so the code served is the code here.
+# Serving alone, without torch and onnx. The package is installed in place, so the server runs the code here.
 .venv/.serve: requirements/build.txt requirements/serve.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "nextchar needs Python 3.11 or newer with venv (Debian: apt install python3-venv)"; exit 1; }
 	@echo "installing what serving needs into .venv"
@@ -101,8 +101,8 @@ clean:
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# torch apart and last: which of its builds is right depends on the machine, so no hash is written down; what
-# it needs is in train.txt and already there.
+# torch is installed separately and last: the right build depends on the machine, so it has no hash. Its
+# dependencies are in train.txt and installed already.
 .venv/.dev: .venv/.serve requirements/torch.txt requirements/train.txt requirements/dev.txt requirements/domains.txt
 	@echo "installing what training, checks and tests need into .venv"
 	@$(INSTALL) --require-hashes -r requirements/train.txt -r requirements/dev.txt
@@ -110,7 +110,7 @@ clean:
 	@$(INSTALL) -r requirements/torch.txt
 	@touch $@
 
-# Pins from what pyproject.toml asks for; each file agrees with those before it.
+# Compiles the pins from the requirements in pyproject.toml; each file agrees with those before it.
 requirements: export CUSTOM_COMPILE_COMMAND = make requirements
 requirements: .venv/.dev
 	$(COMPILE) -o requirements/serve.txt pyproject.toml

@@ -36,7 +36,7 @@ class Compare {
     const save = h("button", { type: "button", onclick: () => this.#save() }, "Download CSV");
     root.append(
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Which string is likelier?"),
-        h("p", {}, "log p covers the whole string, from its first character on. The percentile is the percentage of held-out strings of that length that the model expected more."))),
+        h("p", {}, "log p covers the whole string, from its first character on. The percentile is the percentage of held-out strings of similar length that the model expected more."))),
       h("div", { className: "compare-input" }, this.#box,
         h("div", { className: "knobs" }, field("Second model", this.#other), field("Filter", this.#filter), this.#endsField,
           h("div", { className: "actions" }, open, save, this.#file))),

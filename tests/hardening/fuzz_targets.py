@@ -20,13 +20,13 @@ from nextchar.model.onnx_screen import screened
 from nextchar.pb import inference_pb2
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rest.oip_body import read_request
-from nextchar.rpc.messages import to_dict
 from nextchar.rpc.oip_messages import to_request
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
 from nextchar.schemas.base import validated
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.inspect import InspectRequest
+from nextchar.schemas.protobuf import to_fields
 from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.schemas.sessions import (
     CheckpointRequest,
@@ -95,9 +95,7 @@ def message(data: bytes) -> None:
     with suppress(DecodeError, InvalidRequest):
         parsed = kind.FromString(data[1:])
         refuse_unknown_fields(parsed)
-        fields = to_dict(parsed)
-        fields.pop("session_id", None)
-        validated(lambda: schema.model_validate(fields))
+        validated(lambda: schema.model_validate(to_fields(parsed)))
 
 
 def infer_message(data: bytes) -> None:

@@ -9,7 +9,6 @@ from support.live_server import LiveServer
 from support.rpc_answers import same
 
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.rpc.messages import to_dict
 
 
 @pytest.mark.parametrize(
@@ -96,8 +95,3 @@ def test_reflection_lists_the_services(server: LiveServer) -> None:
     with grpc.insecure_channel(server.grpc_address) as channel:
         services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
     assert {"nextchar.v1.Nextchar", "grpc.health.v1.Health"} <= services
-
-
-def test_repeated_messages_are_lists_of_their_fields() -> None:
-    message = pb.CompletionRequest(prompt_token_ids=[pb.TokenIds(ids=[1, 2]), pb.TokenIds(ids=[3])])
-    assert to_dict(message) == {"prompt_token_ids": [{"ids": [1, 2]}, {"ids": [3]}]}

@@ -570,16 +570,20 @@ class Completion(_message.Message):
     def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class InspectRequest(_message.Message):
-    __slots__ = ("model", "input", "layers", "states")
+    __slots__ = ("timeout", "priority", "model", "input", "layers", "states")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     LAYERS_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     model: str
     input: str
     layers: _containers.RepeatedScalarFieldContainer[int]
     states: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., input: _Optional[str] = ..., layers: _Optional[_Iterable[int]] = ..., states: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[str] = ..., layers: _Optional[_Iterable[int]] = ..., states: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StateTrace(_message.Message):
     __slots__ = ("layer", "state", "num_units", "values")

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_request_id
 from nextchar.rpc.errors import abort
-from nextchar.rpc.messages import M, to_dict, to_message
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
 from nextchar.schemas.base import validated
+from nextchar.schemas.protobuf import M, to_fields, to_message
 from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R", bound=BaseModel)
@@ -45,7 +45,7 @@ class RpcHandler:
         """A whole answer to a message."""
 
         async def run(ctx: RequestContext) -> M:
-            body = validated(lambda: schema.model_validate(to_dict(message)))
+            body = validated(lambda: schema.model_validate(to_fields(message)))
             ctx.asked(body)
             return to_message(await work(body, ctx), message_type)
 

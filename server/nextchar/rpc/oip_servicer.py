@@ -13,10 +13,10 @@ from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
 from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler
-from nextchar.rpc.messages import M
 from nextchar.rpc.oip_messages import to_infer_response, to_request
 from nextchar.rpc.repository_servicer import RepositoryServicer
 from nextchar.rpc.score_stream import ordered_results
+from nextchar.schemas.protobuf import M
 from nextchar.service.service import Service
 from nextchar.telemetry.metrics import Metrics
 

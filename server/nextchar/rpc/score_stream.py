@@ -12,8 +12,8 @@ from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler
-from nextchar.rpc.messages import to_dict, to_message
 from nextchar.schemas.base import validated
+from nextchar.schemas.protobuf import to_fields, to_message
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
 from nextchar.telemetry.metrics import Metrics
 
@@ -90,7 +90,7 @@ class ScoreStream:
 
     def _request(self, message: pb.ScoreRequest) -> ScoreRequest:
         self._calls.check_fields(message)
-        fields = to_dict(message)
+        fields = to_fields(message)
         if self._first is None:
             self._first = {name: value for name, value in fields.items() if name != "input"}
         elif more := sorted(fields.keys() - {"input"}):

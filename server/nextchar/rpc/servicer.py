@@ -2,19 +2,17 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
 import grpc
 
-from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.rpc.messages import to_dict, to_message
 from nextchar.rpc.score_stream import ScoreStream
 from nextchar.rpc.tokens_servicer import TokensServicer
 from nextchar.schemas.base import validated
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.inspect import InspectRequest
+from nextchar.schemas.protobuf import to_fields, to_message
 from nextchar.schemas.score import NextRequest, ScoreRequest
 
 
@@ -57,7 +55,7 @@ class NextcharServicer(TokensServicer):
         self, message: pb.CompletionRequest, context: grpc.aio.ServicerContext
     ) -> AsyncGenerator[pb.Completion]:
         async with self._calls.observed(context, "complete") as ctx:
-            body = validated(lambda: CompletionRequest.model_validate(_completion_fields(message)))
+            body = validated(lambda: CompletionRequest.model_validate(to_fields(message)))
             if body.is_whole:
                 yield to_message(await self._service.complete(body, ctx), pb.Completion)
                 return
@@ -65,19 +63,3 @@ class NextcharServicer(TokensServicer):
             async with aclosing(self._service.stream(body, ctx)) as pieces:
                 async for piece in pieces:
                     yield to_message(piece, pb.Completion)
-
-
-def _completion_fields(message: pb.CompletionRequest) -> dict[str, Any]:
-    """The fields of the JSON body, which has all forms of a prompt in one.
-
-    Raises:
-        InvalidRequest: there are prompts in two forms.
-    """
-    fields = to_dict(message)
-    prompts = fields.pop("prompts", None)
-    ids = [list(item.ids) for item in message.prompt_token_ids]
-    fields.pop("prompt_token_ids", None)
-    given = [form for form in (fields.get("prompt"), prompts, ids or None) if form is not None]
-    if len(given) > 1:
-        raise InvalidRequest("prompt: give one of prompt, prompts and prompt_token_ids", param="prompt")
-    return {**fields, "prompt": given[0]} if given else fields

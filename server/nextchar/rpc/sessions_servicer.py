@@ -13,8 +13,8 @@ from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler
-from nextchar.rpc.messages import M, to_dict, to_message
 from nextchar.schemas.base import RequestFields, validated
+from nextchar.schemas.protobuf import M, to_fields, to_message
 from nextchar.schemas.sessions import (
     CheckpointRequest,
     CreateSessionRequest,
@@ -105,9 +105,7 @@ class SessionsServicer(nextchar_pb2_grpc.SessionsServicer):
 
     async def Fork(self, message: pb.ForkRequest, context: grpc.aio.ServicerContext) -> pb.SessionInfo:
         async def run(ctx: RequestContext) -> SessionInfo:
-            fields = {"session_id": message.fork_id} if message.HasField("fork_id") else {}
-            body = validated(lambda: ForkRequest.model_validate(fields))
-            return await self._sessions.fork(_id(message), body, ctx)
+            return await self._sessions.fork(_id(message), _body(ForkRequest, message), ctx)
 
         return await self._info(context, run)
 
@@ -157,8 +155,7 @@ class SessionsServicer(nextchar_pb2_grpc.SessionsServicer):
                 "a message of a conversation holds one call; this one has none", param="call"
             )
         if kind == "create":
-            fields = to_dict(message.create)
-            body = validated(lambda: CreateSessionRequest.model_validate(fields))
+            body = _body(CreateSessionRequest, message.create)
             return pb.SessionReply(info=to_message(await self._sessions.create(body, ctx), pb.SessionInfo))
         if kind == "open":
             info = await self._sessions.get(_id(message.open), ctx)
@@ -210,7 +207,5 @@ def _id(message: Any) -> str:
 
 
 def _body(schema: type[R], message: Message, **more: object) -> R:
-    """A message's fields but its session_id, as the JSON body they are of."""
-    fields = to_dict(message)
-    fields.pop("session_id", None)
-    return validated(lambda: schema.model_validate(fields | more))
+    """The validated body of a message."""
+    return validated(lambda: schema.model_validate(to_fields(message) | more))

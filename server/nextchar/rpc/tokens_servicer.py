@@ -6,7 +6,7 @@ from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler
-from nextchar.rpc.messages import to_message
+from nextchar.schemas.protobuf import to_message
 from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
 from nextchar.service.service import Service
 

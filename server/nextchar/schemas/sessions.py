@@ -6,6 +6,7 @@ from pydantic import Field
 
 from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.completion import Completion
+from nextchar.schemas.opaque_bytes import OpaqueBytes
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.schemas.score import NextChar, NextResponse, ScoreFields
 
@@ -153,3 +154,13 @@ class SessionCompletion(Completion):
     """A completion; its last event tells where the session stands."""
 
     session_id: str
+
+
+class SessionState(ResponseModel):
+    """The state of a session, as it is exported."""
+
+    state: OpaqueBytes
+
+
+class SessionDeleted(ResponseModel):
+    """The answer to the end of a session, which has no fields."""

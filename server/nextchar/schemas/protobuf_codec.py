@@ -1,0 +1,185 @@
+"""Converts the fields of one type between its schema and its message, as descriptor and declarations say."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from nextchar.errors import InvalidRequest
+from nextchar.schemas import protobuf_pairs as pairs
+
+Write = Callable[[Any], Any]
+Put = Callable[[Any], tuple[str, Any]]  # a value of the schema to a field of the message and its value
+Read = Callable[[Any, Mapping[str, Any]], Any]  # a value, and the fields of the request that it answers
+Fields = list[tuple[FieldDescriptor, str]]  # of a message, with their names in the schema
+
+
+_codecs: dict[type[Message], "Codec"] = {}
+
+
+def codec_of(message_type: type[Message]) -> "Codec":
+    """The codec of a message, made once."""
+    found = _codecs.get(message_type)
+    if found is None:
+        found = _codecs[message_type] = Codec(message_type)
+    return found
+
+
+class Codec:
+    """Converts one type; what each field needs is worked out once.
+
+    `names` are the fields of the schema that can be written.
+    """
+
+    def __init__(self, message_type: type[Message]) -> None:
+        fields = list(named_fields(message_type))
+        self._left_out = pairs.LEFT_OUT.get(message_type, frozenset[str]())
+        self._readers = {field.name: (name, _reader(message_type, field)) for field, name in fields}
+        self._puts = list(dict(_puts(message_type, fields)).items())
+        self._unset = dict(_unset(message_type, fields))
+        self._asked_for = pairs.ASKED_FOR.get(message_type, {})
+        self._comes_with = pairs.COMES_WITH.get(message_type, {})
+        self.names = self._left_out | {name for _, name in fields}
+
+    def write(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the message's constructor; what is None is left out."""
+        written = {name: value for name, value in values.items() if value is not None}
+        for name in self._left_out:
+            written.pop(name, None)
+        for name, put in self._puts:
+            if name in written:
+                target, value = put(written.pop(name))
+                written[target] = value
+        return written
+
+    def read(self, message: Message, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of the schema.
+
+        Raises:
+            InvalidRequest: one of them is set in two forms.
+        """
+        fields: dict[str, Any] = {}
+        for descriptor, value in message.ListFields():
+            reader = self._readers.get(descriptor.name)
+            if reader is None:  # the name of the session, which is none of the body's fields
+                continue
+            name, read = reader
+            if name in fields:
+                raise InvalidRequest(f"{name}: give one of {self._forms(name)}", param=name)
+            fields[name] = value if read is None else read(value, request)
+        for name, (asking, wanted) in self._asked_for.items():
+            if request.get(asking) == wanted:
+                fields.setdefault(name, [])
+        for name, other in self._comes_with.items():
+            if other in fields:
+                fields.setdefault(name, [])
+        return self._unset | fields
+
+    def _forms(self, name: str) -> str:
+        *forms, last = [target for target, (other, _) in self._readers.items() if other == name]
+        return f"{', '.join(forms)} and {last}"
+
+
+def named_fields(message_type: type[Message]) -> Iterator[tuple[FieldDescriptor, str]]:
+    """The fields of a message that its schema has too, with their names there."""
+    renamed = {new: name for name, new in pairs.RENAMED.get(message_type, {}).items()}
+    field_of_forms, forms, _ = pairs.FORMS.get(message_type, ("", (), None))
+    for field in message_type.DESCRIPTOR.fields:
+        if field.name == "session_id" and message_type in pairs.NAME_THEIR_SESSION:
+            continue
+        name = field_of_forms if field.name in forms else renamed.get(field.name, field.name)
+        yield field, name
+
+
+def _unset(message_type: type[Message], fields: Fields) -> Iterator[tuple[str, Any]]:
+    """Fields that are there though the message says nothing of them: 0, "" or an empty list, and None."""
+    schema = pairs.SCHEMAS.get(message_type)
+    infos = {} if schema is None else {info.alias or name: info for name, info in schema.model_fields.items()}
+    for field, name in fields:
+        if (info := infos.get(name)) is None:
+            continue
+        if field.is_repeated and info.is_required():
+            yield name, []
+        elif not (field.is_repeated or field.has_presence):
+            yield name, field.default_value
+        elif info.is_required() and type(None) in get_args(info.annotation):
+            yield name, None
+
+
+def _puts(message_type: type[Message], fields: Fields) -> Iterator[tuple[str, Put]]:
+    """What is written otherwise than as it is, under the name of the schema."""
+    writers = {field.name: _writer(message_type, field) for field, _ in fields}
+    field_of_forms, _, form = pairs.FORMS.get(message_type, ("", (), None))
+    for field, name in fields:
+        write = writers[field.name]
+        if form is not None and name == field_of_forms:
+            yield name, _put_form(form, writers)
+        elif write is not None or field.name != name:
+            yield name, _put(field.name, write)
+
+
+def _put(target: str, write: Write | None) -> Put:
+    return lambda value: (target, value if write is None else write(value))
+
+
+def _put_form(form: Put, writers: Mapping[str, Write | None]) -> Put:
+    def put(value: Any) -> tuple[str, Any]:
+        target, of_target = form(value)
+        return _put(target, writers[target])(of_target)
+
+    return put
+
+
+def _writer(message_type: type[Message], field: FieldDescriptor) -> Write | None:
+    """How a field is written; None: as it is."""
+    if field.name in (converted := pairs.CONVERTED.get(message_type, {})):
+        return converted[field.name][0]
+    if field.message_type is None:
+        return None
+    if _is_map(field):
+        inner = _writer(message_type, field.message_type.fields_by_name["value"])
+        return inner and (lambda found: {key: inner(value) for key, value in found.items()})
+    write = _item_writer(GetMessageClass(field.message_type))
+    return (lambda items: [write(item) for item in items]) if field.is_repeated else write
+
+
+def _item_writer(kind: type[Message]) -> Write:
+    if kind in pairs.WRAPPERS:
+        (field,) = kind.DESCRIPTOR.fields
+        inner = _writer(kind, field)
+        return lambda item: {} if item is None else {field.name: item if inner is None else inner(item)}
+    write = codec_of(kind).write
+    return lambda item: write(item if type(item) is dict else item.__dict__)
+
+
+def _reader(message_type: type[Message], field: FieldDescriptor) -> Read | None:
+    """How a field is read; None: as it is."""
+    if field.name in (converted := pairs.CONVERTED.get(message_type, {})):
+        read_values = converted[field.name][1]
+        return lambda values, _: read_values(values)
+    if field.message_type is None:
+        return (lambda values, _: list(values)) if field.is_repeated else None
+    if _is_map(field):
+        inner = _reader(message_type, field.message_type.fields_by_name["value"])
+        if inner is None:
+            return lambda found, _: dict(found)
+        return lambda found, request: {key: inner(value, request) for key, value in found.items()}
+    read = _item_reader(GetMessageClass(field.message_type))
+    return (lambda items, request: [read(item, request) for item in items]) if field.is_repeated else read
+
+
+def _item_reader(kind: type[Message]) -> Read:
+    if kind in pairs.WRAPPERS:
+        (field,) = kind.DESCRIPTOR.fields
+        inner = _reader(kind, field)
+        assert inner is not None  # a list or a map
+        if kind in pairs.NONE_IF_EMPTY:
+            return lambda item, request: inner(getattr(item, field.name), request) or None
+        return lambda item, request: inner(getattr(item, field.name), request)
+    return codec_of(kind).read
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)

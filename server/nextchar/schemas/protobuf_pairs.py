@@ -1,0 +1,164 @@
+"""Declares which schema and which protobuf message are the same thing, and where their fields differ.
+
+Everything else follows: a message has the fields of its schema under the same names.
+"""
+
+from collections.abc import Callable
+from math import isnan, nan
+from typing import Any
+
+from google.protobuf.message import Message
+from pydantic import BaseModel
+
+from nextchar.errors import InvalidRequest
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.schemas import (
+    base,
+    compare,
+    completion,
+    inspect,
+    limits_report,
+    sampling,
+    score,
+    sessions,
+    tokens,
+)
+
+PAIRS: dict[type[BaseModel], type[Message]] = {
+    base.Usage: pb.Usage,
+    score.ScoreRequest: pb.ScoreRequest,
+    score.CharScore: pb.CharScore,
+    score.Score: pb.Score,
+    score.ScoreResponse: pb.ScoreResponse,
+    score.NextRequest: pb.NextRequest,
+    score.NextChar: pb.NextChar,
+    score.NextResponse: pb.NextResponse,
+    compare.CompareRequest: pb.CompareRequest,
+    compare.Candidate: pb.Candidate,
+    compare.CompareResponse: pb.CompareResponse,
+    sampling.StreamOptions: pb.StreamOptions,
+    completion.CompletionRequest: pb.CompletionRequest,
+    completion.Logprobs: pb.Logprobs,
+    completion.PromptLogprob: pb.PromptLogprob,
+    completion.Choice: pb.Choice,
+    completion.Completion: pb.Completion,
+    inspect.InspectRequest: pb.InspectRequest,
+    inspect.StateTrace: pb.StateTrace,
+    inspect.InspectResponse: pb.InspectResponse,
+    tokens.TokenizeRequest: pb.TokenizeRequest,
+    tokens.TokenizeResponse: pb.TokenizeResponse,
+    tokens.DetokenizeRequest: pb.DetokenizeRequest,
+    tokens.DetokenizeResponse: pb.DetokenizeResponse,
+    tokens.TokenizerInfo: pb.TokenizerInfoResponse,
+    limits_report.RequestLimits: pb.RequestLimits,
+    limits_report.OwnerLimits: pb.OwnerLimits,
+    limits_report.ModelLimits: pb.ModelLimits,
+    limits_report.LimitsResponse: pb.LimitsResponse,
+    sessions.CreateSessionRequest: pb.CreateSessionRequest,
+    sessions.ListSessionsRequest: pb.ListSessionsRequest,
+    sessions.FeedRequest: pb.FeedRequest,
+    sessions.SessionNextRequest: pb.SessionNextRequest,
+    sessions.SampleRequest: pb.SampleRequest,
+    sessions.SessionScoreRequest: pb.SessionScoreRequest,
+    sessions.ForkRequest: pb.ForkRequest,
+    sessions.CheckpointRequest: pb.CheckpointRequest,
+    sessions.RewindRequest: pb.RewindRequest,
+    sessions.RenewRequest: pb.RenewRequest,
+    sessions.SessionState: pb.SessionState,
+    sessions.SessionInfo: pb.SessionInfo,
+    sessions.SessionList: pb.SessionList,
+    sessions.SessionDeleted: pb.Deleted,
+    sessions.Distribution: pb.Distribution,
+    sessions.FeedResponse: pb.FeedResponse,
+    sessions.SessionNextResponse: pb.SessionNextResponse,
+    sessions.SessionCompletion: pb.SessionCompletion,
+}
+SCHEMAS = {message: schema for schema, message in PAIRS.items()}
+
+# Messages about one session name it in `session_id`; in REST it is part of the path.
+NAME_THEIR_SESSION = frozenset(
+    {
+        pb.SessionId,
+        pb.SessionState,
+        pb.FeedRequest,
+        pb.SessionNextRequest,
+        pb.SampleRequest,
+        pb.SessionScoreRequest,
+        pb.ForkRequest,
+        pb.CheckpointRequest,
+        pb.RewindRequest,
+        pb.RenewRequest,
+    }
+)
+# So that the session which a fork asks for has a name of its own.
+RENAMED = {pb.ForkRequest: {"session_id": "fork_id"}}
+
+# Fields of a schema that its message does not have. The calls that sample always stream, and always report
+# usage; a session's state is exported by a call of its own; `ended` leaves the server by neither protocol.
+LEFT_OUT: dict[type[Message], frozenset[str]] = {
+    pb.CompletionRequest: frozenset({"stream"}),
+    pb.SampleRequest: frozenset({"stream"}),
+    pb.StreamOptions: frozenset({"include_usage"}),
+    pb.Choice: frozenset({"ended"}),
+    pb.SessionNextResponse: frozenset({"state"}),
+    pb.SessionCompletion: frozenset({"state"}),
+}
+# The same of requests, where the server must not believe that the field was understood.
+REFUSED: dict[type[Message], frozenset[str]] = {pb.InspectRequest: frozenset({"encoding_format"})}
+
+# protobuf has no list of lists and no list of maps: each inner one is in a message, in its only field.
+WRAPPERS: dict[type[Message], str] = {
+    pb.TokenIds: "ids",
+    pb.StateRow: "values",
+    pb.TopLogprobs: "logprobs",
+    pb.PromptLogprobs: "logprobs",
+}
+NONE_IF_EMPTY = frozenset({pb.PromptLogprobs})
+
+
+def _prompt_form(prompt: Any) -> tuple[str, Any]:
+    if isinstance(prompt, str):
+        return "prompt", prompt
+    if not prompt:
+        raise InvalidRequest("prompt is an empty list; give a text, ids or a list of either", param="prompt")
+    if isinstance(prompt[0], str):
+        return "prompts", prompt
+    return "prompt_token_ids", [prompt] if isinstance(prompt[0], int) else prompt
+
+
+def _distribution_form(data: list[Any]) -> tuple[str, Any]:
+    return ("each" if data and isinstance(data[0], sessions.Distribution) else "data"), data
+
+
+Form = Callable[[Any], tuple[str, Any]]
+# A field that takes values of several types is several fields in its message. A function says which of them a
+# value goes to, and how.
+FORMS: dict[type[Message], tuple[str, tuple[str, ...], Form]] = {
+    pb.CompletionRequest: ("prompt", ("prompt", "prompts", "prompt_token_ids"), _prompt_form),
+    pb.FeedResponse: ("data", ("data", "each"), _distribution_form),
+}
+
+
+def _none_to_nan(values: list[float | None]) -> list[float]:
+    return [nan if value is None else value for value in values]
+
+
+def _nan_to_none(values: list[float]) -> list[float | None]:
+    return [None if isnan(value) else value for value in values]
+
+
+Convert = Callable[[Any], Any]
+# Values that are written and read in a way of their own: a list of protobuf cannot hold null.
+CONVERTED: dict[type[Message], dict[str, tuple[Convert, Convert]]] = {
+    pb.Logprobs: {"token_logprobs": (_none_to_nan, _nan_to_none)},
+}
+
+# A message cannot tell an empty list from one that is left out. These are there, though empty, if the request
+# asked for them.
+ASKED_FOR: dict[type[Message], dict[str, tuple[str, object]]] = {
+    pb.Score: {"chars": ("return_chars", True)},
+    pb.Choice: {"token_ids": ("return_token_ids", True), "prompt_token_ids": ("return_token_ids", True)},
+    pb.FeedResponse: {"data": ("return", "each")},
+}
+# And this one, if another field is there.
+COMES_WITH = {pb.SessionInfo: {"checkpoints": "state_bytes"}}

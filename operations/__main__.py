@@ -6,9 +6,10 @@ With `--check` nothing is written; files that are not as they would be written a
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from operations import configuration, dashboard, metrics_page, rules
+from operations import blocking_client, configuration, dashboard, metrics_page, rules
 
 _ROOT = Path(__file__).parents[1]
 
@@ -17,6 +18,10 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics_page.page,
     "helm/nextchar/files/dashboard.json": dashboard.text,
     "helm/nextchar/files/rules.yaml": rules.text,
+    **{
+        f"server/nextchar/client/blocking/{module}.py": partial(blocking_client.text, module)
+        for module in blocking_client.MODULES
+    },
 }
 
 

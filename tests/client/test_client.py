@@ -142,7 +142,7 @@ def test_a_kept_session_stays_and_is_opened_again(client: Client) -> None:
     with client.session(model="tiny", keep=True) as session:
         session.feed("abc")
     with client.open_session(session.session_id, keep=False) as again:
-        assert again.made.position == 3
+        assert again.opened.position == 3
 
 
 def test_a_session_that_has_ended_may_end_again(client: Client) -> None:
@@ -154,7 +154,11 @@ def test_rest_and_grpc_tell_the_same_of_a_session(server: LiveServer) -> None:
     told: list[list[dict[str, Any]]] = []
     for scheme in ("http", "grpc"):
         with Client(address(server, scheme)) as client, client.session(model="lines", seed=1) as session:
-            answers: list[Any] = [session.made, session.feed("ab"), session.feed("cd", returns="each", top=2)]
+            answers: list[Any] = [
+                session.opened,
+                session.feed("ab"),
+                session.feed("cd", returns="each", top=2),
+            ]
             answers += [session.checkpoint("x"), session.info(), session.sample(**SAMPLING), session.next()]
             assert isinstance(answers[0], SessionInfo)
             told.append([stable(answer) for answer in answers])
@@ -237,7 +241,7 @@ def test_the_one_that_does_not_block_says_the_same(url: str) -> None:
 
 @pytest.mark.parametrize("place", ["", "127.0.0.1:8000", "ftp://x", "http://", "file:///etc/passwd"])
 def test_an_address_that_is_none_is_refused(place: str) -> None:
-    with pytest.raises(InvalidRequest, match="no address"):
+    with pytest.raises(InvalidRequest, match="url must be"):
         Client(place)
 
 

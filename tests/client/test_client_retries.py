@@ -15,7 +15,8 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from nextchar.client import AsyncClient, Client
-from nextchar.client.errors_and_retries import CONNECTION_LOST, UNREACHABLE, Retries, error_from_wire
+from nextchar.client.retries import Retries
+from nextchar.client.wire_errors import CONNECTION_LOST, UNREACHABLE, error_from_wire
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull, Unavailable
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc

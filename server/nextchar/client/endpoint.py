@@ -1,4 +1,4 @@
-"""Where a server is, and what a client shows it."""
+"""Holds the address of a server, and the key and certificates that a client presents."""
 
 import ssl
 from dataclasses import dataclass
@@ -12,10 +12,13 @@ _SCHEMES = ("http", "https", "grpc", "grpcs")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address as `http://`, `https://`, `grpc://` or `grpcs://`, with a key and certificates.
+    """The address of a server, as `http://`, `https://`, `grpc://` or `grpcs://`, and credentials for it.
 
-    `ca_file` holds who may have signed the server's certificate, in place of the system's; `certificate` is
-    the client's own, as the files of its chain and its key.
+    `ca_file` holds the authorities that may have signed the server's certificate, in place of the system's.
+    `certificate` is the client's own: the files of its chain and its key.
+
+    Raises:
+        InvalidRequest: the URL has another scheme, or no host.
     """
 
     url: str
@@ -27,31 +30,36 @@ class Endpoint:
         parts = urlsplit(self.url)
         if parts.scheme not in _SCHEMES or not parts.hostname:
             raise InvalidRequest(
-                f"{self.url!r} is no address of a server: http://host:port, https://, grpc:// or grpcs://",
+                f"url must name a host after http://, https://, grpc:// or grpcs:// (url is {self.url!r})",
                 param="url",
             )
 
-    def __repr__(self) -> str:  # never the key
-        return f"Place({self.url!r})"
+    def __repr__(self) -> str:
+        """Shows the URL; never the key."""
+        return f"Endpoint({self.url!r})"
 
     @property
     def is_grpc(self) -> bool:
+        """Whether calls go over gRPC, and not over REST."""
         return self.url.startswith("grpc")
 
     @property
     def is_secure(self) -> bool:
+        """Whether the connection uses TLS."""
         return self.url.startswith(("https", "grpcs"))
 
     @property
     def target(self) -> str:
-        """The host and port of gRPC."""
+        """The host and port, as gRPC names a server."""
         return urlsplit(self.url).netloc
 
     @property
     def headers(self) -> dict[str, str]:
+        """The headers of every call."""
         return {} if self.api_key is None else {"authorization": f"Bearer {self.api_key}"}
 
     def ssl_context(self) -> ssl.SSLContext:
+        """Loads the certificates for HTTPS."""
         context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
         if self.certificate is not None:
             context.load_cert_chain(*map(str, self.certificate))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import click
 
-from nextchar.client.streams import counted_on
+from nextchar.client.parts import shift_indices
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
@@ -100,7 +100,7 @@ class _Offline:
             fields = {"model": self._model, "input": batch, **arguments}
             request = validated(partial(ScoreRequest.model_validate, fields))
             answer: ScoreResponse = await self._service.score(request, self._call)
-            yield counted_on(answer, first)
+            yield shift_indices(answer, first)
             first += len(batch)
 
     async def next(self, text: str, top: int) -> NextResponse:

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import click
 
-from nextchar.client.streams import joined_scores
+from nextchar.client.parts import join_scores
 from nextchar.entrypoints.answer_source import AnswerSource, run_with, url_option
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.score import Score
@@ -59,7 +59,7 @@ def score(
         given = _kept(strings, texts_of_answers)
         async with aclosing(source.scores(given, whole=whole, arguments=arguments)) as answers:
             if as_json:
-                click.echo(joined_scores([answer async for answer in answers]).model_dump_json(indent=2))
+                click.echo(join_scores([answer async for answer in answers]).model_dump_json(indent=2))
                 return
             click.echo("   logprob  bits/char  percentile  chars  unknown  text")
             async for answer in answers:

@@ -1,0 +1,111 @@
+"""Carries a client's calls over gRPC."""
+
+from asyncio import Semaphore
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from nextchar.client.endpoint import Endpoint
+from nextchar.client.grpc_messages import (
+    CHANNEL_OPTIONS,
+    answers_in_parts,
+    call_options,
+    cancelled_at_the_end,
+    channel_credentials,
+    grpc_errors,
+    method,
+    request_message,
+    rpc_of,
+)
+from nextchar.client.operations import A, C, Operation
+from nextchar.client.parts import join_completion
+from nextchar.schemas.protobuf import to_answer
+from nextchar.schemas.score import ScoreResponse
+
+_MAX_UNANSWERED = 8  # messages of a stream of scores
+
+
+class AsyncGrpcTransport:
+    """Sends operations over one channel."""
+
+    def __init__(self, endpoint: Endpoint, timeout_seconds: float) -> None:
+        self._endpoint, self._timeout_seconds = endpoint, timeout_seconds
+        self._channel = (
+            grpc.aio.secure_channel(endpoint.target, channel_credentials(endpoint), CHANNEL_OPTIONS)
+            if endpoint.is_secure
+            else grpc.aio.insecure_channel(endpoint.target, CHANNEL_OPTIONS)
+        )
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._channel.close()
+
+    async def execute(self, operation: Operation[A]) -> A:
+        """Makes one call and returns its answer."""
+        if answers_in_parts(rpc_of(operation)):
+            answer: A = await self._execute_whole(operation)
+            return answer
+        call = self._channel.unary_unary(*method(rpc_of(operation)))
+        options = call_options(operation, self._endpoint, self._timeout_seconds)
+        with grpc_errors():
+            message = await call(request_message(operation), **options)
+        return to_answer(message, operation.answer_type, operation.fields)
+
+    async def _execute_whole(self, operation: Operation[Any]) -> Any:
+        """Makes one call of a completion, which gRPC answers in parts."""
+        return join_completion([part async for part in self.execute_stream(operation)])
+
+    async def execute_stream(self, operation: Operation[C]) -> AsyncGenerator[C]:
+        """Makes one call and yields the parts of its answer; closing the generator ends the call."""
+        call = self._channel.unary_stream(*method(rpc_of(operation)))
+        options = call_options(operation, self._endpoint, self._timeout_seconds)
+        messages = call(request_message(operation), **options)
+        with grpc_errors(), cancelled_at_the_end(messages):
+            async for message in messages:
+                yield to_answer(message, operation.answer_type, operation.fields)
+
+    async def score_stream(
+        self, operations: Iterable[Operation[ScoreResponse]]
+    ) -> AsyncGenerator[ScoreResponse]:
+        """Scores by one stream; yields an answer to each operation, in order, whose indices count on.
+
+        An operation is taken when there is room for it; all of them have the fields of the first.
+        """
+        requests = _Requests(operations)
+        call = self._channel.stream_stream(*method("Nextchar/ScoreStream"))
+        answers = call(requests.messages(), metadata=tuple(self._endpoint.headers.items()))
+        try:
+            with grpc_errors(), cancelled_at_the_end(answers):
+                async for message in answers:
+                    requests.answered()
+                    yield to_answer(message, ScoreResponse, requests.fields)
+        finally:
+            requests.end()
+
+
+class _Requests:
+    """The messages of a stream of scores, of which a bounded number wait for their answers."""
+
+    def __init__(self, operations: Iterable[Operation[ScoreResponse]]) -> None:
+        self.fields: Mapping[str, Any] = {}  # of the first operation
+        self._operations = operations
+        self._room, self._has_ended = Semaphore(_MAX_UNANSWERED), False
+
+    async def messages(self) -> AsyncGenerator[Message]:
+        for operation in self._operations:
+            await self._room.acquire()
+            if self._has_ended:
+                return
+            is_first = not self.fields
+            self.fields = self.fields or operation.fields
+            yield request_message(operation, only=() if is_first else ("input",))
+
+    def answered(self) -> None:
+        self._room.release()
+
+    def end(self) -> None:
+        """Ends the messages, also where the next one is being waited for."""
+        self._has_ended = True
+        self._room.release()

@@ -33,7 +33,7 @@ proto: .venv/.dev
 	cd server && $(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. nextchar/pb/nextchar.proto nextchar/pb/inference.proto
 	cd server && $(PROTOC) --python_out=. --pyi_out=. nextchar/pb/onnx_part.proto
 
-# Generates the pages and files that are defined in the code: settings, metrics, alerts.
+# Generates the pages and files that are defined in the code: settings, metrics, alerts, the blocking client.
 docs: chart
 	$(BIN)/python -m operations
 

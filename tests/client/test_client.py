@@ -1,4 +1,4 @@
-"""The client says what the server says: over REST and gRPC, blocking and not."""
+"""The client returns what the server answers: over REST and gRPC, blocking and not."""
 
 import asyncio
 import subprocess
@@ -71,12 +71,12 @@ def test_answers_are_the_servers(client: Client, server: LiveServer) -> None:
     assert stable(answer) == {k: v for k, v in whole.items() if k not in _CHANGING}
 
 
-def test_a_stream_is_the_whole_in_pieces(client: Client) -> None:
+def test_a_stream_is_the_whole_in_parts(client: Client) -> None:
     whole = client.complete("ab", model="tiny", **SAMPLING)
-    pieces = list(client.stream("ab", model="tiny", stream_options={"min_event_chars": 7}, **SAMPLING))
-    assert len(pieces) > 3
-    assert "".join(c.text for piece in pieces for c in piece.choices) == whole.choices[0].text
-    assert pieces[-1].usage == whole.usage
+    parts = list(client.stream("ab", model="tiny", stream_options={"min_event_chars": 7}, **SAMPLING))
+    assert len(parts) > 3
+    assert "".join(c.text for part in parts for c in part.choices) == whole.choices[0].text
+    assert parts[-1].usage == whole.usage
 
 
 def test_a_state_goes_out_and_comes_back(client: Client) -> None:
@@ -84,15 +84,15 @@ def test_a_state_goes_out_and_comes_back(client: Client) -> None:
     assert isinstance(first.data[0].state if hasattr(first.data[0], "state") else first.state, bytes)
 
 
-def test_leaving_a_stream_ends_it_over_there(client: Client, server: LiveServer) -> None:
+def test_leaving_a_stream_ends_it_on_the_server(client: Client, server: LiveServer) -> None:
     before = server.metric("nextchar_requests_total", route="complete", outcome="cancelled")
-    pieces = client.stream("ab", model="tiny", max_tokens=16_000, stream_options={"min_event_chars": 1})
-    next(pieces)
-    pieces.close()
+    parts = client.stream("ab", model="tiny", max_tokens=16_000, stream_options={"min_event_chars": 1})
+    next(parts)
+    parts.close()
     for _ in range(2000):
         if server.metric("nextchar_requests_total", route="complete", outcome="cancelled") > before:
             return
-    raise AssertionError("it goes on")
+    raise AssertionError("the server still samples")
 
 
 @pytest.mark.parametrize("count", [0, 1, 257, 1000])
@@ -150,7 +150,7 @@ def test_a_session_that_has_ended_may_end_again(client: Client) -> None:
         session.delete()
 
 
-def test_rest_and_grpc_tell_the_same_of_a_session(server: LiveServer) -> None:
+def test_a_session_is_the_same_over_rest_and_grpc(server: LiveServer) -> None:
     told: list[list[dict[str, Any]]] = []
     for scheme in ("http", "grpc"):
         with Client(address(server, scheme)) as client, client.session(model="lines", seed=1) as session:
@@ -166,7 +166,7 @@ def test_rest_and_grpc_tell_the_same_of_a_session(server: LiveServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "kind", "code", "param"),
+    ("call", "kind", "code", "param"),
     [
         (lambda c: c.score(["a"], model="none"), ModelNotFound, "model_not_found", "model"),
         (lambda c: c.score([], model="tiny"), InvalidRequest, "invalid_value", "input"),
@@ -181,10 +181,10 @@ def test_rest_and_grpc_tell_the_same_of_a_session(server: LiveServer) -> None:
     ],
 )
 def test_errors_are_the_servers(
-    client: Client, ask: Callable[[Client], Any], kind: type[NextcharError], code: str, param: str | None
+    client: Client, call: Callable[[Client], Any], kind: type[NextcharError], code: str, param: str | None
 ) -> None:
     with pytest.raises(NextcharError) as caught:
-        ask(client)
+        call(client)
     assert type(caught.value) is kind
     assert (caught.value.code, caught.value.param) == (code, param)
 
@@ -198,12 +198,12 @@ def test_session_errors_are_the_servers(client: Client) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"top_k": object()}, {"temperature": float("nan")}, {"nosuch": 1}])
-def test_values_that_do_not_travel_are_refused(client: Client, fields: dict[str, Any]) -> None:
+def test_values_that_cannot_be_sent_are_refused(client: Client, fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         client.complete("a", model="tiny", **fields)
 
 
-def test_the_one_that_does_not_block_says_the_same(url: str) -> None:
+def test_the_client_that_does_not_block_returns_the_same(url: str) -> None:
     async def run() -> None:
         async with AsyncClient(url) as client:
             with Client(url) as blocking:
@@ -215,8 +215,8 @@ def test_the_one_that_does_not_block_says_the_same(url: str) -> None:
                 assert scored == blocking.score(["a", "b"], model="tiny")
                 assert following == blocking.next("a", model="tiny")
                 assert stable(whole) == stable(blocking.complete("a", model="tiny", **SAMPLING))
-            pieces = [piece async for piece in client.stream("a", model="tiny", **SAMPLING)]
-            assert "".join(c.text for p in pieces for c in p.choices) == whole.choices[0].text
+            parts = [part async for part in client.stream("a", model="tiny", **SAMPLING)]
+            assert "".join(c.text for p in parts for c in p.choices) == whole.choices[0].text
             strings = [f"a{n}" for n in range(600)]
             found = [item async for item in client.score_stream(strings, model="tiny")]
             assert [item.index for item in found] == list(range(600))
@@ -239,10 +239,10 @@ def test_the_one_that_does_not_block_says_the_same(url: str) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("place", ["", "127.0.0.1:8000", "ftp://x", "http://", "file:///etc/passwd"])
-def test_an_address_that_is_none_is_refused(place: str) -> None:
-    with pytest.raises(InvalidRequest, match="url must be"):
-        Client(place)
+@pytest.mark.parametrize("text", ["", "127.0.0.1:8000", "ftp://x", "http://", "file:///etc/passwd"])
+def test_an_address_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="url must name a host"):
+        Client(text)
 
 
 def test_importing_it_is_light() -> None:

@@ -185,6 +185,12 @@ def test_the_client_waits_as_long_as_the_timeout_of_a_call() -> None:
     assert [http_request(one, 60.0)["timeout"].read for one in (plain, long)] == [60.0, 301.0]
 
 
+@pytest.mark.parametrize("timeout", [-5.0, 0, "long"])
+def test_a_timeout_that_is_none_is_refused_by_the_server(client: Client, timeout: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        client.score(["a"], model="tiny", timeout=timeout)
+
+
 def test_a_change_of_another_revision_is_refused(client: Client) -> None:
     with client.session(model="tiny", prime="abc") as session:
         session.checkpoint("here")
@@ -226,6 +232,22 @@ def test_the_client_that_does_not_block_has_the_same_calls(url: str) -> None:
                     await session.feed("a", if_revision=99)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("last", ["\ud800", ValueError("no more")])
+def test_what_the_strings_raise_is_raised_after_the_answers_before_it(
+    client: Client, last: str | Exception
+) -> None:
+    def strings() -> Iterator[str]:
+        yield from ["a"] * 300
+        if isinstance(last, Exception):
+            raise last
+        yield last
+
+    answers = client.score_stream(strings(), model="tiny")
+    assert [next(answers).index for _ in range(256)] == list(range(256))
+    with pytest.raises(InvalidRequest if isinstance(last, str) else ValueError):
+        list(answers)
 
 
 def test_a_score_stream_without_blocking_may_be_left_and_may_fail(url: str) -> None:

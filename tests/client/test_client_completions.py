@@ -1,4 +1,4 @@
-"""What completions may ask goes through the client, over either door."""
+"""Every kind of completion goes through the client, over REST and gRPC."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The client asks again where that is safe and when the server says, and no more than it should."""
+"""The client retries where that is safe, when the server says, and no more often than it should."""
 
 import asyncio
 import threading
@@ -34,23 +34,23 @@ Reply = tuple[int, dict[str, str], bytes] | None  # None: the connection is cut
 
 @dataclass(frozen=True)
 class Scripted:
-    """The client, the paths that were asked, and what was waited between."""
+    """The client, the paths that were called, and the waits between the calls."""
 
     client: Client
-    asked: list[str]
+    called: list[str]
     waits: list[float]
 
 
 @contextmanager
 def scripted(replies: list[Reply]) -> Iterator["Scripted"]:
-    """A client of a server of HTTP that answers call after call by a script."""
-    asked: list[str] = []
+    """A client of an HTTP server that answers call after call by a script."""
+    called: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            asked.append(self.path)
-            reply = replies[len(asked) - 1]
+            called.append(self.path)
+            reply = replies[len(called) - 1]
             if reply is None:
                 self.connection.close()
                 self.close_connection = True
@@ -71,7 +71,7 @@ def scripted(replies: list[Reply]) -> Iterator["Scripted"]:
     try:
         waits: list[float] = []
         with Client(f"http://127.0.0.1:{server.server_port}", sleep=waits.append) as client:
-            yield Scripted(client, asked, waits)
+            yield Scripted(client, called, waits)
     finally:
         server.shutdown()
         server.server_close()
@@ -85,7 +85,7 @@ def ok() -> Reply:
 def test_what_the_server_says_to_wait_is_waited_and_a_little_more() -> None:
     with scripted([(429, {"Retry-After": "3"}, FULL), (503, {"Retry-After": "7"}, DRAINING), ok()]) as script:
         assert script.client.next("a", model="m").model == "m"
-    assert len(script.asked) == 3
+    assert len(script.called) == 3
     assert 3 <= script.waits[0] <= 3.75
     assert 7 <= script.waits[1] <= 8.75
 
@@ -94,7 +94,7 @@ def test_without_advice_it_waits_twice_as_long_each_time_and_gives_up() -> None:
     with scripted([(503, {}, DRAINING)] * 4) as script, pytest.raises(Unavailable) as caught:
         script.client.next("a", model="m")
     assert caught.value.code == "draining"
-    assert len(script.asked) == 4
+    assert len(script.called) == 4
     for wait, longest in zip(script.waits, (0.1, 0.2, 0.4), strict=True):
         assert longest / 2 <= wait <= longest
 
@@ -106,17 +106,17 @@ def test_a_wait_that_is_too_long_is_not_begun() -> None:
     assert script.waits == []
 
 
-def test_a_call_that_changes_nothing_is_asked_again_when_its_answer_got_lost() -> None:
+def test_a_call_that_changes_nothing_is_retried_when_its_answer_was_lost() -> None:
     with scripted([None, ok()]) as script:
         script.client.next("a", model="m")
-    assert len(script.asked) == 2
+    assert len(script.called) == 2
 
 
-def test_a_call_that_changes_something_is_asked_again_only_if_it_was_refused() -> None:
+def test_a_call_that_changes_something_is_retried_only_if_it_was_refused() -> None:
     with scripted([(429, {}, FULL), None]) as script, pytest.raises(Unavailable) as caught:
         script.client.session(model="m")
     assert caught.value.code == CONNECTION_LOST
-    assert len(script.asked) == 2
+    assert len(script.called) == 2
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_a_call_that_changes_something_is_asked_again_only_if_it_was_refused() -
         (200, b"{}", "server_error"),
     ],
 )
-def test_an_answer_that_is_none_of_ours_is_an_error_and_not_asked_again(
+def test_an_answer_of_another_server_is_an_error_and_is_not_retried(
     status: int, body: bytes, code: str
 ) -> None:
     with scripted([(status, {}, body)]) as script, pytest.raises(NextcharError) as caught:
         script.client.next("a", model="m")
     assert caught.value.code == code
-    assert len(script.asked) == 1
+    assert len(script.called) == 1
 
 
 @pytest.mark.parametrize(("body", "code"), [(CUT, "deadline_exceeded"), (b": ping\n\n", CONNECTION_LOST)])
@@ -146,7 +146,7 @@ def test_a_stream_that_ends_without_its_end_is_an_error(body: bytes, code: str) 
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
-def test_nobody_there_is_said_so(scheme: str) -> None:
+def test_a_server_that_is_not_there_is_unreachable(scheme: str) -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -166,13 +166,13 @@ class _Scripted(nextchar_pb2_grpc.NextcharServicer):
     """Refuses, then answers."""
 
     def __init__(self, refuse: Callable[[Any], None]) -> None:
-        self._refuse, self.num_asked = refuse, 0
+        self._refuse, self.num_calls = refuse, 0
         self.metadata: dict[str, str] = {}
 
     def Next(self, _message: pb.NextRequest, context: Any) -> pb.NextResponse:  # noqa: N802
-        self.num_asked += 1
+        self.num_calls += 1
         self.metadata = dict(context.invocation_metadata())
-        if self.num_asked == 1:
+        if self.num_calls == 1:
             self._refuse(context)
         return pb.NextResponse(model="m", model_version="1", usage=pb.Usage(prompt_tokens=1))
 
@@ -202,7 +202,7 @@ def full(context: Any) -> None:
     context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
 
 
-def test_grpc_says_when_too_and_the_key_travels() -> None:
+def test_grpc_says_how_long_to_wait_and_the_key_is_sent() -> None:
     waits: list[float] = []
     with grpc_scripted(full) as (url, servicer), Client(url, api_key="secret", sleep=waits.append) as client:
         assert client.next("a", model="m").model == "m"
@@ -211,16 +211,16 @@ def test_grpc_says_when_too_and_the_key_travels() -> None:
     assert "secret" not in repr(client.__dict__)
 
 
-def test_a_late_answer_is_not_asked_for_again() -> None:
+def test_a_call_that_exceeded_its_deadline_is_not_retried() -> None:
     def late(context: Any) -> None:
         context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "late")
 
     with grpc_scripted(late) as (url, servicer), Client(url) as client, pytest.raises(DeadlineExceeded):
         client.next("a", model="m")
-    assert servicer.num_asked == 1
+    assert servicer.num_calls == 1
 
 
-def test_only_what_was_refused_or_lost_is_asked_again() -> None:
+def test_only_calls_that_were_refused_or_lost_are_retried() -> None:
     retries = Retries()
     kinds = {
         code: error_from_wire(code, "", param=None, retry_after_seconds=None, status=status)

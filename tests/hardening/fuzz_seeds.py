@@ -13,7 +13,7 @@ from nextchar.engine.lane import LaneState
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.pb import inference_pb2
 from nextchar.service.sessions.codec import StateCodec
-from nextchar.service.sessions.state import Mark, SessionState
+from nextchar.service.sessions.state import SessionState, Snapshot
 
 _SMALL = TinyModel(hidden_size=4, num_layers=1, vocabulary=Vocabulary(tuple("abc")))
 _INFER = {
@@ -75,9 +75,9 @@ def _infer_message() -> bytes:
     return bytes(message.SerializeToString())
 
 
-def _mark(position: int) -> Mark:
+def _mark(position: int) -> Snapshot:
     arrays = {name: np.zeros(size, dtype=dtype) for name, (dtype, size) in SHAPES.items()}
-    return Mark(position, 0, LaneState(0, arrays))
+    return Snapshot(position, 0, LaneState(0, arrays))
 
 
 def write_seeds(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -56,9 +57,11 @@ class Operation(Generic[A]):
         return {} if self.session_id is None else {"x-session-id": self.session_id}
 
     def wait_seconds(self, default: float) -> float:
-        """How long to wait for the answer: by the call's own timeout, if it has one."""
+        """How long to wait for the answer: by the call's own timeout, if it has one that makes sense."""
         timeout = self.fields.get("timeout")
-        return default if timeout is None else timeout + _ANSWER_SECONDS
+        if isinstance(timeout, int | float) and 0 < timeout < inf:
+            return timeout + _ANSWER_SECONDS
+        return default
 
 
 def score(strings: list[str], model: str, arguments: ScoreArguments) -> Operation[ScoreResponse]:

@@ -1,4 +1,4 @@
-"""Between messages of the Open Inference Protocol and tensors."""
+"""Converts messages of the Open Inference Protocol to tensors and back."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,7 +13,11 @@ _CONTENTS = {"BYTES": "bytes_contents", "INT64": "int64_contents", "FP64": "fp64
 
 
 def to_request(message: pb.ModelInferRequest, *, lenient_fields: bool = False) -> InferRequest:
-    """Raises InvalidRequest for tensors that are none of ours and, unless lenient, unknown parameters."""
+    """Reads a request.
+
+    Raises:
+        InvalidRequest: a tensor is malformed, or, unless `lenient_fields` is set, a parameter is unknown.
+    """
     fields = _values(message.parameters)
     extra: Literal["ignore"] | None = "ignore" if lenient_fields else None  # as the schema says
     parameters = validated(lambda: InferParameters.model_validate(fields, extra=extra))
@@ -25,7 +29,7 @@ def to_request(message: pb.ModelInferRequest, *, lenient_fields: bool = False) -
 
 
 def to_infer_response(message: pb.ModelInferRequest, answer: InferAnswer) -> pb.ModelInferResponse:
-    """Raw contents for who sent raw contents, typed ones for who sent typed ones."""
+    """Writes the answer: with raw contents if the request had raw contents, else with typed ones."""
     response = pb.ModelInferResponse(
         model_name=answer.model_name, model_version=answer.model_version, id=message.id
     )
@@ -45,14 +49,16 @@ def _inputs(message: pb.ModelInferRequest) -> list[Tensor]:
     raws = message.raw_input_contents
     if raws and len(raws) != len(message.inputs):
         raise InvalidRequest(
-            f"raw_input_contents has {len(raws)} entries for {len(message.inputs)} inputs",
+            f"raw_input_contents must have an entry for each input (it has {len(raws)} for "
+            f"{len(message.inputs)} inputs)",
             param="raw_input_contents",
         )
     found = []
     for i, one in enumerate(message.inputs):
         if raws and one.HasField("contents"):
             raise InvalidRequest(
-                f"input {one.name[:40]} has contents beside raw_input_contents", param=one.name[:40]
+                f"input {one.name[:40]} must have no contents when raw_input_contents is set",
+                param=one.name[:40],
             )
         if raws:
             found.append(from_raw(one.name, one.datatype, one.shape, raws[i]))
@@ -62,12 +68,16 @@ def _inputs(message: pb.ModelInferRequest) -> list[Tensor]:
 
 
 def _contents(one: pb.ModelInferRequest.InferInputTensor) -> list[Any]:
-    """The elements, from the field of the datatype; any other is a mistake."""
+    """The elements, from the field of the datatype.
+
+    Raises:
+        InvalidRequest: another field is set.
+    """
     wanted = _CONTENTS.get(one.datatype)
     for field, values in one.contents.ListFields():
         if field.name != wanted:
             raise InvalidRequest(
-                f"input {one.name[:40]} is {one.datatype[:40]}, the request fills {field.name}",
+                f"input {one.name[:40]} has datatype {one.datatype[:40]} and must not set {field.name}",
                 param=one.name[:40],
             )
         return list(values)

@@ -1,7 +1,6 @@
-"""What all requests and answers are made of: one set of fields for REST, gRPC and the CLI.
+"""Defines what all requests and answers have in common, over REST and gRPC and on the command line.
 
-Requests are strict: no unknown field, no converted type, no number that is not finite. The fields themselves
-are in `score_schemas`, `completion_schemas` and `session_schemas`.
+Requests are strict: they allow no unknown field, no conversion of types and no number that is not finite.
 """
 
 import asyncio
@@ -21,20 +20,25 @@ _MAX_SHOWN = 40
 
 
 class RequestFields(BaseModel):
+    """Base of all requests, and of groups of fields that several requests share."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class RequestOptions(RequestFields):
-    """How long a call may take, and who goes first."""
+    """The timeout and the priority of a request."""
 
     timeout: float | None = Field(
-        default=None, gt=0, description="Seconds it may take; never longer than the server's own limit."
+        default=None,
+        gt=0,
+        description="Seconds that the request may take; the server's own limit holds if it is shorter.",
     )
     priority: int = Field(
         default=0,
         ge=MIN_PRIORITY,
         le=MAX_PRIORITY,
-        description="Of requests that wait, the lowest number goes first: bulk work above 0, haste below.",
+        description="Of requests that wait, the lowest number is served first: above 0 for bulk work, below "
+        "0 for urgent work.",
     )
 
 
@@ -43,25 +47,28 @@ class ModelRequest(RequestOptions):
 
 
 class StateFields(RequestFields):
-    """A session that the client keeps itself: the state it was given last time, and the next one."""
+    """The state that a client keeps in place of a session: the one to continue from, and the next one."""
 
     state: OpaqueBytes | None = Field(
-        default=None, description="Go on from here: what an earlier call gave, or a session's exported state."
+        default=None,
+        description="The state to continue from: that of an earlier answer, or a session's exported state.",
     )
-    return_state: bool = Field(default=False, description="Give the state to go on from.")
+    return_state: bool = Field(default=False, description="Return the state to continue from.")
 
 
 class ResponseModel(BaseModel):
+    """Base of all answers, and of their parts."""
+
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 def omitted_if_none(default: None = None) -> Any:
-    """A field that is left out of the JSON while it is None."""
+    """Declares a field that is left out of the JSON while it is None."""
     return Field(default, exclude_if=lambda value: value is None)
 
 
 class Usage(ResponseModel):
-    """Characters read and characters sampled, under the names OpenAI clients count."""
+    """The number of characters read, sampled and both, under the names that OpenAI's clients read."""
 
     prompt_tokens: int
     completion_tokens: int = 0
@@ -69,13 +76,14 @@ class Usage(ResponseModel):
 
 
 def make_usage(num_read: int, num_sampled: int = 0) -> Usage:
+    """Makes the usage of a request, with its total."""
     return Usage(prompt_tokens=num_read, completion_tokens=num_sampled, total_tokens=num_read + num_sampled)
 
 
 async def build_schemas() -> None:
-    """What pydantic would make at the first request of each kind, made between other work.
+    """Builds the validators that pydantic would build at the first request of each kind.
 
-    A server that starts need not wait for it.
+    It lets other work run in between, so that a server need not wait for it when it starts.
     """
     for schema in (*_kinds(RequestFields), *_kinds(ResponseModel)):
         schema.model_rebuild()
@@ -89,10 +97,10 @@ def _kinds(of: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 def validated(make: Callable[[], R]) -> R:
-    """Run a pydantic validation; its first complaint becomes our error.
+    """Runs a validation of pydantic and raises its first error as ours.
 
     Raises:
-        InvalidRequest: naming the field, what is wrong, and the limit.
+        InvalidRequest: names the field, what is wrong with it, and the limit.
     """
     try:
         return make()

@@ -1,4 +1,4 @@
-"""What a comparison holds, and its answer."""
+"""Defines the request and the answer of `/v1/compare`."""
 
 from typing import Literal
 
@@ -10,24 +10,30 @@ RankBy = Literal["logprob", "bits_per_char", "log_ratio"]
 
 
 class CompareRequest(ModelRequest):
-    """Candidates to rank by likelihood, under one model, or by the likelihood ratio of two."""
+    """Candidates to rank by their likelihood under one model, or by the likelihood ratio of two models."""
 
-    input: list[str] = Field(min_length=1, description="The candidates.", examples=[["hello", "htktt"]])
-    context: str = Field("", description="Text before every candidate; conditions the score, is not scored.")
+    input: list[str] = Field(
+        min_length=1, description="The candidates to rank.", examples=[["hello", "htktt"]]
+    )
+    context: str = Field(
+        "", description="Text before every candidate. The scores are conditioned on it; it is not scored."
+    )
     include_end: bool = Field(False, description="Also score the end symbol (models trained on lines).")
     reference_model: str | None = Field(
-        default=None, description="A second model: gives each candidate's log-likelihood ratio."
+        default=None, description="A second model, for the log-likelihood ratio of each candidate."
     )
     rank_by: RankBy | None = Field(
         default=None,
-        description="The best first: highest logprob, lowest bits_per_char or highest log_ratio; by default "
-        "log_ratio with a reference model and logprob without.",
+        description="What makes a candidate the best: the highest logprob, the lowest bits_per_char or the "
+        "highest log_ratio. The default is log_ratio with a reference model and logprob without.",
     )
 
 
 class Candidate(ResponseModel):
-    """One candidate. `probability` is its share if one of the candidates must be it: its likelihood among
-    theirs. `log_ratio` is log p under the model minus log p under the reference model.
+    """One candidate and its rank, from 1.
+
+    `probability` is its likelihood divided by the sum of all candidates' likelihoods. `log_ratio` is its
+    log-probability under the model minus that under the reference model.
     """
 
     index: int
@@ -43,6 +49,8 @@ class Candidate(ResponseModel):
 
 
 class CompareResponse(ResponseModel):
+    """The candidates, the best first."""
+
     object: str = "list"
     model: str
     model_version: str

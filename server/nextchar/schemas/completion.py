@@ -1,4 +1,4 @@
-"""What a request for a completion holds, and its answer: OpenAI's fields, and ours."""
+"""Defines the request and the answer of `/v1/completions`: OpenAI's fields, and extensions."""
 
 from typing import Annotated, Any, Self
 
@@ -15,48 +15,53 @@ TokenIds = list[Annotated[int, Field(ge=0)]]
 
 
 class CompletionRequest(SamplingFields, StateFields, ModelRequest):
-    """Texts to go on with, and how. Fields that are null take their default."""
+    """Prompts to continue, and how. A field that is null takes its default."""
 
     prompt: str | list[str] | TokenIds | list[TokenIds] = Field(
         "",
-        description="The text to go on with, or its ids; or several of either.",
+        description="The text to continue, or its ids, or a list of either.",
         examples=["ROMEO:"],
     )
-    n: int = Field(1, ge=1, le=MAX_CHOICES, description="How many completions of each prompt.")
+    n: int = Field(1, ge=1, le=MAX_CHOICES, description="The number of completions of each prompt.")
     best_of: int | None = Field(
         default=None,
         ge=1,
         le=MAX_CHOICES,
-        description="Sample so many of each prompt and give the n best, by log-probability a character.",
+        description="Sample this many completions of each prompt and return the n best, by log-probability "
+        "per character.",
     )
-    echo: bool = Field(False, description="Give the prompt back before the completion.")
+    echo: bool = Field(False, description="Return the prompt before the completion.")
     prompt_logprobs: int | None = Field(
         None,
         ge=0,
         le=MAX_TOP_LOGPROBS,
-        description="Give the log-probability of each character of the prompt, and as many of the likeliest.",
+        description="Return the log-probability of each character of the prompt, and of this many of the "
+        "likeliest ones.",
     )
-    suffix: str | None = Field(None, description="Refused: the model reads from left to right.")
-    user: str | None = Field(None, description="Taken, and not used.")
+    suffix: str | None = Field(None, description="Must be empty: the model reads from left to right.")
+    user: str | None = Field(None, description="Accepted and ignored.")
     request_id: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")] | None = Field(
-        None, description="In place of the header X-Request-Id."
+        None, description="The id of the request, in place of the header X-Request-Id."
     )
     session_id: str | None = Field(
-        default=None, description="A session of yours, which reads the prompt and goes on with what is drawn."
+        default=None,
+        description="A session to continue: it reads the prompt and moves to the end of the completion.",
     )
 
     if_revision: int | None = Field(
-        default=None, ge=1, description="Only if the session is at this revision; session_moved if it is not."
+        default=None,
+        ge=1,
+        description="Continue the session only if it is at this revision; otherwise fail with session_moved.",
     )
 
     @property
     def num_samples(self) -> int:
-        """How many completions of each prompt are sampled."""
+        """The number of completions of each prompt that are sampled."""
         return self.best_of or self.n
 
     @property
     def is_whole(self) -> bool:
-        """Whether the answer is known only at its end."""
+        """Whether the answer is known only when all of it is sampled."""
         return self.num_samples > self.n or self.prompt_logprobs is not None
 
     @field_validator("prompt", mode="before")
@@ -67,8 +72,8 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
             isinstance(value, str) or (items and (_all_str(items) or _all_ids(items) or _all_lists(items)))
         ):
             raise InvalidRequest(
-                "prompt: input should be a valid string, a list of strings, a list of ids, or a list of "
-                "lists of ids; a list holds one at least",
+                "prompt must be a string, a list of strings, a list of ids or a list of lists of ids; a list "
+                "must have at least one item",
                 param="prompt",
             )
         return value
@@ -78,33 +83,39 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
     def _nothing_after(cls, value: str | None) -> str | None:
         if value:
             raise InvalidRequest(
-                "suffix: the model reads from left to right and cannot be told what comes after",
+                "suffix must be empty, as the model reads from left to right; leave it out",
                 param="suffix",
             )
         return value
 
     @model_validator(mode="after")
-    def _goes_on_from_one_place(self) -> Self:
+    def _continues_one_thing(self) -> Self:
         if self.session_id is not None and (self.state is not None or self.return_state):
-            raise ValueError("a completion goes on from session_id, or from state; not both")
+            raise ValueError("session_id cannot be combined with state or return_state; leave one out")
         if self.session_id is None and self.if_revision is not None:
-            raise ValueError("if_revision is of a session: session_id is missing")
-        goes_on = self.session_id is not None or self.state is not None or self.return_state
-        if goes_on and self.num_samples > 1:
-            raise InvalidRequest("n: a completion that goes on from a session or a state is one", param="n")
-        if goes_on and isinstance(self.prompt, list) and not _all_ids(self.prompt):
+            raise ValueError("if_revision needs session_id; set it, or leave if_revision out")
+        continues = self.session_id is not None or self.state is not None or self.return_state
+        if continues and self.num_samples > 1:
+            given = f"n is {self.n}" + ("" if self.best_of is None else f", best_of is {self.best_of}")
             raise InvalidRequest(
-                "prompt: a completion that goes on from a session or a state has one", param="prompt"
+                f"n and best_of must be 1 when session_id, state or return_state is set ({given})", param="n"
+            )
+        if continues and isinstance(self.prompt, list) and not _all_ids(self.prompt):
+            raise InvalidRequest(
+                "prompt must be one text or one list of ids when session_id, state or return_state is set",
+                param="prompt",
             )
         return self
 
     @model_validator(mode="after")
     def _choices_agree(self) -> Self:
         if self.num_samples < self.n:
-            raise InvalidRequest(f"best_of is {self.best_of}, fewer than n, {self.n}", param="best_of")
+            raise InvalidRequest(
+                f"best_of must be at least n (best_of is {self.best_of}, n is {self.n})", param="best_of"
+            )
         if self.stream and self.is_whole:
             name = "best_of" if self.num_samples > self.n else "prompt_logprobs"
-            raise InvalidRequest(f"{name}: it is known at the end only, so not with stream", param=name)
+            raise InvalidRequest(f"{name} cannot be combined with stream; leave one out", param=name)
         return self
 
 
@@ -121,10 +132,10 @@ def _all_lists(items: list[Any]) -> bool:
 
 
 class Logprobs(ResponseModel):
-    """As OpenAI's; a token is a character.
+    """The log-probability of each character, in OpenAI's form: a token is a character.
 
-    The end symbol, where it was drawn, is the last token, with no text. Only the begin symbol of a prompt
-    given as ids has no log-probability.
+    If the end symbol was sampled, it is the last token, with no text. A log-probability is null only for the
+    begin symbol of a prompt that was given as ids.
     """
 
     tokens: list[str]
@@ -134,14 +145,18 @@ class Logprobs(ResponseModel):
 
 
 class PromptLogprob(ResponseModel):
-    """What one symbol is worth at a place of the prompt."""
+    """The log-probability of one symbol at one position of the prompt."""
 
     logprob: float
     decoded_token: str
 
 
 class Choice(ResponseModel):
-    """`prompt_logprobs`: for each character of the prompt, by id, its own and the likeliest ones'."""
+    """One completion.
+
+    `prompt_logprobs` holds, for each character of the prompt, by id, its own log-probability and those of the
+    likeliest characters.
+    """
 
     text: str
     index: int = 0
@@ -154,15 +169,15 @@ class Choice(ResponseModel):
 
     @property
     def tells(self) -> bool:
-        """Whether a stream needs it: a part of a character has no text yet, but what is told of it."""
+        """Whether a stream must send it: a part of a character has no text yet, but may have logprobs."""
         told = self.logprobs is not None and self.logprobs.tokens
         return bool(self.text or self.finish_reason or told or self.token_ids or self.prompt_token_ids)
 
 
 class Completion(ResponseModel):
-    """A whole completion, or one event of a stream of them.
+    """A whole completion, or one event of a streamed one.
 
-    `state` as asked for by return_state, or where the session of `session_id` stands: in the last event.
+    The last event has the `state` that return_state asks for, or the session's position and revision.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What `/v1/inspect` holds and answers; as `schemas`, strict and one for all doors."""
+"""Defines the request and the answer of `/v1/inspect`."""
 
 from typing import Literal
 
@@ -11,26 +11,29 @@ StateName = Literal["hidden", "cell"]
 
 
 class InspectRequest(RequestOptions):
-    """A text, and which of the model's states to show after each of its characters."""
+    """A text, and which of the model's states to return after each of its characters."""
 
-    model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
-    input: str = Field(description="The text; read from the begin symbol.", examples=["hello"])
+    model: str = Field(description="The model's name, or name:version.", examples=["shakespeare"])
+    input: str = Field(description="The text, which is read from the begin symbol on.", examples=["hello"])
     layers: list[int] | None = Field(
-        None, min_length=1, description="Which layers, from 0; all by default.", examples=[[1]]
+        None,
+        min_length=1,
+        description="The layers to return, counted from 0; by default all.",
+        examples=[[1]],
     )
     states: list[StateName] | None = Field(
-        None, min_length=1, description="Of hidden and cell (LSTM only) those wanted; all by default."
+        None, min_length=1, description="The states to return: hidden, and cell of an LSTM; by default all."
     )
     encoding_format: Literal["float", "base64"] = Field(
         "float",
-        description="Numbers, or base64 of little-endian float32, row after row, as embeddings have it.",
+        description="The values as numbers, or as base64 of little-endian float32 in row-major order.",
     )
 
 
 class StateTrace(ResponseModel):
-    """One state of one layer over the text: `values` [characters, num_units], after each character.
+    """One state of one layer after each character: `values` [characters, num_units].
 
-    In base64 they are float32 rows, one after the other.
+    With `encoding_format` base64 they are the bytes of a float32 array in row-major order.
     """
 
     layer: int
@@ -40,7 +43,7 @@ class StateTrace(ResponseModel):
 
 
 class InspectResponse(ResponseModel):
-    """`chars` as `/v1/score` gives them, what each was worth; `data` the states after each."""
+    """The log-probability of each character, as in `/v1/score`, and the states after each."""
 
     model: str
     model_version: str

@@ -1,20 +1,21 @@
-"""How much one request may ask for."""
+"""Defines the limits of requests, of sessions and of the APIs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Of requests that wait, the lowest number goes first: 0 by default, below it in a hurry, above it in none.
+# Of requests that wait, the lowest number is served first; the default is 0.
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
-# Of a request over HTTP: its line and its headers. gRPC has a limit of its own for metadata.
+# The request line and the headers of an HTTP request. gRPC has a limit of its own for metadata.
 MAX_HEAD_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Every limit is inclusive.
+    """The limits of one request; all are inclusive.
 
-    `max_request_chars` bounds the work of one request: all its strings, and their context; of completions,
-    all that is read and may be drawn. `max_choices` are prompts times the completions of each.
+    `max_request_chars` bounds the work of one request: the characters of all its strings and their context,
+    and in completions those that may be sampled too. `max_choices` bounds the number of prompts times the
+    number of completions of each.
     """
 
     max_strings: int = 2048
@@ -28,10 +29,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """What one owner may have, and how long a session lives that is not used.
+    """The limits of one owner's sessions, and how long a session lives without use.
 
-    `max_state_bytes` of all an owner's sessions as they are stored; `ttl_seconds_by_model` where a model has
-    its own; `replays`: sessions of a version that was let go are read into the newest one.
+    `max_state_bytes` bounds the sum over the owner's sessions as they are stored. `ttl_seconds_by_model`
+    holds the models with a time to live of their own. With `replays`, sessions of an unloaded version are
+    replayed into the newest one.
     """
 
     max_sessions: int = 100_000
@@ -44,7 +46,10 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:
-    """What a door takes of one request, and for how long it may come, wait and be answered."""
+    """The limits of REST and gRPC: how large a request may be, and how long it may wait and take.
+
+    `max_lanes_per_key` bounds the strings of one API key that run or wait at a time; None is no limit.
+    """
 
     max_body_bytes: int = 4 * 1024 * 1024
     request_timeout_seconds: float = 60.0

@@ -1,10 +1,13 @@
-"""What the server says of its limits. Every limit is inclusive; what is null has none."""
+"""Defines the answer of `/v1/limits`. Every limit is inclusive; null means that there is none."""
 
 from nextchar.schemas.base import ResponseModel
 
 
 class RequestLimits(ResponseModel):
-    """Of one request. `max_n` of one prompt's completions, `max_choices` of all its prompts' together."""
+    """The limits of one request.
+
+    `max_n` bounds the completions of one prompt, `max_choices` those of all prompts of a request.
+    """
 
     max_body_bytes: int
     max_strings: int
@@ -24,7 +27,7 @@ class RequestLimits(ResponseModel):
 
 
 class OwnerLimits(ResponseModel):
-    """Of one owner's sessions, and of one key."""
+    """The limits of one owner's sessions, and of one API key."""
 
     max_sessions: int
     max_state_bytes: int
@@ -34,9 +37,10 @@ class OwnerLimits(ResponseModel):
 
 
 class ModelLimits(ResponseModel):
-    """Of one model: rows, the line before them, and the memory they take, by docs/performance.md's formulas.
+    """The limits of one model: its rows, its queue, and their memory by the formulas of docs/performance.md.
 
-    `rows_bytes` is fixed; `max_waiting_bytes` is the most a full line of the longest request may hold.
+    `rows_bytes` is allocated at the start. `max_waiting_bytes` is the largest size of the queue: full, with
+    strings of the greatest length.
     """
 
     model: str
@@ -50,6 +54,8 @@ class ModelLimits(ResponseModel):
 
 
 class LimitsResponse(ResponseModel):
+    """The limits of requests, of owners and of each served model."""
+
     request: RequestLimits
     owner: OwnerLimits
     models: list[ModelLimits]

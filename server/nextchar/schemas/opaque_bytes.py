@@ -1,4 +1,4 @@
-"""Bytes that a client keeps and gives back unread: base64 in JSON, plain in protobuf."""
+"""Defines a field of bytes that clients keep and return unread: base64 in JSON, bytes in protobuf."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""How characters are drawn: the fields of completions and of sessions' samples."""
+"""Defines how characters are sampled: the fields that completions and samples of sessions share."""
 
 from typing import Annotated, Any, Self
 
@@ -16,27 +16,30 @@ MIN_SEED, MAX_SEED = -(2**63), 2**63 - 1
 
 
 class StreamOptions(BaseModel):
-    """What a stream holds beside text."""
+    """How a stream is cut into events, and whether it reports its usage."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
-    include_usage: bool = False
+    include_usage: bool = Field(default=False, description="Report the usage in the last event.")
     min_event_chars: int = Field(
         default=16,
         ge=1,
         le=1024,
-        description="After the first character, send an event when there are so many.",
+        description="Send an event, after the first one, when there are this many characters.",
     )
     max_event_seconds: float = Field(
-        default=0.05, ge=0, allow_inf_nan=False, description="Or send what there is after so long."
+        default=0.05,
+        ge=0,
+        allow_inf_nan=False,
+        description="Send an event with what there is after this many seconds.",
     )
 
 
 _ABOUT = ("title", "description", "default", "examples")
 
 
-def _as_taken(schema: dict[str, Any]) -> None:
-    """What the validators below take too: null for a default, one stop string for a list of one."""
+def _accepted_by_validators(schema: dict[str, Any]) -> None:
+    """Adds what the validators accept too: null for a default, one stop string in place of a list."""
     required = schema.get("required", [])
     for name, field in schema.get("properties", {}).items():
         kept = {key: field.pop(key) for key in _ABOUT if key in field}
@@ -50,77 +53,92 @@ def _as_taken(schema: dict[str, Any]) -> None:
 
 
 class SamplingFields(RequestOptions):
-    model_config = ConfigDict(json_schema_extra=_as_taken)
+    """How characters are sampled, where a text ends, and what is returned."""
 
-    max_tokens: int = Field(16, ge=0, description="Most characters to sample.")
+    model_config = ConfigDict(json_schema_extra=_accepted_by_validators)
+
+    max_tokens: int = Field(16, ge=0, description="The largest number of characters to sample.")
     min_tokens: int = Field(
-        0, ge=0, description="Characters before which nothing ends the text: no stop, no end symbol."
+        0,
+        ge=0,
+        description="The number of characters before which nothing ends the text: no stop and no end symbol.",
     )
-    temperature: float = Field(1.0, ge=0, le=2, description="0 takes the likeliest character each time.")
-    top_k: int = Field(0, ge=0, description="Keep the k likeliest characters; 0 keeps all.")
+    temperature: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description="Temperature of the distribution; 0 always samples the likeliest character.",
+    )
+    top_k: int = Field(0, ge=0, description="Sample from the k likeliest characters; 0 is all.")
     top_p: float = Field(
-        1.0, gt=0, le=1, description="Keep the fewest characters that reach this probability."
+        1.0, gt=0, le=1, description="Sample from the smallest set of characters that has this probability."
     )
     min_p: float = Field(
-        0.0, ge=0, le=1, description="Keep characters at least this likely beside the likeliest."
+        0.0,
+        ge=0,
+        le=1,
+        description="Sample from the characters with at least this share of the likeliest one's probability.",
     )
     seed: int | None = Field(
         None,
         ge=MIN_SEED,
         le=MAX_SEED,
-        description="Same seed, same text, under any load. Random by default.",
+        description="The same seed samples the same text, under any load; by default a random one.",
     )
     stop: list[Annotated[str, Field(min_length=1)]] = Field(
         default=[],
         max_length=MAX_STOPS,
-        description="Up to 4 strings that end the completion, left out of it.",
+        description="Up to 4 strings that end the completion; it does not include them.",
     )
     stop_token_ids: list[Annotated[int, Field(ge=0)]] = Field(
         default=[],
         max_length=MAX_STOP_TOKEN_IDS,
-        description="Ids of characters that end it, left out of it.",
+        description="Ids of characters that end the completion; it does not include them.",
     )
-    include_stop_str_in_output: bool = Field(False, description="Leave what ended the text in it.")
+    include_stop_str_in_output: bool = Field(
+        False, description="Include the stop string or character in the completion."
+    )
     allowed_chars: Annotated[str, Field(min_length=1, max_length=MAX_ALLOWED_CHARS)] | None = Field(
-        None, description="Draw these characters only, and the end symbol of models of lines."
+        None,
+        description="Sample only these characters, and the end symbol of models that were trained on lines.",
     )
     regex: Annotated[str, Field(min_length=1, max_length=MAX_PATTERN_CHARS)] | None = Field(
         None,
-        description="What is drawn matches this pattern as a whole, within max_tokens. Rust's syntax, "
-        "without look-around, back-references and word boundaries.",
+        description="The completion as a whole matches this pattern, within max_tokens. The syntax is "
+        "Rust's, without look-around, back-references and word boundaries.",
         examples=["[a-z]+"],
     )
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] = Field(
         default={},
-        description="Added to a character's log-probability before it is drawn; keys are ids, or characters "
-        "that are no digits.",
+        description="Numbers that are added to log-probabilities before sampling; the keys are ids, or "
+        "characters other than digits.",
     )
     presence_penalty: float = Field(
-        0.0, ge=-2, le=2, description="Taken from characters that were drawn before."
+        0.0, ge=-2, le=2, description="Subtracted once from characters that were sampled before."
     )
     frequency_penalty: float = Field(
-        0.0, ge=-2, le=2, description="Taken from a character for each time it was drawn before."
+        0.0, ge=-2, le=2, description="Subtracted from a character for each time it was sampled before."
     )
     repetition_penalty: float = Field(
         1.0,
         gt=0,
         le=10,
-        description="What the log-probability of a character in the prompt or drawn before is multiplied by.",
+        description="Factor on the log-probability of characters in the prompt and of those sampled before.",
     )
     logprobs: int | None = Field(
         None,
         ge=0,
         le=MAX_TOP_LOGPROBS,
-        description="Give each character's log-probability (of the model itself, before temperature), and as "
-        "many of the likeliest.",
+        description="Return the log-probability of each character, before temperature, and of this many of "
+        "the likeliest ones.",
     )
     post_sampling_logprobs: bool = Field(
         False,
-        description="Of characters drawn, give the log-probabilities they were drawn with: after "
-        "temperature, filters, bias, penalties and masks.",
+        description="Return the log-probabilities that were sampled from: after temperature, filters, bias, "
+        "penalties and masks.",
     )
-    return_token_ids: bool = Field(False, description="Also give the ids of the characters.")
-    stream: bool = Field(False, description="Give the text as it is sampled, by server-sent events.")
+    return_token_ids: bool = Field(False, description="Also return the ids of the characters.")
+    stream: bool = Field(False, description="Return the text as it is sampled, as server-sent events.")
     stream_options: StreamOptions = StreamOptions()
 
     @model_validator(mode="before")
@@ -140,11 +158,15 @@ class SamplingFields(RequestOptions):
     def _ends_agree(self) -> Self:
         if self.min_tokens > self.max_tokens:
             raise InvalidRequest(
-                f"min_tokens is {self.min_tokens}, more than max_tokens, {self.max_tokens}",
+                f"min_tokens must be at most max_tokens (min_tokens is {self.min_tokens}, max_tokens is "
+                f"{self.max_tokens})",
                 param="min_tokens",
             )
         ends = {"stop": self.stop, "stop_token_ids": self.stop_token_ids, "min_tokens": self.min_tokens}
         other = next((name for name, given in ends.items() if given), None)
         if self.regex is not None and other is not None:
-            raise InvalidRequest(f"{other}: regex says where the text ends, so not with it", param=other)
+            raise InvalidRequest(
+                f"{other} cannot be combined with regex, which decides where the text ends; leave one out",
+                param=other,
+            )
         return self

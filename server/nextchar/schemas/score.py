@@ -1,4 +1,4 @@
-"""What requests for scores and distributions hold, and their answers."""
+"""Defines the requests and answers of `/v1/score` and `/v1/next`."""
 
 from typing import Literal
 
@@ -18,31 +18,39 @@ BeginsAfter = Literal["begin", "context", "state"]
 
 
 class ScoreFields(RequestOptions):
+    """The fields that scores have in common, of a model or of a session."""
+
     input: list[str] = Field(
-        min_length=1, description="The strings, scored independently.", examples=[["hello", "htktt"]]
+        min_length=1,
+        description="The strings, which are scored independently of each other.",
+        examples=[["hello", "htktt"]],
     )
     include_end: bool = Field(False, description="Also score the end symbol (models trained on lines).")
-    return_chars: bool = Field(False, description="Also give every character's log-probability.")
+    return_chars: bool = Field(False, description="Also return the log-probability of each character.")
 
 
 class ScoreRequest(ScoreFields, StateFields, ModelRequest):
-    """Strings to score: log p of each, from the begin symbol or after a context."""
+    """Strings to score: returns the log-probability of each, from the begin symbol or after a context."""
 
-    context: str = Field("", description="Text before every string; conditions the score, is not scored.")
+    context: str = Field(
+        "", description="Text before every string. The scores are conditioned on it; it is not scored."
+    )
 
 
 class NextRequest(StateFields, ModelRequest):
-    """The distribution of the next character after a text."""
+    """A text: returns the distribution of the character after it."""
 
     input: str = Field(description="The text so far; may be empty.", examples=["To be, or not to b"])
-    top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
+    top: int | None = Field(
+        None, ge=1, description="How many of the likeliest characters to return; by default all."
+    )
 
 
 class CharScore(ResponseModel):
     """One character of a scored string; the end symbol has `char` null and `special` "end".
 
-    Offsets are in the text in the model's Unicode form: in symbols of the model, in code points, in bytes of
-    UTF-8. They differ where symbols are bytes, or characters are beyond ASCII.
+    The offsets count the model's symbols, code points and bytes of UTF-8 in the text after Unicode
+    normalization. They differ where the symbols are bytes, and after characters that are not ASCII.
     """
 
     char: str | None
@@ -54,10 +62,10 @@ class CharScore(ResponseModel):
 
 
 class Score(ResponseModel):
-    """One string's score. `logprob` is natural; bits and perplexity are per scored symbol.
+    """The score of one string. `logprob` is a natural logarithm; bits and perplexity are per scored symbol.
 
-    `percentile`: how many in a hundred held-out strings of about this length had fewer bits per
-    character; near 100 is text unlike what the model was trained on. Null where the card cannot tell.
+    `percentile` is the percentage of held-out strings of about this length that had fewer bits per character;
+    a text near 100 is unlike what the model was trained on. It is null if the model card has no quantiles.
     """
 
     index: int
@@ -71,8 +79,10 @@ class Score(ResponseModel):
 
 
 class ScoreResponse(ResponseModel):
-    """`begins_after`: what the first character's probability is conditioned on: the begin symbol alone, a
-    context, or a state. `includes_end`: whether the end symbol is part of each score.
+    """The score of each string.
+
+    `begins_after` says what the first character is conditioned on: the begin symbol alone, a context or a
+    state. `includes_end` says whether the end symbol is a part of each score.
     """
 
     object: str = "list"
@@ -96,6 +106,8 @@ class NextChar(ResponseModel):
 
 
 class NextResponse(ResponseModel):
+    """The likeliest next symbols, the likeliest first, and the entropy of the whole distribution."""
+
     model: str
     model_version: str
     data: list[NextChar]

@@ -1,4 +1,4 @@
-"""What the calls of sessions hold and answer; as `schemas`, strict and one for all doors."""
+"""Defines the requests and answers of sessions."""
 
 from typing import Annotated, Literal
 
@@ -19,88 +19,107 @@ CheckpointName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
 class _ChangeFields(RequestFields):
-    """A change that may be sent twice: the answer to the first may have been lost."""
+    """The revision that a change applies to, so that a client may repeat a change whose answer was lost."""
 
     if_revision: int | None = Field(
-        default=None, ge=1, description="Only if the session is at this revision; session_moved if it is not."
+        default=None,
+        ge=1,
+        description="Change the session only if it is at this revision; otherwise fail with session_moved.",
     )
 
 
 class CreateSessionRequest(RequestOptions):
-    """A new session: a text that goes on as long as it is used."""
+    """A session to create: a text that is read and continued step by step."""
 
-    model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
-    session_id: SessionId | None = Field(None, description="An id of your own; a random one by default.")
+    model: str = Field(description="The model's name, or name:version.", examples=["shakespeare"])
+    session_id: SessionId | None = Field(None, description="The id of the session; by default a random one.")
     ttl_seconds: float | None = Field(
-        None, gt=0, le=MAX_TTL_SECONDS, description="How long it lives when it is not used."
+        None, gt=0, le=MAX_TTL_SECONDS, description="Seconds that the session lives without use."
     )
-    prime: str = Field("", description="Text to begin with.", examples=["ROMEO:"])
+    prime: str = Field("", description="Text that the session reads first.", examples=["ROMEO:"])
     seed: int | None = Field(
-        None, ge=-(2**63), le=2**63 - 1, description="Of what it samples; random by default."
+        None,
+        ge=-(2**63),
+        le=2**63 - 1,
+        description="Seed of what the session samples; by default a random one.",
     )
 
 
 class ListSessionsRequest(RequestFields):
-    """A page of the caller's sessions by id."""
+    """A page of the principal's sessions, in the order of their ids."""
 
-    after: str = Field("", description="Begin after this id.")
-    limit: int = Field(100, ge=1, le=1000, description="How many at most.")
+    after: str = Field("", description="The page begins after this id.")
+    limit: int = Field(100, ge=1, le=1000, description="The largest number of sessions on the page.")
 
 
 class FeedRequest(RequestOptions, _ChangeFields):
-    """Characters that came; what to tell of the next one."""
+    """Text to read, and which distributions to return."""
 
-    text: str = Field(description="The characters, after all that was fed and sampled before.")
+    text: str = Field(description="The characters to read, after all that was fed and sampled before.")
     return_: Literal["last", "each", "none"] = Field(
         "last",
         alias="return",
-        description="The distribution after the last character, after each (256 at most), or none.",
+        description="Return the distribution after the last character, after each (of 256 at most), or none.",
     )
-    top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
+    top: int | None = Field(
+        None, ge=1, description="How many of the likeliest characters to return; by default all."
+    )
 
 
 class SessionNextRequest(RequestOptions):
-    """The distribution of the next character; the session stays where it is."""
+    """Returns the distribution of the next character; the session does not move."""
 
-    top: int | None = Field(None, ge=1, description="How many of the likeliest to give; all by default.")
+    top: int | None = Field(
+        None, ge=1, description="How many of the likeliest characters to return; by default all."
+    )
 
 
 class SampleRequest(SamplingFields, _ChangeFields):
-    """Characters to draw after the session's text, and how. Fields that are null take their default."""
+    """How to sample a continuation of the session's text; the session moves to its end.
+
+    A field that is null takes its default.
+    """
 
 
 class SessionScoreRequest(ScoreFields):
-    """Strings to score as continuations; the session stays where it is."""
+    """Strings to score as continuations of the session's text; the session does not move."""
 
 
 class ForkRequest(RequestFields):
-    """A second session that goes on from the same place."""
+    """A second session to create at the same position."""
 
-    session_id: SessionId | None = Field(None, description="Its id; a random one by default.")
+    session_id: SessionId | None = Field(
+        None, description="The id of the new session; by default a random one."
+    )
 
 
 class CheckpointRequest(_ChangeFields):
-    """A place to come back to."""
+    """The name of a position that the session can return to."""
 
     name: CheckpointName
 
 
 class RewindRequest(_ChangeFields):
-    """Characters to take back."""
+    """How many characters to take back."""
 
-    num_chars: int = Field(ge=0, description="How many; a session tells how many it can.")
+    num_chars: int = Field(
+        ge=0, description="The number of characters; `max_rewind` of the session is the largest."
+    )
 
 
 class RenewRequest(RequestFields):
-    """A session lives on from now, and from its every use, for as long as it did; or for so long."""
+    """Extends the life of a session: it expires one time to live after now, and after each use."""
 
     ttl_seconds: float | None = Field(
-        default=None, gt=0, le=MAX_TTL_SECONDS, description="How long it lives when it is not used."
+        default=None,
+        gt=0,
+        le=MAX_TTL_SECONDS,
+        description="A new time to live, in seconds; by default it stays the same.",
     )
 
 
 class SessionInfo(ResponseModel):
-    """A session: `revision` counts its changes, `max_rewind` how many characters can be taken back."""
+    """A session: `revision` counts its changes, `max_rewind` is how many characters can be taken back."""
 
     session_id: str
     model: str
@@ -116,7 +135,7 @@ class SessionInfo(ResponseModel):
 
 
 class SessionList(ResponseModel):
-    """A page of the caller's sessions by id; `next_after` is there if there are more."""
+    """A page of the principal's sessions; `next_after` is the `after` of the next page, if there is one."""
 
     object: str = "list"
     data: list[SessionInfo]
@@ -124,14 +143,17 @@ class SessionList(ResponseModel):
 
 
 class Distribution(ResponseModel):
-    """As `/v1/next` gives it."""
+    """The distribution of one character, as in `/v1/next`."""
 
     data: list[NextChar]
     entropy_bits: float
 
 
 class FeedResponse(ResponseModel):
-    """`data` is the distribution after the last character, or a list of them; `logprob` of the text fed."""
+    """The log-probability of the text that was fed, and the distributions that were asked for.
+
+    `data` is the distribution after the last character, or a list of one after each.
+    """
 
     session_id: str
     model: str
@@ -145,13 +167,15 @@ class FeedResponse(ResponseModel):
 
 
 class SessionNextResponse(NextResponse):
+    """The distribution of the next character, and where the session is."""
+
     session_id: str
     position: int
     revision: int
 
 
 class SessionCompletion(Completion):
-    """A completion; its last event tells where the session stands."""
+    """A completion; its last event has the position and the revision of the session."""
 
     session_id: str
 

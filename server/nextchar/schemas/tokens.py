@@ -1,6 +1,6 @@
-"""What a model's symbols are to a client that counts in tokens: requests and answers.
+"""Defines the requests and answers of `/tokenize`, `/detokenize` and `/tokenizer_info`.
 
-The fields are vLLM's, which evaluation tools know; a token is a character.
+The fields are those of vLLM, which evaluation tools know; a token is a character.
 """
 
 from typing import Annotated
@@ -9,22 +9,23 @@ from pydantic import Field
 
 from nextchar.schemas.base import RequestOptions, ResponseModel, omitted_if_none
 
-_WHICH = "A model's name; by default the server's default_model, or the only one."
+_WHICH = "The model's name; by default the server's default_model, or the only model."
 
 
 class TokenizeRequest(RequestOptions):
-    """Text to ids."""
+    """A text: returns its ids."""
 
     model: str | None = Field(default=None, description=_WHICH, examples=["shakespeare"])
     prompt: str = Field(
-        description="The text. All of it the label of a special symbol, as <|begin|>, is that symbol."
+        description="The text. If the whole of it is the label of a special symbol, as <|begin|>, it is that "
+        "symbol."
     )
-    add_special_tokens: bool = Field(default=False, description="Put the begin symbol in front.")
-    return_token_strs: bool = Field(default=False, description="Also give each id's text.")
+    add_special_tokens: bool = Field(default=False, description="Put the begin symbol before the text.")
+    return_token_strs: bool = Field(default=False, description="Also return the text of each id.")
 
 
 class TokenizeResponse(ResponseModel):
-    """`max_model_len`: the longest text of one request, in characters."""
+    """The ids of a text; `max_model_len` is the largest number of characters of one request."""
 
     model: str
     model_version: str
@@ -35,20 +36,24 @@ class TokenizeResponse(ResponseModel):
 
 
 class DetokenizeRequest(RequestOptions):
-    """Ids to text."""
+    """Ids: returns their text."""
 
     model: str | None = Field(default=None, description=_WHICH, examples=["shakespeare"])
-    tokens: list[Annotated[int, Field(ge=0)]] = Field(description="Ids, special symbols among them.")
+    tokens: list[Annotated[int, Field(ge=0)]] = Field(
+        description="The ids, which may be those of special symbols."
+    )
 
 
 class DetokenizeResponse(ResponseModel):
+    """The text of the ids."""
+
     model: str
     model_version: str
     prompt: str
 
 
 class TokenizerInfo(ResponseModel):
-    """What a tool must know to make prompts of ids; a label is null where there is no such symbol."""
+    """A model's symbols, for tools that make prompts of ids; a label is null if there is no such symbol."""
 
     tokenizer_class: str = "CharacterTokenizer"
     model: str

@@ -83,6 +83,8 @@ class AsyncGrpcTransport:
                     yield to_answer(message, ScoreResponse, requests.fields)
         finally:
             requests.end()
+        if requests.error is not None:
+            raise requests.error
 
 
 class _Requests:
@@ -90,17 +92,21 @@ class _Requests:
 
     def __init__(self, operations: Iterable[Operation[ScoreResponse]]) -> None:
         self.fields: Mapping[str, Any] = {}  # of the first operation
+        self.error: Exception | None = None  # what taking an operation raised: gRPC would not pass it on
         self._operations = operations
         self._room, self._has_ended = Semaphore(_MAX_UNANSWERED), False
 
     async def messages(self) -> AsyncGenerator[Message]:
-        for operation in self._operations:
-            await self._room.acquire()
-            if self._has_ended:
-                return
-            is_first = not self.fields
-            self.fields = self.fields or operation.fields
-            yield request_message(operation, only=() if is_first else ("input",))
+        try:
+            for operation in self._operations:
+                await self._room.acquire()
+                if self._has_ended:
+                    return
+                is_first = not self.fields
+                self.fields = self.fields or operation.fields
+                yield request_message(operation, only=() if is_first else ("input",))
+        except Exception as error:  # noqa: BLE001 it is raised where the answers end
+            self.error = error
 
     def answered(self) -> None:
         self._room.release()

@@ -175,7 +175,7 @@ def test_a_prompt_has_a_field_for_each_of_its_forms(message: pb.CompletionReques
 
 
 def test_a_prompt_in_two_forms_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="one of prompt, prompts and prompt_token_ids") as caught:
+    with pytest.raises(InvalidRequest, match="only one of prompt, prompts and prompt_token_ids") as caught:
         to_fields(pb.CompletionRequest(prompt="", prompts=["a"]))
     assert caught.value.param == "prompt"
 

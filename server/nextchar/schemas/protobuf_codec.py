@@ -10,17 +10,18 @@ from google.protobuf.message_factory import GetMessageClass
 from nextchar.errors import InvalidRequest
 from nextchar.schemas import protobuf_pairs as pairs
 
-Write = Callable[[Any], Any]
-Put = Callable[[Any], tuple[str, Any]]  # a value of the schema to a field of the message and its value
-Read = Callable[[Any, Mapping[str, Any]], Any]  # a value, and the fields of the request that it answers
+ValueWriter = Callable[[Any], Any]
+# From a value of the schema to the name of a field in the message, and what it holds.
+FieldWriter = Callable[[Any], tuple[str, Any]]
+# From a value of the message, and the fields of the request that it answers, to a value of the schema.
+ValueReader = Callable[[Any, Mapping[str, Any]], Any]
 Fields = list[tuple[FieldDescriptor, str]]  # of a message, with their names in the schema
-
 
 _codecs: dict[type[Message], "Codec"] = {}
 
 
 def codec_of(message_type: type[Message]) -> "Codec":
-    """The codec of a message, made once."""
+    """Returns the codec of a type of message, which is made at its first use."""
     found = _codecs.get(message_type)
     if found is None:
         found = _codecs[message_type] = Codec(message_type)
@@ -28,7 +29,7 @@ def codec_of(message_type: type[Message]) -> "Codec":
 
 
 class Codec:
-    """Converts one type; what each field needs is worked out once.
+    """Converts one type; what each field needs is determined once.
 
     `names` are the fields of the schema that can be written.
     """
@@ -36,26 +37,26 @@ class Codec:
     def __init__(self, message_type: type[Message]) -> None:
         fields = list(named_fields(message_type))
         self._left_out = pairs.LEFT_OUT.get(message_type, frozenset[str]())
-        self._readers = {field.name: (name, _reader(message_type, field)) for field, name in fields}
-        self._puts = list(dict(_puts(message_type, fields)).items())
+        self._readers = {field.name: (name, _value_reader(message_type, field)) for field, name in fields}
+        self._field_writers = list(dict(_field_writers(message_type, fields)).items())
         self._unset = dict(_unset(message_type, fields))
         self._asked_for = pairs.ASKED_FOR.get(message_type, {})
         self._comes_with = pairs.COMES_WITH.get(message_type, {})
         self.names = self._left_out | {name for _, name in fields}
 
     def write(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of the message's constructor; what is None is left out."""
+        """Returns the arguments of the message's constructor; what is None is left out."""
         written = {name: value for name, value in values.items() if value is not None}
         for name in self._left_out:
             written.pop(name, None)
-        for name, put in self._puts:
+        for name, write in self._field_writers:
             if name in written:
-                target, value = put(written.pop(name))
+                target, value = write(written.pop(name))
                 written[target] = value
         return written
 
     def read(self, message: Message, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of the schema.
+        """Returns the fields of the schema.
 
         Raises:
             InvalidRequest: one of them is set in two forms.
@@ -67,7 +68,7 @@ class Codec:
                 continue
             name, read = reader
             if name in fields:
-                raise InvalidRequest(f"{name}: give one of {self._forms(name)}", param=name)
+                raise InvalidRequest(f"{name} must be set in only one of {self._forms(name)}", param=name)
             fields[name] = value if read is None else read(value, request)
         for name, (asking, wanted) in self._asked_for.items():
             if request.get(asking) == wanted:
@@ -83,7 +84,7 @@ class Codec:
 
 
 def named_fields(message_type: type[Message]) -> Iterator[tuple[FieldDescriptor, str]]:
-    """The fields of a message that its schema has too, with their names there."""
+    """The fields of a message that its schema has too, with their names in the schema."""
     renamed = {new: name for name, new in pairs.RENAMED.get(message_type, {}).items()}
     field_of_forms, forms, _ = pairs.FORMS.get(message_type, ("", (), None))
     for field in message_type.DESCRIPTOR.fields:
@@ -94,7 +95,7 @@ def named_fields(message_type: type[Message]) -> Iterator[tuple[FieldDescriptor,
 
 
 def _unset(message_type: type[Message], fields: Fields) -> Iterator[tuple[str, Any]]:
-    """Fields that are there though the message says nothing of them: 0, "" or an empty list, and None."""
+    """The values of fields that are not set in a message, but are not left out of the JSON either."""
     schema = pairs.SCHEMAS.get(message_type)
     infos = {} if schema is None else {info.alias or name: info for name, info in schema.model_fields.items()}
     for field, name in fields:
@@ -108,61 +109,61 @@ def _unset(message_type: type[Message], fields: Fields) -> Iterator[tuple[str, A
             yield name, None
 
 
-def _puts(message_type: type[Message], fields: Fields) -> Iterator[tuple[str, Put]]:
-    """What is written otherwise than as it is, under the name of the schema."""
-    writers = {field.name: _writer(message_type, field) for field, _ in fields}
+def _field_writers(message_type: type[Message], fields: Fields) -> Iterator[tuple[str, FieldWriter]]:
+    """The fields that cannot be written as they are, by their names in the schema."""
+    writers = {field.name: _value_writer(message_type, field) for field, _ in fields}
     field_of_forms, _, form = pairs.FORMS.get(message_type, ("", (), None))
     for field, name in fields:
         write = writers[field.name]
         if form is not None and name == field_of_forms:
-            yield name, _put_form(form, writers)
+            yield name, _form_writer(form, writers)
         elif write is not None or field.name != name:
-            yield name, _put(field.name, write)
+            yield name, _field_writer(field.name, write)
 
 
-def _put(target: str, write: Write | None) -> Put:
+def _field_writer(target: str, write: ValueWriter | None) -> FieldWriter:
     return lambda value: (target, value if write is None else write(value))
 
 
-def _put_form(form: Put, writers: Mapping[str, Write | None]) -> Put:
+def _form_writer(form: FieldWriter, writers: Mapping[str, ValueWriter | None]) -> FieldWriter:
     def put(value: Any) -> tuple[str, Any]:
         target, of_target = form(value)
-        return _put(target, writers[target])(of_target)
+        return _field_writer(target, writers[target])(of_target)
 
     return put
 
 
-def _writer(message_type: type[Message], field: FieldDescriptor) -> Write | None:
-    """How a field is written; None: as it is."""
+def _value_writer(message_type: type[Message], field: FieldDescriptor) -> ValueWriter | None:
+    """Returns what converts the values of a field; None if they are written as they are."""
     if field.name in (converted := pairs.CONVERTED.get(message_type, {})):
         return converted[field.name][0]
     if field.message_type is None:
         return None
     if _is_map(field):
-        inner = _writer(message_type, field.message_type.fields_by_name["value"])
+        inner = _value_writer(message_type, field.message_type.fields_by_name["value"])
         return inner and (lambda found: {key: inner(value) for key, value in found.items()})
     write = _item_writer(GetMessageClass(field.message_type))
     return (lambda items: [write(item) for item in items]) if field.is_repeated else write
 
 
-def _item_writer(kind: type[Message]) -> Write:
+def _item_writer(kind: type[Message]) -> ValueWriter:
     if kind in pairs.WRAPPERS:
         (field,) = kind.DESCRIPTOR.fields
-        inner = _writer(kind, field)
+        inner = _value_writer(kind, field)
         return lambda item: {} if item is None else {field.name: item if inner is None else inner(item)}
     write = codec_of(kind).write
     return lambda item: write(item if type(item) is dict else item.__dict__)
 
 
-def _reader(message_type: type[Message], field: FieldDescriptor) -> Read | None:
-    """How a field is read; None: as it is."""
+def _value_reader(message_type: type[Message], field: FieldDescriptor) -> ValueReader | None:
+    """Returns what converts the values of a field; None if they are read as they are."""
     if field.name in (converted := pairs.CONVERTED.get(message_type, {})):
         read_values = converted[field.name][1]
         return lambda values, _: read_values(values)
     if field.message_type is None:
         return (lambda values, _: list(values)) if field.is_repeated else None
     if _is_map(field):
-        inner = _reader(message_type, field.message_type.fields_by_name["value"])
+        inner = _value_reader(message_type, field.message_type.fields_by_name["value"])
         if inner is None:
             return lambda found, _: dict(found)
         return lambda found, request: {key: inner(value, request) for key, value in found.items()}
@@ -170,10 +171,10 @@ def _reader(message_type: type[Message], field: FieldDescriptor) -> Read | None:
     return (lambda items, request: [read(item, request) for item in items]) if field.is_repeated else read
 
 
-def _item_reader(kind: type[Message]) -> Read:
+def _item_reader(kind: type[Message]) -> ValueReader:
     if kind in pairs.WRAPPERS:
         (field,) = kind.DESCRIPTOR.fields
-        inner = _reader(kind, field)
+        inner = _value_reader(kind, field)
         assert inner is not None  # a list or a map
         if kind in pairs.NONE_IF_EMPTY:
             return lambda item, request: inner(getattr(item, field.name), request) or None

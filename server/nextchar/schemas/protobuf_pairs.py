@@ -90,11 +90,11 @@ NAME_THEIR_SESSION = frozenset(
         pb.RenewRequest,
     }
 )
-# So that the session which a fork asks for has a name of its own.
+# There are two in the request of a fork: the session that is forked, and the one that is created.
 RENAMED = {pb.ForkRequest: {"session_id": "fork_id"}}
 
-# Fields of a schema that its message does not have. The calls that sample always stream, and always report
-# usage; a session's state is exported by a call of its own; `ended` leaves the server by neither protocol.
+# Fields of a schema that its message does not have, and does not need: calls that sample always stream and
+# report their usage; a session's state is exported by a call of its own; `ended` is sent by neither protocol.
 LEFT_OUT: dict[type[Message], frozenset[str]] = {
     pb.CompletionRequest: frozenset({"stream"}),
     pb.SampleRequest: frozenset({"stream"}),
@@ -103,16 +103,11 @@ LEFT_OUT: dict[type[Message], frozenset[str]] = {
     pb.SessionNextResponse: frozenset({"state"}),
     pb.SessionCompletion: frozenset({"state"}),
 }
-# The same of requests, where the server must not believe that the field was understood.
+# Fields of a request that its message does not have, so that a client may not set them.
 REFUSED: dict[type[Message], frozenset[str]] = {pb.InspectRequest: frozenset({"encoding_format"})}
 
 # protobuf has no list of lists and no list of maps: each inner one is in a message, in its only field.
-WRAPPERS: dict[type[Message], str] = {
-    pb.TokenIds: "ids",
-    pb.StateRow: "values",
-    pb.TopLogprobs: "logprobs",
-    pb.PromptLogprobs: "logprobs",
-}
+WRAPPERS = frozenset({pb.TokenIds, pb.StateRow, pb.TopLogprobs, pb.PromptLogprobs})
 NONE_IF_EMPTY = frozenset({pb.PromptLogprobs})
 
 
@@ -160,5 +155,5 @@ ASKED_FOR: dict[type[Message], dict[str, tuple[str, object]]] = {
     pb.Choice: {"token_ids": ("return_token_ids", True), "prompt_token_ids": ("return_token_ids", True)},
     pb.FeedResponse: {"data": ("return", "each")},
 }
-# And this one, if another field is there.
+# And these, if another field is there.
 COMES_WITH = {pb.SessionInfo: {"checkpoints": "state_bytes"}}

@@ -48,7 +48,7 @@ def test_it_prints_what_it_prints_offline(
         (["score", "tiny", "a", "--include-end"], "no end symbol"),
         (["complete", "tiny", "--temperature", "-1"], "temperature: input should be greater"),
         (["score", "tiny", "a", "--file", "-"], "not both"),
-        (["score", "tiny", "--file", "-", "--json"], "no strings"),
+        (["score", "tiny", "--file", "-", "--json"], "at least one string"),
     ],
 )
 def test_what_is_wrong_is_one_line(server: LiveServer, scheme: str, command: list[str], told: str) -> None:
@@ -60,4 +60,4 @@ def test_what_is_wrong_is_one_line(server: LiveServer, scheme: str, command: lis
 
 
 def test_an_address_that_is_none_is_said_so() -> None:
-    assert "is no address" in run("next", "tiny", "--url", "localhost:8000").stderr
+    assert "url must name a host" in run("next", "tiny", "--url", "localhost:8000").stderr

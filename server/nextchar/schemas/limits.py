@@ -48,7 +48,7 @@ class SessionLimits:
 class ApiLimits:
     """The limits of REST and gRPC: how large a request may be, and how long it may wait and take.
 
-    `max_lanes_per_key` bounds the strings of one API key that run or wait at a time; None is no limit.
+    `max_lanes_per_key` bounds the lanes that one API key may use at a time; None is no limit.
     """
 
     max_body_bytes: int = 4 * 1024 * 1024

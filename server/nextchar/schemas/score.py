@@ -65,7 +65,8 @@ class Score(ResponseModel):
     """The score of one string. `logprob` is a natural logarithm; bits and perplexity are per scored symbol.
 
     `percentile` is the percentage of held-out strings of about this length that had fewer bits per character;
-    a text near 100 is unlike what the model was trained on. It is null if the model card has no quantiles.
+    a text near 100 is unlike what the model was trained on. It is null if the model card has no quantiles,
+    or the string no symbols.
     """
 
     index: int

@@ -142,17 +142,20 @@ def _value_writer(message_type: type[Message], field: FieldDescriptor) -> ValueW
     if _is_map(field):
         inner = _value_writer(message_type, field.message_type.fields_by_name["value"])
         return inner and (lambda found: {key: inner(value) for key, value in found.items()})
-    write = _item_writer(GetMessageClass(field.message_type))
-    return (lambda items: [write(item) for item in items]) if field.is_repeated else write
-
-
-def _item_writer(kind: type[Message]) -> ValueWriter:
+    kind = GetMessageClass(field.message_type)
     if kind in pairs.WRAPPERS:
-        (field,) = kind.DESCRIPTOR.fields
-        inner = _value_writer(kind, field)
-        return lambda item: {} if item is None else {field.name: item if inner is None else inner(item)}
+        wrap = _wrapper(kind)
+        return lambda items: [wrap(item) for item in items]
     write = codec_of(kind).write
-    return lambda item: write(item if type(item) is dict else item.__dict__)
+    if field.is_repeated:
+        return lambda items: [write(item.__dict__) for item in items]
+    return lambda item: write(item if type(item) is dict else item.__dict__)  # a client gives a dict
+
+
+def _wrapper(kind: type[Message]) -> ValueWriter:
+    (field,) = kind.DESCRIPTOR.fields
+    write = _value_writer(kind, field)
+    return lambda item: {} if item is None else {field.name: item if write is None else write(item)}
 
 
 def _value_reader(message_type: type[Message], field: FieldDescriptor) -> ValueReader | None:

@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from support.tiny_models import TEXT, TinyModel
+from support.tiny_models import CELL_NAMES, STEP_GRAPHS, TEXT, TinyModel
 
 from nextchar.errors import ModelFileError
-from nextchar.model.card import CARD_KEY, Cell, parse_card
+from nextchar.model.card import CARD_KEY, parse_card
 from nextchar.model.graph import graph_from_bytes
 from nextchar.model.onnx_screen import _OPERATORS, MAX_DEPTH, MAX_NODES, MAX_TENSORS, screened
 
@@ -48,13 +48,8 @@ def changed(change: Callable[[onnx.ModelProto], object]) -> bytes:
 
 @pytest.fixture(scope="module")
 def exports() -> list[bytes]:
-    cells: tuple[Cell, ...] = ("lstm", "lstm_coupled", "gru", "rnn_tanh", "rnn_relu")
-    found = []
-    for cell in cells:
-        model = TinyModel(cell)
-        found += [model.step_bytes("float32"), model.sequence_bytes()]
-        found += [model.step_bytes("int8")] if cell != "rnn_relu" else []
-    return found
+    steps = [TinyModel(cell).step_bytes(precision) for cell, precision in STEP_GRAPHS]
+    return [*steps, *(TinyModel(cell).sequence_bytes() for cell in CELL_NAMES)]
 
 
 def operators(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:

@@ -11,9 +11,18 @@ from nextchar.model.graph import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.export.sequence import build_sequence_graph, sequence_states
 from nextchar_training.export.step import build_step_graph, step_states
+from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.network.weights import Weights, read_weights
 
+# Every cell, and every precision its step graph has: a new row of the table is tested as the others are.
+CELL_NAMES: tuple[Cell, ...] = tuple(CELLS)
+STEP_GRAPHS: list[tuple[Cell, Precision]] = [
+    (name, precision)
+    for name, cell in CELLS.items()
+    for precision in ("float32", "int8")
+    if precision == "float32" or cell.has_int8
+]
 CHARACTERS = "\n abcdefghijklmnopqrstuvwxyz.,é"
 GOLDEN = ("", "hello", "abc abc")
 
@@ -31,7 +40,7 @@ class TinyModel:
     @property
     def precision(self) -> Precision:
         """The one that is served by default."""
-        return "float32" if self.cell == "rnn_relu" else "int8"
+        return "int8" if CELLS[self.cell].has_int8 else "float32"
 
     def module(self) -> CharRNN:
         torch.manual_seed(self.seed)

@@ -2,29 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from support.live_server import LiveServer, live_server
 from support.session_client import Session
-from support.tiny_models import TinyModel
+from support.tiny_models import STEP_GRAPHS, TinyModel
 from support.valkey_server import ValkeyServer
 
-from nextchar.model.card import Cell
-
 _TEXT = "the quick brown fox, jumps over a lazy dog. " * 4
-_MODELS = [
-    (cell, precision)
-    for cell in get_args(Cell)
-    for precision in ("int8", "float32")
-    if (cell, precision) != ("rnn_relu", "int8")  # its state has no bounds
-]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cells")
-    for cell, precision in _MODELS:
+    for cell, precision in STEP_GRAPHS:
         target = folder / f"{cell}-{precision}" / "1"
         target.mkdir(parents=True)
         content = TinyModel(cell, seed=3).step_bytes(precision)
@@ -45,7 +36,7 @@ def servers(folder: Path, valkey: ValkeyServer) -> Iterator[list[LiveServer]]:
         yield [one, other, alone]
 
 
-@pytest.mark.parametrize(("cell", "precision"), _MODELS)
+@pytest.mark.parametrize(("cell", "precision"), STEP_GRAPHS)
 def test_it_goes_on_bit_for_bit(servers: list[LiveServer], cell: str, precision: str) -> None:
     one, other, alone = servers
     model = f"{cell}-{precision}"

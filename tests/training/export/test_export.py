@@ -5,8 +5,10 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from support.tiny_models import CELL_NAMES
 
 from nextchar.errors import InvalidRequest, ModelFileError
+from nextchar.model.card import Cell
 from nextchar.model.golden import check_golden, score_strings
 from nextchar.model.graph import open_graph
 from nextchar_training.commands.evaluate import evaluate
@@ -14,6 +16,7 @@ from nextchar_training.commands.export import export as export_command
 from nextchar_training.export import proof
 from nextchar_training.export import step as step_graph
 from nextchar_training.export.export import export, next_version, write
+from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.weights import Array
 from nextchar_training.run.checkpoint import FILE_NAME, Trained, load_split, load_trained
 from nextchar_training.run.run import Run
@@ -42,12 +45,12 @@ def trained(make_run: MakeRun) -> Load:
     return load
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_coupled"])
-def test_every_cell_trains_exports_and_opens(trained: Load, tmp_path: Path, cell: str) -> None:
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_every_cell_trains_exports_and_opens(trained: Load, tmp_path: Path, cell: Cell) -> None:
     run = trained(cell=cell)
     made = export(run, load_split(run), keep_float32_step=True)
     write(made, tmp_path / "m" / "1")
-    int8 = {"step-int8.onnx"} if cell != "rnn_relu" else set()
+    int8 = {"step-int8.onnx"} if CELLS[cell].has_int8 else set()
     assert {p.name for p in (tmp_path / "m" / "1").iterdir()} == {"model.onnx", "step-float32.onnx"} | int8
     for path in (tmp_path / "m" / "1").iterdir():
         graph = open_graph(path)

@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.tiny_models import TinyModel
+from support.tiny_models import CELL_NAMES, TinyModel
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Cell
 from nextchar_training.export.read_back import load_network
 
 
-@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "gru", "lstm", "lstm_coupled"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_the_network_of_an_exported_file_is_the_one_exported(tmp_path: Path, cell: Cell) -> None:
     tiny = TinyModel(cell)
     path = tmp_path / "model.onnx"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from support.tiny_models import TinyModel
+from support.tiny_models import CELL_NAMES, TinyModel
 
 from nextchar.model.card import Cell
 from nextchar_training.inside.followers import most_like, properties
@@ -10,7 +10,7 @@ from nextchar_training.inside.gates import LayerTrace, trace
 _IDS = np.random.default_rng(0).integers(0, 20, 50)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "lstm_coupled", "gru", "rnn_tanh", "rnn_relu"])
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_a_trace_ends_in_the_networks_own_state(cell: Cell) -> None:
     model = TinyModel(cell).module()
     _, state = model(torch.from_numpy(_IDS[:, None]))

@@ -1,15 +1,16 @@
 import pytest
 import torch
+from support.tiny_models import CELL_NAMES
 from torch import Tensor
 
 from nextchar.model.card import Cell
 from nextchar_training.config import TrainingConfig
-from nextchar_training.network import regularised as dropout
-from nextchar_training.network.network import NUM_STATES, CharRNN, ModelConfig, State, zero_state
-from nextchar_training.network.regularised import DropoutForward, DropoutRates, dropout_rates
+from nextchar_training.network import dropout
+from nextchar_training.network.cells.cell import State
+from nextchar_training.network.dropout import DropoutForward, DropoutRates, dropout_rates
+from nextchar_training.network.network import CharRNN, ModelConfig, zero_state
 
 _HALF = DropoutRates(input=0.5, layer=0.5, output=0.5, weight=0.5, noise=0.5)
-_CELLS: tuple[Cell, ...] = tuple(NUM_STATES)
 _IDS = torch.arange(10)[:, None].repeat(1, 2)
 
 
@@ -38,7 +39,7 @@ def _run(
     return logits, after
 
 
-@pytest.mark.parametrize("cell", _CELLS)
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_without_dropout_training_and_serving_are_the_same_network(cell: Cell) -> None:
     model = _model(cell)
     state = tuple(torch.rand_like(part) for part in zero_state(model.config, 2))

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from support.tiny_models import CELL_NAMES
 
 from nextchar.model.card import Cell
-from nextchar_training.network.network import NUM_GATES, CharRNN, ModelConfig, RecurrentLayer, num_parameters
+from nextchar_training.network.network import CharRNN, ModelConfig, RecurrentLayer, num_parameters
 
 
 def _layer(cell: Cell) -> RecurrentLayer:
@@ -35,8 +36,8 @@ def test_forget_gates_begin_open(cell: Cell, first: int) -> None:
 
 
 def test_recurrent_weights_begin_orthogonal_and_for_relu_near_the_identity() -> None:
-    for cell in NUM_GATES:
-        for gate in _layer(cell).recurrent.chunk(NUM_GATES[cell]):
+    for cell in CELL_NAMES:
+        for gate in _layer(cell).recurrent.split(7):
             size = 0.81 if cell == "rnn_relu" else 1.0
             torch.testing.assert_close(gate @ gate.T, size * torch.eye(7), atol=1e-5, rtol=0)
     assert _layer("rnn_relu").recurrent.equal(0.9 * torch.eye(7))

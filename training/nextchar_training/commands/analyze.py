@@ -10,12 +10,12 @@ import torch
 from nextchar.model.graph import open_graph
 from nextchar_training.export.read_back import load_network
 from nextchar_training.inside.page import (
-    SHOWN,
     dependency_part,
     gates_part,
     gradient_part,
     recall_part,
 )
+from nextchar_training.network.cells.table import CELLS
 from nextchar_training.page import html as html
 from nextchar_training.text.heldout import heldout_split, text_options
 
@@ -63,7 +63,7 @@ def analyze(
     chosen = parts or PARTS
 
     def sections() -> Iterator[str]:
-        yield html.paragraph(f"{SHOWN[card.cell]}, {card.provenance.get('corpus', 'unknown text')}")
+        yield html.paragraph(f"{CELLS[card.cell].title}, {card.provenance.get('corpus', 'unknown text')}")
         if "gradient" in chosen or "gates" in chosen:
             split = heldout_split(card, **corpus)
             start = str(split.heldout[:_NUM_TEXT_CHARS])
@@ -75,7 +75,7 @@ def analyze(
         if "dependency" in chosen:
             yield from dependency_part(open_graph(file))
         if "recall" in chosen:
-            yield from recall_part(list(SHOWN), max_steps=recall_steps)
+            yield from recall_part(list(CELLS), max_steps=recall_steps)
 
     output.write_text(html.page(f"nextchar: inside {file.parent.parent.name}", sections()), encoding="utf-8")
     click.echo(f"wrote {output}")

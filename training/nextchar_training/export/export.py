@@ -16,6 +16,7 @@ from nextchar_training.export.sequence import build_sequence_graph, sequence_sta
 from nextchar_training.export.step import build_step_graph, step_states
 from nextchar_training.measure.exported import graph_quality
 from nextchar_training.measure.figures import NETWORK
+from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.weights import read_weights
 from nextchar_training.run.checkpoint import Trained
 from nextchar_training.text.split import Split
@@ -72,7 +73,7 @@ class _Maker:
 
     @property
     def has_int8(self) -> bool:
-        return self._weights.cell != "rnn_relu"
+        return CELLS[self._weights.cell].has_int8
 
     def draft(self, graph: Graph, precision: Precision) -> ModelGraph:
         return graph_from_bytes(self._build(graph, precision, self._card), shown=f"{graph}-{precision}")

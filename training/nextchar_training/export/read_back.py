@@ -10,9 +10,9 @@ from onnx import numpy_helper
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card
 from nextchar.model.graph import open_graph
-from nextchar_training.export.sequence import GATE_ORDER
+from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.network import CharRNN, ModelConfig
-from nextchar_training.network.weights import Array, reorder_gates
+from nextchar_training.network.weights import Array, collapse_gates, reorder_gates
 
 
 def load_network(path: Path) -> tuple[CharRNN, Card]:
@@ -52,8 +52,9 @@ def _config(card: Card, arrays: dict[str, Array]) -> ModelConfig:
 
 
 def _layer(card: Card, arrays: dict[str, Array], index: int) -> dict[str, Array]:
-    """A layer's parameters with their gates in PyTorch's order again."""
-    order = tuple(int(k) for k in np.argsort(GATE_ORDER[card.cell]))
+    """A layer's parameters, with the cell's own gates in PyTorch's order."""
+    cell = CELLS[card.cell]
+    order = tuple(int(k) for k in np.argsort(cell.onnx.order))
     input_bias, recurrent_bias = np.split(arrays[f"bias_{index}"][0], 2)
     found = {
         "input": arrays[f"input_weight_{index}"][0],
@@ -61,7 +62,6 @@ def _layer(card: Card, arrays: dict[str, Array], index: int) -> dict[str, Array]
         "input_bias": input_bias,
         "recurrent_bias": recurrent_bias,
     }
-    found = {name: reorder_gates(array, order) for name, array in found.items()}
-    if card.cell == "lstm_coupled":  # its input gate is the forget gate with the other sign
-        found = {name: array[len(array) // 4 :] for name, array in found.items()}
-    return found
+    return {
+        name: collapse_gates(reorder_gates(array, order), cell.kernel_gates) for name, array in found.items()
+    }

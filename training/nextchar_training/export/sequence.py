@@ -9,44 +9,13 @@ import numpy as np
 
 from nextchar.model.card import Card, Cell
 from nextchar_training.export.builder import GraphBuilder
-from nextchar_training.network.weights import Array, LayerWeights, Weights, reorder_gates
-
-STATES: dict[Cell, tuple[str, ...]] = {
-    "rnn_tanh": ("h",),
-    "rnn_relu": ("h",),
-    "gru": ("h",),
-    "lstm": ("h", "c"),
-    "lstm_coupled": ("h", "c"),
-}
-
-_OPERATOR: dict[Cell, str] = {
-    "rnn_tanh": "RNN",
-    "rnn_relu": "RNN",
-    "gru": "GRU",
-    "lstm": "LSTM",
-    "lstm_coupled": "LSTM",
-}
-# PyTorch's gate order to ONNX's: GRU r z n → z r h, LSTM i f g o → i o f c. A coupled LSTM has no input
-# gate of its own; the operator has one, whose weights are the forget gate's with the other sign.
-GATE_ORDER: dict[Cell, tuple[int, ...]] = {
-    "rnn_tanh": (0,),
-    "rnn_relu": (0,),
-    "gru": (1, 0, 2),
-    "lstm": (0, 3, 1, 2),
-    "lstm_coupled": (0, 3, 1, 2),
-}
-_ATTRIBUTES: dict[Cell, dict[str, object]] = {
-    "rnn_tanh": {"activations": ["Tanh"]},
-    "rnn_relu": {"activations": ["Relu"]},
-    "gru": {"linear_before_reset": 1},  # PyTorch applies the reset gate after the recurrent product
-    "lstm": {},
-    "lstm_coupled": {"input_forget": 1},
-}
+from nextchar_training.network.cells.table import CELLS
+from nextchar_training.network.weights import Array, LayerWeights, Weights, expand_gates, reorder_gates
 
 
 def sequence_states(cell: Cell) -> dict[str, str]:
     """State input to output, by name."""
-    return {name: f"{name}_next" for name in STATES[cell]}
+    return {name: f"{name}_next" for name in CELLS[cell].states}
 
 
 def build_sequence_graph(weights: Weights, card: Card) -> bytes:
@@ -54,11 +23,11 @@ def build_sequence_graph(weights: Weights, card: Card) -> bytes:
     g = GraphBuilder()
     num_layers, hidden = len(weights.layers), weights.hidden_size
     g.input("ids", "int64", ["batch", "time"])
-    for name in STATES[weights.cell]:
+    for name in CELLS[weights.cell].states:
         g.input(name, "float32", [num_layers, "batch", hidden])
     by_time = g.node("Transpose", ["ids"], "ids_by_time", perm=[1, 0])
     x = g.node("Gather", [g.constant("embedding", weights.embedding), by_time], "embedded", axis=0)
-    initial = {name: _split_layers(g, name, num_layers) for name in STATES[weights.cell]}
+    initial = {name: _split_layers(g, name, num_layers) for name in CELLS[weights.cell].states}
     final: dict[str, list[str]] = {name: [] for name in initial}
     for index, layer in enumerate(weights.layers):
         x = _layer(g, weights.cell, index, layer, x, {name: initial[name][index] for name in initial}, final)
@@ -89,34 +58,24 @@ def _layer(
     initial: dict[str, str],
     final: dict[str, list[str]],
 ) -> str:
-    order = GATE_ORDER[cell]
-    if cell == "lstm_coupled":
-        layer = _with_input_gate(layer)
-    biases = np.concatenate(
-        [reorder_gates(layer.input_bias, order), reorder_gates(layer.recurrent_bias, order)]
-    )
+    operator, kernel_gates = CELLS[cell].onnx, CELLS[cell].kernel_gates
+
+    def ordered(array: Array) -> Array:
+        return reorder_gates(expand_gates(array, kernel_gates), operator.order)
+
     inputs = [
         x,
-        g.constant(f"input_weight_{index}", reorder_gates(layer.input, order)[None]),
-        g.constant(f"recurrent_weight_{index}", reorder_gates(layer.recurrent, order)[None]),
-        g.constant(f"bias_{index}", biases[None]),
+        g.constant(f"input_weight_{index}", ordered(layer.input)[None]),
+        g.constant(f"recurrent_weight_{index}", ordered(layer.recurrent)[None]),
+        g.constant(
+            f"bias_{index}", np.concatenate([ordered(layer.input_bias), ordered(layer.recurrent_bias)])[None]
+        ),
         "",  # sequence_lens: every row has the whole time axis
         *initial.values(),
     ]
     outputs = [f"y_{index}", *(f"{name}_{index}_next" for name in initial)]
-    g.nodes(_OPERATOR[cell], inputs, outputs, hidden_size=layer.recurrent.shape[1], **_ATTRIBUTES[cell])
+    g.nodes(operator.name, inputs, outputs, hidden_size=layer.recurrent.shape[1], **operator.attributes)
     for name, output in zip(initial, outputs[1:], strict=True):
         final[name].append(output)
     axis = g.constant("direction_axis", np.array([1], dtype=np.int64))
     return g.node("Squeeze", [outputs[0], axis], f"hidden_{index}")  # [time, 1, batch, h] → [time, batch, h]
-
-
-def _with_input_gate(layer: LayerWeights) -> LayerWeights:
-    """f g o to i f g o: i = 1 - f = sigmoid(-x) where f = sigmoid(x)."""
-
-    def add(array: Array) -> Array:
-        return np.concatenate([-np.split(array, 3)[0], array])
-
-    return LayerWeights(
-        add(layer.input), add(layer.recurrent), add(layer.input_bias), add(layer.recurrent_bias)
-    )

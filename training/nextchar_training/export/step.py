@@ -1,17 +1,19 @@
-"""The folded step graph: every lane some characters on in one call, float32 or int8.
+"""Builds the folded step graph: every lane some characters on in one call, in float32 or int8.
 
-`lane_loop` says what goes in and out; this module writes the network inside: `ids_before` [batch] and
+`lane_loop` describes the inputs and outputs; this module writes the network inside: `ids_before` [batch] and
 each layer's states `h_0_before`, `c_0_before`, … [batch, hidden] to `logits` [batch, num_outputs] and
-`h_0_after`, …. Two folds make it fast:
+`h_0_after`, …. The cells write themselves (`network/cells`). Two folds make the graph fast:
 
-* The first layer reads one of few symbols, so `embedding · W_x + b` is a table with a row a symbol.
-* An LSTM, GRU or tanh state lies in (-1, 1), so it is quantised with the fixed scale 1/127 around zero
-  point 128, and the recurrent product is an exact integer product: uint8 states by int8 weights, one
-  scale a column. (uint8 by int8 is the pair with a fast kernel.) LSTM and tanh states are *kept* as
-  uint8; a GRU also needs its state as it was, for the interpolation, and keeps float32.
+* The first layer reads one of few symbols, so `embedding · W_x + b` is a table with one row per symbol.
+* A bounded state lies in (-1, 1), so it is quantised with the fixed scale 1/127 around zero point 128, and
+  the recurrent product is an exact integer product: uint8 states by int8 weights, one scale per column.
+  (uint8 by int8 is the pair with a fast kernel.) The states in a cell's `uint8_states` are *kept* as uint8.
 
 A row's result does not depend on the other rows; see docs/determinism.md.
 """
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +22,14 @@ from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card, Cell, Precision
 from nextchar_training.export.builder import GraphBuilder
 from nextchar_training.export.lane_loop import State, build_lane_loop
-from nextchar_training.export.sequence import STATES
+from nextchar_training.network.cells.cell import RecurrentCell
+from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.weights import Array, LayerWeights, Weights, reorder_gates
-
-# What one Sigmoid reads lies together: i f g o → i f o g, f g o → f o g.
-_LSTM_ORDER: dict[Cell, tuple[int, ...]] = {"lstm": (0, 1, 3, 2), "lstm_coupled": (0, 2, 1)}
 
 
 def step_states(cell: Cell, num_layers: int) -> dict[str, str]:
     """State input to output, by name, layer by layer."""
-    names = [f"{name}_{layer}" for layer in range(num_layers) for name in STATES[cell]]
+    names = [f"{name}_{layer}" for layer in range(num_layers) for name in CELLS[cell].states]
     return {name: f"{name}_next" for name in names}
 
 
@@ -40,63 +40,71 @@ def build_step_graph(weights: Weights, precision: Precision, card: Card) -> byte
 
 
 def write_step(weights: Weights, precision: Precision) -> tuple[GraphBuilder, list[State]]:
-    """One step of a network, from `ids_before` and states to `logits` and states.
+    """Writes one step of a network, from `ids_before` and states to `logits` and states.
 
     Raises:
-        InvalidRequest: int8 asked for a ReLU network, whose states are unbounded.
+        InvalidRequest: the precision is int8 and the cell has no int8 step graph.
     """
-    if precision == "int8" and weights.cell == "rnn_relu":
+    cell = CELLS[weights.cell]
+    if precision == "int8" and not cell.has_int8:
         raise InvalidRequest(
-            "a ReLU network has unbounded states: it has no int8 step graph", param="precision"
+            f"precision must be float32 for a {cell.title}, whose states are unbounded (precision is int8)",
+            param="precision",
         )
-    fold = _Int8(weights.hidden_size) if precision == "int8" else _Float32(weights.hidden_size)
-    return fold.g, _Step(weights, fold).write()
+    arithmetic = _Int8() if precision == "int8" else _Float32()
+    states, below = [], ""
+    for index, layer_weights in enumerate(weights.layers):
+        layer = _Layer(weights, layer_weights, arithmetic, index, below)
+        names = [(name, f"{name}_{index}") for name in cell.states]
+        states += [State(name, arithmetic.state_type(cell, s), weights.hidden_size) for s, name in names]
+        below = cell.write_step(layer)
+    arithmetic.product(below, weights.output, weights.output_bias, "logits")
+    return arithmetic.g, states
 
 
 class _Float32:
-    """Products in float32; states are what they are."""
+    """Writes products in float32; states are read and kept as they are."""
 
-    def __init__(self, hidden_size: int) -> None:
+    def __init__(self) -> None:
         self.g = GraphBuilder()
-        self.hidden_size = hidden_size
 
-    def state_type(self, cell: Cell, name: str) -> str:
+    def state_type(self, cell: RecurrentCell, name: str) -> str:
+        """The type that a state is kept in."""
         del cell, name
         return "float32"
 
     def product(self, x: str, weight: Array, bias: Array, name: str) -> str:
-        """x [batch, in] · weight.T [in, out] + bias."""
+        """Writes x [batch, in] · weight.T [in, out] + bias."""
         inputs = [x, self.g.constant(f"{name}_weight", weight.T), self.g.constant(f"{name}_bias", bias)]
         return self.g.node("Gemm", inputs, name)
 
     def product_plus(self, x: str, weight: Array, addend: str, name: str) -> str:
-        """x · weight.T + addend [batch, out], the addition inside the product."""
+        """Writes x · weight.T + addend [batch, out], the addition inside the product."""
         return self.g.node("Gemm", [x, self.g.constant(f"{name}_weight", weight.T), addend], name)
 
     def hidden(self, index: int) -> str:
-        """The name a cell gives its new hidden state."""
+        """The name of the new hidden state before it is kept."""
         return f"h_{index}_after"
 
     def keep(self, index: int) -> str:
-        """The new hidden state as it is kept, and as the next product reads it."""
+        """Writes the new hidden state as it is kept, which the next product reads."""
         return f"h_{index}_after"
 
     def read(self, x: str) -> str:
-        """A kept float32 state as a product reads it."""
+        """Writes a float32 state as a product reads it."""
         return x
 
 
 class _Int8:
-    """Products of uint8 states and int8 weights, exact in int32, scaled once."""
+    """Writes products of uint8 states and int8 weights, exact in int32 and scaled once."""
 
-    def __init__(self, hidden_size: int) -> None:
+    def __init__(self) -> None:
         self.g = GraphBuilder()
-        self.hidden_size = hidden_size
         self.scale = self.g.constant("state_scale", np.array(1 / 127, dtype=np.float32))
         self.zero = self.g.constant("state_zero", np.array(128, dtype=np.uint8))
 
-    def state_type(self, cell: Cell, name: str) -> str:
-        return "float32" if cell == "gru" or name.startswith("c") else "uint8"
+    def state_type(self, cell: RecurrentCell, name: str) -> str:
+        return "uint8" if name in cell.uint8_states else "float32"
 
     def product(self, x: str, weight: Array, bias: Array, name: str) -> str:
         inputs = [*self._operands(x, weight, name), "", self.g.constant(f"{name}_bias", bias)]
@@ -135,97 +143,64 @@ def quantize_columns(weight: Array) -> tuple[NDArray[np.int8], Array]:
     return np.rint(weight / scales).astype(np.int8), scales.astype(np.float32)
 
 
-class _Step:
-    """Writes the cells; `fold` writes the products."""
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One layer under construction: what a cell writes with (`StepLayer`), in one arithmetic."""
 
-    def __init__(self, weights: Weights, fold: _Float32 | _Int8) -> None:
-        self.weights = weights
-        self.fold = fold
-        self.g = fold.g
+    network: Weights
+    weights: LayerWeights
+    arithmetic: _Float32 | _Int8
+    index: int
+    below: str  # the hidden state of the layer below, as a product reads it; none below the first
 
-    def write(self) -> list[State]:
-        """Write all layers and the logits; the states they read and write."""
-        w, states, below = self.weights, [], ""
-        for index, layer in enumerate(w.layers):
-            names = [f"{name}_{index}" for name in STATES[w.cell]]
-            states += [State(name, self.fold.state_type(w.cell, name), w.hidden_size) for name in names]
-            below = self._layer(index, layer, below)
-        self.fold.product(below, w.output, w.output_bias, "logits")
-        return states
+    @property
+    def new_hidden(self) -> str:
+        return self.arithmetic.hidden(self.index)
 
-    def _layer(self, index: int, layer: LayerWeights, below: str) -> str:
-        """One layer; returns its new hidden state as the next product reads it."""
-        match self.weights.cell:
-            case "lstm" | "lstm_coupled":
-                return self._lstm(index, layer, below)
-            case "gru":
-                return self._gru(index, layer, below)
-            case "rnn_tanh" | "rnn_relu":
-                return self._rnn(index, layer, below)
+    def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        return self.arithmetic.g.node(operator, inputs, output, **attributes)
 
-    def _table(self, layer: LayerWeights, bias: Array, name: str) -> str:
-        """embedding · W_x + b for every symbol, looked up: [batch, gates·hidden]."""
-        table = self.weights.embedding.astype(np.float64) @ layer.input.T.astype(np.float64) + bias
-        return self.g.node(
-            "Gather", [self.g.constant("table", table.astype(np.float32)), "ids_before"], name, axis=0
-        )
-
-    def _gates(self, index: int, layer: LayerWeights, below: str, order: tuple[int, ...]) -> str:
-        """W_x x + W_h h + b [batch, gates·hidden]; above the first layer one product of both."""
+    def gates(self, order: tuple[int, ...]) -> str:
+        layer, i = self.weights, self.index
         bias = reorder_gates(layer.input_bias + layer.recurrent_bias, order)
-        ordered = LayerWeights(
-            reorder_gates(layer.input, order), reorder_gates(layer.recurrent, order), bias, bias
-        )
-        if index == 0:
-            looked_up = self._table(ordered, bias, "input_0")
-            return self.fold.product_plus("h_0_before", ordered.recurrent, looked_up, "gates_0")
-        both = self.g.node("Concat", [below, f"h_{index}_before"], f"read_{index}", axis=1)
-        weight = np.concatenate([ordered.input, ordered.recurrent], axis=1)
-        return self.fold.product(both, weight, bias, f"gates_{index}")
-
-    def _rnn(self, index: int, layer: LayerWeights, below: str) -> str:
-        gates = self._gates(index, layer, below, (0,))
-        operator = "Tanh" if self.weights.cell == "rnn_tanh" else "Relu"
-        self.g.node(operator, [gates], self.fold.hidden(index))
-        return self.fold.keep(index)
-
-    def _lstm(self, index: int, layer: LayerWeights, below: str) -> str:
-        g, i = self.g, index
-        order = _LSTM_ORDER[self.weights.cell]
-        *names, new = self._split(self._gates(i, layer, below, order), len(order))
-        *in_gate, forget, out_gate = (g.node("Sigmoid", [name], f"{name}_open") for name in names)
-        candidate = g.node("Tanh", [new], f"candidate_{i}")
-        if in_gate:
-            kept = g.node("Mul", [forget, f"c_{i}_before"], f"kept_{i}")
-            written = g.node("Mul", [in_gate[0], candidate], f"written_{i}")
-            cell = g.node("Add", [kept, written], f"c_{i}_after")
-        else:  # coupled: c' = g + f (c - g)
-            distance = g.node("Sub", [f"c_{i}_before", candidate], f"distance_{i}")
-            kept = g.node("Mul", [forget, distance], f"kept_{i}")
-            cell = g.node("Add", [candidate, kept], f"c_{i}_after")
-        g.node("Mul", [out_gate, g.node("Tanh", [cell], f"cell_tanh_{i}")], self.fold.hidden(i))
-        return self.fold.keep(i)
-
-    def _gru(self, index: int, layer: LayerWeights, below: str) -> str:
-        g, i, hidden = self.g, index, self.fold.hidden_size
+        from_input, from_state = reorder_gates(layer.input, order), reorder_gates(layer.recurrent, order)
         if i == 0:
-            x = self._table(layer, layer.input_bias, "input_0")
-        else:
-            x = self.fold.product(below, layer.input, layer.input_bias, f"input_{i}")
-        h = self.fold.product(
-            self.fold.read(f"h_{i}_before"), layer.recurrent, layer.recurrent_bias, f"recurrent_{i}"
-        )
-        sizes = g.constant("gate_sizes", np.array([2 * hidden, hidden], dtype=np.int64))
-        x_gates, x_new = g.nodes("Split", [x, sizes], [f"x_gates_{i}", f"x_new_{i}"], axis=1)
-        h_gates, h_new = g.nodes("Split", [h, sizes], [f"h_gates_{i}", f"h_new_{i}"], axis=1)
-        gates = g.node("Sigmoid", [g.node("Add", [x_gates, h_gates], f"gates_{i}")], f"open_{i}")
-        reset, update = self._split(gates, 2)
-        recalled = g.node("Add", [x_new, g.node("Mul", [reset, h_new], f"reset_{i}")], f"recalled_{i}")
-        new = g.node("Tanh", [recalled], f"new_{i}")
-        distance = g.node("Sub", [f"h_{i}_before", new], f"distance_{i}")  # h' = n + z (h - n)
-        g.node("Add", [new, g.node("Mul", [update, distance], f"kept_{i}")], f"h_{i}_after")
-        return self.fold.read(f"h_{i}_after")
+            looked_up = self._table(from_input, bias)
+            return self.arithmetic.product_plus("h_0_before", from_state, looked_up, "gates_0")
+        both = self.node("Concat", [self.below, f"h_{i}_before"], f"read_{i}", axis=1)
+        weight = np.concatenate([from_input, from_state], axis=1)
+        return self.arithmetic.product(both, weight, bias, f"gates_{i}")
 
-    def _split(self, x: str, parts: int) -> list[str]:
-        sizes = self.g.constant("equal_sizes", np.full(parts, self.fold.hidden_size, dtype=np.int64))
-        return self.g.nodes("Split", [x, sizes], [f"{x}_{k}" for k in range(parts)], axis=1)
+    def input_product(self) -> str:
+        layer = self.weights
+        if self.index == 0:
+            return self._table(layer.input, layer.input_bias)
+        return self.arithmetic.product(self.below, layer.input, layer.input_bias, f"input_{self.index}")
+
+    def recurrent_product(self) -> str:
+        layer, i = self.weights, self.index
+        read = self.arithmetic.read(f"h_{i}_before")
+        return self.arithmetic.product(read, layer.recurrent, layer.recurrent_bias, f"recurrent_{i}")
+
+    def _table(self, weight: Array, bias: Array) -> str:
+        """embedding · W_x + b of every symbol, looked up: [batch, gates·hidden]."""
+        table = self.network.embedding.astype(np.float64) @ weight.T.astype(np.float64) + bias
+        constant = self.arithmetic.g.constant("table", table.astype(np.float32))
+        return self.node("Gather", [constant, "ids_before"], "input_0", axis=0)
+
+    def split(self, x: str, names: list[str], sizes: list[int]) -> list[str]:
+        return self._split(x, names, sizes, "gate_sizes")
+
+    def split_equally(self, x: str, num_parts: int) -> list[str]:
+        return self._split(x, [f"{x}_{k}" for k in range(num_parts)], [1] * num_parts, "equal_sizes")
+
+    def _split(self, x: str, names: list[str], sizes: list[int], constant: str) -> list[str]:
+        g = self.arithmetic.g
+        lengths = g.constant(constant, np.array(sizes, dtype=np.int64) * self.network.hidden_size)
+        return g.nodes("Split", [x, lengths], names, axis=1)
+
+    def keep_hidden(self) -> str:
+        return self.arithmetic.keep(self.index)
+
+    def read(self, x: str) -> str:
+        return self.arithmetic.read(x)

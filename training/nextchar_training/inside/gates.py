@@ -1,7 +1,4 @@
-"""What the gates of a network do over a text, character by character.
-
-Formulas: PyTorch's LSTM and GRU (torch.nn.LSTM, torch.nn.GRU); the coupled LSTM's input gate is 1 - f.
-"""
+"""Traces the gates and states of a network over a text, character by character."""
 
 from dataclasses import dataclass
 
@@ -10,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextchar_training.network.network import NUM_GATES, CharRNN, RecurrentLayer, State, zero_state
+from nextchar_training.network.cells.cell import State
+from nextchar_training.network.network import CharRNN, RecurrentLayer, zero_state
 
 Values = NDArray[np.float32]
 
@@ -44,26 +42,7 @@ def trace(model: CharRNN, ids: NDArray[np.integer]) -> list[LayerTrace]:
 
 def _values(layer: RecurrentLayer, x: Tensor, hidden: Tensor, before: State) -> dict[str, Values]:
     previous = torch.cat([before[0][0], hidden[:-1]])
-    own = (x @ layer.input.T + layer.input_bias).chunk(NUM_GATES[layer.cell], dim=1)
-    carried = (previous @ layer.recurrent.T + layer.recurrent_bias).chunk(NUM_GATES[layer.cell], dim=1)
-    found: dict[str, Tensor] = {}
-    if layer.cell in ("lstm", "lstm_coupled"):
-        parts = [torch.sigmoid(a + b) for a, b in zip(own, carried, strict=True)]
-        update = torch.tanh(own[-2] + carried[-2])
-        forget = parts[-3]
-        given = parts[0] if layer.cell == "lstm" else 1 - forget
-        found = {"input gate": given, "forget gate": forget, "output gate": parts[-1]}
-        found["cell"] = _cells(forget, given * update, before[1][0, 0])
-    elif layer.cell == "gru":
-        found = {"reset gate": torch.sigmoid(own[0] + carried[0])}
-        found["update gate"] = torch.sigmoid(own[1] + carried[1])
-    found["hidden"] = hidden
+    from_input = (x @ layer.input.T + layer.input_bias).chunk(layer.cell.num_gates, dim=1)
+    from_state = (previous @ layer.recurrent.T + layer.recurrent_bias).chunk(layer.cell.num_gates, dim=1)
+    found = layer.cell.trace(from_input, from_state, before) | {"hidden": hidden}
     return {name: np.array(value.numpy(), dtype=np.float32) for name, value in found.items()}
-
-
-def _cells(forget: Tensor, added: Tensor, cell: Tensor) -> Tensor:
-    cells = []
-    for kept, new in zip(forget, added, strict=True):
-        cell = kept * cell + new
-        cells.append(cell)
-    return torch.stack(cells)

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextchar_training.network.network import CharRNN, State, zero_state
+from nextchar_training.network.cells.cell import State
+from nextchar_training.network.network import CharRNN, zero_state
 
 MAX_DISTANCE = 100
 _NUM_TEXTS, _NUM_VECTORS, _WARM_CHARS = 16, 4, 100

@@ -14,19 +14,13 @@ from nextchar_training.inside.gradient_flow import GradientFlow, gradient_flow
 from nextchar_training.inside.probes import PROBES, Memory, known, memory
 from nextchar_training.inside.recall import train_recall
 from nextchar_training.inside.small_networks import HIDDEN_SIZE, train_small
+from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.network import CharRNN
 from nextchar_training.page import html as html
 from nextchar_training.page.charts import Series, heat_map, line_chart
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode
 
-SHOWN: dict[Cell, str] = {
-    "rnn_tanh": "tanh RNN",
-    "rnn_relu": "ReLU RNN",
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "lstm_coupled": "coupled LSTM",
-}
 COMPARED: tuple[Cell, ...] = ("rnn_tanh", "rnn_relu", "lstm", "gru")
 DISTANCES = (0, 10, 20, 50, 100, 200, 400, 800)
 LAGS = (5, 10, 20, 40, 80, 160)
@@ -41,10 +35,10 @@ def gradient_part(model: CharRNN, vocabulary: Vocabulary, split: Split, *, steps
     whole = (
         EncodedLines(heldout, vocabulary).sequence() if split.unit == "line" else encode(vocabulary, heldout)
     )
-    flows = {f"this network ({SHOWN[model.config.cell]})": gradient_flow(model, whole)}
+    flows = {f"this network ({CELLS[model.config.cell].title})": gradient_flow(model, whole)}
     for cell in COMPARED:
         small = train_small(cell, split, vocabulary, steps=steps)
-        flows[f"{SHOWN[cell]}, {HIDDEN_SIZE} units"] = gradient_flow(small, whole)
+        flows[f"{CELLS[cell].title}, {HIDDEN_SIZE} units"] = gradient_flow(small, whole)
     yield html.paragraph(
         "How much of a gradient is left k characters back. A straight line falling is an exponential: a "
         f"vanishing gradient; one rising, an exploding one. The small networks had {steps} steps each."
@@ -150,7 +144,7 @@ def recall_part(cells: Sequence[Cell], *, max_steps: int) -> Iterator[str]:
     )
     rows = []
     for cell in cells:
-        row = [SHOWN[cell]]
+        row = [CELLS[cell].title]
         for lag in LAGS:
             found = train_recall(cell, lag, max_steps=max_steps)
             row.append(f"solved, {found.steps} steps" if found.solved else f"{found.accuracy:.0%}")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nextchar_training.network.network import CharRNN, State
+from nextchar_training.network.cells.cell import State
+from nextchar_training.network.network import CharRNN
 
 _EPSILON = 1e-6
 _NUM_STATISTICS_SEGMENTS = 300

@@ -22,7 +22,8 @@ from torch.nn import functional
 
 from nextchar_training.batches.batch import IGNORED
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.network.network import CharRNN, State
+from nextchar_training.network.cells.cell import State
+from nextchar_training.network.network import CharRNN
 
 WARM_CHARS = 1000
 MAX_LANES = 32

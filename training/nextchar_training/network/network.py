@@ -1,26 +1,13 @@
-"""The network: embedding, recurrent layers, output layer. Nothing in it but what is exported."""
+"""Defines the network: embedding, recurrent layers and output layer, and nothing that is not exported."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nextchar.model.card import Cell
-
-# Per layer and stream: (h,) or, for LSTM, (h, c); each [num_layers, batch, hidden_size].
-State = tuple[Tensor, ...]
-
-NUM_STATES: dict[Cell, int] = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 1, "lstm": 2, "lstm_coupled": 2}
-_KERNEL: dict[Cell, Any] = {
-    "lstm": torch.lstm,
-    "lstm_coupled": torch.lstm,
-    "gru": torch.gru,
-    "rnn_tanh": torch.rnn_tanh,
-    "rnn_relu": torch.rnn_relu,
-}
-# Gates with weights of their own: LSTM i f g o, coupled LSTM f g o, GRU r z n (PyTorch's order).
-NUM_GATES: dict[Cell, int] = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "lstm_coupled": 3, "gru": 3}
+from nextchar_training.network.cells.cell import State
+from nextchar_training.network.cells.table import CELLS
 
 
 @dataclass(frozen=True)
@@ -73,8 +60,8 @@ class RecurrentLayer(nn.Module):
 
     def __init__(self, cell: Cell, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.cell = cell
-        rows = NUM_GATES[cell] * hidden_size
+        self.cell = CELLS[cell]
+        rows = self.cell.num_gates * hidden_size
         self.input = nn.Parameter(torch.empty(rows, input_size))
         self.recurrent = nn.Parameter(torch.empty(rows, hidden_size))
         self.input_bias = nn.Parameter(torch.zeros(rows))
@@ -82,47 +69,37 @@ class RecurrentLayer(nn.Module):
         self._initialize()
 
     def forward(self, x: Tensor, state: State, recurrent: Tensor | None = None) -> tuple[Tensor, State]:
-        """x [time, batch, in] to hidden [time, batch, hidden] and the state after, [1, batch, hidden] each.
+        """Maps x [time, batch, in] to hidden [time, batch, hidden] and the states after, [1, batch, hidden].
 
-        `recurrent` stands in for the recurrent weights: the same with some dropped, in training.
+        `recurrent` replaces the recurrent weights: the same with some dropped, in training.
         """
         parts = (self.input, self.recurrent if recurrent is None else recurrent)
-        weights = [self._all_gates(part) for part in (*parts, self.input_bias, self.recurrent_bias)]
+        weights = [self._kernel_weight(part) for part in (*parts, self.input_bias, self.recurrent_bias)]
         hx = state if len(state) > 1 else state[0]
-        hidden, *after = _KERNEL[self.cell](x, hx, weights, True, 1, 0.0, self.training, False, False)
+        hidden, *after = self.cell.kernel(x, hx, weights, True, 1, 0.0, self.training, False, False)
         return hidden, tuple(after)
 
-    def _all_gates(self, weight: Tensor) -> Tensor:
-        """The gates the kernel wants. A coupled LSTM opens its input gate by what its forget gate shuts:
-        i = 1 - f, and 1 - sigmoid(x) = sigmoid(-x) (Greff et al. 2017, "CIFG")."""
-        if self.cell != "lstm_coupled":
+    def _kernel_weight(self, weight: Tensor) -> Tensor:
+        """The gates that PyTorch's kernel reads, from the cell's own."""
+        if self.cell.kernel_gates is None:
             return weight
-        forget = weight[: len(weight) // 3]
-        return torch.cat([-forget, weight])
+        own = weight.chunk(self.cell.num_gates)
+        return torch.cat([own[k] if sign == 1 else sign * own[k] for k, sign in self.cell.kernel_gates])
 
     @torch.no_grad()
     def _initialize(self) -> None:
-        """Orthogonal recurrent weights, forget-gate bias 1; for ReLU nine tenths of the identity.
-
-        The whole identity (Le et al. 2015) never forgets: a state carried from window to window bursts.
-        """
         hidden = self.recurrent.shape[1]
         for gate in torch.split(self.recurrent, hidden):
-            if self.cell == "rnn_relu":
-                nn.init.eye_(gate).mul_(0.9)
-            else:
-                nn.init.orthogonal_(gate)
+            self.cell.initialize_recurrent(gate)
         nn.init.xavier_uniform_(self.input)
-        if self.cell == "lstm":
-            self.input_bias[hidden : 2 * hidden] = 1.0
-        if self.cell == "lstm_coupled":
-            self.input_bias[:hidden] = 1.0
+        for name, bias in zip(self.cell.gates, torch.split(self.input_bias, hidden), strict=True):
+            bias.fill_(self.cell.initial_bias.get(name, 0.0))
 
 
 def zero_state(config: ModelConfig, batch_size: int, device: torch.device | None = None) -> State:
     """The state before anything is read: float32 [num_layers, batch, hidden_size], twice for LSTM."""
     shape = (config.num_layers, batch_size, config.hidden_size)
-    return tuple(torch.zeros(shape, device=device) for _ in range(NUM_STATES[config.cell]))
+    return tuple(torch.zeros(shape, device=device) for _ in CELLS[config.cell].states)
 
 
 def num_parameters(model: nn.Module) -> int:

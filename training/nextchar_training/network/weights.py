@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.card import Cell
+from nextchar_training.network.cells.cell import SignedGate
 from nextchar_training.network.network import CharRNN
 
 Array = NDArray[np.float32]
@@ -13,7 +14,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """One recurrent layer, in PyTorch's gate order (LSTM i f g o, coupled LSTM f g o, GRU r z n).
+    """The weights of one recurrent layer, gates in the order of the cell's `gates`.
 
     `input` [gates·hidden, in], `recurrent` [gates·hidden, hidden], both biases [gates·hidden].
     """
@@ -66,3 +67,21 @@ def reorder_gates(array: Array, order: tuple[int, ...]) -> Array:
     """Rows of a [gates·hidden, …] array with the gates in another order."""
     gates = np.split(array, len(order))
     return np.concatenate([gates[i] for i in order])
+
+
+def expand_gates(array: Array, kernel_gates: tuple[SignedGate, ...] | None) -> Array:
+    """The rows [kernel gates·hidden, …] that a cell's operator reads, from those of its own gates."""
+    if kernel_gates is None:
+        return array
+    own = np.split(array, 1 + max(gate.own for gate in kernel_gates))
+    return np.concatenate([own[gate.own] * np.float32(gate.sign) for gate in kernel_gates])
+
+
+def collapse_gates(array: Array, kernel_gates: tuple[SignedGate, ...] | None) -> Array:
+    """The inverse of `expand_gates`."""
+    if kernel_gates is None:
+        return array
+    own: dict[int, Array] = {}
+    for gate, rows in zip(kernel_gates, np.split(array, len(kernel_gates)), strict=True):
+        own[gate.own] = rows * np.float32(gate.sign)
+    return np.concatenate([own[index] for index in sorted(own)])

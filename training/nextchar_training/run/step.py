@@ -13,8 +13,9 @@ from torch.nn import functional
 from nextchar.errors import NextcharError
 from nextchar_training.batches.batch import IGNORED, Batch, Batches
 from nextchar_training.config import TrainingConfig
-from nextchar_training.network.network import CharRNN, ModelConfig, State, zero_state
-from nextchar_training.network.regularised import DropoutForward, dropout_rates
+from nextchar_training.network.cells.cell import State
+from nextchar_training.network.dropout import DropoutForward, dropout_rates
+from nextchar_training.network.network import CharRNN, ModelConfig, zero_state
 from nextchar_training.run.optimizer import Norms, clip_gradients, make_optimizer
 from nextchar_training.run.processes import Team
 from nextchar_training.run.schedule import Length, learning_rate

@@ -7,13 +7,13 @@ plain recurrent layers.
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from nextchar_training.config import TrainingConfig
-from nextchar_training.network.network import CharRNN, RecurrentLayer, State
+from nextchar_training.network.cells.cell import State
+from nextchar_training.network.network import CharRNN, RecurrentLayer
 
 _LOWEST, _STEPS = -(2**63), 2**16
 INPUT_SHARE = 0.25
@@ -67,10 +67,9 @@ class DropoutForward(nn.Module):
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._autocast):
             for index, layer in enumerate(self.model.layers):
                 before = tuple(part[index : index + 1] for part in state)
-                # What is kept is scaled up by 1 / (1 - rate): on a ReLU network's near-identity matrix
-                # that grows the state by as much at every step, and it bursts within a window.
-                rate = 0.0 if self.model.config.cell == "rnn_relu" else rates.weight
-                recurrent = masks.dropped(cast(RecurrentLayer, layer).recurrent, rate)
+                assert isinstance(layer, RecurrentLayer)
+                rate = rates.weight if layer.cell.takes_weight_dropout else 0.0
+                recurrent = masks.dropped(layer.recurrent, rate)
                 hidden, layer_after = layer(hidden, before, recurrent)
                 hidden = masks.locked(hidden, rates.output if index == last else rates.layer)
                 after.append(layer_after)

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from operations import blocking_client, configuration, dashboard, metrics_page, rules
+from operations import blocking_client, configuration, dashboard, metrics_page, rules, training_page
 
 _ROOT = Path(__file__).parents[1]
 
 FILES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration.page,
     "docs/metrics.md": metrics_page.page,
+    "docs/training.md": training_page.page,
     "helm/nextchar/files/dashboard.json": dashboard.text,
     "helm/nextchar/files/rules.yaml": rules.text,
     **{

@@ -57,7 +57,14 @@ def test_the_report_is_one_file_with_all_of_a_run(make_run: MakeRun, unit: str) 
     page = _Page(text)
     assert page.tags["img"] == 3  # losses, learning rate, gradient norms
     assert "script" not in page.tags
-    for expected in ("kneser-ney-7", "bzip2-9", "LOSES", "step 12, temperature 0.5", "split_sha256"):
+    for expected in (
+        "kneser-ney-7",
+        "bzip2-9",
+        "LOSES",
+        "step 12, temperature 0.5",
+        "split_sha256",
+        "--hidden-size",
+    ):
         assert expected in text
 
 

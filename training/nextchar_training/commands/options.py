@@ -1,27 +1,23 @@
-"""The options of `nextchar train`, in the order of its help."""
+"""Makes the flags of `nextchar train` from the options of a run, and adds those of the command itself."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-CELLS = {
-    "rnn": "rnn_tanh",
-    "relu": "rnn_relu",
-    "lstm": "lstm",
-    "lstm-coupled": "lstm_coupled",
-    "gru": "gru",
-}
+from nextchar_training.config import TrainingConfig
+from nextchar_training.network.cells.table import CELLS
+from nextchar_training.option import Bounds, OptionField, option_fields
+
 NGRAM = "ngram"
-_POSITIVE = click.FloatRange(0, min_open=True)
-_RATE = click.FloatRange(0, 0.9)
-_SHARE = click.FloatRange(0, 0.5)
+CELL_OF_FLAG = {cell.flag: name for name, cell in CELLS.items()}
+GROUPS = ("Run", "Text", "Network", "Regularisation", "Length", "Optimisation", "Machine")
 
 
 class Window(click.ParamType[int]):
-    """Characters a step, or `full`: all of each stream."""
+    """Reads a number of characters per window, or `full`, which is 0: all of each stream."""
 
     name = "N|full"
 
@@ -29,103 +25,117 @@ class Window(click.ParamType[int]):
         if value in ("full", 0):
             return 0
         if not str(value).isdecimal() or int(value) < 2:
-            self.fail(f"{value!r} is neither a number from 2 nor 'full'", param, ctx)
+            self.fail(f"must be a number from 2 or 'full' (is {value!r})", param, ctx)
         return int(value)
+
+
+class GroupedOption(click.Option):
+    """An option that the help lists under a heading."""
+
+    def __init__(self, *arguments: Any, group: str, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for group in (*GROUPS, None):
+            found = [param for param in self.get_params(ctx) if getattr(param, "group", None) == group]
+            with formatter.section("Other" if group is None else group):
+                formatter.write_dl(
+                    [row for param in found if (row := param.get_help_record(ctx)) is not None]
+                )
+
+
+def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the flags of a run and of the command to a function."""
+    for option in reversed([*_made(), *_OF_COMMAND]):
+        command = option(command)
+    return command
+
+
+def _made() -> Iterator[Callable[..., Any]]:
+    """One flag per option of a run."""
+    for field in option_fields(TrainingConfig):
+        yield _flag(
+            field.flag,
+            field.group,
+            field.option.sentence,
+            type=_TYPES.get(field.name) or _type(field),
+            default=CELLS[field.default].flag if field.name == "cell" else field.flag_default,
+            show_default=_SHOWN.get(field.name)
+            or field.option.shown_default
+            or field.flag_default is not None,
+            metavar=field.option.metavar,
+            required=field.name == "name",
+            callback=_check_name if field.name == "name" else None,
+        )
+
+
+def _type(field: OptionField) -> click.ParamType[Any] | None:
+    if field.choices:
+        return click.Choice(field.choices)
+    bounds = field.option.bounds or Bounds()
+    if field.type is int:
+        least, most = (None if limit is None else int(limit) for limit in (bounds.minimum, bounds.maximum))
+        return click.IntRange(least, most)
+    if field.type is float:
+        return click.FloatRange(bounds.minimum, bounds.maximum, bounds.min_open, bounds.max_open)
+    return None
+
+
+def _usual_rates() -> str:
+    """The learning rates of the cells: the usual one, and those of the cells that differ from it."""
+    usual = TrainingConfig.learning_rate
+    others = [
+        f"{cell.learning_rate:g} for {cell.flag}" for cell in CELLS.values() if cell.learning_rate != usual
+    ]
+    return "; ".join([f"{usual:g}", *others])
 
 
 def _check_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
-        raise click.BadParameter("letters, digits, '.', '_' and '-' only", context, parameter)
+        raise click.BadParameter(
+            f"must be letters, digits, '.', '_' and '-' only, the first a letter or digit (is {value!r})",
+            context,
+            parameter,
+        )
     return value
 
 
-def _number(name: str, kind: click.ParamType[Any], default: float | None, text: str) -> Callable[..., Any]:
-    return click.option(f"--{name}", type=kind, default=default, show_default=default is not None, help=text)
+_TYPES: dict[str, click.ParamType[Any]] = {"cell": click.Choice([*CELL_OF_FLAG, NGRAM]), "window": Window()}
+_SHOWN = {"learning_rate": _usual_rates()}
 
 
-def _choice(name: str, choices: list[str], text: str) -> Callable[..., Any]:
-    return click.option(
-        f"--{name}", type=click.Choice(choices), default=choices[0], show_default=True, help=text
-    )
+def _flag(name: str, group: str, sentence: str, **attributes: Any) -> Callable[..., Any]:
+    return click.option(name, cls=GroupedOption, group=group, help=sentence, **attributes)
 
 
-_RUN = [
-    click.option("--corpus", metavar="NAME|PATH", help="A named corpus, a file, a folder, or - for stdin."),
-    click.option("--pattern", default="*", show_default=True, help="Which files of a folder."),
-    click.option("--name", required=True, callback=_check_name, help="The run's folder under --output."),
-    click.option("--resume", is_flag=True, help="Go on with the run of this name where it was stopped."),
-    click.option("--resume-or-start", is_flag=True, help="Go on with it where there is one, else start it."),
-    click.option("--output", type=click.Path(path_type=Path), default=Path("runs"), show_default=True),
-    click.option(
-        "--tensorboard", is_flag=True, help="Also write scalars for TensorBoard into the run's folder."
+_OF_COMMAND = [
+    _flag(
+        "--output",
+        "Run",
+        "The folder in which every run has its folder.",
+        type=click.Path(path_type=Path),
+        default=Path("runs"),
+        show_default=True,
     ),
-    _number("seed", click.IntRange(0), 0, "Of weights, dropout and the order of the text."),
-]
-_TEXT = [
-    _choice("unit", ["auto", "text", "line"], "Running text, or a string a line; auto: as named, or text."),
-    _choice("symbols", ["characters", "bytes"], "What is predicted, one at a time."),
-    _choice("layout", ["plain", "spaced"], "spaced: a space after every character, _ for a space."),
-    _number("min-count", click.IntRange(1), 5, "Rarer characters are unknown."),
-    _choice("unknown", ["symbol", "refuse"], "Unknown characters are one symbol, or an error."),
-    _choice("normalization", ["none", "NFC"], "Unicode form."),
-    _choice("split", ["position", "document"], "Held out: the end of the text, or whole documents."),
-    _number("heldout", _POSITIVE, 0.1, "Share of the text that is kept out; from 1: characters, lines."),
-    _number(
-        "development", click.FloatRange(0), 0.05, "Of the rest, to choose weights by; 0: the last count."
+    _flag("--resume", "Run", "Resume the run of this name from its last checkpoint.", is_flag=True),
+    _flag(
+        "--resume-or-start",
+        "Run",
+        "Resume the run of this name if it has a checkpoint, else start it.",
+        is_flag=True,
     ),
-    click.option("--heldout-file", metavar="PATH", help="A text to keep out, in place of a share."),
-    click.option(
-        "--development-file", metavar="PATH", help="A text to choose weights by; with a held-out one."
+    _flag("--tensorboard", "Run", "Also write scalars for TensorBoard into the run's folder.", is_flag=True),
+    _flag(
+        "--order",
+        "Network",
+        "The length of the longest n-grams of --cell ngram, which reads the options of the text only.",
+        type=click.IntRange(1, 12),
+        default=7,
+        show_default=True,
     ),
 ]
-_NETWORK = [
-    click.option("--cell", type=click.Choice([*CELLS, NGRAM]), default="lstm", show_default=True),
-    _number("order", click.IntRange(1, 12), 7, "Of --cell ngram, which needs the options of the text only."),
-    _number("hidden-size", click.IntRange(1), 512, "Units a layer."),
-    _number("num-layers", click.IntRange(1), 2, "Recurrent layers."),
-    _number("embedding-size", click.IntRange(0), 128, "Numbers a character; 0: one-hot."),
-]
-_REGULARISATION = [
-    _number("dropout", _RATE, 0.2, "One knob: between layers and after the last; the others follow it."),
-    _number("input-dropout", _RATE, None, "Of embeddings, one mask a window; a quarter of --dropout."),
-    _number("layer-dropout", _RATE, None, "Between layers, one mask a window; --dropout."),
-    _number("output-dropout", _RATE, None, "After the last layer, one mask a window; --dropout."),
-    _number("weight-dropout", _RATE, None, "Of recurrent weights (weight-drop); half of --dropout."),
-    _number("input-noise", _RATE, 0.0, "Share of characters read as another."),
-    _number("weight-decay", click.FloatRange(0), 0.01, "Decoupled for AdamW."),
-    _number(
-        "average-decay", click.FloatRange(0, 1, max_open=True), 0.999, "Of the weights' average; 0: none."
-    ),
-    _number("softmax-temperature", _POSITIVE, None, "Built into the output layer; fitted if not given."),
-]
-_LENGTH = [
-    _number("epochs", _POSITIVE, None, "Length: times over the text."),
-    _number("steps", click.IntRange(1), None, "Length: updates."),
-    _number("max-minutes", _POSITIVE, None, "Length: minutes, or at most so many."),
-    _number("patience", click.IntRange(0), 0, "End after so many evaluations without progress; 0: never."),
-    _number("evaluations", click.IntRange(1), 20, "Of the development part, over the whole run."),
-]
-_OPTIMISATION = [
-    _number("batch-size", click.IntRange(1), 32, "Streams side by side."),
-    _number("window", Window(), 128, "Characters a gradient goes back; full: to the stream's start."),
-    _choice("optimizer", ["adamw", "sgd"], ""),
-    _number("learning-rate", _POSITIVE, None, "At its peak; 0.003, of a GRU 0.0015."),
-    _number("momentum", click.FloatRange(0, 1, max_open=True), 0.9, "Of sgd."),
-    _choice("schedule", ["cosine", "linear", "constant"], "After the warm-up."),
-    _number("warmup", _SHARE, 0.02, "Share of the run."),
-    _number("clip-norm", click.FloatRange(0), 1.0, "Global norm of a gradient; 0: any."),
-    _number("clip-value", click.FloatRange(0), 0.0, "Every element of a gradient; 0: any."),
-]
-_MACHINE = [
-    _choice("precision", ["auto", "bf16", "float32"], "bf16 where the processor multiplies it."),
-    _choice("device", ["auto", "cpu", "cuda"], "cuda where there is one."),
-    _number("num-threads", click.IntRange(1), None, "Processor threads; all by default."),
-]
-
-
-def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add all of them to a command."""
-    groups = (_RUN, _TEXT, _NETWORK, _REGULARISATION, _LENGTH, _OPTIMISATION, _MACHINE)
-    for option in reversed([option for group in groups for option in group]):
-        command = option(command)
-    return command

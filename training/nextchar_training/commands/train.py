@@ -13,10 +13,12 @@ import torch
 from click.core import ParameterSource
 
 from nextchar.errors import InvalidRequest, NextcharError
-from nextchar_training.commands.options import CELLS, NGRAM, train_options
+from nextchar_training.commands.options import CELL_OF_FLAG, NGRAM, GroupedCommand, train_options
 from nextchar_training.commands.stop_signal import StopSignal
 from nextchar_training.config import TrainingConfig, TrainingPrecision
 from nextchar_training.measure.figures import describe_figure, describe_quality
+from nextchar_training.network.cells.table import CELLS
+from nextchar_training.option import option_fields
 from nextchar_training.page.progress import Reporter
 from nextchar_training.run.allocator import keep_freed_memory
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint
@@ -32,14 +34,12 @@ from nextchar_training.text.named import NAMED
 _DEFAULT_EPOCHS = 10.0
 _NOT_CONFIG = {"output", "resume", "resume_or_start", "tensorboard", "order"}
 _PER_START = _NOT_CONFIG | {"device"}  # what may be another each time a run goes on
-_PATHS = {"corpus", "heldout_file", "development_file"}
+_PATHS = {field.name for field in option_fields(TrainingConfig) if field.option.is_path}
 STDIN = "-"
 _WORTH_BF16 = 1.3
-# A GRU's gradients explode at the others' rate once it has learnt for long (docs/quality.md).
-_GRU_LEARNING_RATE = 1.5e-3
 
 
-@click.command(name="train")
+@click.command(name="train", cls=GroupedCommand)
 @train_options
 @click.pass_context
 def train(context: click.Context, /, **options: Any) -> None:
@@ -74,9 +74,8 @@ def _start(context: click.Context, options: dict[str, Any], team: Team) -> Run:
         options["epochs"] = _DEFAULT_EPOCHS
     directory = _prepare_text(options)
     values = {name: value for name, value in options.items() if name not in _NOT_CONFIG}
-    values["cell"] = CELLS[options["cell"]]
-    usual = _GRU_LEARNING_RATE if values["cell"] == "gru" else TrainingConfig.learning_rate
-    values["learning_rate"] = options["learning_rate"] or usual
+    values["cell"] = CELL_OF_FLAG[options["cell"]]
+    values["learning_rate"] = options["learning_rate"] or CELLS[values["cell"]].learning_rate
     values["precision"] = _precision(options["precision"], options["device"])
     values["num_threads"] = options["num_threads"] or len(os.sched_getaffinity(0))
     run = Run(directory, TrainingConfig(**values), _command(context), team)
@@ -112,7 +111,7 @@ def _resume(context: click.Context, options: dict[str, Any], team: Team) -> Run:
     run = Run.resume(options["output"] / options["name"], team, options["device"])
     recorded = run.config.to_dict()
     for name in _given(context) - _PER_START:
-        value = CELLS[options[name]] if name == "cell" else options[name]
+        value = CELL_OF_FLAG[options[name]] if name == "cell" else options[name]
         if value not in (recorded[name], "auto"):
             flag = "--" + name.replace("_", "-")
             raise click.UsageError(f"{flag} cannot change on --resume: the run has {recorded[name]}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nextchar_training.config import TrainingConfig
+from nextchar_training.config import RegularisationConfig
 from nextchar_training.network.cells.cell import State
 from nextchar_training.network.network import CharRNN, RecurrentLayer
 
@@ -32,7 +32,7 @@ class DropoutRates:
     noise: float = 0.0
 
 
-def dropout_rates(config: TrainingConfig) -> DropoutRates:
+def dropout_rates(config: RegularisationConfig) -> DropoutRates:
     """Each rate as it is given, or its share of the one knob `dropout`."""
     knob = config.dropout
     return DropoutRates(

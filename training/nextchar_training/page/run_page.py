@@ -23,12 +23,16 @@ def write_report(
     *,
     title: str,
     facts: dict[str, Any],
+    settings: list[tuple[str, str, str]],
     rows: list[Row],
     samples: list[Sample],
     quality: list[Quality],
     surprise: Surprise,
 ) -> Path:
-    """Write the page of a run into its folder, and give its path."""
+    """Writes the page of a run into its folder; returns its path.
+
+    `settings` are the options of the run: flag, value and sentence.
+    """
     parts = [
         *_quality(quality),
         *_curves(rows),
@@ -38,6 +42,8 @@ def write_report(
         html.surprise(surprise.characters, surprise.bits, surprise.notes),
         html.heading("Facts"),
         html.table(["", ""], facts.items()),
+        html.heading("Settings"),
+        html.table(["option", "value", "what it is"], settings),
     ]
     path = folder / FILE_NAME
     path.write_text(html.page(title, parts), encoding="utf-8")

@@ -11,6 +11,7 @@ from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.measure.arpa import write_arpa
 from nextchar_training.measure.figures import compressor_quality, fit_ngram, ngram_quality
 from nextchar_training.measure.kneser_ney import KneserNey
+from nextchar_training.option import describe_options
 from nextchar_training.page.run_page import write_report
 from nextchar_training.page.surprise import NUM_CHARS, Surprise
 from nextchar_training.run.provenance import describe_text
@@ -40,6 +41,7 @@ def train_ngram(folder: Path, config: TextConfig, order: int, command: str) -> t
         folder,
         title=f"nextchar: {folder.name}",
         facts=describe_text(corpus, split, command) | {"order": order},
+        settings=describe_options(config),
         rows=[],
         samples=[],
         quality=quality,

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
 
-from nextchar_training.config import TrainingConfig
+from nextchar_training.config import OptimisationConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Norms:
     after: float
 
 
-def make_optimizer(config: TrainingConfig, model: nn.Module) -> torch.optim.Optimizer:
+def make_optimizer(config: OptimisationConfig, model: nn.Module) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019), or SGD with Nesterov's momentum, over what is learnt."""
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
     rate, decay = config.learning_rate, config.weight_decay
@@ -29,7 +29,7 @@ def make_optimizer(config: TrainingConfig, model: nn.Module) -> torch.optim.Opti
     )
 
 
-def clip_gradients(model: nn.Module, config: TrainingConfig) -> Norms:
+def clip_gradients(model: nn.Module, config: OptimisationConfig) -> Norms:
     """Bound every element to ±`clip_value`, then the global norm to `clip_norm` (Pascanu et al. 2013)."""
     learnt = [parameter for parameter in model.parameters() if parameter.grad is not None]
     before = get_total_norm([p.grad for p in learnt if p.grad is not None]).item()

@@ -16,6 +16,7 @@ from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.development import Development, calibrated
 from nextchar_training.measure.figures import NGRAM, baseline_quality, final_quality
 from nextchar_training.network.network import CharRNN, ModelConfig, num_parameters
+from nextchar_training.option import describe_options
 from nextchar_training.page.progress import Reporter, Row, forget_after, read_history
 from nextchar_training.page.run_page import write_report
 from nextchar_training.page.samples import forget_after as forget_samples_after
@@ -184,6 +185,7 @@ class Run:
             self.directory,
             title=f"nextchar: {self.config.name}",
             facts=self.provenance,
+            settings=describe_options(self.config),
             rows=read_history(self.directory / HISTORY),
             samples=read_samples(self.directory),
             quality=[Quality(**entry) for entry in self.quality],

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from nextchar_training.config import TrainingConfig
+from nextchar_training.config import LengthConfig, OptimisationConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Length:
         return min(by_steps, by_time)
 
 
-def run_length(config: TrainingConfig, steps_per_epoch: float) -> Length:
+def run_length(config: LengthConfig, steps_per_epoch: float) -> Length:
     """The run's end from its `epochs` or `steps`, its `max_minutes`, or both."""
     assert any((config.epochs, config.steps, config.max_minutes)), "a run without an end"
     seconds = None if config.max_minutes is None else config.max_minutes * 60
@@ -35,7 +35,7 @@ def run_length(config: TrainingConfig, steps_per_epoch: float) -> Length:
     return Length(max(1, math.ceil(config.epochs * steps_per_epoch)), seconds)
 
 
-def learning_rate(config: TrainingConfig, fraction: float) -> float:
+def learning_rate(config: OptimisationConfig, fraction: float) -> float:
     """Linear warm-up, then the schedule: to a hundredth of the peak, or at the peak to the end."""
     if fraction < config.warmup:
         return config.learning_rate * max(fraction / config.warmup, 0.01)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from nextchar.model.card import Quality
 from nextchar.model.graph import open_graph
-from nextchar_training.commands.evaluate import dynamic_quality
-from nextchar_training.measure.dynamic import Dynamics
+from nextchar_training.export.read_back import load_network
+from nextchar_training.measure.dynamic import Dynamics, dynamic_quality
 from nextchar_training.measure.exported import graph_quality
 from nextchar_training.run.checkpoint import FILE_NAME
 from nextchar_training.text.corpus import load_corpus
@@ -86,13 +86,17 @@ def _call(*arguments: str) -> None:
 
 
 def _figures(folder: Path, split: Split) -> list[Quality]:
-    """The exported files through onnxruntime, and apart from them the one that goes on learning."""
+    """Measures the exported files through onnxruntime, and the network that keeps learning."""
     found = [
         graph_quality(open_graph(folder / file), split, file, protocol=protocol)
         for file in ("model.onnx", "step-int8.onnx")
         for protocol in ("stream", "window-256")
     ]
-    return [*found, dynamic_quality(folder / "model.onnx", split, Dynamics(), len(split.heldout))]
+    model, card = load_network(folder / "model.onnx")
+    dynamics, max_chars = Dynamics(), len(split.heldout)
+    vocabulary = card.make_vocabulary()
+    adapted = dynamic_quality(model, vocabulary, split, "model.onnx", dynamics=dynamics, max_chars=max_chars)
+    return [*found, adapted]
 
 
 def _baselines(folder: Path) -> list[Quality]:

@@ -128,7 +128,7 @@ def test_a_finished_run_resumed_reports_again(tmp_path: Path, text_file: Path) -
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--corpus", "absent.txt", "--name", "x"], "no corpus named 'absent.txt'"),
+        (["--corpus", "absent.txt", "--name", "x"], "(is 'absent.txt')"),
         (["--name", "x", "--resume"], "no checkpoint at"),
         (["--name", "x"], "Missing option '--corpus'"),
         (
@@ -173,7 +173,7 @@ def test_a_run_of_a_device_that_is_not_here_goes_on_only_where_it_is_told_to(
     auto = _train(tmp_path, "--name", "tiny", "--resume")
     assert (auto.exit_code, auto.stderr) == (
         2,
-        "Error: --device cuda: torch finds no CUDA device here; try cpu\n",
+        "Error: device must be cpu here (is cuda): torch finds no CUDA device\n",
     )
     assert _train(tmp_path, "--name", "tiny", "--resume", "--device", "cpu").exit_code == 0
     assert load_checkpoint(path)["config"]["device"] == "cpu"
@@ -197,7 +197,7 @@ def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(tmp_path: Path, text_
     length = ["--max-minutes", "9", "--evaluations", "500"]
     code, rest = _interrupt(tmp_path, text_file, signal.SIGTERM, *length)
     assert code == 128 + signal.SIGTERM
-    assert "stopped; go on with: nextchar train --name tiny --resume" in rest
+    assert "stopped; continue with: nextchar train --name tiny --resume" in rest
     assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["trainer"]["progress"][0] > 0
 
 

@@ -4,8 +4,8 @@ import torch
 from support.tiny_models import CELL_NAMES, TinyModel
 
 from nextchar.model.card import Cell
-from nextchar_training.inside.followers import most_like, properties
 from nextchar_training.inside.gates import LayerTrace, trace
+from nextchar_training.inside.interpretable_units import most_like, properties
 
 _IDS = np.random.default_rng(0).integers(0, 20, 50)
 

@@ -34,7 +34,7 @@ def test_of_a_linear_network_it_is_the_power_of_its_factor(factor: float) -> Non
 
 
 def test_the_distance_needs_a_text() -> None:
-    with pytest.raises(ValueError, match="399 characters are too few for distance 300"):
+    with pytest.raises(ValueError, match=r"at least 400 characters for distance 300 \(it has 399\)"):
         gradient_flow(_linear(1.0), _IDS[:399], max_distance=300)
 
 

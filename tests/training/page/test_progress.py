@@ -66,7 +66,7 @@ def test_gradients_that_explode_are_told_once(tmp_path: Path) -> None:
         for norm in norms:
             reporter.report(replace(_row(1), gradient_norm=norm, clipped_norm=min(norm, 1.0)), keep=True)
     (line,) = stream.getvalue().splitlines()
-    assert "their norm is 219 and was 0.4; try" in line
+    assert "their norm is 219 and was 0.4; start again with a lower" in line
     assert "--learning-rate" in line
 
 

@@ -86,7 +86,7 @@ def test_surprise_sums_to_the_held_out_loss(make_run: MakeRun, unit: str) -> Non
         expected = stream_loss(model, encode(run.vocabulary, heldout), before=before)
     assert np.mean(found.bits) * np.log(2) == pytest.approx(expected, abs=1e-5)
     assert "".join(found.characters).rstrip("\n") == str(heldout).rstrip("\n")
-    assert re.fullmatch(r"'.+': \d+\.\d\d bits; expected most: '.+' with p = 0\.\d\d", found.notes[0])
+    assert re.fullmatch(r"'.+': \d+\.\d\d bits; most probable: '.+' with p = 0\.\d\d", found.notes[0])
 
 
 def test_what_is_shown_is_escaped() -> None:

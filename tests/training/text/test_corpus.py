@@ -92,10 +92,10 @@ def _refused(path: str, reason: str) -> None:
     [
         (b"", "is empty"),
         (b" \n\n ", "is empty"),
-        (b"aaaa\naaa\n", "single distinct character, 'a'"),
+        (b"aaaa\naaa\n", r"at least two distinct characters \(it has only 'a'\)"),
         (b"caf\xe9 au lait", "not UTF-8: byte 0xe9 at offset 3"),
         (b"cut off \xe2\x82", "not UTF-8: byte 0xe2 at offset 8"),
-        (b"\x7fELF\0\0\0", "is binary"),
+        (b"\x7fELF\0\0\0", "has NUL bytes"),
         (gzip.compress(_SENTENCE)[:-20], "cannot read .*Compressed file ended"),
         (b"\x1f\x8b but no gzip at all", "cannot read"),
         (lzma.compress(_SENTENCE)[:-40] + bytes(40), "cannot read"),

@@ -1,11 +1,11 @@
-"""What a training step eats, whatever the unit."""
+"""Defines a training batch and where batches come from."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
 
-IGNORED = -100  # a target that is padding; torch's own default
+IGNORED = -100  # a target that is padding; torch's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,14 @@ class Batches(Protocol):
     num_chars_per_epoch: int
     steps_per_epoch: float
 
-    def next_batch(self) -> Batch: ...
+    def next_batch(self) -> Batch:
+        """Returns the next batch."""
+        ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the cursor as plain values."""
+        ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores the cursor."""
+        ...

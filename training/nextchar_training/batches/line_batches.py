@@ -1,4 +1,4 @@
-"""Training batches of whole lines: shuffled every epoch, lines of like length together."""
+"""Makes training batches of whole lines: shuffled every epoch, lines of similar length together."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from nextchar_training.batches.batch import IGNORED, Batch
 from nextchar_training.batches.lines import EncodedLines, pack
 from nextchar_training.batches.streams import UNKNOWN_RATE
 
-# How many batches' worth of lines are sorted by length together: little padding, and still random.
+# The number of batches whose lines are sorted by length together: little padding, and still random.
 _POOL_BATCHES = 50
 
 
 class LineBatches:
-    """An endless reader of lines; a batch has at most `max_symbols` symbols with its padding.
+    """Yields batches of lines endlessly; a batch has at most `max_symbols` symbols with its padding.
 
-    What an epoch holds, and in which order, follows from the seed and the epoch's number alone, so
-    the cursor is two numbers.
+    The batches of an epoch and their order follow from the seed and the epoch's number alone, so the cursor
+    is two numbers.
     """
 
     def __init__(self, lines: EncodedLines, *, unknown_id: int | None, max_symbols: int, seed: int) -> None:
@@ -27,10 +27,10 @@ class LineBatches:
         self._max_symbols, self._seed = max_symbols, seed
         self._epoch, self._index = 0, 0
         self._order = self._shuffled()
-        self.steps_per_epoch = float(len(self._order))  # of the first: later ones differ by a few
+        self.steps_per_epoch = float(len(self._order))  # of the first epoch: later ones differ by a few
 
     def next_batch(self) -> Batch:
-        """The next lines: ids int64 [longest line + 1, lines], targets padded with `IGNORED`."""
+        """Returns the next lines: ids int64 [longest line + 1, lines], targets padded with `IGNORED`."""
         if self._index == len(self._order):
             self._epoch, self._index = self._epoch + 1, 0
             self._order = self._shuffled()
@@ -53,7 +53,7 @@ class LineBatches:
         return [batches[i] for i in random.permutation(len(batches))]
 
     def _replace_some(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
-        """Make a few characters unknown, where they are predicted and where they are read."""
+        """Makes a few characters unknown, both where they are predicted and where they are read."""
         if self._unknown_id is None:
             return
         random = np.random.default_rng([self._seed, self._epoch, self._index])
@@ -62,7 +62,7 @@ class LineBatches:
         inputs[1:][chosen[:-1]] = self._unknown_id
 
     def state_dict(self) -> dict[str, Any]:
-        """The cursor: which epoch, and how many of its batches are done."""
+        """Returns the cursor: the epoch, and the number of its batches that are done."""
         return {"epoch": self._epoch, "index": self._index}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

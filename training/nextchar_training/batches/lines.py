@@ -1,4 +1,4 @@
-"""Whole strings as training examples: begin x1 … xn is read, x1 … xn end is predicted."""
+"""Encodes whole strings as training examples: begin x1 … xn is read, x1 … xn end is predicted."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ class EncodedLines:
     """The lines of a text as ids, without padding; `lengths` int64 [num_lines] in characters."""
 
     def __init__(self, text: Text, vocabulary: Vocabulary) -> None:
-        assert vocabulary.end_id is not None, "only the unit line has lines"
+        assert vocabulary.end_id is not None, "the unit must be line"
         self.begin_id, self.end_id = vocabulary.begin_id, vocabulary.end_id
         edges = np.flatnonzero(text.code_points == _NEWLINE)
         bounds = np.concatenate([[-1], edges, [len(text)]])
@@ -29,13 +29,13 @@ class EncodedLines:
 
     @property
     def num_symbols(self) -> int:
-        """How many symbols are predicted: every character and one end a line."""
+        """The number of predicted symbols: every character, and one end per line."""
         return len(self._ids) + len(self.lengths)
 
     def matrices(self, rows: Ids, *, max_chars: int | None = None) -> tuple[Ids, Ids]:
-        """Ids to read and to predict of some lines, int64 [time, len(rows)], padded.
+        """Returns the ids to read and to predict of some lines, int64 [time, len(rows)], padded.
 
-        A line over `max_chars` is cut there, and its end is not predicted.
+        A line longer than `max_chars` is cut there, and its end is not predicted.
         """
         longest = int(self.lengths[rows].max())
         cut = longest if max_chars is None else min(longest, max_chars)
@@ -52,11 +52,11 @@ class EncodedLines:
         return inputs, targets
 
     def by_length(self, max_symbols: int) -> Iterator[Ids]:
-        """Row numbers of all lines, shortest first, in groups of at most `max_symbols` when padded."""
+        """Yields all row numbers, shortest line first, in groups of at most `max_symbols` when padded."""
         yield from pack(np.argsort(self.lengths, kind="stable"), self.lengths, max_symbols)
 
     def sequence(self) -> Ids:
-        """All lines one after the other, int64 [n]: begin x1 … xn end begin …"""
+        """Returns all lines in sequence, int64 [n]: begin x1 … xn end begin …"""
         size = self.lengths + 2
         ids = np.empty(int(size.sum()), dtype=np.int64)
         inside = np.ones(len(ids), dtype=bool)
@@ -69,7 +69,7 @@ class EncodedLines:
 
 
 def pack(rows: Ids, lengths: Ids, max_symbols: int) -> Iterator[Ids]:
-    """Cut rows sorted by length into groups whose padded size stays within `max_symbols`."""
+    """Cuts rows sorted by length into groups whose padded size is at most `max_symbols`."""
     first = 0
     for i, row in enumerate(rows):
         if (i - first + 1) * (lengths[row] + 1) > max_symbols and i > first:

@@ -1,4 +1,4 @@
-"""Training batches of running text: parallel streams whose state is carried from window to window."""
+"""Makes training batches of running text: parallel streams whose state is carried from window to window."""
 
 import json
 from typing import Any
@@ -11,22 +11,22 @@ from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.batch import Batch
 from nextchar_training.text.vocabulary import Ids
 
-# Shares of a stream's windows that start afresh, so that the first characters of a string, and a
-# cold start in the middle of a text, are learned and not extrapolated.
+# The shares of a stream's windows that start afresh, so that the network learns the first characters of a
+# string, and a cold start in the middle of a text.
 LINE_START_RATE = 0.05
 COLD_RATE = 0.02
-# Share of characters replaced by the unknown symbol, which a text may never contain.
+# The share of characters replaced by the unknown symbol, which a text may not contain otherwise.
 UNKNOWN_RATE = 1e-4
-_LOOK_AHEAD = 4096  # characters looked through at a time for a line's end
+_LOOK_AHEAD = 4096  # characters searched at a time for a line's end
 
 
 class TextStreams:
-    """An endless reader of one text at `batch_size` places at once.
+    """Yields batches of one text endlessly, read at `batch_size` places at once.
 
-    Each stream goes round the whole text, so streams never end together and an epoch is a count of
-    characters, not an event. Between windows a stream may skip to its next line start (state zero,
-    first input `begin`), forget its state where it is, or, at a document's edge, restart there.
-    Those skips move the window boundaries from epoch to epoch.
+    Each stream wraps around the whole text, so streams do not end together and an epoch is a number of
+    characters. Between windows a stream may skip to its next line start (state zero, first input `begin`),
+    reset its state in place, or restart at a document's edge. Those skips move the window boundaries from
+    epoch to epoch.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class TextStreams:
         self._fresh = True
 
     def next_batch(self) -> Batch:
-        """The next window: ids int64 [window, batch_size]."""
+        """Returns the next window: ids int64 [window, batch_size]."""
         begins = self._move_to_starts()
         keep = ~begins & (self._random.random(len(begins)) >= COLD_RATE)
         offsets = np.arange(-1, self._window)[:, None] + self._positions  # [window + 1, batch]
@@ -65,7 +65,7 @@ class TextStreams:
         return Batch(tensor[:-1], tensor[1:], torch.from_numpy(keep), num_chars=tensor[1:].numel())
 
     def _move_to_starts(self) -> NDArray[np.bool_]:
-        """Move some streams forward to a start; bool [batch], which ones begin there."""
+        """Moves some streams forward to a start; returns bool [batch], which ones begin there."""
         skips = self._random.random(len(self._positions)) < LINE_START_RATE
         skips |= self._fresh
         self._fresh = False
@@ -77,7 +77,7 @@ class TextStreams:
         return skips | crosses
 
     def _line_start(self, position: int) -> int:
-        """The first start of a line at or after a position; the text's start after the last."""
+        """Returns the first start of a line at or after a position; the text's start after the last one."""
         if self._newline_id is None or position == 0:
             return 0
         for first in range(position - 1, len(self._ids) - 1, _LOOK_AHEAD):
@@ -87,7 +87,7 @@ class TextStreams:
         return 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Where every stream is and what the generator will draw next, as plain values."""
+        """Returns every stream's position and the generator's state, as plain values."""
         return {
             "positions": torch.from_numpy(self._positions.copy()),
             "fresh": self._fresh,

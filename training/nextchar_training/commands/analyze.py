@@ -1,4 +1,4 @@
-"""`nextchar analyze`: pictures of what a trained network does."""
+"""Defines `nextchar analyze`: draws pictures of what a trained network does."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 import torch
 
 from nextchar.model.graph import open_graph
+from nextchar_training.commands.heldout_options import heldout_options
 from nextchar_training.export.read_back import load_network
 from nextchar_training.inside.page import (
     dependency_part,
@@ -17,7 +18,7 @@ from nextchar_training.inside.page import (
 )
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.page import html as html
-from nextchar_training.text.heldout import heldout_split, text_options
+from nextchar_training.text.heldout import heldout_split
 
 PARTS = ("gradient", "gates", "dependency", "recall")
 _NUM_TEXT_CHARS = 120
@@ -25,25 +26,37 @@ _NUM_TEXT_CHARS = 120
 
 @click.command(name="analyze")
 @click.argument("file", type=click.Path(path_type=Path))
-@text_options
-@click.option("--text", help="What gates are drawn over; the start of the held-out text by default.")
+@heldout_options
+@click.option(
+    "--text", help="The text over which gates are drawn; the start of the held-out text by default."
+)
 @click.option(
     "--part",
     "parts",
     type=click.Choice(PARTS),
     multiple=True,
-    help="One of the page's parts; all if not given.",
+    help="A part of the page; repeat it for several. All parts by default.",
 )
-@click.option("--output", type=click.Path(path_type=Path), default=Path("analysis.html"), show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("analysis.html"),
+    show_default=True,
+    help="The page to write.",
+)
 @click.option(
     "--steps",
     type=click.IntRange(1),
     default=300,
     show_default=True,
-    help="Of the small networks of each cell.",
+    help="The number of updates of each small network that is trained to compare cells.",
 )
 @click.option(
-    "--recall-steps", type=click.IntRange(1), default=1000, show_default=True, help="At most, for each lag."
+    "--recall-steps",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="The number of updates per lag of the recall task, at most.",
 )
 def analyze(
     file: Path,
@@ -54,9 +67,9 @@ def analyze(
     recall_steps: int,
     **corpus: Any,
 ) -> None:
-    """Draw FILE (a model.onnx) from inside: gradient flow, gates, long dependencies, recall by cell."""
-    # The networks made here are small: two threads that share a step are slower than one, on a busy
-    # machine many times.
+    """Draw what FILE (a model.onnx) does inside: gradient flow, gates, long dependencies, recall by cell."""
+    # The networks trained here are small: two threads that share a step are slower than one, and many times
+    # slower on a busy machine.
     torch.set_num_threads(1)
     model, card = load_network(file)
     vocabulary = card.make_vocabulary()

@@ -1,4 +1,4 @@
-"""`nextchar export`: from a run to the files that are served."""
+"""Defines `nextchar export`: writes the files that are served from a run."""
 
 from pathlib import Path
 
@@ -12,12 +12,22 @@ from nextchar_training.run.checkpoint import FILE_NAME, load_split, load_trained
 
 @click.command(name="export")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
-@click.option("--name", help="The model's name; the run's by default.")
-@click.option("--version", type=click.IntRange(1), help="The version; the next free one by default.")
-@click.option("--float32-step", is_flag=True, help="Also write step-float32.onnx.")
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="The folder of models to write into.",
+)
+@click.option("--name", help="The name of the model; the run's name by default.")
+@click.option(
+    "--version", type=click.IntRange(1), help="The version of the model; the next free one by default."
+)
+@click.option(
+    "--float32-step", is_flag=True, help="Also write step-float32.onnx, for processors without int8 products."
+)
 def export(run: Path, models: Path, name: str | None, version: int | None, float32_step: bool) -> None:
-    """Write RUN as a version of a model: model.onnx and the step graph, proved equal to torch first."""
+    """Write the run in folder RUN as a version of a model, whose graphs are first proved equal to torch."""
     trained = load_trained(run / FILE_NAME)
     model = models / (name or trained.config.name)
     folder = model / str(version or next_version(model))
@@ -33,13 +43,13 @@ def _describe(exported: Exported, folder: Path) -> list[str]:
     lines += [f"  {name:18} {len(content):>12,} bytes" for name, content in exported.files.items()]
     lines.append(
         f"largest difference from torch on {proof.num_chars:,} characters: model.onnx "
-        f"{proof.sequence.string:.1e}, float32 step {proof.step.string:.1e} nats a character"
+        f"{proof.sequence.string:.1e}, float32 step {proof.step.string:.1e} nats per character"
     )
     if exported.int8 is not None:
         nats = exported.int8.nats_per_char - exported.float32.nats_per_char
         bits = exported.int8.bits_per_char - exported.float32.bits_per_char
         lines.append(
-            f"int8 costs {nats:+.5f} nats, {bits:+.5f} bits a character "
+            f"int8 costs {nats:+.5f} nats, {bits:+.5f} bits per character "
             f"({exported.int8.num_chars:,} held-out characters, protocol {exported.int8.protocol})"
         )
     return lines

@@ -57,7 +57,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _made() -> Iterator[Callable[..., Any]]:
-    """One flag per option of a run."""
+    """Yields one flag per option of a run."""
     for field in option_fields(TrainingConfig):
         yield _flag(
             field.flag,
@@ -87,7 +87,7 @@ def _type(field: OptionField) -> click.ParamType[Any] | None:
 
 
 def _usual_rates() -> str:
-    """The learning rates of the cells: the usual one, and those of the cells that differ from it."""
+    """Returns the usual learning rate, and those of the cells that differ from it."""
     usual = TrainingConfig.learning_rate
     others = [
         f"{cell.learning_rate:g} for {cell.flag}" for cell in CELLS.values() if cell.learning_rate != usual

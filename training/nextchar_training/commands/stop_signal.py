@@ -1,4 +1,4 @@
-"""A polite stop: SIGINT and SIGTERM are noted, and the loop ends after its step."""
+"""Notes SIGINT and SIGTERM, so that the training loop ends after its step."""
 
 import signal
 from types import FrameType, TracebackType
@@ -7,7 +7,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignal:
-    """While open, `number` is the signal that asked to stop, or None. A second one is not held back."""
+    """Notes the first signal in `number` while it is open; a second one has its usual effect."""
 
     def __init__(self) -> None:
         self.number: int | None = None

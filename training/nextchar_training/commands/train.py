@@ -1,4 +1,4 @@
-"""`nextchar train`: from a text to a trained network."""
+"""Defines `nextchar train`: trains a network on a text."""
 
 import os
 import shlex
@@ -26,14 +26,14 @@ from nextchar_training.run.forecast import forecast, measure_step_s
 from nextchar_training.run.ngram_run import FILE_NAME as NGRAM_FILE_NAME
 from nextchar_training.run.ngram_run import train_ngram
 from nextchar_training.run.precision import bf16_gain
-from nextchar_training.run.processes import Team, joined_team
+from nextchar_training.run.processes import ProcessGroup, joined_group
 from nextchar_training.run.run import HISTORY, Run
 from nextchar_training.text.config import TextConfig
 from nextchar_training.text.named import NAMED
 
 _DEFAULT_EPOCHS = 10.0
 _NOT_CONFIG = {"output", "resume", "resume_or_start", "tensorboard", "order"}
-_PER_START = _NOT_CONFIG | {"device"}  # what may be another each time a run goes on
+_PER_START = _NOT_CONFIG | {"device"}  # what may change when a run is resumed
 _PATHS = {field.name for field in option_fields(TrainingConfig) if field.option.is_path}
 STDIN = "-"
 _WORTH_BF16 = 1.3
@@ -45,16 +45,16 @@ _WORTH_BF16 = 1.3
 def train(context: click.Context, /, **options: Any) -> None:
     """Train a character-level recurrent network on a text.
 
-    Stop it with Ctrl-C at any time; --resume goes on bit for bit where it stopped.
+    Stop a run with Ctrl-C at any time; --resume continues it bit for bit where it stopped.
     """
     keep_freed_memory()
     try:
         device = _device(options)
         if options["cell"] == NGRAM:
             context.exit(_train_ngram(context, options))
-        with joined_team(device) as team:
+        with joined_group(device) as group:
             start = _resume if _resumes(options) else _start
-            run = start(context, options | {"device": device}, team)
+            run = start(context, options | {"device": device}, group)
             code = _train(run, tensorboard=options["tensorboard"])
     except (NextcharError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -67,9 +67,9 @@ def _resumes(options: dict[str, Any]) -> bool:
     return bool(options["resume"] or (options["resume_or_start"] and checkpoint.exists()))
 
 
-def _start(context: click.Context, options: dict[str, Any], team: Team) -> Run:
+def _start(context: click.Context, options: dict[str, Any], group: ProcessGroup) -> Run:
     if options["epochs"] is not None and options["steps"] is not None:
-        raise click.UsageError("give one of --epochs and --steps")
+        raise click.UsageError("give one of --epochs and --steps, not both")
     if all(options[name] is None for name in ("epochs", "steps", "max_minutes")):
         options["epochs"] = _DEFAULT_EPOCHS
     directory = _prepare_text(options)
@@ -78,17 +78,17 @@ def _start(context: click.Context, options: dict[str, Any], team: Team) -> Run:
     values["learning_rate"] = options["learning_rate"] or CELLS[values["cell"]].learning_rate
     values["precision"] = _precision(options["precision"], options["device"])
     values["num_threads"] = options["num_threads"] or len(os.sched_getaffinity(0))
-    run = Run(directory, TrainingConfig(**values), _command(context), team)
+    run = Run(directory, TrainingConfig(**values), _command(context), group)
     directory.mkdir(parents=True, exist_ok=True)
     return run
 
 
 def _prepare_text(options: dict[str, Any]) -> Path:
-    """Check and complete the options of the text; the folder of the new run."""
+    """Validates and completes the options of the text; returns the folder of the new run."""
     if options["corpus"] is None:
         raise click.UsageError("Missing option '--corpus'.")
     if options["development_file"] and not options["heldout_file"]:
-        raise click.UsageError("--development-file goes with --heldout-file")
+        raise click.UsageError("--development-file needs --heldout-file: give both")
     directory: Path = options["output"] / options["name"]
     if any((directory / name).exists() for name in (FILE_NAME, NGRAM_FILE_NAME)):
         raise click.UsageError(f"{directory} holds a run already: add --resume, or choose another --name")
@@ -107,33 +107,35 @@ def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
     return 0
 
 
-def _resume(context: click.Context, options: dict[str, Any], team: Team) -> Run:
-    run = Run.resume(options["output"] / options["name"], team, options["device"])
+def _resume(context: click.Context, options: dict[str, Any], group: ProcessGroup) -> Run:
+    run = Run.resume(options["output"] / options["name"], group, options["device"])
     recorded = run.config.to_dict()
     for name in _given(context) - _PER_START:
         value = CELL_OF_FLAG[options[name]] if name == "cell" else options[name]
         if value not in (recorded[name], "auto"):
             flag = "--" + name.replace("_", "-")
-            raise click.UsageError(f"{flag} cannot change on --resume: the run has {recorded[name]}")
+            raise click.UsageError(
+                f"{flag} cannot change on --resume: the run has {recorded[name]} (given {options[name]})"
+            )
     return run
 
 
 def _train(run: Run, *, tensorboard: bool) -> int:
     trainer = run.trainer
-    scalars = run.directory / "tensorboard" if tensorboard and run.team.leads else None
+    scalars = run.directory / "tensorboard" if tensorboard and run.group.is_leader else None
     with StopSignal() as stop, Reporter(run.directory / HISTORY, scalars=scalars) as reporter:
         if not run.ended:
             step_s = measure_step_s(trainer)
-            if run.team.leads:
+            if run.group.is_leader:
                 reporter.say(forecast(trainer, step_s))
         ended = run.train(reporter, lambda: stop.number is not None)
         quality = run.finish() if ended else []
-        if run.team.leads:
+        if run.group.is_leader:
             for line in describe_quality(quality) if ended else []:
                 reporter.say(line)
             reporter.say(f"report: {run.write_report()}")
         if not ended:
-            reporter.say(f"stopped; go on with: nextchar train --name {run.config.name} --resume")
+            reporter.say(f"stopped; continue with: nextchar train --name {run.config.name} --resume")
     return 0 if ended else 128 + (stop.number or 0)
 
 
@@ -143,7 +145,7 @@ def _unit(choice: str, corpus: str) -> str:
 
 
 def _save_stdin(directory: Path) -> str:
-    """What comes in is kept with the run, which reads it again when it is resumed or exported."""
+    """Saves standard input with the run, which reads it again when it is resumed or exported."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "stdin.txt"
     with path.open("wb") as file:
@@ -152,8 +154,8 @@ def _save_stdin(directory: Path) -> str:
 
 
 def _device(options: dict[str, Any]) -> str:
-    """`cuda` is this process's own of the machine's, where torchrun started several; auto is what a run
-    that goes on was on."""
+    """Returns the device: `cuda` is this process's own where torchrun started several, `auto` is that of the
+    run that is resumed."""
     choice = options["device"]
     if choice == "auto" and _resumes(options):
         saved = load_checkpoint(options["output"] / options["name"] / FILE_NAME)
@@ -161,26 +163,26 @@ def _device(options: dict[str, Any]) -> str:
     if choice == "cpu" or (choice == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if not torch.cuda.is_available():
-        raise InvalidRequest("--device cuda: torch finds no CUDA device here; try cpu", param="device")
+        raise InvalidRequest("device must be cpu here (is cuda): torch finds no CUDA device", param="device")
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
 
 
 def _precision(choice: str, device: str) -> TrainingPrecision:
-    """auto: bf16 where its products are clearly faster and torch has recurrent layers in it."""
+    """Returns the precision; auto is bf16 where its products are clearly faster and torch has its layers."""
     if choice == "auto":
         return "bf16" if device == "cpu" and bf16_gain() > _WORTH_BF16 else "float32"
     return "bf16" if choice == "bf16" else "float32"
 
 
 def _given(context: click.Context) -> set[str]:
-    """The options that are on the command line."""
+    """Returns the names of the options on the command line."""
     return {
         name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
 
 
 def _command(context: click.Context) -> str:
-    """The command line that makes this run again, without any path of this machine."""
+    """Returns the command line that repeats this run, without any path of this machine."""
     words = ["nextchar", "train"]
     given = _given(context) - _NOT_CONFIG
     for name, value in context.params.items():

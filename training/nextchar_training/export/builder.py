@@ -1,4 +1,4 @@
-"""A thin hand on `onnx.helper`: name a node's output, get the name back, end with a model."""
+"""Builds ONNX models with `onnx.helper`, node by node, by the names of tensors."""
 
 from typing import Any
 
@@ -24,10 +24,10 @@ Shape = list[int | str]
 
 
 class GraphBuilder:
-    """Collects nodes, constants, inputs and outputs in order; `build` makes the bytes of a model.
+    """Collects nodes, constants, inputs and outputs in order; `build` serialises them as a model.
 
-    A builder can also make the body of a Loop or a branch of an If in another one (`body`); it then
-    reads the names of the graphs around it.
+    A builder can also be the body of a Loop or a branch of an If in another builder; it then reads the names
+    of the graphs around it.
     """
 
     def __init__(self) -> None:
@@ -38,24 +38,27 @@ class GraphBuilder:
         self._contrib = False
 
     def input(self, name: str, type_name: str, shape: Shape | None) -> str:
+        """Adds an input of the graph; returns its name."""
         self._inputs.append(helper.make_tensor_value_info(name, _TYPES[type_name], shape))
         return name
 
     def output(self, name: str, type_name: str, shape: Shape | None) -> None:
+        """Declares the tensor of this name an output of the graph."""
         self._outputs.append(helper.make_tensor_value_info(name, _TYPES[type_name], shape))
 
     def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        """A named initializer; asking again for a name gives the first value."""
+        """Adds a named initializer; a name that is there already keeps its first value."""
         if name not in self._constants:
             self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
         return name
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Adds a standard operator with one output; returns the output's name."""
         self.nodes(operator, inputs, [output], **attributes)
         return output
 
     def nodes(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> list[str]:
-        """A standard operator with several outputs; an attribute may be a builder: the body of it."""
+        """Adds a standard operator with several outputs; an attribute may be a builder, the body of it."""
         bodies = {name: value for name, value in attributes.items() if isinstance(value, GraphBuilder)}
         for name, body in bodies.items():
             attributes[name] = body._graph(f"{outputs[0]}_{name}")
@@ -64,10 +67,11 @@ class GraphBuilder:
         return outputs
 
     def cast(self, x: str, type_name: str, output: str) -> str:
+        """Adds a cast to a type."""
         return self.node("Cast", [x], output, to=_TYPES[type_name])
 
     def contrib(self, operator: str, inputs: list[str], output: str) -> str:
-        """One of onnxruntime's contributed operators."""
+        """Adds one of onnxruntime's contributed operators."""
         self._nodes.append(helper.make_node(operator, inputs, [output], name=output, domain=_CONTRIB))
         self._contrib = True
         return output
@@ -78,6 +82,7 @@ class GraphBuilder:
         )
 
     def build(self, name: str, card: Card) -> bytes:
+        """Returns the bytes of the model, with a card in its metadata."""
         graph = self._graph(name)
         opsets = [helper.make_opsetid("", OPSET)]
         if self._contrib:

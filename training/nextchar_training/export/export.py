@@ -1,4 +1,4 @@
-"""From a trained run to the files that are served, and the proofs that they are the same network."""
+"""Exports a trained run to the files that are served, after proving that they are the same network."""
 
 import shutil
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _HELDOUT_GOLDEN_CHARS = 16
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export made: the files by name, the proof, and the losses of the step graphs."""
+    """The result of an export: the files by name, the proof, and the losses of the step graphs."""
 
     files: dict[str, bytes]
     proof: Proof
@@ -36,12 +36,12 @@ class Exported:
 
 
 def export(trained: Trained, split: Split, *, keep_float32_step: bool) -> Exported:
-    """Build, prove and measure; writes nothing.
+    """Builds, proves and measures the graphs; writes no file.
 
-    A ReLU network has no int8 step graph and always keeps the float32 one.
+    A cell without an int8 step graph always keeps the float32 one.
 
     Raises:
-        ModelFileError: a graph does not say what torch says.
+        ModelFileError: a graph differs from torch by more than the tolerance.
     """
     maker = _Maker(trained, split)
     sequence, step = maker.draft("sequence", "float32"), maker.draft("step", "float32")
@@ -63,7 +63,7 @@ def export(trained: Trained, split: Split, *, keep_float32_step: bool) -> Export
 
 
 class _Maker:
-    """Makes graphs: drafts to measure, then final ones whose cards hold what was measured."""
+    """Builds graphs: drafts to measure, then final ones whose cards hold the measurements."""
 
     def __init__(self, trained: Trained, split: Split) -> None:
         self._trained = trained
@@ -73,20 +73,22 @@ class _Maker:
 
     @property
     def has_int8(self) -> bool:
+        """Whether the cell has an int8 step graph."""
         return CELLS[self._weights.cell].has_int8
 
     def draft(self, graph: Graph, precision: Precision) -> ModelGraph:
+        """Builds and opens a graph whose card holds no measurement yet."""
         return graph_from_bytes(self._build(graph, precision, self._card), shown=f"{graph}-{precision}")
 
     def measured(self, quality: list[Quality], served: ModelGraph) -> None:
-        """From now on cards hold these figures and the score quantiles of the served graph."""
+        """Sets the losses and the served graph's score quantiles that later cards hold."""
         quantiles = score_quantiles(served, self._split)
         levels = list(LEVELS) if quantiles else []
         update = {"quality": quality, "quantile_levels": levels, "quantiles": quantiles}
         self._card = self._card.model_copy(update=update)
 
     def final(self, graph: Graph, precision: Precision) -> bytes:
-        """The bytes of a file, with golden scores of its own, read back and checked."""
+        """Returns the bytes of a file with its own golden scores, which are checked on the file read back."""
         draft = self.draft(graph, precision)
         texts = _golden_texts(draft, self._split)
         scores = score_strings(draft, [draft.vocabulary.encode(text) for text in texts])
@@ -125,7 +127,7 @@ def _blank_card(trained: Trained) -> Card:
 
 
 def _golden_texts(graph: ModelGraph, split: Split) -> list[str]:
-    """Our own short strings, where the vocabulary takes them, and the held-out part's first characters."""
+    """Returns fixed short strings that the vocabulary can encode, and the first held-out characters."""
     text = TextDecoder(graph.vocabulary).decode(str(split.heldout[:_HELDOUT_GOLDEN_CHARS]), final=True)
     first = text.replace("\n", " " if split.unit == "text" else "")
     return [text for text in (*GOLDEN_TEXTS, first) if _encodes(graph.vocabulary.encode, text)]
@@ -140,20 +142,22 @@ def _encodes(encode: Callable[[str], object], text: str) -> bool:
 
 
 def next_version(folder: Path) -> int:
-    """One more than the highest version of a model's folder."""
+    """Returns one more than the highest version in a model's folder."""
     versions = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
     return max(versions, default=0) + 1
 
 
 def write(exported: Exported, folder: Path) -> None:
-    """Write a version's folder, whole or not at all.
+    """Writes a version's folder, whole or not at all.
 
     Raises:
         InvalidRequest: the folder exists.
-        ModelFileError: it cannot be written.
+        ModelFileError: the folder cannot be written.
     """
     if folder.exists():
-        raise InvalidRequest(f"{folder} exists: choose another --version", param="version")
+        raise InvalidRequest(
+            f"version {folder.name} exists in {folder.parent}: choose another --version", param="version"
+        )
     temporary = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(temporary, ignore_errors=True)

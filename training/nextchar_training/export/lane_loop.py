@@ -1,8 +1,8 @@
-"""The loop around a network's step: K characters of every lane in one call, drawn inside the graph.
+"""Builds the loop around a network's step: K characters of every lane per call, drawn inside the graph.
 
-    num_steps            int64 []               how many characters, K ≥ 1
-    ids                  int64 [batch]          what each row reads first
-    given                int64 [K, batch]       the symbol at each position; below 0 where it is drawn
+    num_steps            int64 []               the number of characters, K ≥ 1
+    ids                  int64 [batch]          the symbol that each row reads first
+    given                int64 [K, batch]       the symbol at each position; below 0 to draw it
     uniforms             float64 [K, batch]     a random number in (0, 1) for each position
     inverse_temperature  float32 [batch]        of each row's draws
     h_0, …               [batch, hidden]        each row's states
@@ -12,8 +12,8 @@
     distribution         float32 [batch, num_outputs]  log-probabilities at the last position
     h_0_next, …          the states after
 
-Nothing here mixes rows, and a row's bits do not depend on K: a call of K steps is K calls of one. A draw
-is by inverse CDF on float64 sums of float32 weights. Where no position is drawn, drawing is skipped.
+No operator mixes rows, and a row's bits do not depend on K: a call of K steps equals K calls of one step.
+Symbols are drawn by inverse CDF on float64 sums of float32 weights; the draw is skipped where none is due.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from nextchar_training.export.builder import GraphBuilder
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A state of the step inside, which reads `name_before` and writes `name_after`: type and last axis."""
+    """A state of the step, which reads `name_before` and writes `name_after`: its type and last axis."""
 
     name: str
     type_name: str
@@ -34,7 +34,7 @@ class State:
 
 
 def build_lane_loop(step: GraphBuilder, states: list[State], card: Card) -> bytes:
-    """The bytes of a step graph whose body `step` reads `ids_before` and states and has written `logits`."""
+    """Returns the bytes of a step graph, whose body `step` maps `ids_before` and states to `logits`."""
     vocabulary = card.make_vocabulary()
     _finish_body(step, states, vocabulary.num_outputs, vocabulary.unknown_id)
     main = GraphBuilder()
@@ -65,7 +65,7 @@ def build_lane_loop(step: GraphBuilder, states: list[State], card: Card) -> byte
 
 
 def _finish_body(g: GraphBuilder, states: list[State], num_outputs: int, unknown_id: int | None) -> None:
-    """Add to a step what its logits become, and make it the body of the loop."""
+    """Adds to a step the choice of symbols from its logits, and makes it the body of the loop."""
     g.input("iteration", "int64", [])
     g.input("condition", "bool", [])
     g.input("ids_before", "int64", ["batch"])
@@ -98,11 +98,11 @@ def _finish_body(g: GraphBuilder, states: list[State], num_outputs: int, unknown
 
 
 def _draw(num_outputs: int, unknown_id: int | None, none: str) -> GraphBuilder:
-    """Inverse CDF: as many symbols as have a cumulative weight up to `uniform · total`."""
+    """Draws by inverse CDF: counts the symbols whose cumulative weight is at most `uniform · total`."""
     g = GraphBuilder()
     axis = g.constant("symbol_axis", np.array([1], dtype=np.int64))
     scaled = g.node("Mul", ["logits", "inverse_temperature_column"], "scaled")
-    if unknown_id is not None:  # no character shows it: it is never drawn
+    if unknown_id is not None:  # it stands for no character: it is never drawn
         mask = np.zeros(num_outputs, dtype=np.float32)
         mask[unknown_id] = -np.inf
         scaled = g.node("Add", [scaled, g.constant("never", mask)], "allowed")
@@ -113,7 +113,7 @@ def _draw(num_outputs: int, unknown_id: int | None, none: str) -> GraphBuilder:
     uniform = g.node("Gather", ["uniforms", "iteration"], "uniform", axis=0)
     target = g.node("Mul", [total, g.node("Unsqueeze", [uniform, axis], "uniform_column")], "target")
     passed = g.cast(g.node("LessOrEqual", [cumulative, target], "passed"), "float32", "passed_as_float")
-    # Counted as floats, exact up to 2^24: onnxruntime's sum of integers takes three times as long.
+    # Counted in floats, exact up to 2^24: onnxruntime sums integers in three times as long.
     g.cast(g.node("ReduceSum", [passed, axis], "num_passed", keepdims=0), "int64", "drawn")
     g.node("Where", [g.node("Less", ["given_now", none], "draws"), "drawn", "given_now"], "next_then")
     g.output("next_then", "int64", None)

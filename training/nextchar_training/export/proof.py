@@ -1,6 +1,6 @@
-"""The proof before an export: torch, `model.onnx` and the float32 step graph say the same.
+"""Proves before an export that `model.onnx` and the float32 step graph compute what torch computes.
 
-Torch in float64: in float32 it is itself further from that than either graph, on symbols that are improbable.
+Torch runs in float64: in float32 it differs from that more than either graph does, on improbable symbols.
 """
 
 import copy
@@ -18,8 +18,8 @@ from nextchar_training.network.network import CharRNN, zero_state
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.split import Split
 
-# Nats a character over a string; and of any one character: a 2 × 512 LSTM trained for long is up to 3.4e-5
-# away there, and torch in float32 8.0e-5, on a symbol of log p -18.6.
+# In nats per character over a string, and in nats of any one character: there a 2 × 512 LSTM that was trained
+# for long differs by up to 3.4e-5, and torch in float32 by 8.0e-5, on a symbol of log p -18.6.
 TOLERANCE = 1e-5
 SINGLE_TOLERANCE = 5e-5
 _NUM_STRINGS = 32
@@ -29,18 +29,19 @@ _MAX_CHARS = 10**6
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference from torch: of a string in nats a character, of one character in nats."""
+    """The largest difference from torch: of a string in nats per character, of one character in nats."""
 
     string: float
     single: float
 
     def holds(self) -> bool:
+        """Returns whether both differences are within the tolerances."""
         return self.string <= TOLERANCE and self.single <= SINGLE_TOLERANCE
 
 
 @dataclass(frozen=True)
 class Proof:
-    """How far model.onnx and the float32 step graph are from torch."""
+    """The differences of model.onnx and the float32 step graph from torch."""
 
     sequence: Difference
     step: Difference
@@ -48,10 +49,10 @@ class Proof:
 
 
 def prove(model: CharRNN, sequence: ModelGraph, step: ModelGraph, split: Split) -> Proof:
-    """Compare the three on held-out text.
+    """Compares both graphs with torch on held-out text.
 
     Raises:
-        ModelFileError: they differ by more than the tolerances.
+        ModelFileError: a graph differs by more than the tolerances.
     """
     strings = _strings(split, step)
     exact = copy.deepcopy(model).double()
@@ -64,14 +65,14 @@ def prove(model: CharRNN, sequence: ModelGraph, step: ModelGraph, split: Split) 
     for name, found in (("model.onnx", proof.sequence), ("the float32 step graph", proof.step)):
         if not found.holds():
             raise ModelFileError(
-                f"{name} differs from torch by {found.string:.1e} nats a character (limit {TOLERANCE:.0e}), "
-                f"by {found.single:.1e} in one (limit {SINGLE_TOLERANCE:.0e}): nothing is written"
+                f"{name} differs from torch by {found.string:.1e} nats per character (limit {TOLERANCE:.0e})"
+                f", in one character by {found.single:.1e} (limit {SINGLE_TOLERANCE:.0e}): no file is written"
             )
     return proof
 
 
 def _strings(split: Split, graph: ModelGraph) -> list[Ids]:
-    """Pieces from all over the held-out part, and one of symbols that no text has in a row."""
+    """Returns pieces from all over the held-out part, and one string of every symbol."""
     text = str(split.heldout[:_MAX_CHARS])
     starts = np.linspace(0, max(0, len(text) - _NUM_CHARS), _NUM_STRINGS).astype(int)
     pieces = [text[start : start + _NUM_CHARS] for start in starts]

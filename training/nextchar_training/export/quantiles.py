@@ -1,7 +1,7 @@
-"""How surprising held-out strings are, by length: what a score is a percentile of.
+"""Measures the quantiles of held-out scores by length, from which the percentile of a score is read.
 
-A short string has fewer characters to be usual or unusual with, and its first characters cost the most,
-so bits per character of different lengths cannot be compared; strings of one length can.
+The first characters of a string cost the most, so bits per character are compared between strings of one
+length only.
 """
 
 import math
@@ -23,7 +23,7 @@ _MAX_CHARS = 10**6
 
 
 def score_quantiles(graph: ModelGraph, split: Split) -> list[Quantiles]:
-    """Quantiles at `LEVELS` for each of `LENGTHS` that has enough held-out strings."""
+    """Returns quantiles at `LEVELS` for each of `LENGTHS` with enough held-out strings."""
     return [
         Quantiles(num_chars=length, bits_per_char=_bits(graph, strings))
         for length in LENGTHS
@@ -40,7 +40,7 @@ def _bits(graph: ModelGraph, strings: list[str]) -> list[float]:
 
 
 def _strings(split: Split, length: int) -> list[str]:
-    """Held-out strings of about a length: of running text, pieces that start where a word does."""
+    """Returns held-out strings of about a length; in running text, pieces that start where a word does."""
     text = str(split.heldout[:_MAX_CHARS])
     if split.unit == "line":
         found = [line for line in text.split("\n") if _nearest(len(line)) == length]

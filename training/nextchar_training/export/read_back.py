@@ -1,4 +1,4 @@
-"""From an exported `model.onnx` back to the network: to adapt it, or to look inside it."""
+"""Reads the network back from an exported `model.onnx`, to adapt or analyse it."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from nextchar_training.network.weights import Array, collapse_gates, reorder_gat
 
 
 def load_network(path: Path) -> tuple[CharRNN, Card]:
-    """The network of a file, in eval mode, and the file's card.
+    """Loads the network of a file, in eval mode, and the file's card.
 
     Raises:
         ModelFileError: as `open_graph`.
-        InvalidRequest: it is a step graph, whose weights are folded and rounded.
+        InvalidRequest: the file is a step graph, whose weights are folded and rounded.
     """
     card = open_graph(path).card
     if card.graph != "sequence":
@@ -52,7 +52,7 @@ def _config(card: Card, arrays: dict[str, Array]) -> ModelConfig:
 
 
 def _layer(card: Card, arrays: dict[str, Array], index: int) -> dict[str, Array]:
-    """A layer's parameters, with the cell's own gates in PyTorch's order."""
+    """Returns a layer's parameters, with the cell's own gates in PyTorch's order."""
     cell = CELLS[card.cell]
     order = tuple(int(k) for k in np.argsort(cell.onnx.order))
     input_bias, recurrent_bias = np.split(arrays[f"bias_{index}"][0], 2)

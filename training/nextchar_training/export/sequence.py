@@ -1,7 +1,7 @@
-"""`model.onnx`: the network in standard ONNX operators, float32, any batch and time.
+"""Builds `model.onnx`: the network in standard ONNX operators, in float32, for any batch and time.
 
 Inputs `ids` int64 [batch, time] and the states `h` (and `c` for LSTM) [num_layers, batch, hidden];
-outputs `logits` [batch, time, num_outputs] and `h_next`, `c_next`. Runs in any ONNX runtime.
+outputs `logits` [batch, time, num_outputs] and `h_next`, `c_next`. It runs in any ONNX runtime.
 Operator definitions: https://onnx.ai/onnx/operators/ (RNN, GRU, LSTM).
 """
 
@@ -14,12 +14,12 @@ from nextchar_training.network.weights import Array, LayerWeights, Weights, expa
 
 
 def sequence_states(cell: Cell) -> dict[str, str]:
-    """State input to output, by name."""
+    """Returns the state outputs by the state inputs that they feed."""
     return {name: f"{name}_next" for name in CELLS[cell].states}
 
 
 def build_sequence_graph(weights: Weights, card: Card) -> bytes:
-    """The bytes of `model.onnx`."""
+    """Returns the bytes of `model.onnx`."""
     g = GraphBuilder()
     num_layers, hidden = len(weights.layers), weights.hidden_size
     g.input("ids", "int64", ["batch", "time"])
@@ -42,7 +42,7 @@ def build_sequence_graph(weights: Weights, card: Card) -> bytes:
 
 
 def _split_layers(g: GraphBuilder, name: str, num_layers: int) -> list[str]:
-    """A state [num_layers, batch, hidden] as one [1, batch, hidden] a layer."""
+    """Splits a state [num_layers, batch, hidden] into one [1, batch, hidden] per layer."""
     if num_layers == 1:
         return [name]
     sizes = g.constant("one_a_layer", np.ones(num_layers, dtype=np.int64))

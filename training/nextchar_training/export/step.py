@@ -28,13 +28,13 @@ from nextchar_training.network.weights import Array, LayerWeights, Weights, reor
 
 
 def step_states(cell: Cell, num_layers: int) -> dict[str, str]:
-    """State input to output, by name, layer by layer."""
+    """Returns the state outputs by the state inputs that they feed, layer by layer."""
     names = [f"{name}_{layer}" for layer in range(num_layers) for name in CELLS[cell].states]
     return {name: f"{name}_next" for name in names}
 
 
 def build_step_graph(weights: Weights, precision: Precision, card: Card) -> bytes:
-    """The bytes of a step graph; raises as `write_step`."""
+    """Returns the bytes of a step graph; raises as `write_step`."""
     g, states = write_step(weights, precision)
     return build_lane_loop(g, states, card)
 
@@ -138,7 +138,7 @@ class _Int8:
 
 
 def quantize_columns(weight: Array) -> tuple[NDArray[np.int8], Array]:
-    """Symmetric int8 with one scale a column: weight [in, out] ≈ quantized · scales [out]."""
+    """Quantises to symmetric int8 with one scale per column: weight [in, out] ≈ quantized · scales [out]."""
     scales = np.maximum(np.abs(weight).max(axis=0), np.finfo(np.float32).tiny) / np.float32(127)
     return np.rint(weight / scales).astype(np.int8), scales.astype(np.float32)
 
@@ -183,7 +183,7 @@ class _Layer:
         return self.arithmetic.product(read, layer.recurrent, layer.recurrent_bias, f"recurrent_{i}")
 
     def _table(self, weight: Array, bias: Array) -> str:
-        """embedding · W_x + b of every symbol, looked up: [batch, gates·hidden]."""
+        """Writes the lookup of embedding · W_x + b by symbol: [batch, gates·hidden]."""
         table = self.network.embedding.astype(np.float64) @ weight.T.astype(np.float64) + bias
         constant = self.arithmetic.g.constant("table", table.astype(np.float32))
         return self.node("Gather", [constant, "ids_before"], "input_0", axis=0)

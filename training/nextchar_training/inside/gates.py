@@ -15,19 +15,19 @@ Values = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """Of one layer, by name: gates in 0 … 1, `cell` (LSTM) and `hidden`; each float32 [time, hidden]."""
+    """The values of one layer by name: gates in 0 … 1, `cell` (LSTM) and `hidden`; float32 [time, hidden]."""
 
     values: dict[str, Values]
 
     @property
     def state(self) -> Values:
-        """What the layer remembers by: the cell of an LSTM, else the hidden state."""
+        """The memory of the layer: the cell of an LSTM, else the hidden state."""
         return self.values.get("cell", self.values["hidden"])
 
 
 @torch.no_grad()
 def trace(model: CharRNN, ids: NDArray[np.integer]) -> list[LayerTrace]:
-    """Every layer's gates and states while it reads `ids` [time] from a zero state."""
+    """Traces every layer's gates and states while it reads `ids` [time] from a zero state."""
     x = model.embedding(torch.from_numpy(np.asarray(ids, dtype=np.int64)[:, None]))
     state = zero_state(model.config, 1)
     traces = []

@@ -1,6 +1,6 @@
-"""How much of a gradient is left k characters back: ‖∂h_t / ∂s_{t-k}‖ against k.
+"""Measures how much of a gradient is left k characters back: ‖∂h_t / ∂s_{t-k}‖ against k.
 
-s is all that a network carries (h, and c of an LSTM), h what its last layer puts out. Vanishing and
+s is the state that a network carries (h, and c of an LSTM), h the output of its last layer. Vanishing and
 exploding gradients (Bengio et al. 1994; Pascanu et al. 2013) are this curve falling or rising
 exponentially. The Frobenius norm of the Jacobian is estimated by products with random vectors:
 E ‖vᵀJ‖² = ‖J‖² for v of independent standard normals (Hutchinson 1990). Norms are divided by that of
@@ -30,7 +30,7 @@ class GradientFlow:
 
     @property
     def decay(self) -> float:
-        """The factor a character, of the exponential that fits the curve best; 1 keeps, below vanishes."""
+        """The factor per character of the best-fitting exponential; below 1 the gradient vanishes."""
         distances = np.arange(1, len(self.norms))
         logs = np.log(np.maximum(self.norms[1:], np.finfo(np.float64).tiny))
         return math.exp(float(np.polyfit(distances, logs, 1)[0]))
@@ -39,14 +39,16 @@ class GradientFlow:
 def gradient_flow(
     model: CharRNN, ids: NDArray[np.integer], *, max_distance: int = MAX_DISTANCE, seed: int = 0
 ) -> GradientFlow:
-    """Measured at 16 places spread over a text, ids [n], each after 100 characters.
+    """Measures the gradient flow at 16 places spread over a text, ids [n], each after 100 characters.
 
     Raises:
         ValueError: the text is shorter than 100 + max_distance characters.
     """
     size = _WARM_CHARS + max_distance
     if len(ids) < size:
-        raise ValueError(f"{len(ids)} characters are too few for distance {max_distance}")
+        raise ValueError(
+            f"the text must have at least {size} characters for distance {max_distance} (it has {len(ids)})"
+        )
     starts = np.linspace(0, len(ids) - size, _NUM_TEXTS).astype(int)
     texts = torch.from_numpy(
         np.stack([ids[start : start + size] for start in starts], axis=1).astype(np.int64)
@@ -61,7 +63,7 @@ def gradient_flow(
 
 
 def _unrolled(model: CharRNN, ids: Tensor, state: State) -> tuple[Tensor, list[State]]:
-    """The last layer's h after the last character, and the state after each one, the first included."""
+    """Returns the last layer's h after the last character, and the state before and after each one."""
     state = tuple(part.detach().requires_grad_() for part in state)
     states = [state]
     for step in ids:
@@ -71,7 +73,7 @@ def _unrolled(model: CharRNN, ids: Tensor, state: State) -> tuple[Tensor, list[S
 
 
 def _squares(hidden: Tensor, states: list[State], generator: torch.Generator) -> NDArray[np.float64]:
-    """Squared norms of one random vector's products, [distance from the first state, text]."""
+    """Returns the squared norms of one random vector's products, [distance from the first state, text]."""
     vector = torch.randn(hidden.shape, generator=generator)
     parts = [part for state in states for part in state]
     gradients = torch.autograd.grad(hidden, parts, vector, retain_graph=True, materialize_grads=True)

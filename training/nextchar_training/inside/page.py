@@ -1,4 +1,4 @@
-"""The parts of an analysis as HTML: gradient flow, gates and units, long dependencies, recall."""
+"""Renders the parts of an analysis as HTML: gradient flow, gates and units, long dependencies, recall."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,9 +8,9 @@ from nextchar.model.card import Cell
 from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.inside.followers import Unit, most_like, properties
 from nextchar_training.inside.gates import LayerTrace, trace
 from nextchar_training.inside.gradient_flow import GradientFlow, gradient_flow
+from nextchar_training.inside.interpretable_units import Unit, most_like, properties
 from nextchar_training.inside.probes import PROBES, Memory, known, memory
 from nextchar_training.inside.recall import train_recall
 from nextchar_training.inside.small_networks import HIDDEN_SIZE, train_small
@@ -25,11 +25,11 @@ COMPARED: tuple[Cell, ...] = ("rnn_tanh", "rnn_relu", "lstm", "gru")
 DISTANCES = (0, 10, 20, 50, 100, 200, 400, 800)
 LAGS = (5, 10, 20, 40, 80, 160)
 _NUM_UNIT_CHARS = 20_000
-_UNITS_A_PROPERTY, _MAX_SHOWN_CHARS = 2, 160
+_UNITS_PER_PROPERTY, _MAX_SHOWN_CHARS = 2, 160
 
 
 def gradient_part(model: CharRNN, vocabulary: Vocabulary, split: Split, *, steps: int) -> Iterator[str]:
-    """‖∂h_t/∂s_{t-k}‖ of this network, and of small ones of four cells trained for `steps` on its text."""
+    """Renders ‖∂h_t/∂s_{t-k}‖ of this network, and of small ones of four cells trained for `steps`."""
     yield html.heading("Gradient flow")
     heldout = split.heldout[:_NUM_UNIT_CHARS]
     whole = (
@@ -40,34 +40,36 @@ def gradient_part(model: CharRNN, vocabulary: Vocabulary, split: Split, *, steps
         small = train_small(cell, split, vocabulary, steps=steps)
         flows[f"{CELLS[cell].title}, {HIDDEN_SIZE} units"] = gradient_flow(small, whole)
     yield html.paragraph(
-        "How much of a gradient is left k characters back. A straight line falling is an exponential: a "
-        f"vanishing gradient; one rising, an exploding one. The small networks had {steps} steps each."
+        "The share of a gradient that is left k characters back. A falling straight line is a vanishing "
+        f"gradient, a rising one an exploding gradient. The small networks were trained for {steps} steps."
     )
     yield html.picture(flow_chart(flows), "Relative gradient norm against distance, by cell")
     rows = [
         (name, *(f"{flow.norms[k]:.1e}" for k in (10, 50, 100)), flow.decay) for name, flow in flows.items()
     ]
-    yield html.table(["network", "k = 10", "k = 50", "k = 100", "factor a character"], rows)
+    yield html.table(["network", "k = 10", "k = 50", "k = 100", "factor per character"], rows)
 
 
 def flow_chart(flows: dict[str, GradientFlow]) -> str:
-    """Norm against distance, logarithmic."""
+    """Draws norm against distance, on a logarithmic scale."""
     series = [Series(name, range(len(flow.norms)), flow.norms.tolist()) for name, flow in flows.items()]
     return line_chart(series, x_label="k, characters back", y_label="relative gradient norm", log_y=True)
 
 
 def gates_part(model: CharRNN, vocabulary: Vocabulary, split: Split, text: str) -> Iterator[str]:
-    """Gates and states over a text, and the units that follow something with a name."""
-    yield html.heading("Units that follow something with a name")
+    """Renders the interpretable units, and gates and states over a text."""
+    yield html.heading("Interpretable units")
     read, states = _read(model, vocabulary, split)
-    chosen = {name: most_like(states, values, _UNITS_A_PROPERTY) for name, values in properties(read).items()}
+    chosen = {
+        name: most_like(states, values, _UNITS_PER_PROPERTY) for name, values in properties(read).items()
+    }
     rows = [
         (name, unit.layer + 1, unit.index, unit.correlation)
         for name, units in chosen.items()
         for unit in units
     ]
     yield html.paragraph(
-        f"Correlation of a unit's state with a property, over {len(read):,} held-out characters."
+        f"Correlation of units' states with properties of the text, over {len(read):,} held-out characters."
     )
     yield html.table(["property", "layer", "unit", "correlation"], rows)
     yield html.heading("Gates and states over a text")
@@ -76,7 +78,7 @@ def gates_part(model: CharRNN, vocabulary: Vocabulary, split: Split, text: str) 
 
 
 def _read(model: CharRNN, vocabulary: Vocabulary, split: Split) -> tuple[str, list[LayerTrace]]:
-    """Held-out characters, and every layer's values after each; each line from begin, without its end."""
+    """Traces held-out characters; lines are read from begin, and their ends are left out."""
     text = split.heldout[:_NUM_UNIT_CHARS]
     if split.unit == "text":
         return str(text), trace(model, encode(vocabulary, text))
@@ -100,7 +102,7 @@ def _gate_maps(traces: list[LayerTrace], text: str, chosen: dict[str, list[Unit]
             rows = ["mean of all units", *(f"unit {k}: {what}" for k, what in units.items())]
             shown = [values.values[name].mean(axis=1), *(values.values[name][:, k] for k in units)]
             chart = heat_map(np.array(shown), columns=columns, rows=rows, low=0, high=1)
-            yield html.paragraph(f"Layer {layer + 1}, {name} (0 shut, 1 open)")
+            yield html.paragraph(f"Layer {layer + 1}, {name} (0 closed, 1 open)")
             yield html.picture(chart, f"{name} of layer {layer + 1} over the text", wide=True)
         if units:
             state = np.array([values.state[:, k] for k in units])
@@ -114,15 +116,15 @@ def _gate_maps(traces: list[LayerTrace], text: str, chosen: dict[str, list[Unit]
 
 
 def dependency_part(graph: ModelGraph) -> Iterator[str]:
-    """What is left of a fact as the distance grows."""
+    """Renders how much of a fact is left as the distance grows."""
     yield html.heading("Long dependencies")
     found = {probe.name: memory(graph, probe, DISTANCES) for probe in PROBES if known(graph, probe)}
     if not found:
-        yield html.paragraph("None of the probes is written in this model's characters and unit.")
+        yield html.paragraph("No probe can be written in this model's characters and unit.")
         return
     yield html.paragraph(
-        "By how many nats a fact raises its own continuation over the other facts' (0: forgotten), and the "
-        "probability of the right continuation, against the characters in between."
+        "The nats by which a fact raises its own continuation over the other facts' (0 is forgotten), and "
+        "the probability of the right continuation, by the number of characters in between."
     )
     series = [Series(name, DISTANCES, [entry.nats for entry in by]) for name, by in found.items()]
     chart = line_chart(series, x_label="characters in between", y_label="nats of memory", marks=True)
@@ -136,11 +138,11 @@ def _memory_cell(entry: Memory) -> str:
 
 
 def recall_part(cells: Sequence[Cell], *, max_steps: int) -> Iterator[str]:
-    """Whether each cell learns to recall a symbol, as the lag grows; up to its first failure."""
+    """Renders whether each cell learns to recall a symbol as the lag grows, up to its first failure."""
     yield html.heading("Recall: one symbol of eight over a lag")
     yield html.paragraph(
-        f"One layer of 64 units, up to {max_steps} updates of 64 examples. Solved: 99 % of fresh examples "
-        "are right; chance is 12.5 %."
+        f"One layer of 64 units, up to {max_steps} updates of 64 examples. A lag is solved when 99 % of "
+        "fresh examples are right; chance is 12.5 %."
     )
     rows = []
     for cell in cells:

@@ -1,8 +1,8 @@
-"""Long dependencies: what is left of a fact after more and more other text.
+"""Probes long dependencies: how much of a fact is left after more and more other text.
 
-A probe is a beginning that names a fact, an ending that asks for it, and every fact's answer. Between
-them comes filler of a growing length. After each, an answer's probability is compared with its
-probability after the other facts: 0 is no memory, above 0 is nats of it.
+A probe is a beginning that names a fact, an ending that asks for it, and the answer of every fact, with
+filler of a growing length in between. An answer's probability is compared with its probability after the
+other facts: above 0 are nats of memory, 0 is none.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from nextchar.model.graph import ModelGraph
 
 @dataclass(frozen=True)
 class Probe:
-    """`answers` by fact; `{}` in `beginning` is the fact."""
+    """A probe with its `answers` by fact; `{}` in `beginning` stands for the fact."""
 
     name: str
     beginning: str
@@ -25,7 +25,7 @@ class Probe:
     answers: dict[str, str]
 
     def contexts(self, distance: int) -> list[str]:
-        """One text for every fact, with `distance` characters of filler."""
+        """Returns one text per fact, with `distance` characters of filler."""
         repeats = -(-distance // len(self.filler))
         middle = (self.filler * repeats)[len(self.filler) * repeats - distance :]
         return [self.beginning.format(fact) + middle + self.ending for fact in self.answers]
@@ -73,7 +73,7 @@ PROBES = (
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is left of a fact after `distance` characters.
+    """The memory of a fact after `distance` characters.
 
     With p[f, a] = log p(answer a | context of fact f): `probability` is the geometric mean over f of
     p[f, f], `nats` the mean over f of p[f, f] - mean over the other facts g of p[g, f].
@@ -85,7 +85,7 @@ class Memory:
 
 
 def memory(graph: ModelGraph, probe: Probe, distances: Sequence[int]) -> list[Memory]:
-    """A probe's memory by distance."""
+    """Measures a probe's memory by distance."""
     return [_memory(graph, probe, distance) for distance in distances]
 
 
@@ -102,7 +102,7 @@ def _memory(graph: ModelGraph, probe: Probe, distance: int) -> Memory:
 
 
 def known(graph: ModelGraph, probe: Probe) -> bool:
-    """Whether every character of a probe is in the vocabulary of a model of running text."""
+    """Returns whether the model is of running text and its vocabulary has every character of a probe."""
     vocabulary = graph.vocabulary
     text = "".join(probe.contexts(len(probe.filler))) + "".join(probe.answers.values())
     return vocabulary.unit == "text" and set(vocabulary.normalize(text)) <= set(vocabulary.characters)

@@ -1,7 +1,7 @@
-"""The recall task: remember one of eight symbols over a lag of others, then name it when asked.
+"""Trains networks on the recall task: remember one of eight symbols over a lag of others, and name it.
 
-After Hochreiter & Schmidhuber 1997. Nothing between helps, so a cell solves it only if gradients and
-states last as long as the lag.
+After Hochreiter & Schmidhuber 1997. A cell solves the task only if its gradients and states last as long as
+the lag, because no symbol in between helps.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from nextchar.model.card import Cell
 from nextchar_training.network.network import CharRNN, ModelConfig
 
 NUM_SYMBOLS = 8
-_NOISE = 4  # symbols that only fill
+_NOISE = 4  # filler symbols
 _ASK = NUM_SYMBOLS + _NOISE
 _BATCH_SIZE, _HIDDEN_SIZE, _RATE, _CLIP = 64, 64, 3e-3, 1.0
 _CHECK_EVERY, _SOLVED = 25, 0.99
@@ -22,7 +22,7 @@ _CHECK_EVERY, _SOLVED = 25, 0.99
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """`accuracy` of the last check on fresh examples, 0.125 by chance; `steps` until solved or given up."""
+    """The accuracy on fresh examples at the last check (0.125 by chance), and the steps until then."""
 
     cell: Cell
     lag: int
@@ -31,11 +31,12 @@ class Recall:
 
     @property
     def solved(self) -> bool:
+        """Whether 99 % of fresh examples are right."""
         return self.accuracy >= _SOLVED
 
 
 def train_recall(cell: Cell, lag: int, *, max_steps: int, seed: int = 0) -> Recall:
-    """Train a network of one layer of 64 units on the task until it is solved, or for `max_steps`."""
+    """Trains a network of one layer of 64 units until it solves the task, or for `max_steps`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = CharRNN(ModelConfig(cell, _ASK + 1, NUM_SYMBOLS, 16, _HIDDEN_SIZE, 1))
@@ -57,7 +58,7 @@ def train_recall(cell: Cell, lag: int, *, max_steps: int, seed: int = 0) -> Reca
 
 
 def _examples(lag: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Ids [lag + 2, batch], a symbol first and the question last, and the symbols [batch]."""
+    """Draws ids [lag + 2, batch], the symbol first and the question last, and the symbols [batch]."""
     wanted = torch.randint(NUM_SYMBOLS, (_BATCH_SIZE,), generator=generator)
     noise = torch.randint(NUM_SYMBOLS, _ASK, (lag, _BATCH_SIZE), generator=generator)
     asked = torch.full((1, _BATCH_SIZE), _ASK)

@@ -1,8 +1,8 @@
-"""Small networks of every cell, trained alike on one text: to compare cells."""
+"""Trains small networks of different cells in the same way on one text, to compare the cells."""
 
 from nextchar.model.card import Cell
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.batches.make import make_batches
+from nextchar_training.batches.factory import make_batches
 from nextchar_training.config import TrainingConfig
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.run.schedule import run_length
@@ -14,7 +14,7 @@ _EMBEDDING_SIZE = 32
 
 
 def train_small(cell: Cell, split: Split, vocabulary: Vocabulary, *, steps: int, seed: int = 0) -> CharRNN:
-    """One layer of 128 units after `steps` updates with the defaults of training; in eval mode."""
+    """Trains one layer of 128 units for `steps` updates with the default options; returns it in eval mode."""
     config = TrainingConfig(
         corpus="", name="small", unit=split.unit, cell=cell, window=64, dropout=0.0, steps=steps, seed=seed
     )

@@ -1,7 +1,7 @@
-"""An n-gram model as an ARPA file, the format that KenLM, SRILM and others read.
+"""Writes an n-gram model as an ARPA file, the format that KenLM, SRILM and others read.
 
 A character is a word there: white space and control characters are written as `U+000A`, begin, end and
-unknown as `<s>`, `</s>` and `<unk>`. Of an interpolated model a listed probability holds all lower orders,
+unknown as `<s>`, `</s>` and `<unk>`. A listed probability of an interpolated model includes all lower orders,
 and the back-off weight is the mass left to them, so that reading with back-off gives the same numbers.
 """
 
@@ -13,17 +13,17 @@ import numpy as np
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.measure.kneser_ney import KneserNey, Table
 
-_NEVER = -99.0  # the customary log-probability of what is only read
+_NEVER = -99.0  # the customary log-probability of a symbol that is only read
 
 
 def word(character: str) -> str:
-    """A character as a word of an ARPA file, which are parted by white space."""
+    """Returns a character as a word of an ARPA file, whose words are separated by white space."""
     plain = character.isprintable() and not character.isspace()
     return character if plain else f"U+{ord(character):04X}"
 
 
 def words(vocabulary: Vocabulary) -> list[str]:
-    """The words of all ids, begin last; after it the end that readers of the format ask for in any case."""
+    """Returns the words of all ids, begin last; after it the end, which readers of the format require."""
     named = {vocabulary.unknown_id: "<unk>", vocabulary.end_id: "</s>", vocabulary.begin_id: "<s>"}
     ids = range(vocabulary.num_inputs)
     found = [named.get(i) or word(vocabulary.characters[i]) for i in ids]
@@ -31,7 +31,7 @@ def words(vocabulary: Vocabulary) -> list[str]:
 
 
 def write_arpa(model: KneserNey, vocabulary: Vocabulary, file: TextIO) -> None:
-    """Write the model, whose ids are the vocabulary's; some 30 bytes an n-gram."""
+    """Writes the model, whose ids are the vocabulary's; about 30 bytes per n-gram."""
     unigrams, *longer = model.tables()
     names = words(vocabulary)
     tables = [_all_unigrams(unigrams, model, len(names), vocabulary.num_outputs)]
@@ -45,7 +45,7 @@ def write_arpa(model: KneserNey, vocabulary: Vocabulary, file: TextIO) -> None:
 
 
 def _all_unigrams(seen: Table, model: KneserNey, num_words: int, num_outputs: int) -> Table:
-    """Those of all words: a symbol never seen has its little too, and what is never predicted nothing."""
+    """Returns the unigrams of all words: unseen symbols are possible, begin is not."""
     outputs = np.arange(num_outputs)
     probability, backoff = np.zeros(num_words), np.ones(num_words)
     probability[outputs] = np.exp([model.logprobs(outputs[i : i + 1])[0] for i in outputs])

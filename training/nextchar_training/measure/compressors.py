@@ -1,7 +1,7 @@
-"""What the compressors of the standard library make of held-out text: a baseline that everybody has.
+"""Measures how well the standard library's compressors predict held-out text: a baseline.
 
-A compressor has no held-out loss of its own, so its is the bytes that the held-out text adds to the text
-before it: size(before + held out) - size(before).
+The loss of a compressor is the number of bytes that the held-out text adds to the text before it:
+size(before + held out) - size(before).
 """
 
 import bz2
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from nextchar_training.text.code_points import Symbols, Text
 
-MAX_BEFORE_CHARS = 8_000_000  # the last of what is known; the longest memory of the three is 64 MiB
+MAX_BEFORE_CHARS = 8_000_000  # of the text before; the longest memory of the three is 64 MiB
 
 _COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "zlib-9": lambda raw: zlib.compress(raw, 9),
@@ -22,7 +22,7 @@ _COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def compressed_nats(before: Text, heldout: Text, symbols: Symbols) -> dict[str, float]:
-    """Nats that all of `heldout` costs each compressor after the last 8 million characters before it."""
+    """Returns the nats of all of `heldout` by compressor, after the last 8 million characters before it."""
     known, new = (_raw(text, symbols) for text in (before[max(0, len(before) - MAX_BEFORE_CHARS) :], heldout))
     return {
         name: 8 * math.log(2) * (len(compress(known + new)) - len(compress(known)))

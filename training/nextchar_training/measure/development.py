@@ -1,4 +1,4 @@
-"""The development part: what a run watches while it trains, and fits its softmax temperature on."""
+"""Measures the loss on the development part during a run, and fits the softmax temperature on it."""
 
 import math
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _LEAST, _MOST, _TOLERANCE = 0.5, 2.0, 1e-3
 
 
 class Development:
-    """The first 100,000 characters after the training part, encoded once."""
+    """The first 100,000 characters of the development part, encoded once."""
 
     def __init__(self, split: Split, vocabulary: Vocabulary) -> None:
         piece = split.development[:MAX_CHARS]
@@ -43,20 +43,20 @@ class Development:
         self._cold = [window_matrices(ids, _WINDOW)]
 
     def loss(self, model: CharRNN) -> float:
-        """Nats per character under the protocol `stream`, or `line` for lines."""
+        """Returns nats per character under the protocol `stream`, or `line` for lines."""
         return mean_loss(predictions(model, self._warm))
 
     def best_temperature(self, model: CharRNN) -> float:
-        """What to divide the logits by so that the loss is least (Guo et al. 2017).
+        """Returns the divisor of the logits that minimises the loss (Guo et al. 2017).
 
-        Running text is read both ways, as a stream and in cold windows: what a server meets is both.
+        Running text is read both as a stream and in cold windows, because a server reads both kinds.
         """
         read = list(predictions(model, self._warm)) + list(predictions(model, self._cold))
         return _least(lambda temperature: mean_loss(read, temperature))
 
 
 def calibrated(model: CharRNN, temperature: float) -> CharRNN:
-    """The model with its output layer divided by a temperature, in place."""
+    """Divides the model's output layer by a temperature, in place; returns the model."""
     with torch.no_grad():
         model.output.weight.div_(temperature)
         model.output.bias.div_(temperature)
@@ -64,7 +64,7 @@ def calibrated(model: CharRNN, temperature: float) -> CharRNN:
 
 
 def _least(loss: Callable[[float], float]) -> float:
-    """Where a function with one valley is least, by golden-section search."""
+    """Returns where a unimodal function is least, by golden-section search."""
     low, high = _LEAST, _MOST
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = loss(left), loss(right)

@@ -1,8 +1,9 @@
-"""Dynamic evaluation: the network goes on learning from the text it is scored on (Krause et al. 2018).
+"""Measures the loss of dynamic evaluation: the network keeps learning from the text that it is scored on
+(Krause et al. 2018).
 
-Every segment is predicted first and learned from after, so no character is known before it is
-predicted. The step is the paper's RMS rule: a gradient is divided by its root mean square over the
-training text, and every weight is drawn back to where it began, the more the larger its gradients are:
+Every segment is predicted first and learned from afterwards, so no character is known before it is
+predicted. The update is the paper's RMS rule: a gradient is divided by its root mean square over the
+training text, and every weight decays to its initial value, faster the larger its gradients are:
 
     w ← w - rate · g / (rms + ε) + decay · r · (w₀ - w),   r = rms / mean(rms), at most 1 / decay
 """
@@ -17,9 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from nextchar.errors import InvalidRequest
+from nextchar.model.card import Quality
+from nextchar.model.vocabulary import Vocabulary
+from nextchar_training.measure.figures import make_quality
+from nextchar_training.measure.protocols import WARM_CHARS
 from nextchar_training.network.cells.cell import State
 from nextchar_training.network.network import CharRNN
+from nextchar_training.text.split import Split
+from nextchar_training.text.vocabulary import encode
 
+DYNAMIC = "dynamic"  # the name of the protocol
 _EPSILON = 1e-6
 _NUM_STATISTICS_SEGMENTS = 300
 
@@ -28,17 +37,35 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Dynamics:
-    """How fast the network follows the text and is drawn back, after every `segment` characters."""
+    """The learning rate, and the decay to the initial weights, after every `segment` characters."""
 
     rate: float = 5e-5
     decay: float = 0.01
     segment: int = 40
 
 
-def dynamic_loss(model: CharRNN, ids: Ids, *, before: Ids, train: Ids, dynamics: Dynamics) -> float:
-    """Mean nats per character of `ids` int64 [n], read once after `before`.
+def dynamic_quality(
+    model: CharRNN, vocabulary: Vocabulary, split: Split, name: str, *, dynamics: Dynamics, max_chars: int
+) -> Quality:
+    """Measures the loss of a model that keeps learning, on the first `max_chars` held-out characters.
 
-    `train` is what the size of gradients is measured on. The model is left as it is.
+    Raises:
+        InvalidRequest: the split has no training part.
+    """
+    if not len(split.train):
+        raise InvalidRequest(
+            "--protocol dynamic measures gradients on the training part, which is empty: give --corpus"
+        )
+    ids = encode(vocabulary, split.heldout[:max_chars])
+    before, train = encode(vocabulary, split.before_heldout(WARM_CHARS)), encode(vocabulary, split.train)
+    nats = dynamic_loss(model, ids, before=before, train=train, dynamics=dynamics)
+    return make_quality(name, DYNAMIC, nats * len(ids), len(ids))
+
+
+def dynamic_loss(model: CharRNN, ids: Ids, *, before: Ids, train: Ids, dynamics: Dynamics) -> float:
+    """Returns the mean nats per character of `ids` int64 [n], read once after `before`.
+
+    The size of gradients is measured on `train`. The model is not changed.
     """
     adapted = copy.deepcopy(model).requires_grad_(True).train()
     weights: list[Tensor] = [weight for weight in adapted.parameters() if weight.requires_grad]
@@ -57,6 +84,8 @@ def dynamic_loss(model: CharRNN, ids: Ids, *, before: Ids, train: Ids, dynamics:
 
 
 class _Rule:
+    """Updates the weights by the RMS rule."""
+
     def __init__(self, weights: list[Tensor], mean_squares: list[Tensor], dynamics: Dynamics) -> None:
         rms = [square.sqrt() for square in mean_squares]
         mean = float(sum(part.sum() for part in rms)) / sum(part.numel() for part in rms)
@@ -75,7 +104,7 @@ class _Rule:
 
 
 def _mean_squares(model: CharRNN, weights: list[Tensor], train: Ids, segment: int) -> list[Tensor]:
-    """Mean squared gradients over segments spread evenly over a text, each after as much context."""
+    """Returns the mean squared gradients of segments all over a text, each after as much context."""
     sums = [torch.zeros_like(weight) for weight in weights]
     segment, count = min(segment, (len(train) - 1) // 2), 0
     for piece in _spread(train, 2 * segment + 1):
@@ -97,7 +126,7 @@ def _spread(text: Ids, size: int) -> Iterator[Ids]:
 
 
 def _backward(model: CharRNN, read: Ids, wanted: Ids, state: State | None) -> tuple[float, State]:
-    """Mean nats of a segment, whose gradients are left in the model; and the state after it."""
+    """Returns the mean nats of a segment and the state after it; leaves the gradients in the model."""
     logits, after = model(_column(read), state)
     loss = functional.cross_entropy(logits[:, 0], _column(wanted)[:, 0])
     loss.backward()  # type: ignore[no-untyped-call]

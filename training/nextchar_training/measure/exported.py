@@ -1,6 +1,6 @@
-"""Held-out loss of an exported file, through the runtime that serves it; protocols as `evaluation`.
+"""Measures the held-out loss of an exported file, through the runtime that serves it.
 
-Nothing here is shared with the training loop but the text and the protocols' tables of what is read.
+It shares with the training loop only the text and the tables of `protocols`.
 """
 
 import math
@@ -30,15 +30,15 @@ PROTOCOLS: dict[str, Unit] = {"stream": "text", "window-256": "text", "line": "l
 
 Ids = NDArray[np.int64]
 
-_CHUNK, _LANES_AT_ONCE = 256, 256  # of a sequence graph a call: bounds memory
+_CHUNK, _LANES_AT_ONCE = 256, 256  # per call of a sequence graph: bounds memory
 
 
 def graph_quality(
     graph: ModelGraph, split: Split, name: str, *, protocol: str | None = None, max_chars: int | None = None
 ) -> Quality:
-    """The loss of a file on a held-out part, or on its first `max_chars` characters.
+    """Measures the loss of a file on a held-out part, or on its first `max_chars` characters.
 
-    The protocol is `stream`, or `line` for lines, if not given.
+    The default protocol is `stream`, or `line` for lines.
     """
     vocabulary, heldout = graph.vocabulary, split.heldout[:max_chars]
     if split.unit == "line":
@@ -57,7 +57,7 @@ def _quality(graph: ModelGraph, name: str, protocol: str, groups: list[Matrices]
 
 
 def graph_loss(graph: ModelGraph, groups: Iterable[Matrices]) -> float:
-    """Summed nats of targets [time, lanes] given inputs [time, lanes], each group from zero states."""
+    """Sums the nats of targets [time, lanes] given inputs [time, lanes], each group from zero states."""
     loss = _step_loss if graph.card.graph == "step" else _sequence_loss
     parts = (
         loss(graph, inputs[:, first : first + _LANES_AT_ONCE], targets[:, first : first + _LANES_AT_ONCE])

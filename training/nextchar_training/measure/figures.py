@@ -1,4 +1,4 @@
-"""The held-out figures of a finished run, the network's beside the baselines'."""
+"""Measures the held-out losses of a finished run, the network's beside the baselines'."""
 
 import math
 
@@ -14,13 +14,13 @@ from nextchar_training.text.vocabulary import encode
 
 NETWORK, NGRAM = "network", "kneser-ney-7"
 ORDER = 7
-# Larger texts are not read whole: baselines are fitted on the last of what may be known, and the figures are
-# of the first of what is held out.
+# Larger texts are not read whole: baselines are fitted on the end of the text before the held-out part, and
+# losses are measured on the start of the held-out part.
 MAX_BEFORE_CHARS, MAX_HELDOUT_CHARS = 20_000_000, 5_000_000
 
 
 def final_quality(split: Split, vocabulary: Vocabulary, model: CharRNN) -> list[Quality]:
-    """The held-out losses of the network under each protocol of its unit."""
+    """Measures the held-out losses of the network under each protocol of its unit."""
     heldout = split.heldout[:MAX_HELDOUT_CHARS]
     if split.unit == "line":
         lines = EncodedLines(heldout, vocabulary)
@@ -34,16 +34,16 @@ def final_quality(split: Split, vocabulary: Vocabulary, model: CharRNN) -> list[
 
 
 def baseline_quality(split: Split, vocabulary: Vocabulary) -> list[Quality]:
-    """The held-out losses of the 7-gram and the compressors, which need no development part.
+    """Measures the held-out losses of the 7-gram and the compressors, which need no development part.
 
-    They see all text before the held-out part, or the last of it.
+    They read all text before the held-out part, or the end of it.
     """
     ngram = fit_ngram(split, vocabulary, order=ORDER)
     return ngram_quality(ngram, split, vocabulary, name=NGRAM) + compressor_quality(split, vocabulary)
 
 
 def compressor_quality(split: Split, vocabulary: Vocabulary) -> list[Quality]:
-    """What the held-out text costs the standard library's compressors, a character (of lines, a symbol)."""
+    """Measures the nats per character of the standard library's compressors (per symbol for lines)."""
     heldout = split.heldout[:MAX_HELDOUT_CHARS]
     line = split.unit == "line"
     protocol, count = "line" if line else "stream", len(heldout) + line  # every line ends with a symbol
@@ -54,7 +54,7 @@ def compressor_quality(split: Split, vocabulary: Vocabulary) -> list[Quality]:
 def ngram_quality(
     ngram: KneserNey, split: Split, vocabulary: Vocabulary, *, name: str, window: int = 256
 ) -> list[Quality]:
-    """The held-out losses of an n-gram under each protocol of its unit."""
+    """Measures the held-out losses of an n-gram model under each protocol of its unit."""
     heldout = split.heldout[:MAX_HELDOUT_CHARS]
     if split.unit == "line":
         lines = EncodedLines(heldout, vocabulary)
@@ -71,7 +71,7 @@ def ngram_quality(
 
 
 def fit_ngram(split: Split, vocabulary: Vocabulary, *, order: int) -> KneserNey:
-    """The n-gram model of all that is not held out, or the last of it."""
+    """Fits an n-gram model to all text before the held-out part, or the end of it."""
     before = split.before_heldout(MAX_BEFORE_CHARS)
     if split.unit == "line":
         ids, begin_id = EncodedLines(before, vocabulary).sequence(), vocabulary.begin_id
@@ -80,22 +80,23 @@ def fit_ngram(split: Split, vocabulary: Vocabulary, *, order: int) -> KneserNey:
 
 
 def describe_quality(quality: list[Quality]) -> list[str]:
-    """One line a figure, and one that says so if the network loses to the n-gram."""
+    """Describes each loss in a line, and adds a line if the network loses to the n-gram model."""
     lines = [describe_figure(entry) for entry in quality]
     ngram = next((entry for entry in quality if entry.name == NGRAM), None)
     if ngram is None:
-        return [*lines, "the run is not finished: there are no figures beside the n-gram's yet"]
+        return [*lines, "the run is not finished: its held-out losses are not measured yet"]
     network = next((e for e in quality if e.name == NETWORK and e.protocol == ngram.protocol), ngram)
     loss = network.nats_per_char - ngram.nats_per_char
     if loss > 0:
         lines.append(
-            f"the network LOSES to the {ORDER}-gram by {loss:.4f} nats: train longer, or use the n-gram"
+            f"the network LOSES to the {ORDER}-gram by {loss:.4f} nats per character: train longer, or use "
+            "the n-gram"
         )
     return lines
 
 
 def describe_figure(entry: Quality) -> str:
-    """One figure in one line."""
+    """Describes a held-out loss in one line."""
     return (
         f"held out: {entry.name:12} {entry.protocol:10} {entry.nats_per_char:.4f} nats, "
         f"{entry.bits_per_char:.4f} bits per character ({entry.num_chars:,} characters)"
@@ -103,7 +104,7 @@ def describe_figure(entry: Quality) -> str:
 
 
 def make_quality(name: str, protocol: str, nats: float, num_chars: int) -> Quality:
-    """A figure from the nats of a whole text."""
+    """Makes an entry of a card from the nats of a whole text."""
     return Quality(
         name=name,
         protocol=protocol,

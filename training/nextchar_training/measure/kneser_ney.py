@@ -1,4 +1,4 @@
-"""Interpolated modified Kneser-Ney: the baseline that costs seconds (Chen & Goodman 1999).
+"""Fits interpolated modified Kneser-Ney n-gram models: the baseline, in seconds (Chen & Goodman 1999).
 
 Counts are kept per distinct n-gram. An n-gram's id is found from the id of the n-gram one shorter
 (its last symbols) and the symbol before that, so keys stay small whatever the order:
@@ -30,7 +30,7 @@ class _Order:
     discounts: Floats  # by count: [0, D1, D2, D3+]
 
     def probability(self, gram: Ids, context: Ids, lower: Floats) -> Floats:
-        """p of each gram (id or _UNSEEN) after its context (id or _UNSEEN), given p one order lower."""
+        """Returns p of each gram after its context (ids or _UNSEEN), given p one order lower."""
         known = context != _UNSEEN
         total = np.where(known, self.total[context], 0)
         known = total > 0
@@ -52,8 +52,8 @@ class Table:
 class KneserNey:
     """A character n-gram model with the distribution of every context summing to 1 over `num_symbols`.
 
-    `begin_id`, where given, is a symbol that is read and never predicted, and nothing before it is
-    used: it starts a string.
+    `begin_id`, if given, is a symbol that is read and never predicted; it starts a string, and no symbol
+    before it is used.
     """
 
     def __init__(self, orders: list[_Order], num_symbols: int, begin_id: int | None) -> None:
@@ -61,12 +61,12 @@ class KneserNey:
 
     @property
     def order(self) -> int:
-        """The longest n-grams' length."""
+        """The length of the longest n-grams."""
         return len(self._orders)
 
     @classmethod
     def fit(cls, ids: Ids, *, order: int, num_symbols: int, begin_id: int | None = None) -> "KneserNey":
-        """Count a text, ids int64 [n]; a few seconds for five million characters and order 7."""
+        """Counts a text, ids int64 [n]; takes a few seconds for five million characters and order 7."""
         grams = [np.zeros(len(ids), dtype=np.int64)]  # of order 0: all the same
         keys = [np.zeros(1, dtype=np.int64)]
         firsts = [np.zeros(1, dtype=np.int64)]  # where each gram is first seen
@@ -91,7 +91,7 @@ class KneserNey:
         return cls(orders, num_symbols, begin_id)
 
     def logprobs(self, ids: Ids, context: Ids | None = None) -> Floats:
-        """Nats of each of `ids` int64 [n], read after `context`: float64 [n]; 0 for a begin symbol."""
+        """Returns log p of each of `ids` int64 [n] after `context`: float64 [n]; 0 for a begin symbol."""
         before = np.empty(0, dtype=np.int64) if context is None else context[-len(self._orders) :]
         whole = np.concatenate([before, ids])
         depth = _depth(whole, self._begin_id)
@@ -111,7 +111,7 @@ class KneserNey:
         return logs[len(before) :]
 
     def tables(self) -> Iterator[Table]:
-        """Every n-gram that can be predicted from, order by order: its symbols, p, and back-off weight."""
+        """Yields all n-grams, order by order: their symbols, p, and back-off weights."""
         symbols, contexts = np.empty((1, 0), dtype=np.int64), np.zeros(1, dtype=np.int64)
         probability = np.full(1, 1.0 / self._num_symbols)
         base = self._num_symbols + 1
@@ -128,7 +128,7 @@ class KneserNey:
             yield Table(symbols, probability, self._backoff(k, len(grams)))
 
     def _backoff(self, k: int, num_grams: int) -> Floats:
-        """The share of the mass after each k-gram that is left to the order below; 1 where none is known."""
+        """Returns the share of the mass after each k-gram that is left to the order below; 1 if unknown."""
         if k == len(self._orders):
             return np.ones(num_grams)
         longer = self._orders[k]
@@ -146,7 +146,7 @@ class KneserNey:
 
 
 def _depth(ids: Ids, begin_id: int | None) -> Ids:
-    """How many symbols before each position belong to its string, the begin symbol included."""
+    """Returns the number of symbols before each position in its string, the begin symbol included."""
     positions = np.arange(len(ids))
     if begin_id is None:
         return positions
@@ -155,9 +155,9 @@ def _depth(ids: Ids, begin_id: int | None) -> Ids:
 
 
 def _counts(k: int, order: int, grams: list[Ids], firsts: list[Ids], depth: Ids) -> Ids:
-    """Occurrences at the highest order; below it, how many different symbols come before the gram.
+    """Counts occurrences at the highest order; below it, the different symbols that precede the gram.
 
-    A gram at the start of a string has nothing before it: there each occurrence counts.
+    No symbol precedes a gram at the start of a string: there each occurrence counts.
     """
     size = len(firsts[k])
     if k == order:
@@ -169,7 +169,7 @@ def _counts(k: int, order: int, grams: list[Ids], firsts: list[Ids], depth: Ids)
 
 
 def _previous(gram: Ids, at: Ids) -> Ids:
-    """The gram that ends one position before each of `at`."""
+    """Returns the gram that ends one position before each of `at`."""
     return np.where(at > 0, gram[at - 1], _UNSEEN)
 
 
@@ -183,7 +183,7 @@ def _make_order(keys: Ids, counts: Ids, contexts: Ids, num_contexts: int) -> _Or
 
 
 def _discounts(counts: Ids) -> Floats:
-    """Chen and Goodman's three discounts from the counts of counts; 0.5, 1, 1.5 where those are too few."""
+    """Returns Chen and Goodman's three discounts from the counts of counts; 0.5, 1, 1.5 if one is 0."""
     n1, n2, n3, n4 = (int((counts == c).sum()) for c in (1, 2, 3, 4))
     if not (n1 and n2 and n3 and n4):
         return np.array([0.0, 0.5, 1.0, 1.5])

@@ -1,15 +1,15 @@
-"""Held-out loss in nats per character, by protocol.
+"""Measures the held-out loss in nats per character, by protocol.
 
-`stream`      one pass over the text, state carried, warmed on the text before it. The text is cut
-              into up to `MAX_LANES` contiguous lanes read side by side; each is warmed on the
-              `WARM_CHARS` characters before it, so that every character is predicted once, from
-              at least that much context.
-`window-256`  non-overlapping windows, each from a zero state: 256 characters read, and after each
-              the next one predicted (nanoGPT's condition). No begin symbol: the first character
-              read is itself the only context of the first prediction, and the text's very first
+`stream`      One pass over the text with the state carried on, after the text before it. The text is cut
+              into up to `MAX_LANES` contiguous lanes that are read side by side, each after the
+              `WARM_CHARS` characters before it: every character is predicted once, from at least that
+              much context.
+`window-256`  Non-overlapping windows, each from a zero state: 256 characters are read, and after each
+              the next one is predicted (nanoGPT's condition). There is no begin symbol: the first
+              character read is the only context of the first prediction, and the text's very first
               character is not predicted.
-`line`        whole strings, each from begin to end: -log p(string) summed over all strings and
-              divided by their characters, the end of a string counting as one.
+`line`        Whole strings, each from begin to end: -log p(string), summed over all strings and divided
+              by the number of their characters, the end of a string counting as one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,19 +29,19 @@ WARM_CHARS = 1000
 MAX_LANES = 32
 _MIN_LANE_CHARS = 2000
 _LINE_BATCH_SYMBOLS = 32_768
-_CHUNK, _LANES_AT_ONCE = 256, 256  # a call of the network: bounds memory
+_CHUNK, _LANES_AT_ONCE = 256, 256  # per call of the network: bounds memory
 
 Matrices = tuple[NDArray[np.int64], NDArray[np.int64]]  # what is read, what is predicted: [time, lanes]
 
 
 def stream_loss(model: CharRNN, ids: NDArray[np.int64], *, before: NDArray[np.int64]) -> float:
-    """Mean nats per character of `ids` int64 [n], read after `before`, under the protocol `stream`."""
+    """Returns the mean nats per character of `ids` int64 [n] after `before`, by the protocol `stream`."""
     matrices = stream_matrices(ids, before=before, begin_id=model.config.num_inputs - 1)
     return mean_loss(predictions(model, [matrices]))
 
 
 def stream_matrices(ids: NDArray[np.int64], *, before: NDArray[np.int64], begin_id: int) -> Matrices:
-    """What the protocol `stream` reads and predicts: ids [time, lanes], targets with IGNORED."""
+    """Returns what the protocol `stream` reads and predicts: ids [time, lanes], targets with IGNORED."""
     lanes = max(1, min(MAX_LANES, len(ids) // _MIN_LANE_CHARS))
     warm = min(WARM_CHARS, len(before))
     whole = np.concatenate([before[len(before) - warm :], ids])
@@ -58,12 +58,12 @@ def stream_matrices(ids: NDArray[np.int64], *, before: NDArray[np.int64], begin_
 
 
 def window_loss(model: CharRNN, ids: NDArray[np.int64], *, window: int = 256) -> float:
-    """Mean nats per character of `ids` int64 [n] in cold windows, all characters but the first."""
+    """Returns the mean nats per character of `ids` int64 [n] in cold windows, without the first character."""
     return mean_loss(predictions(model, [window_matrices(ids, window)]))
 
 
 def window_matrices(ids: NDArray[np.int64], window: int) -> Matrices:
-    """What the protocol `window-256` reads and predicts: ids [window, lanes], targets with IGNORED."""
+    """Returns what `window-256` reads and predicts: ids [window, lanes], targets with IGNORED."""
     lanes = -(-(len(ids) - 1) // window)
     inputs = np.zeros(lanes * window, dtype=np.int64)
     targets = np.full(lanes * window, IGNORED, dtype=np.int64)
@@ -73,12 +73,12 @@ def window_matrices(ids: NDArray[np.int64], window: int) -> Matrices:
 
 
 def line_loss(model: CharRNN, lines: EncodedLines) -> float:
-    """Mean nats per symbol, characters and ends, under the protocol `line`."""
+    """Returns the mean nats per symbol, characters and ends, by the protocol `line`."""
     return mean_loss(predictions(model, line_matrices(lines)))
 
 
 def line_matrices(lines: EncodedLines) -> Iterator[Matrices]:
-    """What the protocol `line` reads and predicts, in groups of lines of about one length."""
+    """Yields what the protocol `line` reads and predicts, in groups of lines of about one length."""
     for rows in lines.by_length(_LINE_BATCH_SYMBOLS):
         yield lines.matrices(rows)
 
@@ -88,7 +88,7 @@ Predictions = Iterable[tuple[Tensor, Tensor]]
 
 @torch.no_grad()
 def predictions(model: CharRNN, groups: Iterable[Matrices]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits [n, num_outputs] and the symbols that came, int64 [n], some at a time.
+    """Yields logits [n, num_outputs] and the symbols that followed, int64 [n], some at a time.
 
     Each lane of a group (inputs, targets [time, lanes]) is read from a zero state.
     """
@@ -106,7 +106,7 @@ def predictions(model: CharRNN, groups: Iterable[Matrices]) -> Iterator[tuple[Te
 
 
 def mean_loss(predicted: Predictions, temperature: float = 1.0) -> float:
-    """Mean nats a symbol, the logits divided by a temperature."""
+    """Returns the mean nats per symbol, with the logits divided by a temperature."""
     total, count = 0.0, 0
     for logits, wanted in predicted:
         total += functional.cross_entropy(logits.double() / temperature, wanted, reduction="sum").item()

@@ -1,8 +1,7 @@
-"""The forward pass of training: the network with input noise, locked dropout and weight-drop.
+"""Runs the network in training, with input noise, locked dropout and weight-drop.
 
-One mask per window, shared by all its time steps (Gal & Ghahramani 2016), and DropConnect on the
-recurrent matrix (Merity et al. 2017). Nothing of it is in the network itself, so what is exported is
-plain recurrent layers.
+One mask per window, shared by all its time steps (Gal & Ghahramani 2016), and DropConnect on the recurrent
+matrix (Merity et al. 2017). The network itself has no dropout, so the export has plain recurrent layers.
 """
 
 import math
@@ -22,8 +21,8 @@ WEIGHT_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DropoutRates:
-    """What share is dropped: of embeddings, between layers, after the last, of recurrent weights; and
-    of the characters read, which others take the place of."""
+    """The shares that are dropped: of embeddings, between layers, after the last layer and of recurrent
+    weights; and the share of characters that are replaced (`noise`)."""
 
     input: float = 0.0
     layer: float = 0.0
@@ -33,7 +32,7 @@ class DropoutRates:
 
 
 def dropout_rates(config: RegularisationConfig) -> DropoutRates:
-    """Each rate as it is given, or its share of the one knob `dropout`."""
+    """Returns each rate as given, or as its share of `dropout`."""
     knob = config.dropout
     return DropoutRates(
         input=knob * INPUT_SHARE if config.input_dropout is None else config.input_dropout,
@@ -45,10 +44,10 @@ def dropout_rates(config: RegularisationConfig) -> DropoutRates:
 
 
 class DropoutForward(nn.Module):
-    """`forward(ids, state)`: logits float32 [time, batch, num_outputs] and the state after the window.
+    """Maps ids and a state to logits float32 [time, batch, num_outputs] and the state after the window.
 
-    All masks come from `generator`, drawn for `num_columns` streams of which `columns` are here: so
-    that several processes, each with its share of the batch, drop what one process would.
+    All masks are drawn from `generator` for `num_columns` streams, of which `columns` are here, so that
+    several processes that share a batch drop what one process would.
     `autocast` runs the recurrent layers in bfloat16; the output layer stays in float32.
     """
 
@@ -78,21 +77,24 @@ class DropoutForward(nn.Module):
 
 
 class _Masks:
+    """Draws the masks of one window."""
+
     def __init__(self, generator: torch.Generator, columns: slice, num_columns: int) -> None:
         self._generator, self._columns, self._num_columns = generator, columns, num_columns
 
     def locked(self, x: Tensor, rate: float) -> Tensor:
-        """One dropout mask for all time steps of x [time, batch, features]."""
+        """Applies one dropout mask to all time steps of x [time, batch, features]."""
         if rate == 0:
             return x
         mask = self._mask((1, self._num_columns, x.shape[2]), rate, x)
         return x * mask[:, self._columns]
 
     def dropped(self, weight: Tensor, rate: float) -> Tensor:
+        """Returns weights of which a share is dropped."""
         return weight if rate == 0 else weight * self._mask(tuple(weight.shape), rate, weight)
 
     def replaced(self, ids: Tensor, rate: float, num_symbols: int) -> Tensor:
-        """ids int64 [time, batch] with some characters replaced by any other symbol."""
+        """Returns ids int64 [time, batch] of which a share is replaced by random symbols."""
         if rate == 0:
             return ids
         shape, device = (len(ids), self._num_columns), ids.device
@@ -101,7 +103,7 @@ class _Masks:
         return torch.where(chosen[:, self._columns], others[:, self._columns], ids)
 
     def _mask(self, shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:
-        """Rates in steps of 2^-16: four elements from one random number are several times as fast as four."""
+        """Draws a mask at a rate in steps of 2^-16: four elements per random number, which is faster."""
         num = math.prod(shape)
         bits = torch.empty(-(-num // 4), dtype=torch.int64, device=like.device)
         bits.random_(_LOWEST, None, generator=self._generator)

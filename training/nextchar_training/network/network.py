@@ -12,7 +12,7 @@ from nextchar_training.network.cells.table import CELLS
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of a network. An `embedding_size` of 0 reads characters one-hot."""
+    """The sizes of a network. An `embedding_size` of 0 reads characters one-hot."""
 
     cell: Cell
     num_inputs: int
@@ -22,14 +22,15 @@ class ModelConfig:
     num_layers: int = 2
 
     def to_dict(self) -> dict[str, object]:
+        """Returns the sizes as plain values."""
         return asdict(self)
 
 
 class CharRNN(nn.Module):
     """A character-level recurrent language model.
 
-    `forward(ids, state)` takes int64 ids [time, batch] and a state (None is zeros), and returns
-    float logits [time, batch, num_outputs] and the state after the last character.
+    `forward(ids, state)` maps int64 ids [time, batch] and a state (None is zeros) to float logits
+    [time, batch, num_outputs] and the state after the last character.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -97,11 +98,11 @@ class RecurrentLayer(nn.Module):
 
 
 def zero_state(config: ModelConfig, batch_size: int, device: torch.device | None = None) -> State:
-    """The state before anything is read: float32 [num_layers, batch, hidden_size], twice for LSTM."""
+    """Returns the state before the first character: float32 [num_layers, batch, hidden_size] per state."""
     shape = (config.num_layers, batch_size, config.hidden_size)
     return tuple(torch.zeros(shape, device=device) for _ in CELLS[config.cell].states)
 
 
 def num_parameters(model: nn.Module) -> int:
-    """How many numbers are learnt."""
+    """Returns the number of trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

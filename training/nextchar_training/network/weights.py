@@ -1,4 +1,4 @@
-"""A trained network's weights as NumPy arrays, in the shapes both graphs are built from."""
+"""Reads a network's weights into NumPy arrays, from which both graphs are built."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,10 @@ class LayerWeights:
 
 @dataclass(frozen=True)
 class Weights:
-    """`embedding` [num_inputs, embedding_size], `output` [num_outputs, hidden], `output_bias`."""
+    """The weights of a network.
+
+    `embedding` [num_inputs, embedding_size], `output` [num_outputs, hidden], `output_bias` [num_outputs].
+    """
 
     cell: Cell
     embedding: Array
@@ -37,11 +40,12 @@ class Weights:
 
     @property
     def hidden_size(self) -> int:
+        """The number of units per layer."""
         return int(self.layers[0].recurrent.shape[1])
 
 
 def read_weights(model: CharRNN) -> Weights:
-    """Copies of the model's parameters as float32 arrays."""
+    """Copies the model's parameters into float32 arrays."""
     state = {
         name: np.array(value.detach().float().cpu().numpy()) for name, value in model.state_dict().items()
     }
@@ -64,13 +68,13 @@ def read_weights(model: CharRNN) -> Weights:
 
 
 def reorder_gates(array: Array, order: tuple[int, ...]) -> Array:
-    """Rows of a [gates·hidden, …] array with the gates in another order."""
+    """Returns the rows [gates·hidden, …] with the gates in another order."""
     gates = np.split(array, len(order))
     return np.concatenate([gates[i] for i in order])
 
 
 def expand_gates(array: Array, kernel_gates: tuple[SignedGate, ...] | None) -> Array:
-    """The rows [kernel gates·hidden, …] that a cell's operator reads, from those of its own gates."""
+    """Returns the rows [gates·hidden, …] that the operator reads, from those of the cell's own gates."""
     if kernel_gates is None:
         return array
     own = np.split(array, 1 + max(gate.own for gate in kernel_gates))
@@ -78,7 +82,7 @@ def expand_gates(array: Array, kernel_gates: tuple[SignedGate, ...] | None) -> A
 
 
 def collapse_gates(array: Array, kernel_gates: tuple[SignedGate, ...] | None) -> Array:
-    """The inverse of `expand_gates`."""
+    """Returns the rows of the cell's own gates: the inverse of `expand_gates`."""
     if kernel_gates is None:
         return array
     own: dict[int, Array] = {}

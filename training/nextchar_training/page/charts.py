@@ -1,4 +1,4 @@
-"""Pictures for pages: matplotlib figures as SVG, drawn without a screen."""
+"""Draws charts for pages: matplotlib figures as SVG, without a display."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ _RC |= {"grid.color": "#dddddd", "axes.spines.top": False, "axes.spines.right": 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A named line: y against x."""
+    """A named series of points: y against x."""
 
     name: str
     x: Sequence[float]
@@ -35,7 +35,7 @@ def line_chart(
     log_y: bool = False,
     marks: bool = False,
 ) -> str:
-    """An SVG, as the address of an image."""
+    """Draws a line chart; returns an SVG as the data URL of an image."""
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(8, 3.6), layout="constrained")
         axes = figure.subplots()
@@ -66,7 +66,7 @@ def heat_map(
     low: float,
     high: float,
 ) -> str:
-    """Values [rows, columns] as colours, blue below the middle and red above; an image's address."""
+    """Draws values [rows, columns] as colours, blue below the middle and red above; returns a data URL."""
     with mpl.rc_context(_RC | {"axes.grid": False}):
         size = (4 + 0.16 * len(columns), 0.8 + 0.2 * len(rows))
         figure = Figure(figsize=size, layout="constrained")

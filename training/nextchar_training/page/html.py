@@ -1,4 +1,4 @@
-"""One HTML file with everything inside: no script, nothing loaded."""
+"""Renders pages of one HTML file, without scripts and without anything loaded from elsewhere."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -21,7 +21,7 @@ _MAX_BITS = 8.0
 
 
 def page(title: str, parts: Iterable[str]) -> str:
-    """A whole document; `parts` are HTML, in order."""
+    """Renders a whole document; `parts` are HTML, in order."""
     head = f'<meta charset="utf-8"><title>{escape(title)}</title>'
     view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     body = "\n".join([f"<h1>{escape(title)}</h1>", *parts])
@@ -32,21 +32,23 @@ def page(title: str, parts: Iterable[str]) -> str:
 
 
 def heading(text: str) -> str:
+    """Renders a heading of a section."""
     return f"<h2>{escape(text)}</h2>"
 
 
 def paragraph(text: str, *, warning: bool = False) -> str:
+    """Renders a paragraph, set off as a warning or not."""
     return f'<p class="warning">{escape(text)}</p>' if warning else f"<p>{escape(text)}</p>"
 
 
 def picture(address: str, text: str, *, wide: bool = False) -> str:
-    """An image that says in words what it shows; a wide one scrolls."""
+    """Renders an image with its description; a wide one scrolls."""
     image = f'<img src="{address}" alt="{escape(text)}">'
     return f'<div class="scroll">{image}</div>' if wide else image
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, best: int | None = None) -> str:
-    """Numbers are set to the right; the row `best` is bold."""
+    """Renders a table; numbers are aligned right, the row `best` is bold."""
     lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in header) + "</tr>"]
     for k, row in enumerate(rows):
         cells = "".join(map(_cell, row))
@@ -63,13 +65,13 @@ def _cell(value: object) -> str:
 
 
 def columns_of_text(texts: Iterable[tuple[str, str]]) -> str:
-    """Texts beside each other, each under its title."""
+    """Renders texts side by side, each under its title."""
     parts = "".join(f"<div><strong>{escape(t)}</strong><pre>{escape(x)}</pre></div>" for t, x in texts)
     return f'<div class="samples">{parts}</div>'
 
 
 def surprise(characters: Sequence[str], bits: Sequence[float], notes: Sequence[str]) -> str:
-    """A text with each character on a background from white (0 bits) to red (8); notes on hovering."""
+    """Renders a text, each character on white (0 bits) to red (8 bits or more), with a note on hovering."""
     parts = []
     for character, cost, note in zip(characters, bits, notes, strict=True):
         shade = round(255 * (1 - min(cost, _MAX_BITS) / _MAX_BITS))

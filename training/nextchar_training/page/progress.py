@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar on a terminal, plain lines elsewhere, JSON lines on disk."""
+"""Reports the progress of training: a bar on a terminal, lines elsewhere, and JSON lines on disk."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from tensorboardX import SummaryWriter
 
 LINE_INTERVAL_S = 20.0
-_EXPLODED = 100.0  # times the lowest gradient norm and the clipped one: clipping leaves chance of it
+_EXPLODED = 100.0  # times the lowest gradient norm and the clipped norm: an update that clipping makes random
 _SCALARS = {
     "train_nats": "loss/train",
     "development_nats": "loss/development",
@@ -26,9 +26,9 @@ _SCALARS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One report: `fraction` of the run done, seconds of training, losses in nats per character.
+    """One row of the history: the share of the run that is done, seconds of training, nats per character.
 
-    Losses and gradient norms (before and after clipping) are means since the row before.
+    Losses and gradient norms (before and after clipping) are means since the previous row.
     """
 
     step: int
@@ -45,6 +45,7 @@ class Row:
 
     @property
     def left_s(self) -> float:
+        """The estimated seconds to the end of the run."""
         return self.elapsed_s * (1 - self.fraction) / self.fraction if self.fraction else 0.0
 
     def __str__(self) -> str:
@@ -56,9 +57,9 @@ class Row:
 
 
 class Reporter:
-    """Shows rows as they come; appends those to keep to `history`, one JSON object a line.
+    """Shows rows as they come, and appends those to keep to `history`, one JSON object per line.
 
-    With `scalars`, a folder, they are also written there for TensorBoard.
+    With `scalars`, a folder, kept rows are also written there for TensorBoard.
     """
 
     def __init__(self, history: Path, *, stream: TextIO | None = None, scalars: Path | None = None) -> None:
@@ -87,7 +88,7 @@ class Reporter:
             self._scalars.close()
 
     def report(self, row: Row, *, keep: bool) -> None:
-        """Show a row; on a plain stream, one every 20 seconds and those with a development loss."""
+        """Shows a row; on a plain stream, one every 20 seconds and those with a development loss."""
         evaluated = row.development_nats is not None
         if keep:
             with self._history.open("a", encoding="utf-8") as file:
@@ -101,14 +102,14 @@ class Reporter:
             self.say(str(row))
 
     def _warn(self, row: Row) -> None:
-        """Say once that gradients explode: a run of hours should not be waited for in vain."""
+        """Warns once that gradients explode, so that a run of hours can be stopped early."""
         self._lowest_norm = min(self._lowest_norm, row.gradient_norm)
         if self._warned or row.gradient_norm <= _EXPLODED * max(self._lowest_norm, row.clipped_norm):
             return
         self._warned = True
         self.say(
             f"gradients explode: their norm is {row.gradient_norm:,.0f} and was {self._lowest_norm:.2g}; "
-            "try a lower --learning-rate"
+            "start again with a lower --learning-rate"
         )
 
     def _write_scalars(self, row: Row) -> None:
@@ -119,6 +120,7 @@ class Reporter:
                 self._scalars.add_scalar(tag, value, row.step)
 
     def say(self, line: str) -> None:
+        """Shows a line, above the bar if there is one."""
         if self._bar is not None:
             self._bar.console.print(line, highlight=False)
         else:
@@ -126,13 +128,13 @@ class Reporter:
 
 
 def read_history(path: Path) -> list[Row]:
-    """The rows that were kept, oldest first; none where there is no such file."""
+    """Reads the kept rows, oldest first; none if the file is missing."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [Row(**json.loads(line)) for line in lines]
 
 
 def forget_after(path: Path, step: int) -> None:
-    """Take out the rows of steps that a resumed run makes again."""
+    """Removes the rows of steps that a resumed run makes again."""
     kept = [row for row in read_history(path) if row.step <= step]
     path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in kept), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""`report.html`: a run to look at."""
+"""Writes `report.html`, the report of a run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,9 @@ def write_report(
         *_curves(rows),
         *_samples(samples),
         html.heading("Surprise of held-out text"),
-        html.paragraph("White is expected, red is 8 bits or more; hover for the number."),
+        html.paragraph(
+            "White characters were expected, red ones cost 8 bits or more; hover for the number of bits."
+        ),
         html.surprise(surprise.characters, surprise.bits, surprise.notes),
         html.heading("Facts"),
         html.table(["", ""], facts.items()),
@@ -51,9 +53,9 @@ def write_report(
 
 
 def _quality(quality: list[Quality]) -> Iterator[str]:
-    yield html.heading("Held-out text: beside baselines")
+    yield html.heading("Held-out losses, beside baselines")
     if not quality:
-        yield html.paragraph("The run is not finished: nothing of the held-out part has been read.")
+        yield html.paragraph("The run is not finished: its held-out losses are not measured yet.")
         return
     ordered = sorted(quality, key=lambda entry: entry.nats_per_char)
     rows = [(q.name, q.protocol, q.nats_per_char, q.bits_per_char, q.num_chars) for q in ordered]

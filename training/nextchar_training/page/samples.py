@@ -1,4 +1,4 @@
-"""What a network writes while it trains, at a few temperatures."""
+"""Draws and keeps texts from a network while it trains, at a few temperatures."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ NUM_CHARS = 300
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A text drawn after so many steps."""
+    """A text drawn after a step, at a temperature."""
 
     step: int
     temperature: float
@@ -29,7 +29,7 @@ class Sample:
 def draw_texts(
     model: CharRNN, vocabulary: Vocabulary, temperatures: Sequence[float], num_chars: int, *, seed: int
 ) -> list[str]:
-    """One text a temperature, all drawn side by side from begin; strings of lines end in a newline.
+    """Draws one text per temperature, side by side, from begin; strings of lines end in a newline.
 
     The unknown symbol is never drawn.
     """
@@ -53,7 +53,7 @@ def draw_texts(
 
 
 def keep_samples(folder: Path, step: int, model: CharRNN, vocabulary: Vocabulary) -> None:
-    """Draw from the weights of a step and write the texts to the run's folder."""
+    """Draws texts with the weights of a step and appends them to the run's file."""
     texts = draw_texts(model, vocabulary, TEMPERATURES, NUM_CHARS, seed=step)
     with (folder / FILE_NAME).open("a", encoding="utf-8") as file:
         for temperature, text in zip(TEMPERATURES, texts, strict=True):
@@ -61,14 +61,14 @@ def keep_samples(folder: Path, step: int, model: CharRNN, vocabulary: Vocabulary
 
 
 def forget_after(folder: Path, step: int) -> None:
-    """Take out the texts of steps that a resumed run makes again."""
+    """Removes the texts of steps that a resumed run makes again."""
     kept = [sample for sample in read_samples(folder) if sample.step <= step]
     lines = "".join(json.dumps(asdict(sample)) + "\n" for sample in kept)
     (folder / FILE_NAME).write_text(lines, encoding="utf-8")
 
 
 def read_samples(folder: Path) -> list[Sample]:
-    """The texts that were kept, oldest first."""
+    """Reads the kept texts, oldest first; none if the file is missing."""
     path = folder / FILE_NAME
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [Sample(**json.loads(line)) for line in lines]

@@ -1,4 +1,4 @@
-"""What each character of a text cost, and what was expected instead."""
+"""Measures the surprise of each character of a text, and what was expected in its place."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ NUM_CHARS = 2000
 
 @dataclass(slots=True)
 class Surprise:
-    """Characters of a text (a newline for the end of a line), their bits, and a note on each."""
+    """The characters of a text (a newline for the end of a line), their bits, and a note on each."""
 
     characters: list[str] = field(default_factory=list)
     bits: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, vocabulary: Vocabulary, symbol_id: int, bits: float, more: str = "") -> None:
-        """The next character, and more to say of it."""
+        """Adds the next character, with `more` at the end of its note."""
         end = symbol_id == vocabulary.end_id
         self.characters.append("\n" if end else vocabulary.shown(vocabulary.texts[symbol_id]))
         self.bits.append(bits)
@@ -35,7 +35,7 @@ class Surprise:
 
 @torch.no_grad()
 def heldout_surprise(model: CharRNN, vocabulary: Vocabulary, split: Split) -> Surprise:
-    """Of the first 2,000 held-out characters, each read after all before it; lines each from begin."""
+    """Measures the first 2,000 held-out characters, each after all before it; each line from begin."""
     found = Surprise()
     inputs, targets = _matrices(vocabulary, split)
     logits, _ = model(torch.from_numpy(inputs))
@@ -44,7 +44,7 @@ def heldout_surprise(model: CharRNN, vocabulary: Vocabulary, split: Split) -> Su
         here, symbol_id = logprobs[time, lane], int(targets[time, lane])
         likeliest = int(here.argmax())
         expected = (
-            f"; expected most: {vocabulary.label(likeliest)!r} with p = {math.exp(here[likeliest]):.2f}"
+            f"; most probable: {vocabulary.label(likeliest)!r} with p = {math.exp(here[likeliest]):.2f}"
         )
         found.add(vocabulary, symbol_id, float(-here[symbol_id] / math.log(2)), expected)
     return found

@@ -1,7 +1,7 @@
-"""How glibc's allocator is told to keep what a step frees for the next step.
+"""Sets glibc's allocator to keep the memory that a step frees for the next step.
 
-By default blocks of tens of MiB (a layer's workspace, its gradients) come from the kernel and go back to it
-at every step, and each page of them is filled with zeros again (figures: docs/quality.md).
+By default blocks of tens of MiB (a layer's workspace, its gradients) come from the kernel and return to it
+at every step, and the kernel fills each page with zeros again (figures: docs/quality.md).
 """
 
 import ctypes
@@ -11,7 +11,7 @@ _LARGEST_KEPT_BYTES = 2**30
 
 
 def keep_freed_memory() -> bool:
-    """Keep freed blocks of up to 1 GiB in this process; false where the C library has no such setting."""
+    """Keeps freed blocks of up to 1 GiB in this process; returns False if the C library cannot."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False

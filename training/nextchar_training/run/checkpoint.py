@@ -1,4 +1,4 @@
-"""A run on disk: one file of plain tensors and values, written whole or not at all."""
+"""Saves and loads a run as one file of plain tensors and values, written whole or not at all."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.development import calibrated
 from nextchar_training.network.network import CharRNN, ModelConfig
-from nextchar_training.text.of_run import check_same, read_text
+from nextchar_training.text.preparation import check_same, read_text
 from nextchar_training.text.split import Split
 
 FORMAT = 2
@@ -22,7 +22,7 @@ FILE_NAME = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Trained:
-    """What export and evaluation need of a run: the averaged network and its facts."""
+    """A trained network and its facts: what export and evaluation need of a run."""
 
     model: CharRNN
     vocabulary: Vocabulary
@@ -32,7 +32,7 @@ class Trained:
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write to a temporary file, flush it to the disk, and put it in place in one move."""
+    """Writes a temporary file, flushes it to the disk and renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
@@ -43,13 +43,15 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The content that was saved; only tensors and plain values are ever unpickled.
+    """Loads the content of a checkpoint; only tensors and plain values are unpickled.
 
     Raises:
-        ModelFileError: there is no checkpoint there, or it cannot be read.
+        ModelFileError: the file is missing or is not a checkpoint of this format.
     """
     if not path.is_file():
-        raise ModelFileError(f"no checkpoint at {path}")
+        raise ModelFileError(
+            f"no checkpoint at {path}: check --output and --name, or start the run without --resume"
+        )
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # noqa: BLE001  torch raises anything from KeyError to UnpicklingError
@@ -60,7 +62,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_trained(path: Path) -> Trained:
-    """The network of a run with its averaged weights, in eval mode; the best on development text."""
+    """Loads a run's network in eval mode, with the averaged weights that were best on development text."""
     content = load_checkpoint(path)
     model = CharRNN(ModelConfig(**content["model"]))
     best = content["best"]
@@ -75,10 +77,10 @@ def load_trained(path: Path) -> Trained:
 
 
 def load_split(trained: Trained) -> Split:
-    """The text of a run, cut as it was then.
+    """Reads the text of a run and cuts it as the run did.
 
     Raises:
-        CorpusError: the text is gone or is not the one the run was made with.
+        CorpusError: the text is missing or is not the one of the run.
     """
     corpus, split = read_text(trained.config)
     check_same(corpus, split, trained.provenance)
@@ -86,6 +88,7 @@ def load_split(trained: Trained) -> Split:
 
 
 def vocabulary_to_dict(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Returns a vocabulary as plain values."""
     return {
         "characters": list(vocabulary.characters),
         "unit": vocabulary.unit,
@@ -96,4 +99,5 @@ def vocabulary_to_dict(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def vocabulary_from_dict(saved: dict[str, Any]) -> Vocabulary:
+    """The inverse of `vocabulary_to_dict`."""
     return Vocabulary(**{**saved, "characters": tuple(saved["characters"])})

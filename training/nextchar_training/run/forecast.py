@@ -1,20 +1,20 @@
-"""How long a run will take, measured before it starts."""
+"""Forecasts how long a run will take, from steps that are timed before it starts."""
 
 import time
 
 import torch
 
 from nextchar_training.batches.batch import Batch
-from nextchar_training.batches.make import full_window
+from nextchar_training.batches.factory import full_window
 from nextchar_training.run.step import Trainer
 
 _WARM_STEPS, _TIMED_STEPS = 2, 3
 
 
 def measure_step_s(trainer: Trainer) -> float:
-    """Seconds a training step takes, on a copy fed with random ids: the run itself is not touched."""
+    """Returns the seconds per training step, timed on a copy with random ids; the run is not changed."""
     config, model_config = trainer.config, trainer.model.config
-    trial = Trainer(config, model_config, _RandomBatches(trainer), trainer.length, trainer.team)
+    trial = Trainer(config, model_config, _RandomBatches(trainer), trainer.length, trainer.group)
     for _ in range(_WARM_STEPS):
         trial.step()
     started = time.perf_counter()
@@ -24,7 +24,7 @@ def measure_step_s(trainer: Trainer) -> float:
 
 
 def forecast(trainer: Trainer, step_s: float) -> str:
-    """One line: speed, steps, epochs and minutes that are left."""
+    """Returns one line with the speed and the steps, epochs and minutes that are left."""
     batches = trainer.batches
     done = trainer.progress
     left_s = trainer.length.left_s(step=done.step_count, elapsed_s=done.elapsed_s, step_s=step_s)
@@ -33,12 +33,12 @@ def forecast(trainer: Trainer, step_s: float) -> str:
     return (
         f"forecast: {batches.num_chars_per_epoch / epoch_s:,.0f} chars/s, {steps:,.0f} steps, "
         f"{left_s / epoch_s:.1f} epochs of {batches.num_chars_per_epoch:,} characters, "
-        f"{left_s / 60:.1f} minutes and the evaluations, if this machine stays as busy as now"
+        f"{left_s / 60:.1f} minutes plus evaluations, if the load on this machine stays the same"
     )
 
 
 class _RandomBatches:
-    """Batches of the run's shape with ids that mean nothing."""
+    """Batches of random ids in the shape of the run's."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.num_chars_per_epoch = trainer.batches.num_chars_per_epoch

@@ -1,4 +1,4 @@
-"""`nextchar train --cell ngram`: the baseline as a model of its own, counted in seconds."""
+"""Trains an n-gram model (`nextchar train --cell ngram`): the baseline as a run of its own."""
 
 import math
 from pathlib import Path
@@ -16,7 +16,7 @@ from nextchar_training.page.run_page import write_report
 from nextchar_training.page.surprise import NUM_CHARS, Surprise
 from nextchar_training.run.provenance import describe_text
 from nextchar_training.text.config import TextConfig
-from nextchar_training.text.of_run import read_text, vocabulary_of
+from nextchar_training.text.preparation import read_text, vocabulary_of
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode
 
@@ -24,7 +24,8 @@ FILE_NAME = "ngram.arpa"
 
 
 def train_ngram(folder: Path, config: TextConfig, order: int, command: str) -> tuple[list[Quality], Path]:
-    """Fit to all that is not held out; write `ngram.arpa` and the report; the figures, and the report.
+    """Fits the model to all that is not held out; writes `ngram.arpa` and the report; returns the held-out
+    losses and the report's path.
 
     Raises:
         CorpusError: as `read_text` and `vocabulary_of`.

@@ -1,4 +1,4 @@
-"""Optimisers, and gradients held within bounds."""
+"""Makes optimisers and clips gradients."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Norms:
 
 
 def make_optimizer(config: OptimisationConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019), or SGD with Nesterov's momentum, over what is learnt."""
+    """Makes AdamW (Loshchilov & Hutter 2019), or SGD with Nesterov's momentum, over what is trainable."""
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
     rate, decay = config.learning_rate, config.weight_decay
     if config.optimizer == "adamw":
@@ -30,7 +30,7 @@ def make_optimizer(config: OptimisationConfig, model: nn.Module) -> torch.optim.
 
 
 def clip_gradients(model: nn.Module, config: OptimisationConfig) -> Norms:
-    """Bound every element to ±`clip_value`, then the global norm to `clip_norm` (Pascanu et al. 2013)."""
+    """Clips every element to ±`clip_value`, then the global norm to `clip_norm` (Pascanu et al. 2013)."""
     learnt = [parameter for parameter in model.parameters() if parameter.grad is not None]
     before = get_total_norm([p.grad for p in learnt if p.grad is not None]).item()
     if config.clip_value:

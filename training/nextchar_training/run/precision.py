@@ -1,4 +1,4 @@
-"""Whether this processor multiplies bfloat16 faster than float32: measured, names of features do not tell."""
+"""Measures whether this processor multiplies bfloat16 faster than float32; its feature flags do not tell."""
 
 import time
 
@@ -9,12 +9,12 @@ _SHAPE = (32, 512, 2048)  # a recurrent product of the reference network
 
 
 def bf16_gain() -> float:
-    """How many times as fast a product in bfloat16 is; takes some milliseconds."""
+    """Returns how many times as fast a product is in bfloat16; takes some milliseconds."""
     return _seconds(torch.float32) / _seconds(torch.bfloat16)
 
 
 def _seconds(dtype: torch.dtype) -> float:
-    """The quickest of some products; the first, which prepares the kernel, is not counted."""
+    """Returns the seconds of the fastest of some products, without the first, which prepares the kernel."""
     rows, inner, columns = _SHAPE
     a, b = torch.ones(rows, inner, dtype=dtype), torch.ones(inner, columns, dtype=dtype)
     seen = []

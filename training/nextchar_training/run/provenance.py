@@ -1,4 +1,4 @@
-"""Where a model comes from: facts for its card, and nothing about the machine it was made on."""
+"""Describes the provenance of a model for its card, without any fact about the machine it was made on."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from nextchar_training.text.split import Split, split_digest
 
 
 def describe_text(corpus: Corpus, split: Split, command: str) -> dict[str, Any]:
-    """The text and its parts, and what reads them."""
+    """Describes the text, its parts, and the command and version that read them."""
     return {
         "corpus": corpus.name,
         "corpus_sha256": corpus.sha256,
@@ -31,7 +31,7 @@ def describe_text(corpus: Corpus, split: Split, command: str) -> dict[str, Any]:
 
 
 def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: str) -> dict[str, Any]:
-    """What is known of a network's training before the first step."""
+    """Describes the training of a network, as far as it is known before the first step."""
     return describe_text(corpus, split, command) | {
         "seed": config.seed,
         "torch": str(torch.__version__),
@@ -41,7 +41,7 @@ def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: 
 
 
 def git_commit() -> str | None:
-    """The commit of the working directory, or None where there is none."""
+    """Returns the Git commit of the working directory; None outside a repository."""
     try:
         found = subprocess.run(
             ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False

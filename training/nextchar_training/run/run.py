@@ -1,4 +1,4 @@
-"""A training run from its first batch to its report: the loop, in the open."""
+"""Runs a training run from its first batch to its report: the training loop."""
 
 import copy
 import time
@@ -11,7 +11,7 @@ import torch
 
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.batches.make import make_batches
+from nextchar_training.batches.factory import make_batches
 from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.development import Development, calibrated
 from nextchar_training.measure.figures import NGRAM, baseline_quality, final_quality
@@ -29,31 +29,31 @@ from nextchar_training.run.checkpoint import (
     vocabulary_from_dict,
     vocabulary_to_dict,
 )
-from nextchar_training.run.processes import Team
+from nextchar_training.run.processes import ProcessGroup
 from nextchar_training.run.provenance import describe_run
 from nextchar_training.run.schedule import run_length
 from nextchar_training.run.step import Trainer
-from nextchar_training.text.of_run import check_same, read_text, vocabulary_of
+from nextchar_training.text.preparation import check_same, read_text, vocabulary_of
 
 SAVE_INTERVAL_S = 300.0
-NUM_ROWS = 200  # of the history, spread evenly over the run
+NUM_ROWS = 200  # rows of the history, spread evenly over the run
 HISTORY = "history.jsonl"
 
 
 class Run:
-    """A trainer with its text, its folder and its facts."""
+    """Trains, evaluates, saves and reports one run in its folder."""
 
     def __init__(
-        self, directory: Path, config: TrainingConfig, command: str, team: Team | None = None
+        self, directory: Path, config: TrainingConfig, command: str, group: ProcessGroup | None = None
     ) -> None:
         torch.set_num_threads(config.num_threads)
-        self.directory, self.config, self.team = directory, config, team or Team()
+        self.directory, self.config, self.group = directory, config, group or ProcessGroup()
         self.corpus, self.split = read_text(config, window=config.window or 1)
         self.vocabulary = vocabulary_of(self.split, config)
         self.provenance = describe_run(self.corpus, self.split, config, command)
         batches = make_batches(self.split, self.vocabulary, config)
         length = run_length(config, batches.steps_per_epoch)
-        self.trainer = Trainer(config, _model_config(config, self.vocabulary), batches, length, self.team)
+        self.trainer = Trainer(config, _model_config(config, self.vocabulary), batches, length, self.group)
         self.development = Development(self.split, self.vocabulary) if len(self.split.development) else None
         self.best: dict[str, Any] | None = None
         self.num_without_progress = 0
@@ -61,22 +61,22 @@ class Run:
         self.quality: list[dict[str, Any]] = []
 
     @classmethod
-    def resume(cls, directory: Path, team: Team | None = None, device: str | None = None) -> "Run":
-        """The run in `directory`, where its last checkpoint left it; `device`: the one it was on.
+    def resume(cls, directory: Path, group: ProcessGroup | None = None, device: str | None = None) -> "Run":
+        """Loads the run in `directory` from its last checkpoint, by default onto the device it was on.
 
         Raises:
-            ModelFileError: there is no checkpoint to resume.
-            CorpusError: its text is gone or has changed.
-            InvalidRequest: the device cannot do what the run asks for.
+            ModelFileError: there is no checkpoint.
+            CorpusError: its text is missing or has changed.
+            InvalidRequest: the device does not support the run's precision.
         """
         saved = load_checkpoint(directory / FILE_NAME)
         recorded = TrainingConfig(**saved["config"])
         config = replace(recorded, device=device or recorded.device)
-        run = cls(directory, config, saved["provenance"]["command"], team)
+        run = cls(directory, config, saved["provenance"]["command"], group)
         check_same(run.corpus, run.split, saved["provenance"])
         assert run.vocabulary == vocabulary_from_dict(saved["vocabulary"])
         run.trainer.load_state_dict(saved["trainer"])
-        if run.team.leads:
+        if run.group.is_leader:
             forget_after(directory / HISTORY, run.trainer.progress.step_count)
             forget_samples_after(directory, run.trainer.progress.step_count)
         run.provenance, run.best, run.quality = saved["provenance"], saved["best"], saved["quality"]
@@ -85,27 +85,27 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether its length is reached, or patience is at an end."""
+        """Whether the run has reached its length, or its limit of evaluations without progress."""
         patience = self.config.patience
         return self.trainer.fraction >= 1 or bool(patience and self.num_without_progress >= patience)
 
     def train(self, reporter: Reporter, stopped: Callable[[], bool]) -> bool:
-        """Train to the end, or until `stopped()`; true if the end was reached. Saves either way."""
+        """Trains to the end or until `stopped()`, and saves; returns whether the end was reached."""
         trainer, progress = self.trainer, self.trainer.progress
         seen: list[tuple[float, float, float]] = []
         started_s, chars_before, saved_s = progress.elapsed_s, progress.num_chars, progress.elapsed_s
         clock = time.monotonic()
-        while not self.ended and not self.team.decision(stopped()):
+        while not self.ended and not self.group.broadcast(stopped()):
             before = trainer.fraction
             seen.append((trainer.step(), trainer.norms.before, trainer.norms.after))
             now = time.monotonic()
-            progress.elapsed_s, clock = self.team.decision(progress.elapsed_s + now - clock), now
+            progress.elapsed_s, clock = self.group.broadcast(progress.elapsed_s + now - clock), now
             due, keep = self._passed(before, self.config.evaluations), self._passed(before, NUM_ROWS)
             development = self.evaluate() if due else None
-            if due and self.team.leads:
+            if due and self.group.is_leader:
                 keep_samples(self.directory, progress.step_count, self._average(), self.vocabulary)
             speed = (progress.num_chars - chars_before) / (progress.elapsed_s - started_s)
-            if self.team.leads:
+            if self.group.is_leader:
                 reporter.report(self._row(seen, development, speed), keep=due or keep)
             if due or keep:
                 seen.clear()
@@ -116,15 +116,15 @@ class Run:
         return self.ended
 
     def _passed(self, before: float, num_marks: int) -> bool:
-        """Whether a mark was passed: marks cut the run into equal parts."""
+        """Returns whether one of `num_marks` marks, spread evenly over the run, was passed."""
         return int(self.trainer.fraction * num_marks) > int(before * num_marks)
 
     def evaluate(self) -> float | None:
-        """Development loss of the averaged weights; the best so far is kept. None without such a part."""
+        """Returns the development loss of the averaged weights and keeps the best; None without such text."""
         if self.development is None:
             return None
         average = self.trainer.average
-        nats = self.team.decision(self.development.loss(average) if self.team.leads else 0.0)
+        nats = self.group.broadcast(self.development.loss(average) if self.group.is_leader else 0.0)
         self.num_without_progress += 1
         if self.best is None or nats < self.best["development_nats"]:
             self.num_without_progress = 0
@@ -154,9 +154,9 @@ class Run:
         )
 
     def finish(self) -> list[Quality]:
-        """Fit the softmax temperature and score the held-out part, beside the n-gram; saved with the run."""
-        if self.team.decision(NGRAM not in {entry["name"] for entry in self.quality}):
-            if self.team.leads:
+        """Fits the softmax temperature, measures held-out losses beside the baselines', and saves them."""
+        if self.group.broadcast(NGRAM not in {entry["name"] for entry in self.quality}):
+            if self.group.is_leader:
                 self._measure()
             self.save()
         return [Quality(**entry) for entry in self.quality]
@@ -169,18 +169,18 @@ class Run:
         self.quality = [entry.model_dump() for entry in found]
 
     def _average(self) -> CharRNN:
-        """A copy of the averaged weights, on the CPU."""
+        """Returns a copy of the averaged network, on the CPU."""
         return copy.deepcopy(self.trainer.average).cpu()
 
     def best_model(self) -> CharRNN:
-        """The average that was best on development text, or the last; at the softmax temperature."""
+        """Returns the average that was best on development text, or the last, at the softmax temperature."""
         model = copy.deepcopy(self.trainer.average)
         if self.best is not None:
             model.load_state_dict(self.best["average"])
         return calibrated(model, self.temperature or 1.0)
 
     def write_report(self) -> Path:
-        """The page of the run as it stands."""
+        """Writes the report of the run as it stands; returns its path."""
         return write_report(
             self.directory,
             title=f"nextchar: {self.config.name}",
@@ -193,7 +193,7 @@ class Run:
         )
 
     def save(self) -> None:
-        """Write the run to its folder; every process of a team calls it, the leader writes."""
+        """Writes the checkpoint; every process of the group calls it, and the leader writes."""
         trainer = self.trainer
         content = {
             "config": self.config.to_dict(),
@@ -206,7 +206,7 @@ class Run:
             "quality": self.quality,
             "trainer": trainer.state_dict(),
         }
-        if self.team.leads:
+        if self.group.is_leader:
             save_checkpoint(self.directory / FILE_NAME, content)
 
     def _facts(self) -> dict[str, Any]:

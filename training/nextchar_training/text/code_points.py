@@ -1,4 +1,4 @@
-"""Text of any size as code points: in memory, or in a file without a name that is mapped."""
+"""Holds text of any size as code points, in memory or in an unnamed file that is memory-mapped."""
 
 import hashlib
 import tempfile
@@ -23,12 +23,13 @@ _NOTHING: CodePoints = np.empty(0, dtype="<u4")
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """Characters as `code_points`, uint32 [n]. A slice is a text, over the same memory or file."""
+    """A text as `code_points`, uint32 [n]. A slice is a text over the same memory or file."""
 
     code_points: CodePoints
 
     @classmethod
     def of(cls, characters: str) -> "Text":
+        """Makes a text of a string."""
         return cls(np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), dtype="<u4"))
 
     def __len__(self) -> int:
@@ -47,12 +48,12 @@ class Text:
         return self.code_points.tobytes().decode("utf-32-le", "surrogatepass")
 
     def chunks(self) -> Iterator[CodePoints]:
-        """The code points a million at a time."""
+        """Yields the code points, a million at a time."""
         for first in range(0, len(self), _CHUNK):
             yield self.code_points[first : first + _CHUNK]
 
     def counts(self) -> NDArray[np.int64]:
-        """How often each code point occurs, int64 [0x110000]."""
+        """Counts how often each code point occurs, int64 [0x110000]."""
         total = np.zeros(_NUM_CODE_POINTS, dtype=np.int64)
         for chunk in self.chunks():
             total += np.bincount(chunk, minlength=_NUM_CODE_POINTS)
@@ -60,7 +61,7 @@ class Text:
 
 
 def joined(texts: Sequence[Text]) -> Text:
-    """Texts one after the other, in memory or, where that is much, in a file."""
+    """Concatenates texts, in memory or, if they are large, in a file."""
     if len(texts) == 1:
         return texts[0]
     arrays = [text.code_points for text in texts]
@@ -74,7 +75,7 @@ def joined(texts: Sequence[Text]) -> Text:
 
 
 class TextBuilder:
-    """Takes a text piece by piece, cut anywhere; digests it, normalises it, and keeps it where it fits."""
+    """Builds a text from pieces that are cut anywhere; digests, normalises and stores it."""
 
     def __init__(self, normalization: Normalization = "none", symbols: Symbols = "characters") -> None:
         self._normalization = normalization
@@ -87,10 +88,12 @@ class TextBuilder:
         self.document_starts: list[int] = []
 
     def begin_document(self) -> None:
+        """Records that a document starts here."""
         self._flush()
         self.document_starts.append(self._size)
 
     def add(self, piece: str) -> None:
+        """Adds the next piece of the text."""
         self._digest.update(piece.encode(self._encoding))
         if self._normalization == "none":
             self._keep(piece)
@@ -102,7 +105,7 @@ class TextBuilder:
         self._keep(unicodedata.normalize("NFC", whole[:cut]))
 
     def build(self) -> tuple[Text, str]:
-        """The text, and the SHA-256 of what was added: of its UTF-8, or of the bytes it is."""
+        """Returns the text, and the SHA-256 of what was added: of its UTF-8, or of the bytes themselves."""
         self._flush()
         if self._file is not None:
             return Text(mapped(self._file, "<u4", self._size)), self._digest.hexdigest()
@@ -128,12 +131,12 @@ class TextBuilder:
 
 
 def unnamed_file() -> IO[bytes]:
-    """A file in the temporary folder that is gone when it is closed, at the latest with this process."""
+    """Opens a temporary file that is deleted when it is closed, at the latest with this process."""
     return tempfile.TemporaryFile(prefix="nextchar-")
 
 
 def mapped(file: IO[bytes], dtype: str, size: int) -> NDArray[Any]:
-    """What was written to a file, as an array that is read from there; the file is closed."""
+    """Maps what was written to a file as an array, and closes the file."""
     with file:
         file.flush()
         return np.memmap(file, dtype=dtype, mode="r", shape=(size,))

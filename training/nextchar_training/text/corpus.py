@@ -1,4 +1,4 @@
-"""A text to train on, by name or by path, and where it comes from."""
+"""Loads a text to train on, by name or by path, with its provenance."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +9,15 @@ from nextchar_training.text.error import CorpusError
 from nextchar_training.text.files import find_files, read_pieces
 from nextchar_training.text.named import NAMED
 
-# `spaced`: a space after every character, and `_` for the space itself, as Penn Treebank is handed round.
+# `spaced`: a space after every character, and `_` for the space itself, as Penn Treebank is distributed.
 Layout = Literal["plain", "spaced"]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text, where its documents start, and its provenance.
+    """A text, the offsets at which its documents start, and its provenance.
 
-    `sha256` is of the whole text in UTF-8 before it is normalised: what a recorded run is checked against.
+    `sha256` is of the whole text in UTF-8 before normalisation; a recorded run is checked against it.
     """
 
     name: str
@@ -36,12 +36,12 @@ def load_corpus(
     pattern: str = "*",
     layout: Layout = "plain",
 ) -> Corpus:
-    """The named corpus, or the text of a file, or of a folder's files that match a pattern.
+    """Loads the named corpus, or the text of a file, or of a folder's files that match a pattern.
 
-    Every document of a named corpus, and every file, is a document.
+    Each document of a named corpus and each file is one document.
 
     Raises:
-        CorpusError: there is no such text, or it is not one that can be learned from.
+        CorpusError: the text is missing or unreadable, or nothing can be learned from it.
     """
     named = NAMED.get(name_or_path)
     builder = TextBuilder(normalization, symbols)
@@ -62,7 +62,7 @@ def load_corpus(
 def _files(path: Path, pattern: str) -> list[Path]:
     if not path.exists():
         raise CorpusError(
-            f"no corpus named {str(path)!r} ({', '.join(NAMED)}) and no such file or folder", param="corpus"
+            f"corpus must be a file, a folder or one of {', '.join(NAMED)} (is {str(path)!r})", param="corpus"
         )
     return find_files(path, pattern)
 
@@ -71,11 +71,13 @@ def _checked(name: str, builder: TextBuilder, licence: str, source: str) -> Corp
     text, sha256 = builder.build()
     seen = [chr(code) for code in text.counts().nonzero()[0]]
     if not any(not character.isspace() for character in seen):
-        raise CorpusError(f"corpus {name!r} is empty", param="corpus")
+        raise CorpusError(
+            f"corpus {name!r} is empty: it needs at least two distinct characters", param="corpus"
+        )
     distinct = [character for character in seen if character != "\n"]
     if len(distinct) < 2:
         raise CorpusError(
-            f"corpus {name!r} has a single distinct character, {distinct[0]!r}: nothing to learn",
+            f"corpus {name!r} must have at least two distinct characters (it has only {distinct[0]!r})",
             param="corpus",
         )
     return Corpus(name, text, tuple(builder.document_starts), sha256, licence, source)

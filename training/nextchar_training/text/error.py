@@ -1,9 +1,9 @@
-"""What is raised when a text cannot be trained on."""
+"""Defines the error of a text that cannot be trained on."""
 
 from nextchar.errors import InvalidRequest
 
 
 class CorpusError(InvalidRequest):
-    """The text is missing, unreadable or too small; one line says which."""
+    """Raised when a text is missing, unreadable or too small."""
 
     code = "invalid_corpus"

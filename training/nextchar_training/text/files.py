@@ -1,4 +1,4 @@
-"""Files as text: one, or a folder of them; plain or compressed; as characters or as bytes."""
+"""Reads files as text: one or a folder of them, plain or compressed, as characters or as bytes."""
 
 import bz2
 import codecs
@@ -23,16 +23,18 @@ _UNREADABLE = {b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 
 
 def find_files(path: Path, pattern: str) -> list[Path]:
-    """The file, or a folder's files that match, sorted; hidden ones and those in hidden folders left out.
+    """Returns the file, or a folder's matching files, sorted, without hidden files and folders.
 
     Raises:
-        CorpusError: there are none.
+        CorpusError: no file matches.
     """
     if not path.is_dir():
         return [path]
     found = sorted(p for p in path.rglob(pattern) if p.is_file() and not _hidden(p.relative_to(path)))
     if not found:
-        raise CorpusError(f"the folder {str(path)!r} has no file that matches {pattern!r}", param="corpus")
+        raise CorpusError(
+            f"the folder {str(path)!r} has no file that matches --pattern {pattern!r}", param="corpus"
+        )
     return found
 
 
@@ -41,12 +43,12 @@ def _hidden(path: Path) -> bool:
 
 
 def read_pieces(path: Path, symbols: Symbols) -> Iterator[str]:
-    """A file's text, a million bytes at a time; as characters with Unix newlines and no byte-order mark.
+    """Yields a file's text, a million bytes at a time, with Unix newlines and without a byte-order mark.
 
-    Bytes come as the characters U+0000 to U+00FF.
+    The symbols `bytes` come as they are, as the characters U+0000 to U+00FF.
 
     Raises:
-        CorpusError: it cannot be read, or is not UTF-8 text where characters are asked for.
+        CorpusError: the file cannot be read, or is not UTF-8 where the symbols are characters.
     """
     try:
         with _opened(path) as file:
@@ -58,12 +60,14 @@ def read_pieces(path: Path, symbols: Symbols) -> Iterator[str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file, unpacked if its first bytes say that it is packed."""
+    """Opens the file, decompressed if its first bytes say that it is compressed."""
     with path.open("rb") as file:
         first = file.peek(8)[:8]
         for magic, name in _UNREADABLE.items():
             if first.startswith(magic):
-                raise CorpusError(f"{str(path)!r} is packed with {name}: unpack it first", param="corpus")
+                raise CorpusError(
+                    f"{str(path)!r} is compressed with {name}: decompress it first", param="corpus"
+                )
         unpack = next((unpack for magic, unpack in _OPEN.items() if first.startswith(magic)), None)
         if unpack is None:
             yield file
@@ -84,7 +88,7 @@ def _decoded_pieces(file: IO[bytes], shown: str) -> Iterator[str]:
     while chunk := file.read(_CHUNK):
         if b"\0" in chunk:
             raise CorpusError(
-                f"{shown} is binary: it has NUL bytes; a corpus is UTF-8 text, or --symbols bytes",
+                f"{shown} must be UTF-8 text (it has NUL bytes): give a text, or --symbols bytes",
                 param="corpus",
             )
         yield newlines.unify(_decoded(decode, chunk, offset, shown, final=False))
@@ -96,7 +100,7 @@ def _decoded(decode: Callable[..., str], chunk: bytes, offset: int, shown: str, 
     try:
         return decode(chunk, final)
     except UnicodeDecodeError as error:
-        # What the decoder held back from the chunk before counts in its position.
+        # The position counts from what the decoder kept of the chunk before.
         at = offset + error.start - (len(error.object) - len(chunk))
         raise CorpusError(
             f"{shown} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {at}", param="corpus"
@@ -104,12 +108,13 @@ def _decoded(decode: Callable[..., str], chunk: bytes, offset: int, shown: str, 
 
 
 class _Newlines:
-    """Carriage returns become newlines, also where a chunk ends between the two."""
+    """Turns carriage returns into newlines, also where a chunk ends between the two."""
 
     def __init__(self) -> None:
         self._return = False
 
     def unify(self, piece: str) -> str:
+        """Returns the piece with newlines only; a carriage return at its end waits for the next piece."""
         if not piece:
             return ""
         whole = "\r" * self._return + piece
@@ -117,4 +122,5 @@ class _Newlines:
         return whole.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
 
     def rest(self) -> str:
+        """Returns the newline of a carriage return at the end of the text."""
         return "\n" if self._return else ""

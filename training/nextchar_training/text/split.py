@@ -1,4 +1,4 @@
-"""A corpus cut into training, development and held-out parts."""
+"""Cuts a corpus into training, development and held-out parts."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _ORDER_SEED = 0
 
 @dataclass(frozen=True)
 class Split:
-    """Three parts of a text. In the unit `line` each is lines joined by newlines.
+    """The three parts of a text. In the unit `line` each part is lines joined by newlines.
 
     `document_starts` are the offsets in `train` where a document begins.
     """
@@ -32,7 +32,7 @@ class Split:
     description: str
 
     def before_heldout(self, max_chars: int | None = None) -> Text:
-        """What may be known when the held-out part is read: all, or the last of it."""
+        """Returns the text before the held-out part, or its last `max_chars` characters."""
         between = [Text.of("\n")] * (self.unit == "line" and len(self.development) > 0)
         whole = joined([self.train, *between, self.development]) if len(self.development) else self.train
         return whole if max_chars is None else whole[max(0, len(whole) - max_chars) :]
@@ -47,12 +47,12 @@ def split_corpus(
     window: int = 1,
     by: SplitBy = "position",
 ) -> Split:
-    """Cut by position: first training, then development, then the held-out part at the end.
+    """Cuts a corpus: first training, then development, then the held-out part at the end.
 
-    `heldout` is a share of the whole and `development` a share of what is left; from 1 on they are
-    numbers of characters or lines. By document, whole ones are held out, chosen in a fixed random order.
-    Lines are put into one fixed random order first, because lists of strings are often sorted; empty
-    ones are dropped.
+    `heldout` is a share of the whole and `development` a share of the rest; from 1 on they are numbers of
+    characters or lines. By document, whole documents are held out, chosen in a fixed random order. Lines
+    are put into a fixed random order first, because lists of strings are often sorted; empty ones are
+    dropped.
 
     Raises:
         CorpusError: a part would be shorter than one window.
@@ -67,7 +67,7 @@ def split_corpus(
 
 
 def given_split(train: Corpus, development: Corpus | None, heldout: Corpus, *, unit: Unit) -> Split:
-    """Parts that are texts of their own."""
+    """Makes a split of parts that are texts of their own."""
     parts = [train.text, development.text if development else Text.of(""), heldout.text]
     if unit == "line":
         parts = [Text.of("\n".join(line for line in str(part).split("\n") if line)) for part in parts]
@@ -87,13 +87,14 @@ def _checked(split: Split, name: str, window: int, development: float) -> Split:
     if split.unit == "text" and len(split.train) <= window:
         raise CorpusError(
             f"corpus {name!r} is shorter than one window: {len(split.train)} characters to train on, "
-            f"window {window}",
+            f"window {window}; lower --window, or give more text",
             param="corpus",
         )
     if (development and not len(split.development)) or not len(split.heldout):
         raise CorpusError(
             f"corpus {name!r} is too short to split: {len(split.train)} characters to train on, "
-            f"{len(split.development)} for development, {len(split.heldout)} held out",
+            f"{len(split.development)} for development, {len(split.heldout)} held out; give more text, or "
+            "change --heldout or --development",
             param="corpus",
         )
     return split
@@ -164,7 +165,7 @@ def _sizes(parts: Sequence[Text | list[str]]) -> str:
 
 
 def split_digest(split: Split) -> str:
-    """The SHA-256 of the three parts: two runs with the same one saw and kept out the same text."""
+    """Returns the SHA-256 of the three parts; equal digests are equal texts, cut alike."""
     digest = hashlib.sha256()
     for part in (split.train, split.development, split.heldout):
         digest.update(len(part).to_bytes(8, "little"))

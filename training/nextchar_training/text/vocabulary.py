@@ -1,4 +1,4 @@
-"""The vocabulary of a text, and texts as its ids."""
+"""Builds the vocabulary of a text, and encodes texts as its ids."""
 
 from typing import Any, Literal
 
@@ -25,13 +25,13 @@ def build_vocabulary(
     normalization: Normalization,
     symbols: Symbols = "characters",
 ) -> Vocabulary:
-    """The training part's characters by code point, those seen at least `min_count` times.
+    """Builds the vocabulary of the training part's characters that occur at least `min_count` times.
 
-    With `unknown="refuse"` every training character is kept, whatever its count. All 256 bytes are a
-    vocabulary whatever the text.
+    With `unknown="refuse"` every training character is kept, whatever its count. The vocabulary of bytes is
+    all 256, whatever the text.
 
     Raises:
-        CorpusError: too few characters are left, or (when refusing) a later part has another one.
+        CorpusError: fewer than two characters are left, or (when refusing) a later part has another one.
     """
     if symbols == "bytes":
         return Vocabulary(tuple(map(chr, range(256))), split.unit, "refuse", "none", "bytes")
@@ -42,7 +42,8 @@ def build_vocabulary(
     characters = tuple(chr(code) for code in np.flatnonzero(counts >= floor))
     if len(characters) < 2:
         raise CorpusError(
-            f"fewer than two characters occur {floor} times in the training part; lower --min-count",
+            f"at least two characters must occur {floor} times in the training part "
+            f"({len(characters)} do): lower --min-count",
             param="min_count",
         )
     if unknown == "refuse":
@@ -64,7 +65,7 @@ def _check_known(split: Split, characters: tuple[str, ...]) -> None:
 
 
 def encode(vocabulary: Vocabulary, text: Text) -> Ids:
-    """Ids of a text in its normal form, in the narrowest type; in a mapped file where they are many.
+    """Encodes a text in its normal form, in the narrowest type; into a mapped file if it is large.
 
     Raises:
         KeyError: as `Vocabulary.encode`.

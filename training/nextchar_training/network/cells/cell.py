@@ -15,7 +15,7 @@ State = tuple[Tensor, ...]
 
 
 class SignedGate(NamedTuple):
-    """A gate of PyTorch's kernel: the cell's own gate of this number, its weights times `sign`."""
+    """A gate that PyTorch's kernel reads: the cell's gate number `own`, its weights multiplied by `sign`."""
 
     own: int
     sign: int = 1

@@ -11,7 +11,7 @@ from nextchar_training.text.vocabulary import build_vocabulary
 
 
 def read_text(config: TextConfig, *, window: int = 1) -> tuple[Corpus, Split]:
-    """The corpus of a run, and its parts, of which training is longer than a window.
+    """Reads the corpus of a run and cuts it into parts, of which the training part is longer than a window.
 
     Raises:
         CorpusError: as `load_corpus` and `split_corpus`.
@@ -42,7 +42,7 @@ def read_text(config: TextConfig, *, window: int = 1) -> tuple[Corpus, Split]:
 
 
 def vocabulary_of(split: Split, config: TextConfig) -> Vocabulary:
-    """The characters of a run's training part.
+    """Builds the vocabulary of a run from its training part.
 
     Raises:
         CorpusError: as `build_vocabulary`.
@@ -57,10 +57,14 @@ def vocabulary_of(split: Split, config: TextConfig) -> Vocabulary:
 
 
 def check_same(corpus: Corpus, split: Split, recorded: dict[str, Any]) -> None:
-    """Hold a text and its parts against the facts recorded of a run.
+    """Checks that a text and its parts are those recorded with a run.
 
     Raises:
-        CorpusError: it is another text, or cut in another way.
+        CorpusError: the text or its split differs.
     """
     if corpus.sha256 != recorded["corpus_sha256"] or split_digest(split) != recorded["split_sha256"]:
-        raise CorpusError(f"the corpus {corpus.name!r} has changed since the run was started", param="corpus")
+        raise CorpusError(
+            f"the corpus {corpus.name!r} has changed since the run was started: restore it, or start another "
+            "run",
+            param="corpus",
+        )

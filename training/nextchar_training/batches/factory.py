@@ -10,13 +10,13 @@ from nextchar_training.text.error import CorpusError
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode
 
-# What back-propagation keeps of a unit for every character: gates, states and masks, in float32.
-_BYTES_A_UNIT = 64
+# What back-propagation keeps per unit and character: gates, states and masks, in float32.
+_BYTES_PER_UNIT = 64
 _MAX_BYTES = 4 << 30
 
 
 def make_batches(split: Split, vocabulary: Vocabulary, config: TrainingConfig) -> Batches:
-    """An endless, resumable source of training batches from the training part."""
+    """Makes the source of batches from the training part."""
     if split.unit == "line":
         return LineBatches(
             EncodedLines(split.train, vocabulary),
@@ -38,19 +38,19 @@ def make_batches(split: Split, vocabulary: Vocabulary, config: TrainingConfig) -
 
 
 def full_window(config: TrainingConfig, num_chars: int) -> int:
-    """The window of running text; all of a stream where it is 0.
+    """Returns the window of running text; 0 is all of a stream.
 
     Raises:
-        CorpusError: so long a window would not fit into memory.
+        CorpusError: the window would not fit into memory.
     """
     if config.window:
         return config.window
     window = num_chars // config.batch_size
-    wanted = window * config.batch_size * config.hidden_size * config.num_layers * _BYTES_A_UNIT
+    wanted = window * config.batch_size * config.hidden_size * config.num_layers * _BYTES_PER_UNIT
     if wanted > _MAX_BYTES:
         raise CorpusError(
-            f"--window full is {window:,} characters of {config.batch_size} streams here, about "
-            f"{wanted / 2**30:.0f} GiB; the limit is {_MAX_BYTES >> 30}: give a number",
+            f"--window full is {window:,} characters in each of {config.batch_size} streams, about "
+            f"{wanted / 2**30:.0f} GiB (limit {_MAX_BYTES >> 30} GiB): give a number of characters",
             param="window",
         )
     return window

@@ -1,4 +1,4 @@
-"""Units that follow something with a name (Karpathy et al. 2015): line position, quotes, brackets."""
+"""Finds interpretable units (Karpathy et al. 2015): those that follow line position, quotes or brackets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _CLOSE = {")": "(", "]": "[", "}": "{"}
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit of a layer and how its state goes with a property: Pearson's r."""
+    """A unit of a layer, and the correlation of its state with a property (Pearson's r)."""
 
     layer: int
     index: int
@@ -24,7 +24,7 @@ class Unit:
 
 
 def properties(text: str) -> dict[str, Floats]:
-    """What is true after each character of a text, by name; only what varies in it."""
+    """Returns the properties of a text after each character, by name; only those that vary in it."""
     found = {
         "line position": _line_position(text),
         "inside quotes": _inside_quotes(text),
@@ -39,7 +39,7 @@ def properties(text: str) -> dict[str, Floats]:
 
 
 def most_like(traces: list[LayerTrace], values: Floats, count: int) -> list[Unit]:
-    """The units whose state goes most with a property, over all layers."""
+    """Returns the units whose states correlate most with a property, over all layers."""
     found = []
     for layer, trace in enumerate(traces):
         for index, correlation in enumerate(_correlations(trace.state.astype(np.float64), values)):
@@ -89,7 +89,7 @@ def _indentation(text: str) -> Floats:
 
 
 def _inside_quotes(text: str) -> Floats:
-    """Inside "…"; an open quote ends with its paragraph."""
+    """Returns whether each character is inside "…"; an open quote ends with its paragraph."""
     inside, found = False, []
     for k, character in enumerate(text):
         if character == '"':

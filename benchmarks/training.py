@@ -1,4 +1,4 @@
-"""Training speed: characters a second of our step beside a plain loop over `nn.LSTM` in float32.
+"""Measures training speed: characters per second of our step beside a plain loop over `nn.LSTM` in float32.
 
 The same network, batch and window; both with dropout, AdamW and clipping by norm, on all cores. The plain
 loop is what a tutorial shows: stock layers with their own dropout, float32. Each contender has a process of
@@ -30,7 +30,7 @@ _EMBEDDING_SIZE, _HIDDEN_SIZE, _NUM_LAYERS = 128, 512, 2
 
 
 def measure(*, rounds: int) -> dict[str, float]:
-    """Characters a second, the median of rounds in which the contenders take turns."""
+    """Returns characters per second, the median of rounds in which the contenders take turns."""
     with ExitStack() as stack:
         contenders = {name: stack.enter_context(_started(name)) for name in _CONTENDERS}
         seen: dict[str, list[float]] = {name: [] for name in contenders}

@@ -67,7 +67,7 @@ def _export(name: str, folder: Path) -> Path:
 
 
 def _keep(path: Path, run: str, folder: Path, figures: list[Quality]) -> None:
-    """Put a run's figures, nats a character, beside those of other runs."""
+    """Puts a run's losses, in nats per character, beside those of other runs."""
     results = json.loads(path.read_text()) if path.exists() else {}
     made = open_graph(folder / "model.onnx").card.provenance
     results[run] = {

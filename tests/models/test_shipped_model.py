@@ -112,7 +112,7 @@ def test_a_thousand_held_out_lines_score_the_same_by_both_graphs(
     int8 = math.fsum(score_strings(step, ids))
     difference = (float32 - int8) / num_chars
     with capsys.disabled():
-        print(f" int8 costs {difference:+.5f} nats a character on {NUM_LINES} held-out lines", end="")
+        print(f" int8 costs {difference:+.5f} nats per character on {NUM_LINES} held-out lines", end="")
     assert abs(difference) <= 0.003
 
 

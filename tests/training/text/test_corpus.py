@@ -99,7 +99,7 @@ def _refused(path: str, reason: str) -> None:
         (gzip.compress(_SENTENCE)[:-20], "cannot read .*Compressed file ended"),
         (b"\x1f\x8b but no gzip at all", "cannot read"),
         (lzma.compress(_SENTENCE)[:-40] + bytes(40), "cannot read"),
-        (b"PK\x03\x04 archive", "packed with zip"),
+        (b"PK\x03\x04 archive", "compressed with zip"),
     ],
 )
 def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -115,5 +115,5 @@ def test_the_offset_of_a_bad_byte_is_the_files(
 
 
 def test_a_missing_file_and_an_unknown_name_are_one_error(tmp_path: Path) -> None:
-    _refused("shakespear", r"no corpus named 'shakespear' \(shakespeare, .*\) and no such file or folder")
+    _refused("shakespear", r"must be a file, a folder or one of shakespeare, .* \(is 'shakespear'\)")
     _refused(str(tmp_path), "has no file that matches")

@@ -1,4 +1,4 @@
-"""docs/training.md, from the options of `nextchar train`."""
+"""Writes docs/training.md from the options of `nextchar train`."""
 
 import click
 
@@ -8,13 +8,12 @@ Made by `make docs` from `training/nextchar_training/config.py`, `text/config.py
 do not edit it here.
 
 Each option is a flag of `nextchar train`, a line of its help, a field that the run's checkpoint keeps, and a line of the
-run's `report.html`. A run that is resumed keeps its options: only `--output`, `--device` and `--tensorboard` may be
-others then.
+run's `report.html`. A resumed run keeps its options; only `--device` and `--tensorboard` may change.
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Renders the whole page."""
     # torch, which the training commands import, takes seconds: only here.
     from nextchar_training.commands.options import GROUPS
     from nextchar_training.commands.train import train

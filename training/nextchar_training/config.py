@@ -198,7 +198,8 @@ class TrainingConfig(
     name: Annotated[str, Option("The name of the run, and of its folder in --output.")]
 
     def __post_init__(self) -> None:
-        """
+        """Validates the precision.
+
         Raises:
             InvalidRequest: bfloat16 on a CUDA device: torch's autocast runs recurrent layers in float16
                 there, in which small gradients are lost.
@@ -211,5 +212,5 @@ class TrainingConfig(
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """The options as plain values, by name."""
+        """Returns the options as plain values, by name."""
         return asdict(self)

@@ -87,7 +87,7 @@ def _without_none(annotated: Any) -> Any:
 
 
 def describe_options(config: Config) -> list[tuple[str, str, str]]:
-    """The flag, value and sentence of each option of a run, without any path of this machine."""
+    """Returns the flag, value and sentence of each option of a run, without any path of this machine."""
     found = []
     for entry in option_fields(type(config)):
         value = getattr(config, entry.name)

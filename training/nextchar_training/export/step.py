@@ -69,7 +69,7 @@ class _Float32:
         self.g = GraphBuilder()
 
     def state_type(self, cell: RecurrentCell, name: str) -> str:
-        """The type that a state is kept in."""
+        """Returns the type that a state is kept in."""
         del cell, name
         return "float32"
 
@@ -83,11 +83,11 @@ class _Float32:
         return self.g.node("Gemm", [x, self.g.constant(f"{name}_weight", weight.T), addend], name)
 
     def hidden(self, index: int) -> str:
-        """The name of the new hidden state before it is kept."""
+        """Returns the name of the new hidden state before it is kept."""
         return f"h_{index}_after"
 
     def keep(self, index: int) -> str:
-        """Writes the new hidden state as it is kept, which the next product reads."""
+        """Writes the new hidden state in the type it is kept in; the next product reads that."""
         return f"h_{index}_after"
 
     def read(self, x: str) -> str:

@@ -33,12 +33,12 @@ class DropoutRates:
 
 def dropout_rates(config: RegularisationConfig) -> DropoutRates:
     """Returns each rate as given, or as its share of `dropout`."""
-    knob = config.dropout
+    rate = config.dropout
     return DropoutRates(
-        input=knob * INPUT_SHARE if config.input_dropout is None else config.input_dropout,
-        layer=knob if config.layer_dropout is None else config.layer_dropout,
-        output=knob if config.output_dropout is None else config.output_dropout,
-        weight=knob * WEIGHT_SHARE if config.weight_dropout is None else config.weight_dropout,
+        input=rate * INPUT_SHARE if config.input_dropout is None else config.input_dropout,
+        layer=rate if config.layer_dropout is None else config.layer_dropout,
+        output=rate if config.output_dropout is None else config.output_dropout,
+        weight=rate * WEIGHT_SHARE if config.weight_dropout is None else config.weight_dropout,
         noise=config.input_noise,
     )
 

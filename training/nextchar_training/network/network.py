@@ -81,7 +81,7 @@ class RecurrentLayer(nn.Module):
         return hidden, tuple(after)
 
     def _kernel_weight(self, weight: Tensor) -> Tensor:
-        """The gates that PyTorch's kernel reads, from the cell's own."""
+        """Returns the gates that PyTorch's kernel reads, from the cell's own."""
         if self.cell.kernel_gates is None:
             return weight
         own = weight.chunk(self.cell.num_gates)

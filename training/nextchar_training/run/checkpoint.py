@@ -99,5 +99,5 @@ def vocabulary_to_dict(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def vocabulary_from_dict(saved: dict[str, Any]) -> Vocabulary:
-    """The inverse of `vocabulary_to_dict`."""
+    """Returns the vocabulary that `vocabulary_to_dict` was given."""
     return Vocabulary(**{**saved, "characters": tuple(saved["characters"])})

@@ -1,4 +1,4 @@
-"""Measures whether this processor multiplies bfloat16 faster than float32; its feature flags do not tell."""
+"""Measures whether this processor multiplies bfloat16 faster than float32, which its flags do not show."""
 
 import time
 

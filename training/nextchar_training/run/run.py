@@ -180,7 +180,7 @@ class Run:
         return calibrated(model, self.temperature or 1.0)
 
     def write_report(self) -> Path:
-        """Writes the report of the run as it stands; returns its path."""
+        """Writes the report of the run so far; returns its path."""
         return write_report(
             self.directory,
             title=f"nextchar: {self.config.name}",

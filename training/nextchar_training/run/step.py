@@ -137,7 +137,7 @@ class Trainer:
         return zero_state(self.model.config, columns.stop - columns.start, self.device)
 
     def _carried(self) -> State:
-        """The state the next window starts from; lines start from zero and have any number of columns."""
+        """Returns the state of the next window; lines start from zero and have any number of columns."""
         zeros = self._zero_state()
         return self.state if self.state[0].shape == zeros[0].shape else zeros
 

@@ -30,7 +30,7 @@ def _trained_on(card: Card) -> str:
     name = str(card.provenance.get("corpus", ""))
     if name not in NAMED or str(card.provenance.get("corpus_source")).startswith(("file ", "folder ")):
         raise InvalidRequest(
-            f"this model was trained on a file ({name!r}), which is not at hand: give --corpus",
+            f"this model was trained on a file ({name!r}), not on a named corpus: give --corpus",
             param="corpus",
         )
     return name

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from nextchar_training.config import OptimisationConfig
 from nextchar_training.network.cells.step_layer import StepLayer
 
 # Per layer and stream: (h,) or, for an LSTM, (h, c); each [num_layers, batch, hidden_size].
@@ -53,7 +54,7 @@ class RecurrentCell(ABC):
 
     initial_bias: Mapping[str, float] = MappingProxyType({})
     """The initial input bias by gate; 0 where there is none."""
-    learning_rate = 3e-3
+    learning_rate = OptimisationConfig.learning_rate
     """The usual peak of the learning rate."""
     takes_weight_dropout = True
     """Whether recurrent weights may be dropped in training."""

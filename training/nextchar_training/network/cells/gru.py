@@ -1,4 +1,4 @@
-"""The GRU (Cho et al. 2014), with the reset gate applied after the recurrent product, as in torch.nn.GRU.
+"""Defines the GRU (Cho et al. 2014), with the reset gate after the recurrent product, as in torch.nn.GRU.
 
 h' = n + z · (h - n), n = tanh(W_x x + b + r · (W_h h + b)).
 """

@@ -1,4 +1,4 @@
-"""The LSTM (Hochreiter & Schmidhuber 1997) and the coupled LSTM, whose input gate is 1 - forget gate.
+"""Defines the LSTM (Hochreiter & Schmidhuber 1997) and the coupled LSTM, with input gate 1 - forget gate.
 
 Formulas as in torch.nn.LSTM: c' = f · c + i · g, h' = o · tanh(c').
 """
@@ -85,7 +85,7 @@ def _write_hidden(layer: StepLayer, out_gate: str, cell: str) -> str:
 
 
 def _cells(forget: Tensor, added: Tensor, cell: Tensor) -> Tensor:
-    """The cell after each character, [time, hidden]: c' = forget · c + added."""
+    """Returns the cell after each character, [time, hidden]: c' = forget · c + added."""
     cells = []
     for kept, new in zip(forget, added, strict=True):
         cell = kept * cell + new

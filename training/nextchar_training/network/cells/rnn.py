@@ -1,4 +1,4 @@
-"""The simple recurrent network (Elman 1990), h' = f(W_x x + W_h h + b), with f = tanh or ReLU."""
+"""Defines the simple recurrent network (Elman 1990), h' = f(W_x x + W_h h + b), with f = tanh or ReLU."""
 
 from collections.abc import Sequence
 
@@ -52,5 +52,5 @@ class ReluRnn(_Rnn):
     takes_weight_dropout = False
 
     def initialize_recurrent(self, gate: Tensor) -> None:
-        """Nine tenths of the identity: the whole identity never forgets, and a carried state overflows."""
+        """Fills in nine tenths of the identity: with the whole identity, a carried state overflows."""
         nn.init.eye_(gate).mul_(0.9)

@@ -25,23 +25,23 @@ class StepLayer(Protocol):
         ...
 
     def gates(self, order: tuple[int, ...]) -> str:
-        """W_x x + W_h h + b of all gates in an order, [batch, gates·hidden], as one product."""
+        """Writes W_x x + W_h h + b of all gates in an order, [batch, gates·hidden], as one product."""
         ...
 
     def input_product(self) -> str:
-        """W_x x + b of all gates, [batch, gates·hidden]."""
+        """Writes W_x x + b of all gates, [batch, gates·hidden]."""
         ...
 
     def recurrent_product(self) -> str:
-        """W_h h + b of all gates, [batch, gates·hidden]."""
+        """Writes W_h h + b of all gates, [batch, gates·hidden]."""
         ...
 
     def split(self, x: str, names: list[str], sizes: list[int]) -> list[str]:
-        """Splits x along its last axis into parts of so many times hidden_size."""
+        """Splits x along its last axis into named parts, whose `sizes` are multiples of hidden_size."""
         ...
 
     def split_equally(self, x: str, num_parts: int) -> list[str]:
-        """Splits x along its last axis into equal parts of hidden_size."""
+        """Splits x along its last axis into `num_parts` parts of hidden_size."""
         ...
 
     def keep_hidden(self) -> str:

@@ -1,4 +1,4 @@
-"""The table of cells: one row per cell, by its name in a model file's card."""
+"""Lists the cells: one row per cell, by its name in a model file's card."""
 
 from nextchar.model.card import Cell
 from nextchar_training.network.cells.cell import RecurrentCell

@@ -1,6 +1,7 @@
 """An option of a run is written once: its field has a sentence, and its flag follows from it."""
 
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from nextchar_training.config import TrainingConfig
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.option import OptionField, describe_options, option_fields
 
+_ROOT = Path(__file__).parents[3]
 _FIELDS = list(option_fields(TrainingConfig))
 _FLAGS = {param.name: param for param in train.params if isinstance(param, click.Option)}
 _OF_COMMAND = {"output", "resume", "resume_or_start", "tensorboard", "order"}
@@ -58,6 +60,14 @@ def test_numbers_out_of_bounds_are_refused_with_the_bounds() -> None:
         result = CliRunner().invoke(train, ["--name", "x", *arguments])
         assert result.exit_code == 2
         assert bounds in result.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "models/README.md", "docs/quality.md", "Makefile"])
+def test_the_commands_of_the_documentation_are_understood(page: str) -> None:
+    commands = re.findall(r"^.*nextchar train (--[^#\n]*)", (_ROOT / page).read_text(), re.MULTILINE)
+    assert commands
+    for command in commands:
+        train.make_context("train", shlex.split(command))
 
 
 def test_the_settings_of_a_report_name_no_folder(tmp_path: Path) -> None:

@@ -9,19 +9,17 @@ from support.engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_
 from nextchar.engine.lane import Lane, Level, Sampling, ScoreJob
 from nextchar.engine.scheduler import Scheduler
 from nextchar.errors import Unavailable
-from nextchar.schemas.limits import Limits
-from nextchar.service.inference.validation import Validation
-from nextchar.telemetry.metrics import Metrics
+from nextchar.service.lifecycle import ServiceLifecycle
 
 
 def advice(seconds_left: float, timeout_seconds: float) -> float:
     """What a draining server says whose work takes so long."""
-    repository = SimpleNamespace(seconds_left=lambda: seconds_left)
-    validation = Validation(repository, Metrics(), Limits())  # type: ignore[arg-type]
-    validation.check_draining()
-    validation.drain(timeout_seconds)
+    served_models = SimpleNamespace(seconds_left=lambda: seconds_left)
+    lifecycle = ServiceLifecycle(served_models)  # type: ignore[arg-type]
+    lifecycle.check_accepting()
+    lifecycle.drain(timeout_seconds)
     with pytest.raises(Unavailable) as caught:
-        validation.check_draining()
+        lifecycle.check_accepting()
     assert caught.value.code == "draining"
     return caught.value.retry_after_seconds
 

@@ -29,7 +29,7 @@ def test_a_server_that_takes_work_is_ready_and_live_at_both_doors(server: LiveSe
 
 def test_a_server_that_drains_is_live_and_not_ready(models: Path) -> None:
     with live_server(models) as server:
-        server.loop.call_soon_threadsafe(server.app.service.drain, 30.0)
+        server.loop.call_soon_threadsafe(server.app.service.lifecycle.drain, 30.0)
         http, grpc = both_doors(server)
         assert check(*http, "--live").exit_code == check(*grpc, "--live").exit_code == 0
         answer = check(*http)

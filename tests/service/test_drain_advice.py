@@ -36,8 +36,8 @@ def at_work(server: LiveServer) -> Iterator[None]:
 
 
 def drain(server: LiveServer) -> None:
-    server.loop.call_soon_threadsafe(server.app.service.drain, DRAIN_SECONDS)
-    while server.app.service.ready:
+    server.loop.call_soon_threadsafe(server.app.service.lifecycle.drain, DRAIN_SECONDS)
+    while server.app.service.lifecycle.ready:
         pass
 
 

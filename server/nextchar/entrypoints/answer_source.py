@@ -99,17 +99,17 @@ class _Offline:
         while batch := list(rest if whole else islice(rest, _A_BATCH)):
             fields = {"model": self._model, "input": batch, **arguments}
             request = validated(partial(ScoreRequest.model_validate, fields))
-            answer: ScoreResponse = await self._service.score(request, self._call)
+            answer: ScoreResponse = await self._service.scorer.score(request, self._call)
             yield shift_indices(answer, first)
             first += len(batch)
 
     async def next(self, text: str, top: int) -> NextResponse:
         request = validated(lambda: NextRequest(model=self._model, input=text, top=top))
-        answer: NextResponse = await self._service.next(request, self._call)
+        answer: NextResponse = await self._service.predictor.next(request, self._call)
         return answer
 
     def stream(self, prompt: str, arguments: dict[str, Any]) -> AsyncGenerator[Completion]:
         fields = {**arguments, "model": self._model, "prompt": prompt, "stream": True}
         request = validated(lambda: CompletionRequest.model_validate(fields))
-        pieces: AsyncGenerator[Completion] = self._service.stream(request, self._call)
+        pieces: AsyncGenerator[Completion] = self._service.completer.stream(request, self._call)
         return pieces

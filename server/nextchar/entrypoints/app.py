@@ -14,6 +14,7 @@ from prometheus_client import disable_created_metrics, start_http_server
 
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
+from nextchar.entrypoints.composition import build_service
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
 from nextchar.entrypoints.session_backend import session_store, state_key
 from nextchar.entrypoints.settings import Settings
@@ -76,7 +77,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             metrics.observers.insert(0, held.enter_context(call_tracer(settings.otlp_endpoint)))
         model_manager = ModelManager(served_models, settings.models, settings.model_manager)
         store = await held.enter_async_context(session_store(settings))
-        service = Service(
+        service = build_service(
             served_models,
             metrics,
             settings.limits,
@@ -114,7 +115,7 @@ async def _drained(
 ) -> None:
     """Refuse new work, so that clients know; when what runs has ended, or is late, close the doors."""
     deadline = time.monotonic() + timeout_seconds
-    service.drain(timeout_seconds)
+    service.lifecycle.drain(timeout_seconds)
     while service.metrics.num_in_progress and time.monotonic() < deadline:
         await asyncio.sleep(_DRAIN_LOOK_SECONDS)
     left = max(0.0, deadline - time.monotonic())

@@ -8,6 +8,7 @@ from pathlib import Path
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import FOREVER
+from nextchar.entrypoints.composition import build_service
 from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.repository.folder import PrecisionChoice, find_model
 from nextchar.repository.served_models import ServedModels
@@ -45,7 +46,7 @@ def run_offline(
         deliver = deliver_on(asyncio.get_running_loop())
         found = find_model(path, precision)
         with ServedModels([found], _OPTIONS, num_threads=num_cores(), deliver=deliver) as served_models:
-            service = Service(
+            service = build_service(
                 served_models,
                 Metrics(),
                 _LIMITS,

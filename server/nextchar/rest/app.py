@@ -95,10 +95,10 @@ class RestApp:
         )(handler)
 
     async def _score(self, request: Request) -> Response:
-        return await self._calls.answer(request, "score", ScoreRequest, self._service.score)
+        return await self._calls.answer(request, "score", ScoreRequest, self._service.scorer.score)
 
     async def _compare(self, request: Request) -> Response:
-        return await self._calls.answer(request, "compare", CompareRequest, self._service.compare)
+        return await self._calls.answer(request, "compare", CompareRequest, self._service.comparer.compare)
 
     async def _tokenize(self, request: Request) -> Response:
         work = self._service.tokenizer.tokenize
@@ -109,7 +109,7 @@ class RestApp:
         return await self._calls.answer(request, "tokenize", DetokenizeRequest, work)
 
     async def _next(self, request: Request) -> Response:
-        return await self._calls.answer(request, "next", NextRequest, self._service.next)
+        return await self._calls.answer(request, "next", NextRequest, self._service.predictor.next)
 
     async def _complete(self, request: Request) -> Response:
         ctx = self._calls.new_context(request, "complete")
@@ -118,9 +118,9 @@ class RestApp:
             body = await self._calls.parse(request, CompletionRequest)
             headers = {} if body.session_id is None else {"X-Session-Id": body.session_id}
             if not body.stream:
-                answer = await while_connected(request, self._service.complete(body, ctx))
+                answer = await while_connected(request, self._service.completer.complete(body, ctx))
                 return as_json(answer, ctx, headers=headers)
-            pieces, observed = self._service.stream(body, ctx), observed.pop_all()
+            pieces, observed = self._service.completer.stream(body, ctx), observed.pop_all()
         return await self._calls.streamed(
             request,
             ctx,

@@ -50,9 +50,9 @@ def info_routes(service: Service, shapes: OpenApiSchemas) -> APIRouter:
     @router.get("/health", include_in_schema=False)
     async def ready(_request: Request) -> Response:
         """Whether new work is taken and every model answers; 503 if not."""
-        if service.ready:
+        if service.lifecycle.ready:
             return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "draining" if service.draining else "not ready"}, 503)
+        return JSONResponse({"status": "draining" if service.lifecycle.draining else "not ready"}, 503)
 
     text = {"content": {service.metrics.CONTENT_TYPE: {"schema": {"type": "string"}}}}
 

@@ -19,7 +19,7 @@ def model_tool_routes(service: Service, calls: RestHandler) -> APIRouter:
     @router.get("/v1/limits", openapi_extra=calls.shapes.of(answer=LimitsResponse))
     async def limits(_request: Request) -> Response:
         """How much one request, one owner and each model may be asked for."""
-        return Response(service.limits().model_dump_json(), media_type=JSON)
+        return Response(service.limits_report.limits().model_dump_json(), media_type=JSON)
 
     info = calls.shapes.of(answer=TokenizerInfo, given={"parameters": [_MODEL]})
 
@@ -34,7 +34,7 @@ def model_tool_routes(service: Service, calls: RestHandler) -> APIRouter:
         return as_json(answer, ctx)
 
     async def inspect(request: Request) -> Response:
-        return await calls.answer(request, "inspect", InspectRequest, service.inspect)
+        return await calls.answer(request, "inspect", InspectRequest, service.inspector.inspect)
 
     router.add_api_route(
         "/v1/inspect",

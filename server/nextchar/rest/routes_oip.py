@@ -65,7 +65,7 @@ class _Routes:
                 extra_fields=self._calls.extra_fields,
             )
             ctx.input_seconds = time.monotonic() - started
-            answer = await while_connected(request, self._service.inference.infer(asked, ctx))
+            answer = await while_connected(request, self._service.tensor_inference.infer(asked, ctx))
             started = time.monotonic()
             content, head_bytes = answer_body(given, answer)
             ctx.output_seconds = time.monotonic() - started
@@ -80,7 +80,7 @@ class _Routes:
 
         async def run(body: GenerateRequest, ctx: RequestContext) -> GenerateResponse:
             asked = validated(lambda: to_completion(body, _model_id(request), stream=False))
-            found = await self._service.complete(asked, ctx)
+            found = await self._service.completer.complete(asked, ctx)
             return self._response(found, body)
 
         return await self._calls.answer(request, "generate", GenerateRequest, run)
@@ -92,7 +92,7 @@ class _Routes:
             observed.enter_context(self._service.metrics.observe(ctx))
             body = await self._calls.parse(request, GenerateRequest)
             asked = validated(lambda: to_completion(body, _model_id(request), stream=True))
-            source = observed_pieces(self._service.stream(asked, ctx), observed.pop_all())
+            source = observed_pieces(self._service.completer.stream(asked, ctx), observed.pop_all())
         first = await while_connected(request, anext(source))
         response = EventStream(self._events(first, source, body), source)
         response.headers.update({"X-Request-Id": ctx.request_id, "X-Model-Version": ctx.version})

@@ -41,7 +41,7 @@ class OipServicer(RepositoryServicer, inference_pb2_grpc.GRPCInferenceServiceSer
     async def ServerReady(
         self, _message: pb.ServerReadyRequest, _context: grpc.aio.ServicerContext
     ) -> pb.ServerReadyResponse:
-        return pb.ServerReadyResponse(ready=self._service.ready)
+        return pb.ServerReadyResponse(ready=self._service.lifecycle.ready)
 
     async def ModelReady(
         self, message: pb.ModelReadyRequest, _context: grpc.aio.ServicerContext
@@ -119,7 +119,7 @@ class OipServicer(RepositoryServicer, inference_pb2_grpc.GRPCInferenceServiceSer
         started = time.monotonic()
         request = to_request(message, lenient_fields=self._calls.lenient_fields)
         ctx.input_seconds = time.monotonic() - started
-        answer = await self._service.inference.infer(request, ctx)
+        answer = await self._service.tensor_inference.infer(request, ctx)
         started = time.monotonic()
         response = to_infer_response(message, answer)
         ctx.output_seconds = time.monotonic() - started

@@ -87,8 +87,8 @@ class RpcServer:
         """Keep the health status as the service is, for those who watch it."""
         told: bool | None = None
         while True:
-            if self._service.ready is not told:
-                told = self._service.ready
+            if self._service.lifecycle.ready is not told:
+                told = self._service.lifecycle.ready
                 await self._tell(serving=told)
             await asyncio.sleep(_WATCH_SECONDS)
 

@@ -21,34 +21,34 @@ class NextcharServicer(TokensServicer):
 
     async def Score(self, message: pb.ScoreRequest, context: grpc.aio.ServicerContext) -> pb.ScoreResponse:
         return await self._calls.answer(
-            message, context, "score", ScoreRequest, self._service.score, pb.ScoreResponse
+            message, context, "score", ScoreRequest, self._service.scorer.score, pb.ScoreResponse
         )
 
     async def Compare(
         self, message: pb.CompareRequest, context: grpc.aio.ServicerContext
     ) -> pb.CompareResponse:
         return await self._calls.answer(
-            message, context, "compare", CompareRequest, self._service.compare, pb.CompareResponse
+            message, context, "compare", CompareRequest, self._service.comparer.compare, pb.CompareResponse
         )
 
     async def ScoreStream(
         self, messages: AsyncIterator[pb.ScoreRequest], context: grpc.aio.ServicerContext
     ) -> AsyncGenerator[pb.ScoreResponse]:
-        stream = ScoreStream(self._service.score, self._calls, self._service.metrics, context)
+        stream = ScoreStream(self._service.scorer.score, self._calls, self._service.metrics, context)
         async with aclosing(stream.answers(messages)) as answers:
             async for answer in answers:
                 yield answer
 
     async def Next(self, message: pb.NextRequest, context: grpc.aio.ServicerContext) -> pb.NextResponse:
         return await self._calls.answer(
-            message, context, "next", NextRequest, self._service.next, pb.NextResponse
+            message, context, "next", NextRequest, self._service.predictor.next, pb.NextResponse
         )
 
     async def Inspect(
         self, message: pb.InspectRequest, context: grpc.aio.ServicerContext
     ) -> pb.InspectResponse:
         return await self._calls.answer(
-            message, context, "inspect", InspectRequest, self._service.inspect, pb.InspectResponse
+            message, context, "inspect", InspectRequest, self._service.inspector.inspect, pb.InspectResponse
         )
 
     async def Complete(
@@ -57,9 +57,9 @@ class NextcharServicer(TokensServicer):
         async with self._calls.observed(context, "complete") as ctx:
             body = validated(lambda: CompletionRequest.model_validate(to_fields(message)))
             if body.is_whole:
-                yield to_message(await self._service.complete(body, ctx), pb.Completion)
+                yield to_message(await self._service.completer.complete(body, ctx), pb.Completion)
                 return
             body = body.model_copy(update={"stream": True})
-            async with aclosing(self._service.stream(body, ctx)) as pieces:
+            async with aclosing(self._service.completer.stream(body, ctx)) as pieces:
                 async for piece in pieces:
                     yield to_message(piece, pb.Completion)

@@ -46,5 +46,5 @@ class TokensServicer(nextchar_pb2_grpc.NextcharServicer):
         self, _message: pb.LimitsRequest, context: grpc.aio.ServicerContext
     ) -> pb.LimitsResponse:
         async with self._calls.ended_by_errors(context):
-            return to_message(self._service.limits(), pb.LimitsResponse)
+            return to_message(self._service.limits_report.limits(), pb.LimitsResponse)
         raise AssertionError("the call was aborted")

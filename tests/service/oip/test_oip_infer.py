@@ -121,7 +121,7 @@ def test_a_priority_is_a_place_in_the_line(server: LiveServer) -> None:
             "tiny", "", [Tensor("text", "BYTES", (1,), [b"a"])], (), InferParameters(priority=priority)
         )
         ctx = RequestContext("infer", "grpc", time.monotonic() + 30, "an-id")
-        work = server.app.service.inference.infer(asked, ctx)
+        work = server.app.service.tensor_inference.infer(asked, ctx)
         asyncio.run_coroutine_threadsafe(work, server.loop).result()
         return ctx.priority
 

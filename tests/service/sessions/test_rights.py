@@ -173,7 +173,7 @@ def test_what_is_anothers_is_not_there(server: LiveServer, on_loop: Callable[[An
     state = on_loop(sessions.export("mine", _call("ann")))
     _refused("state_invalid", lambda: on_loop(sessions.restore("mine", state, _call("bob"))))
     carried = NextRequest(model="tiny", input="a", state=state)
-    _refused("state_invalid", lambda: on_loop(service.next(carried, _call("bob"))))
-    assert on_loop(service.next(carried, _call("ann"))).model == "tiny"
+    _refused("state_invalid", lambda: on_loop(service.predictor.next(carried, _call("bob"))))
+    assert on_loop(service.predictor.next(carried, _call("ann"))).model == "tiny"
     for owner in ("ann", "bob"):
         on_loop(sessions.delete("mine", _call(owner)))

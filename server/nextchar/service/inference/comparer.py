@@ -9,7 +9,7 @@ from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse, RankBy
 from nextchar.schemas.score import Score, ScoreRequest, ScoreResponse
-from nextchar.service.inference.scorer import Scorer
+from nextchar.service.inference.score_runner import ScoreRunner
 
 _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
     "logprob": lambda candidate: -candidate.logprob,
@@ -21,7 +21,7 @@ _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
 class Comparer:
     """Runs comparisons over a scorer; raises what it raises."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: ScoreRunner) -> None:
         self._scorer = scorer
 
     async def compare(self, request: CompareRequest, ctx: RequestContext) -> CompareResponse:

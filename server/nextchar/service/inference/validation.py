@@ -1,34 +1,28 @@
 """What every request goes through on its way to lanes: find the model, encode the text, hold the limits."""
 
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nextchar.errors import SOONEST_SECONDS, InputTooLarge, InvalidRequest, Unavailable, UnknownCharacter
+from nextchar.errors import InputTooLarge, InvalidRequest, UnknownCharacter
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model, ServedModels
 from nextchar.request_context import RequestContext
 from nextchar.schemas.limits import Limits
+from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.telemetry.metrics import Metrics
 
 
 class Validation:
     """The checks that need a model or the limits; all raise before any lane exists."""
 
-    def __init__(self, served_models: ServedModels, metrics: Metrics, limits: Limits) -> None:
+    def __init__(
+        self, served_models: ServedModels, lifecycle: ServiceLifecycle, metrics: Metrics, limits: Limits
+    ) -> None:
         self._served_models = served_models
+        self._lifecycle = lifecycle
         self._metrics = metrics
         self._limits = limits
-        self._gone_by: float | None = None  # monotonic; once the server drains
-
-    @property
-    def draining(self) -> bool:
-        return self._gone_by is not None
-
-    def drain(self, timeout_seconds: float) -> None:
-        """Take no new work; what runs has so long to end."""
-        self._gone_by = time.monotonic() + timeout_seconds
 
     def model(
         self, model_id: str, ctx: RequestContext, *, fits: Callable[[Model], bool] | None = None
@@ -41,26 +35,12 @@ class Validation:
             ModelNotFound: it is not served.
             Unavailable: the server takes no new work.
         """
-        self.check_draining()
+        self._lifecycle.check_accepting()
         model = self._served_models.get(model_id)
         if fits is not None and model_id == model.name:
             model = next((m for m in self._served_models if m.name == model.name and fits(m)), model)
         ctx.model, ctx.version = model.name, model.version
         return model
-
-    def check_draining(self) -> None:
-        """Raises Unavailable (draining) when the server takes no new work."""
-        if self._gone_by is not None:
-            raise Unavailable(
-                "the server is shutting down; try another replica",
-                code="draining",
-                retry_after_seconds=self._gone_in_seconds(self._gone_by),
-            )
-
-    def _gone_in_seconds(self, latest: float) -> float:
-        """When whoever takes this server's place may be there: its work is done, or its time is over."""
-        left = min(self._served_models.seconds_left(), latest - time.monotonic())
-        return max(SOONEST_SECONDS, left)
 
     def encode(self, text: str, *, model: Model, ctx: RequestContext, param: str) -> Ids:
         """The ids of a text; unknown characters are counted.

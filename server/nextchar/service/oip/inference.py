@@ -14,7 +14,7 @@ from nextchar.request_context import RequestContext
 from nextchar.schemas.base import RequestOptions
 from nextchar.schemas.score import ScoreFields
 from nextchar.service.inference.score_math import joined_logprobs
-from nextchar.service.inference.scorer import Scorer, end_id
+from nextchar.service.inference.score_runner import ScoreRunner, end_id
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import Validation
 from nextchar.service.oip.schemas import InferAnswer, InferRequest
@@ -40,7 +40,7 @@ class TensorInference:
     """Answers requests; raises what `Service` raises, and the errors of sessions."""
 
     def __init__(
-        self, validation: Validation, scorer: Scorer, sequences: SequenceSessions, metrics: Metrics
+        self, validation: Validation, scorer: ScoreRunner, sequences: SequenceSessions, metrics: Metrics
     ) -> None:
         self._validation, self._scorer, self._sequences, self._metrics = (
             validation,

@@ -15,7 +15,7 @@ from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.score_math import entropy_bits, next_chars
-from nextchar.service.inference.scorer import Scorer
+from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.codec import StateCodec, made_for
 from nextchar.service.sessions.continuation import Continuation
@@ -39,7 +39,7 @@ class ClientStateCalls:
         codec: StateCodec,
         validation: Validation,
         continuation: Continuation,
-        scorer: Scorer,
+        scorer: ScoreRunner,
         metrics: Metrics,
     ) -> None:
         self._codec, self._validation, self._metrics = codec, validation, metrics

@@ -12,7 +12,7 @@ from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.sampling import SamplingFields
-from nextchar.service.inference.completer import Completer, make_template
+from nextchar.service.inference.completion_runner import CompletionRunner, make_template
 from nextchar.service.inference.completion_text import Prompt
 from nextchar.service.inference.prompts import make_prompts
 from nextchar.service.inference.sampling_params import make_seed
@@ -25,9 +25,9 @@ Piece = tuple[Completion | None, SessionState | None]
 
 
 class Continuation:
-    """Runs completions of one model's states; raises as `Completer`."""
+    """Runs completions of one model's states; raises as `CompletionRunner`."""
 
-    def __init__(self, completer: Completer, validation: Validation, metrics: Metrics) -> None:
+    def __init__(self, completer: CompletionRunner, validation: Validation, metrics: Metrics) -> None:
         self._completer, self._validation, self._metrics = completer, validation, metrics
 
     async def stream(

@@ -10,6 +10,7 @@ from nextchar.repository.manager import ModelManager, PastVersion
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.service.inference.validation import Validation
+from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.service.sessions.codec import StateCodec
 from nextchar.service.sessions.state import SessionState, Snapshot
 from nextchar.service.sessions.stepper import SessionStepper
@@ -25,12 +26,13 @@ class SessionVersions:
         model_manager: ModelManager,
         codec: StateCodec,
         validation: Validation,
+        lifecycle: ServiceLifecycle,
         metrics: Metrics,
         *,
         replays: bool,
     ) -> None:
         self._model_manager, self._codec, self._validation = model_manager, codec, validation
-        self._metrics, self._replays = metrics, replays
+        self._lifecycle, self._metrics, self._replays = lifecycle, metrics, replays
 
     async def own(self, record: SessionRecord, ctx: RequestContext) -> Model | None:
         """The version a session began with, if it is served or can be loaded for it.
@@ -38,7 +40,7 @@ class SessionVersions:
         Raises:
             Unavailable: the server takes no new work.
         """
-        self._validation.check_draining()
+        self._lifecycle.check_accepting()
         ctx.model, ctx.version = record.model, record.version
         return await self._model_manager.for_session(record.model, record.version, record.digest)
 

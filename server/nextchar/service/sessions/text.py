@@ -24,7 +24,7 @@ from nextchar.schemas.sessions import (
 )
 from nextchar.service.inference.completion_text import join_choices
 from nextchar.service.inference.score_math import entropy_bits, next_chars
-from nextchar.service.inference.scorer import Scorer
+from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.validation import Validation, count_unknown
 from nextchar.service.sessions.continuation import Continuation, Piece
 from nextchar.service.sessions.manager import OpenSession, SessionManager
@@ -41,7 +41,7 @@ class SessionText:
         manager: SessionManager,
         validation: Validation,
         continuation: Continuation,
-        scorer: Scorer,
+        scorer: ScoreRunner,
         metrics: Metrics,
     ) -> None:
         self._manager, self._validation, self._metrics = manager, validation, metrics

@@ -37,7 +37,7 @@ class Sample:
         return read, num_ids - read
 
 
-class Completer:
+class CompletionRunner:
     """Runs completions; see `Service` for what is raised."""
 
     def __init__(self, validation: Validation, metrics: Metrics) -> None:

@@ -39,7 +39,7 @@ class _Prepared:
         return self.num_scored + len(self.context)
 
 
-class Scorer:
+class ScoreRunner:
     """Runs score requests; see `Service` for what is raised."""
 
     def __init__(self, validation: Validation, metrics: Metrics) -> None:

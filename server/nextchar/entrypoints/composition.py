@@ -1,0 +1,80 @@
+"""Builds the service: every use case, from the models that are served, the limits and the session store."""
+
+from nextchar.repository.manager import ModelManager
+from nextchar.repository.served_models import ServedModels
+from nextchar.schemas.limits import ApiLimits, Limits, SessionLimits
+from nextchar.service.completer import Completer
+from nextchar.service.inference.comparer import Comparer
+from nextchar.service.inference.completion_runner import CompletionRunner
+from nextchar.service.inference.inspector import Inspector
+from nextchar.service.inference.limits_report import LimitsReport
+from nextchar.service.inference.score_runner import ScoreRunner
+from nextchar.service.inference.tokenizer import Tokenizer
+from nextchar.service.inference.validation import Validation
+from nextchar.service.lifecycle import ServiceLifecycle
+from nextchar.service.oip.inference import TensorInference
+from nextchar.service.oip.metadata import ModelMetadata
+from nextchar.service.oip.sequences import SequenceSessions
+from nextchar.service.predictor import Predictor
+from nextchar.service.scorer import Scorer
+from nextchar.service.service import Service
+from nextchar.service.sessions.client_state import ClientStateCalls
+from nextchar.service.sessions.codec import StateCodec
+from nextchar.service.sessions.continuation import Continuation
+from nextchar.service.sessions.lifecycle import SessionLifecycle
+from nextchar.service.sessions.maintenance import SessionMaintenance
+from nextchar.service.sessions.manager import SessionManager
+from nextchar.service.sessions.model_versions import SessionVersions
+from nextchar.service.sessions.stores.base import SessionStore
+from nextchar.service.sessions.stores.instrumented import InstrumentedStore
+from nextchar.service.sessions.text import SessionText
+from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.session_metrics import SessionMetrics
+
+
+def build_service(
+    served_models: ServedModels,
+    metrics: Metrics,
+    limits: Limits,
+    *,
+    store: SessionStore,
+    state_key: bytes,
+    session_limits: SessionLimits,
+    model_manager: ModelManager | None = None,
+    api_limits: ApiLimits | None = None,
+    default_model: str | None = None,
+) -> Service:
+    """Builds the use cases over one set of models, one session store and one key for states."""
+    model_manager = model_manager or ModelManager(served_models)
+    lifecycle = ServiceLifecycle(served_models)
+    validation = Validation(served_models, lifecycle, metrics, limits)
+    scores, completions = ScoreRunner(validation, metrics), CompletionRunner(validation, metrics)
+    continuation = Continuation(completions, validation, metrics)
+    codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
+    client_states = ClientStateCalls(codec, validation, continuation, scores, metrics)
+    observed, replays = InstrumentedStore(store, session_metrics), session_limits.replays
+    versions = SessionVersions(model_manager, codec, validation, lifecycle, metrics, replays=replays)
+    manager = SessionManager(observed, codec, versions, session_limits, session_metrics)
+    text = SessionText(manager, validation, continuation, scores, metrics)
+    sequences = SequenceSessions(manager, validation, metrics)
+    tokenizer = Tokenizer(
+        served_models, validation, max_chars=limits.max_input_chars, default_model=default_model
+    )
+    return Service(
+        lifecycle=lifecycle,
+        scorer=Scorer(scores, client_states),
+        comparer=Comparer(scores),
+        predictor=Predictor(validation, client_states, metrics),
+        completer=Completer(completions, text, client_states),
+        inspector=Inspector(validation, metrics, max_chars=limits.max_inspect_chars),
+        tokenizer=tokenizer,
+        limits_report=LimitsReport(served_models, limits, session_limits, api_limits or ApiLimits()),
+        sessions=SessionLifecycle(manager, text, validation, metrics, session_limits),
+        session_manager=manager,
+        session_maintenance=SessionMaintenance(observed, session_metrics, replays=replays),
+        tensor_inference=TensorInference(validation, scores, sequences, metrics),
+        model_metadata=ModelMetadata(served_models, metrics, session_limits),
+        served_models=served_models,
+        model_manager=model_manager,
+        metrics=metrics,
+    )

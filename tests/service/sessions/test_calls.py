@@ -114,7 +114,7 @@ def test_the_limit_of_sessions_is_refused_and_room_is_made_by_ending_one(models:
         ("feed", {"text": "a", "what": 1}, "what", "unknown field"),
         ("feed", {"text": "a", "return": "all"}, "return", "'last', 'each' or 'none'"),
         ("feed", {"text": "a" * 300, "return": "each"}, "text", "the limit is 256"),
-        ("rewind", {"num_chars": 99}, "num_chars", "the last 3 characters can be taken back"),
+        ("rewind", {"num_chars": 99}, "num_chars", "num_chars is 99; at most the last 3 characters can be taken back"),
         ("rewind", {"num_chars": -1}, "num_chars", "greater than or equal to 0"),
         ("rollback", {"name": "nowhere"}, "name", "there is no checkpoint 'nowhere'; there is: none"),
         ("checkpoint", {"name": "a b"}, "name", "should match pattern"),
@@ -195,13 +195,13 @@ def test_who_comes_too_late_does_its_work_anew_or_is_told(
     session = Session.create(pair[0], prime="a")
     steps, calls = SessionStepper.feed, []
 
-    async def overtaken(self: object, state: object, ids: object) -> object:
+    async def overtaken(self: object, state: object, ids: object, **wanted: bool) -> object:
         """Another server feeds the session between this one's reading and writing it."""
         calls.append(1)
         if len(calls) in overtaken_at:
             overtaken_at.discard(len(calls))
             await _off_loop(lambda: session.on(pair[1]).do("feed", text="b", **{"return": "none"}))
-        return await steps(self, state, ids)  # type: ignore[arg-type]
+        return await steps(self, state, ids, **wanted)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SessionStepper, "feed", overtaken)
     overtaken_at = {1}

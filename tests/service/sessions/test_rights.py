@@ -101,10 +101,10 @@ def test_a_session_that_is_being_ended_takes_no_more_calls(
     feeding, go_on = threading.Event(), threading.Event()
     feed = SessionStepper.feed
 
-    async def slow(self: SessionStepper, *arguments: Any) -> Any:
+    async def slow(self: SessionStepper, *arguments: Any, **wanted: Any) -> Any:
         feeding.set()
         await asyncio.to_thread(go_on.wait)
-        return await feed(self, *arguments)
+        return await feed(self, *arguments, **wanted)
 
     monkeypatch.setattr(SessionStepper, "feed", slow)
     with ThreadPoolExecutor(2) as pool:

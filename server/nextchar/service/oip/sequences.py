@@ -87,10 +87,9 @@ class SequenceSessions:
     ) -> tuple[SessionState, Step]:
         self._metrics.observe_size(ctx, len(ids))
         steps = SessionStepper(model, ctx, self._metrics)
-        state, logprobs = await steps.feed(state, ids)
-        distribution = await steps.distribution(state)
+        fed = await steps.feed(state, ids, wants_distribution=True)
         self._metrics.count_chars(ctx, fed=len(ids))
-        return state, Step(model, logprobs, distribution)
+        return fed.state, Step(model, fed.logprobs, fed.next_logprobs)
 
     async def _forget(self, session_id: str, ctx: RequestContext) -> None:
         try:

@@ -20,7 +20,7 @@ from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.codec import StateCodec, made_for
 from nextchar.service.sessions.continuation import Continuation
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stepper import SessionStepper
+from nextchar.service.sessions.stepper import Fed, SessionStepper
 from nextchar.telemetry.metrics import Metrics
 
 Request = NextRequest | ScoreRequest | CompletionRequest
@@ -48,26 +48,27 @@ class ClientStateCalls:
     async def next(self, request: NextRequest, ctx: RequestContext) -> NextResponse:
         """The distribution after a state and a text; the next state is there."""
         model, state = self._open(request, ctx)
-        state, num_chars = await self._read(request.input, "input", model, state, ctx)
-        distribution = await SessionStepper(model, ctx, self._metrics).distribution(state)
+        fed, num_chars = await self._read(request.input, "input", model, state, ctx, wants_distribution=True)
+        distribution = fed.next_logprobs
         return NextResponse(
             model=model.name,
             model_version=model.version,
             data=next_chars(distribution, model.graph.vocabulary, request.top),
             entropy_bits=entropy_bits(distribution),
             usage=make_usage(num_chars),
-            state=self._sealed(request, model, state, ctx),
+            state=self._sealed(request, model, fed.state, ctx),
         )
 
     async def score(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """log p of strings after a state and a context; the next state is there, before the strings."""
         self._validation.check_strings(len(request.input))
         model, state = self._open(request, ctx)
-        state, num_chars = await self._read(request.context, "context", model, state, ctx)
+        fed, num_chars = await self._read(request.context, "context", model, state, ctx)
         nothing = np.empty(0, dtype=np.int64)
-        answer = await self._scorer.score_after(request, model, nothing, state.here.state, ctx)
+        answer = await self._scorer.score_after(request, model, nothing, fed.state.here.state, ctx)
         usage = make_usage(answer.usage.prompt_tokens + num_chars)
-        return answer.model_copy(update={"usage": usage, "state": self._sealed(request, model, state, ctx)})
+        sealed = self._sealed(request, model, fed.state, ctx)
+        return answer.model_copy(update={"usage": usage, "state": sealed})
 
     async def stream(self, request: CompletionRequest, ctx: RequestContext) -> AsyncGenerator[Completion]:
         """A completion after a state and a prompt; the last piece has the next state, after all of it."""
@@ -92,13 +93,21 @@ class ClientStateCalls:
         return model, self._codec.open(sealed, owner=ctx.owner, digest=graph.digest, shapes=shapes)
 
     async def _read(
-        self, text: str, param: str, model: Model, state: SessionState, ctx: RequestContext
-    ) -> tuple[SessionState, int]:
+        self,
+        text: str,
+        param: str,
+        model: Model,
+        state: SessionState,
+        ctx: RequestContext,
+        *,
+        wants_distribution: bool = False,
+    ) -> tuple[Fed, int]:
         ids = self._validation.encode(text, model=model, ctx=ctx, param=param)
         self._metrics.observe_size(ctx, len(ids))
-        state, _ = await SessionStepper(model, ctx, self._metrics).feed(state, ids)
+        stepper = SessionStepper(model, ctx, self._metrics)
+        fed = await stepper.feed(state, ids, wants_distribution=wants_distribution)
         self._metrics.count_chars(ctx, fed=len(ids))
-        return state, len(ids)
+        return fed, len(ids)
 
     def _sealed(
         self, request: Request, model: Model, state: SessionState, ctx: RequestContext

@@ -48,8 +48,8 @@ class SessionLifecycle:
         model = self._validation.model(request.model, ctx)
         ids = self._validation.encode(request.prime, model=model, ctx=ctx, param="prime")
         self._metrics.observe_size(ctx, len(ids))
-        state = SessionState(make_seed(request.seed))
-        state, _ = await SessionStepper(model, ctx, self._metrics).feed(state, ids)
+        stepper = SessionStepper(model, ctx, self._metrics)
+        state = (await stepper.feed(SessionState(make_seed(request.seed)), ids)).state
         record = await self._manager.create(
             ctx, model, state, session_id=request.session_id, ttl_seconds=request.ttl_seconds
         )

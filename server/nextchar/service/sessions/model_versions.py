@@ -66,7 +66,7 @@ class SessionVersions:
         old = self._codec.open(record.sealed, owner=record.owner, digest=past.digest, shapes=past.shapes)
         ids = _translated(old.recent, past, model.graph.vocabulary)
         steps = SessionStepper(model, ctx, self._metrics)
-        moved, _ = await steps.feed(SessionState(old.seed), ids)
+        moved = (await steps.feed(SessionState(old.seed), ids)).state
         first = old.here.position - len(ids)
         drawn = (
             old.drawn_before if len(ids) == len(old.drawn_before) else np.full_like(ids, old.here.num_drawn)

@@ -1,4 +1,6 @@
-"""A session's state through the engine: on by characters, back by characters."""
+"""Moves a session's state through the engine: on by characters, back by characters."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,84 +16,123 @@ from nextchar.service.sessions.state import SessionState, Snapshot
 from nextchar.telemetry.metrics import Metrics
 
 REWIND_CHARS = 128  # can always be taken back; up to twice as many where the anchor is that far
+_NO_IDS: Ids = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fed:
+    """The state after some characters, and their log-probabilities [t].
+
+    `distribution` holds log-probabilities [num_outputs] of what comes next, where they were asked for.
+    """
+
+    state: SessionState
+    logprobs: Doubles
+    distribution: Doubles | None = None
+
+    @property
+    def next_logprobs(self) -> Doubles:
+        """The distribution, of a call that asked for it."""
+        assert self.distribution is not None
+        return self.distribution
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """What one lane has passed."""
+
+    snapshot: Snapshot
+    logprobs: Doubles
+    distribution: Doubles | None
 
 
 class SessionStepper:
-    """Moves states of one model's sessions for one call; raises as `run_to_end`."""
+    """Moves states of one model's sessions for one request; raises as `run_to_end`."""
 
     def __init__(self, model: Model, ctx: RequestContext, metrics: Metrics) -> None:
-        self._model, self._call, self._metrics = model, ctx, metrics
+        self._model, self._ctx, self._metrics = model, ctx, metrics
 
-    async def feed(self, state: SessionState, ids: Ids) -> tuple[SessionState, Doubles]:
-        """After some characters, and what each was worth."""
-        # A long text passes the place of the next anchor on its way: there it is cut.
-        cut = min(max(0, len(ids) - REWIND_CHARS), len(ids))
-        marks, logprobs = [state.here], []
-        for piece in (ids[:cut], ids[cut:]):
-            if len(piece):
-                mark, worth = await self._feed(marks[-1], piece)
-                marks.append(mark)
-                logprobs.append(worth)
+    async def feed(self, state: SessionState, ids: Ids, *, wants_distribution: bool = False) -> Fed:
+        """Reads some characters, in one lane.
+
+        A long text that passes the place of the next anchor takes two: it is cut there. A short one takes a
+        second lane whenever the anchor has fallen too far back, which is every `REWIND_CHARS` characters.
+        """
+        cut = _next_anchor(state, len(ids))
+        to_anchor = await self._read(state.here, ids[:cut])
+        read = await self._read(to_anchor.snapshot, ids[cut:], wants_distribution=wants_distribution)
         drawn_before = np.full(len(ids), state.here.num_drawn, dtype=np.int64)
-        moved = state.moved(marks[-1], ids, drawn_before)
-        return await self.settled(moved, marks), np.concatenate([np.empty(0), *logprobs])
+        moved = state.moved(read.snapshot, ids, drawn_before)
+        logprobs = np.concatenate([to_anchor.logprobs, read.logprobs]) if cut else read.logprobs
+        settled = await self.settled(moved, [state.here, to_anchor.snapshot])
+        return Fed(settled, logprobs, read.distribution)
 
     async def distribution(self, state: SessionState) -> Doubles:
-        """Log-probabilities of what comes next, [num_outputs]."""
-        lane = Lane(np.empty(0, dtype=np.int64), start=state.here.state, wants_distribution=True)
-        (deliveries,) = await run_to_end(self._model, [lane], ctx=self._call, metrics=self._metrics)
-        distribution = deliveries[-1].distribution
-        assert distribution is not None
-        return distribution
+        """Returns the log-probabilities of what comes next, [num_outputs]."""
+        return (await self.feed(state, _NO_IDS, wants_distribution=True)).next_logprobs
 
     async def sampled(
         self, state: SessionState, ids: Ids, num_given: int, num_drawn: int, end: LaneState | None
     ) -> SessionState:
-        """After given and then drawn characters; `end` is the lane's state after the last, where known.
+        """Moves a state past given and then drawn characters.
 
-        `num_drawn` random numbers were drawn: one for each id after the given, then those of a stop string.
+        `end` is the lane's state after the last of them, where it is known. `num_drawn` random numbers were
+        drawn: one for each id after the given, then those of a stop string.
         """
         if not len(ids):
             here = Snapshot(state.here.position, state.here.num_drawn + num_drawn, state.here.state)
             return state.moved(here, ids, ids)
         if end is None:  # the lane has read beyond: its text is read once more
-            mark, _ = await self._feed(state.here, ids)
-            end = mark.state
+            end = (await self._read(state.here, ids)).snapshot.state
         here = Snapshot(state.here.position + len(ids), state.here.num_drawn + num_drawn, end)
         drawn_before = state.here.num_drawn + np.maximum(np.arange(len(ids)) - num_given, 0)
         return await self.settled(state.moved(here, ids, drawn_before), [state.here])
 
     async def rewound(self, state: SessionState, num_chars: int) -> SessionState:
-        """Without the last characters.
+        """Takes the last characters back.
 
         Raises:
-            InvalidRequest: more than are remembered.
+            InvalidRequest: they are more than the session remembers.
         """
         if num_chars > state.max_rewind:
             raise InvalidRequest(
-                f"num_chars is {num_chars}, the last {state.max_rewind} characters can be taken back",
+                f"num_chars is {num_chars}; at most the last {state.max_rewind} characters can be taken back",
                 param="num_chars",
             )
         if num_chars == 0:
             return state
         left = state.max_rewind - num_chars
-        here, _ = await self._feed(state.anchor, state.recent[:left])
+        here = (await self._read(state.anchor, state.recent[:left])).snapshot
         return state.rewound(num_chars, Snapshot(here.position, int(state.drawn_before[left]), here.state))
 
-    async def settled(self, state: SessionState, marks: list[Snapshot]) -> SessionState:
-        """With an anchor not too far back; `marks` are places on the way that are known already."""
+    async def settled(self, state: SessionState, snapshots: list[Snapshot]) -> SessionState:
+        """Moves the anchor on if it is too far back; `snapshots` are places on the way that are known."""
         if state.max_rewind <= 2 * REWIND_CHARS:
             return state
         target = state.here.position - REWIND_CHARS
-        reached = [mark for mark in (state.anchor, *marks) if mark.position <= target]
-        start = max(reached, key=lambda mark: mark.position)
+        reached = [snapshot for snapshot in (state.anchor, *snapshots) if snapshot.position <= target]
+        start = max(reached, key=lambda snapshot: snapshot.position)
         first, last = start.position - state.anchor.position, target - state.anchor.position
-        mark, _ = await self._feed(start, state.recent[first:last])
-        return state.anchored(Snapshot(target, int(state.drawn_before[last]), mark.state))
+        anchor = (await self._read(start, state.recent[first:last])).snapshot
+        return state.anchored(Snapshot(target, int(state.drawn_before[last]), anchor.state))
 
-    async def _feed(self, mark: Snapshot, ids: Ids) -> tuple[Snapshot, Doubles]:
+    async def _read(self, snapshot: Snapshot, ids: Ids, *, wants_distribution: bool = False) -> _Read:
+        """Runs one lane from a snapshot; none where there is nothing to do."""
+        if not len(ids) and not wants_distribution:
+            return _Read(snapshot, np.empty(0), None)
+        lane = Lane(
+            ids, start=snapshot.state, keeps_state=len(ids) > 0, wants_distribution=wants_distribution
+        )
+        (deliveries,) = await run_to_end(self._model, [lane], ctx=self._ctx, metrics=self._metrics)
+        distribution, logprobs = deliveries[-1].distribution, joined_logprobs(deliveries)
         if not len(ids):
-            return mark, np.empty(0)
-        lane = Lane(ids, start=mark.state, keeps_state=True)
-        (deliveries,) = await run_to_end(self._model, [lane], ctx=self._call, metrics=self._metrics)
-        return Snapshot(mark.position + len(ids), mark.num_drawn, lane.state), joined_logprobs(deliveries)
+            return _Read(snapshot, logprobs, distribution)
+        passed = Snapshot(snapshot.position + len(ids), snapshot.num_drawn, lane.state)
+        return _Read(passed, logprobs, distribution)
+
+
+def _next_anchor(state: SessionState, num_ids: int) -> int:
+    """How many of the next `num_ids` characters lie before the anchor that they make necessary; 0: none."""
+    if state.max_rewind + num_ids <= 2 * REWIND_CHARS:
+        return 0
+    return max(0, num_ids - REWIND_CHARS)

@@ -64,18 +64,19 @@ class SessionText:
     async def _feed(
         self, opened: OpenSession, request: FeedRequest, ctx: RequestContext
     ) -> tuple[SessionState, FeedResponse]:
-        model, state, steps = opened.model, opened.state, self._steps(opened, ctx)
+        model, state, stepper = opened.model, opened.state, self._stepper(opened, ctx)
         ids = self._validation.encode(request.text, model=model, ctx=ctx, param="text")
         self._metrics.observe_size(ctx, len(ids))
-        found: list[Distribution] = []
+        distributions: list[Distribution] = []
         total = 0.0
         for piece in np.split(ids, len(ids)) if request.return_ == "each" and len(ids) else [ids]:
-            state, logprobs = await steps.feed(state, piece)
-            total += float(logprobs.sum())
-            if request.return_ != "none":
-                found.append(_distribution(await steps.distribution(state), opened, request.top))
+            fed = await stepper.feed(state, piece, wants_distribution=request.return_ != "none")
+            state = fed.state
+            total += float(fed.logprobs.sum())
+            if fed.distribution is not None:
+                distributions.append(_distribution(fed.distribution, opened, request.top))
         self._metrics.count_chars(ctx, fed=len(ids))
-        last = found[-1] if request.return_ == "last" else None
+        last = distributions[-1] if request.return_ == "last" else None
         return state, FeedResponse(
             session_id=opened.record.session_id,
             model=model.name,
@@ -84,7 +85,7 @@ class SessionText:
             revision=0,
             logprob=total,
             num_unknown=count_unknown(ids, model.graph.vocabulary),
-            data=last.data if last else found if request.return_ == "each" else None,
+            data=last.data if last else distributions if request.return_ == "each" else None,
             entropy_bits=last.entropy_bits if last else None,
         )
 
@@ -94,8 +95,8 @@ class SessionText:
         """The distribution of the next character; the session stays where it is."""
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
-            steps = self._steps(opened, ctx)
-            found = _distribution(await steps.distribution(opened.state), opened, request.top)
+            logprobs = await self._stepper(opened, ctx).distribution(opened.state)
+            found = _distribution(logprobs, opened, request.top)
             await self._manager.touch(opened)
         return SessionNextResponse(
             session_id=session_id,
@@ -164,7 +165,7 @@ class SessionText:
                 if piece is not None:
                     yield SessionCompletion(**(dict(piece) | update))
 
-    def _steps(self, opened: OpenSession, ctx: RequestContext) -> SessionStepper:
+    def _stepper(self, opened: OpenSession, ctx: RequestContext) -> SessionStepper:
         return SessionStepper(opened.model, ctx, self._metrics)
 
 

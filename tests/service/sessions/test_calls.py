@@ -114,7 +114,12 @@ def test_the_limit_of_sessions_is_refused_and_room_is_made_by_ending_one(models:
         ("feed", {"text": "a", "what": 1}, "what", "unknown field"),
         ("feed", {"text": "a", "return": "all"}, "return", "'last', 'each' or 'none'"),
         ("feed", {"text": "a" * 300, "return": "each"}, "text", "the limit is 256"),
-        ("rewind", {"num_chars": 99}, "num_chars", "num_chars is 99; at most the last 3 characters can be taken back"),
+        (
+            "rewind",
+            {"num_chars": 99},
+            "num_chars",
+            "num_chars is 99; at most the last 3 characters can be taken back",
+        ),
         ("rewind", {"num_chars": -1}, "num_chars", "greater than or equal to 0"),
         ("rollback", {"name": "nowhere"}, "name", "there is no checkpoint 'nowhere'; there is: none"),
         ("checkpoint", {"name": "a b"}, "name", "should match pattern"),

@@ -31,7 +31,7 @@ from nextchar.service.sessions.codec import StateCodec
 from nextchar.service.sessions.model_versions import SessionVersions
 from nextchar.service.sessions.quota import SessionQuota
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stores.base import SessionRecord
+from nextchar.service.sessions.stores.base import LoadedSession, SessionRecord
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
@@ -43,11 +43,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session as it was read: its record, its model, its state."""
+    """A session as it was loaded: its record, its model, its state, the bytes of its owner's states."""
 
     record: SessionRecord
     model: Model
     state: SessionState
+    owner_bytes: int
 
 
 class SessionManager:
@@ -137,7 +138,8 @@ class SessionManager:
             SessionMoved: it is not at the revision that is asked for.
             StateModelMismatch: its model's version is not served here any more.
         """
-        record = await self.find(ctx, session_id)
+        loaded = await self._load(ctx, session_id)
+        record = loaded.record
         if revision is not None and revision != record.revision:
             raise SessionMoved(
                 f"the session is at revision {record.revision}, position {record.position}; the call is for "
@@ -147,44 +149,45 @@ class SessionManager:
         model = await self._versions.own(record, ctx)
         try:
             if model is None:
-                return await self._replayed(record, ctx)
-            return OpenSession(record, model, self.unseal(ctx, model, record.sealed))
+                return await self._replayed(loaded, ctx)
+            return OpenSession(record, model, self.unseal(ctx, model, record.sealed), loaded.owner_bytes)
         except StateInvalid as error:
             self._metrics.ended("error")
             logger.error("the stored state of a session of %s is damaged", record.model)
             raise InternalError("the session's stored state is damaged; it cannot go on") from error
 
-    async def _replayed(self, record: SessionRecord, ctx: RequestContext) -> OpenSession:
+    async def _replayed(self, loaded: LoadedSession, ctx: RequestContext) -> OpenSession:
         """A session whose version is gone, in the newest one; it is that one's from here on."""
-        model, state = await self._versions.replayed(record, ctx)
-        record = replace(record, version=model.version, digest=model.graph.digest)
-        opened = OpenSession(record, model, state)
-        record = await self.save(ctx, opened, state)
+        model, state = await self._versions.replayed(loaded.record, ctx)
+        record = replace(loaded.record, version=model.version, digest=model.graph.digest)
+        opened = OpenSession(record, model, state, loaded.owner_bytes)
+        saved = await self.save(ctx, opened, state)
         self._metrics.replayed()
-        return replace(opened, record=record)
+        growth = len(saved.sealed) - len(record.sealed)
+        return replace(opened, record=saved, owner_bytes=loaded.owner_bytes + growth)
 
-    async def find(self, ctx: RequestContext, session_id: str) -> SessionRecord:
+    async def _load(self, ctx: RequestContext, session_id: str) -> LoadedSession:
         """A live session's record; raises as `open`."""
         ctx.principal.require(Scope.SESSIONS)
         known = re.fullmatch(SESSION_ID, session_id)  # no other can have been made: the store is not asked
-        record = await self._store.load(ctx.owner, session_id) if known else None
-        if record is None and known and await self._store.was_evicted(ctx.owner, session_id, now=time.time()):
+        loaded = await self._store.load(ctx.owner, session_id) if known else None
+        if loaded is None and known and await self._store.was_evicted(ctx.owner, session_id, now=time.time()):
             self._metrics.looked_up("missing")
             self._metrics.ended("evicted")
             raise SessionEvicted(
                 f"the store threw session {session_id!r} out to make room", param="session_id"
             )
-        if record is None:
+        if loaded is None:
             self._metrics.looked_up("missing")
             raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")
-        if _has_expired(record):
+        if _has_expired(loaded.record):
             self._metrics.looked_up("expired")
             raise SessionExpired(
-                f"session {session_id!r} was not used for {record.ttl_seconds:g} s and has expired",
+                f"session {session_id!r} was not used for {loaded.record.ttl_seconds:g} s and has expired",
                 param="session_id",
             )
         self._metrics.found(ctx.owner, session_id)
-        return record
+        return loaded
 
     async def save(self, ctx: RequestContext, opened: OpenSession, state: SessionState) -> SessionRecord:
         """Write a session's next revision; it lives on from now.
@@ -201,7 +204,8 @@ class SessionManager:
             expires_at=time.time() + old.ttl_seconds,
             sealed=self.seal(ctx, opened.model, state),
         )
-        await self._quota.check_growth(ctx.owner, len(record.sealed) - len(old.sealed))
+        growth = len(record.sealed) - len(old.sealed)
+        await self._quota.check_growth(ctx.owner, opened.owner_bytes, growth)
         if not await self._store.replace(record, revision=old.revision):
             self._metrics.conflict()
             raise SessionBusy(
@@ -234,7 +238,7 @@ class SessionManager:
 
     async def delete(self, ctx: RequestContext, session_id: str) -> None:
         """In the caller's turn. Raises as `open` for what is not there."""
-        record = await self.find(ctx, session_id)
+        record = (await self._load(ctx, session_id)).record
         if await self._store.delete(ctx.owner, session_id):
             self._metrics.ended_at(time.time() - record.created, record.position)
 

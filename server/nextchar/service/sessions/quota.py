@@ -4,7 +4,7 @@ import time
 
 from nextchar.errors import SOONEST_SECONDS, SessionLimit
 from nextchar.schemas.limits import SessionLimits
-from nextchar.service.sessions.stores.base import GRACE_SECONDS, OwnerUsage
+from nextchar.service.sessions.stores.base import GRACE_SECONDS
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 
 
@@ -23,19 +23,19 @@ class SessionQuota:
                 wait = await self._seconds_until_one_less(owner, now=now, kept_seconds=0.0)
                 why = f"{count} sessions are live, the limit is {limit}"
                 raise SessionLimit(why, retry_after_seconds=wait)
-        await self._check_bytes(owner, kept, num_bytes, now=now)
+        await self._check_bytes(owner, kept.num_bytes, num_bytes, now=now)
 
-    async def check_growth(self, owner: str, num_more: int) -> None:
-        """For a session that is so many bytes larger than it was."""
+    async def check_growth(self, owner: str, num_bytes: int, num_more: int) -> None:
+        """Checks that a session may grow by `num_more` bytes, when its owner has `num_bytes`."""
         if num_more > 0:
-            await self._check_bytes(owner, await self._store.kept(owner), num_more, now=time.time())
+            await self._check_bytes(owner, num_bytes, num_more, now=time.time())
 
-    async def _check_bytes(self, owner: str, kept: OwnerUsage, num_more: int, *, now: float) -> None:
+    async def _check_bytes(self, owner: str, num_bytes: int, num_more: int, *, now: float) -> None:
         limit = self._limits.max_state_bytes
-        if kept.num_bytes + num_more > limit:
+        if num_bytes + num_more > limit:
             # An expired session's bytes are in the store for as long as it is told from one that never was.
             wait = await self._seconds_until_one_less(owner, now=now, kept_seconds=GRACE_SECONDS)
-            why = f"the states of your sessions have {kept.num_bytes} bytes; {num_more} more are over the "
+            why = f"the states of your sessions have {num_bytes} bytes; {num_more} more are over the "
             raise SessionLimit(f"{why}limit of {limit}", retry_after_seconds=wait)
 
     async def _seconds_until_one_less(self, owner: str, *, now: float, kept_seconds: float) -> float:

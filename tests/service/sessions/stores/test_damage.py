@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.live_server import live_server
 from support.session_client import Session
+from support.session_stores import load
 
 from nextchar.errors import Unavailable
 from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
@@ -112,7 +113,7 @@ def test_a_file_of_the_format_before_is_read(tmp_path: Path) -> None:
 
     async def read() -> tuple[OwnerUsage, SessionRecord | None]:
         store = SqliteStore(path)
-        found = await store.kept("ann"), await store.load("ann", "two")
+        found = await store.kept("ann"), await load(store, "ann", "two")
         await store.close()
         return found
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.session_stores import load
 from support.valkey_server import ValkeyServer
 
 from nextchar.errors import Unavailable
@@ -56,9 +57,25 @@ def use(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Use], None]
 
 def test_what_was_created_is_loaded(use: Callable[[Use], None]) -> None:
     async def work(store: SessionStore) -> None:
-        assert await store.load("ann", "one") is None
+        assert await load(store, "ann", "one") is None
         assert await store.create(_RECORD, now=_NOW + 100)
-        assert await store.load("ann", "one") == _RECORD
+        assert await load(store, "ann", "one") == _RECORD
+
+    use(work)
+
+
+def test_a_session_is_loaded_with_the_bytes_of_all_its_owner_has(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        for owner, session_id, size in (("ann", "one", 6), ("ann", "two", 30), ("bob", "one", 500)):
+            record = replace(_RECORD, owner=owner, session_id=session_id, sealed=b"x" * size)
+            assert await store.create(record, now=_NOW + 100)
+        loaded = await store.load("ann", "one")
+        assert loaded is not None
+        assert loaded.owner_bytes == 36
+        await store.replace(replace(loaded.record, revision=2, sealed=b"x" * 10), revision=1)
+        loaded = await store.load("ann", "two")
+        assert loaded is not None
+        assert loaded.owner_bytes == 40
 
     use(work)
 
@@ -69,7 +86,7 @@ def test_an_id_is_in_use_until_its_session_expires_and_for_its_owner_only(use: C
         assert not await store.create(replace(_RECORD, position=9), now=_NOW + 159.9)
         assert await store.create(replace(_RECORD, owner="bob"), now=_NOW + 100)
         assert await store.create(replace(_RECORD, position=9, expires_at=_NOW + 999), now=_NOW + 160)
-        found = await store.load("ann", "one")
+        found = await load(store, "ann", "one")
         assert found is not None
         assert found.position == 9
 
@@ -82,7 +99,7 @@ def test_of_two_writers_of_one_revision_one_is_told_no(use: Callable[[Use], None
         writes = [replace(_RECORD, revision=2, position=k, sealed=bytes([k])) for k in (6, 7)]
         done = await asyncio.gather(*(store.replace(write, revision=1) for write in writes))
         assert sorted(done) == [False, True]
-        assert await store.load("ann", "one") == writes[done.index(True)]
+        assert await load(store, "ann", "one") == writes[done.index(True)]
         assert not await store.replace(replace(_RECORD, session_id="gone", revision=2), revision=1)
 
     use(work)
@@ -122,7 +139,7 @@ def test_touching_moves_the_expiry_and_nothing_else(use: Callable[[Use], None]) 
     async def work(store: SessionStore) -> None:
         await store.create(_RECORD, now=_NOW + 100)
         await store.touch("ann", "one", ttl_seconds=90.0, expires_at=_NOW + 500)
-        assert await store.load("ann", "one") == replace(_RECORD, ttl_seconds=90.0, expires_at=_NOW + 500)
+        assert await load(store, "ann", "one") == replace(_RECORD, ttl_seconds=90.0, expires_at=_NOW + 500)
         await store.touch("ann", "gone", ttl_seconds=1.0, expires_at=_NOW + 500)
 
     use(work)
@@ -151,7 +168,7 @@ def test_purging_forgets_what_expired_before(use: Callable[[Use], None]) -> None
             )
         assert await store.purge(before=_NOW + 152) == 2
         assert await store.kept("ann") == OwnerUsage(2, 2 * len(_RECORD.sealed))
-        assert await store.load("ann", "s2") is not None
+        assert await load(store, "ann", "s2") is not None
 
     use(work)
 
@@ -166,7 +183,7 @@ def test_sqlite_keeps_what_it_has_when_it_is_opened_again(tmp_path: Path) -> Non
 
     async def read() -> SessionRecord | None:
         store = SqliteStore(path)
-        found = await store.load("ann", "one")
+        found = await load(store, "ann", "one")
         await store.close()
         return found
 
@@ -178,7 +195,7 @@ def test_two_processes_connections_see_one_truth(tmp_path: Path) -> None:
     async def work() -> None:
         stores = [SqliteStore(tmp_path / "sessions.db") for _ in range(2)]
         assert await stores[0].create(_RECORD, now=_NOW + 100)
-        assert await stores[1].load("ann", "one") == _RECORD
+        assert await load(stores[1], "ann", "one") == _RECORD
         new = replace(_RECORD, revision=2)
         done = await asyncio.gather(*(store.replace(new, revision=1) for store in stores))
         assert sorted(done) == [False, True]
@@ -240,7 +257,7 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
         assert kept > 20
         found = await store.page("ann", after="", limit=1000, now=_NOW)
         assert [entry.session_id for entry in found] == [record(k).session_id for k in range(kept)]
-        assert await store.load("ann", "s0003") == record(3)
+        assert await load(store, "ann", "s0003") == record(3)
         await store.close()
 
     asyncio.run(work())

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from support.live_server import LiveServer, live_server
 from support.session_client import Session
+from support.session_stores import load
 from support.valkey_server import ValkeyServer, valkey_server
 
 from nextchar.service.sessions.stores import valkey as valkey_store
@@ -152,7 +153,7 @@ def test_a_write_that_is_sent_again_because_its_answer_was_lost_is_done_once(
         monkeypatch.setattr(valkey_store, "_mark", lambda: "another")
         assert not await valkey.replace(second, revision=1)
         assert not await valkey.create(first, now=time.time())
-        assert await valkey.load("ann", "one") == second
+        assert await load(valkey, "ann", "one") == second
         await valkey.close()
 
     asyncio.run(work())

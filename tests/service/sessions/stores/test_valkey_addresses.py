@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import redis
+from support.session_stores import load
 from support.valkey_server import Sentinel, ValkeyServer
 
 from nextchar.errors import Unavailable
@@ -69,7 +70,7 @@ async def _used(url: str) -> None:
     """All that a store does."""
     store = ValkeyStore(url, grace_seconds=60)
     assert await _tried(store)
-    assert await store.load(_RECORD.owner, "one") == _RECORD
+    assert await load(store, _RECORD.owner, "one") == _RECORD
     new = replace(_RECORD, revision=2, sealed=b"more")
     assert await store.replace(new, revision=1)
     await store.touch(_RECORD.owner, "one", ttl_seconds=8e4, expires_at=_NOW + 8e4)
@@ -94,7 +95,7 @@ def test_a_user_and_a_password(tmp_path: Path, ended: ExitStack) -> None:
     async def wrong() -> None:
         store = ValkeyStore(f"valkey://keeper:wrong@127.0.0.1:{server.port}/0", grace_seconds=60)
         with pytest.raises(Unavailable) as refused:
-            await store.load("ann", "one")
+            await load(store, "ann", "one")
         assert refused.value.code == "store_unavailable"
         assert "wrong@" not in refused.value.message
         await store.close()
@@ -153,7 +154,7 @@ def test_tls(tmp_path: Path, ended: ExitStack) -> None:
             await _used(f"valkeys://{place}?ssl_ca_certs={certificate}")
             store = ValkeyStore(f"valkeys://{place}", grace_seconds=60)  # nobody vouches for the certificate
             with pytest.raises(Unavailable):
-                await store.load("ann", "one")
+                await load(store, "ann", "one")
             await store.close()
 
     asyncio.run(work())
@@ -185,7 +186,7 @@ def test_sentinels_name_the_master_and_then_the_next(tmp_path: Path, ended: Exit
         while found is None:
             assert time.monotonic() < until
             try:
-                found = await store.load(_RECORD.owner, "one")
+                found = await load(store, _RECORD.owner, "one")
                 assert await store.replace(replace(_RECORD, revision=2), revision=1)
             except Unavailable:
                 found, store._down_until = None, 0.0

@@ -28,6 +28,14 @@ class SessionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedSession:
+    """A session's record, and the bytes of all sealed states of its owner as they were then."""
+
+    record: SessionRecord
+    owner_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class OwnerUsage:
     """What one owner has in a store; `num_bytes` of sealed states."""
 
@@ -43,8 +51,8 @@ class SessionStore(Protocol):
     async def create(self, record: SessionRecord, *, now: float) -> bool:
         """Keep a new session; false if its id is in use by one that has not expired."""
 
-    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
-        """The session, expired or not."""
+    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
+        """Returns the session, expired or not, in one trip with what its quota is checked by."""
 
     async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         """Keep a session's next revision; false if `revision` is not the one that is kept."""

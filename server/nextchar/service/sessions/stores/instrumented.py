@@ -1,6 +1,6 @@
 """A session store with each call timed."""
 
-from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord, SessionStore
+from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, SessionStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 
@@ -16,7 +16,7 @@ class InstrumentedStore:
         with self._metrics.timed("create"):
             return await self._store.create(record, now=now)
 
-    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
+    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
         with self._metrics.timed("load"):
             return await self._store.load(owner, session_id)
 

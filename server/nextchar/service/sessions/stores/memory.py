@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
+from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord
 
 
 class MemoryStore:
@@ -31,8 +31,9 @@ class MemoryStore:
         self._num_bytes[record.owner] += len(record.sealed) - (0 if kept is None else len(kept.sealed))
         self._records[key] = record
 
-    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
-        return self._records.get((owner, session_id))
+    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
+        record = self._records.get((owner, session_id))
+        return None if record is None else LoadedSession(record, self._num_bytes[owner])
 
     async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         key = record.owner, record.session_id

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
+from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord
 from nextchar.service.sessions.stores.sqlite_file import SqliteFile
 
 T = TypeVar("T")
@@ -54,10 +54,13 @@ class SqliteStore:
 
         return await self._run(run)
 
-    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
-        query = f"SELECT {_COLUMNS} FROM sessions WHERE owner=? AND session_id=?"
+    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
+        query = (
+            f"SELECT {_COLUMNS}, (SELECT num_bytes FROM owners WHERE owner=?1) FROM sessions "
+            "WHERE owner=?1 AND session_id=?2"
+        )
         row = await self._run(lambda db: db.execute(query, (owner, session_id)).fetchone())
-        return None if row is None else SessionRecord(*row)
+        return None if row is None else LoadedSession(SessionRecord(*row[:-1]), row[-1] or 0)
 
     async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         query = (

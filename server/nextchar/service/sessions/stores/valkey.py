@@ -15,7 +15,7 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
+from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord
 from nextchar.service.sessions.stores.valkey_client import close_client, valkey_client
 
 logger = logging.getLogger(__name__)
@@ -97,9 +97,17 @@ class ValkeyStore:
             await self._list(record)
         return done
 
-    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
-        values = await self._call("hmget", _key(owner, session_id), _FIELDS)
-        return None if values[0] is None else _record(owner, session_id, values)
+    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
+        async def read() -> Any:
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hmget(_key(owner, session_id), _FIELDS)
+            pipe.hget(_sizes(owner), "")
+            return await pipe.execute()
+
+        values, num_bytes = await self._answer(read)
+        if values[0] is None:
+            return None
+        return LoadedSession(_record(owner, session_id, values), int(num_bytes or 0))
 
     async def replace(self, record: SessionRecord, *, revision: int) -> bool:
         arguments = [revision, self._forgotten_at(record.expires_at), _mark(), *_values(record)]

@@ -1,0 +1,92 @@
+"""How often one request of a session goes to the engine and to the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from support.live_server import LiveServer
+from support.session_client import Session
+from support.session_stores import CountingStore
+
+from nextchar.engine.engine import Engine
+from nextchar.engine.lane import Lane, Work
+from nextchar.service.sessions.stepper import REWIND_CHARS
+
+_TEXT = "the quick brown fox jumps over a lazy dog. " * 20
+
+
+@dataclass
+class Trips:
+    """What was submitted to engines, one list per submission, and the calls of the store."""
+
+    store: CountingStore
+    submissions: list[list[Work]] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.submissions.clear()
+        self.store.calls.clear()
+
+
+@pytest.fixture
+def trips(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Trips:
+    observed = server.app.service.session_manager._store
+    counted = Trips(CountingStore(observed._store))
+    submit = Engine.submit
+
+    def counted_submit(engine: Engine, works: Sequence[Work]) -> None:
+        counted.submissions.append(list(works))
+        submit(engine, works)
+
+    monkeypatch.setattr(Engine, "submit", counted_submit)
+    monkeypatch.setattr(observed, "_store", counted.store)
+    return counted
+
+
+def _tidied(calls: list[str]) -> list[str]:
+    """Without the calls of the background task."""
+    return [name for name in calls if name not in ("purge", "count")]
+
+
+@pytest.mark.parametrize("fields", [{"return": "last"}, {"return": "last", "top": 1}, {"return": "none"}])
+def test_a_feed_is_one_lane_and_one_load_and_one_replace(
+    server: LiveServer, trips: Trips, fields: dict[str, object]
+) -> None:
+    session = Session.create(server, prime="abc")
+    for text in ("d", "hello ", _TEXT[:REWIND_CHARS]):
+        trips.clear()
+        session.do("feed", text=text, **fields)
+        ((lane,),) = trips.submissions
+        assert isinstance(lane, Lane)
+        assert (lane.keeps_state, lane.wants_distribution) == (True, fields["return"] == "last")
+        assert _tidied(trips.store.calls) == ["load", "replace"]
+
+
+def test_each_character_with_its_distribution_is_one_lane(server: LiveServer, trips: Trips) -> None:
+    session = Session.create(server)
+    trips.clear()
+    session.do("feed", text="hello", **{"return": "each"})
+    assert [len(works) for works in trips.submissions] == [1] * 5
+    assert _tidied(trips.store.calls) == ["load", "replace"]
+
+
+def test_a_second_lane_is_for_the_next_anchor_only(server: LiveServer, trips: Trips) -> None:
+    session = Session.create(server)
+    for num_chars, num_lanes in (
+        (2 * REWIND_CHARS, 1),  # as much as can be taken back
+        (1, 2),  # the anchor moves on
+        (REWIND_CHARS - 1, 1),
+        (3 * REWIND_CHARS, 2),  # a long text is cut at the anchor
+    ):
+        trips.clear()
+        session.do("feed", text=_TEXT[:num_chars])
+        assert len(trips.submissions) == num_lanes, num_chars
+
+
+def test_next_after_a_state_that_the_client_carries_is_one_lane(server: LiveServer, trips: Trips) -> None:
+    answer = server.post("/v1/next", {"model": "tiny", "input": "abc", "return_state": True}).json()
+    assert len(trips.submissions) == 1
+    trips.clear()
+    body = {"model": "tiny", "input": "d", "state": answer["state"], "return_state": True}
+    assert server.post("/v1/next", body).status_code == 200
+    assert len(trips.submissions) == 1
+    assert trips.store.calls == []

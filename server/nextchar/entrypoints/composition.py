@@ -18,9 +18,8 @@ from nextchar.service.oip.sequences import SequenceSessions
 from nextchar.service.predictor import Predictor
 from nextchar.service.scorer import Scorer
 from nextchar.service.service import Service
-from nextchar.service.sessions.client_state import ClientStateCalls
+from nextchar.service.sessions.client_state import ClientStates
 from nextchar.service.sessions.codec import StateCodec
-from nextchar.service.sessions.continuation import Continuation
 from nextchar.service.sessions.lifecycle import SessionLifecycle
 from nextchar.service.sessions.maintenance import SessionMaintenance
 from nextchar.service.sessions.manager import SessionManager
@@ -49,23 +48,22 @@ def build_service(
     lifecycle = ServiceLifecycle(served_models)
     validation = Validation(served_models, lifecycle, metrics, limits)
     scores, completions = ScoreRunner(validation, metrics), CompletionRunner(validation, metrics)
-    continuation = Continuation(completions, validation, metrics)
     codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
-    client_states = ClientStateCalls(codec, validation, continuation, scores, metrics)
+    client_states = ClientStates(codec, validation, metrics)
     observed, replays = InstrumentedStore(store, session_metrics), session_limits.replays
     versions = SessionVersions(model_manager, codec, validation, lifecycle, metrics, replays=replays)
     manager = SessionManager(observed, codec, versions, session_limits, session_metrics)
-    text = SessionText(manager, validation, continuation, scores, metrics)
+    text = SessionText(manager, validation, completions, scores, metrics)
     sequences = SequenceSessions(manager, validation, metrics)
     tokenizer = Tokenizer(
         served_models, validation, max_chars=limits.max_input_chars, default_model=default_model
     )
     return Service(
         lifecycle=lifecycle,
-        scorer=Scorer(scores, client_states),
+        scorer=Scorer(validation, scores, client_states, metrics),
         comparer=Comparer(scores),
         predictor=Predictor(validation, client_states, metrics),
-        completer=Completer(completions, text, client_states),
+        completer=Completer(validation, completions, text, client_states),
         inspector=Inspector(validation, metrics, max_chars=limits.max_inspect_chars),
         tokenizer=tokenizer,
         limits_report=LimitsReport(served_models, limits, session_limits, api_limits or ApiLimits()),

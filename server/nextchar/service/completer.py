@@ -1,35 +1,70 @@
-"""Completions: of a prompt, after a session's text, or after a state that the client carries."""
+"""Answers completion requests: of a prompt, after a session's text, after a state that the client keeps."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
+from nextchar.errors import InvalidRequest
 from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.service.inference.completion_plan import CompletionPlan, Start
 from nextchar.service.inference.completion_runner import CompletionRunner
-from nextchar.service.inference.completion_text import join_choices
-from nextchar.service.sessions.client_state import ClientStateCalls, has_client_state
+from nextchar.service.inference.completion_text import Shown
+from nextchar.service.inference.validation import Validation
+from nextchar.service.sessions.client_state import ClientStates, has_client_state
 from nextchar.service.sessions.text import SessionText
 
 
 class Completer:
-    """Answers completion requests."""
+    """Chooses where a completion starts, and runs it."""
 
     def __init__(
-        self, runner: CompletionRunner, sessions: SessionText, client_states: ClientStateCalls
+        self,
+        validation: Validation,
+        runner: CompletionRunner,
+        sessions: SessionText,
+        client_states: ClientStates,
     ) -> None:
-        self._runner, self._sessions, self._client_states = runner, sessions, client_states
+        self._validation, self._runner = validation, runner
+        self._sessions, self._client_states = sessions, client_states
 
     async def complete(self, request: CompletionRequest, ctx: RequestContext) -> Completion:
-        """Returns whole completions: the pieces of `stream`, joined."""
-        if request.session_id is None and not has_client_state(request):
-            return await self._runner.complete(request, ctx)
-        async with aclosing(self.stream(request, ctx)) as pieces:
-            parts = [piece async for piece in pieces]
-        choice = join_choices([part.choices[0] for part in parts])
-        return parts[-1].model_copy(update={"choices": [choice]})
+        """Returns whole completions; with `best_of` the best ones."""
+        async with self._start(request, ctx) as start:
+            return await self._runner.whole(await self._prepare(request, start, ctx), ctx)
 
-    def stream(self, request: CompletionRequest, ctx: RequestContext) -> AsyncGenerator[Completion]:
-        """Yields a completion as it is sampled. Errors of the request are raised before the first piece."""
+    async def stream(self, request: CompletionRequest, ctx: RequestContext) -> AsyncGenerator[Completion]:
+        """Yields completions as they are sampled. Errors of the request are raised before the first piece."""
+        async with self._start(request, ctx) as start:
+            plan = await self._prepare(request, start, ctx)
+            async with aclosing(self._runner.pieces(plan, ctx)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    def _start(self, request: CompletionRequest, ctx: RequestContext) -> AbstractAsyncContextManager[Start]:
+        ctx.asked(request)
         if request.session_id is not None:
-            return self._sessions.complete(request.session_id, request, ctx)
-        return (self._client_states if has_client_state(request) else self._runner).stream(request, ctx)
+            return self._sessions.start(
+                request.session_id, ctx, model_id=request.model, revision=request.if_revision
+            )
+        if has_client_state(request):
+            return nullcontext(self._client_states.start(request, ctx))
+        return nullcontext(Start(self._validation.model(request.model, ctx)))
+
+    async def _prepare(self, request: CompletionRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
+        ctx.request_id = request.request_id or ctx.request_id
+        prompts = self._validation.prompts(request, model=start.model, ctx=ctx)
+        if start.continues and prompts[0].begins:
+            raise InvalidRequest(
+                "prompt begins with the id of the begin symbol, which is before any text: leave it out when "
+                "session_id, state or return_state is set",
+                param="prompt",
+            )
+        shown = Shown(
+            echo=request.echo,
+            num_top=request.logprobs,
+            num_prompt_top=request.prompt_logprobs,
+            token_ids=request.return_token_ids,
+        )
+        return await self._runner.prepare(
+            request, prompts, start, ctx, shown=shown, num_samples=request.num_samples, num_best=request.n
+        )

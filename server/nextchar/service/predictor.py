@@ -1,33 +1,32 @@
-"""Distributions of the next character, after a text or after a state that the client carries."""
+"""Answers next-character requests: after a text, and before it a state that the client keeps."""
 
-from nextchar.engine.lane import Lane
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import NextRequest, NextResponse
 from nextchar.service.inference.score_math import entropy_bits, next_chars
-from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import Validation
-from nextchar.service.sessions.client_state import ClientStateCalls, has_client_state
+from nextchar.service.sessions.client_state import ClientStates
+from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
 
 
 class Predictor:
-    """Answers next-character requests."""
+    """Predicts the next character."""
 
-    def __init__(self, validation: Validation, client_states: ClientStateCalls, metrics: Metrics) -> None:
+    def __init__(self, validation: Validation, client_states: ClientStates, metrics: Metrics) -> None:
         self._validation, self._client_states, self._metrics = validation, client_states, metrics
 
     async def next(self, request: NextRequest, ctx: RequestContext) -> NextResponse:
-        """Returns the distribution of the character after a text."""
-        if has_client_state(request):
-            return await self._client_states.next(request, ctx)
-        model = self._validation.model(request.model, ctx)
+        """Returns the distribution of the character after a text, and the state there if it is wanted."""
+        model, state = self._client_states.open(request, ctx)
         ids = self._validation.encode(request.input, model=model, ctx=ctx, param="input")
         self._metrics.observe_size(ctx, len(ids))
-        lane = Lane(ids, wants_distribution=True)
-        (deliveries,) = await run_to_end(model, [lane], ctx=ctx, metrics=self._metrics)
-        distribution = deliveries[-1].distribution
-        assert distribution is not None
+        stepper = SessionStepper(model, ctx, self._metrics)
+        if request.return_state:
+            fed = await stepper.feed(state, ids, wants_distribution=True)
+            state, distribution = fed.state, fed.next_logprobs
+        else:
+            distribution = await stepper.distribution(state, ids)
         self._metrics.count_chars(ctx, fed=len(ids))
         return NextResponse(
             model=model.name,
@@ -35,4 +34,5 @@ class Predictor:
             data=next_chars(distribution, model.graph.vocabulary, request.top),
             entropy_bits=entropy_bits(distribution),
             usage=make_usage(len(ids)),
+            state=self._client_states.seal(request, model, state, ctx),
         )

@@ -1,17 +1,42 @@
-"""Scores of strings, from the begin symbol or after a state that the client carries."""
+"""Answers score requests: from the begin symbol, or after a state that the client keeps."""
+
+import numpy as np
 
 from nextchar.request_context import RequestContext
+from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
 from nextchar.service.inference.score_runner import ScoreRunner
-from nextchar.service.sessions.client_state import ClientStateCalls, has_client_state
+from nextchar.service.inference.validation import Validation
+from nextchar.service.sessions.client_state import ClientStates, has_client_state
+from nextchar.service.sessions.stepper import SessionStepper
+from nextchar.telemetry.metrics import Metrics
 
 
 class Scorer:
-    """Answers score requests."""
+    """Scores strings."""
 
-    def __init__(self, runner: ScoreRunner, client_states: ClientStateCalls) -> None:
-        self._runner, self._client_states = runner, client_states
+    def __init__(
+        self, validation: Validation, runner: ScoreRunner, client_states: ClientStates, metrics: Metrics
+    ) -> None:
+        self._validation, self._runner = validation, runner
+        self._client_states, self._metrics = client_states, metrics
 
     async def score(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """Returns log p of each string, from the begin symbol or after the state and the context."""
-        return await (self._client_states if has_client_state(request) else self._runner).score(request, ctx)
+        if has_client_state(request):
+            return await self._score_after_state(request, ctx)
+        return await self._runner.score(request, ctx)
+
+    async def _score_after_state(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
+        """Returns the scores and the state after the context, which is before the strings."""
+        self._validation.check_strings(len(request.input))
+        model, state = self._client_states.open(request, ctx)
+        ids = self._validation.encode(request.context, model=model, ctx=ctx, param="context")
+        self._metrics.observe_size(ctx, len(ids))
+        fed = await SessionStepper(model, ctx, self._metrics).feed(state, ids)
+        self._metrics.count_chars(ctx, fed=len(ids))
+        nothing = np.empty(0, dtype=np.int64)
+        answer = await self._runner.score_after(request, model, nothing, fed.state.here.state, ctx)
+        sealed = self._client_states.seal(request, model, fed.state, ctx)
+        usage = make_usage(answer.usage.prompt_tokens + len(ids))
+        return answer.model_copy(update={"usage": usage, "state": sealed})

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+import numpy as np
+
 from nextchar.engine.lane import Delivery, FinishReason
 from nextchar.model.vocabulary import Ids, TextDecoder, Vocabulary
 from nextchar.schemas.completion import Choice, Logprobs, PromptLogprob
@@ -26,6 +28,9 @@ class Prompt:
     @property
     def num_tokens(self) -> int:
         return len(self.ids) + self.begins
+
+
+NO_PROMPT = Prompt(np.empty(0, dtype=np.int64), [])
 
 
 @dataclass(frozen=True, slots=True)

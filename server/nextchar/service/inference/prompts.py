@@ -1,62 +1,60 @@
-"""Prompts: text or ids, one or several, to what lanes read and what is shown of it."""
+"""Reads the prompts of a request: text or ids, one or several, into what lanes read and what is shown of it."""
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository.served_models import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import CompletionRequest, TokenIds
 from nextchar.service.inference.completion_text import Prompt
-from nextchar.service.inference.validation import Validation
+
+Encode = Callable[[str, str], Ids]  # a text and the name of its field
+CheckSize = Callable[[int, str], None]
 
 
-def make_prompts(
-    request: CompletionRequest, model: Model, validation: Validation, ctx: RequestContext
-) -> list[Prompt]:
-    """A request's prompts, in order.
+class PromptReader:
+    """Reads prompts by one model's vocabulary; texts are encoded, and sizes checked, by whom it is made."""
 
-    Raises:
-        InvalidRequest, InputTooLarge, UnknownCharacter: one of them is nothing the model reads.
-    """
-    given = request.prompt
-    if isinstance(given, str):
-        return [text_prompt(given, model, validation, ctx)]
-    if isinstance(given[0], int):
-        return [_id_prompt(given, model, validation, "prompt")]
-    return [
-        text_prompt(item, model, validation, ctx, param=f"prompt.{k}")
-        if isinstance(item, str)
-        else _id_prompt(cast(TokenIds, item), model, validation, f"prompt.{k}")
-        for k, item in enumerate(given)
-    ]
+    def __init__(self, vocabulary: Vocabulary, encode: Encode, check_size: CheckSize) -> None:
+        self._vocabulary, self._encode, self._check_size = vocabulary, encode, check_size
 
+    def read(self, request: CompletionRequest) -> list[Prompt]:
+        """Returns a request's prompts, in order.
 
-def text_prompt(
-    text: str, model: Model, validation: Validation, ctx: RequestContext, *, param: str = "prompt"
-) -> Prompt:
-    """A prompt given as text; raises as `make_prompts`."""
-    ids = validation.encode(text, model=model, ctx=ctx, param=param)
-    return Prompt(ids, list(model.graph.vocabulary.normalize(text)))
+        Raises:
+            InvalidRequest, InputTooLarge, UnknownCharacter: the model cannot read one of them.
+        """
+        given = request.prompt
+        if isinstance(given, str):
+            return [self._of_text(given, "prompt")]
+        if isinstance(given[0], int):
+            return [self._of_ids(given, "prompt")]
+        return [
+            self._of_text(item, f"prompt.{k}")
+            if isinstance(item, str)
+            else self._of_ids(cast(TokenIds, item), f"prompt.{k}")
+            for k, item in enumerate(given)
+        ]
 
+    def _of_text(self, text: str, param: str) -> Prompt:
+        return Prompt(self._encode(text, param), list(self._vocabulary.normalize(text)))
 
-def _id_prompt(given: TokenIds, model: Model, validation: Validation, param: str) -> Prompt:
-    validation.check_size(len(given), param)
-    vocabulary = model.graph.vocabulary
-    begins = bool(given) and given[0] == vocabulary.begin_id
-    ids = np.array(given[begins:], dtype=np.int64)
-    check_ids(ids, vocabulary, param)
-    return Prompt(ids, list(map(vocabulary.texts.__getitem__, ids.tolist())), begins)
+    def _of_ids(self, given: TokenIds, param: str) -> Prompt:
+        self._check_size(len(given), param)
+        begins = bool(given) and given[0] == self._vocabulary.begin_id
+        ids = np.array(given[begins:], dtype=np.int64)
+        self._check_ids(ids, param)
+        return Prompt(ids, list(map(self._vocabulary.texts.__getitem__, ids.tolist())), begins)
 
-
-def check_ids(ids: Ids, vocabulary: Vocabulary, param: str) -> None:
-    """Raises InvalidRequest for an id that is no symbol which can be predicted."""
-    wrong = ids[(ids < 0) | (ids >= vocabulary.num_outputs)]
-    if len(wrong):
-        raise InvalidRequest(
-            f"{param}: {wrong[0]} is no id of a symbol: they are 0 to {vocabulary.num_outputs - 1}, and "
-            f"{vocabulary.begin_id}, begin, may be the first",
-            param=param,
-        )
+    def _check_ids(self, ids: Ids, param: str) -> None:
+        """Raises InvalidRequest for an id that is no symbol which can be predicted."""
+        num_outputs = self._vocabulary.num_outputs
+        wrong = ids[(ids < 0) | (ids >= num_outputs)]
+        if len(wrong):
+            raise InvalidRequest(
+                f"{param} holds {wrong[0]}, which is not the id of a symbol: ids are 0 to {num_outputs - 1}, and "
+                f"{self._vocabulary.begin_id} (begin) may be the first",
+                param=param,
+            )

@@ -8,7 +8,10 @@ from nextchar.errors import InputTooLarge, InvalidRequest, UnknownCharacter
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model, ServedModels
 from nextchar.request_context import RequestContext
+from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.limits import Limits
+from nextchar.service.inference.completion_text import Prompt
+from nextchar.service.inference.prompts import PromptReader
 from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.telemetry.metrics import Metrics
 
@@ -82,6 +85,23 @@ class Validation:
 
     def _takes_unknown(self, vocabulary: Vocabulary) -> bool:
         return vocabulary.unknown_id is not None and not self._limits.strict_characters
+
+    def prompts(self, request: CompletionRequest, *, model: Model, ctx: RequestContext) -> list[Prompt]:
+        """Returns the prompts of a completion, encoded.
+
+        Raises:
+            InvalidRequest, InputTooLarge, UnknownCharacter: one of them, or the work of all, is too much.
+        """
+        self.check_max_tokens(request.max_tokens)
+
+        def encode(text: str, param: str) -> Ids:
+            return self.encode(text, model=model, ctx=ctx, param=param)
+
+        prompts = PromptReader(model.graph.vocabulary, encode, self.check_size).read(request)
+        self.check_choices(len(prompts) * request.num_samples)
+        num_chars = sum(len(prompt.ids) + request.max_tokens for prompt in prompts)
+        self.check_total(num_chars * request.num_samples, "prompt")
+        return prompts
 
     def check_ids(self, ids: Ids, *, model: Model, ctx: RequestContext, param: str) -> None:
         """Holds a text that came as ids against the model and the limits; unknown ones are counted.

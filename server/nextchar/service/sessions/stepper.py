@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.engine.lane import Lane, LaneState
+from nextchar.engine.lane import Delivery, Lane
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
+from nextchar.service.inference.completion_plan import CompletionEnd
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.sessions.state import SessionState, Snapshot
@@ -67,25 +68,24 @@ class SessionStepper:
         settled = await self.settled(moved, [state.here, to_anchor.snapshot])
         return Fed(settled, logprobs, read.distribution)
 
-    async def distribution(self, state: SessionState) -> Doubles:
-        """Returns the log-probabilities of what comes next, [num_outputs]."""
-        return (await self.feed(state, _NO_IDS, wants_distribution=True)).next_logprobs
+    async def distribution(self, state: SessionState, ids: Ids = _NO_IDS) -> Doubles:
+        """Returns the log-probabilities of what comes after some characters, [num_outputs]."""
+        lane = Lane(ids, start=state.here.state, wants_distribution=True)
+        distribution = (await self._run(lane))[-1].distribution
+        assert distribution is not None
+        return distribution
 
-    async def sampled(
-        self, state: SessionState, ids: Ids, num_given: int, num_drawn: int, end: LaneState | None
-    ) -> SessionState:
-        """Moves a state past given and then drawn characters.
-
-        `end` is the lane's state after the last of them, where it is known. `num_drawn` random numbers were
-        drawn: one for each id after the given, then those of a stop string.
-        """
+    async def sampled(self, state: SessionState, end: CompletionEnd) -> SessionState:
+        """Moves a state to the end of a completion that started there."""
+        ids, num_drawn = end.ids, state.here.num_drawn + end.num_drawn
         if not len(ids):
-            here = Snapshot(state.here.position, state.here.num_drawn + num_drawn, state.here.state)
+            here = Snapshot(state.here.position, num_drawn, state.here.state)
             return state.moved(here, ids, ids)
-        if end is None:  # the lane has read beyond: its text is read once more
-            end = (await self._read(state.here, ids)).snapshot.state
-        here = Snapshot(state.here.position + len(ids), state.here.num_drawn + num_drawn, end)
-        drawn_before = state.here.num_drawn + np.maximum(np.arange(len(ids)) - num_given, 0)
+        reached = end.state
+        if reached is None:  # the lane has read beyond the text, which is read once more
+            reached = (await self._read(state.here, ids)).snapshot.state
+        here = Snapshot(state.here.position + len(ids), num_drawn, reached)
+        drawn_before = state.here.num_drawn + np.maximum(np.arange(len(ids)) - end.num_given, 0)
         return await self.settled(state.moved(here, ids, drawn_before), [state.here])
 
     async def rewound(self, state: SessionState, num_chars: int) -> SessionState:
@@ -123,12 +123,16 @@ class SessionStepper:
         lane = Lane(
             ids, start=snapshot.state, keeps_state=len(ids) > 0, wants_distribution=wants_distribution
         )
-        (deliveries,) = await run_to_end(self._model, [lane], ctx=self._ctx, metrics=self._metrics)
+        deliveries = await self._run(lane)
         distribution, logprobs = deliveries[-1].distribution, joined_logprobs(deliveries)
         if not len(ids):
             return _Read(snapshot, logprobs, distribution)
         passed = Snapshot(snapshot.position + len(ids), snapshot.num_drawn, lane.state)
         return _Read(passed, logprobs, distribution)
+
+    async def _run(self, lane: Lane) -> list[Delivery]:
+        (deliveries,) = await run_to_end(self._model, [lane], ctx=self._ctx, metrics=self._metrics)
+        return deliveries
 
 
 def _next_anchor(state: SessionState, num_ids: int) -> int:

@@ -1,7 +1,7 @@
 """The calls of sessions that read or draw characters."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, StateModelMismatch
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
-from nextchar.schemas.completion import CompletionRequest
+from nextchar.schemas.completion import Completion
 from nextchar.schemas.score import ScoreResponse
 from nextchar.schemas.sessions import (
     MAX_EACH_CHARS,
@@ -22,11 +22,13 @@ from nextchar.schemas.sessions import (
     SessionNextResponse,
     SessionScoreRequest,
 )
-from nextchar.service.inference.completion_text import join_choices
+from nextchar.service.inference.completion_plan import CompletionPlan, Start
+from nextchar.service.inference.completion_runner import CompletionRunner
+from nextchar.service.inference.completion_text import NO_PROMPT, Shown
 from nextchar.service.inference.score_math import entropy_bits, next_chars
 from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.validation import Validation, count_unknown
-from nextchar.service.sessions.continuation import Continuation, Piece
+from nextchar.service.sessions.continuation import start_from
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
@@ -40,12 +42,12 @@ class SessionText:
         self,
         manager: SessionManager,
         validation: Validation,
-        continuation: Continuation,
-        scorer: ScoreRunner,
+        completions: CompletionRunner,
+        scores: ScoreRunner,
         metrics: Metrics,
     ) -> None:
         self._manager, self._validation, self._metrics = manager, validation, metrics
-        self._continuation, self._scorer = continuation, scorer
+        self._completions, self._scores = completions, scores
 
     async def feed(self, session_id: str, request: FeedRequest, ctx: RequestContext) -> FeedResponse:
         """Characters that came, and what may come next."""
@@ -116,54 +118,67 @@ class SessionText:
             opened = await self._manager.open(ctx, session_id)
             nothing = np.empty(0, dtype=np.int64)
             start = opened.state.here.state
-            answer = await self._scorer.score_after(request, opened.model, nothing, start, ctx)
+            answer = await self._scores.score_after(request, opened.model, nothing, start, ctx)
             await self._manager.touch(opened)
         return answer
 
-    async def sample(self, session_id: str, request: SampleRequest, ctx: RequestContext) -> SessionCompletion:
-        """Characters drawn after the session's text: the pieces of `stream`, joined."""
-        async with aclosing(self.stream(session_id, request, ctx)) as pieces:
-            parts = [piece async for piece in pieces]
-        choice = join_choices([part.choices[0] for part in parts])
-        return parts[-1].model_copy(update={"choices": [choice]})
+    async def sample(self, session_id: str, request: SampleRequest, ctx: RequestContext) -> Completion:
+        """Draws characters after the session's text; returns them whole."""
+        async with self._sampled_from(session_id, request, ctx) as start:
+            return await self._completions.whole(await self._prepare(request, start, ctx), ctx)
 
     async def stream(
         self, session_id: str, request: SampleRequest, ctx: RequestContext
-    ) -> AsyncGenerator[SessionCompletion]:
-        """Characters as they are drawn. The session moves just before the last piece, which says where to;
-        a stream that is left before that leaves it where it was.
+    ) -> AsyncGenerator[Completion]:
+        """Yields characters as they are drawn after the session's text.
+
+        The session moves just before the last piece, which says where to; a stream that is left before that
+        leaves it where it was.
+        """
+        async with self._sampled_from(session_id, request, ctx) as start:
+            plan = await self._prepare(request, start, ctx)
+            async with aclosing(self._completions.pieces(plan, ctx)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    @asynccontextmanager
+    async def start(
+        self,
+        session_id: str,
+        ctx: RequestContext,
+        *,
+        revision: int | None,
+        model_id: str | None = None,
+        answer_type: type[Completion] = Completion,
+    ) -> AsyncIterator[Start]:
+        """Holds a session while a completion goes on from it, which moves it past all that is read and drawn.
+
+        Raises:
+            StateModelMismatch: `model_id` names another model than the session's.
         """
         async with self._manager.exclusive(ctx, session_id):
-            opened = await self._manager.open(ctx, session_id, revision=request.if_revision)
-            pieces = self._continuation.stream(opened.model, opened.state, request, ctx)
-            async with aclosing(self._kept(opened, pieces, ctx)) as kept:
-                async for piece in kept:
-                    yield piece
+            opened = await self._manager.open(ctx, session_id, revision=revision)
+            if model_id is not None:
+                _check_model(model_id, opened)
 
-    async def complete(
-        self, session_id: str, request: CompletionRequest, ctx: RequestContext
-    ) -> AsyncGenerator[SessionCompletion]:
-        """A prompt and what is drawn after it, both the session's from then on; as `stream`."""
-        async with self._manager.exclusive(ctx, session_id):
-            opened = await self._manager.open(ctx, session_id, revision=request.if_revision)
-            _check_model(request.model, opened)
-            pieces = self._continuation.stream(opened.model, opened.state, request, ctx)
-            async with aclosing(self._kept(opened, pieces, ctx)) as kept:
-                async for piece in kept:
-                    yield piece
+            async def save(state: SessionState) -> Mapping[str, object]:
+                record = await self._manager.save(ctx, opened, state)
+                return {"position": record.position, "revision": record.revision}
 
-    async def _kept(
-        self, opened: OpenSession, pieces: AsyncGenerator[Piece], ctx: RequestContext
-    ) -> AsyncGenerator[SessionCompletion]:
-        """The pieces, the last of them after the session is written."""
-        async with aclosing(pieces):
-            async for piece, state in pieces:
-                update: dict[str, object] = {"session_id": opened.record.session_id}
-                if state is not None:
-                    record = await self._manager.save(ctx, opened, state)
-                    update |= {"position": record.position, "revision": record.revision}
-                if piece is not None:
-                    yield SessionCompletion(**(dict(piece) | update))
+            stepper, fields = self._stepper(opened, ctx), {"session_id": opened.record.session_id}
+            yield start_from(
+                opened.state, opened.model, stepper, save, answer_type=answer_type, fields=fields
+            )
+
+    def _sampled_from(
+        self, session_id: str, request: SampleRequest, ctx: RequestContext
+    ) -> AbstractAsyncContextManager[Start]:
+        return self.start(session_id, ctx, revision=request.if_revision, answer_type=SessionCompletion)
+
+    async def _prepare(self, request: SampleRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
+        self._validation.check_max_tokens(request.max_tokens)
+        shown = Shown(num_top=request.logprobs, token_ids=request.return_token_ids)
+        return await self._completions.prepare(request, [NO_PROMPT], start, ctx, shown=shown)
 
     def _stepper(self, opened: OpenSession, ctx: RequestContext) -> SessionStepper:
         return SessionStepper(opened.model, ctx, self._metrics)

@@ -1,0 +1,85 @@
+"""Assembles the answer to a completion from what its lanes deliver."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from nextchar.engine.lane import Delivery, FinishReason
+from nextchar.request_context import RequestContext
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.completion import Choice, Completion
+from nextchar.service.inference.completion_plan import CompletionEnd, CompletionPlan, Sample
+from nextchar.service.inference.completion_text import join_choices
+
+
+class CompletionAnswer:
+    """Makes the pieces of one request's answer, and joins them."""
+
+    def __init__(self, plan: CompletionPlan, ctx: RequestContext) -> None:
+        self._plan = plan
+        self.samples = plan.samples()
+        self._num_left = len(self.samples)
+        self._passed: list[Delivery] = []  # all deliveries, where the end is saved
+        model = plan.start.model
+        self._template = plan.start.answer_type(
+            id=f"cmpl-{ctx.request_id}",
+            created=int(time.time()),
+            model=model.name,
+            model_version=model.version,
+            system_fingerprint=model.graph.digest,
+            choices=[],
+            **plan.start.fields,
+        )
+
+    async def piece(self, sample: Sample, delivery: Delivery) -> Completion:
+        """Returns the next piece of one choice; the last of all comes after the end is saved."""
+        fields: dict[str, object] = {"choices": [sample.text.add(delivery)]}
+        if self._plan.start.save is not None:
+            self._passed.append(delivery)
+        if delivery.last:
+            self._num_left -= 1
+            if self._num_left == 0:
+                fields |= await self._last_fields()
+        return self._template.model_copy(update=fields)
+
+    async def _last_fields(self) -> dict[str, object]:
+        num_read = sum(prompt.num_tokens for prompt in self._plan.prompts)
+        usage = make_usage(num_read, sum(sample.text.num_drawn for sample in self.samples))
+        save = self._plan.start.save
+        return {"usage": usage, **(await save(self._end()) if save is not None else {})}
+
+    def _end(self) -> CompletionEnd:
+        (sample,) = self.samples  # a state goes on as one completion
+        passed, lane = self._passed, sample.lane
+        ids = np.concatenate([delivery.ids for delivery in passed])
+        num_stop = sum(delivery.num_stop for delivery in passed)
+        known = passed[-1].finish in (FinishReason.LENGTH, FinishReason.GIVEN)
+        return CompletionEnd(
+            ids=ids[: len(ids) - num_stop],  # a stop string is no part of what the client was given
+            num_given=len(lane.given),
+            num_drawn=len(ids) - len(lane.given),
+            state=lane.state if known else None,  # else the lane has read beyond the text
+        )
+
+    def joined(self, pieces: Sequence[Completion]) -> Completion:
+        """Returns the pieces as one answer: all choices in order, or the best of each prompt."""
+        parts: list[list[Choice]] = [[] for _ in self.samples]
+        for piece in pieces:
+            (choice,) = piece.choices
+            parts[choice.index].append(choice)
+        choices = self._best([join_choices(part) for part in parts])
+        return pieces[-1].model_copy(update={"choices": choices})
+
+    def _best(self, choices: list[Choice]) -> list[Choice]:
+        """Returns each prompt's likeliest choices per character, likeliest first; of equals the first."""
+        num_samples, num_best = len(self._plan.samplings), self._plan.num_best
+        if num_samples == num_best:
+            return choices
+        best: list[Choice] = []
+        for first in range(0, len(choices), num_samples):
+            ranked = sorted(
+                range(first, first + num_samples), key=lambda k: -self.samples[k].text.mean_logprob
+            )
+            best += [choices[k] for k in ranked[:num_best]]
+        return [choice.model_copy(update={"index": index}) for index, choice in enumerate(best)]

@@ -141,15 +141,15 @@ def chi_square_bound(freedom: int) -> float:
 @pytest.mark.parametrize(
     ("pattern", "told"),
     [
-        ("(", "not a pattern"),
+        ("(", "not a valid pattern"),
         ("a(?=b)", "look-around"),
         (r"(a)\1", "back-references"),
-        ("[A-Z]+9", "no text of characters that may be drawn matches"),
-        ("[a-z]{25}", "the shortest text that matches has 25 characters, max_tokens is 24"),
-        ("a{0}", "only the empty one matches"),
+        ("[A-Z]+9", "matches no text of the characters that may be drawn"),
+        ("[a-z]{25}", "the shortest text that regex matches has 25 characters, max_tokens is 24"),
+        ("a{0}", "matches only the empty text within max_tokens, 24"),
         ("(a|b)*a(a|b){11}", "2048 states"),
         ("(((a{1,100}){1,100}){1,100}){1,100}", "too large"),
-        ("(" * 4000, "not a pattern"),
+        ("(" * 4000, "not a valid pattern"),
         ("a" * 4097, "at most 4096 characters"),
     ],
 )

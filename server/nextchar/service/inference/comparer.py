@@ -1,4 +1,4 @@
-"""Comparisons: the scores of candidates, side by side and in order."""
+"""Compares strings: scores them as candidates, side by side, and ranks them."""
 
 from collections.abc import Callable
 
@@ -19,21 +19,23 @@ _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
 
 
 class Comparer:
-    """Runs comparisons over a scorer; raises what it raises."""
+    """Scores and ranks candidates; raises what `ScoreRunner` raises."""
 
-    def __init__(self, scorer: ScoreRunner) -> None:
-        self._scorer = scorer
+    def __init__(self, scores: ScoreRunner) -> None:
+        self._scores = scores
 
     async def compare(self, request: CompareRequest, ctx: RequestContext) -> CompareResponse:
-        """Every candidate once, the best first; equals keep the order of the request.
+        """Returns every candidate once, the best first; equals keep the order of the request.
 
         Raises:
-            InvalidRequest: to be ranked by a ratio, with no reference model.
+            InvalidRequest: `rank_by` is log_ratio and there is no reference model.
         """
         reference_model = request.reference_model
         rank_by = request.rank_by or ("log_ratio" if reference_model is not None else "logprob")
         if rank_by == "log_ratio" and reference_model is None:
-            raise InvalidRequest("rank_by: log_ratio needs a reference_model", param="reference_model")
+            raise InvalidRequest(
+                "reference_model must be set when rank_by is log_ratio", param="reference_model"
+            )
         reference = None if reference_model is None else await self._scored(request, reference_model, ctx)
         scored = await self._scored(request, request.model, ctx)  # last, so the call is counted as its own
         usage = make_usage(scored.usage.prompt_tokens + (reference.usage.prompt_tokens if reference else 0))
@@ -55,7 +57,7 @@ class Comparer:
             include_end=request.include_end,
             return_chars=False,
         )
-        return await self._scorer.score(score, ctx)
+        return await self._scores.score(score, ctx)
 
 
 def _candidates(scores: list[Score], references: list[Score] | None) -> list[Candidate]:
@@ -81,5 +83,5 @@ def _candidates(scores: list[Score], references: list[Score] | None) -> list[Can
 
 
 def _ranked(candidates: list[Candidate], rank_by: RankBy) -> list[Candidate]:
-    exclusive = sorted(candidates, key=_BEST_FIRST[rank_by])
-    return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(exclusive, 1)]
+    best_first = sorted(candidates, key=_BEST_FIRST[rank_by])
+    return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(best_first, 1)]

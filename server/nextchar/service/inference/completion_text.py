@@ -1,4 +1,4 @@
-"""From a lane's deliveries to the pieces of a completion: text, log-probabilities, what is held back."""
+"""Turns a lane's deliveries into pieces of a completion: text, log-probabilities, what is held back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _NEVER = -float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a lane reads, and each symbol's text in normal form.
+    """The ids that a lane reads, and each symbol's text in normal form.
 
     `begins`: the client gave the begin symbol, from which every text starts anyway, as the first of the ids.
     """
@@ -27,6 +27,7 @@ class Prompt:
 
     @property
     def num_tokens(self) -> int:
+        """The number of ids that the client gave."""
         return len(self.ids) + self.begins
 
 
@@ -35,7 +36,11 @@ NO_PROMPT = Prompt(np.empty(0, dtype=np.int64), [])
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a choice holds beside its text. `num_top`, `num_prompt_top`: how many of the likeliest, if any."""
+    """What a choice holds beside its text.
+
+    `num_top` and `num_prompt_top` are the numbers of likeliest symbols to list, None to list no
+    log-probabilities.
+    """
 
     index: int = 0
     echo: bool = False
@@ -45,13 +50,13 @@ class Shown:
 
     @property
     def most_top(self) -> int:
-        """How many of the likeliest a lane must tell."""
+        """The number of likeliest symbols that a lane must report."""
         return max(self.num_top or 0, self.num_prompt_top or 0)
 
 
 @dataclass(slots=True)
 class _Tokens:
-    """Symbols of a text, a column for each fact: of most there are many, and only the text is wanted.
+    """Symbols of a text, in columns: there are many of most, and often only the text is wanted.
 
     The first `num_given` are the prompt's.
     """
@@ -65,8 +70,8 @@ class _Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def give(self, text: str, symbol_id: int, logprob: float | None, top: dict[str, float]) -> None:
-        """Add one of the prompt's; they come first."""
+    def add_given(self, text: str, symbol_id: int, logprob: float | None, top: dict[str, float]) -> None:
+        """Adds a symbol of the prompt; these come first."""
         self.texts.append(text)
         self.ids.append(symbol_id)
         self.logprobs.append(logprob)
@@ -74,7 +79,7 @@ class _Tokens:
         self.num_given += 1
 
     def take(self, count: int) -> "_Tokens":
-        """The first ones, which are gone from here then."""
+        """Removes the first symbols and returns them."""
         num_given = min(count, self.num_given)
         taken = _Tokens(
             self.texts[:count], self.ids[:count], self.logprobs[:count], self.tops[:count], num_given
@@ -85,7 +90,7 @@ class _Tokens:
         return taken
 
     def drop(self, count: int) -> None:
-        """Without the last ones."""
+        """Removes the last symbols."""
         for column in (self.texts, self.ids, self.logprobs, self.tops):
             del column[len(column) - count :]
 
@@ -93,8 +98,8 @@ class _Tokens:
 class CompletionText:
     """Turns deliveries into choices, in order.
 
-    Text that may turn out to be the beginning of one of the `stop` strings waits until that is decided, so a
-    stop string is never sent. With `echo` the prompt's characters are part of the text.
+    Text that may turn out to be the beginning of one of the `stop` strings is held back until that is
+    decided, so a stop string is never sent. With `echo` the prompt's characters are part of the text.
     """
 
     def __init__(self, vocabulary: Vocabulary, prompt: Prompt, stop: Sequence[str], shown: Shown) -> None:
@@ -107,17 +112,17 @@ class CompletionText:
         self._of_prompt: list[dict[int, PromptLogprob] | None] = [None] * prompt.begins
         self._is_first = True
         self.num_drawn = 0
-        self.logprob = 0.0  # of all that was drawn
+        self.logprob = 0.0  # of all drawn symbols
         if prompt.begins and shown.echo:
-            self._tokens.give("", vocabulary.begin_id, None, {})
+            self._tokens.add_given("", vocabulary.begin_id, None, {})
 
     @property
     def mean_logprob(self) -> float:
-        """Of the symbols drawn, the end symbol or stop string too; 0 where there is none."""
+        """The mean log-probability of the drawn symbols, the end symbol or stop string too; 0 for none."""
         return self.logprob / max(1, self.num_drawn)
 
     def add(self, delivery: Delivery) -> Choice:
-        """The next piece; its text may be empty."""
+        """Returns the next piece; its text may be empty."""
         self._keep(delivery)
         if delivery.num_stop and self._tokens.ids[-1] != self._vocabulary.end_id:
             self._tokens.drop(delivery.num_stop)
@@ -130,11 +135,11 @@ class CompletionText:
         for k in range(num_given):
             self._keep_given(delivery, k, ids[k], logprobs[k])
         drawn, values = ids[num_given:], logprobs[num_given:]
-        told, tokens = range(num_given, len(ids)) if self._shown.num_top else (), self._tokens
+        listed, tokens = range(num_given, len(ids)) if self._shown.num_top else (), self._tokens
         tokens.texts += map(self._vocabulary.texts.__getitem__, drawn)
         tokens.ids += drawn
         tokens.logprobs += values
-        tokens.tops += [self._top(delivery, k) for k in told] or [{}] * len(drawn)
+        tokens.tops += [self._top(delivery, k) for k in listed] or [{}] * len(drawn)
         self.num_drawn += len(drawn)
         self.logprob += sum(values)
         self._num_seen += len(ids)
@@ -145,7 +150,7 @@ class CompletionText:
             self._of_prompt.append(self._at(delivery, k, symbol_id, logprob, shown.num_prompt_top))
         if shown.echo:
             text = prompt.texts[self._num_seen + k]
-            self._tokens.give(text, symbol_id, logprob, self._top(delivery, k))
+            self._tokens.add_given(text, symbol_id, logprob, self._top(delivery, k))
 
     def _top(self, delivery: Delivery, k: int) -> dict[str, float]:
         if delivery.top_ids is None or delivery.top_logprobs is None or not self._shown.num_top:
@@ -159,17 +164,17 @@ class CompletionText:
     def _at(
         self, delivery: Delivery, k: int, symbol_id: int, logprob: float, num_top: int
     ) -> dict[int, PromptLogprob]:
-        """What the likeliest symbols and the given one are worth at a place of the prompt."""
-        found = {}
+        """Returns what the likeliest symbols and the given one have at a place of the prompt."""
+        logprobs = {}
         if num_top and delivery.top_ids is not None and delivery.top_logprobs is not None:
             ids, values = delivery.top_ids[k, :num_top].tolist(), delivery.top_logprobs[k, :num_top].tolist()
-            found = dict(zip(ids, values, strict=True))
-        found[symbol_id] = logprob
+            logprobs = dict(zip(ids, values, strict=True))
+        logprobs[symbol_id] = logprob
         label = self._vocabulary.label
-        return {i: PromptLogprob(logprob=value, decoded_token=label(i)) for i, value in found.items()}
+        return {i: PromptLogprob(logprob=value, decoded_token=label(i)) for i, value in logprobs.items()}
 
     def _num_held(self) -> int:
-        """Characters at the end that a stop string begins with; never the prompt's."""
+        """Returns how many characters at the end may begin a stop string; never the prompt's."""
         longest = max((len(stop) for stop in self._stop), default=1) - 1
         for count in range(min(longest, self.num_drawn, len(self._tokens)), 0, -1):
             end = "".join(self._tokens.texts[-count:])
@@ -179,8 +184,9 @@ class CompletionText:
 
     def _release(self, count: int, finish: FinishReason | None) -> Choice:
         tokens = self._tokens.take(count)
-        tells = self._shown.num_top is not None  # of each character, where its text begins
-        pieces = tokens.texts if tells else ["".join(tokens.texts)]
+        # The log-probabilities list where the text of each character begins.
+        has_logprobs = self._shown.num_top is not None
+        pieces = tokens.texts if has_logprobs else ["".join(tokens.texts)]
         parts = [self._decoder.decode(piece) for piece in pieces]
         text = "".join(parts) + self._decoder.decode("", final=finish is not None)
         choice = Choice(
@@ -188,7 +194,7 @@ class CompletionText:
             index=self._shown.index,
             finish_reason=finish.value if finish else None,
             ended=finish is not None and bool(tokens) and tokens.ids[-1] == self._vocabulary.end_id,
-            logprobs=self._logprobs(tokens, parts) if tells else None,
+            logprobs=self._logprobs(tokens, parts) if has_logprobs else None,
         )
         self._offset += len(text)
         if self._shown.token_ids or self._shown.num_prompt_top is not None:
@@ -210,20 +216,20 @@ class CompletionText:
         return BEGIN if symbol_id == self._vocabulary.begin_id else self._vocabulary.label(symbol_id)
 
     def _extras(self, tokens: _Tokens, finish: FinishReason | None) -> dict[str, object]:
-        found: dict[str, object] = {}
+        extras: dict[str, object] = {}
         if self._shown.token_ids:
-            found["token_ids"] = tokens.ids[tokens.num_given :]
+            extras["token_ids"] = tokens.ids[tokens.num_given :]
             if self._is_first:
                 begin = [self._vocabulary.begin_id] * self.prompt.begins
-                found["prompt_token_ids"] = begin + self.prompt.ids.tolist()
+                extras["prompt_token_ids"] = begin + self.prompt.ids.tolist()
                 self._is_first = False
         if finish is not None and self._shown.num_prompt_top is not None:
-            found["prompt_logprobs"] = self._of_prompt
-        return found
+            extras["prompt_logprobs"] = self._of_prompt
+        return extras
 
 
 def join_choices(choices: list[Choice]) -> Choice:
-    """The pieces of a completion as one choice."""
+    """Joins the pieces of a completion into one choice."""
     parts = [choice.logprobs for choice in choices if choice.logprobs is not None]
     detail = None
     if parts:

@@ -1,4 +1,4 @@
-"""The states of a model after each character of a text, as the engine's own lanes keep them."""
+"""Reads a model's hidden states after each character of a text, as the engine's own lanes keep them."""
 
 import base64
 from collections.abc import Sequence
@@ -19,26 +19,28 @@ from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
 
-MAX_VALUES = 262_144  # numbers in one answer: 512 characters of 512 units
+MAX_VALUES = 262_144  # in one answer: 512 characters of 512 units
 _NAMES: dict[str, StateName] = {"h": "hidden", "c": "cell"}
 _UINT8_ZERO, _UINT8_ONE = 128, 127.0
 
 
 class Inspector:
-    """Runs inspections; raises what `Service` raises."""
+    """Answers inspections; raises what `Service` raises."""
 
     def __init__(self, validation: Validation, metrics: Metrics, *, max_chars: int) -> None:
         self._validation, self._metrics, self._max_chars = validation, metrics, max_chars
 
     async def inspect(self, request: InspectRequest, ctx: RequestContext) -> InspectResponse:
-        """The wanted states after each character.
+        """Returns the requested states after each character.
 
         Raises:
-            InvalidRequest: no such layer or state, or the server shows none (`inspect_off`).
-            InputTooLarge: more characters, or more numbers, than one answer has.
+            InvalidRequest: the model has no such layer or state, or the server shows none (`inspect_off`).
+            InputTooLarge: the answer would have too many characters or numbers.
         """
         if not self._max_chars:
-            raise InvalidRequest("this server does not show its models' states", code="inspect_off")
+            raise InvalidRequest(
+                "this server does not return hidden states: max_inspect_chars is 0", code="inspect_off"
+            )
         model = self._validation.model(request.model, ctx)
         ids = self._validation.encode(request.input, model=model, ctx=ctx, param="input")
         chosen = _choose(model, request)
@@ -65,16 +67,16 @@ class Inspector:
         num_values = num_chars * sum(shapes[name][1] for name in chosen)
         if num_values > MAX_VALUES:
             raise InputTooLarge(
-                f"the answer would have {num_values} numbers, the limit is {MAX_VALUES}: ask for fewer "
-                "layers or states, or a shorter input",
+                f"the answer would have {num_values} numbers, the limit is {MAX_VALUES}: request fewer "
+                "layers or states, or send a shorter input",
                 param="input",
             )
 
     async def _read(self, model: Model, ids: Ids, ctx: RequestContext) -> tuple[list[LaneState], Doubles]:
-        """The states after each character, and what each was worth.
+        """Returns the states after each character, and the characters' log-probabilities.
 
-        A lane keeps what it was before its last symbol is read, so each is cut after one symbol, and one
-        symbol more, whichever, shows what the last has left.
+        A lane keeps its state from before it reads its last symbol. So each lane reads one symbol, and one
+        more symbol, any, is read at the end to get the state after the last.
         """
         start: LaneState | None = None
         states, logprobs = [], [np.empty(0)]
@@ -89,17 +91,19 @@ class Inspector:
 
 
 def _choose(model: Model, request: InspectRequest) -> list[str]:
-    """The names of the wanted states, in the card's order: layer by layer."""
+    """Returns the names of the requested states in the card's order, layer by layer."""
     names = list(model.graph.card.states)
     num_layers = 1 + max(_layer(name) for name in names)
     for layer in request.layers or ():
         if not 0 <= layer < num_layers:
-            raise InvalidRequest(f"layers: {layer} is not one of 0 to {num_layers - 1}", param="layers")
+            raise InvalidRequest(
+                f"layers holds {layer}; the model's layers are 0 to {num_layers - 1}", param="layers"
+            )
     known = {_state(name) for name in names}
     for state in request.states or ():
         if state not in known:
             raise InvalidRequest(
-                f"states: a {model.graph.card.cell} has no {state} state, only {' and '.join(sorted(known))}",
+                f"states holds {state!r}; a {model.graph.card.cell} has only: {', '.join(sorted(known))}",
                 param="states",
             )
     return [
@@ -132,7 +136,7 @@ def _trace(name: str, model: Model, states: Sequence[LaneState], encoding: str) 
 
 
 def dequantized(state: StateArray) -> Floats:
-    """A state's numbers as float32; a uint8 state is quantised around 128 by 1/127."""
+    """Returns a state's numbers as float32; a uint8 state is quantised around 128 by 1/127."""
     if state.dtype == np.uint8:
         return ((state.astype(np.float32) - _UINT8_ZERO) / _UINT8_ONE).astype(np.float32)
     return state.astype(np.float32)

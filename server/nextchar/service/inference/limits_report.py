@@ -1,4 +1,4 @@
-"""The limits of a server, in one answer."""
+"""Reports all limits of a server in one answer."""
 
 from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.repository.served_models import Model, ServedModels
@@ -9,18 +9,18 @@ from nextchar.schemas.sampling import MAX_PATTERN_CHARS, MAX_STOPS, MAX_TOP_LOGP
 
 
 class LimitsReport:
-    """Made of the same objects that are enforced."""
+    """Reports the limits from the objects that enforce them."""
 
     def __init__(
-        self, served_models: ServedModels, limits: Limits, sessions: SessionLimits, door: ApiLimits
+        self, served_models: ServedModels, limits: Limits, sessions: SessionLimits, api: ApiLimits
     ) -> None:
-        self._served_models, self._limits, self._sessions, self._door = served_models, limits, sessions, door
+        self._served_models, self._limits, self._sessions, self._api = served_models, limits, sessions, api
 
     def limits(self) -> LimitsResponse:
-        """All of them, as they are now: models come and go."""
-        limits, sessions, door = self._limits, self._sessions, self._door
+        """Returns the limits as they are now: models come and go."""
+        limits, sessions, api = self._limits, self._sessions, self._api
         request = RequestLimits(
-            max_body_bytes=door.max_body_bytes,
+            max_body_bytes=api.max_body_bytes,
             max_strings=limits.max_strings,
             max_input_chars=limits.max_input_chars,
             max_request_chars=limits.max_request_chars,
@@ -28,8 +28,8 @@ class LimitsReport:
             max_choices=limits.max_choices,
             max_inspect_chars=limits.max_inspect_chars,
             strict_characters=limits.strict_characters,
-            timeout_seconds=door.request_timeout_seconds,
-            queue_timeout_seconds=door.queue_timeout_seconds,
+            timeout_seconds=api.request_timeout_seconds,
+            queue_timeout_seconds=api.queue_timeout_seconds,
             max_n=MAX_CHOICES,
             max_stops=MAX_STOPS,
             max_top_logprobs=MAX_TOP_LOGPROBS,
@@ -41,7 +41,7 @@ class LimitsReport:
             max_state_bytes=sessions.max_state_bytes,
             max_checkpoints=sessions.max_checkpoints,
             session_ttl_seconds=sessions.ttl_seconds,
-            max_lanes_per_key=door.max_lanes_per_key,
+            max_lanes_per_key=api.max_lanes_per_key,
         )
         models = [self._of_model(model) for model in self._served_models.serving]
         return LimitsResponse(request=request, owner=owner, models=models)

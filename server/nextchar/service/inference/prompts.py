@@ -1,4 +1,4 @@
-"""Reads the prompts of a request: text or ids, one or several, into what lanes read and what is shown of it."""
+"""Reads the prompts of a request, text or ids, into what lanes read and what is shown of it."""
 
 from collections.abc import Callable
 from typing import cast
@@ -54,7 +54,7 @@ class PromptReader:
         wrong = ids[(ids < 0) | (ids >= num_outputs)]
         if len(wrong):
             raise InvalidRequest(
-                f"{param} holds {wrong[0]}, which is not the id of a symbol: ids are 0 to {num_outputs - 1}, and "
-                f"{self._vocabulary.begin_id} (begin) may be the first",
+                f"{param} holds {wrong[0]}, which is not the id of a symbol: ids are 0 to {num_outputs - 1}, "
+                f"and {self._vocabulary.begin_id} (begin) may be the first",
                 param=param,
             )

@@ -1,9 +1,9 @@
-"""A process that turns one pattern into its automaton, and may be killed over it.
+"""Compiles one pattern in a process of its own, which may be killed for it.
 
 A pattern of a few characters can stand for an automaton of any size, so it is not built inside the server.
-Reads JSON from standard input: the pattern and the bytes of each symbol. Writes to standard output how many
-states there are, how many of them may end a text, these, and the transitions, all as 32-bit numbers. With
-status SYNTAX the pattern is none, with TOO_LARGE it has too many states.
+Reads JSON from standard input: the pattern and the bytes of each symbol. Writes to standard output the number
+of states, the number of states that may end a text, these states, and the transitions, all as 32-bit numbers.
+Exits with SYNTAX for an invalid pattern, with TOO_LARGE for one with too many states.
 """
 
 import json
@@ -17,16 +17,17 @@ SYNTAX, TOO_LARGE = 3, 4
 MAX_STATES = 2048
 MAX_CPU_SECONDS = 2
 _MAX_MEMORY_BYTES = 2**30
-# A text may end where this may follow. outlines_core drops the ways from an end to a state that is none; with
-# this after the pattern, no state of a text is an end: text·STOP matches pattern·STOP where text matches.
+# outlines_core drops transitions from an accepting state to one that is not. With this symbol after the
+# pattern no state of a text is accepting, and a text may end where this may follow: text·STOP matches
+# pattern·STOP where text matches pattern.
 _STOP = "\U0010ffff"
-_END = 256  # a token that outlines_core wants, beside the bytes
+_END = 256  # a token that outlines_core requires beside the bytes
 
 Transitions = Mapping[int, Mapping[int, int]]
 
 
 def main() -> int:
-    import resource  # not everywhere, and needed here only
+    import resource  # not on every platform, and needed here only
 
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
@@ -35,7 +36,7 @@ def main() -> int:
     pattern: str = given["pattern"]
     if not _is_pattern(pattern):
         return SYNTAX
-    # Over bytes first: of characters, it would refuse patterns some of whose ways need others than these.
+    # Over bytes first: over characters, it would refuse patterns that have transitions on other characters.
     index = Index(f"(?:{pattern}){_STOP}", Vocabulary(_END, {bytes([byte]): [byte] for byte in range(_END)}))
     transitions: Transitions = index.get_transitions()
     symbols = [bytes.fromhex(symbol) for symbol in given["symbols"]]
@@ -49,35 +50,35 @@ def main() -> int:
 
 
 def _is_pattern(pattern: str) -> bool:
-    """Whether it is one by itself: `a)(b` is none, and would be between brackets."""
+    """Returns whether a pattern is valid by itself: `a)(b` is not, and would be between brackets."""
     try:
         Index(pattern, Vocabulary(_END, {b"a": [0]}))
     except ValueError as error:
-        return "incompatible" in str(error)  # it is one, of other characters
+        return "incompatible" in str(error)  # valid, and of other characters
     return True
 
 
 def _after(transitions: Transitions, state: int, symbol: bytes) -> int | None:
-    """The state after a symbol's bytes, if there is one."""
-    found: int | None = state
+    """Returns the state after a symbol's bytes, if there is one."""
+    reached: int | None = state
     for byte in symbol:
-        found = None if found is None else transitions.get(found, {}).get(byte)
-    return found
+        reached = None if reached is None else transitions.get(reached, {}).get(byte)
+    return reached
 
 
 def _over_symbols(
     transitions: Transitions, initial: int, symbols: list[bytes]
 ) -> tuple[dict[int, int], "array[int]"]:
-    """The states that whole symbols reach, numbered, and where each symbol leads from each: -1 is nowhere."""
+    """Numbers the states that whole symbols reach; returns them and all transitions, -1 for none."""
     states, rows = {initial: 0}, array("i")
-    waiting = [initial]
-    for state in waiting:  # grows as new states are found
+    to_visit = [initial]
+    for state in to_visit:  # grows as new states are reached
         for symbol in symbols:
-            found = _after(transitions, state, symbol) if symbol else None
-            if found is not None and found not in states:
-                states[found] = len(states)
-                waiting.append(found)
-            rows.append(-1 if found is None else states[found])
+            reached = _after(transitions, state, symbol) if symbol else None
+            if reached is not None and reached not in states:
+                states[reached] = len(states)
+                to_visit.append(reached)
+            rows.append(-1 if reached is None else states[reached])
         if len(states) > MAX_STATES:
             break
     return states, rows

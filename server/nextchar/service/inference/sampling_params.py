@@ -1,4 +1,4 @@
-"""From a request's fields to how its lanes draw."""
+"""Turns the sampling fields of a request into the parameters of its lanes."""
 
 import hashlib
 import secrets
@@ -21,12 +21,12 @@ Bias = tuple[tuple[int, float], ...]
 
 
 def make_seed(given: int | None) -> int:
-    """The given seed, or one that nobody knows."""
+    """Returns the given seed, or a random one."""
     return secrets.randbelow(_SEEDS) if given is None else given % _SEEDS
 
 
 def choice_seed(seed: int, choice: int) -> int:
-    """The seed of a prompt's choice: the request's own for the first, one made of it for each other."""
+    """Returns the seed of a choice: the request's own for the first, one derived from it for each other."""
     if choice == 0:
         return seed
     digest = hashlib.blake2b(
@@ -36,13 +36,13 @@ def choice_seed(seed: int, choice: int) -> int:
 
 
 async def make_sampling(
-    model: Model, request: SamplingFields, patterns: RegexCompiler, *, seed: int, first_draw: int = 0
+    model: Model, request: SamplingFields, regexes: RegexCompiler, *, seed: int, first_draw: int = 0
 ) -> Sampling:
-    """How a request draws: by a seed's random numbers from number `first_draw` on.
+    """Returns how a request draws, with a seed's random numbers from number `first_draw` on.
 
     Raises:
-        InvalidRequest: a field names what is no symbol of the model, or leaves nothing to draw.
-        QueueFull: too many patterns wait.
+        InvalidRequest: a field names a symbol that the model does not have, or leaves none to draw.
+        QueueFull: too many patterns wait to be compiled.
     """
     vocabulary, options = model.graph.vocabulary, request.stream_options
     allowed = _allowed(vocabulary, request.allowed_chars)
@@ -62,7 +62,7 @@ async def make_sampling(
         stop=(*stop, *((symbol_id,) for symbol_id in end_ids)),
         chars_per_delivery=options.min_event_chars if request.stream else 0,
         seconds_per_delivery=options.max_event_seconds if request.stream else FOREVER,
-        automaton=await _automaton(vocabulary, allowed, request, patterns),
+        automaton=await _automaton(vocabulary, allowed, request, regexes),
         end_ids=end_ids,
         min_chars=request.min_tokens,
         keeps_stop=request.include_stop_str_in_output,
@@ -71,19 +71,19 @@ async def make_sampling(
 
 
 def _allowed(vocabulary: Vocabulary, characters: str | None) -> frozenset[int] | None:
-    """Ids of the characters that may be drawn; None: all."""
+    """Returns the ids of the characters that may be drawn; None for all."""
     if characters is None:
         return None
     by_character = {c: i for i, c in enumerate(vocabulary.characters)}
     ids = set()
     for character in characters:
-        found = by_character.get(vocabulary.normalize(character))
-        if found is None:
-            why = (
-                "is more than one byte: use regex" if vocabulary.symbols == "bytes" else "is not the model's"
-            )
-            raise InvalidRequest(f"allowed_chars: {character!r} {why}", param="allowed_chars")
-        ids.add(found)
+        symbol_id = by_character.get(vocabulary.normalize(character))
+        if symbol_id is None:
+            why = "is more than one byte: use regex instead"
+            if vocabulary.symbols != "bytes":
+                why = "is not in the model's vocabulary"
+            raise InvalidRequest(f"allowed_chars holds {character!r}, which {why}", param="allowed_chars")
+        ids.add(symbol_id)
     return frozenset(ids)
 
 
@@ -97,7 +97,7 @@ def _end_ids(vocabulary: Vocabulary, ids: list[int]) -> tuple[int, ...]:
     wrong = next((i for i in ids if i >= vocabulary.num_outputs), None)
     if wrong is not None:
         raise InvalidRequest(
-            f"stop_token_ids: {wrong} is no id of a symbol: they are 0 to {vocabulary.num_outputs - 1}",
+            f"stop_token_ids holds {wrong}; ids are 0 to {vocabulary.num_outputs - 1}",
             param="stop_token_ids",
         )
     return tuple(ids)
@@ -109,21 +109,22 @@ def _check_something_left(
     characters: Ids | list[int] = np.arange(len(vocabulary.characters)) if allowed is None else list(allowed)
     if request.min_tokens and set(map(int, characters)) <= set(end_ids):
         raise InvalidRequest(
-            "min_tokens: every character that may be drawn ends the text", param="min_tokens"
+            "min_tokens must be 0 when every character that may be drawn is one of stop_token_ids",
+            param="min_tokens",
         )
 
 
 async def _automaton(
-    vocabulary: Vocabulary, allowed: frozenset[int] | None, request: SamplingFields, patterns: RegexCompiler
+    vocabulary: Vocabulary, allowed: frozenset[int] | None, request: SamplingFields, regexes: RegexCompiler
 ) -> Automaton | None:
     if request.regex is None:
         return None
     symbols = _symbols(vocabulary, allowed)
-    return await patterns.automaton(request.regex, symbols, request.max_tokens)
+    return await regexes.automaton(request.regex, symbols, request.max_tokens)
 
 
 def _symbols(vocabulary: Vocabulary, allowed: frozenset[int] | None) -> Symbols:
-    """The bytes of each symbol that can be predicted; none for what is no character, or not allowed."""
+    """Returns the bytes of each symbol that can be predicted; none for special and disallowed ones."""
     encoding = "latin-1" if vocabulary.symbols == "bytes" else "utf-8"
     count = len(vocabulary.characters)
     return tuple(
@@ -135,7 +136,7 @@ def _symbols(vocabulary: Vocabulary, allowed: frozenset[int] | None) -> Symbols:
 
 
 def _bias(vocabulary: Vocabulary, by_symbol: dict[str, float]) -> Bias:
-    """Ids and what is added to them.
+    """Returns ids and what is added to their log-probabilities.
 
     Raises:
         InvalidRequest: a key is neither a character of the model nor the id of a symbol.
@@ -144,7 +145,7 @@ def _bias(vocabulary: Vocabulary, by_symbol: dict[str, float]) -> Bias:
 
 
 def _symbol_id(vocabulary: Vocabulary, key: str) -> int:
-    """Digits are an id, as OpenAI's clients send them; anything else is a character."""
+    """Reads a key: digits are an id, as OpenAI's clients send them; anything else is a character."""
     if not (key.isascii() and key.isdecimal()):
         normal = vocabulary.normalize(key)
         if normal in vocabulary.characters:
@@ -152,14 +153,14 @@ def _symbol_id(vocabulary: Vocabulary, key: str) -> int:
     elif len(key) <= _MAX_ID_DIGITS and int(key) < vocabulary.num_outputs:
         return int(key)
     raise InvalidRequest(
-        f"logit_bias: {key[:20]!r} is neither a character of the model nor an id below "
+        f"logit_bias has the key {key[:20]!r}, which is neither a character of the model nor an id below "
         f"{vocabulary.num_outputs}",
         param="logit_bias",
     )
 
 
 def _stop_ids(vocabulary: Vocabulary, text: str) -> tuple[int, ...]:
-    """A stop string's ids; none if it holds a character that can never be sampled."""
+    """Returns a stop string's ids; none if it holds a character that can never be sampled."""
     try:
         ids = vocabulary.encode(text).tolist()
     except KeyError:

@@ -1,4 +1,4 @@
-"""From a lane's deliveries to a score, and from a distribution to the next characters. Pure."""
+"""Computes scores from log-probabilities, and lists the next characters of a distribution. Pure functions."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _MAX_EXPONENT = 700.0  # e^709 is the largest double
 
 
 def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
-    """The log-probabilities of all deliveries."""
+    """Returns the log-probabilities of all deliveries."""
     if len(deliveries) == 1:
         return deliveries[0].logprobs
     return np.concatenate([delivery.logprobs for delivery in deliveries])
@@ -29,7 +29,7 @@ def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
 def make_scores(
     logprobs: Sequence[Doubles], strings: Sequence[Ids], graph: ModelGraph, *, has_end: bool
 ) -> Slices[list[Score]]:
-    """Each string's score from what its symbols were worth; an empty one has 0 bits a character."""
+    """Returns the score of each string's log-probabilities; an empty one has 0 bits per character."""
     scores: list[Score] = []
     for first in range(0, len(strings), _A_SLICE):
         block = slice(first, first + _A_SLICE)
@@ -68,7 +68,7 @@ def _scores(
 
 
 def count_each(strings: Sequence[Ids], symbol_id: int | None) -> list[int]:
-    """How often a symbol is in each string."""
+    """Counts a symbol in each string."""
     if symbol_id is None:
         return [0] * len(strings)
     flat = np.concatenate(strings) == symbol_id
@@ -78,7 +78,7 @@ def count_each(strings: Sequence[Ids], symbol_id: int | None) -> list[int]:
 
 
 def percentiles(card: Card, num_chars: Indices, bits_per_char: Doubles) -> list[float | None]:
-    """Where scores lie among held-out strings of the length nearest to each one's."""
+    """Returns the percentile of each score among held-out strings of the nearest length."""
     if not card.quantiles:
         return [None] * len(num_chars)
     levels = 100.0 * np.asarray(card.quantile_levels)
@@ -93,7 +93,7 @@ def percentiles(card: Card, num_chars: Indices, bits_per_char: Doubles) -> list[
 
 
 def char_scores(text: str, ids: Ids, logprobs: Doubles, vocabulary: Vocabulary) -> list[CharScore]:
-    """One entry a character of the normalised text, then one for the end symbol if it was scored."""
+    """Returns an entry per character of the normalised text, then one for the end symbol if it was scored."""
     code_points, sizes = _places(text, vocabulary)
     return [
         CharScore(
@@ -109,7 +109,7 @@ def char_scores(text: str, ids: Ids, logprobs: Doubles, vocabulary: Vocabulary) 
 
 
 def _places(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
-    """Where each symbol of a text in normal form begins, and its end: in code points, in bytes of UTF-8."""
+    """Returns where each symbol of a normalised text begins, and its end, in code points and UTF-8 bytes."""
     if vocabulary.symbols == "bytes":
         # The bytes of a character after its first are 0b10……; all of them belong to its code point.
         starts = accumulate((byte & 0xC0) != 0x80 for byte in text.encode("latin-1"))
@@ -122,7 +122,7 @@ def _places(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
 
 
 def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -> list[NextChar]:
-    """The symbols in falling order of probability, ties by id."""
+    """Returns the symbols in falling order of probability, ties by id."""
     order = np.argsort(-distribution, kind="stable")[:top]
     return [
         NextChar(
@@ -137,5 +137,5 @@ def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -
 
 
 def entropy_bits(distribution: Doubles) -> float:
-    """Shannon entropy of log-probabilities [num_outputs], in bits."""
+    """Returns the Shannon entropy of log-probabilities [num_outputs], in bits."""
     return -math.fsum(np.exp(distribution) * distribution) / LN2

@@ -1,4 +1,4 @@
-"""Scores: strings to a lane or to jobs, and what their symbols were worth to an answer."""
+"""Runs scores in three steps: prepares lanes or jobs, runs them, computes scores from log-probabilities."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ _A_SLICE = 256  # strings
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A request that is worth running: ids, and the tries they make, each with its strings' indices."""
+    """What a request runs: ids, and the tries made of them, each with its strings' indices."""
 
     model: Model
     context: Ids
@@ -40,14 +40,14 @@ class _Prepared:
 
 
 class ScoreRunner:
-    """Runs score requests; see `Service` for what is raised."""
+    """Scores strings after any start; raises what `Service` raises."""
 
     def __init__(self, validation: Validation, metrics: Metrics) -> None:
         self._validation = validation
         self._metrics = metrics
 
     async def score(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
-        """log p of each string, from the begin symbol or after the context."""
+        """Returns log p of each string, from the begin symbol or after the context."""
         self._validation.check_strings(len(request.input))
         model = self._validation.model(request.model, ctx)
         context = self._validation.encode(request.context, model=model, ctx=ctx, param="context")
@@ -56,7 +56,7 @@ class ScoreRunner:
     async def score_after(
         self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, ctx: RequestContext
     ) -> ScoreResponse:
-        """log p of each string after a state, or begin, and a context."""
+        """Returns log p of each string after a state, or the begin symbol, and a context."""
         self._validation.check_strings(len(request.input))
         prepared = await in_slices(self._prepare(request, model, context, start, ctx))
         self._metrics.observe_size(ctx, prepared.num_chars)
@@ -89,7 +89,7 @@ class ScoreRunner:
         return _Prepared(model, context, start, strings, num_scored, parts, tries)
 
     async def _run(self, prepared: _Prepared, ctx: RequestContext) -> list[Doubles]:
-        """Log-probabilities: of one string's symbols, for which somebody waits; of tries' nodes."""
+        """Returns log-probabilities: of a single string's symbols, or of the tries' nodes."""
         start = prepared.start
         works: list[Work] = [ScoreJob(trie, start=start) for trie in prepared.tries]
         if not works:
@@ -98,10 +98,10 @@ class ScoreRunner:
         return [joined_logprobs(pieces) for pieces in deliveries]
 
     def _answer(
-        self, request: ScoreFields, prepared: _Prepared, found: list[Doubles], ctx: RequestContext
+        self, request: ScoreFields, prepared: _Prepared, results: list[Doubles], ctx: RequestContext
     ) -> Slices[ScoreResponse]:
         model, strings = prepared.model, prepared.strings
-        logprobs = _by_string(prepared, found)
+        logprobs = _by_string(prepared, results)
         yield
         data = yield from make_scores(logprobs, strings, model.graph, has_end=request.include_end)
         self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
@@ -126,18 +126,18 @@ def _begins_after(prepared: _Prepared) -> BeginsAfter:
     return "begin" if prepared.start is None else "state"
 
 
-def _by_string(prepared: _Prepared, found: list[Doubles]) -> list[Doubles]:
-    """What each symbol of each string is worth, in the order of the request."""
+def _by_string(prepared: _Prepared, results: list[Doubles]) -> list[Doubles]:
+    """Returns each string's log-probabilities, in the order of the request."""
     strings = prepared.strings
     if not prepared.tries:
-        return [found[0][len(prepared.context) :]]
-    result: list[Doubles] = [np.empty(0)] * len(strings)
-    for part, trie, nodes in zip(prepared.parts, prepared.tries, found, strict=True):
+        return [results[0][len(prepared.context) :]]
+    by_string: list[Doubles] = [np.empty(0)] * len(strings)
+    for part, trie, nodes in zip(prepared.parts, prepared.tries, results, strict=True):
         values, end = trie.gather(nodes), 0
         for i in part:
             start, end = end, end + len(strings[i])
-            result[i] = values[start:end]
-    return result
+            by_string[i] = values[start:end]
+    return by_string
 
 
 def _with_chars(
@@ -149,12 +149,12 @@ def _with_chars(
 
 
 def end_id(model: Model) -> int:
-    """Raises InvalidRequest for a model without an end symbol."""
-    found = model.graph.vocabulary.end_id
-    if found is None:
+    """Returns the id of the end symbol; raises InvalidRequest for a model without one."""
+    symbol_id = model.graph.vocabulary.end_id
+    if symbol_id is None:
         raise InvalidRequest(
-            f"model {model.name!r} was trained on running text and has no end symbol: "
-            "include_end needs a model trained with --unit line",
+            f"include_end must be false for model {model.name!r}, which was trained on running text and has "
+            "no end symbol; models trained with --unit line have one",
             param="include_end",
         )
-    return found
+    return symbol_id

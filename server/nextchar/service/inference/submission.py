@@ -13,11 +13,11 @@ from nextchar.telemetry.metrics import Metrics
 
 @contextmanager
 def submitted(model: Model, works: Sequence[Work], ctx: RequestContext) -> Iterator[None]:
-    """Work that runs for a call, on its key's budget; if the caller leaves, so does the work.
+    """Submits work of a request, on its key's budget; cancels it when the context ends early.
 
     Raises:
-        InvalidRequest, RateLimited: the key may not have so much.
-        QueueFull, Unavailable: it was not taken.
+        InvalidRequest, RateLimited: the key's budget does not allow it.
+        QueueFull, Unavailable: the engine does not accept it.
     """
     for work in works:
         work.deadline, work.priority = ctx.deadline, ctx.priority
@@ -29,7 +29,7 @@ def submitted(model: Model, works: Sequence[Work], ctx: RequestContext) -> Itera
         num_unused = 0
         try:
             yield
-        except BaseException:  # also the caller who stops listening
+        except BaseException:  # also GeneratorExit, from a client that has left
             model.engine.cancel(works)
             raise
     finally:
@@ -39,10 +39,11 @@ def submitted(model: Model, works: Sequence[Work], ctx: RequestContext) -> Itera
 async def run_to_end(
     model: Model, works: Sequence[Work], *, ctx: RequestContext, metrics: Metrics
 ) -> list[list[Delivery]]:
-    """Run work to its end, each one's deliveries in order; if the caller leaves, so does the work.
+    """Submits work and returns each one's deliveries when all have ended; cancels it with the task.
 
     Raises:
-        QueueFull, Unavailable, DeadlineExceeded, InternalError: it was not taken, or not finished.
+        InvalidRequest, RateLimited, QueueFull, Unavailable: the work was not accepted; see `submitted`.
+        DeadlineExceeded, InternalError: it did not finish.
     """
     gather = GatherReceiver(len(works))
     for tag, work in enumerate(works):

@@ -1,4 +1,4 @@
-"""Text to a model's ids and back, for clients that send ids."""
+"""Converts text to a model's ids and back, for clients that send ids."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from nextchar.service.inference.validation import Validation
 
 
 class Tokenizer:
-    """Raises what `Service` raises."""
+    """Tokenizes and detokenizes; raises what `Service` raises."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Tokenizer:
         self._max_chars, self._default_model = max_chars, default_model
 
     async def tokenize(self, request: TokenizeRequest, ctx: RequestContext) -> TokenizeResponse:
-        """The ids of a text, of the unknown symbol where the model does not know a character."""
+        """Returns the ids of a text; characters outside the vocabulary are the unknown symbol."""
         model = self._model(request.model, ctx)
         vocabulary = model.graph.vocabulary
         special = _special_ids(model).get(request.prompt)
@@ -51,11 +51,11 @@ class Tokenizer:
         )
 
     async def detokenize(self, request: DetokenizeRequest, ctx: RequestContext) -> DetokenizeResponse:
-        """The text of ids; begin and end are nothing, unknown is U+FFFD.
+        """Returns the text of ids; begin and end have no text, unknown is U+FFFD.
 
         Raises:
-            InvalidRequest: one is no id of the model.
-            InputTooLarge: there are more than a text may have characters.
+            InvalidRequest: the model has no such id.
+            InputTooLarge: there are more ids than a text may have characters.
         """
         model = self._model(request.model, ctx)
         if len(request.tokens) > self._max_chars:
@@ -69,7 +69,7 @@ class Tokenizer:
         return DetokenizeResponse(model=model.name, model_version=model.version, prompt=text)
 
     def info(self, model_id: str | None, ctx: RequestContext) -> TokenizerInfo:
-        """The symbols of a model."""
+        """Describes the symbols of a model."""
         model = self._model(model_id, ctx)
         vocabulary = model.graph.vocabulary
         special = {vocabulary.special(i): _label(model, i) for i in _special_ids(model).values()}
@@ -87,22 +87,24 @@ class Tokenizer:
         )
 
     def _model(self, model_id: str | None, ctx: RequestContext) -> Model:
-        """The model of a call; without a name the default one, or the only one.
+        """Returns the model of a request; without a name the default one, or the only one.
 
         Raises:
-            InvalidRequest: several are served, and none is the default.
+            InvalidRequest: the request names no model, several are served and none is the default.
         """
         model_id = model_id or self._default_model
         if model_id is None:
             names = sorted({model.name for model in self._served_models.serving})
             if len(names) != 1:
-                raise InvalidRequest(f"which model? There is: {', '.join(names)}", param="model")
+                raise InvalidRequest(
+                    f"model must be set: several are served, {', '.join(names)}", param="model"
+                )
             model_id = names[0]
         return self._validation.model(model_id, ctx)
 
 
 def _special_ids(model: Model) -> dict[str, int]:
-    """Special symbols by their labels."""
+    """Returns the ids of the special symbols by their labels."""
     vocabulary = model.graph.vocabulary
     ids = (vocabulary.unknown_id, vocabulary.end_id, vocabulary.begin_id)
     return {_label(model, i): i for i in ids if i is not None}

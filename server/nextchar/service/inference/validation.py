@@ -1,4 +1,4 @@
-"""What every request goes through on its way to lanes: find the model, encode the text, hold the limits."""
+"""Validates requests: finds the model, encodes the text, checks the limits."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ from nextchar.telemetry.metrics import Metrics
 
 
 class Validation:
-    """The checks that need a model or the limits; all raise before any lane exists."""
+    """Runs the checks that need a model or the limits; all raise before any lane exists."""
 
     def __init__(
         self, served_models: ServedModels, lifecycle: ServiceLifecycle, metrics: Metrics, limits: Limits
@@ -30,13 +30,13 @@ class Validation:
     def model(
         self, model_id: str, ctx: RequestContext, *, fits: Callable[[Model], bool] | None = None
     ) -> Model:
-        """The model a call is for; the call knows it from here on.
+        """Returns the model of a request and notes it in the context.
 
-        Of several versions of a model, if none is named, the one that `fits`, where there is one.
+        Of several versions of a model, if the request names none, it is the one that `fits`, if there is one.
 
         Raises:
-            ModelNotFound: it is not served.
-            Unavailable: the server takes no new work.
+            ModelNotFound: the model is not served.
+            Unavailable: the server accepts no new work.
         """
         self._lifecycle.check_accepting()
         model = self._served_models.get(model_id)
@@ -46,10 +46,10 @@ class Validation:
         return model
 
     def encode(self, text: str, *, model: Model, ctx: RequestContext, param: str) -> Ids:
-        """The ids of a text; unknown characters are counted.
+        """Returns the ids of a text; counts unknown characters.
 
         Raises:
-            InputTooLarge: longer than one text may be.
+            InputTooLarge: the text is longer than one may be.
             UnknownCharacter: the model refuses a character, or the server is strict.
         """
         self.check_size(len(text), param)
@@ -68,7 +68,7 @@ class Validation:
     def encode_all(
         self, texts: Sequence[str], *, model: Model, ctx: RequestContext, param: str, first: int
     ) -> list[Ids]:
-        """The ids of each text, as `encode` gives them; raises as it does, naming texts from `first` on."""
+        """Returns the ids of each text, as `encode`; its errors name the texts from number `first` on."""
         limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
         try:
             strings = vocabulary.encode_all(texts)
@@ -104,11 +104,11 @@ class Validation:
         return prompts
 
     def check_ids(self, ids: Ids, *, model: Model, ctx: RequestContext, param: str) -> None:
-        """Holds a text that came as ids against the model and the limits; unknown ones are counted.
+        """Checks a text that came as ids; counts unknown characters.
 
         Raises:
-            InvalidRequest: one is no id of a character.
-            InputTooLarge: longer than one text may be.
+            InvalidRequest: one of them is not the id of a character.
+            InputTooLarge: the text is longer than one may be.
             UnknownCharacter: one is unknown, and the server is strict.
         """
         limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
@@ -117,9 +117,9 @@ class Validation:
         num_known = len(vocabulary.characters) + (vocabulary.unknown_id is not None)
         outside = (ids < 0) | (ids >= num_known)
         if outside.any():
-            found = int(ids[int(outside.argmax())])
+            first = int(ids[int(outside.argmax())])
             raise InvalidRequest(
-                f"{param} holds {found}; ids of characters are 0 to {num_known - 1}", param=param
+                f"{param} holds {first}; ids of characters are 0 to {num_known - 1}", param=param
             )
         num_unknown = count_unknown(ids, vocabulary)
         if num_unknown and self._limits.strict_characters:
@@ -137,38 +137,38 @@ class Validation:
             )
 
     def check_total(self, num_chars: int, param: str = "input") -> None:
-        """Raises InputTooLarge for more work than one request may be."""
+        """Raises InputTooLarge for more characters than one request may have in all."""
         limit = self._limits.max_request_chars
         if num_chars > limit:
             raise InputTooLarge(
-                f"the request has {num_chars} characters in all; the limit is {limit}", param=param
+                f"the request has {num_chars} characters in all, the limit is {limit}: split it", param=param
             )
 
     def check_size(self, num_chars: int, param: str) -> None:
-        """Raises InputTooLarge for a longer text than one may be."""
+        """Raises InputTooLarge for a text with more characters than one may have."""
         limit = self._limits.max_input_chars
         if num_chars > limit:
             raise InputTooLarge(f"{param} has {num_chars} characters, the limit is {limit}", param=param)
 
     def check_choices(self, num_choices: int) -> None:
-        """Raises InvalidRequest (too_many_items) for more completions than a request may have sampled."""
+        """Raises InvalidRequest (too_many_items) for more completions than one request may sample."""
         limit = self._limits.max_choices
         if num_choices > limit:
             raise InvalidRequest(
-                f"the request asks for {num_choices} completions (prompts × n), the limit is {limit}",
+                f"the request samples {num_choices} completions (prompts × n), the limit is {limit}",
                 param="n",
                 code="too_many_items",
             )
 
     def check_max_tokens(self, max_tokens: int) -> None:
-        """Raises InvalidRequest for a longer completion than allowed."""
+        """Raises InvalidRequest for more than the most characters that a completion may have."""
         limit = self._limits.max_tokens
         if max_tokens > limit:
             raise InvalidRequest(f"max_tokens is {max_tokens}, the limit is {limit}", param="max_tokens")
 
 
 def count_unknown(ids: Ids, vocabulary: Vocabulary) -> int:
-    """How many ids stand for a character outside the vocabulary."""
+    """Counts the ids that stand for a character outside the vocabulary."""
     return 0 if vocabulary.unknown_id is None else int((ids == vocabulary.unknown_id).sum())
 
 

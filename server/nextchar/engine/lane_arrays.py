@@ -209,6 +209,11 @@ class LaneArrays:
         top_logprobs = self.top_logprobs[row, start:stop, :k].copy()
         return Delivery(ids, logprobs, top_ids, top_logprobs, finish, num_stop, distribution)
 
+    def look_at_end(self, row: int, lane: Lane) -> None:
+        """Let a row go on to the end of its chunk, with nothing delivered."""
+        self.event_at[row] = self.end[row]
+        self.run_until[row] = self._run_until(row, lane)
+
     def take_plain(self, rows: Indices, now: float) -> list[Delivery]:
         """As `take` for plain rows in the middle of their chunks, all of them at once."""
         starts, stops = self.delivered[rows], self.cursor[rows]

@@ -31,6 +31,9 @@ class LaneEvents:
             return lane.failed(DeadlineExceeded("the request did not finish within its time limit"))
         if cursor < slab.event_at[row] and slab.deliver_by[row] > now:
             return None
+        if lane.wants_distribution and not full:  # only its state was to be looked at
+            slab.look_at_end(row, lane)
+            return None
         delivery = slab.take(row, lane)
         if full:
             self._refill(lane)

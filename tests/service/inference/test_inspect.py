@@ -112,9 +112,15 @@ def test_grpc_says_what_rest_says(server: LiveServer, model: str) -> None:
     ("fields", "status", "code", "param", "told"),
     [
         ({"input": "a" * 513}, 413, "input_too_large", "input", "the limit of an inspection is 512"),
-        ({"layers": [2]}, 400, "invalid_value", "layers", "not one of 0 to 1"),
+        ({"layers": [2]}, 400, "invalid_value", "layers", "layers holds 2; the model's layers are 0 to 1"),
         ({"layers": []}, 400, "invalid_value", "layers", "at least 1"),
-        ({"model": "lines", "states": ["cell"]}, 400, "invalid_value", "states", "a gru has no cell state"),
+        (
+            {"model": "lines", "states": ["cell"]},
+            400,
+            "invalid_value",
+            "states",
+            "'cell'; a gru has only: hidden",
+        ),
         ({"states": ["mood"]}, 400, "invalid_value", "states.0", "'hidden' or 'cell'"),
         ({"model": "none"}, 404, "model_not_found", "model", "there is"),
     ],

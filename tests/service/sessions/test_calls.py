@@ -121,7 +121,7 @@ def test_the_limit_of_sessions_is_refused_and_room_is_made_by_ending_one(models:
             "num_chars is 99; at most the last 3 characters can be taken back",
         ),
         ("rewind", {"num_chars": -1}, "num_chars", "greater than or equal to 0"),
-        ("rollback", {"name": "nowhere"}, "name", "there is no checkpoint 'nowhere'; there is: none"),
+        ("rollback", {"name": "nowhere"}, "name", "name is 'nowhere', the session's checkpoints are: none"),
         ("checkpoint", {"name": "a b"}, "name", "should match pattern"),
         ("sample", {"max_tokens": 10**9}, "max_tokens", "the limit is"),
         ("sample", {"prompt": "a"}, "prompt", "unknown field"),

@@ -39,7 +39,7 @@ def test_bytes_of_states_are_limited_by_owner_and_room_is_made_by_ending_one(mod
         while (answer := session.post("fork")).status_code == 201:
             sessions.append(session.on(server))
             sessions[-1].id = answer.json()["session_id"]
-        assert "the limit of 2000" in _error(answer, 503, "session_limit")
+        assert "the limit is 2000" in _error(answer, 503, "session_limit")
         assert int(answer.headers["Retry-After"]) > 3600  # an expired one is kept for an hour more
         assert 1 < len(sessions) < 20
         before, text = session.info(), "the quick brown fox"
@@ -129,7 +129,7 @@ def test_a_session_that_the_store_has_thrown_out_is_told_from_one_that_never_was
         with store.client as client:
             for key in client.keys("nextchar:session:*"):
                 client.delete(key)  # as an eviction does
-        assert "threw session" in _error(session.post("next"), 410, "session_evicted")
+        assert "has evicted session" in _error(session.post("next"), 410, "session_evicted")
         _error(Session(server.url, "never").post("next"), 404, "session_not_found")
         assert server.metric("nextchar_sessions_ended_total", cause="evicted") == 1
         assert Session.create(server, session_id=session.id).info()["position"] == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from support.live_server import LiveServer
@@ -10,6 +11,8 @@ from support.session_stores import CountingStore
 
 from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane, Work
+from nextchar.service.sessions.codec import StateCodec
+from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import REWIND_CHARS
 
 _TEXT = "the quick brown fox jumps over a lazy dog. " * 20
@@ -59,6 +62,30 @@ def test_a_feed_is_one_lane_and_one_load_and_one_replace(
         assert isinstance(lane, Lane)
         assert (lane.keeps_state, lane.wants_distribution) == (True, fields["return"] == "last")
         assert _tidied(trips.store.calls) == ["load", "replace"]
+
+
+def test_a_session_that_was_saved_here_last_is_not_unsealed(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsealed = []
+    unseal = StateCodec.open
+
+    def counted(codec: StateCodec, sealed: bytes, **of: Any) -> SessionState:
+        unsealed.append(sealed)
+        return unseal(codec, sealed, **of)
+
+    monkeypatch.setattr(StateCodec, "open", counted)
+    session = Session.create(server, prime="abc")
+    session.do("feed", text="d")
+    session.do("sample", max_tokens=3)
+    session.next()
+    assert unsealed == []
+    sealed = session.state()
+    session.do("feed", text="e")
+    assert session.put_state(sealed).status_code == 200
+    assert unsealed == [sealed]  # by the import; the session is fed from there
+    assert session.do("feed", text="f")["position"] == 8
+    assert len(unsealed) == 1
 
 
 def test_each_character_with_its_distribution_is_one_lane(server: LiveServer, trips: Trips) -> None:

@@ -124,16 +124,19 @@ def _places(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
 def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -> list[NextChar]:
     """Returns the symbols in falling order of probability, ties by id."""
     order = np.argsort(-distribution, kind="stable")[:top]
-    return [
-        NextChar(
-            char=None if vocabulary.special(i) else vocabulary.label(i),
-            id=i,
-            logprob=float(distribution[i]),
-            probability=math.exp(distribution[i]),
-            special=vocabulary.special(i),
-        )
-        for i in order.tolist()
-    ]
+    logprobs = distribution[order].tolist()
+    return [_next_char(i, logprob, vocabulary) for i, logprob in zip(order.tolist(), logprobs, strict=True)]
+
+
+def _next_char(symbol_id: int, logprob: float, vocabulary: Vocabulary) -> NextChar:
+    special = vocabulary.special(symbol_id)
+    return NextChar(
+        char=None if special else vocabulary.shown(vocabulary.characters[symbol_id]),
+        id=symbol_id,
+        logprob=logprob,
+        probability=math.exp(logprob),
+        special=special,
+    )
 
 
 def entropy_bits(distribution: Doubles) -> float:

@@ -1,11 +1,11 @@
-"""A session's state as bytes that only this server's key can make, for one owner and one model.
+"""Seals a session's state into bytes that only this server's key can make, for one owner and one model.
 
     magic 4 | model 8 | MAC 16 | zlib( length of header 4 | header JSON | arrays )
 
 The MAC (HMAC-SHA256 with the server's key, cut to 128 bits) is over owner, model digest and all that
-follows it, so that what was tampered with, cut off, or made for somebody or something else is refused
-before a byte of it is looked at. `model` is the beginning of a hash of the model's digest: it tells a state
-of another model from a damaged one.
+follows it. So bytes that were changed, cut off, or made for another owner or model are refused before any of
+them is parsed. `model` is the beginning of a hash of the model's digest: it tells a state of another model
+from a damaged one.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ MAGIC = b"NCS2"
 _MODEL_BYTES, _MAC_BYTES = 8, 16
 _MODEL_END = len(MAGIC) + _MODEL_BYTES
 _MAC_END = _MODEL_END + _MAC_BYTES
-_FAST = 1  # of zlib: a state is little but noise
+_FAST = 1  # level of zlib: a state is mostly noise
 _MAX_BYTES = 1 << 28
 _LENGTH = struct.Struct("<I")
 
@@ -41,15 +41,15 @@ class StateCodec:
         self._key = key
 
     def seal(self, state: SessionState, *, owner: str, digest: str) -> bytes:
-        """The bytes of a state."""
+        """Returns the bytes of a state."""
         arrays: list[NDArray[Any]] = []
         header = json.dumps(_header(state, arrays), separators=(",", ":")).encode()
         content = b"".join([_LENGTH.pack(len(header)), header, *(array.tobytes() for array in arrays)])
         packed = zlib.compress(content, _FAST)
-        return MAGIC + _model_mark(digest) + self._mac(packed, owner, digest) + packed
+        return MAGIC + _model_hash(digest) + self._mac(packed, owner, digest) + packed
 
     def open(self, sealed: bytes, *, owner: str, digest: str, shapes: Shapes) -> SessionState:
-        """The state of bytes that `seal` gave for the same owner and model.
+        """Returns the state of bytes that `seal` made for the same owner and model.
 
         Raises:
             StateModelMismatch: they were made for another model, or another version of it.
@@ -57,14 +57,14 @@ class StateCodec:
         """
         mac, packed = sealed[_MODEL_END:_MAC_END], sealed[_MAC_END:]
         if sealed[: len(MAGIC)] != MAGIC or len(mac) < _MAC_BYTES:
-            raise StateInvalid("the state is not one of this program's, or of another format", param="state")
+            raise StateInvalid("state is not a state of nextchar, or has another format", param="state")
         if not made_for(sealed, digest):
             raise StateModelMismatch(
-                "the state was made for another model, or another version of it", param="state"
+                "state was made for another model, or another version of it", param="state"
             )
         if not hmac.compare_digest(mac, self._mac(packed, owner, digest)):
             raise StateInvalid(
-                "the state is damaged, or was made by a server with another key or for another owner",
+                "state is damaged, or was made by a server with another key or for another owner",
                 param="state",
             )
         return _parse(zlib.decompressobj().decompress(packed, _MAX_BYTES), shapes)
@@ -75,38 +75,40 @@ class StateCodec:
 
 
 def made_for(sealed: bytes, digest: str) -> bool:
-    """Whether bytes say that they are a state of the model with a digest."""
-    return sealed[len(MAGIC) : _MODEL_END] == _model_mark(digest)
+    """Returns whether bytes name the model with a digest as theirs."""
+    return sealed[len(MAGIC) : _MODEL_END] == _model_hash(digest)
 
 
-def _model_mark(digest: str) -> bytes:
+def _model_hash(digest: str) -> bytes:
     return hashlib.sha256(digest.encode()).digest()[:_MODEL_BYTES]
 
 
 def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:
-    """What is no array; those are collected in the order they are read again. Each mark is written once."""
+    """Returns all but the arrays, and appends these in the order they are read. Writes each snapshot once."""
     arrays += [state.recent.astype("<i4"), state.drawn_before.astype("<i8")]
-    marks = _marks(state)
-    numbers = {id(mark): number for number, mark in enumerate(marks)}
+    snapshots = _snapshots(state)
+    numbers = {id(snapshot): number for number, snapshot in enumerate(snapshots)}
     return {
         "seed": state.seed,
         "num_recent": len(state.recent),
-        "marks": [_mark(mark, arrays) for mark in marks],
+        "marks": [_values(snapshot, arrays) for snapshot in snapshots],
         "here": numbers[id(state.here)],
         "anchor": numbers[id(state.anchor)],
-        "checkpoints": {name: numbers[id(mark)] for name, mark in state.checkpoints.items()},
+        "checkpoints": {name: numbers[id(snapshot)] for name, snapshot in state.checkpoints.items()},
     }
 
 
-def _marks(state: SessionState) -> list[Snapshot]:
-    """The different marks of a state."""
-    return list({id(mark): mark for mark in (state.here, state.anchor, *state.checkpoints.values())}.values())
+def _snapshots(state: SessionState) -> list[Snapshot]:
+    """Returns the different snapshots of a state."""
+    every = (state.here, state.anchor, *state.checkpoints.values())
+    return list({id(snapshot): snapshot for snapshot in every}.values())
 
 
-def _mark(mark: Snapshot, arrays: list[NDArray[Any]]) -> list[int | None]:
-    if mark.state is not None:
-        arrays += [mark.state.arrays[name] for name in sorted(mark.state.arrays)]
-    return [mark.position, mark.num_drawn, None if mark.state is None else mark.state.last_id]
+def _values(snapshot: Snapshot, arrays: list[NDArray[Any]]) -> list[int | None]:
+    state = snapshot.state
+    if state is not None:
+        arrays += [state.arrays[name] for name in sorted(state.arrays)]
+    return [snapshot.position, snapshot.num_drawn, None if state is None else state.last_id]
 
 
 def _parse(content: bytes, shapes: Shapes) -> SessionState:
@@ -115,9 +117,9 @@ def _parse(content: bytes, shapes: Shapes) -> SessionState:
     reader = _Reader(content, _LENGTH.size + length, shapes)
     recent = reader.array(np.dtype("<i4"), header["num_recent"]).astype(np.int64)
     drawn_before = reader.array(np.dtype("<i8"), header["num_recent"]).astype(np.int64)
-    marks = [reader.mark(values) for values in header["marks"]]
-    checkpoints = {name: marks[number] for name, number in header["checkpoints"].items()}
-    here, anchor = marks[header["here"]], marks[header["anchor"]]
+    snapshots = [reader.snapshot(values) for values in header["marks"]]
+    checkpoints = {name: snapshots[number] for name, number in header["checkpoints"].items()}
+    here, anchor = snapshots[header["here"]], snapshots[header["anchor"]]
     return SessionState(header["seed"], here, anchor, recent, drawn_before, checkpoints)
 
 
@@ -126,11 +128,11 @@ class _Reader:
         self._content, self._offset, self._shapes = content, offset, shapes
 
     def array(self, dtype: np.dtype[Any], size: int) -> NDArray[Any]:
-        found = np.frombuffer(self._content, dtype, size, self._offset)
-        self._offset += found.nbytes
-        return found
+        values = np.frombuffer(self._content, dtype, size, self._offset)
+        self._offset += values.nbytes
+        return values
 
-    def mark(self, values: list[int | None]) -> Snapshot:
+    def snapshot(self, values: list[int | None]) -> Snapshot:
         position, num_drawn, last_id = values
         assert position is not None
         assert num_drawn is not None
@@ -145,6 +147,7 @@ class _Reader:
 
 
 def state_bytes(state: SessionState) -> int:
-    """Bytes of all states and ids of a session, before they are packed."""
-    arrays = [array for mark in _marks(state) if mark.state for array in mark.state.arrays.values()]
+    """Counts the bytes of all states and ids of a session, before they are compressed."""
+    states = [snapshot.state for snapshot in _snapshots(state) if snapshot.state is not None]
+    arrays = [array for lane_state in states for array in lane_state.arrays.values()]
     return sum(array.nbytes for array in arrays) + 12 * len(state.recent)

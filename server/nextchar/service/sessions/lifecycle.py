@@ -1,4 +1,4 @@
-"""The calls of sessions: they are made, told about, ended; they fork, go back, and travel."""
+"""Creates, lists, renews, forks, rewinds, exports, restores and deletes sessions."""
 
 from collections.abc import Callable
 
@@ -27,9 +27,9 @@ from nextchar.telemetry.metrics import Metrics
 
 
 class SessionLifecycle:
-    """Each method is one call; it raises what `Service` raises, and the errors of sessions.
+    """Answers the requests of sessions that read and draw nothing; `text` answers those that do.
 
-    Those that read or draw characters are `text`'s.
+    Each method raises what `Service` raises, and the errors of sessions.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class SessionLifecycle:
         self._manager, self._validation, self._metrics, self._limits = manager, validation, metrics, limits
 
     async def create(self, request: CreateSessionRequest, ctx: RequestContext) -> SessionInfo:
-        """A new session at its priming text's end."""
+        """Creates a session that has read its priming text."""
         model = self._validation.model(request.model, ctx)
         ids = self._validation.encode(request.prime, model=model, ctx=ctx, param="prime")
         self._metrics.observe_size(ctx, len(ids))
@@ -57,30 +57,30 @@ class SessionLifecycle:
         return _info(record, state)
 
     async def get(self, session_id: str, ctx: RequestContext) -> SessionInfo:
-        """What a session is; it is not renewed."""
+        """Describes a session, and does not renew it."""
         opened = await self._manager.open(ctx, session_id)
         return _info(opened.record, opened.state)
 
     async def list(self, request: ListSessionsRequest, ctx: RequestContext) -> SessionList:
-        """The caller's live sessions, by id."""
+        """Lists the principal's unexpired sessions, by id."""
         limit = request.limit
         records = await self._manager.page(ctx, after=request.after, limit=limit + 1)
         more = records[limit - 1].session_id if len(records) > limit else None
         return SessionList(data=[_info(record) for record in records[:limit]], next_after=more)
 
     async def delete(self, session_id: str, ctx: RequestContext) -> None:
-        """End a session."""
+        """Deletes a session."""
         await self._manager.end(ctx, session_id)
 
     async def renew(self, session_id: str, request: RenewRequest, ctx: RequestContext) -> SessionInfo:
-        """Let a session live on, if wanted for another time than before; its state stays."""
+        """Renews a session, with another time to live if the request has one; its state stays."""
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
             ttl = opened.record.ttl_seconds if request.ttl_seconds is None else request.ttl_seconds
             return _info(await self._manager.renew(opened.record, ttl), opened.state)
 
     async def fork(self, session_id: str, request: ForkRequest, ctx: RequestContext) -> SessionInfo:
-        """A second session at the same place, with the same way back."""
+        """Creates a second session at the same place, with the same characters to take back."""
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
         record = await self._manager.create(
@@ -95,49 +95,53 @@ class SessionLifecycle:
     async def checkpoint(
         self, session_id: str, request: CheckpointRequest, ctx: RequestContext
     ) -> SessionInfo:
-        """Give the place a name to come back to; a name that is there already moves here."""
+        """Names the place where the session is, to come back to; a name in use moves here."""
 
         def named(state: SessionState) -> SessionState:
             limit = self._limits.max_checkpoints
             if len(state.checkpoints) >= limit and request.name not in state.checkpoints:
-                raise InvalidRequest(f"the session has {limit} checkpoints, the limit", param="name")
+                raise InvalidRequest(
+                    f"the session has {len(state.checkpoints)} checkpoints, the limit is {limit}: use one of "
+                    "their names",
+                    param="name",
+                )
             return state.with_checkpoint(request.name)
 
         return await self._moved(session_id, ctx, named, request.if_revision)
 
     async def rollback(self, session_id: str, request: CheckpointRequest, ctx: RequestContext) -> SessionInfo:
-        """Back to a checkpoint."""
+        """Takes a session back to a checkpoint."""
 
         def back(state: SessionState) -> SessionState:
             if request.name not in state.checkpoints:
                 known = ", ".join(sorted(state.checkpoints)) or "none"
                 raise InvalidRequest(
-                    f"there is no checkpoint {request.name!r}; there is: {known}", param="name"
+                    f"name is {request.name!r}, the session's checkpoints are: {known}", param="name"
                 )
             return state.rolled_back(request.name)
 
         return await self._moved(session_id, ctx, back, request.if_revision)
 
     async def rewind(self, session_id: str, request: RewindRequest, ctx: RequestContext) -> SessionInfo:
-        """Take the last characters back."""
+        """Takes the last characters of a session back."""
 
         async def change(opened: OpenSession) -> tuple[SessionState, SessionState]:
-            steps = SessionStepper(opened.model, ctx, self._metrics)
-            state = await steps.rewound(opened.state, request.num_chars)
+            stepper = SessionStepper(opened.model, ctx, self._metrics)
+            state = await stepper.rewound(opened.state, request.num_chars)
             return state, state
 
         state, record = await self._manager.update(ctx, session_id, change, revision=request.if_revision)
         return _info(record, state)
 
     async def export(self, session_id: str, ctx: RequestContext) -> bytes:
-        """The session's state as bytes for `restore`, here or on a server with the same key and model."""
+        """Returns the state as bytes for `restore`, here or on a server with the same key and model."""
         return (await self._manager.open(ctx, session_id)).record.sealed
 
     async def restore(self, session_id: str, sealed: bytes, ctx: RequestContext) -> SessionInfo:
-        """Put a session where the bytes say; the session exists, and is of the model they were made for.
+        """Puts an existing session where the bytes say; they were made for its model.
 
         Raises:
-            StateInvalid: they are no state for it; it stays where it is.
+            StateInvalid, StateModelMismatch: the bytes are no state for it; it stays where it is.
         """
 
         async def change(opened: OpenSession) -> tuple[SessionState, SessionState]:

@@ -1,4 +1,4 @@
-"""What is done for all sessions of a store: old ones are forgotten, live ones counted."""
+"""Maintains the sessions of a store: purges expired ones, counts unexpired ones."""
 
 import asyncio
 import logging
@@ -15,13 +15,13 @@ logger = logging.getLogger(__name__)
 
 
 class SessionMaintenance:
-    """Over one store. `replays`: sessions whose version was let go are not lost."""
+    """Maintains one store; with `replays`, sessions of an unloaded version are not lost."""
 
     def __init__(self, store: InstrumentedStore, metrics: SessionMetrics, *, replays: bool) -> None:
         self._store, self._metrics, self._replays = store, metrics, replays
 
     async def tidy_for_ever(self) -> None:
-        """Now and then, forget the sessions that expired a while ago, and count the live ones."""
+        """Purges sessions that expired a while ago and counts the unexpired ones, every few seconds."""
         while True:
             try:
                 self._metrics.ended("idle", await self._store.purge(before=time.time() - GRACE_SECONDS))
@@ -31,16 +31,16 @@ class SessionMaintenance:
             await asyncio.sleep(_TIDY_SECONDS)
 
     async def count_of(self, model: str, version: str) -> int:
-        """How many sessions, of all owners, go on with a version."""
+        """Counts the unexpired sessions, of all owners, of a model's version."""
         return await self._store.count_of(model, version, now=time.time())
 
     def left_behind(self, count: int) -> None:
-        """So many sessions were of a version that was let go."""
+        """Counts sessions as ended whose version was unloaded."""
         if not self._replays:
             self._metrics.ended("version", count)
 
     async def leave(self) -> None:
-        """The server stops: sessions that are nowhere but in this process end with it."""
+        """Counts and logs the sessions that end with this process, where the store is in its memory."""
         if self._store.durable:
             return
         if count := await self._store.count(None, now=time.time()):

@@ -1,4 +1,4 @@
-"""Sessions at rest and back: looks them up, opens what is sealed, writes the next revision, one at a time."""
+"""Loads, unseals and saves sessions; serialises the requests on one session."""
 
 import asyncio
 import logging
@@ -31,12 +31,13 @@ from nextchar.service.sessions.codec import StateCodec
 from nextchar.service.sessions.model_versions import SessionVersions
 from nextchar.service.sessions.quota import SessionQuota
 from nextchar.service.sessions.state import SessionState
+from nextchar.service.sessions.state_cache import StateCache
 from nextchar.service.sessions.stores.base import LoadedSession, SessionRecord
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 _ID_BYTES = 16  # random ones, 128 bits
-_ATTEMPTS = 3  # at a change, when another server was quicker
+_ATTEMPTS = 3  # of an update, when another server has written first
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class OpenSession:
 
 
 class SessionManager:
-    """Over one store and one key."""
+    """Manages the sessions of one store, sealed with one key."""
 
     def __init__(
         self,
@@ -64,19 +65,19 @@ class SessionManager:
     ) -> None:
         self._store, self._codec, self._versions = store, codec, versions
         self._limits, self._metrics = limits, metrics
-        self._quota = SessionQuota(store, limits)
+        self._quota, self._states = SessionQuota(store, limits), StateCache()
         self._closing: set[tuple[str, str]] = set()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def exclusive(self, ctx: RequestContext, session_id: str) -> AsyncIterator[None]:
-        """One call after the other for each session, in order of arrival.
+        """Holds a session for one request; those on the same session follow in order of arrival.
 
         Raises:
-            SessionClosing: the session is being ended.
+            SessionClosing: the session is being deleted.
         """
         key = ctx.owner, session_id
-        self._check_stays(key)
+        self._check_not_closing(key)
         async with self._lock(key):
             yield
 
@@ -86,7 +87,7 @@ class SessionManager:
             lock = self._locks[key] = asyncio.Lock()
         return lock
 
-    def _check_stays(self, key: tuple[str, str]) -> None:
+    def _check_not_closing(self, key: tuple[str, str]) -> None:
         if key in self._closing:
             raise SessionClosing(f"session {key[1]!r} is being ended", param="session_id")
 
@@ -99,13 +100,13 @@ class SessionManager:
         session_id: str | None,
         ttl_seconds: float | None,
     ) -> SessionRecord:
-        """Keep a new session.
+        """Stores a new session.
 
         Raises:
             SessionExists: the id is in use.
-            SessionLimit: the caller has as many as one may have.
+            SessionLimit: the principal has as many sessions, or bytes of states, as allowed.
         """
-        ctx.principal.require(Scope.SESSIONS)  # here, whichever door and route the call came through
+        ctx.principal.require(Scope.SESSIONS)  # here, whichever protocol and route the request came through
         now = time.time()
         sealed = self.seal(ctx, model, state)
         await self._quota.check_one_more(ctx.owner, len(sealed), now=now)
@@ -126,38 +127,40 @@ class SessionManager:
         )
         if not await self._store.create(record, now=now):
             raise SessionExists(f"session {record.session_id!r} exists already", param="session_id")
+        self._states.put(record, state)
         self._metrics.created()
         self._metrics.saw(ctx.owner, record.session_id)
         return record
 
     async def open(self, ctx: RequestContext, session_id: str, *, revision: int | None = None) -> OpenSession:
-        """A live session, ready to go on.
+        """Loads and unseals a session.
 
         Raises:
-            SessionNotFound, SessionExpired, SessionEvicted: there is none, or no more.
-            SessionMoved: it is not at the revision that is asked for.
-            StateModelMismatch: its model's version is not served here any more.
+            SessionNotFound, SessionExpired, SessionEvicted: there is no such session, or no longer.
+            SessionMoved: it is not at the requested revision.
+            StateModelMismatch: its model's version is no longer served.
         """
         loaded = await self._load(ctx, session_id)
         record = loaded.record
         if revision is not None and revision != record.revision:
             raise SessionMoved(
-                f"the session is at revision {record.revision}, position {record.position}; the call is for "
-                f"revision {revision}",
+                f"if_revision is {revision}, the session is at revision {record.revision}, position "
+                f"{record.position}",
                 param="if_revision",
             )
         model = await self._versions.own(record, ctx)
         try:
             if model is None:
                 return await self._replayed(loaded, ctx)
-            return OpenSession(record, model, self.unseal(ctx, model, record.sealed), loaded.owner_bytes)
+            state = self._states.get(record) or self.unseal(ctx, model, record.sealed)
+            return OpenSession(record, model, state, loaded.owner_bytes)
         except StateInvalid as error:
             self._metrics.ended("error")
-            logger.error("the stored state of a session of %s is damaged", record.model)
+            logger.error("the stored state of a session of model %s is damaged", record.model)
             raise InternalError("the session's stored state is damaged; it cannot go on") from error
 
     async def _replayed(self, loaded: LoadedSession, ctx: RequestContext) -> OpenSession:
-        """A session whose version is gone, in the newest one; it is that one's from here on."""
+        """Replays and saves a session, whose version is unloaded, in the newest version."""
         model, state = await self._versions.replayed(loaded.record, ctx)
         record = replace(loaded.record, version=model.version, digest=model.graph.digest)
         opened = OpenSession(record, model, state, loaded.owner_bytes)
@@ -167,15 +170,15 @@ class SessionManager:
         return replace(opened, record=saved, owner_bytes=loaded.owner_bytes + growth)
 
     async def _load(self, ctx: RequestContext, session_id: str) -> LoadedSession:
-        """A live session's record; raises as `open`."""
+        """Loads a session's record; raises as `open`."""
         ctx.principal.require(Scope.SESSIONS)
-        known = re.fullmatch(SESSION_ID, session_id)  # no other can have been made: the store is not asked
+        known = re.fullmatch(SESSION_ID, session_id)  # no other id can exist
         loaded = await self._store.load(ctx.owner, session_id) if known else None
         if loaded is None and known and await self._store.was_evicted(ctx.owner, session_id, now=time.time()):
             self._metrics.looked_up("missing")
             self._metrics.ended("evicted")
             raise SessionEvicted(
-                f"the store threw session {session_id!r} out to make room", param="session_id"
+                f"the store has evicted session {session_id!r} to make room", param="session_id"
             )
         if loaded is None:
             self._metrics.looked_up("missing")
@@ -190,11 +193,11 @@ class SessionManager:
         return loaded
 
     async def save(self, ctx: RequestContext, opened: OpenSession, state: SessionState) -> SessionRecord:
-        """Write a session's next revision; it lives on from now.
+        """Stores a session's next revision, and renews it.
 
         Raises:
-            SessionBusy: somebody else wrote one meanwhile.
-            SessionLimit: it has grown, and the caller has as many bytes as one may have.
+            SessionBusy: another request has stored one meanwhile.
+            SessionLimit: the session has grown, and the principal has as many bytes as allowed.
         """
         old = opened.record
         record = replace(
@@ -211,14 +214,15 @@ class SessionManager:
             raise SessionBusy(
                 f"session {old.session_id!r} was changed or ended by another call meanwhile; it is not moved"
             )
+        self._states.put(record, state)
         return record
 
     async def touch(self, opened: OpenSession) -> None:
-        """A session was used and not changed: it lives on from now."""
+        """Renews a session that was used and not changed."""
         await self.renew(opened.record, opened.record.ttl_seconds)
 
     async def renew(self, record: SessionRecord, ttl_seconds: float) -> SessionRecord:
-        """Let a session live on from now, for so long."""
+        """Renews a session: it expires `ttl_seconds` from now."""
         expires_at = time.time() + ttl_seconds
         await self._store.touch(
             record.owner, record.session_id, ttl_seconds=ttl_seconds, expires_at=expires_at
@@ -226,9 +230,9 @@ class SessionManager:
         return replace(record, ttl_seconds=ttl_seconds, expires_at=expires_at)
 
     async def end(self, ctx: RequestContext, session_id: str) -> None:
-        """`delete`, after the calls that came before; those that come meanwhile are refused."""
+        """Deletes a session after the requests that came before; those that come meanwhile are refused."""
         key = ctx.owner, session_id
-        self._check_stays(key)
+        self._check_not_closing(key)
         self._closing.add(key)
         try:
             async with self._lock(key):
@@ -237,13 +241,14 @@ class SessionManager:
             self._closing.discard(key)
 
     async def delete(self, ctx: RequestContext, session_id: str) -> None:
-        """In the caller's turn. Raises as `open` for what is not there."""
+        """Deletes a session that the request holds; raises as `open` where there is none."""
         record = (await self._load(ctx, session_id)).record
+        self._states.drop(ctx.owner, session_id)
         if await self._store.delete(ctx.owner, session_id):
             self._metrics.ended_at(time.time() - record.created, record.position)
 
     async def page(self, ctx: RequestContext, *, after: str, limit: int) -> list[SessionRecord]:
-        """The caller's live sessions by id."""
+        """Returns a page of the principal's unexpired sessions, by id."""
         ctx.principal.require(Scope.SESSIONS)
         return await self._store.page(ctx.owner, after=after, limit=limit, now=time.time())
 
@@ -255,11 +260,11 @@ class SessionManager:
         *,
         revision: int | None,
     ) -> tuple[T, SessionRecord]:
-        """Read a session, change it, write it; anew if another server was quicker.
+        """Loads a session, changes it and saves it; retries if another server has saved it meanwhile.
 
         Raises:
             SessionMoved: it is not at `revision`, if one is given.
-            SessionBusy: others were quicker every time.
+            SessionBusy: other servers were faster every time.
         """
         async with self.exclusive(ctx, session_id):
             for _ in range(_ATTEMPTS - 1):
@@ -274,10 +279,11 @@ class SessionManager:
             return answer, await self.save(ctx, opened, state)
 
     def seal(self, ctx: RequestContext, model: Model, state: SessionState) -> bytes:
+        """Returns the bytes of a state of the principal's."""
         return self._codec.seal(state, owner=ctx.owner, digest=model.graph.digest)
 
     def unseal(self, ctx: RequestContext, model: Model, sealed: bytes) -> SessionState:
-        """Raises StateInvalid, StateModelMismatch."""
+        """Returns the state of bytes; raises StateInvalid, StateModelMismatch."""
         graph = model.graph
         return self._codec.open(sealed, owner=ctx.owner, digest=graph.digest, shapes=graph.state_shapes)
 

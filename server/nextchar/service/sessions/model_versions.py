@@ -1,4 +1,4 @@
-"""Which version of a model a session goes on with: the one it began with, or one that has read its text."""
+"""Chooses the version of a model for a session: its own, or the newest, which reads its text again."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from nextchar.telemetry.metrics import Metrics
 
 
 class SessionVersions:
-    """Over one library. `replays`: a session whose version was let go is read into the newest one."""
+    """Finds the versions of sessions; with `replays`, one whose version is unloaded goes to the newest."""
 
     def __init__(
         self,
@@ -35,28 +35,28 @@ class SessionVersions:
         self._lifecycle, self._metrics, self._replays = lifecycle, metrics, replays
 
     async def own(self, record: SessionRecord, ctx: RequestContext) -> Model | None:
-        """The version a session began with, if it is served or can be loaded for it.
+        """Returns the version that a session began with, if it is served or can be loaded for it.
 
         Raises:
-            Unavailable: the server takes no new work.
+            Unavailable: the server accepts no new work.
         """
         self._lifecycle.check_accepting()
         ctx.model, ctx.version = record.model, record.version
         return await self._model_manager.for_session(record.model, record.version, record.digest)
 
     async def replayed(self, record: SessionRecord, ctx: RequestContext) -> tuple[Model, SessionState]:
-        """The newest version and the state it has after the session's recent characters, from begin.
+        """Returns the newest version and its state after the session's recent characters, read from begin.
 
-        The position and the random numbers go on; what was further back, and checkpoints, are forgotten.
+        The position and the random numbers go on; earlier characters and checkpoints are lost.
 
         Raises:
-            StateModelMismatch: that is not wanted, or the characters cannot be read any more.
+            StateModelMismatch: replays are off, or the characters can no longer be decoded.
             StateInvalid: the session's state is damaged.
         """
         shown = f"{record.model}:{record.version}"
         past = self._model_manager.past(record.model, record.version, record.digest)
         if past is None or not self._replays:
-            raise StateModelMismatch(f"the session is of model {shown}, which is not served here any more")
+            raise StateModelMismatch(f"the session is of model {shown}, which is no longer served here")
         try:
             model = self._validation.model(record.model, ctx)
         except ModelNotFound as error:
@@ -65,8 +65,8 @@ class SessionVersions:
             ) from error
         old = self._codec.open(record.sealed, owner=record.owner, digest=past.digest, shapes=past.shapes)
         ids = _translated(old.recent, past, model.graph.vocabulary)
-        steps = SessionStepper(model, ctx, self._metrics)
-        moved = (await steps.feed(SessionState(old.seed), ids)).state
+        stepper = SessionStepper(model, ctx, self._metrics)
+        moved = (await stepper.feed(SessionState(old.seed), ids)).state
         first = old.here.position - len(ids)
         drawn = (
             old.drawn_before if len(ids) == len(old.drawn_before) else np.full_like(ids, old.here.num_drawn)
@@ -80,7 +80,7 @@ class SessionVersions:
 
 
 def _translated(ids: Ids, past: PastVersion, vocabulary: Vocabulary) -> Ids:
-    """The ids of the same characters; one that a vocabulary refuses is left out."""
+    """Returns the ids of the same characters; leaves out those that the vocabulary refuses."""
     text = past.vocabulary.decode(ids)
     try:
         return vocabulary.encode(text)

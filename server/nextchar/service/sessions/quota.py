@@ -1,4 +1,4 @@
-"""What one owner may have in the store: sessions, and bytes of their states. More is refused at once."""
+"""Limits what one owner has in the store: sessions, and bytes of their states."""
 
 import time
 
@@ -9,19 +9,19 @@ from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 
 
 class SessionQuota:
-    """Over one store. Each method raises SessionLimit, which says when there is room if nothing is used."""
+    """Checks quotas against one store; raises SessionLimit, which says when an unused session expires."""
 
     def __init__(self, store: InstrumentedStore, limits: SessionLimits) -> None:
         self._store, self._limits = store, limits
 
     async def check_one_more(self, owner: str, num_bytes: int, *, now: float) -> None:
-        """For a session more, of so many bytes."""
+        """Checks that an owner may have one more session, of `num_bytes`."""
         kept, limit = await self._store.kept(owner), self._limits.max_sessions
         if kept.num_sessions >= limit:
             count = await self._store.count(owner, now=now)
             if count >= limit:
                 wait = await self._seconds_until_one_less(owner, now=now, kept_seconds=0.0)
-                why = f"{count} sessions are live, the limit is {limit}"
+                why = f"you have {count} unexpired sessions, the limit is {limit}: delete one, or retry later"
                 raise SessionLimit(why, retry_after_seconds=wait)
         await self._check_bytes(owner, kept.num_bytes, num_bytes, now=now)
 
@@ -33,12 +33,12 @@ class SessionQuota:
     async def _check_bytes(self, owner: str, num_bytes: int, num_more: int, *, now: float) -> None:
         limit = self._limits.max_state_bytes
         if num_bytes + num_more > limit:
-            # An expired session's bytes are in the store for as long as it is told from one that never was.
+            # An expired session's bytes stay in the store until it is purged.
             wait = await self._seconds_until_one_less(owner, now=now, kept_seconds=GRACE_SECONDS)
-            why = f"the states of your sessions have {num_bytes} bytes; {num_more} more are over the "
-            raise SessionLimit(f"{why}limit of {limit}", retry_after_seconds=wait)
+            why = f"your states have {num_bytes} bytes and need {num_more} more, the limit is {limit}"
+            raise SessionLimit(why, retry_after_seconds=wait)
 
     async def _seconds_until_one_less(self, owner: str, *, now: float, kept_seconds: float) -> float:
-        """Until the first of an owner's sessions that still count counts no more."""
+        """Returns the time until the first of an owner's sessions that count is gone."""
         first = await self._store.next_expiry(owner, after=now - kept_seconds)
         return SOONEST_SECONDS if first is None else max(SOONEST_SECONDS, first + kept_seconds - now)

@@ -1,4 +1,4 @@
-"""What a session is: where it stands in its text, and how it got there lately."""
+"""The state of a session: its place in its text, and the characters that it can take back."""
 
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +12,7 @@ _NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """A place in a session's text: characters before it, random numbers drawn so far, the lane's state.
+    """A place in a session's text: the characters before it, the random numbers drawn, the lane's state.
 
     `state` is None before any character.
     """
@@ -24,10 +24,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionState:
-    """All that a session goes on from. Immutable: an operation makes the next one.
+    """All that a session goes on from; immutable, an operation returns the next one.
 
-    `recent` are the ids after `anchor`, up to `here`: any place among them can be gone back to.
-    `drawn_before` int64, as long as `recent`: random numbers drawn before each of them.
+    `recent` are the ids after `anchor`, up to `here`: the session can go back to any place among them.
+    `drawn_before`, as long as `recent`, counts the random numbers drawn before each of them.
     """
 
     seed: int
@@ -39,30 +39,31 @@ class SessionState:
 
     @property
     def max_rewind(self) -> int:
-        """How many characters can be taken back."""
+        """The number of characters that can be taken back."""
         return len(self.recent)
 
     def moved(self, here: Snapshot, ids: Ids, drawn_before: Ids) -> "SessionState":
-        """After more characters."""
+        """Returns the state after more characters."""
         recent = np.concatenate([self.recent, ids])
         return replace(
             self, here=here, recent=recent, drawn_before=np.concatenate([self.drawn_before, drawn_before])
         )
 
     def anchored(self, anchor: Snapshot) -> "SessionState":
-        """With an anchor further on, and what was before it forgotten."""
+        """Returns the state with an anchor further on; what was before that is forgotten."""
         skip = anchor.position - self.anchor.position
         return replace(self, anchor=anchor, recent=self.recent[skip:], drawn_before=self.drawn_before[skip:])
 
     def rewound(self, num_chars: int, here: Snapshot) -> "SessionState":
-        """Without the last characters."""
+        """Returns the state without the last characters."""
         left = len(self.recent) - num_chars
         return replace(self, here=here, recent=self.recent[:left], drawn_before=self.drawn_before[:left])
 
     def with_checkpoint(self, name: str) -> "SessionState":
+        """Returns the state with a checkpoint here."""
         return replace(self, checkpoints={**self.checkpoints, name: self.here})
 
     def rolled_back(self, name: str) -> "SessionState":
-        """Where a checkpoint was made; what is before it cannot be gone back to."""
-        mark = self.checkpoints[name]
-        return replace(self, here=mark, anchor=mark, recent=_NOTHING, drawn_before=_NOTHING)
+        """Returns the state at a checkpoint, from which nothing can be taken back."""
+        here = self.checkpoints[name]
+        return replace(self, here=here, anchor=here, recent=_NOTHING, drawn_before=_NOTHING)

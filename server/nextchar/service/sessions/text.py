@@ -1,4 +1,4 @@
-"""The calls of sessions that read or draw characters."""
+"""Reads, scores and draws characters in sessions."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -36,7 +36,10 @@ from nextchar.telemetry.metrics import Metrics
 
 
 class SessionText:
-    """Each method is one call; it raises what `Service` raises, and the errors of sessions."""
+    """Answers the requests of sessions that read or draw characters.
+
+    Each method raises what `Service` raises, and the errors of sessions.
+    """
 
     def __init__(
         self,
@@ -50,10 +53,10 @@ class SessionText:
         self._completions, self._scores = completions, scores
 
     async def feed(self, session_id: str, request: FeedRequest, ctx: RequestContext) -> FeedResponse:
-        """Characters that came, and what may come next."""
+        """Reads characters; returns their log-probability and the distribution after them."""
         if request.return_ == "each" and len(request.text) > MAX_EACH_CHARS:
             raise InvalidRequest(
-                f"text has {len(request.text)} characters; with return: each the limit is {MAX_EACH_CHARS}",
+                f"text has {len(request.text)} characters, the limit is {MAX_EACH_CHARS} when return is each",
                 param="text",
             )
 
@@ -94,11 +97,11 @@ class SessionText:
     async def next(
         self, session_id: str, request: SessionNextRequest, ctx: RequestContext
     ) -> SessionNextResponse:
-        """The distribution of the next character; the session stays where it is."""
+        """Returns the distribution of the next character; the session stays where it is."""
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
             logprobs = await self._stepper(opened, ctx).distribution(opened.state)
-            found = _distribution(logprobs, opened, request.top)
+            distribution = _distribution(logprobs, opened, request.top)
             await self._manager.touch(opened)
         return SessionNextResponse(
             session_id=session_id,
@@ -107,13 +110,13 @@ class SessionText:
             model=opened.model.name,
             model_version=opened.model.version,
             usage=make_usage(0),
-            **dict(found),
+            **dict(distribution),
         )
 
     async def score(
         self, session_id: str, request: SessionScoreRequest, ctx: RequestContext
     ) -> ScoreResponse:
-        """log p of strings as continuations; the session stays where it is."""
+        """Returns log p of strings as continuations; the session stays where it is."""
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
             nothing = np.empty(0, dtype=np.int64)
@@ -189,10 +192,10 @@ def _check_model(model_id: str, opened: OpenSession) -> None:
     name, version = opened.model.name, opened.model.version
     if model_id not in (name, f"{name}:{version}"):
         raise StateModelMismatch(
-            f"the session is of model {name}:{version}, the request names {model_id[:100]!r}", param="model"
+            f"model is {model_id[:100]!r}, the session is of {name}:{version}", param="model"
         )
 
 
-def _distribution(found: Doubles, opened: OpenSession, top: int | None) -> Distribution:
-    data = next_chars(found, opened.model.graph.vocabulary, top)
-    return Distribution(data=data, entropy_bits=entropy_bits(found))
+def _distribution(logprobs: Doubles, opened: OpenSession, top: int | None) -> Distribution:
+    data = next_chars(logprobs, opened.model.graph.vocabulary, top)
+    return Distribution(data=data, entropy_bits=entropy_bits(logprobs))

@@ -146,11 +146,11 @@ def test_a_write_that_is_sent_again_because_its_answer_was_lost_is_done_once(
 
     async def work() -> None:
         valkey = ValkeyStore(store.url, grace_seconds=60)
-        monkeypatch.setattr(valkey_store, "_mark", lambda: "first")
+        monkeypatch.setattr(valkey_store, "_token", lambda: "first")
         assert [await valkey.create(first, now=time.time()) for _ in range(2)] == [True, True]
-        monkeypatch.setattr(valkey_store, "_mark", lambda: "second")
+        monkeypatch.setattr(valkey_store, "_token", lambda: "second")
         assert [await valkey.replace(second, revision=1) for _ in range(2)] == [True, True]
-        monkeypatch.setattr(valkey_store, "_mark", lambda: "another")
+        monkeypatch.setattr(valkey_store, "_token", lambda: "another")
         assert not await valkey.replace(second, revision=1)
         assert not await valkey.create(first, now=time.time())
         assert await load(valkey, "ann", "one") == second

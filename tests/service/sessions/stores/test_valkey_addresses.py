@@ -208,9 +208,9 @@ def test_a_cluster_has_every_key_of_a_call_in_one_slot(tmp_path: Path, ended: Ex
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("valkeyx://h", "is none of valkey"),
-        ("valkey+sentinel://h:1", "ends with the service"),
-        ("valkey+sentinel:///kept", "no host"),
+        ("valkeyx://h", "must begin with one of valkey"),
+        ("valkey+sentinel://h:1", "must end with the service"),
+        ("valkey+sentinel:///kept", "is not the host of a sentinel"),
     ],
 )
 def test_an_address_that_is_none_is_said(url: str, says: str) -> None:

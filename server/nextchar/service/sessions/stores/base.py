@@ -1,18 +1,18 @@
-"""Where sessions are kept: the interface.
+"""The interface of session stores.
 
-Every write names the revision it replaces, so two writers cannot fork a session silently: one of them is
-told that it came too late. What a call has returned from is kept.
+Every write names the revision it replaces, so that two writers cannot fork a session silently: one of them
+fails. What a call has returned from is stored.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
-GRACE_SECONDS = 3600.0  # how long an expired session is still told from one that never was
+GRACE_SECONDS = 3600.0  # for which an expired session is still known as expired
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A session at rest. Times are Unix seconds; `sealed` is what `StateCodec.seal` gave."""
+    """A stored session. Times are Unix seconds; `sealed` is what `StateCodec.seal` returned."""
 
     owner: str
     session_id: str
@@ -49,40 +49,40 @@ class SessionStore(Protocol):
     durable: bool  # whether it outlives the process
 
     async def create(self, record: SessionRecord, *, now: float) -> bool:
-        """Keep a new session; false if its id is in use by one that has not expired."""
+        """Stores a new session; returns false if its id is in use by one that has not expired."""
 
     async def load(self, owner: str, session_id: str) -> LoadedSession | None:
         """Returns the session, expired or not, in one trip with what its quota is checked by."""
 
     async def replace(self, record: SessionRecord, *, revision: int) -> bool:
-        """Keep a session's next revision; false if `revision` is not the one that is kept."""
+        """Stores a session's next revision; returns false if `revision` is not the stored one."""
 
     async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
-        """Let a session live on; nothing if it is gone. No revision: its state stays."""
+        """Renews a session, whose state and revision stay; does nothing if it is gone."""
 
     async def delete(self, owner: str, session_id: str) -> bool:
-        """Forget a session; false if there is none."""
+        """Deletes a session; returns false if there is none."""
 
     async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
-        """An owner's live sessions by id, those after `after`; without their states."""
+        """Returns an owner's unexpired sessions by id, those after `after`, without their states."""
 
     async def count(self, owner: str | None, *, now: float) -> int:
-        """How many sessions of an owner, or of all, are live; looks at each."""
+        """Counts the unexpired sessions of an owner, or of all; looks at each."""
 
     async def kept(self, owner: str) -> OwnerUsage:
-        """What an owner has in the store, expired sessions included; looks at none."""
+        """Returns what an owner has in the store, expired sessions included; looks at none."""
 
     async def next_expiry(self, owner: str, *, after: float) -> float | None:
-        """When the first of an owner's sessions expires that do so after a time."""
+        """Returns when the first of an owner's sessions expires that do so after a time."""
 
     async def count_of(self, model: str, version: str, *, now: float) -> int:
-        """How many live sessions are of a model's version."""
+        """Counts the unexpired sessions of a model's version."""
 
     async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:
-        """Whether the store has thrown out a session that would still live, to make room."""
+        """Returns whether the store has evicted a session, which is unexpired, to make room."""
 
     async def purge(self, *, before: float) -> int:
-        """Forget the sessions that expired before a time; how many."""
+        """Deletes the sessions that expired before a time; returns how many."""
 
     async def close(self) -> None:
-        """Let go of what the store holds."""
+        """Releases what the store holds."""

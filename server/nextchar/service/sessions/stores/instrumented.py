@@ -1,11 +1,11 @@
-"""A session store with each call timed."""
+"""Times each call of a session store."""
 
 from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, SessionStore
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 
 class InstrumentedStore:
-    """Another store, and how long its calls take."""
+    """Wraps another store and observes how long its calls take."""
 
     def __init__(self, store: SessionStore, metrics: SessionMetrics) -> None:
         self._store, self._metrics = store, metrics

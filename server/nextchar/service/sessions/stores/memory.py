@@ -1,4 +1,4 @@
-"""Keeps sessions in the memory of this process."""
+"""Stores sessions in the memory of this process."""
 
 from collections import Counter
 from dataclasses import replace
@@ -7,7 +7,7 @@ from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, Ses
 
 
 class MemoryStore:
-    """In this process only: gone with it."""
+    """Implements `SessionStore` in this process; sessions end with it."""
 
     durable = False
 
@@ -49,11 +49,11 @@ class MemoryStore:
             self._records[owner, session_id] = replace(kept, ttl_seconds=ttl_seconds, expires_at=expires_at)
 
     async def delete(self, owner: str, session_id: str) -> bool:
-        found = self._records.pop((owner, session_id), None)
-        if found is None:
+        removed = self._records.pop((owner, session_id), None)
+        if removed is None:
             return False
         self._num_kept[owner] -= 1
-        self._num_bytes[owner] -= len(found.sealed)
+        self._num_bytes[owner] -= len(removed.sealed)
         return True
 
     async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
@@ -83,7 +83,7 @@ class MemoryStore:
         return sum(r.expires_at > now and (r.model, r.version) == wanted for r in self._records.values())
 
     async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:  # noqa: ARG002
-        return False  # there is a limit to what is taken in
+        return False  # quotas limit what is stored
 
     async def close(self) -> None:
         self._records.clear()

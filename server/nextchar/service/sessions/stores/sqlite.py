@@ -1,8 +1,8 @@
-"""Sessions in one SQLite file: they outlive the process, whatever ends it.
+"""Stores sessions in one SQLite file: they outlive the process, whatever ends it.
 
 Write-ahead log with `synchronous=NORMAL`: what was written survives a killed process; after a power cut the
 last moments may be missing, and the file is whole. All calls run on one thread of the store's own, so that
-a slow disk holds up nobody but those who wait for it.
+a slow disk delays only the requests that use it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _COLUMNS = (
 
 
 class SqliteStore:
-    """As `SessionStore`, over a file that several processes of one machine may share."""
+    """Implements `SessionStore` over a file that several processes of one machine may share."""
 
     durable = True
 
@@ -110,7 +110,7 @@ class SqliteStore:
         return int(row[0])
 
     async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:  # noqa: ARG002
-        return False  # a full disk takes nothing in and throws nothing out
+        return False  # a full disk refuses writes and evicts nothing
 
     async def purge(self, *, before: float) -> int:
         query = "DELETE FROM sessions WHERE expires_at<?"
@@ -121,7 +121,7 @@ class SqliteStore:
         self._thread.shutdown()
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do something in one transaction on the store's thread.
+        """Runs some work in one transaction on the store's thread.
 
         Raises:
             Unavailable: the disk is full, the file locked or damaged.

@@ -1,7 +1,7 @@
-"""The file under the SQLite store: opened, looked after, set aside when it is damaged.
+"""Opens and checks the file of the SQLite store, and sets it aside when it is damaged.
 
-A damaged file is never written to and never deleted: it is renamed, and a new one is begun. What is asked
-for next is not there, an error that clients know; a wrong state cannot be served, since states are sealed.
+A damaged file is never written to and never deleted: it is renamed, and a new one is begun. Its sessions are
+then not found, an error that clients know; a wrong state cannot be served, since states are sealed.
 """
 
 import logging
@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 
 class SqliteFile:
-    """One connection to one path, for one thread."""
+    """Holds one connection to one path, for one thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -64,14 +64,14 @@ class SqliteFile:
         self._suspect = False
 
     def connection(self) -> sqlite3.Connection:
-        """The connection, made when it is first wanted and after the file was found damaged.
+        """Returns the connection; makes it at first use and after the file was found damaged.
 
         Raises:
-            Unavailable: it cannot be opened; or it is not the file any more that was open.
+            Unavailable: the file cannot be opened, or the open one was removed or replaced.
         """
         if self._connection is not None and not self._is_still_there():
             self.close()
-            raise _unavailable("its file was removed or replaced; it is opened again")
+            raise _unavailable("its file was removed or replaced, and is opened again: retry")
         if self._connection is None:
             try:
                 self._connection = self._open()
@@ -82,7 +82,7 @@ class SqliteFile:
         return self._connection
 
     def failed(self, error: sqlite3.Error) -> Unavailable:
-        """What a failure is to callers; a file that may be damaged is looked at before its next use."""
+        """Returns a failure as clients see it; a file that may be damaged is checked before its next use."""
         code = getattr(error, "sqlite_errorcode", None)
         if code is not None and code & 0xFF not in _PASSING:
             self._suspect = True
@@ -90,12 +90,13 @@ class SqliteFile:
         return _unavailable(str(error))
 
     def close(self) -> None:
+        """Closes the connection, if there is one."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             try:
                 connection.close()
-            except sqlite3.Error:  # of a damaged file there is nothing more to be written
-                logger.warning("the session store's file could not be closed in order")
+            except sqlite3.Error:  # nothing more can be written to a damaged file
+                logger.warning("the session store's file could not be closed cleanly")
 
     def _is_still_there(self) -> bool:
         try:
@@ -121,9 +122,9 @@ class SqliteFile:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             if self._suspect:
-                (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-                if found != "ok":
-                    raise _Damaged(found)
+                (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if result != "ok":
+                    raise _Damaged(result)
             tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name='sessions'").fetchone()
             if connection.execute("PRAGMA user_version").fetchone() != (_FORMAT,) or tables != (1,):
                 connection.executescript(_SCHEMA)
@@ -133,23 +134,23 @@ class SqliteFile:
         return connection
 
     def _set_aside(self, reason: str) -> None:
-        """Rename the file and what belongs to it."""
-        mark = time.strftime("damaged-%Y%m%dT%H%M%S")
+        """Renames the file and those that belong to it."""
+        suffix = time.strftime("damaged-%Y%m%dT%H%M%S")
         for end in ("", "-wal", "-shm"):
             path = self._path.with_name(self._path.name + end)
             if path.exists():
-                path.rename(path.with_name(f"{path.name}.{mark}"))
+                path.rename(path.with_name(f"{path.name}.{suffix}"))
         logger.error(
             "the session store %s is damaged (%s): it is kept as %s.%s, and a new one is begun",
             self._path,
             reason,
             self._path.name,
-            mark,
+            suffix,
         )
 
 
 class _Damaged(sqlite3.DatabaseError):
-    """A check of the file has found something."""
+    """A check of the file has found damage."""
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

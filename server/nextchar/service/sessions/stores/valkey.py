@@ -1,9 +1,9 @@
-"""Sessions in Valkey or Redis, for several servers.
+"""Stores sessions in Valkey or Redis, for several servers.
 
-A session is a hash under a key of its own, which the store itself forgets some time after it has expired;
-an owner's sessions are a sorted set of ids by expiry, and a hash of their sizes. A change is one script on
-the keys of one hash slot, so it holds in a cluster; what an owner has is written after it, and put right by
-the session's next change.
+A session is a hash under a key of its own, which the server deletes some time after it has expired; an
+owner's sessions are a sorted set of ids by expiry, and a hash of their sizes. A change is one script on the
+keys of one hash slot, so it works in a cluster; what an owner has is written after it, and corrected by the
+session's next change.
 """
 
 import logging
@@ -20,7 +20,7 @@ from nextchar.service.sessions.stores.valkey_client import close_client, valkey_
 
 logger = logging.getLogger(__name__)
 
-_OPEN_SECONDS = 1.0  # for so long after a failure nobody else waits for the next one
+_OPEN_SECONDS = 1.0  # after a failure, for which all calls fail at once
 _FIELDS = (
     "model",
     "version",
@@ -33,7 +33,7 @@ _FIELDS = (
     "sealed",
 )
 _OWNERS = "nextchar:owners"
-# A write whose answer was lost is sent again: its own mark tells that it was done, and is not done twice.
+# A write whose answer was lost is sent again: its token shows that it was done, so it is not done twice.
 _DONE = "if redis.call('HGET', KEYS[1], 'write') == ARGV[3] then return 1 end\n"
 _CREATE = f"""{_DONE}
 local kept = redis.call('HGET', KEYS[1], 'expires_at')
@@ -76,21 +76,21 @@ _A_BATCH = 500  # ids at a time
 
 
 class ValkeyStore:
-    """As `SessionStore`. `grace_seconds` is how long an expired session is still told from none."""
+    """Implements `SessionStore`; an expired session is known as expired for `grace_seconds`."""
 
     durable = True
 
     def __init__(self, url: str, *, grace_seconds: float) -> None:
         """
         Raises:
-            ValueError: the address is none.
+            ValueError: the address is invalid.
         """
         self._grace_seconds = grace_seconds
         self._down_until = 0.0
         self._redis = valkey_client(url)
 
     async def create(self, record: SessionRecord, *, now: float) -> bool:
-        arguments = [now, self._forgotten_at(record.expires_at), _mark(), *_values(record)]
+        arguments = [now, self._forgotten_at(record.expires_at), _token(), *_values(record)]
         done = await self._script(_CREATE, _key(record.owner, record.session_id), arguments)
         if done:
             await self._call("sadd", _OWNERS, record.owner)
@@ -110,7 +110,7 @@ class ValkeyStore:
         return LoadedSession(_record(owner, session_id, values), int(num_bytes or 0))
 
     async def replace(self, record: SessionRecord, *, revision: int) -> bool:
-        arguments = [revision, self._forgotten_at(record.expires_at), _mark(), *_values(record)]
+        arguments = [revision, self._forgotten_at(record.expires_at), _token(), *_values(record)]
         done = await self._script(_REPLACE, _key(record.owner, record.session_id), arguments)
         if done:
             await self._list(record)
@@ -122,9 +122,9 @@ class ValkeyStore:
             await self._call("zadd", _ids(owner), {session_id: expires_at}, xx=True)
 
     async def delete(self, owner: str, session_id: str) -> bool:
-        found = await self._call("delete", _key(owner, session_id))
+        num_deleted = await self._call("delete", _key(owner, session_id))
         await self._call("eval", _UNLIST, 2, _ids(owner), _sizes(owner), session_id)
-        return bool(found)
+        return bool(num_deleted)
 
     async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
         live = await self._call("zrange", _ids(owner), f"({now!r}", "+inf", byscore=True)
@@ -148,8 +148,8 @@ class ValkeyStore:
 
     async def next_expiry(self, owner: str, *, after: float) -> float | None:
         place = {"byscore": True, "offset": 0, "num": 1, "withscores": True}
-        found = await self._call("zrange", _ids(owner), f"({after!r}", "+inf", **place)
-        return float(found[0][1]) if found else None
+        first = await self._call("zrange", _ids(owner), f"({after!r}", "+inf", **place)
+        return float(first[0][1]) if first else None
 
     async def count_of(self, model: str, version: str, *, now: float) -> int:
         wanted: list[bytes | None] = [model.encode(), version.encode()]
@@ -162,7 +162,7 @@ class ValkeyStore:
         return count
 
     async def _models(self, keys: list[str]) -> list[list[bytes | None]]:
-        """Name and version of the model of each session."""
+        """Returns the name and version of the model of each session."""
 
         async def read() -> Any:
             pipe = self._redis.pipeline(transaction=False)
@@ -170,15 +170,15 @@ class ValkeyStore:
                 pipe.hmget(key, "model", "version")
             return await pipe.execute()
 
-        found: list[list[bytes | None]] = await self._answer(read)
-        return found
+        models: list[list[bytes | None]] = await self._answer(read)
+        return models
 
     async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:
         expires_at = await self._call("zscore", _ids(owner), session_id)
         return expires_at is not None and expires_at > now
 
     async def purge(self, *, before: float) -> int:
-        # Sessions are forgotten by the store itself; what is left are their places in the lists.
+        # Valkey deletes sessions itself; what is left are their entries in the owners' lists.
         count = 0
         for owner in await self._owners():
             old = await self._call("zrange", _ids(owner), "-inf", f"({before!r}", byscore=True)
@@ -211,7 +211,7 @@ class ValkeyStore:
     async def _answer(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         """
         Raises:
-            Unavailable: the store does not answer, refuses, or did so a moment ago.
+            Unavailable: the store does not answer, refuses the call, or did not answer a moment ago.
         """
         if time.monotonic() < self._down_until:
             raise Unavailable("the session store did not answer a moment ago", code="store_unavailable")
@@ -237,13 +237,13 @@ def _sizes(owner: str) -> str:
     return f"nextchar:sizes:{{{owner}}}"
 
 
-def _mark() -> str:
-    """What tells one write from every other."""
+def _token() -> str:
+    """Returns a token that tells one write from every other."""
     return secrets.token_hex(8)
 
 
 def _values(record: SessionRecord) -> list[Any]:
-    """Names and values by turns; floats with all their digits."""
+    """Returns names and values by turns; floats with all their digits."""
     values = [getattr(record, name) for name in _FIELDS]
     shown = [repr(value) if isinstance(value, float) else value for value in values]
     return [part for pair in zip(_FIELDS, shown, strict=True) for part in pair]

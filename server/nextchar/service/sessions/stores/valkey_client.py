@@ -1,4 +1,4 @@
-"""A client of Valkey or Redis from an address.
+"""Makes a client of Valkey or Redis from an address.
 
     valkey://user:password@host:6379/0            one server; valkeys:// with TLS
     valkey+sentinel://user:password@host1:26379,host2:26379/service/0
@@ -27,14 +27,17 @@ _TRIES = 1  # more, for a connection that was closed while idle
 
 
 def valkey_client(url: str) -> Any:
-    """
+    """Returns a client for an address.
+
     Raises:
-        ValueError: the address is none.
+        ValueError: the address is invalid.
     """
     scheme, _, rest = url.partition("://")
     family, _, kind = scheme.partition("+")
     if scheme not in SCHEMES:
-        raise ValueError(f"{scheme[:30]!r} is none of {', '.join(SCHEMES)}")
+        raise ValueError(
+            f"the address begins with {scheme[:30]!r}, it must begin with one of {', '.join(SCHEMES)}"
+        )
     plain = f"{'rediss' if family in ('valkeys', 'rediss') else 'redis'}://{rest}"
     if kind == "sentinel":
         return _by_sentinel(plain)
@@ -42,7 +45,7 @@ def valkey_client(url: str) -> Any:
 
 
 async def close_client(client: Any) -> None:
-    """Close its connections, those to sentinels too."""
+    """Closes the connections of a client, those to sentinels too."""
     await client.aclose()
     manager = getattr(client.connection_pool, "sentinel_manager", None)
     for sentinel in () if manager is None else manager.sentinels:
@@ -50,11 +53,11 @@ async def close_client(client: Any) -> None:
 
 
 def _by_sentinel(url: str) -> Any:
-    """Whoever is the master of a service, as the sentinels say."""
+    """Returns a client of the master of a service, which its sentinels name."""
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
     if not service:
-        raise ValueError("the address of sentinels ends with the service: /service or /service/0")
+        raise ValueError("the address of sentinels must end with the service: /service or /service/0")
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
     sentinels: dict[str, str] = {}
@@ -74,7 +77,7 @@ def _by_sentinel(url: str) -> Any:
 
 
 def _options(url: str, query: dict[str, str]) -> dict[str, Any]:
-    """The client's keyword arguments for one address's options."""
+    """Returns the client's keyword arguments for one address's options."""
     options: dict[str, Any] = {**_timeouts(), **parse_url(url + urlencode(query))}
     secure = options.pop("connection_class", None) is not None
     for name in ("host", "port"):
@@ -85,7 +88,7 @@ def _options(url: str, query: dict[str, str]) -> dict[str, Any]:
 def _host_and_port(text: str) -> tuple[str, int]:
     parts = urlsplit(f"//{text}")
     if parts.hostname is None:
-        raise ValueError(f"{text!r} is no host of a sentinel")
+        raise ValueError(f"{text!r} is not the host of a sentinel")
     return parts.hostname, parts.port or _SENTINEL_PORT
 
 

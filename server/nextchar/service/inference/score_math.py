@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter
 
 from nextchar.engine.cooperative import Slices
 from nextchar.engine.lane import Delivery
@@ -17,6 +18,7 @@ from nextchar.schemas.score import CharScore, NextChar, Score
 LN2 = math.log(2)
 _A_SLICE = 128  # strings
 _MAX_EXPONENT = 700.0  # e^709 is the largest double
+_NEXT_CHARS = TypeAdapter(list[NextChar], config=ConfigDict(defer_build=True))
 
 
 def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
@@ -125,18 +127,19 @@ def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -
     """Returns the symbols in falling order of probability, ties by id."""
     order = np.argsort(-distribution, kind="stable")[:top]
     logprobs = distribution[order].tolist()
-    return [_next_char(i, logprob, vocabulary) for i, logprob in zip(order.tolist(), logprobs, strict=True)]
+    rows = [_next_char(i, logprob, vocabulary) for i, logprob in zip(order.tolist(), logprobs, strict=True)]
+    return _NEXT_CHARS.validate_python(rows)  # all in one call: there is one per symbol of the vocabulary
 
 
-def _next_char(symbol_id: int, logprob: float, vocabulary: Vocabulary) -> NextChar:
+def _next_char(symbol_id: int, logprob: float, vocabulary: Vocabulary) -> dict[str, object]:
     special = vocabulary.special(symbol_id)
-    return NextChar(
-        char=None if special else vocabulary.shown(vocabulary.characters[symbol_id]),
-        id=symbol_id,
-        logprob=logprob,
-        probability=math.exp(logprob),
-        special=special,
-    )
+    return {
+        "char": None if special else vocabulary.shown(vocabulary.characters[symbol_id]),
+        "id": symbol_id,
+        "logprob": logprob,
+        "probability": math.exp(logprob),
+        "special": special,
+    }
 
 
 def entropy_bits(distribution: Doubles) -> float:

@@ -152,7 +152,9 @@ class SessionManager:
         try:
             if model is None:
                 return await self._replayed(loaded, ctx)
-            state = self._states.get(record) or self.unseal(ctx, model, record.sealed)
+            state = self._states.get(record)
+            if state is None:
+                state = self.unseal(ctx, model, record.sealed)
             return OpenSession(record, model, state, loaded.owner_bytes)
         except StateInvalid as error:
             self._metrics.ended("error")

@@ -1,4 +1,4 @@
-"""One call through a door: what the doors, the service and the metrics know about it together."""
+"""Holds what the APIs, the service and the metrics share about one request while it is answered."""
 
 import time
 import uuid
@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 from typing import Protocol as Interface
 
-from pydantic import BaseModel
-
 from nextchar.schemas.base import RequestOptions
 from nextchar.security.principal import PRINCIPAL, Principal
 
+# The value of the label `route` in metrics, logs and traces: one per use case, the same for REST and gRPC.
 Route = Literal[
     "score",
     "compare",
@@ -29,10 +28,11 @@ Protocol = Literal["rest", "grpc", "cli"]
 
 _MAX_ID_CHARS = 128
 TRACE_HEADERS = ("traceparent", "tracestate")  # W3C trace context
+_NO_OPTIONS = RequestOptions.model_construct(timeout=None, priority=0)
 
 
 class Trace(Interface):
-    """Where a call's stages are told, if anybody asked for a trace."""
+    """Records the stages of a traced request."""
 
     @property
     def trace_id(self) -> str: ...
@@ -43,7 +43,11 @@ class Trace(Interface):
 
 @dataclass(slots=True)
 class RequestContext:
-    """A call in progress. Times are monotonic seconds; `model` and `version` are set once known."""
+    """Describes a request in progress: who sent it, its deadline and priority, and what it has used.
+
+    Times are monotonic seconds; `model` and `version` are set once they are known. `make_context` makes one
+    of a request that may have options; made directly, it has none.
+    """
 
     route: Route
     protocol: Protocol
@@ -51,33 +55,30 @@ class RequestContext:
     request_id: str
     model: str = ""
     version: str = ""
-    principal: Principal = field(default_factory=PRINCIPAL.get)  # whose key it came with
-    priority: int = 0  # among those that wait; the lowest first
+    principal: Principal = field(default_factory=PRINCIPAL.get)  # the owner of the key it was sent with
+    priority: int = 0  # of requests that wait, the lowest number goes first
     started: float = field(default_factory=time.monotonic)
     num_inferences: int = 0  # strings and completions that ran
     queue_seconds: float = 0.0
     input_seconds: float = 0.0  # from bytes to tensors
-    output_seconds: float = 0.0  # and back
-    inference_seconds: float = 0.0  # that its work had rows
+    output_seconds: float = 0.0  # from tensors to bytes
+    inference_seconds: float = 0.0  # during which its work had rows
     num_given: int = 0  # characters read, of the prompt or the strings
     num_sampled: int = 0
-    trace_headers: Mapping[str, str] = field(default_factory=dict)  # W3C's, as they came
+    trace_headers: Mapping[str, str] = field(default_factory=dict)  # W3C's, as they were received
     trace: Trace | None = None
+
+    def __post_init__(self) -> None:
+        """Bounds the priority by the best one of the key."""
+        self.priority = max(self.priority, self.principal.best_priority)
 
     @property
     def owner(self) -> str:
-        """Whose sessions it sees."""
+        """The owner of the sessions that the request may use."""
         return self.principal.owner
 
-    def asked(self, fields: BaseModel) -> None:
-        """Keep to what the request says of its time and its place in the line, if its key may say so."""
-        if isinstance(fields, RequestOptions):
-            if fields.timeout is not None:
-                self.deadline = min(self.deadline, self.started + fields.timeout)
-            self.priority = max(fields.priority, self.principal.best_priority)
-
     def ran(self, submitted: float, joined: float) -> None:
-        """Its work, or some of it, is done now; it waited for rows, then had them. Monotonic seconds."""
+        """Adds work that ends now: when it was submitted, and when it got its rows, in monotonic seconds."""
         now = time.monotonic()
         self.inference_seconds += now - joined
         if self.trace is not None:
@@ -85,12 +86,44 @@ class RequestContext:
             self.trace.stage("lanes", joined, now)
 
 
-# The call whose task this is, where calls are traced: for those far below who do not know it.
-CURRENT_REQUEST: ContextVar[RequestContext | None] = ContextVar("call", default=None)
+def make_context(
+    route: Route,
+    protocol: Protocol,
+    request: object,
+    *,
+    request_id: str,
+    max_seconds: float,
+    started: float | None = None,
+    trace_headers: Mapping[str, str] | None = None,
+) -> RequestContext:
+    """Makes the context of a request with the options that the request has.
+
+    Args:
+        request: what was validated: its `options` are its timeout, priority and request id. A request without
+            such a property, or None, has the defaults: `max_seconds`, and the best priority of its key or 0.
+        max_seconds: the server's own limit; a longer timeout is cut to it.
+        started: when the request arrived; now by default.
+    """
+    options: RequestOptions = getattr(request, "options", _NO_OPTIONS)
+    started = time.monotonic() if started is None else started
+    seconds = max_seconds if options.timeout is None else min(max_seconds, options.timeout)
+    return RequestContext(
+        route,
+        protocol,
+        deadline=started + seconds,
+        request_id=getattr(options, "request_id", None) or request_id,
+        priority=options.priority,
+        started=started,
+        trace_headers=trace_headers or {},
+    )
+
+
+# The request whose task this is, where requests are traced: for code far below that is not given the context.
+CURRENT_REQUEST: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
 
 
 def make_request_id(given: str | None) -> str:
-    """The caller's own id if it is one short printable word, else a new one."""
+    """Returns the client's own id if it is one short printable word, else a new one."""
     if given and len(given) <= _MAX_ID_CHARS and given.isascii() and given.isprintable():
         return given
     return uuid.uuid4().hex

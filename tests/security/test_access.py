@@ -1,4 +1,4 @@
-"""The table of scopes has every route and every call; what is not in it is not there."""
+"""The tables of routes and methods give the scopes; what is in no table is not served."""
 
 from collections.abc import Iterator
 
@@ -9,31 +9,35 @@ from support.live_server import LiveServer
 
 from nextchar.rest.app import RestApp
 from nextchar.rest.playground import page_routes
-from nextchar.security.access import OPEN, ROUTES, RPCS, AccessTable
+from nextchar.rpc.handler import RpcHandler
+from nextchar.rpc.methods import rpc_methods, rpc_needs
+from nextchar.security.access import OPEN, AccessTable, Need
 from nextchar.security.principal import ANONYMOUS, Scope
 
 
-def test_every_route_has_a_scope(server: LiveServer) -> None:
-    door = RestApp(server.app.service, max_body_bytes=1, request_timeout_seconds=1)
-    table = AccessTable(ROUTES)
-    found = [*paths(door.app.routes), *paths(page_routes(1))]
-    assert "/v1/sessions/{session_id}/feed" in found
-    assert [path for path in found if table.need(path) is None] == []
+@pytest.fixture(scope="module")
+def rest(server: LiveServer) -> RestApp:
+    return RestApp(
+        server.app.service, max_body_bytes=1, request_timeout_seconds=1, more_routes=page_routes(1)
+    )
 
 
-def paths(routes: object) -> Iterator[str]:
-    for route in routes:  # type: ignore[attr-defined]
-        path = getattr(route, "path", None)
-        if path is not None and not hasattr(route, "routes"):
-            yield path
-        else:
-            yield from paths(getattr(route, "routes", None) or route.original_router.routes)
+@pytest.fixture(scope="module")
+def rpc_paths(server: LiveServer) -> dict[str, Need]:
+    handler = RpcHandler(server.app.service.metrics, request_timeout_seconds=1)
+    return rpc_needs(rpc_methods(server.app.service, handler))
 
 
-def test_every_call_has_a_scope(server: LiveServer) -> None:
-    found = set(calls_by_reflection(server.grpc_address))
-    assert "/nextchar.v1.Sessions/Converse" in found
-    assert found - set(RPCS) == set()
+def test_every_route_that_is_served_is_in_the_table(rest: RestApp) -> None:
+    served = {route.path for route in rest.app.routes}  # type: ignore[attr-defined]
+    assert "/v1/sessions/{session_id}/feed" in served
+    assert served == set(rest.needs)
+
+
+def test_every_method_that_is_served_is_in_the_table(server: LiveServer, rpc_paths: dict[str, Need]) -> None:
+    served = set(calls_by_reflection(server.grpc_address))
+    assert "/nextchar.v1.Sessions/Converse" in served
+    assert served <= set(rpc_paths)
 
 
 def calls_by_reflection(address: str) -> Iterator[str]:
@@ -48,8 +52,9 @@ def calls_by_reflection(address: str) -> Iterator[str]:
                 yield f"/{name}/{method.name}"
 
 
-def test_only_health_and_the_page_are_open() -> None:
-    opened = {path for path, need in (ROUTES | RPCS).items() if need == OPEN and "health" not in path.lower()}
+def test_only_health_and_the_page_are_open(rest: RestApp, rpc_paths: dict[str, Need]) -> None:
+    needs = rest.needs | rpc_paths
+    opened = {path for path, need in needs.items() if need == OPEN and "health" not in path.lower()}
     service = "/inference.GRPCInferenceService/"
     page = {"/", "/web/{digest}/{name}", "/web/{digest}/{folder}/{name}"}
     assert opened == page | {"/livez", "/readyz", f"{service}ServerLive", f"{service}ServerReady"}
@@ -69,8 +74,8 @@ def test_only_health_and_the_page_are_open() -> None:
         ("/web", None),
     ],
 )
-def test_a_path_needs_what_its_template_says(path: str, need: object) -> None:
-    assert AccessTable(ROUTES).need(path) == need
+def test_a_path_needs_what_its_template_says(rest: RestApp, path: str, need: object) -> None:
+    assert AccessTable(rest.needs).need(path) == need
 
 
 def test_without_a_file_of_keys_everybody_may_do_everything(server: LiveServer) -> None:

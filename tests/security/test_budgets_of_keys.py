@@ -14,10 +14,10 @@ from support.live_server import LiveServer, live_server
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
-from nextchar.request_context import RequestContext
+from nextchar.request_context import make_context
 from nextchar.schemas.score import ScoreRequest
 from nextchar.security.api_keys import make_key
-from nextchar.security.principal import ANONYMOUS, Principal, Scope
+from nextchar.security.principal import ANONYMOUS, PRINCIPAL, Principal, Scope
 
 SCORE = {"model": "tiny", "input": ["abc"]}
 LONG = {"model": "tiny", "max_tokens": 16_384, "seed": 1}
@@ -108,8 +108,9 @@ def test_a_key_goes_before_others_only_as_far_as_it_may() -> None:
     request = ScoreRequest(model="tiny", input=["a"], priority=-5, timeout=2.0)
     key = Principal("k", "me", frozenset(Scope), ANONYMOUS.budget, best_priority=0)
     for principal, priority in ((ANONYMOUS, -5), (key, 0)):
-        ctx = RequestContext("score", "rest", float("inf"), "id", principal=principal)
-        ctx.asked(request)
+        token = PRINCIPAL.set(principal)
+        ctx = make_context("score", "rest", request, request_id="id", max_seconds=60.0)
+        PRINCIPAL.reset(token)
         assert ctx.priority == priority
         assert ctx.deadline == ctx.started + 2.0
 

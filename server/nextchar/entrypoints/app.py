@@ -186,17 +186,16 @@ def _http_server(
     from nextchar.rest.playground import page_routes
     from nextchar.security.tls import HttpTls
 
-    door = RestApp(
+    rest = RestApp(
         service,
         max_body_bytes=settings.max_body_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
         receive_timeout_seconds=settings.receive_timeout_seconds,
         lenient_fields=settings.lenient_fields,
+        more_routes=page_routes(grpc_port) if settings.playground else (),
     )
-    if settings.playground:
-        door.app.router.routes.extend(page_routes(grpc_port))
     files = settings.tls_files()
-    guard = GuardMiddleware(door.app, keys=keys, tls=files is not None)
+    guard = GuardMiddleware(rest.app, keys=keys, needs=rest.needs, tls=files is not None)
     return HttpServer(
         with_cors(guard, settings.cors_origins or ""),
         limits=ConnectionLimits(

@@ -1,40 +1,30 @@
-"""The REST door: translates HTTP to calls of the service, and nothing else."""
+"""Makes the REST API of a service: a FastAPI application whose routes are those of the table."""
 
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from nextchar import __version__
 from nextchar.errors import NextcharError
-from nextchar.rest.body import while_connected
-from nextchar.rest.docs_page import docs_routes
 from nextchar.rest.errors import answer_bug, answer_error, answer_http_error
-from nextchar.rest.handler import PlainRoute, RestHandler, as_json
+from nextchar.rest.handler import RestHandler
 from nextchar.rest.openapi import describe_with
-from nextchar.rest.routes_info import info_routes
-from nextchar.rest.routes_model_tools import model_tool_routes
-from nextchar.rest.routes_oip import oip_routes
-from nextchar.rest.routes_oip_info import oip_info_routes
-from nextchar.rest.routes_repository import repository_routes
-from nextchar.rest.routes_sessions import session_routes
-from nextchar.schemas.compare import CompareRequest, CompareResponse
-from nextchar.schemas.completion import Completion, CompletionRequest
-from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
-from nextchar.schemas.tokens import (
-    DetokenizeRequest,
-    DetokenizeResponse,
-    TokenizeRequest,
-    TokenizeResponse,
-)
+from nextchar.rest.route import RestRoute
+from nextchar.rest.routes import document_routes, rest_routes
+from nextchar.security.access import Need
 from nextchar.service.service import Service
 
 
 class RestApp:
-    """The handlers; `app` is the ASGI application."""
+    """Holds the routes; `app` is the ASGI application.
+
+    FastAPI gives the router, the error handlers and the frame of the OpenAPI document. Its validation and its
+    serialisation of each request are bypassed (`PlainRoute`): `RestHandler` reads a body from its bytes in
+    one strict pass, where FastAPI would first parse it to objects.
+    """
 
     def __init__(
         self,
@@ -44,9 +34,10 @@ class RestApp:
         request_timeout_seconds: float,
         receive_timeout_seconds: float = 20.0,
         lenient_fields: bool = False,
+        more_routes: Sequence[RestRoute] = (),
     ) -> None:
-        self._service = service
-        self._calls = RestHandler(
+        """`more_routes` are the page's."""
+        self._handler = RestHandler(
             service.metrics,
             max_body_bytes=max_body_bytes,
             request_timeout_seconds=request_timeout_seconds,
@@ -57,6 +48,7 @@ class RestApp:
             title="nextchar",
             version=__version__,
             summary="Scores, distributions and completions from character-level recurrent language models.",
+            openapi_url=None,  # the document has a row in the table
             docs_url=None,  # FastAPI's pages load scripts from elsewhere
             redoc_url=None,
         )
@@ -64,68 +56,34 @@ class RestApp:
         self.app.add_exception_handler(NextcharError, answer_error)
         self.app.add_exception_handler(HTTPException, answer_http_error)
         self.app.add_exception_handler(Exception, answer_bug)
-        self._route("/v1/score", self._score, ScoreRequest, ScoreResponse)
-        self._route("/v1/compare", self._compare, CompareRequest, CompareResponse)
-        self._route("/v1/next", self._next, NextRequest, NextResponse)
-        self._route("/v1/completions", self._complete, CompletionRequest, Completion)
-        self._route("/tokenize", self._tokenize, TokenizeRequest, TokenizeResponse)
-        self._route("/detokenize", self._detokenize, DetokenizeRequest, DetokenizeResponse)
-        self.app.include_router(session_routes(service.sessions, self._calls, service.metrics))
-        self.app.include_router(info_routes(service, self._calls.shapes))
-        self.app.include_router(model_tool_routes(service, self._calls))
-        self.app.include_router(oip_info_routes(service, self._calls.shapes))
-        self.app.include_router(oip_routes(service, self._calls))
-        self.app.include_router(repository_routes(service.model_manager, self._calls))
-        describe_with(self.app, self._calls.shapes)
-        self.app.include_router(docs_routes(lambda: self.app.openapi()))
+        self.routes = [*rest_routes(service), *document_routes(lambda: self.app.openapi()), *more_routes]
+        for route in self.routes:
+            self._add(route)
+        describe_with(self.app, self.routes)
 
-    def _route(
-        self,
-        path: str,
-        handler: Callable[[Request], Coroutine[Any, Any, Response]],
-        body: type[BaseModel],
-        answer: type[BaseModel],
-    ) -> None:
-        # pydantic parses the body from its bytes, strictly and in one pass; FastAPI is only told of it.
-        self.app.post(
-            path,
-            openapi_extra=self._calls.shapes.of(body, answer),
-            description=body.__doc__,
-            name=handler.__name__.strip("_"),
-        )(handler)
+    @property
+    def needs(self) -> dict[str, Need]:
+        """The scope that each path needs."""
+        return {route.path: route.need for route in self.routes}
 
-    async def _score(self, request: Request) -> Response:
-        return await self._calls.answer(request, "score", ScoreRequest, self._service.scorer.score)
-
-    async def _compare(self, request: Request) -> Response:
-        return await self._calls.answer(request, "compare", CompareRequest, self._service.comparer.compare)
-
-    async def _tokenize(self, request: Request) -> Response:
-        work = self._service.tokenizer.tokenize
-        return await self._calls.answer(request, "tokenize", TokenizeRequest, work)
-
-    async def _detokenize(self, request: Request) -> Response:
-        work = self._service.tokenizer.detokenize
-        return await self._calls.answer(request, "tokenize", DetokenizeRequest, work)
-
-    async def _next(self, request: Request) -> Response:
-        return await self._calls.answer(request, "next", NextRequest, self._service.predictor.next)
-
-    async def _complete(self, request: Request) -> Response:
-        ctx = self._calls.new_context(request, "complete")
-        with ExitStack() as observed:
-            observed.enter_context(self._service.metrics.observe(ctx))
-            body = await self._calls.parse(request, CompletionRequest)
-            headers = {} if body.session_id is None else {"X-Session-Id": body.session_id}
-            if not body.stream:
-                answer = await while_connected(request, self._service.completer.complete(body, ctx))
-                return as_json(answer, ctx, headers=headers)
-            pieces, observed = self._service.completer.stream(body, ctx), observed.pop_all()
-        return await self._calls.streamed(
-            request,
-            ctx,
-            pieces,
-            observed=observed,
-            include_usage=body.stream_options.include_usage,
-            headers=headers,
+    def _add(self, route: RestRoute) -> None:
+        self.app.add_api_route(
+            route.path,
+            self._handler.endpoint(route),
+            methods=list(route.methods),
+            status_code=route.status,
+            name=route.name,
+            description=route.description,
+            tags=[*route.tags],
+            include_in_schema=route.in_document,
+            response_class=Response,
         )
+
+
+class PlainRoute(APIRoute):
+    """Routes a request to an endpoint that takes the request and returns the response."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own would resolve dependencies, validate and serialise for each request."""
+        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return endpoint

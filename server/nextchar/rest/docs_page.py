@@ -8,9 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-
-from nextchar.rest.handler import plain_router
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -26,16 +25,20 @@ _HEADERS = {
 }
 
 
-def docs_routes(document: Callable[[], dict[str, Any]]) -> APIRouter:
-    """The page of a document."""
-    router = plain_router(include_in_schema=False)
+class DocumentHandlers:
+    """Answers with the OpenAPI document, as JSON and as a page."""
 
-    @router.get("/docs")
-    async def docs(_request: Request) -> Response:
-        page = await asyncio.to_thread(lambda: _page(document()))
+    def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
+        self._document = document
+
+    async def document(self, _request: Request) -> Response:
+        """The document for programs."""
+        return JSONResponse(self._document())
+
+    async def page(self, _request: Request) -> Response:
+        """The document for people."""
+        page = await asyncio.to_thread(lambda: _page(self._document()))
         return Response(page, media_type="text/html; charset=utf-8", headers=_HEADERS)
-
-    return router
 
 
 def _page(document: dict[str, Any]) -> str:

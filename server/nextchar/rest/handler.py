@@ -1,30 +1,25 @@
-"""What every REST handler does around its call of the service: read, validate, observe, answer."""
+"""Runs the route of a request: reads, validates, observes, answers."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import ExitStack, aclosing
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request, Response
 from pydantic import BaseModel
 
-from nextchar.request_context import TRACE_HEADERS, RequestContext, Route
+from nextchar.errors import NextcharError
+from nextchar.request_context import TRACE_HEADERS, RequestContext, make_context
 from nextchar.rest.body import read_body, while_connected
-from nextchar.rest.openapi_schemas import OpenApiSchemas
-from nextchar.rest.sse import EventStream, events
-from nextchar.schemas.base import validated
-from nextchar.schemas.completion import Completion
+from nextchar.rest.route import Extra, RestCall, RestRoute
+from nextchar.rest.sse import EventStream
 from nextchar.telemetry.metrics import Metrics
 
-R = TypeVar("R", bound=BaseModel)
-T = TypeVar("T")
-C = TypeVar("C", bound=Completion)
 JSON = "application/json"
 
 
 class RestHandler:
-    """The settings of the door, and the parts its handlers are made of."""
+    """Makes the ASGI endpoint of each route; the only place where the context of a REST request is made."""
 
     def __init__(
         self,
@@ -35,107 +30,92 @@ class RestHandler:
         receive_timeout_seconds: float = 20.0,
         lenient_fields: bool = False,
     ) -> None:
-        self.shapes = OpenApiSchemas()
-        self._receive_timeout_seconds = receive_timeout_seconds
-        self.extra_fields: Literal["ignore"] | None = (
-            "ignore" if lenient_fields else None  # as the schema says
-        )
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._timeout_seconds = request_timeout_seconds
+        self._receive_timeout_seconds = receive_timeout_seconds
+        self._extra: Extra = "ignore" if lenient_fields else None
 
-    def new_context(self, request: Request, route: Route) -> RequestContext:
-        """A call that begins now, with an id for its answer and the log."""
-        request_id: str = request.state.request_id  # the guard's
-        headers = {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers}
-        deadline = time.monotonic() + self._timeout_seconds
-        ctx = RequestContext(route, "rest", deadline, request_id, trace_headers=headers)
-        request.state.ctx = ctx
-        return ctx
+    def endpoint(self, route: RestRoute) -> Callable[[Request], Awaitable[Response]]:
+        """What answers the requests of a route."""
+        if route.label is None:
+            return route.handle
 
-    async def parse(self, request: Request, schema: type[R], *, empty: bytes = b"") -> R:
-        """The body, held against a schema; `empty` is what an empty one stands for."""
-        body = await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
-        fields = validated(lambda: schema.model_validate_json(body or empty, extra=self.extra_fields))
-        request.state.ctx.asked(fields)
-        return fields
+        async def answer(request: Request) -> Response:
+            return await self._answer(route, request)
 
-    async def body(self, request: Request) -> bytes:
-        """The body as it is."""
-        return await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
+        return answer
 
-    async def observed(
-        self, request: Request, route: Route, work: Callable[[RequestContext], Awaitable[T]]
-    ) -> tuple[T, RequestContext]:
-        """Run a call's work inside its observation, for as long as the client waits."""
-        ctx = self.new_context(request, route)
-        with self._metrics.observe(ctx):
-            return await while_connected(request, work(ctx)), ctx
+    async def _answer(self, route: RestRoute, request: Request) -> Response:
+        """Answers one request, as long as its client is connected."""
+        started = time.monotonic()
+        body, refused, read_seconds = await self._read(route, request)
+        ctx = self._make_context(route, request, body, started)
+        with ExitStack() as observed:
+            observed.enter_context(self._metrics.observe(ctx))
+            if refused is not None:
+                raise refused
+            call = RestCall(request, body, ctx, observed, read_seconds)
+            answer = await while_connected(request, route.handle(call))
+        if isinstance(answer, EventStream):
+            answer.headers.update({**call_headers(ctx), **session_header(request, body)})
+        if isinstance(answer, Response):
+            return answer
+        return as_json(answer, ctx, status=route.status, headers=session_header(request, answer))
 
-    async def observed_body(
-        self,
-        request: Request,
-        route: Route,
-        schema: type[R],
-        work: Callable[[R, RequestContext], Awaitable[T]],
-        *,
-        empty: bytes = b"",
-    ) -> tuple[T, RequestContext]:
-        """The same for work on a body, which is all read before; `empty` as in `parse`."""
-        ctx = self.new_context(request, route)
-        with self._metrics.observe(ctx):
-            fields = await self.parse(request, schema, empty=empty)
-            return await while_connected(request, work(fields, ctx)), ctx
+    async def _read(self, route: RestRoute, request: Request) -> tuple[Any, NextcharError | None, float]:
+        """Reads the fields of a request, or why it is refused: its context is made first, then it is raised.
 
-    async def answer(
-        self,
-        request: Request,
-        route: Route,
-        schema: type[R],
-        work: Callable[[R, RequestContext], Awaitable[BaseModel]],
-        *,
-        status: int = 200,
-    ) -> Response:
-        """A whole answer to a body."""
-        answer, ctx = await self.observed_body(request, route, schema, work)
-        return as_json(answer, ctx, status=status)
+        Also returns the seconds that this took after the last byte had come.
+        """
+        content = b""
+        try:
+            if route.reads_body:
+                content = await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
+            started = time.monotonic()
+            body = None if route.read is None else route.read(request, content, self._extra)
+        except NextcharError as error:
+            return None, error, 0.0
+        return body, None, time.monotonic() - started
 
-    async def streamed(
-        self,
-        request: Request,
-        ctx: RequestContext,
-        pieces: AsyncGenerator[C],
-        *,
-        observed: ExitStack,
-        include_usage: bool,
-        headers: Mapping[str, str],
-    ) -> Response:
-        """An answer by server-sent events; `observed` is closed with it."""
-        source = observed_pieces(pieces, observed)
-        # What is wrong with the request is known with the first piece, while a status can still say so.
-        first = await while_connected(request, anext(source))
-        response = EventStream(events(first, source, include_usage=include_usage), source)
-        response.headers.update({**call_headers(ctx), **headers})
-        return response
+    def _make_context(
+        self, route: RestRoute, request: Request, body: object, started: float
+    ) -> RequestContext:
+        assert route.label is not None
+        return make_context(
+            route.label,
+            "rest",
+            body,
+            request_id=request.state.request_id,  # set by GuardMiddleware
+            max_seconds=self._timeout_seconds,
+            started=started,
+            trace_headers={name: request.headers[name] for name in TRACE_HEADERS if name in request.headers},
+        )
 
 
 def as_json(
     answer: BaseModel, ctx: RequestContext, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An answer and the headers that go with it."""
+    """An answer as JSON with the headers that every answer has."""
     own = {**call_headers(ctx), **timing_headers(ctx)}
     return Response(answer.model_dump_json(), status, media_type=JSON, headers={**own, **(headers or {})})
 
 
+def session_header(request: Request, answer: object) -> dict[str, str]:
+    """Names the session of an answer, else of the path, if there is one."""
+    session_id = getattr(answer, "session_id", None) or request.path_params.get("session_id")
+    return {} if session_id is None else {"X-Session-Id": session_id}
+
+
 def call_headers(ctx: RequestContext) -> dict[str, str]:
-    """What every answer says of its call."""
+    """The headers that say which request this answers, and what served it."""
     version = {"X-Model-Version": ctx.version} if ctx.version else {}
     trace = {"traceparent": ctx.trace.traceparent} if ctx.trace is not None else {}
     return {"X-Request-Id": ctx.request_id, **version, **trace}
 
 
 def timing_headers(ctx: RequestContext) -> dict[str, str]:
-    """Where a whole answer's time went, in milliseconds, and its characters.
+    """The headers that say where the time of a whole answer went, in milliseconds, and its characters.
 
     The names are text-generation-inference's; it sends whole milliseconds, which is too coarse here.
     """
@@ -147,28 +127,3 @@ def timing_headers(ctx: RequestContext) -> dict[str, str]:
         "X-Prompt-Tokens": str(ctx.num_given),
         "X-Generated-Tokens": str(ctx.num_sampled),
     }
-
-
-async def observed_pieces(pieces: AsyncGenerator[C], observed: ExitStack) -> AsyncGenerator[C]:
-    """The pieces, inside the observation of their call."""
-    with observed:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
-
-
-class PlainRoute(APIRoute):
-    """Routes a request to a handler that takes the request and returns the response.
-
-    FastAPI's own route would resolve dependencies, validate and serialise for each request; what is needed of
-    that `RestHandler` does.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return handler
-
-
-def plain_router(**options: Any) -> APIRouter:
-    """A router of such routes."""
-    return APIRouter(route_class=PlainRoute, **options)

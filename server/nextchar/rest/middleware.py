@@ -5,7 +5,7 @@ Pure ASGI, so that streams pass untouched. Inside, `scope["state"]["request_id"]
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nextchar.errors import NextcharError
 from nextchar.request_context import make_request_id
 from nextchar.rest.errors import error_response
-from nextchar.security.access import OPEN, ROUTES, AccessTable, permit
+from nextchar.security.access import OPEN, AccessTable, Need, permit
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.principal import PRINCIPAL
 
@@ -35,12 +35,17 @@ logger = logging.getLogger(__name__)
 
 
 class GuardMiddleware:
-    """An ASGI application around another. Without `keys` everybody may do everything."""
+    """Wraps an ASGI application: authenticates each request, adds its request id and the security headers.
 
-    def __init__(self, app: ASGIApp, *, keys: KeyRing | None, tls: bool = False) -> None:
+    Without `keys` no key is needed. `needs` are the scopes of the paths.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, keys: KeyRing | None, needs: Mapping[str, Need], tls: bool = False
+    ) -> None:
         self._app = app
         self._keys = keys
-        self._table = AccessTable(ROUTES)
+        self._table = AccessTable(needs)
         self._security = (*_SECURITY, _HSTS) if tls else _SECURITY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

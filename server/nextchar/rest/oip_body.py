@@ -1,9 +1,10 @@
 """Between the body of an infer request and tensors: JSON, or JSON with the tensors' bytes behind it."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from nextchar.errors import InvalidRequest
-from nextchar.schemas.base import validated
+from nextchar.schemas.base import RequestOptions, validated
 from nextchar.service.oip.schemas import (
     InferAnswer,
     InferBody,
@@ -17,6 +18,19 @@ from nextchar.service.oip.tensors import Tensor, from_list, from_raw, to_list, t
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
 
+@dataclass(frozen=True, slots=True)
+class InferCall:
+    """Holds a body as it was received, and as a request of tensors."""
+
+    given: InferBody
+    request: InferRequest
+
+    @property
+    def options(self) -> RequestOptions:
+        """What the context of the request is made of."""
+        return self.request.options
+
+
 def read_request(
     body: bytes,
     header_length: str | None,
@@ -24,8 +38,8 @@ def read_request(
     version: str,
     *,
     extra_fields: Literal["ignore"] | None = None,
-) -> tuple[InferBody, InferRequest]:
-    """A body as it was given, and as a request of tensors.
+) -> InferCall:
+    """Reads a body: its JSON, and the tensors' bytes behind it.
 
     Raises:
         InvalidRequest: it is neither.
@@ -39,7 +53,7 @@ def read_request(
     if place != len(body):
         raise InvalidRequest(f"{len(body) - place} bytes behind the JSON belong to no input", param="inputs")
     outputs = tuple(output.name for output in given.outputs)
-    return given, InferRequest(model, version, inputs, outputs, given.parameters)
+    return InferCall(given, InferRequest(model, version, inputs, outputs, given.parameters))
 
 
 def answer_body(given: InferBody, answer: InferAnswer) -> tuple[bytes, int | None]:

@@ -2,12 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from fastapi import HTTPException, Request, Response
+
+from nextchar.rest.route import RestRoute, get
+from nextchar.security.access import OPEN
 
 _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
@@ -64,20 +66,31 @@ class PageFile:
         return Response(self.content, media_type=self.media_type, headers=headers)
 
 
-def page_routes(grpc_port: int) -> list[Route]:
-    """The page and what it loads, by the digest of all of it, so that browsers may keep it for ever.
+def page_routes(grpc_port: int) -> list[RestRoute]:
+    """Returns the routes of the page and of what it loads.
 
-    The page says which port gRPC has: it writes grpcurl commands.
+    Files are under the digest of all of them, so that browsers may keep them for ever. The page says which
+    port gRPC has: it writes grpcurl commands.
     """
     contents = _contents(files("nextchar").joinpath("rest", "web"))
     digest = hashlib.sha256(b"".join(contents[name] for name in sorted(contents))).hexdigest()[:16]
     index = contents.pop("index.html").replace(b"{digest}", digest.encode())
     index = index.replace(b"{grpc_port}", str(grpc_port).encode())
-    routes = [Route("/", PageFile(index, _MEDIA_TYPES["html"], _ASK_EACH_TIME).answer)]
-    for name, content in contents.items():
-        media_type = _MEDIA_TYPES[name.rpartition(".")[2]]
-        routes.append(Route(f"/web/{digest}/{name}", PageFile(content, media_type, _FOR_EVER).answer))
-    return routes
+    page = PageFile(index, _MEDIA_TYPES["html"], _ASK_EACH_TIME)
+    loaded = {
+        f"/web/{digest}/{name}": PageFile(content, _MEDIA_TYPES[name.rpartition(".")[2]], _FOR_EVER)
+        for name, content in contents.items()
+    }
+
+    async def file(request: Request) -> Response:
+        found = loaded.get(request.scope["path"])
+        if found is None:
+            raise HTTPException(404)
+        return await found.answer(request)
+
+    row = partial(get, need=OPEN, in_document=False, methods=("GET", "HEAD"))
+    paths = ("/web/{digest}/{name}", "/web/{digest}/{folder}/{name}")
+    return [row("/", page.answer), *(row(path, file) for path in paths)]
 
 
 def _contents(folder: Traversable, prefix: str = "") -> dict[str, bytes]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
@@ -67,7 +68,7 @@ class EventStream(StreamingResponse):
     def __init__(
         self,
         source: AsyncGenerator[bytes],
-        pieces: AsyncGenerator[Completion],
+        pieces: AsyncGenerator[Any],
         *,
         ping_seconds: float = _PING_SECONDS,
     ) -> None:

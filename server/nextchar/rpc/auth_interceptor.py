@@ -1,14 +1,14 @@
 """What stands before every gRPC call: the key and its scope, and a clear end for calls there are not."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
 
 from nextchar.errors import NextcharError, RouteNotFound
 from nextchar.rpc.errors import abort
-from nextchar.security.access import OPEN, RPCS, permit
+from nextchar.security.access import OPEN, Need, permit
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.principal import PRINCIPAL
 
@@ -17,10 +17,10 @@ Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler |
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Without `keys` everybody may do everything."""
+    """Authenticates each call. Without `keys` no key is needed; `needs` are the scopes of the paths."""
 
-    def __init__(self, keys: KeyRing | None) -> None:
-        self._keys = keys
+    def __init__(self, keys: KeyRing | None, needs: Mapping[str, Need]) -> None:
+        self._keys, self._needs = keys, needs
 
     async def intercept_service(
         self, continuation: Continue, details: grpc.HandlerCallDetails
@@ -38,7 +38,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     def _admit(self, details: grpc.HandlerCallDetails) -> None:
         if self._keys is None:
             return
-        need = RPCS.get(details.method)
+        need = self._needs.get(details.method)
         if need == OPEN:
             return
         principal = self._keys.find(_given_key(details.invocation_metadata))

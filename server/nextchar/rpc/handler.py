@@ -1,30 +1,31 @@
-"""What every gRPC handler does around its call of the service: observe, validate, answer, end."""
+"""Runs the method of a call: reads, validates, observes, answers, ends."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
-from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_request_id
+from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_context, make_request_id
 from nextchar.rpc.errors import abort
+from nextchar.rpc.method import Context, RpcCall, RpcMethod, metadata_of
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
-from nextchar.schemas.base import validated
-from nextchar.schemas.protobuf import M, to_fields, to_message
+from nextchar.schemas.protobuf import to_message
 from nextchar.telemetry.metrics import Metrics
 
-R = TypeVar("R", bound=BaseModel)
+R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 
 class RpcHandler:
-    """The settings of the door, and the parts its handlers are made of."""
+    """Makes what gRPC calls of each method; the only place where the context of a gRPC request is made."""
 
     def __init__(
         self, metrics: Metrics, *, request_timeout_seconds: float, lenient_fields: bool = False
@@ -33,56 +34,75 @@ class RpcHandler:
         self.lenient_fields = lenient_fields
         self._timeout_seconds = request_timeout_seconds
 
-    async def answer(
-        self,
-        message: Message,
-        context: grpc.aio.ServicerContext,
-        route: Route,
-        schema: type[R],
-        work: Callable[[R, RequestContext], Awaitable[BaseModel]],
-        message_type: type[M],
-    ) -> M:
-        """A whole answer to a message."""
+    def endpoint(self, method: RpcMethod) -> grpc.RpcMethodHandler:
+        """What answers the calls of a method."""
+        return method.of_grpc(self._behavior(method))
 
-        async def run(ctx: RequestContext) -> M:
-            body = validated(lambda: schema.model_validate(to_fields(message)))
-            ctx.asked(body)
-            return to_message(await work(body, ctx), message_type)
+    def _behavior(self, method: RpcMethod) -> Callable[..., Any]:
+        async def answer(message: Message, context: Context) -> Message:
+            async with self.ended_by_errors(context):
+                if method.read is None:
+                    return as_message(await method.handle(message, context), method)
+                async with self._observed_call(method, message, context) as call:
+                    return as_message(await method.handle(call), method)
+            raise AssertionError("the call was aborted")
 
-        return await self.run(context, route, run)
+        async def stream(message: Message, context: Context) -> AsyncGenerator[Message]:
+            async with (
+                self.ended_by_errors(context),
+                self._observed_call(method, message, context) as call,
+                aclosing(method.handle(call)) as answers,
+            ):
+                async for one in answers:
+                    yield as_message(one, method)
 
-    async def run(
-        self, context: grpc.aio.ServicerContext, route: Route, work: Callable[[RequestContext], Awaitable[M]]
-    ) -> M:
-        """A call's work inside its observation."""
-        async with self.observed(context, route) as ctx:
-            return await work(ctx)
-        raise AssertionError("the call was aborted")
+        async def converse(messages: AsyncIterator[Message], context: Context) -> AsyncGenerator[Message]:
+            async with self.ended_by_errors(context), aclosing(method.handle(messages, context)) as answers:
+                async for one in answers:
+                    yield one
+
+        if method.descriptor.client_streaming:
+            return converse
+        return stream if method.descriptor.server_streaming else answer
+
+    @asynccontextmanager
+    async def _observed_call(
+        self, method: RpcMethod, message: Message, context: Context
+    ) -> AsyncIterator[RpcCall[Any]]:
+        """Observes a call of one message, and first tells its client the id of the request."""
+        assert method.label is not None
+        assert method.read is not None
+        call, refused = self._begin(method.label, partial(method.read, message), message, context)
+        with self._metrics.observe(call.ctx):
+            trace = (("traceparent", call.ctx.trace.traceparent),) if call.ctx.trace is not None else ()
+            await context.send_initial_metadata((("x-request-id", call.ctx.request_id), *trace))
+            if refused is not None:
+                raise refused
+            yield call
+
+    @contextmanager
+    def observed(
+        self, label: Route, read: Callable[[], R], message: Message, context: Context
+    ) -> Iterator[RpcCall[R]]:
+        """Observes one message of a stream, with a context of its own."""
+        call, refused = self._begin(label, read, message, context)
+        with self._metrics.observe(call.ctx):
+            if refused is not None:
+                raise refused
+            yield call
 
     def check_fields(self, message: Message) -> None:
-        """Hold a message of a stream against its type, as `MessageInterceptor` does with single ones.
+        """Checks a message of a stream, as `MessageInterceptor` does with single ones.
 
         Raises:
-            InvalidRequest: it has a field that is not known, and the server is not lenient.
+            InvalidRequest: it has a field that its type lacks, and the server is not lenient.
         """
         if not self.lenient_fields:
             refuse_unknown_fields(message)
 
     @asynccontextmanager
-    async def observed(
-        self, context: grpc.aio.ServicerContext, route: Route
-    ) -> AsyncIterator[RequestContext]:
-        """A call, counted; an error inside ends it with its status."""
-        ctx = self.new_context(context, route)
-        async with self.ended_by_errors(context):
-            with self._metrics.observe(ctx):
-                trace = (("traceparent", ctx.trace.traceparent),) if ctx.trace is not None else ()
-                await context.send_initial_metadata((("x-request-id", ctx.request_id), *trace))
-                yield ctx
-
-    @asynccontextmanager
-    async def ended_by_errors(self, context: grpc.aio.ServicerContext) -> AsyncIterator[None]:
-        """An error inside ends the call with its status; what nobody expected is logged."""
+    async def ended_by_errors(self, context: Context) -> AsyncIterator[None]:
+        """Ends the call with the status of an error inside; an unexpected one is logged."""
         try:
             yield
         except NextcharError as error:
@@ -95,12 +115,32 @@ class RpcHandler:
             logger.exception("a call failed")
             await abort(context, InternalError("the server failed; the cause is in its log"))
 
-    def new_context(self, context: grpc.aio.ServicerContext, route: Route) -> RequestContext:
-        """A call that begins now, with an id for its answer and the log."""
-        metadata = dict(context.invocation_metadata() or ())
-        remaining = context.time_remaining()
-        seconds = self._timeout_seconds if remaining is None else min(remaining, self._timeout_seconds)
-        given = metadata.get("x-request-id")
-        request_id = make_request_id(given if isinstance(given, str) else None)
-        headers = {name: str(metadata[name]) for name in TRACE_HEADERS if name in metadata}
-        return RequestContext(route, "grpc", time.monotonic() + seconds, request_id, trace_headers=headers)
+    def _begin(
+        self, label: Route, read: Callable[[], R], message: Message, context: Context
+    ) -> tuple[RpcCall[R], NextcharError | None]:
+        """Reads a message and makes its context; also says why it is refused, to be raised once observed."""
+        started = time.monotonic()
+        body, refused = None, None
+        try:
+            body = read()
+        except NextcharError as error:
+            refused = error
+        seconds = time.monotonic() - started
+        ctx = self._make_context(context, label, body)
+        return RpcCall(message, cast(R, body), ctx, seconds), refused
+
+    def _make_context(self, context: Context, label: Route, body: object) -> RequestContext:
+        metadata, remaining = metadata_of(context), context.time_remaining()
+        return make_context(
+            label,
+            "grpc",
+            body,
+            request_id=make_request_id(metadata.get("x-request-id")),
+            max_seconds=self._timeout_seconds if remaining is None else min(remaining, self._timeout_seconds),
+            trace_headers={name: metadata[name] for name in TRACE_HEADERS if name in metadata},
+        )
+
+
+def as_message(answer: BaseModel | Message, method: RpcMethod) -> Message:
+    """An answer as the message that the method returns."""
+    return to_message(answer, method.output_type) if isinstance(answer, BaseModel) else answer

@@ -1,21 +1,20 @@
 """Calls of gRPC that read a stream of requests: answers in order, a few at work, no more read than that."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-import grpc
-
 from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler
+from nextchar.rpc.method import Context
 from nextchar.schemas.base import validated
 from nextchar.schemas.protobuf import to_fields, to_message
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
-from nextchar.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 MAX_AT_WORK = 4  # messages: enough that engines never wait for the network, few enough that memory stays flat
@@ -59,54 +58,61 @@ async def ordered_results(
         await asyncio.gather(beginning, *tasks, return_exceptions=True)
 
 
-class ScoreStream:
-    """The handler of one stream of strings to score.
+class ScoreStreams:
+    """Answers streams of strings to score.
 
     The first message says how all of them are scored; an answer comes for every message, in order, and its
-    indices count on from the first string of the stream. A full line of the model is waited out: the client
-    is held back, by not reading on, not refused.
+    indices count on from the first string of the stream. While the queue of the model is full, the client is
+    held back by not reading on, where a single call would be refused.
     """
 
-    def __init__(
-        self, score: Score, calls: RpcHandler, metrics: Metrics, context: grpc.aio.ServicerContext
-    ) -> None:
-        self._score, self._calls, self._metrics, self._context = score, calls, metrics, context
-        self._first: dict[str, Any] | None = None
-        self._num_strings = 0
+    def __init__(self, score: Score, handler: RpcHandler) -> None:
+        self._score, self._handler = score, handler
 
-    async def answers(self, messages: AsyncIterator[pb.ScoreRequest]) -> AsyncGenerator[pb.ScoreResponse]:
-        scored = ordered_results(self._works(messages), MAX_AT_WORK)
-        async with self._calls.ended_by_errors(self._context), aclosing(scored) as answers:
+    async def answers(
+        self, messages: AsyncIterator[pb.ScoreRequest], context: Context
+    ) -> AsyncGenerator[pb.ScoreResponse]:
+        """Yields the answers to one stream."""
+
+        async def works() -> AsyncGenerator[Coroutine[Any, Any, pb.ScoreResponse]]:
+            first: dict[str, Any] | None = None
+            num_strings = 0
+            async for message in messages:
+                request, first = self._read(message, first)
+                yield self._answer(request, num_strings, message, context)
+                num_strings += len(request.input)
+
+        async with aclosing(ordered_results(works(), MAX_AT_WORK)) as answers:
             async for answer in answers:
                 yield answer
 
-    async def _works(
-        self, messages: AsyncIterator[pb.ScoreRequest]
-    ) -> AsyncGenerator[Coroutine[Any, Any, pb.ScoreResponse]]:
-        async for message in messages:
-            request = self._request(message)
-            yield self._answer(request, self._num_strings)
-            self._num_strings += len(request.input)
+    def _read(
+        self, message: pb.ScoreRequest, first: dict[str, Any] | None
+    ) -> tuple[ScoreRequest, dict[str, Any]]:
+        """Reads a message as a request with the fields of the first one; also returns those.
 
-    def _request(self, message: pb.ScoreRequest) -> ScoreRequest:
-        self._calls.check_fields(message)
+        Raises:
+            InvalidRequest: a field is wrong, or belongs in the first message.
+        """
+        self._handler.check_fields(message)
         fields = to_fields(message)
-        if self._first is None:
-            self._first = {name: value for name, value in fields.items() if name != "input"}
+        if first is None:
+            first = {name: value for name, value in fields.items() if name != "input"}
         elif more := sorted(fields.keys() - {"input"}):
             raise InvalidRequest(f"{more[0]} belongs in the first message of the stream", param=more[0])
-        given = self._first | fields
-        return validated(lambda: ScoreRequest.model_validate(given))
+        given = first | fields
+        return validated(lambda: ScoreRequest.model_validate(given)), first
 
-    async def _answer(self, request: ScoreRequest, first_index: int) -> pb.ScoreResponse:
-        """One message's answer, within the deadline of the call and the server's own for each message."""
-        wait_seconds = _FIRST_WAIT_SECONDS
-        latest = self._calls.new_context(self._context, "score").deadline
+    async def _answer(
+        self, request: ScoreRequest, first_index: int, message: pb.ScoreRequest, context: Context
+    ) -> pb.ScoreResponse:
+        """Scores one message, before the deadline of the call and that of its first try."""
+        wait_seconds, latest = _FIRST_WAIT_SECONDS, math.inf
         while True:
-            ctx = self._calls.new_context(self._context, "score")
             try:
-                with self._metrics.observe(ctx):
-                    answer = to_message(await self._score(request, ctx), pb.ScoreResponse)
+                with self._handler.observed("score", lambda: request, message, context) as call:
+                    latest = call.ctx.deadline = min(latest, call.ctx.deadline)
+                    answer = to_message(await self._score(request, call.ctx), pb.ScoreResponse)
                 break
             except QueueFull:
                 if time.monotonic() + wait_seconds > latest:

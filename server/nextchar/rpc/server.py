@@ -6,23 +6,16 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from nextchar.pb import inference_pb2, inference_pb2_grpc, nextchar_pb2, nextchar_pb2_grpc
 from nextchar.rpc.auth_interceptor import AuthInterceptor
 from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.message_interceptor import MessageInterceptor
-from nextchar.rpc.oip_servicer import OipServicer
+from nextchar.rpc.methods import INFERENCE, NEXTCHAR, SESSIONS, rpc_methods, rpc_needs
 from nextchar.rpc.options import GrpcOptions
-from nextchar.rpc.servicer import NextcharServicer
-from nextchar.rpc.sessions_servicer import SessionsServicer
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.tls import GrpcTls
 from nextchar.service.service import Service
 
-NAMES = tuple(
-    service.full_name
-    for file in (nextchar_pb2.DESCRIPTOR, inference_pb2.DESCRIPTOR)
-    for service in file.services_by_name.values()
-)
+NAMES = tuple(service.full_name for service in (NEXTCHAR, SESSIONS, INFERENCE))
 # Serving for as long as the process answers, ready or not: Kubernetes' probes ask it by this name.
 LIVENESS = "liveness"
 _WATCH_SECONDS = 0.25
@@ -45,22 +38,25 @@ class RpcServer:
     ) -> None:
         self._service = service
         self._health = health.aio.HealthServicer()
+        handler = RpcHandler(
+            service.metrics, request_timeout_seconds=request_timeout_seconds, lenient_fields=lenient_fields
+        )
+        self.methods = rpc_methods(service, handler)
         self._server = grpc.aio.server(
-            interceptors=(AuthInterceptor(keys), MessageInterceptor(strict=() if lenient_fields else NAMES)),
+            interceptors=(
+                AuthInterceptor(keys, rpc_needs(self.methods)),
+                MessageInterceptor(strict=() if lenient_fields else NAMES),
+            ),
             options=(
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
                 ("grpc.max_receive_message_length", max_message_bytes),
                 *options.channel_arguments(),
             ),
         )
-        calls = RpcHandler(
-            service.metrics, request_timeout_seconds=request_timeout_seconds, lenient_fields=lenient_fields
-        )
-        sessions = SessionsServicer(service.sessions, calls, service.metrics)
-        nextchar_pb2_grpc.add_NextcharServicer_to_server(NextcharServicer(service, calls), self._server)  # type: ignore[no-untyped-call]
-        nextchar_pb2_grpc.add_SessionsServicer_to_server(sessions, self._server)  # type: ignore[no-untyped-call]
-        oip = OipServicer(service, calls, service.metrics)
-        inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(oip, self._server)  # type: ignore[no-untyped-call]
+        for name in NAMES:
+            handlers = {m.name: handler.endpoint(m) for m in self.methods if m.service.full_name == name}
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+            self._server.add_registered_method_handlers(name, handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

@@ -41,6 +41,11 @@ class RequestOptions(RequestFields):
         "0 for urgent work.",
     )
 
+    @property
+    def options(self) -> "RequestOptions":
+        """What the context of the request is made of."""
+        return self
+
 
 class ModelRequest(RequestOptions):
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])

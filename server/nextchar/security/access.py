@@ -1,121 +1,30 @@
-"""Which scope each route and each RPC needs: the one table, for both doors. What is not in it is refused.
+"""Decides what a principal may do: finds the scope that a path needs, and checks that the key has it.
 
-A test holds it against the routes and services that there are: a new route needs its line here.
+Each API gives the needs of its own table of routes; what is in no table is refused.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from nextchar.errors import RouteNotFound
 from nextchar.security.principal import Principal, Scope
 
 OPEN = "open"  # no key is needed: health, and the files of the page, which asks for one
-ANY = "any"  # any good key will do
+ANY = "any"  # any valid key will do
 
 Need = str | Scope
 
-_MODEL_PATHS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
-_OF_A_MODEL: dict[str, Need] = {
-    "": ANY,
-    "/ready": ANY,
-    "/config": ANY,
-    "/stats": ANY,
-    "/infer": Scope.INFER,
-    "/generate": Scope.INFER,
-    "/generate_stream": Scope.INFER,
-}
-
-ROUTES: dict[str, Need] = {
-    "/v2/health/live": OPEN,
-    "/v2/health/ready": OPEN,
-    "/livez": OPEN,
-    "/readyz": OPEN,
-    "/health": OPEN,
-    "/": OPEN,
-    "/web/{digest}/{name}": OPEN,
-    "/web/{digest}/{folder}/{name}": OPEN,
-    "/version": ANY,
-    "/docs": ANY,
-    "/openapi.json": ANY,
-    "/metrics": Scope.METRICS,
-    "/v1/models": ANY,
-    "/v1/models/{model_id}": ANY,
-    "/v1/score": Scope.INFER,
-    "/v1/next": Scope.INFER,
-    "/v1/completions": Scope.INFER,
-    "/v1/inspect": Scope.INFER,
-    "/v1/sessions": Scope.SESSIONS,
-    "/v1/sessions/{session_id}": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/feed": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/next": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/score": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/sample": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/fork": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/checkpoint": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/rollback": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/renew": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/rewind": Scope.SESSIONS,
-    "/v1/sessions/{session_id}/state": Scope.SESSIONS,
-    "/v1/compare": Scope.INFER,
-    "/v1/limits": ANY,
-    "/tokenize": Scope.INFER,
-    "/detokenize": Scope.INFER,
-    "/tokenizer_info": ANY,
-    "/v2": ANY,
-    "/v2/models/stats": ANY,
-    **{path + end: need for path in _MODEL_PATHS for end, need in _OF_A_MODEL.items()},
-    "/v2/repository/index": Scope.ADMIN,
-    "/v2/repository/models/{model}/load": Scope.ADMIN,
-    "/v2/repository/models/{model}/unload": Scope.ADMIN,
-}
-
-_SESSION_CALLS = (
-    *("Create", "Get", "List", "Delete", "Feed", "Next", "Score", "Sample", "Fork", "Checkpoint", "Rollback"),
-    *("Rewind", "Renew", "ExportState", "ImportState", "Converse"),
-)
-
-_NEXTCHAR_CALLS = (
-    *("Score", "ScoreStream", "Next", "Complete", "Inspect"),
-    *("Compare", "Tokenize", "Detokenize"),
-)
-_INFERENCE_CALLS: dict[str, Need] = {
-    "ServerLive": OPEN,
-    "ServerReady": OPEN,
-    "ModelReady": ANY,
-    "ServerMetadata": ANY,
-    "ModelMetadata": ANY,
-    "ModelConfig": ANY,
-    "ModelStatistics": ANY,
-    "ModelInfer": Scope.INFER,
-    "ModelStreamInfer": Scope.INFER,
-    "RepositoryIndex": Scope.ADMIN,
-    "RepositoryModelLoad": Scope.ADMIN,
-    "RepositoryModelUnload": Scope.ADMIN,
-}
-
-RPCS: dict[str, Need] = {
-    "/grpc.health.v1.Health/Check": OPEN,
-    "/grpc.health.v1.Health/Watch": OPEN,
-    "/grpc.health.v1.Health/List": OPEN,
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ANY,
-    "/nextchar.v1.Nextchar/Limits": ANY,
-    "/nextchar.v1.Nextchar/TokenizerInfo": ANY,
-    **{f"/nextchar.v1.Nextchar/{name}": Scope.INFER for name in _NEXTCHAR_CALLS},
-    **{f"/inference.GRPCInferenceService/{name}": need for name, need in _INFERENCE_CALLS.items()},
-    **{f"/nextchar.v1.Sessions/{name}": Scope.SESSIONS for name in _SESSION_CALLS},
-}
-
 
 class AccessTable:
-    """Finds what a path needs, whatever stands in its {…} places."""
+    """Finds the need of a path among templates; a {…} part matches any one part of a path."""
 
-    def __init__(self, needs: dict[str, Need]) -> None:
+    def __init__(self, needs: Mapping[str, Need]) -> None:
         self._exact = {path: need for path, need in needs.items() if "{" not in path}
         self._tree: dict[str, object] = {}
         for path, need in needs.items():
             _plant(self._tree, path.split("/"), need)
 
     def need(self, path: str) -> Need | None:
-        """What the path needs; None if it is no known one."""
+        """The need of the path; None if no template matches it."""
         exact = self._exact.get(path)
         return exact if exact is not None else _walk(self._tree, path.split("/"))
 
@@ -140,11 +49,11 @@ def _walk(tree: dict[str, object], parts: list[str]) -> Need | None:
 
 
 def permit(principal: Principal, need: Need | None) -> None:
-    """Let a caller with a key through, or not.
+    """Checks that a principal has what is needed.
 
     Raises:
-        RouteNotFound: nobody has said what this needs, so it is as if it were not there.
-        PermissionDenied: the key does not reach so far.
+        RouteNotFound: no table names the need, so there is no such route.
+        PermissionDenied: the key does not have the scope.
     """
     if need is None:
         raise RouteNotFound("there is no such route")

@@ -41,7 +41,6 @@ class Completer:
                     yield piece
 
     def _start(self, request: CompletionRequest, ctx: RequestContext) -> AbstractAsyncContextManager[Start]:
-        ctx.asked(request)
         if request.session_id is not None:
             return self._sessions.start(
                 request.session_id, ctx, model_id=request.model, revision=request.if_revision
@@ -51,7 +50,6 @@ class Completer:
         return nullcontext(Start(self._validation.model(request.model, ctx)))
 
     async def _prepare(self, request: CompletionRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
-        ctx.request_id = request.request_id or ctx.request_id
         prompts = self._validation.prompts(request, model=start.model, ctx=ctx)
         if start.continues and prompts[0].begins:
             raise InvalidRequest(

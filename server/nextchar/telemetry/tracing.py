@@ -79,6 +79,7 @@ class RequestTracer:
             f"nextchar.{ctx.route}",
             self._propagator.extract(ctx.trace_headers),
             kind=SpanKind.SERVER,
+            start_time=time.time_ns() - int((time.monotonic() - ctx.started) * _NANOSECONDS),
             attributes={
                 "nextchar.route": ctx.route,
                 "nextchar.protocol": ctx.protocol,

@@ -1,7 +1,5 @@
 """Tensors give what the native calls give, through every way in."""
 
-import asyncio
-import time
 from pathlib import Path
 
 import grpc
@@ -13,9 +11,7 @@ from support.live_server import LiveServer, live_server
 from support.oip_client import WAYS, body, infer, message, post, stub
 
 from nextchar.pb import inference_pb2 as pb
-from nextchar.request_context import RequestContext
-from nextchar.service.oip.schemas import InferParameters, InferRequest
-from nextchar.service.oip.tensors import Tensor
+from nextchar.service.oip.schemas import InferParameters
 
 TEXTS = ["hello", "", "abc abc é"]
 
@@ -115,17 +111,11 @@ def test_a_timeout_is_a_deadline(server: LiveServer) -> None:
     assert post(server, "tiny", body(["a"], timeout=20_000_000, priority=1)).status_code == 200
 
 
-def test_a_priority_is_a_place_in_the_line(server: LiveServer) -> None:
-    def place(priority: int) -> int:
-        asked = InferRequest(
-            "tiny", "", [Tensor("text", "BYTES", (1,), [b"a"])], (), InferParameters(priority=priority)
-        )
-        ctx = RequestContext("infer", "grpc", time.monotonic() + 30, "an-id")
-        work = server.app.service.tensor_inference.infer(asked, ctx)
-        asyncio.run_coroutine_threadsafe(work, server.loop).result()
-        return ctx.priority
-
-    assert [place(level) for level in (0, 1, 2, 101)] == [0, 0, 1, 100]
+def test_a_priority_is_one_of_ours_and_a_timeout_is_in_seconds(server: LiveServer) -> None:
+    found = [InferParameters(priority=level, timeout=1500).options for level in (0, 1, 2, 101)]
+    assert [options.priority for options in found] == [0, 0, 1, 100]
+    assert {options.timeout for options in found} == {0.0015}
+    assert InferParameters().options.timeout is None
     assert post(server, "tiny", body(["a"], priority=102)).status_code == 400
 
 

@@ -11,7 +11,6 @@ from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
-from nextchar.schemas.base import RequestOptions
 from nextchar.schemas.score import ScoreFields
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.score_runner import ScoreRunner, end_id
@@ -24,7 +23,6 @@ from nextchar.telemetry.metrics import Metrics
 
 MAX_BATCH = 128  # strings with a distribution each, for which somebody waits
 
-_MICROSECONDS = 1e6
 _NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 
@@ -54,8 +52,6 @@ class TensorInference:
         wanted = _wanted(request)
         tensor = _input(request)
         parameters = request.parameters
-        timeout, priority = parameters.timeout / _MICROSECONDS, max(0, parameters.priority - 1)
-        ctx.asked(RequestOptions(timeout=timeout or None, priority=priority))
         if parameters.sequence_id:
             model, found = await self._step(request, tensor, ctx)
         elif parameters.sequence_start or parameters.sequence_end:

@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from nextchar.schemas.base import RequestFields, ResponseModel, omitted_if_none
+from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.limits import MAX_PRIORITY
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.service.oip.tensors import Tensor
 
 MAX_LEVEL = MAX_PRIORITY + 1  # of Triton's priorities: 1 is 0 of ours, the default
+_MICROSECONDS = 1e6
 _UINT64 = 2**64 - 1
 FinishReason = Literal["length", "eos_token", "stop_sequence"]
 Uint64 = Annotated[int, Field(ge=0, le=_UINT64)]
@@ -37,6 +38,12 @@ class InferParameters(RequestFields):
     triton_enable_empty_final_response: bool = Field(
         default=False, description="Mark the last response of a stream."
     )
+
+    @property
+    def options(self) -> RequestOptions:
+        """What the context of the request is made of: seconds and levels of ours."""
+        timeout, priority = self.timeout / _MICROSECONDS, max(0, self.priority - 1)
+        return RequestOptions(timeout=timeout or None, priority=priority)
 
 
 class InputParameters(RequestFields):
@@ -85,6 +92,11 @@ class InferRequest:
     outputs: tuple[str, ...]
     parameters: InferParameters = field(default_factory=InferParameters)
 
+    @property
+    def options(self) -> RequestOptions:
+        """What the context of the request is made of."""
+        return self.parameters.options
+
 
 @dataclass(frozen=True, slots=True)
 class InferAnswer:
@@ -127,6 +139,11 @@ class GenerateRequest(RequestFields):
 
     text_input: str = Field(examples=["ROMEO:"])
     parameters: GenerateParameters = GenerateParameters.model_validate({})
+
+    @property
+    def options(self) -> RequestOptions:
+        """What the context of the request is made of."""
+        return self.parameters
 
 
 class GenerateLogprob(ResponseModel):

@@ -1,0 +1,105 @@
+"""Answers requests of the Open Inference Protocol: metadata, infer, generate, generate_stream."""
+
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from nextchar.errors import NextcharError
+from nextchar.rest.handler import JSON, call_headers
+from nextchar.rest.oip_body import HEADER_LENGTH, InferCall, answer_body, read_request
+from nextchar.rest.route import Extra, RestCall, model_and_version
+from nextchar.rest.sse import EventStream, event, unexpected
+from nextchar.schemas.base import validated
+from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.service.oip.generate import to_completion, to_response
+from nextchar.service.oip.schemas import GenerateRequest, GenerateResponse
+from nextchar.service.service import Service
+
+SEQUENCE = "sequence"
+SCHEDULING = "X-Model-Scheduling"
+
+
+def infer_body(request: Request, content: bytes, extra: Extra) -> InferCall:
+    """Reads a body of tensors, as JSON or as bytes behind it; the model is named by the path."""
+    length = request.headers.get(HEADER_LENGTH)
+    return read_request(content, length, *model_and_version(request), extra_fields=extra)
+
+
+class OipHandlers:
+    """Handlers over one service. A model's name and version are in the path."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._models = service.model_metadata
+
+    async def server_metadata(self, _request: Request) -> Response:
+        """The server's name, version and extensions of the protocol."""
+        return JSONResponse(self._models.server())
+
+    async def model_statistics(self, request: Request) -> Response:
+        """What was counted since the server began, of one version, all of a model, or all."""
+        return JSONResponse({"model_stats": self._models.statistics(*model_and_version(request))})
+
+    async def model_metadata(self, request: Request) -> Response:
+        """The model's tensors."""
+        return JSONResponse(self._models.metadata(*model_and_version(request)))
+
+    async def model_ready(self, request: Request) -> Response:
+        """Whether the model answers; 503 if not."""
+        found = self._models.get(*model_and_version(request))
+        return JSONResponse({"name": found.name, "ready": found.ready}, 200 if found.ready else 503)
+
+    async def model_config(self, request: Request) -> Response:
+        """How the model may be called, in Triton's terms; X-Model-Scheduling is `sequence` or `dynamic`."""
+        scheduling = request.headers.get(SCHEDULING, SEQUENCE)
+        return JSONResponse(self._models.config(*model_and_version(request), scheduling))
+
+    async def infer(self, call: RestCall[InferCall]) -> Response:
+        """Tensors in, tensors out, as JSON or, as Triton's clients send them, as bytes behind it."""
+        call.ctx.input_seconds = call.read_seconds
+        answer = await self._service.tensor_inference.infer(call.body.request, call.ctx)
+        started = time.monotonic()
+        content, head_bytes = answer_body(call.body.given, answer)
+        call.ctx.output_seconds = time.monotonic() - started
+        headers = call_headers(call.ctx)
+        if head_bytes is None:
+            return Response(content, media_type=JSON, headers=headers)
+        headers[HEADER_LENGTH] = str(head_bytes)
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    async def generate(self, call: RestCall[GenerateRequest]) -> GenerateResponse:
+        """Text that goes on, whole."""
+        found = await self._service.completer.complete(_completion(call, stream=False), call.ctx)
+        return self._response(found, call.body)
+
+    async def generate_stream(self, call: RestCall[GenerateRequest]) -> EventStream:
+        """Text that goes on, as it is drawn, by server-sent events; it ends without a [DONE]."""
+        pieces = self._service.completer.stream(_completion(call, stream=True), call.ctx)
+        return await call.streamed(pieces, partial(self._events, body=call.body))
+
+    async def _events(
+        self, first: Completion, rest: AsyncIterator[Completion], *, body: GenerateRequest
+    ) -> AsyncGenerator[bytes]:
+        """Yields an event for each piece; a stream that fails ends with an error's."""
+        try:
+            yield event(self._response(first, body).model_dump_json())
+            async for piece in rest:
+                yield event(self._response(piece, body).model_dump_json())
+        except Exception as error:  # noqa: BLE001 - the status is sent: only an event can tell
+            known = error if isinstance(error, NextcharError) else unexpected(error)
+            yield event(json.dumps({"error": known.message}))
+
+    def _response(self, piece: Completion, body: GenerateRequest) -> GenerateResponse:
+        model = self._models.get(piece.model, piece.model_version)
+        return to_response(piece, model.graph.vocabulary, details=body.parameters.details)
+
+
+def _completion(call: RestCall[GenerateRequest], *, stream: bool) -> CompletionRequest:
+    """The same request under the names of `/v1/completions`."""
+    model, version = call.model_and_version
+    model_id = f"{model}:{version}" if version else model
+    return validated(lambda: to_completion(call.body, model_id, stream=stream))

@@ -1,0 +1,186 @@
+"""Defines one row of the table of REST routes, and the adapters from a use case to a handler."""
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+from nextchar.request_context import RequestContext
+from nextchar.request_context import Route as Label
+from nextchar.rest.errors import ERROR_STATUSES, is_oip, oip_status
+from nextchar.rest.sse import EventStream
+from nextchar.schemas.base import validated
+from nextchar.security.access import Need
+
+R = TypeVar("R")
+T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
+Extra = Literal["ignore"] | None  # what pydantic does with unknown fields; None: what the schema says
+Read = Callable[[Request, bytes, Extra], R]
+JsonObject = dict[str, Any]
+EMPTY = b"{}"  # what an empty body means where no field is required
+_BODY_METHODS = {"POST", "PUT"}
+_BODY_STATUSES = {408, 413}
+_WORK_STATUSES = {409, 410, 412, 422}  # of requests that run a model or are about a session
+
+
+@dataclass(frozen=True, slots=True)
+class RestCall(Generic[R]):
+    """Is what a handler is given: the HTTP request, what was read of it, and its context."""
+
+    request: Request
+    body: R
+    ctx: RequestContext
+    observed: ExitStack  # the observation of the request; a stream takes it along
+    read_seconds: float  # from bytes to `body`
+
+    @property
+    def session_id(self) -> str:
+        """The session that the path names."""
+        found: str = self.request.path_params["session_id"]
+        return found
+
+    @property
+    def model_and_version(self) -> tuple[str, str]:
+        """What the path names; "" for a part that it does not have."""
+        return model_and_version(self.request)
+
+    async def streamed(
+        self,
+        pieces: AsyncGenerator[T],
+        events: Callable[[T, AsyncIterator[T]], AsyncGenerator[bytes]],
+    ) -> EventStream:
+        """Answers by server-sent events, which are a part of the observed request until the last one.
+
+        What is wrong with the request is raised here, with the first piece, while a status can still say so.
+        """
+        source = _observed_pieces(pieces, self.observed.pop_all())
+        first = await anext(source)
+        return EventStream(events(first, source), source)
+
+
+Handler = Callable[[RestCall[R]], Awaitable[T]]
+PlainHandler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class RestRoute:
+    """Describes one route: what answers it, what it needs, and what the OpenAPI document says of it.
+
+    With a `label` requests are observed, and `handle` is given a `RestCall` and returns an answer of a schema
+    or a whole response. Without one, `handle` is given the HTTP request and returns a response.
+    """
+
+    path: str
+    methods: tuple[str, ...]
+    handle: Callable[[Any], Awaitable[Any]]
+    need: Need
+    label: Label | None = None
+    read: Read[Any] | None = None  # how the fields of the request are read; None: there are none
+    body: Any = None  # the type of the JSON body
+    body_required: bool = True
+    query: type[BaseModel] | None = None  # its fields are the parameters of the URL
+    answer: Any = None  # the type of the JSON answer
+    status: int = 200
+    streams: bool = False  # whether the answer may be server-sent events
+    name: str = ""  # by default that of `handle`
+    description: str | None = None  # by default the docstring of `handle`
+    tags: tuple[str, ...] = ()
+    in_document: bool = True
+    document: Mapping[str, Any] = field(default_factory=dict)  # what else OpenAPI says of the operation
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or getattr(self.handle, "__name__", ""))
+        object.__setattr__(self, "description", self.description or _doc(self.handle))
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether a request of the route has a body."""
+        return not _BODY_METHODS.isdisjoint(self.methods)
+
+    @property
+    def errors(self) -> list[int]:
+        """The statuses of the errors that the route may answer with."""
+        statuses = set(ERROR_STATUSES)
+        if self.body is None and "/sessions" not in self.path:
+            statuses -= _WORK_STATUSES if self.reads_body else _WORK_STATUSES | _BODY_STATUSES
+        return sorted({oip_status(status, self.path) for status in statuses})
+
+    @property
+    def is_oip(self) -> bool:
+        """Whether errors have the shape of the Open Inference Protocol."""
+        return is_oip(self.path)
+
+
+def get(path: str, handle: PlainHandler, answer: Any = JsonObject, **more: Any) -> RestRoute:
+    """Makes the row of a route that reads nothing but its path and is not observed."""
+    return RestRoute(path=path, handle=handle, answer=answer, **{"methods": ("GET",), **more})
+
+
+def post(
+    path: str,
+    body: type[Model],
+    answer: Any,
+    handle: Handler[Model, object],
+    *,
+    body_required: bool = True,
+    noun: str = "",
+    **more: Any,
+) -> RestRoute:
+    """Makes the row of a route with a JSON body, which may be empty where it is not required.
+
+    Its name is the verb that ends its path and the `noun` that the verb is about. The docstring of the
+    handler describes it, or that of the body if the handler has none.
+    """
+    name = path.rpartition("/")[2] + (f"_{noun}" if noun else "")
+    return RestRoute(
+        path=path,
+        methods=("POST",),
+        handle=handle,
+        read=json_of(body, empty=b"" if body_required else EMPTY),
+        body=body,
+        body_required=body_required,
+        answer=answer,
+        **{"name": name, "description": _doc(handle) or _doc(body), **more},
+    )
+
+
+def json_of(schema: type[Model], *, empty: bytes = b"") -> Read[Model]:
+    """Reads a JSON body: strictly, from its bytes and in one pass, which FastAPI would not."""
+
+    def read(_request: Request, content: bytes, extra: Extra) -> Model:
+        return validated(lambda: schema.model_validate_json(content or empty, extra=extra))
+
+    return read
+
+
+def answering(work: Callable[[R, RequestContext], Awaitable[T]]) -> Handler[R, T]:
+    """A handler that hands the body to a use case."""
+    return lambda call: work(call.body, call.ctx)
+
+
+def on_session(work: Callable[[str, R, RequestContext], Awaitable[T]]) -> Handler[R, T]:
+    """A handler that hands the body to a use case on the session of the path."""
+    return lambda call: work(call.session_id, call.body, call.ctx)
+
+
+def model_and_version(request: Request) -> tuple[str, str]:
+    """What a path names; "" for a part that it does not have."""
+    return request.path_params.get("model", ""), request.path_params.get("version", "")
+
+
+def _doc(of: object) -> str | None:
+    found = getattr(of, "__doc__", None)
+    return None if found is None else inspect.cleandoc(found)
+
+
+async def _observed_pieces(pieces: AsyncGenerator[T], observed: ExitStack) -> AsyncGenerator[T]:
+    """Yields the pieces inside the observation of their request."""
+    with observed:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece

@@ -1,0 +1,298 @@
+"""Lists the REST routes: the router, the OpenAPI document, `/docs` and the scopes are made from this table.
+
+A new route is a row here, its handler, the schemas of its body and answer, and a test.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from nextchar.repository.manager import ModelManager
+from nextchar.rest.completion_handlers import completions, samples
+from nextchar.rest.docs_page import DocumentHandlers
+from nextchar.rest.info_handlers import InfoHandlers
+from nextchar.rest.oip_handlers import SCHEDULING, SEQUENCE, OipHandlers, infer_body
+from nextchar.rest.repository_handlers import (
+    IndexAnswer,
+    IndexRequest,
+    LoadAnswer,
+    LoadRequest,
+    RepositoryHandlers,
+    UnloadRequest,
+)
+from nextchar.rest.route import EMPTY, RestRoute, answering, get, json_of, on_session, post
+from nextchar.rest.session_handlers import BYTES, SessionHandlers, list_query, state_bytes
+from nextchar.schemas.compare import CompareRequest, CompareResponse
+from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.schemas.inspect import InspectRequest, InspectResponse
+from nextchar.schemas.limits_report import LimitsResponse
+from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
+from nextchar.schemas.sessions import (
+    CheckpointRequest,
+    CreateSessionRequest,
+    FeedRequest,
+    FeedResponse,
+    ForkRequest,
+    ListSessionsRequest,
+    RenewRequest,
+    RewindRequest,
+    SampleRequest,
+    SessionCompletion,
+    SessionInfo,
+    SessionList,
+    SessionNextRequest,
+    SessionNextResponse,
+    SessionScoreRequest,
+)
+from nextchar.schemas.tokens import (
+    DetokenizeRequest,
+    DetokenizeResponse,
+    TokenizeRequest,
+    TokenizeResponse,
+    TokenizerInfo,
+)
+from nextchar.security.access import ANY, OPEN
+from nextchar.security.principal import Scope
+from nextchar.service.oip.schemas import GenerateRequest, GenerateResponse, InferBody, InferResponse
+from nextchar.service.service import Service
+from nextchar.service.sessions.lifecycle import SessionLifecycle
+
+_SESSIONS = "/v1/sessions"
+_SESSION = "/v1/sessions/{session_id}"
+_MODEL = "/v2/models/{model}"
+_VERSION = "/v2/models/{model}/versions/{version}"
+_NOT_READY = {
+    "description": "Loading, draining, or a model has failed.",
+    "content": {
+        "application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
+    },
+}
+_STATE = {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+_SCHEDULING_HEADER = {
+    "name": SCHEDULING,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "default": SEQUENCE},
+}
+_MODEL_QUERY = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
+
+
+def rest_routes(service: Service) -> list[RestRoute]:
+    """All routes of the API; the page at `/` adds its own."""
+    return [
+        *inference_routes(service),
+        *session_routes(service.sessions),
+        *info_routes(service),
+        *oip_routes(service),
+        *repository_routes(service.model_manager),
+    ]
+
+
+def document_routes(document: Callable[[], dict[str, Any]]) -> list[RestRoute]:
+    """The routes of the OpenAPI document."""
+    handlers = DocumentHandlers(document)
+    row = partial(get, need=ANY, in_document=False)
+    return [
+        row("/openapi.json", handlers.document, methods=("GET", "HEAD")),
+        row("/docs", handlers.page),
+    ]
+
+
+def inference_routes(service: Service) -> list[RestRoute]:
+    """The routes that run a model without a session."""
+    add, tokens = partial(post, need=Scope.INFER), service.tokenizer
+    complete = completions(service.completer.complete, service.completer.stream)
+    return [
+        add("/v1/score", ScoreRequest, ScoreResponse, answering(service.scorer.score), label="score"),
+        add(
+            "/v1/compare",
+            CompareRequest,
+            CompareResponse,
+            answering(service.comparer.compare),
+            label="compare",
+        ),
+        add("/v1/next", NextRequest, NextResponse, answering(service.predictor.next), label="next"),
+        add(
+            "/v1/completions",
+            CompletionRequest,
+            Completion,
+            complete,
+            label="complete",
+            name="complete",
+            streams=True,
+        ),
+        add("/tokenize", TokenizeRequest, TokenizeResponse, answering(tokens.tokenize), label="tokenize"),
+        add(
+            "/detokenize",
+            DetokenizeRequest,
+            DetokenizeResponse,
+            answering(tokens.detokenize),
+            label="tokenize",
+        ),
+        add(
+            "/v1/inspect",
+            InspectRequest,
+            InspectResponse,
+            answering(service.inspector.inspect),
+            label="inspect",
+        ),
+    ]
+
+
+def session_routes(sessions: SessionLifecycle) -> list[RestRoute]:
+    """The routes of sessions. Each answer names its session in X-Session-Id."""
+    text, handlers = sessions.text, SessionHandlers(sessions)
+    row = partial(RestRoute, label="session", need=Scope.SESSIONS, tags=("sessions",))
+    on = partial(
+        post,
+        label="session",
+        need=Scope.SESSIONS,
+        tags=("sessions",),
+        noun="session",
+        body_required=False,
+    )
+    return [
+        on(
+            _SESSIONS,
+            CreateSessionRequest,
+            SessionInfo,
+            answering(sessions.create),
+            name="create_session",
+            status=201,
+        ),
+        on(f"{_SESSION}/feed", FeedRequest, FeedResponse, on_session(text.feed)),
+        on(f"{_SESSION}/next", SessionNextRequest, SessionNextResponse, on_session(text.next)),
+        on(f"{_SESSION}/score", SessionScoreRequest, ScoreResponse, on_session(text.score)),
+        on(
+            f"{_SESSION}/sample",
+            SampleRequest,
+            SessionCompletion,
+            samples(text.sample, text.stream),
+            streams=True,
+        ),
+        on(f"{_SESSION}/fork", ForkRequest, SessionInfo, on_session(sessions.fork), status=201),
+        on(f"{_SESSION}/checkpoint", CheckpointRequest, SessionInfo, on_session(sessions.checkpoint)),
+        on(f"{_SESSION}/rollback", CheckpointRequest, SessionInfo, on_session(sessions.rollback)),
+        on(f"{_SESSION}/renew", RenewRequest, SessionInfo, on_session(sessions.renew)),
+        on(f"{_SESSION}/rewind", RewindRequest, SessionInfo, on_session(sessions.rewind)),
+        row(
+            path=_SESSIONS,
+            methods=("GET",),
+            handle=handlers.list,
+            read=list_query,
+            query=ListSessionsRequest,
+            answer=SessionList,
+            name="list_sessions",
+        ),
+        row(path=_SESSION, methods=("GET",), handle=handlers.get, answer=SessionInfo, name="get_session"),
+        row(path=_SESSION, methods=("DELETE",), handle=handlers.delete, status=204, name="delete_session"),
+        row(
+            path=f"{_SESSION}/state",
+            methods=("GET",),
+            handle=handlers.export_state,
+            document={"responses": {"200": _STATE}},
+        ),
+        row(
+            path=f"{_SESSION}/state",
+            methods=("PUT",),
+            handle=handlers.import_state,
+            read=state_bytes,
+            answer=SessionInfo,
+            document={"requestBody": {"required": True, **_STATE}},
+        ),
+    ]
+
+
+def info_routes(service: Service) -> list[RestRoute]:
+    """The routes that say something about the server: models, health, metrics, limits."""
+    handlers = InfoHandlers(service)
+    about = partial(get, need=ANY)
+    probe = partial(get, need=OPEN)
+    text = {"content": {service.metrics.CONTENT_TYPE: {"schema": {"type": "string"}}}}
+    not_ready = {"responses": {"503": _NOT_READY}}
+    return [
+        about("/v1/models", handlers.models),
+        about("/v1/models/{model_id}", handlers.model),
+        probe("/v2/health/live", handlers.live),
+        probe("/livez", handlers.live, in_document=False),
+        probe("/v2/health/ready", handlers.ready, document=not_ready),
+        probe("/readyz", handlers.ready, in_document=False),
+        probe("/health", handlers.ready, in_document=False),
+        get("/metrics", handlers.metrics, None, need=Scope.METRICS, document={"responses": {"200": text}}),
+        about("/version", handlers.version),
+        about("/v1/limits", handlers.limits, LimitsResponse),
+        RestRoute(
+            path="/tokenizer_info",
+            methods=("GET",),
+            handle=handlers.tokenizer_info,
+            need=ANY,
+            label="tokenize",
+            answer=TokenizerInfo,
+            document={"parameters": [_MODEL_QUERY]},
+        ),
+    ]
+
+
+def oip_routes(service: Service) -> list[RestRoute]:
+    """The routes of the Open Inference Protocol; those of a model also with its version in the path."""
+    handlers, tags = OipHandlers(service), ("open inference protocol",)
+    about = partial(get, need=ANY, tags=tags)
+    generate = partial(post, need=Scope.INFER, tags=tags, label="generate")
+    routes = [
+        about("/v2", handlers.server_metadata),
+        # Before the routes of one model, which would take it for a name.
+        about("/v2/models/stats", handlers.model_statistics),
+    ]
+    for path in (_VERSION, _MODEL):
+        routes += [
+            about(f"{path}/stats", handlers.model_statistics),
+            about(path, handlers.model_metadata),
+            about(f"{path}/ready", handlers.model_ready),
+            about(f"{path}/config", handlers.model_config, document={"parameters": [_SCHEDULING_HEADER]}),
+            RestRoute(
+                path=f"{path}/infer",
+                methods=("POST",),
+                handle=handlers.infer,
+                need=Scope.INFER,
+                label="infer",
+                read=infer_body,
+                body=InferBody,
+                answer=InferResponse,
+                tags=tags,
+            ),
+            generate(f"{path}/generate", GenerateRequest, GenerateResponse, handlers.generate),
+            generate(
+                f"{path}/generate_stream",
+                GenerateRequest,
+                GenerateResponse,
+                handlers.generate_stream,
+                streams=True,
+            ),
+        ]
+    return routes
+
+
+def repository_routes(model_manager: ModelManager) -> list[RestRoute]:
+    """The routes that load and unload models; their bodies may be empty."""
+    handlers = RepositoryHandlers(model_manager)
+    row = partial(RestRoute, methods=("POST",), label="repository", need=Scope.ADMIN, tags=("repository",))
+    return [
+        row(
+            path="/v2/repository/index",
+            handle=handlers.index,
+            read=json_of(IndexRequest, empty=EMPTY),
+            answer=list[IndexAnswer],
+        ),
+        row(
+            path="/v2/repository/models/{model}/load",
+            handle=handlers.load,
+            read=json_of(LoadRequest, empty=EMPTY),
+            answer=LoadAnswer,
+        ),
+        row(
+            path="/v2/repository/models/{model}/unload",
+            handle=handlers.unload,
+            read=json_of(UnloadRequest, empty=EMPTY),
+            answer=LoadAnswer,
+        ),
+    ]

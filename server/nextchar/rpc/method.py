@@ -1,0 +1,147 @@
+"""Defines one row of the table of gRPC methods, and the adapters from a use case to a handler."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from pydantic import BaseModel
+
+from nextchar.errors import InvalidRequest
+from nextchar.request_context import RequestContext
+from nextchar.request_context import Route as Label
+from nextchar.schemas.base import validated
+from nextchar.schemas.protobuf import to_fields
+from nextchar.security.access import Need
+
+R = TypeVar("R")
+T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
+Read = Callable[[Any], R]
+Context: TypeAlias = grpc.aio.ServicerContext
+
+
+@dataclass(frozen=True, slots=True)
+class RpcCall(Generic[R]):
+    """Is what a handler is given: the message, what was read of it, and its context."""
+
+    message: Any
+    body: R
+    ctx: RequestContext
+    read_seconds: float  # from the message to `body`
+
+    @property
+    def session_id(self) -> str:
+        """The session that the message names.
+
+        Raises:
+            InvalidRequest: it names none.
+        """
+        return session_id(self.message)
+
+
+Handler = Callable[[RpcCall[R]], Awaitable[T]]
+StreamHandler = Callable[[RpcCall[R]], AsyncGenerator[T]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RpcMethod:
+    """Describes one method: what answers it and what it needs; its messages and streams are the service's.
+
+    With `read` each message is observed under the `label`, and `handle` is given an `RpcCall` and returns an
+    answer of a schema or a message, or yields them. Without, `handle` is what gRPC calls: it is given the
+    message, or an iterator of messages, and gRPC's context.
+    """
+
+    name: str
+    handle: Callable[..., Any]
+    read: Read[Any] | None = None
+    label: Label | None = None
+    service: ServiceDescriptor = field(kw_only=True)
+    need: Need = field(kw_only=True)
+
+    @property
+    def path(self) -> str:
+        """The method's name in HTTP/2, as interceptors see it."""
+        return f"/{self.service.full_name}/{self.name}"
+
+    @property
+    def descriptor(self) -> MethodDescriptor:
+        """What the proto file says of the method."""
+        return self.service.methods_by_name[self.name]
+
+    @property
+    def input_type(self) -> type[Message]:
+        """The class of its messages."""
+        found: type[Message] = GetMessageClass(self.descriptor.input_type)
+        return found
+
+    @property
+    def output_type(self) -> type[Message]:
+        """The class of its answers."""
+        found: type[Message] = GetMessageClass(self.descriptor.output_type)
+        return found
+
+    def of_grpc(self, handle: Callable[..., Any]) -> grpc.RpcMethodHandler:
+        """The method as gRPC wants it, answered by `handle`."""
+        make = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[self.descriptor.client_streaming, self.descriptor.server_streaming]
+        return make(handle, self.input_type.FromString, self.output_type.SerializeToString)
+
+
+def body_of(schema: type[Model], **more: object) -> Read[Model]:
+    """Reads a message as the JSON body that has its fields, and `more`."""
+
+    def read(message: Message) -> Model:
+        return validated(lambda: schema.model_validate(to_fields(message) | more))
+
+    return read
+
+
+def body_on_session(schema: type[Model], **more: object) -> Read[Model]:
+    """Reads a message that must name its session."""
+    read_body = body_of(schema, **more)
+
+    def read(message: Message) -> Model:
+        session_id(message)
+        return read_body(message)
+
+    return read
+
+
+def nothing_of(_message: Message) -> None:
+    """Reads a message that has no fields, or none but a name."""
+
+
+def answering(work: Callable[[R, RequestContext], Awaitable[T]]) -> Handler[R, T]:
+    """A handler that hands the body to a use case."""
+    return lambda call: work(call.body, call.ctx)
+
+
+def on_session(work: Callable[[str, R, RequestContext], Awaitable[T]]) -> Handler[R, T]:
+    """A handler that hands the body to a use case on the session of the message."""
+
+    async def handle(call: RpcCall[R]) -> T:
+        return await work(call.session_id, call.body, call.ctx)
+
+    return handle
+
+
+def session_id(message: Any) -> str:
+    """The session that a message names; raises InvalidRequest if it names none."""
+    if not message.HasField("session_id"):
+        raise InvalidRequest("session_id: field required", param="session_id")
+    found: str = message.session_id
+    return found
+
+
+def metadata_of(context: Context) -> Mapping[str, str]:
+    """The metadata of a call that are text."""
+    found = context.invocation_metadata() or ()
+    return {key: value for key, value in found if isinstance(value, str)}

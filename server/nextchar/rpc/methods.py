@@ -1,0 +1,129 @@
+"""Lists the gRPC methods: what the server registers and the scopes are made from this table.
+
+The messages and the streams of a method are those of its proto file. A new method is a row here, its message
+there, its handler, and a test.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from nextchar.pb import inference_pb2, nextchar_pb2
+from nextchar.rpc.completion_handlers import completions
+from nextchar.rpc.handler import RpcHandler
+from nextchar.rpc.info_handlers import InfoHandlers, model_name
+from nextchar.rpc.method import RpcMethod, answering, body_of, body_on_session, nothing_of, on_session
+from nextchar.rpc.oip_handlers import OipHandlers
+from nextchar.rpc.repository_handlers import RepositoryHandlers
+from nextchar.rpc.score_stream import ScoreStreams
+from nextchar.rpc.session_handlers import Conversations, SessionHandlers
+from nextchar.schemas.compare import CompareRequest
+from nextchar.schemas.completion import CompletionRequest
+from nextchar.schemas.inspect import InspectRequest
+from nextchar.schemas.score import NextRequest, ScoreRequest
+from nextchar.schemas.sessions import (
+    CheckpointRequest,
+    CreateSessionRequest,
+    FeedRequest,
+    ForkRequest,
+    ListSessionsRequest,
+    RenewRequest,
+    RewindRequest,
+    SampleRequest,
+    SessionNextRequest,
+    SessionScoreRequest,
+)
+from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
+from nextchar.security.access import ANY, OPEN, Need
+from nextchar.security.principal import Scope
+from nextchar.service.service import Service
+from nextchar.service.sessions.lifecycle import SessionLifecycle
+
+NEXTCHAR = nextchar_pb2.DESCRIPTOR.services_by_name["Nextchar"]
+SESSIONS = nextchar_pb2.DESCRIPTOR.services_by_name["Sessions"]
+INFERENCE = inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+# The services of gRPC's own packages, which register themselves.
+_OTHER_NEEDS: Mapping[str, Need] = {
+    "/grpc.health.v1.Health/Check": OPEN,
+    "/grpc.health.v1.Health/Watch": OPEN,
+    "/grpc.health.v1.Health/List": OPEN,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ANY,
+}
+
+
+def rpc_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
+    """All methods of the API."""
+    return [
+        *nextchar_methods(service, handler),
+        *session_methods(service.sessions, handler),
+        *inference_methods(service, handler),
+    ]
+
+
+def rpc_needs(methods: list[RpcMethod]) -> dict[str, Need]:
+    """The scope that each path needs, health and reflection included."""
+    return {**_OTHER_NEEDS, **{method.path: method.need for method in methods}}
+
+
+def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
+    """The methods of nextchar.v1.Nextchar."""
+    row = partial(RpcMethod, service=NEXTCHAR, need=Scope.INFER)
+    info, tokens = InfoHandlers(service), service.tokenizer
+    complete = completions(service.completer.complete, service.completer.stream)
+    return [
+        row("Score", answering(service.scorer.score), body_of(ScoreRequest), "score"),
+        row("ScoreStream", ScoreStreams(service.scorer.score, handler).answers),
+        row("Next", answering(service.predictor.next), body_of(NextRequest), "next"),
+        row("Complete", complete, body_of(CompletionRequest), "complete"),
+        row("Compare", answering(service.comparer.compare), body_of(CompareRequest), "compare"),
+        row("Inspect", answering(service.inspector.inspect), body_of(InspectRequest), "inspect"),
+        row("Tokenize", answering(tokens.tokenize), body_of(TokenizeRequest), "tokenize"),
+        row("Detokenize", answering(tokens.detokenize), body_of(DetokenizeRequest), "tokenize"),
+        row("TokenizerInfo", info.tokenizer_info, model_name, "tokenize", need=ANY),
+        row("Limits", info.limits, need=ANY),
+    ]
+
+
+def session_methods(sessions: SessionLifecycle, handler: RpcHandler) -> list[RpcMethod]:
+    """The methods of nextchar.v1.Sessions. Each message names its session, but in a conversation."""
+    text, handlers = sessions.text, SessionHandlers(sessions)
+    row = partial(RpcMethod, service=SESSIONS, need=Scope.SESSIONS, label="session")
+    methods = [
+        row("Create", answering(sessions.create), body_of(CreateSessionRequest)),
+        row("List", answering(sessions.list), body_of(ListSessionsRequest)),
+        row("Get", handlers.get, nothing_of),
+        row("Delete", handlers.delete, nothing_of),
+        row("Feed", on_session(text.feed), body_on_session(FeedRequest)),
+        row("Next", on_session(text.next), body_on_session(SessionNextRequest)),
+        row("Score", on_session(text.score), body_on_session(SessionScoreRequest)),
+        row("Sample", handlers.sample, body_on_session(SampleRequest, stream=True)),
+        row("Fork", on_session(sessions.fork), body_on_session(ForkRequest)),
+        row("Checkpoint", on_session(sessions.checkpoint), body_on_session(CheckpointRequest)),
+        row("Rollback", on_session(sessions.rollback), body_on_session(CheckpointRequest)),
+        row("Rewind", on_session(sessions.rewind), body_on_session(RewindRequest)),
+        row("Renew", on_session(sessions.renew), body_on_session(RenewRequest)),
+        row("ExportState", handlers.export_state, nothing_of),
+        row("ImportState", handlers.import_state, nothing_of),
+    ]
+    return [*methods, row("Converse", Conversations(methods, handler).converse)]
+
+
+def inference_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
+    """The methods of inference.GRPCInferenceService: the Open Inference Protocol with Triton's repository."""
+    oip = OipHandlers(service, handler)
+    repository = RepositoryHandlers(service.model_manager, lenient_fields=handler.lenient_fields)
+    row = partial(RpcMethod, service=INFERENCE)
+    admin = partial(row, read=nothing_of, label="repository", need=Scope.ADMIN)
+    return [
+        row("ServerLive", oip.server_live, need=OPEN),
+        row("ServerReady", oip.server_ready, need=OPEN),
+        row("ModelReady", oip.model_ready, need=ANY),
+        row("ServerMetadata", oip.server_metadata, need=ANY),
+        row("ModelMetadata", oip.model_metadata, need=ANY),
+        row("ModelConfig", oip.model_config, need=ANY),
+        row("ModelStatistics", oip.model_statistics, need=ANY),
+        row("ModelInfer", oip.infer, oip.infer_request, "infer", need=Scope.INFER),
+        row("ModelStreamInfer", oip.stream_infer, need=Scope.INFER),
+        admin("RepositoryIndex", repository.index),
+        admin("RepositoryModelLoad", repository.load),
+        admin("RepositoryModelUnload", repository.unload),
+    ]

@@ -1,0 +1,111 @@
+"""Answers calls on sessions that are more than a body: by name alone, states as bytes, conversations."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from google.protobuf.message import Message
+from pydantic import BaseModel
+
+from nextchar.errors import InvalidRequest
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.rpc.handler import RpcHandler, as_message
+from nextchar.rpc.method import Context, RpcCall, RpcMethod
+from nextchar.schemas.completion import Completion
+from nextchar.schemas.sessions import SampleRequest, SessionInfo
+from nextchar.service.sessions.lifecycle import SessionLifecycle
+
+_REPLY_FIELDS = {field.message_type.full_name: field.name for field in pb.SessionReply.DESCRIPTOR.fields}
+
+
+class SessionHandlers:
+    """Handlers over one set of sessions."""
+
+    def __init__(self, sessions: SessionLifecycle) -> None:
+        self._sessions = sessions
+
+    async def get(self, call: RpcCall[None]) -> SessionInfo:
+        """Where a session stands."""
+        return await self._sessions.get(call.session_id, call.ctx)
+
+    async def delete(self, call: RpcCall[None]) -> pb.Deleted:
+        """End a session."""
+        await self._sessions.delete(call.session_id, call.ctx)
+        return pb.Deleted()
+
+    async def export_state(self, call: RpcCall[None]) -> pb.SessionState:
+        """The session's state as opaque bytes."""
+        state = await self._sessions.export(call.session_id, call.ctx)
+        return pb.SessionState(session_id=call.session_id, state=state)
+
+    async def import_state(self, call: RpcCall[None]) -> SessionInfo:
+        """Put the session where such bytes say."""
+        return await self._sessions.restore(call.session_id, call.message.state, call.ctx)
+
+    def sample(self, call: RpcCall[SampleRequest]) -> AsyncGenerator[Completion]:
+        """Characters as they are drawn."""
+        return self._sessions.text.stream(call.session_id, call.body, call.ctx)
+
+
+class Conversations:
+    """Answers streams of calls on one session: each message is a call of one of the methods."""
+
+    def __init__(self, methods: Sequence[RpcMethod], handler: RpcHandler) -> None:
+        by_name = {method.name: method for method in methods}
+        self._handler = handler
+        self._methods: Mapping[str, RpcMethod] = {
+            field.name: by_name["Get" if field.name == "open" else field.name.capitalize()]
+            for field in pb.SessionCall.DESCRIPTOR.fields
+        }
+
+    async def converse(
+        self, messages: AsyncIterator[pb.SessionCall], context: Context
+    ) -> AsyncGenerator[pb.SessionReply]:
+        """Yields the replies to the calls, in order; each call is observed by itself."""
+        opened: str | None = None
+        async for message in messages:
+            kind = message.WhichOneof("call")
+            part = message if kind is None else getattr(message, kind)
+
+            def read(message: pb.SessionCall = message, opened: str | None = opened) -> object:
+                return self._read(message, opened)
+
+            with self._handler.observed("session", read, part, context) as call:
+                assert kind is not None  # or it was refused
+                method = self._methods[kind]
+                if method.descriptor.server_streaming:
+                    async with aclosing(method.handle(call)) as answers:
+                        async for one in answers:
+                            yield _reply(method, one)
+                    continue
+                reply = _reply(method, await method.handle(call))
+            opened = reply.info.session_id if kind in ("create", "open") else opened
+            yield reply
+
+    def _read(self, message: pb.SessionCall, opened: str | None) -> object:
+        """Reads the call of a message, on the session that is open.
+
+        Raises:
+            InvalidRequest: the message has no call, or no session is open for it; or as the call's own.
+        """
+        self._handler.check_fields(message)
+        kind = message.WhichOneof("call")
+        if kind is None:
+            raise InvalidRequest(
+                "a message of a conversation holds one call; this one has none", param="call"
+            )
+        part: Any = getattr(message, kind)
+        if kind not in ("create", "open"):
+            if opened is None:
+                raise InvalidRequest(
+                    f"a conversation begins with create or open, not with {kind}", param="call"
+                )
+            part.session_id = opened
+        read = self._methods[kind].read
+        assert read is not None
+        return read(part)
+
+
+def _reply(method: RpcMethod, answer: BaseModel | Message) -> pb.SessionReply:
+    fields: Any = {_REPLY_FIELDS[method.descriptor.output_type.full_name]: as_message(answer, method)}
+    return pb.SessionReply(**fields)

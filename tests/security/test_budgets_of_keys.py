@@ -14,7 +14,7 @@ from support.live_server import LiveServer, live_server
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
-from nextchar.request_context import make_context
+from nextchar.request_context import RequestContext, make_context
 from nextchar.schemas.score import ScoreRequest
 from nextchar.security.api_keys import make_key
 from nextchar.security.principal import ANONYMOUS, PRINCIPAL, Principal, Scope
@@ -113,6 +113,15 @@ def test_a_key_goes_before_others_only_as_far_as_it_may() -> None:
         PRINCIPAL.reset(token)
         assert ctx.priority == priority
         assert ctx.deadline == ctx.started + 2.0
+
+
+@pytest.mark.parametrize(("best", "priority"), [(-5, 0), (0, 0), (20, 20)])
+def test_the_priority_of_a_request_that_has_none_is_no_better_than_its_key_s(
+    best: int, priority: int
+) -> None:
+    key = Principal("k", "me", frozenset(Scope), ANONYMOUS.budget, best_priority=best)
+    ctx = RequestContext("session", "grpc", float("inf"), "id", principal=key)
+    assert ctx.priority == priority
 
 
 def test_grpc_has_priorities_too(server: LiveServer) -> None:

@@ -29,6 +29,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "CompletionRequest": {"model": "tiny", "max_tokens": 1},
     "TokenizeRequest": {"model": "tiny", "prompt": "a"},
     "DetokenizeRequest": {"model": "tiny", "tokens": [1]},
+    "InspectRequest": {"model": "tiny", "input": "a"},
     "CreateSessionRequest": {"model": "tiny"},
     "FeedRequest": {"text": "a"},
     "SessionNextRequest": {},

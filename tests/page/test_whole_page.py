@@ -46,7 +46,7 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
             ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
         )
     assert len(found["said"]) == 2
-    assert "needs an API key" in found["said"][0]
+    assert "requires an API key" in found["said"][0]
     assert found["drawn"]["data"][0]["char"] == "e"
     of_tab, of_browser, cookies = found["kept"]
     assert (key in of_tab, of_browser, cookies) == (True, [], "")

@@ -240,7 +240,7 @@ def test_a_body_of_unknown_length_is_refused_where_it_passes_the_limit(small: Li
             yield b"a" * 100
 
     answer = httpx.post(small.url + SCORE, content=chunks())
-    check(answer, 413, "input_too_large", None, "the limit of 2000 bytes")
+    check(answer, 413, "input_too_large", None, "at most 2000 bytes")
 
 
 def test_a_message_over_the_limit_is_refused(small: LiveServer) -> None:

@@ -214,4 +214,4 @@ def test_a_message_that_is_no_protobuf_is_the_callers_fault(server: LiveServer, 
         with pytest.raises(grpc.RpcError) as caught:
             list(call)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "no protobuf of this call" in caught.value.details()
+    assert "not a valid protobuf message of this method" in caught.value.details()

@@ -75,14 +75,14 @@ def test_a_key_has_as_many_lanes_as_it_may(limited: Limited, monkeypatch: pytest
 def test_a_key_has_its_requests_a_second(limited: Limited) -> None:
     assert ask(limited, "slow", "/v1/score", SCORE).status_code == 200
     answer = ask(limited, "slow", "/v1/score", SCORE)
-    check_limited(answer, "0.02 requests a second")
+    check_limited(answer, "0.02 requests per second")
     assert 45 <= int(answer.headers["retry-after"]) <= 50
 
 
 def test_a_key_has_its_characters_a_second(limited: Limited) -> None:
     assert ask(limited, "few chars", "/v1/score", SCORE).status_code == 200
     answer = ask(limited, "few chars", "/v1/completions", {"model": "tiny", "max_tokens": 5})
-    check_limited(answer, "0.02 characters a second")
+    check_limited(answer, "0.02 characters per second")
     assert 140 <= int(answer.headers["retry-after"]) <= 150
 
 

@@ -225,15 +225,15 @@ def test_a_changed_file_is_read_again_and_a_broken_one_changes_nothing(
     keys = KeyFile(path)
     before = keys.ring.find(old)
     path.write_text(f"{old_record.line}\n{new_record.line}\n")
-    keys.look()
+    keys.reload_if_changed()
     assert keys.ring.find(new).owner == "b"
     assert keys.ring.find(old) is before  # and with it what it is in the middle of
     path.write_text("{")
-    keys.look()
+    keys.reload_if_changed()
     assert keys.ring.find(new).owner == "b"
-    assert "the keys stay as they were" in caplog.text
+    assert "the keys stay unchanged" in caplog.text
     path.write_text(new_record.line)
-    keys.look()
+    keys.reload_if_changed()
     with pytest.raises(AuthenticationFailed):
         keys.ring.find(old)
 

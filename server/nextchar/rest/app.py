@@ -36,7 +36,7 @@ class RestApp:
         lenient_fields: bool = False,
         more_routes: Sequence[RestRoute] = (),
     ) -> None:
-        """`more_routes` are the page's."""
+        """Registers the routes of the table; `more_routes` are those of the page."""
         self._handler = RestHandler(
             service.metrics,
             max_body_bytes=max_body_bytes,
@@ -63,7 +63,7 @@ class RestApp:
 
     @property
     def needs(self) -> dict[str, Need]:
-        """The scope that each path needs."""
+        """The scope that each path needs, for `GuardMiddleware`."""
         return {route.path: route.need for route in self.routes}
 
     def _add(self, route: RestRoute) -> None:
@@ -84,6 +84,6 @@ class PlainRoute(APIRoute):
     """Routes a request to an endpoint that takes the request and returns the response."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own would resolve dependencies, validate and serialise for each request."""
+        """Returns the endpoint; FastAPI's own would resolve dependencies, validate and serialise."""
         endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
         return endpoint

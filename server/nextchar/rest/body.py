@@ -1,4 +1,4 @@
-"""Between a request's bytes and a call of the service: read within a limit, leave if the client leaves."""
+"""Reads the body of a request within its limits, and cancels work when the client disconnects."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 async def read_body(request: Request, max_bytes: int, timeout_seconds: float) -> bytes:
-    """The whole body.
+    """Reads the whole body.
 
     Raises:
-        InputTooLarge: as soon as it is known to be longer than `max_bytes`.
-        RequestTimeout: it has not come in time.
-        ClientGone: the client left.
+        InputTooLarge: as soon as the body is known to be longer than `max_bytes`.
+        RequestTimeout: the body has not arrived in time.
+        ClientGone: the client disconnected.
     """
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -26,7 +26,7 @@ async def read_body(request: Request, max_bytes: int, timeout_seconds: float) ->
     except TimeoutError:
         raise RequestTimeout(f"the body did not arrive within {timeout_seconds:g} s") from None
     except ClientDisconnect:
-        raise ClientGone("the client left before its request was whole") from None
+        raise ClientGone("the client disconnected before its request was complete") from None
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
@@ -43,18 +43,18 @@ async def _read(request: Request, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> InputTooLarge:
-    return InputTooLarge(f"the body is larger than the limit of {max_bytes} bytes")
+    return InputTooLarge(f"the body must have at most {max_bytes} bytes; send it in several requests")
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """The work's result; if the client leaves first, the work is cancelled.
+    """Awaits work, and cancels it if the client disconnects first.
 
-    The body must be read before: whoever waits for the client to leave takes what else it says.
+    The body must have been read: waiting for the disconnection consumes whatever else the client sends.
 
     Raises:
-        ClientGone: the client left.
+        ClientGone: the client disconnected.
     """
-    task, leaving = asyncio.current_task(), asyncio.ensure_future(_left(request))
+    task, leaving = asyncio.current_task(), asyncio.ensure_future(_disconnected(request))
     assert task is not None
     gone = False
 
@@ -66,15 +66,15 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
     try:
         return await work
     except asyncio.CancelledError:
-        # As asyncio.timeout does: who else cancelled us has the last word.
+        # As asyncio.timeout does: another cancellation takes precedence.
         if gone and task.uncancel() == 0:
-            raise ClientGone("the client left before the answer was ready") from None
+            raise ClientGone("the client disconnected before the answer was ready") from None
         raise
     finally:
         leaving.remove_done_callback(leave)
         leaving.cancel()
 
 
-async def _left(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

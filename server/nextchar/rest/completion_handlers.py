@@ -19,7 +19,7 @@ def completions(
     complete: Callable[[CompletionRequest, RequestContext], Awaitable[Completion]],
     stream: Callable[[CompletionRequest, RequestContext], AsyncGenerator[Completion]],
 ) -> Handler[CompletionRequest, BaseModel | EventStream]:
-    """Makes the handler of completions of these two use cases."""
+    """Makes the handler of completions from the use cases that answer whole and in pieces."""
 
     async def handle(call: RestCall[CompletionRequest]) -> BaseModel | EventStream:
         if call.body.stream:
@@ -33,7 +33,7 @@ def samples(
     sample: Callable[[str, SampleRequest, RequestContext], Awaitable[Completion]],
     stream: Callable[[str, SampleRequest, RequestContext], AsyncGenerator[Completion]],
 ) -> Handler[SampleRequest, BaseModel | EventStream]:
-    """Makes the handler of samples of a session of these two use cases."""
+    """Makes the handler of samples of a session from the use cases that answer whole and in pieces."""
 
     async def handle(call: RestCall[SampleRequest]) -> BaseModel | EventStream:
         if call.body.stream:

@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document as one plain page. It loads nothing and runs nothing."""
+"""Renders the OpenAPI document as one plain page, `/docs`, which loads nothing and runs nothing."""
 
 import asyncio
 import base64
@@ -26,17 +26,17 @@ _HEADERS = {
 
 
 class DocumentHandlers:
-    """Answers with the OpenAPI document, as JSON and as a page."""
+    """Answers requests for the OpenAPI document."""
 
     def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
         self._document = document
 
     async def document(self, _request: Request) -> Response:
-        """The document for programs."""
+        """Returns the document as JSON."""
         return JSONResponse(self._document())
 
     async def page(self, _request: Request) -> Response:
-        """The document for people."""
+        """Returns the document as a page."""
         page = await asyncio.to_thread(lambda: _page(self._document()))
         return Response(page, media_type="text/html; charset=utf-8", headers=_HEADERS)
 

@@ -1,4 +1,4 @@
-"""Our errors as HTTP answers: in OpenAI's shape, under /v2 in that of the Open Inference Protocol."""
+"""Converts errors to HTTP responses: in OpenAI's format, under /v2 in that of the Open Inference Protocol."""
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -32,7 +32,7 @@ from nextchar.errors import (
     UnknownCharacter,
 )
 
-# The first kind an error belongs to decides: status and OpenAI's error type.
+# The first class that an error is an instance of gives its status and OpenAI's error type.
 _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (UnknownCharacter, 422, "invalid_request_error"),
     (InputTooLarge, 413, "invalid_request_error"),
@@ -60,28 +60,28 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (NextcharError, 500, "server_error"),
 )
 
-# The generate extension has statuses of its own for a wrong request and for a generation that fails.
+# The generate extension has its own statuses for an invalid request and for a generation that fails.
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _GENERATE = ("/generate", "/generate_stream")
 _GENERATE_STATUSES = {400: 422, 500: 424}
 
-# Every status that an error may have where somebody is there to read it, as the /v1 routes have it.
+# Every status that a client can receive from a /v1 route; 499 is for a client that has disconnected.
 ERROR_STATUSES = sorted({status for _, status, _ in _ANSWERS} - {499})
 
 
 def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
-    """The JSON of an error."""
+    """Makes the JSON body of an error."""
     _, kind = _answer(error)
     body = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
     return {"error": body}
 
 
 def error_response(error: NextcharError, path: str = "") -> Response:
-    """The answer to a request of a path."""
+    """Makes the response to a request of a path."""
     status, _ = _answer(error)
     headers = {}
     if isinstance(error, QueueFull | Unavailable | SessionLimit):
-        # Whole seconds are all the standard header can say; OpenAI's clients read the second one first.
+        # The standard header holds whole seconds only; OpenAI's clients read the second one first.
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
         headers["Retry-After-Ms"] = str(max(1, round(error.retry_after_seconds * 1000)))
     if isinstance(error, AuthenticationFailed):
@@ -94,13 +94,13 @@ def error_response(error: NextcharError, path: str = "") -> Response:
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
-    """FastAPI's handler for our errors."""
+    """Handles our errors for FastAPI."""
     assert isinstance(error, NextcharError)
     return error_response(error, request.url.path)
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
-    """For what the framework refuses: no such path, wrong method."""
+    """Handles what the framework refuses: an unknown path, a wrong method."""
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
     code = codes.get(error.status_code, "http_error")
@@ -119,7 +119,7 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> str:
-    """All methods of a path; the framework tells those of the first route only."""
+    """Lists all methods of a path; the framework lists those of the first route only."""
     routes = request.app.routes
     return ", ".join(
         method
@@ -129,17 +129,17 @@ def _methods(request: Request) -> str:
 
 
 async def answer_bug(request: Request, _error: Exception) -> Response:
-    """For what nobody expected: the log has it, the client does not."""
+    """Handles an unexpected error: its text goes to the log, not to the client."""
     return error_response(NextcharError("the server failed; the cause is in its log"), request.url.path)
 
 
 def is_oip(path: str) -> bool:
-    """Whether the path is of the Open Inference Protocol, whose errors have a shape of their own."""
+    """Whether the path is of the Open Inference Protocol, whose errors have a format of their own."""
     return path == "/v2" or path.startswith("/v2/")
 
 
 def oip_status(status: int, path: str) -> int:
-    """The status that a /v2 path has in place of one of /v1."""
+    """Returns the status that a /v2 path has in place of one of /v1."""
     return _GENERATE_STATUSES.get(status, status) if path.endswith(_GENERATE) else status
 
 

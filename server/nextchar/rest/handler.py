@@ -1,4 +1,4 @@
-"""Runs the route of a request: reads, validates, observes, answers."""
+"""Reads, validates, observes and answers the requests of a route."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,7 +37,7 @@ class RestHandler:
         self._extra: Extra = "ignore" if lenient_fields else None
 
     def endpoint(self, route: RestRoute) -> Callable[[Request], Awaitable[Response]]:
-        """What answers the requests of a route."""
+        """Makes the endpoint that answers the requests of a route."""
         if route.label is None:
             return route.handle
 
@@ -47,7 +47,7 @@ class RestHandler:
         return answer
 
     async def _answer(self, route: RestRoute, request: Request) -> Response:
-        """Answers one request, as long as its client is connected."""
+        """Answers one request, for as long as its client is connected."""
         started = time.monotonic()
         body, refused, read_seconds = await self._read(route, request)
         ctx = self._make_context(route, request, body, started)
@@ -64,9 +64,9 @@ class RestHandler:
         return as_json(answer, ctx, status=route.status, headers=session_header(request, answer))
 
     async def _read(self, route: RestRoute, request: Request) -> tuple[Any, NextcharError | None, float]:
-        """Reads the fields of a request, or why it is refused: its context is made first, then it is raised.
+        """Reads a request; also returns why it is refused, and the seconds from its bytes to its fields.
 
-        Also returns the seconds that this took after the last byte had come.
+        The error is not raised here: the request is first given a context and observed.
         """
         content = b""
         try:
@@ -96,26 +96,26 @@ class RestHandler:
 def as_json(
     answer: BaseModel, ctx: RequestContext, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An answer as JSON with the headers that every answer has."""
+    """Makes the response of an answer, with the headers that every answer has."""
     own = {**call_headers(ctx), **timing_headers(ctx)}
     return Response(answer.model_dump_json(), status, media_type=JSON, headers={**own, **(headers or {})})
 
 
 def session_header(request: Request, answer: object) -> dict[str, str]:
-    """Names the session of an answer, else of the path, if there is one."""
+    """Returns the header that names the session of an answer, or else of the path, if there is one."""
     session_id = getattr(answer, "session_id", None) or request.path_params.get("session_id")
     return {} if session_id is None else {"X-Session-Id": session_id}
 
 
 def call_headers(ctx: RequestContext) -> dict[str, str]:
-    """The headers that say which request this answers, and what served it."""
+    """Returns the headers that name the request, the version of the model and the trace."""
     version = {"X-Model-Version": ctx.version} if ctx.version else {}
     trace = {"traceparent": ctx.trace.traceparent} if ctx.trace is not None else {}
     return {"X-Request-Id": ctx.request_id, **version, **trace}
 
 
 def timing_headers(ctx: RequestContext) -> dict[str, str]:
-    """The headers that say where the time of a whole answer went, in milliseconds, and its characters.
+    """Returns the headers that report the times of a whole answer in milliseconds, and its characters.
 
     The names are text-generation-inference's; it sends whole milliseconds, which is too coarse here.
     """

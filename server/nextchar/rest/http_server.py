@@ -1,4 +1,4 @@
-"""uvicorn inside our own process: it neither owns the signals nor decides when to stop."""
+"""Runs uvicorn inside this process, which keeps its signal handlers and decides when to stop."""
 
 import asyncio
 import socket
@@ -14,11 +14,11 @@ from nextchar.rest.http_protocol import BoundedProtocol, ConnectionLimits
 from nextchar.security.tls import HttpTls
 
 _BACKLOG = 2048
-_TICKS_A_LOOK = 10  # of 0.1 s
+_TICKS_PER_CHECK = 10  # of 0.1 s
 
 
 class HttpServer:
-    """Serves an ASGI application on an address until told to stop."""
+    """Serves an ASGI application on an address until it is stopped."""
 
     def __init__(
         self,
@@ -46,15 +46,15 @@ class HttpServer:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns when connections are accepted."""
+        """Starts the server; returns when it accepts connections."""
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         up = asyncio.create_task(self._server.up.wait())
         await asyncio.wait({up, self._serving}, return_when=asyncio.FIRST_COMPLETED)
         up.cancel()
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accept nothing more; returns when running requests are done, or out of time."""
-        # uvicorn waits whole seconds; rounding up keeps the promise to running requests.
+        """Accepts no more connections; returns when running requests have ended, or after `grace_seconds`."""
+        # uvicorn waits whole seconds; rounding up gives running requests all of their time.
         self._server.config.timeout_graceful_shutdown = max(1, round(grace_seconds + 0.5))
         self._server.should_exit = True
         if self._serving is not None:
@@ -72,11 +72,11 @@ class _Server(uvicorn.Server):
         self.up.set()
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % _TICKS_A_LOOK == 0:
+        if counter % _TICKS_PER_CHECK == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 assert isinstance(connection, BoundedProtocol)
-                connection.look(now)
+                connection.check_reader(now)
         return await super().on_tick(counter)
 
     @contextmanager
@@ -85,10 +85,10 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Opens a listening socket.
 
     Raises:
-        CannotListen: the address is in use, or is not this machine's.
+        CannotListen: the address is in use, or does not belong to this machine.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

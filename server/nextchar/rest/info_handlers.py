@@ -1,4 +1,4 @@
-"""Answers questions about the server and its models."""
+"""Answers requests about the server and its models."""
 
 from typing import Any
 
@@ -14,53 +14,53 @@ from nextchar.service.service import Service
 
 
 class InfoHandlers:
-    """Handlers over one service. Those given a request are not observed."""
+    """Answers requests about one service. Handlers that are given the request are not observed."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     async def models(self, _request: Request) -> Response:
-        """The served models."""
+        """Lists the served models."""
         served = self._service.served_models
         return JSONResponse({"object": "list", "data": [describe(served, model) for model in served.serving]})
 
     async def model(self, request: Request) -> Response:
-        """One model, with its card."""
+        """Returns one model with its card."""
         served = self._service.served_models
         found = served.get(request.path_params["model_id"])
         card = found.graph.card.model_dump(mode="json", exclude={"golden", "quantiles", "quantile_levels"})
         return JSONResponse({**describe(served, found), "card": card})
 
     async def live(self, _request: Request) -> Response:
-        """Whether the process answers."""
+        """Returns 200 for as long as the process answers."""
         return JSONResponse({"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
-        """Whether new work is taken and every model answers; 503 if not."""
+        """Returns 200 if the server accepts new work and every model answers, else 503."""
         if self._service.lifecycle.ready:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "draining" if self._service.lifecycle.draining else "not ready"}, 503)
 
     async def metrics(self, _request: Request) -> Response:
-        """Prometheus metrics; also on a port of their own."""
+        """Returns the Prometheus metrics, which also have a port of their own."""
         metrics = self._service.metrics
         return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
     async def version(self, _request: Request) -> Response:
-        """The server's version."""
+        """Returns the version of the server."""
         return JSONResponse({"version": __version__})
 
     async def limits(self, _request: Request) -> Response:
-        """How much one request, one owner and each model may be asked for."""
+        """Returns the limits of one request, of one owner and of each model."""
         return Response(self._service.limits_report.limits().model_dump_json(), media_type=JSON)
 
     async def tokenizer_info(self, call: RestCall[None]) -> TokenizerInfo:
-        """A model's symbols, for tools that make prompts of ids; `model` where several are served."""
+        """Returns a model's symbols, for tools that make prompts of ids; the query names the `model`."""
         return self._service.tokenizer.info(call.request.query_params.get("model"), call.ctx)
 
 
 def describe(served_models: ServedModels, model: Model) -> dict[str, Any]:
-    """A model as OpenAI lists it, and what else a client may want to know."""
+    """Describes a model as OpenAI lists it, with more fields for our clients."""
     card = model.graph.card
     latest = served_models.get(model.name) is model
     return {

@@ -1,6 +1,6 @@
-"""What stands before every REST route: request ids, the key and its scope, security headers.
+"""Gives every REST request an id, authenticates it, checks its scope, and adds the security headers.
 
-Pure ASGI, so that streams pass untouched. Inside, `scope["state"]["request_id"]` and `PRINCIPAL` are set.
+It is pure ASGI, so that streams pass unchanged. It sets `scope["state"]["request_id"]` and `PRINCIPAL`.
 """
 
 import logging
@@ -26,7 +26,7 @@ _SECURITY: tuple[tuple[bytes, bytes], ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
-# An answer of the API is no page: nothing in it may run. Pages say for themselves what they need.
+# Nothing in an answer of the API may run. Pages set a policy of their own.
 _API_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 _PAGE_POLICY = b"frame-ancestors 'none'"
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
@@ -70,7 +70,11 @@ class GuardMiddleware:
         await self._app(scope, receive, answer)
 
     def _admit(self, scope: Scope) -> None:
-        """Sets the caller; raises what keeps it out."""
+        """Authenticates a request and sets its principal.
+
+        Raises:
+            AuthenticationFailed, PermissionDenied, RouteNotFound, RateLimited: it is refused.
+        """
         if self._keys is None:
             return
         need = self._table.need(scope["path"])
@@ -83,7 +87,7 @@ class GuardMiddleware:
 
 
 def _given_key(headers: Headers) -> str | None:
-    """The key of Authorization: Bearer, or of X-API-Key."""
+    """Returns the key of `Authorization: Bearer`, or of `X-API-Key`."""
     given = _header(headers, b"authorization")
     if given is not None and given[: len(_BEARER)].lower() == _BEARER.decode():
         return given[len(_BEARER) :].strip()
@@ -95,7 +99,7 @@ def _header(headers: Headers, name: bytes) -> str | None:
 
 
 def _completed(headers: Headers, added: Headers) -> Headers:
-    """An answer's headers, and those of ours that it has not set itself."""
+    """Yields the headers of an answer, and those of ours that it has not set itself."""
     own = {key.lower(): value for key, value in headers}
     yield from headers
     yield from (pair for pair in added if pair[0] not in own)
@@ -105,7 +109,7 @@ def _completed(headers: Headers, added: Headers) -> Headers:
 
 
 def with_cors(app: ASGIApp, origins: str) -> ASGIApp:
-    """Let pages of these origins, separated by commas, call; nobody's if there are none."""
+    """Allows pages of these origins, separated by commas, to call the API; none by default."""
     allowed = [origin.strip() for origin in origins.split(",") if origin.strip()]
     if not allowed:
         return app

@@ -1,4 +1,4 @@
-"""Between the body of an infer request and tensors: JSON, or JSON with the tensors' bytes behind it."""
+"""Converts the bodies of infer requests to tensors and back: JSON, or JSON followed by the tensors' bytes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -39,10 +39,10 @@ def read_request(
     *,
     extra_fields: Literal["ignore"] | None = None,
 ) -> InferCall:
-    """Reads a body: its JSON, and the tensors' bytes behind it.
+    """Reads a body: its JSON, and the tensors' bytes that follow it.
 
     Raises:
-        InvalidRequest: it is neither.
+        InvalidRequest: the JSON is wrong, or the bytes do not match it.
     """
     length = _header_length(header_length, len(body))
     given = validated(lambda: InferBody.model_validate_json(body[:length], extra=extra_fields))
@@ -51,13 +51,16 @@ def read_request(
         tensor, place = _input(one, body, place)
         inputs.append(tensor)
     if place != len(body):
-        raise InvalidRequest(f"{len(body) - place} bytes behind the JSON belong to no input", param="inputs")
+        raise InvalidRequest(
+            f"the inputs must account for all bytes that follow the JSON ({len(body) - place} are left over)",
+            param="inputs",
+        )
     outputs = tuple(output.name for output in given.outputs)
     return InferCall(given, InferRequest(model, version, inputs, outputs, given.parameters))
 
 
 def answer_body(given: InferBody, answer: InferAnswer) -> tuple[bytes, int | None]:
-    """The body of an answer, and how much of it is JSON where there is more."""
+    """Makes the body of an answer; also returns the length of its JSON, or None if nothing follows it."""
     own = {output.name: output.parameters.binary_data for output in given.outputs}
     binary = given.parameters.binary_data_output
     heads, tails = [], []
@@ -81,25 +84,27 @@ def _header_length(given: str | None, num_bytes: int) -> int:
         return num_bytes
     if not (given.isascii() and given.isdecimal() and len(given) < 16 and int(given) <= num_bytes):
         raise InvalidRequest(
-            f"{HEADER_LENGTH} is {given[:40]!r}; it is how many of {num_bytes} bytes are the JSON",
+            f"{HEADER_LENGTH} must be the number of bytes of the JSON, at most {num_bytes} "
+            f"(it is {given[:40]!r})",
             param=HEADER_LENGTH,
         )
     return int(given)
 
 
 def _input(one: InferInput, body: bytes, place: int) -> tuple[Tensor, int]:
-    """An input, and where in the body the next one's bytes begin."""
+    """Reads an input; also returns where in the body the bytes of the next one begin."""
     size = one.parameters.binary_data_size
     if (size is None) == (one.data is None):
         raise InvalidRequest(
-            f"input {one.name[:40]} needs either data or binary_data_size", param=one.name[:40]
+            f"input {one.name[:40]} must have either data or binary_data_size", param=one.name[:40]
         )
     if size is None:
         assert one.data is not None
         return from_list(one.name, one.datatype, one.shape, one.data), place
     if place + size > len(body):
         raise InvalidRequest(
-            f"input {one.name[:40]} says it has {size} bytes, the body has {len(body) - place} more",
+            f"binary_data_size of input {one.name[:40]} must be at most {len(body) - place}, the bytes "
+            f"that are left of the body (it is {size})",
             param=one.name[:40],
         )
     return from_raw(one.name, one.datatype, one.shape, body[place : place + size]), place + size

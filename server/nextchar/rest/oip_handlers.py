@@ -24,42 +24,42 @@ SCHEDULING = "X-Model-Scheduling"
 
 
 def infer_body(request: Request, content: bytes, extra: Extra) -> InferCall:
-    """Reads a body of tensors, as JSON or as bytes behind it; the model is named by the path."""
+    """Reads a body of tensors, as JSON or as bytes that follow it; the path names the model."""
     length = request.headers.get(HEADER_LENGTH)
     return read_request(content, length, *model_and_version(request), extra_fields=extra)
 
 
 class OipHandlers:
-    """Handlers over one service. A model's name and version are in the path."""
+    """Answers requests of one service. The name and the version of a model are in the path."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._models = service.model_metadata
 
     async def server_metadata(self, _request: Request) -> Response:
-        """The server's name, version and extensions of the protocol."""
+        """Returns the server's name, its version and its extensions of the protocol."""
         return JSONResponse(self._models.server())
 
     async def model_statistics(self, request: Request) -> Response:
-        """What was counted since the server began, of one version, all of a model, or all."""
+        """Returns the statistics since the start of the server: of one version, of one model or of all."""
         return JSONResponse({"model_stats": self._models.statistics(*model_and_version(request))})
 
     async def model_metadata(self, request: Request) -> Response:
-        """The model's tensors."""
+        """Returns the names, datatypes and shapes of the model's tensors."""
         return JSONResponse(self._models.metadata(*model_and_version(request)))
 
     async def model_ready(self, request: Request) -> Response:
-        """Whether the model answers; 503 if not."""
+        """Returns 200 if the model answers, else 503."""
         found = self._models.get(*model_and_version(request))
         return JSONResponse({"name": found.name, "ready": found.ready}, 200 if found.ready else 503)
 
     async def model_config(self, request: Request) -> Response:
-        """How the model may be called, in Triton's terms; X-Model-Scheduling is `sequence` or `dynamic`."""
+        """Returns the configuration in Triton's terms; X-Model-Scheduling is `sequence` or `dynamic`."""
         scheduling = request.headers.get(SCHEDULING, SEQUENCE)
         return JSONResponse(self._models.config(*model_and_version(request), scheduling))
 
     async def infer(self, call: RestCall[InferCall]) -> Response:
-        """Tensors in, tensors out, as JSON or, as Triton's clients send them, as bytes behind it."""
+        """Runs the model on tensors, as JSON or, as Triton's clients send them, as bytes that follow it."""
         call.ctx.input_seconds = call.read_seconds
         answer = await self._service.tensor_inference.infer(call.body.request, call.ctx)
         started = time.monotonic()
@@ -72,12 +72,12 @@ class OipHandlers:
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     async def generate(self, call: RestCall[GenerateRequest]) -> GenerateResponse:
-        """Text that goes on, whole."""
+        """Continues a text and returns the continuation as a whole."""
         found = await self._service.completer.complete(_completion(call, stream=False), call.ctx)
         return self._response(found, call.body)
 
     async def generate_stream(self, call: RestCall[GenerateRequest]) -> EventStream:
-        """Text that goes on, as it is drawn, by server-sent events; it ends without a [DONE]."""
+        """Continues a text and sends the continuation by server-sent events, without a [DONE] at the end."""
         pieces = self._service.completer.stream(_completion(call, stream=True), call.ctx)
         return await call.streamed(pieces, partial(self._events, body=call.body))
 
@@ -89,7 +89,7 @@ class OipHandlers:
             yield event(self._response(first, body).model_dump_json())
             async for piece in rest:
                 yield event(self._response(piece, body).model_dump_json())
-        except Exception as error:  # noqa: BLE001 - the status is sent: only an event can tell
+        except Exception as error:  # noqa: BLE001 - the status is already sent, so the error must be an event
             known = error if isinstance(error, NextcharError) else unexpected(error)
             yield event(json.dumps({"error": known.message}))
 
@@ -99,7 +99,7 @@ class OipHandlers:
 
 
 def _completion(call: RestCall[GenerateRequest], *, stream: bool) -> CompletionRequest:
-    """The same request under the names of `/v1/completions`."""
+    """Converts a request to that of `/v1/completions`."""
     model, version = call.model_and_version
     model_id = f"{model}:{version}" if version else model
     return validated(lambda: to_completion(call.body, model_id, stream=stream))

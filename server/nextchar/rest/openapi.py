@@ -17,32 +17,35 @@ _JSON = "application/json"
 _EVENTS = "text/event-stream"
 _IN_BRACES = re.compile(r"\{(\w+)\}")
 _MEANINGS = {
-    400: "A field is wrong, or is none of ours.",
-    401: "No key, or none that is known.",
-    403: "The key may not do this.",
+    400: "A field is invalid or unknown.",
+    401: "The API key is missing, unknown or expired.",
+    403: "The API key does not have the scope of this route.",
     404: "There is no such model, session or path.",
-    408: "The body did not come in time.",
-    409: "It does not fit what is there: the id is in use, others changed it, or it is of another model.",
+    408: "The body did not arrive in time.",
+    409: "The request conflicts with what exists: the id is in use, the session has changed, or the state is "
+    "of another model.",
     410: "The session has expired.",
     412: "The session is closing.",
-    413: "The body, or a text in it, is over a limit.",
-    422: "A character is outside the vocabulary, and the model or the server is strict.",
+    413: "The body, or a text in it, exceeds a limit.",
+    422: "A character is not in the vocabulary, and the model or the server is strict.",
     424: "The generation failed.",
-    429: "The line is full, or the caller's budget is used up; Retry-After says when to come back.",
-    500: "The server failed; its log says why.",
-    503: "Loading, draining, or full; Retry-After says when to come back.",
-    504: "It was not done in time.",
+    429: "The queue is full, or the budget of the key is used up; Retry-After says when to retry.",
+    500: "The server failed; its log has the cause.",
+    503: "The server is loading, draining or full; Retry-After says when to retry.",
+    504: "The request was not answered before its deadline.",
 }
-_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}}
+_RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "string"}}
+}
 _EVENT = {
-    "description": "Each event: its data is the JSON of a piece, at last [DONE] on /v1, or an error.",
+    "description": "An event: its data is the JSON of a piece or an error; on /v1 the last one is [DONE].",
     "type": "object",
     "required": ["data"],
     "properties": {"data": {"type": "string"}, "event": {"type": "string"}},
 }
 _ERRORS: dict[str, Any] = {
     "Error": {
-        "description": "`code` is stable and for programs, `param` the field at fault.",
+        "description": "`code` is stable and meant for programs; `param` is the field at fault.",
         "type": "object",
         "required": ["error"],
         "properties": {
@@ -59,7 +62,7 @@ _ERRORS: dict[str, Any] = {
         },
     },
     "InferenceError": {
-        "description": "As the Open Inference Protocol has it; the header X-Error-Code is for programs.",
+        "description": "The format of the Open Inference Protocol; X-Error-Code is meant for programs.",
         "type": "object",
         "required": ["error"],
         "properties": {"error": {"type": "string"}},
@@ -68,9 +71,9 @@ _ERRORS: dict[str, Any] = {
 
 
 def describe_with(app: FastAPI, routes: Sequence[RestRoute]) -> None:
-    """Makes the application's document that of the table, when it is asked for.
+    """Makes the application's document from the table when it is first requested.
 
-    To make the schemas of all routes takes longer than to open a model, and a server that starts needs none.
+    The schemas of all routes take longer to make than a model to load; a server that starts needs none.
     """
 
     @lru_cache(maxsize=1)
@@ -100,7 +103,7 @@ def _document(app: FastAPI, routes: Sequence[RestRoute]) -> dict[str, Any]:
 def _schemas(
     routes: Sequence[RestRoute],
 ) -> tuple[dict[RestRoute, Any], dict[RestRoute, Any], dict[str, Any]]:
-    """The schemas of the bodies and of the answers, and of what they refer to by name."""
+    """Makes the schemas of the bodies and of the answers; also returns those they refer to, by name."""
     bodies = [(route, "validation", TypeAdapter(route.body)) for route in routes if route.body is not None]
     answers = [
         (route, "serialization", TypeAdapter(route.answer)) for route in routes if route.answer is not None
@@ -116,7 +119,7 @@ def _schemas(
 
 
 def _add_parameters(route: RestRoute, operation: dict[str, Any]) -> None:
-    """The parts of the path, then the fields of the query: handlers read both from the request."""
+    """Adds the parts of the path, then the fields of the query: handlers read both from the request."""
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _IN_BRACES.findall(route.path)
@@ -144,7 +147,7 @@ def _add_answer(route: RestRoute, responses: dict[str, Any], schema: Any) -> Non
 
 
 def _merged(ours: Any, more: Any) -> Any:
-    """Lists one after the other, objects field by field."""
+    """Merges two parts of the document: lists are joined, objects are merged by field."""
     if isinstance(ours, list):
         return [*ours, *more]
     if isinstance(ours, dict):

@@ -1,4 +1,4 @@
-"""The page at `/`: files of the package, read once, sent with their digest."""
+"""Serves the page at `/`: files of the package, read once, cached by their digest."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _MEDIA_TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-# Everything the page is made of comes from here, and nothing in it is ever read as code or markup.
+# All parts of the page come from this server, and no text is ever read as code or markup.
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -45,7 +45,7 @@ _ASK_EACH_TIME = "no-cache"
 
 @dataclass(frozen=True, slots=True)
 class PageFile:
-    """A file as it is sent."""
+    """Holds a file and how it is sent."""
 
     content: bytes
     media_type: str
@@ -56,7 +56,7 @@ class PageFile:
         return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
     async def answer(self, request: Request) -> Response:
-        """The file, or that the client's copy is still good."""
+        """Answers with the file, or with 304 if the client's copy is current."""
         headers = {**_HEADERS, "ETag": self.etag, "Cache-Control": self.cache}
         known = [
             tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")
@@ -94,7 +94,7 @@ def page_routes(grpc_port: int) -> list[RestRoute]:
 
 
 def _contents(folder: Traversable, prefix: str = "") -> dict[str, bytes]:
-    """The files of a folder and of those in it, by path."""
+    """Reads the files of a folder and of its folders, by path."""
     found: dict[str, bytes] = {}
     for item in folder.iterdir():
         if item.is_dir():

@@ -12,18 +12,18 @@ from nextchar.schemas.base import RequestFields, ResponseModel
 
 
 class IndexRequest(RequestFields):
-    ready: bool = Field(False, description="Only the versions that take new work.")
+    ready: bool = Field(False, description="Whether to list only the versions that accept new work.")
 
 
 class LoadRequest(RequestFields):
-    """Triton's parameters of a load or an unload: none of them has a meaning here."""
+    """Triton's parameters of a load or an unload; none of them is supported."""
 
     parameters: dict[str, Any] = Field(default={}, max_length=0)
 
 
 class UnloadRequest(RequestFields):
     parameters: dict[str, bool] = Field(
-        default={}, description="unload_dependents: nothing depends on another."
+        default={}, description="Only unload_dependents, which has no effect: no model depends on another."
     )
 
 
@@ -43,13 +43,13 @@ class LoadAnswer(ResponseModel):
 
 
 class RepositoryHandlers:
-    """Handlers over one model manager. A model is `name`, all its versions, or `name:version`."""
+    """Answers requests of one model manager. A model is `name`, for all its versions, or `name:version`."""
 
     def __init__(self, model_manager: ModelManager) -> None:
         self._model_manager = model_manager
 
     async def index(self, call: RestCall[IndexRequest]) -> Response:
-        """Every version in the models folder or served: READY, LOADING, UNLOADING or UNAVAILABLE."""
+        """Lists the versions in the models folder or served: READY, LOADING, UNLOADING or UNAVAILABLE."""
         found = [
             IndexAnswer(name=e.name, version=e.version, state=e.state, reason=e.reason).model_dump_json()
             for e in await self._model_manager.index()
@@ -59,11 +59,11 @@ class RepositoryHandlers:
         return Response(f"[{','.join(found)}]", media_type=JSON, headers=headers)
 
     async def load(self, call: RestCall[LoadRequest]) -> LoadAnswer:
-        """Serve what the models folder has of a model; a file that cannot be trusted changes nothing."""
+        """Loads the versions of a model in the models folder; an invalid file changes nothing."""
         models = await self._model_manager.load(call.request.path_params["model"])
         return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="READY")
 
     async def unload(self, call: RestCall[UnloadRequest]) -> LoadAnswer:
-        """Give a model no new work; sessions that began with it go on until they end, or the deadline."""
+        """Unloads a model; its sessions continue until they end, or until the deadline."""
         models = self._model_manager.unload(call.request.path_params["model"])
         return LoadAnswer(name=models[0].name, versions=[m.version for m in models], state="UNLOADING")

@@ -1,4 +1,4 @@
-"""Defines one row of the table of REST routes, and the adapters from a use case to a handler."""
+"""Defines a row of the table of REST routes, and makes handlers from use cases."""
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -22,31 +22,31 @@ Model = TypeVar("Model", bound=BaseModel)
 Extra = Literal["ignore"] | None  # what pydantic does with unknown fields; None: what the schema says
 Read = Callable[[Request, bytes, Extra], R]
 JsonObject = dict[str, Any]
-EMPTY = b"{}"  # what an empty body means where no field is required
+EMPTY = b"{}"  # what an empty body stands for where no field is required
 _BODY_METHODS = {"POST", "PUT"}
 _BODY_STATUSES = {408, 413}
-_WORK_STATUSES = {409, 410, 412, 422}  # of requests that run a model or are about a session
+_WORK_STATUSES = {409, 410, 412, 422}  # of requests that run a model or use a session
 
 
 @dataclass(frozen=True, slots=True)
 class RestCall(Generic[R]):
-    """Is what a handler is given: the HTTP request, what was read of it, and its context."""
+    """Holds what a handler is given: the HTTP request, what was read of it, and its context."""
 
     request: Request
     body: R
     ctx: RequestContext
-    observed: ExitStack  # the observation of the request; a stream takes it along
+    observed: ExitStack  # ends the observation of the request; a stream takes it over
     read_seconds: float  # from bytes to `body`
 
     @property
     def session_id(self) -> str:
-        """The session that the path names."""
+        """The id of the session that the path names."""
         found: str = self.request.path_params["session_id"]
         return found
 
     @property
     def model_and_version(self) -> tuple[str, str]:
-        """What the path names; "" for a part that it does not have."""
+        """The model and the version that the path names; "" for a part that it does not have."""
         return model_and_version(self.request)
 
     async def streamed(
@@ -54,9 +54,9 @@ class RestCall(Generic[R]):
         pieces: AsyncGenerator[T],
         events: Callable[[T, AsyncIterator[T]], AsyncGenerator[bytes]],
     ) -> EventStream:
-        """Answers by server-sent events, which are a part of the observed request until the last one.
+        """Answers by server-sent events; the request is observed until the last one.
 
-        What is wrong with the request is raised here, with the first piece, while a status can still say so.
+        An error of the request is raised here, with the first piece, while the status can still be set.
         """
         source = _observed_pieces(pieces, self.observed.pop_all())
         first = await anext(source)
@@ -69,7 +69,7 @@ PlainHandler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class RestRoute:
-    """Describes one route: what answers it, what it needs, and what the OpenAPI document says of it.
+    """Describes a route: its handler, the scope it needs, and what the OpenAPI document says of it.
 
     With a `label` requests are observed, and `handle` is given a `RestCall` and returns an answer of a schema
     or a whole response. Without one, `handle` is given the HTTP request and returns a response.
@@ -99,12 +99,12 @@ class RestRoute:
 
     @property
     def reads_body(self) -> bool:
-        """Whether a request of the route has a body."""
+        """Whether requests of the route have a body."""
         return not _BODY_METHODS.isdisjoint(self.methods)
 
     @property
     def errors(self) -> list[int]:
-        """The statuses of the errors that the route may answer with."""
+        """The statuses of the errors that the route may return."""
         statuses = set(ERROR_STATUSES)
         if self.body is None and "/sessions" not in self.path:
             statuses -= _WORK_STATUSES if self.reads_body else _WORK_STATUSES | _BODY_STATUSES
@@ -112,7 +112,7 @@ class RestRoute:
 
     @property
     def is_oip(self) -> bool:
-        """Whether errors have the shape of the Open Inference Protocol."""
+        """Whether errors have the format of the Open Inference Protocol."""
         return is_oip(self.path)
 
 
@@ -150,7 +150,7 @@ def post(
 
 
 def json_of(schema: type[Model], *, empty: bytes = b"") -> Read[Model]:
-    """Reads a JSON body: strictly, from its bytes and in one pass, which FastAPI would not."""
+    """Makes a reader of JSON bodies: it validates the bytes strictly, in one pass."""
 
     def read(_request: Request, content: bytes, extra: Extra) -> Model:
         return validated(lambda: schema.model_validate_json(content or empty, extra=extra))
@@ -159,17 +159,17 @@ def json_of(schema: type[Model], *, empty: bytes = b"") -> Read[Model]:
 
 
 def answering(work: Callable[[R, RequestContext], Awaitable[T]]) -> Handler[R, T]:
-    """A handler that hands the body to a use case."""
+    """Makes a handler that passes the body to a use case."""
     return lambda call: work(call.body, call.ctx)
 
 
 def on_session(work: Callable[[str, R, RequestContext], Awaitable[T]]) -> Handler[R, T]:
-    """A handler that hands the body to a use case on the session of the path."""
+    """Makes a handler that passes the body to a use case on the session of the path."""
     return lambda call: work(call.session_id, call.body, call.ctx)
 
 
 def model_and_version(request: Request) -> tuple[str, str]:
-    """What a path names; "" for a part that it does not have."""
+    """Returns the model and the version that a path names; "" for a part that it does not have."""
     return request.path_params.get("model", ""), request.path_params.get("version", "")
 
 
@@ -179,7 +179,7 @@ def _doc(of: object) -> str | None:
 
 
 async def _observed_pieces(pieces: AsyncGenerator[T], observed: ExitStack) -> AsyncGenerator[T]:
-    """Yields the pieces inside the observation of their request."""
+    """Yields the pieces of a request, which is observed until the last one."""
     with observed:
         async with aclosing(pieces):
             async for piece in pieces:

@@ -62,7 +62,7 @@ _SESSION = "/v1/sessions/{session_id}"
 _MODEL = "/v2/models/{model}"
 _VERSION = "/v2/models/{model}/versions/{version}"
 _NOT_READY = {
-    "description": "Loading, draining, or a model has failed.",
+    "description": "The server is loading or draining, or a model has failed.",
     "content": {
         "application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
     },
@@ -78,7 +78,7 @@ _MODEL_QUERY = {"name": "model", "in": "query", "required": False, "schema": {"t
 
 
 def rest_routes(service: Service) -> list[RestRoute]:
-    """All routes of the API; the page at `/` adds its own."""
+    """Lists the routes of the API; the page at `/` adds its own."""
     return [
         *inference_routes(service),
         *session_routes(service.sessions),
@@ -89,7 +89,7 @@ def rest_routes(service: Service) -> list[RestRoute]:
 
 
 def document_routes(document: Callable[[], dict[str, Any]]) -> list[RestRoute]:
-    """The routes of the OpenAPI document."""
+    """Lists the routes of the OpenAPI document."""
     handlers = DocumentHandlers(document)
     row = partial(get, need=ANY, in_document=False)
     return [
@@ -99,7 +99,7 @@ def document_routes(document: Callable[[], dict[str, Any]]) -> list[RestRoute]:
 
 
 def inference_routes(service: Service) -> list[RestRoute]:
-    """The routes that run a model without a session."""
+    """Lists the routes that run a model without a session."""
     add, tokens = partial(post, need=Scope.INFER), service.tokenizer
     complete = completions(service.completer.complete, service.completer.stream)
     return [
@@ -140,7 +140,7 @@ def inference_routes(service: Service) -> list[RestRoute]:
 
 
 def session_routes(sessions: SessionLifecycle) -> list[RestRoute]:
-    """The routes of sessions. Each answer names its session in X-Session-Id."""
+    """Lists the routes of sessions. Each answer names its session in X-Session-Id."""
     text, handlers = sessions.text, SessionHandlers(sessions)
     row = partial(RestRoute, label="session", need=Scope.SESSIONS, tags=("sessions",))
     on = partial(
@@ -204,7 +204,7 @@ def session_routes(sessions: SessionLifecycle) -> list[RestRoute]:
 
 
 def info_routes(service: Service) -> list[RestRoute]:
-    """The routes that say something about the server: models, health, metrics, limits."""
+    """Lists the routes that report on the server: models, health, metrics, limits."""
     handlers = InfoHandlers(service)
     about = partial(get, need=ANY)
     probe = partial(get, need=OPEN)
@@ -234,13 +234,13 @@ def info_routes(service: Service) -> list[RestRoute]:
 
 
 def oip_routes(service: Service) -> list[RestRoute]:
-    """The routes of the Open Inference Protocol; those of a model also with its version in the path."""
+    """Lists the routes of the Open Inference Protocol; those of a model also have its version in the path."""
     handlers, tags = OipHandlers(service), ("open inference protocol",)
     about = partial(get, need=ANY, tags=tags)
     generate = partial(post, need=Scope.INFER, tags=tags, label="generate")
     routes = [
         about("/v2", handlers.server_metadata),
-        # Before the routes of one model, which would take it for a name.
+        # Before the routes of one model, in which "stats" would be its name.
         about("/v2/models/stats", handlers.model_statistics),
     ]
     for path in (_VERSION, _MODEL):
@@ -273,7 +273,7 @@ def oip_routes(service: Service) -> list[RestRoute]:
 
 
 def repository_routes(model_manager: ModelManager) -> list[RestRoute]:
-    """The routes that load and unload models; their bodies may be empty."""
+    """Lists the routes that load and unload models; their bodies may be empty."""
     handlers = RepositoryHandlers(model_manager)
     row = partial(RestRoute, methods=("POST",), label="repository", need=Scope.ADMIN, tags=("repository",))
     return [

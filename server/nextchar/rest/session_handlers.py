@@ -1,4 +1,4 @@
-"""Answers requests on sessions that are more than a JSON body: lists, deletions, states as bytes."""
+"""Answers the requests of sessions that have no JSON body: lists, deletions, states as bytes."""
 
 from fastapi import Request, Response
 
@@ -12,7 +12,7 @@ BYTES = "application/octet-stream"
 
 
 def list_query(request: Request, _content: bytes, _extra: Extra) -> ListSessionsRequest:
-    """Reads the page that the URL asks for."""
+    """Reads which page of sessions the query of the URL asks for."""
     given = dict(request.query_params)
     return validated(lambda: ListSessionsRequest.model_validate_strings(given))
 
@@ -23,31 +23,31 @@ def state_bytes(_request: Request, content: bytes, _extra: Extra) -> bytes:
 
 
 class SessionHandlers:
-    """Handlers over one set of sessions."""
+    """Answers requests of one set of sessions."""
 
     def __init__(self, sessions: SessionLifecycle) -> None:
         self._sessions = sessions
 
     async def get(self, call: RestCall[None]) -> SessionInfo:
-        """Where a session stands."""
+        """Returns where a session stands; this does not extend its life."""
         return await self._sessions.get(call.session_id, call.ctx)
 
     async def delete(self, call: RestCall[None]) -> Response:
-        """End a session."""
+        """Ends a session."""
         await self._sessions.delete(call.session_id, call.ctx)
         return Response(status_code=204, headers=_headers(call))
 
     async def list(self, call: RestCall[ListSessionsRequest]) -> SessionList:
-        """The caller's live sessions by id, a page at a time: `after` an id, `limit` of them."""
+        """Lists the unexpired sessions of the principal by id, in pages of `limit`, after the id `after`."""
         return await self._sessions.list(call.body, call.ctx)
 
     async def export_state(self, call: RestCall[None]) -> Response:
-        """The session's state as opaque bytes, for its model and its owner."""
+        """Returns the session's state as opaque bytes, which are valid for its model and its owner."""
         sealed = await self._sessions.export(call.session_id, call.ctx)
         return Response(sealed, media_type=BYTES, headers=_headers(call))
 
     async def import_state(self, call: RestCall[bytes]) -> SessionInfo:
-        """Put the session where such bytes say."""
+        """Sets the session to such a state."""
         return await self._sessions.restore(call.session_id, call.body, call.ctx)
 
 

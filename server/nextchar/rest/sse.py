@@ -1,4 +1,4 @@
-"""A completion as server-sent events, as OpenAI's clients read them."""
+"""Writes completions as server-sent events, as OpenAI's clients read them."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 async def events(
     first: Completion, rest: AsyncIterator[Completion], *, include_usage: bool
 ) -> AsyncGenerator[bytes]:
-    """The events of a completion. One that fails ends with an error event and without [DONE]."""
+    """Yields the events of a completion. One that fails ends with an error event and without [DONE]."""
     try:
         for text in _texts(first, include_usage):
             yield event(text)
@@ -33,12 +33,12 @@ async def events(
         yield _DONE
     except NextcharError as error:
         yield event(json.dumps(error_body(error)))
-    except Exception as error:  # noqa: BLE001 - the status is sent: only an event can tell
+    except Exception as error:  # noqa: BLE001 - the status is already sent, so the error must be an event
         yield event(json.dumps(error_body(unexpected(error))))
 
 
 def _texts(piece: Completion, include_usage: bool) -> list[str]:
-    """OpenAI sends usage in an event of its own, and only if asked for; then it is null in all others."""
+    """Splits a piece as OpenAI does: usage is an event of its own, if wanted, and null in all others."""
     text = (piece if piece.usage is None else piece.model_copy(update={"usage": None})).model_dump_json()
     if not include_usage:
         return [text]
@@ -49,20 +49,20 @@ def _texts(piece: Completion, include_usage: bool) -> list[str]:
 
 
 def unexpected(error: Exception) -> NextcharError:
-    """What the client is told of an error that nobody expected; the log has it."""
+    """Logs an unexpected error, and returns the one that the client is sent."""
     logger.error("a stream failed", exc_info=error)
     return NextcharError("the server failed; the cause is in its log")
 
 
 def event(text: str) -> bytes:
-    """One event."""
+    """Formats one event."""
     return f"data: {text}\n\n".encode()
 
 
 class EventStream(StreamingResponse):
-    """A response of events; its source is closed at once when the client leaves, not at some later time.
+    """Sends events; closes their source at once when the client disconnects, not when it is collected.
 
-    Between events that are long in coming it says a comment, so that no proxy takes it for dead.
+    While no event comes for `ping_seconds` it sends a comment, so that no proxy ends the connection.
     """
 
     def __init__(
@@ -88,19 +88,19 @@ class EventStream(StreamingResponse):
 
 
 class _Pings:
-    """Passes a response's messages on, and sends a comment when there was none for so long.
+    """Passes the messages of a response on, and sends a comment when there has been none for some time.
 
-    A message that its client does not take yet is no silence of ours: nothing is said behind it.
+    While a message waits for its client to read, no comment is sent.
     """
 
     def __init__(self, send: Send, seconds: float) -> None:
         self._send, self._seconds = send, seconds
         self._num_sending = 0
-        self._said = 0.0
+        self._last_sent = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def send(self, message: Message) -> None:
-        """Also begins the pings with the response, and ends them with its last message."""
+        """Sends a message; starts the comments with the first one, and stops them with the last."""
         loop = asyncio.get_running_loop()
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.stop()
@@ -109,7 +109,7 @@ class _Pings:
             await self._send(message)
         finally:
             self._num_sending -= 1
-            self._said = loop.time()
+            self._last_sent = loop.time()
         if message["type"] == "http.response.start":
             self._task = asyncio.create_task(self._ping())
 
@@ -121,7 +121,7 @@ class _Pings:
     async def _ping(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            wait = self._said + self._seconds - loop.time()
+            wait = self._last_sent + self._seconds - loop.time()
             if wait > 0 or self._num_sending:
                 await asyncio.sleep(max(wait, self._seconds if self._num_sending else 0))
             else:

@@ -1,4 +1,4 @@
-"""What stands before every gRPC call: the key and its scope, and a clear end for calls there are not."""
+"""Authenticates every gRPC call and checks its scope; ends the calls of methods that do not exist."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,12 +25,14 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     async def intercept_service(
         self, continuation: Continue, details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler | None:
-        """The handler, which runs in this task and sees the caller; or one that ends the call."""
+        """Returns the handler, which runs in this task and sees its principal, or one that ends the call."""
         try:
             self._admit(details)
             handler = await continuation(details)
             if handler is None:
-                raise RouteNotFound(f"there is no call {details.method[:100]!r}")
+                raise RouteNotFound(
+                    f"there is no method {details.method[:100]!r}; reflection lists the methods"
+                )
         except NextcharError as error:
             return _ending(error)
         return handler
@@ -48,7 +50,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
 
 def _given_key(metadata: Any) -> str | None:
-    """The key of `authorization: Bearer`, or of `x-api-key`."""
+    """Returns the key of `authorization: Bearer`, or of `x-api-key`."""
     given = {name: value for name, value in metadata or () if isinstance(value, str)}
     bearer = given.get("authorization", "")
     if bearer[: len(_BEARER)].lower() == _BEARER:
@@ -57,7 +59,7 @@ def _given_key(metadata: Any) -> str | None:
 
 
 def _ending(error: NextcharError) -> grpc.RpcMethodHandler:
-    """A handler of any kind of call, which ends it with an error."""
+    """Makes a handler for any kind of call that ends it with an error."""
 
     async def end(_messages: object, context: grpc.aio.ServicerContext) -> None:
         await abort(context, error)

@@ -12,7 +12,7 @@ def completions(
     complete: Callable[[CompletionRequest, RequestContext], Awaitable[Completion]],
     stream: Callable[[CompletionRequest, RequestContext], AsyncGenerator[Completion]],
 ) -> StreamHandler[CompletionRequest, Completion]:
-    """Makes the handler of completions of these two use cases."""
+    """Makes the handler of completions from the use cases that answer whole and in pieces."""
 
     async def handle(call: RpcCall[CompletionRequest]) -> AsyncGenerator[Completion]:
         if call.body.is_whole:

@@ -1,4 +1,4 @@
-"""Our errors as gRPC statuses, with the details of google.rpc."""
+"""Converts errors to gRPC statuses with the details of google.rpc."""
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -33,7 +33,7 @@ from nextchar.errors import (
 _DOMAIN = "nextchar"
 _DETAILS_KEY = "grpc-status-details-bin"
 
-# The first kind an error belongs to decides.
+# The first class that an error is an instance of gives its status.
 _CODES: tuple[tuple[type[NextcharError], grpc.StatusCode], ...] = (
     (InputTooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT),
@@ -62,10 +62,10 @@ _CODES: tuple[tuple[type[NextcharError], grpc.StatusCode], ...] = (
 
 
 async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None:
-    """End a call with an error; never returns."""
+    """Ends a call with an error; it never returns."""
     code = next(code for cls, code in _CODES if isinstance(error, cls))
     status = status_pb2.Status(code=code.value[0], message=error.message)
-    # The code as REST has it: reasons are upper case by google.rpc's rule.
+    # The code as in REST; google.rpc requires reasons in upper case.
     facts = {"code": error.code} | ({} if error.param is None else {"param": error.param})
     info = error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN, metadata=facts)
     details: list[object] = [info]

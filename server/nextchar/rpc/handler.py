@@ -1,4 +1,4 @@
-"""Runs the method of a call: reads, validates, observes, answers, ends."""
+"""Reads, validates, observes and answers the calls of a method, and ends those that fail."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ class RpcHandler:
         self._timeout_seconds = request_timeout_seconds
 
     def endpoint(self, method: RpcMethod) -> grpc.RpcMethodHandler:
-        """What answers the calls of a method."""
+        """Makes the handler that answers the calls of a method."""
         return method.of_grpc(self._behavior(method))
 
     def _behavior(self, method: RpcMethod) -> Callable[..., Any]:
@@ -69,7 +69,7 @@ class RpcHandler:
     async def _observed_call(
         self, method: RpcMethod, message: Message, context: Context
     ) -> AsyncIterator[RpcCall[Any]]:
-        """Observes a call of one message, and first tells its client the id of the request."""
+        """Observes a call of one message, and sends its client the id of the request first."""
         assert method.label is not None
         assert method.read is not None
         call, refused = self._begin(method.label, partial(method.read, message), message, context)
@@ -108,7 +108,10 @@ class RpcHandler:
         except NextcharError as error:
             await abort(context, error)
         except DecodeError:
-            await abort(context, InvalidRequest("a message of the stream is no protobuf of this call"))
+            await abort(
+                context,
+                InvalidRequest("a message of the stream is not a valid protobuf message of this method"),
+            )
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except Exception:
@@ -118,7 +121,7 @@ class RpcHandler:
     def _begin(
         self, label: Route, read: Callable[[], R], message: Message, context: Context
     ) -> tuple[RpcCall[R], NextcharError | None]:
-        """Reads a message and makes its context; also says why it is refused, to be raised once observed."""
+        """Reads a message and makes its context; also returns why it is refused, to be raised later."""
         started = time.monotonic()
         body, refused = None, None
         try:
@@ -142,5 +145,5 @@ class RpcHandler:
 
 
 def as_message(answer: BaseModel | Message, method: RpcMethod) -> Message:
-    """An answer as the message that the method returns."""
+    """Converts an answer to the message that the method returns."""
     return to_message(answer, method.output_type) if isinstance(answer, BaseModel) else answer

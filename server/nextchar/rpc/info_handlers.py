@@ -1,4 +1,4 @@
-"""Answers questions about a model's symbols and the server's limits."""
+"""Answers calls about a model's symbols and the server's limits."""
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rpc.method import Context, RpcCall
@@ -8,20 +8,20 @@ from nextchar.service.service import Service
 
 
 def model_name(message: pb.TokenizerInfoRequest) -> str | None:
-    """Reads the model that a message names; None where only one is served."""
+    """Reads the name of the model, which is optional if only one is served."""
     return message.model if message.HasField("model") else None
 
 
 class InfoHandlers:
-    """Handlers over one service. Those given a context are not observed."""
+    """Answers calls about one service. Handlers that are given gRPC's context are not observed."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     async def limits(self, _message: pb.LimitsRequest, _context: Context) -> pb.LimitsResponse:
-        """How much one request, one owner and each model may be asked for."""
+        """Returns the limits of one request, of one owner and of each model."""
         return to_message(self._service.limits_report.limits(), pb.LimitsResponse)
 
     async def tokenizer_info(self, call: RpcCall[str | None]) -> TokenizerInfo:
-        """A model's symbols, for tools that make prompts of ids; `model` where several are served."""
+        """Returns a model's symbols, for tools that make prompts of ids."""
         return self._service.tokenizer.info(call.body, call.ctx)

@@ -1,4 +1,4 @@
-"""Messages that may not pass: unknown fields, and what protobuf cannot read: gRPC would say UNKNOWN of it."""
+"""Refuses messages that have unknown fields or are not valid protobuf, for which gRPC would say UNKNOWN."""
 
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container
@@ -16,16 +16,16 @@ Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler |
 
 
 class _Refused:
-    """In place of a message."""
+    """Stands for a message that was refused."""
 
     def __init__(self, error: InvalidRequest) -> None:
         self.error = error
 
 
 class MessageInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Reads the one message of calls that have one; streams are read by `RpcHandler`.
+    """Reads the message of calls with one message; `RpcHandler` reads those of streams.
 
-    `strict` are the services whose messages may have no unknown field.
+    `strict` holds the services whose messages may have no unknown field.
     """
 
     def __init__(self, strict: Container[str]) -> None:
@@ -34,25 +34,25 @@ class MessageInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     async def intercept_service(
         self, continuation: Continue, details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler | None:
-        """The handler with a reader that does not raise."""
+        """Returns the handler with a reader that does not raise."""
         handler = await continuation(details)
         if handler is None or handler.request_streaming or handler.request_deserializer is None:
             return handler
         reading = _reading(handler.request_deserializer, strict=_service(details.method) in self._strict)
         kind = "unary_stream" if handler.response_streaming else "unary_unary"
         handle = getattr(handler, kind)
-        # A stream is an asynchronous generator, or a coroutine that writes: health's Watch.
+        # A stream is an asynchronous generator, or, as health's Watch, a coroutine that writes.
         checked = _checked_stream(handle) if inspect.isasyncgenfunction(handle) else _checked(handle)
         return handler._replace(request_deserializer=reading, **{kind: checked})
 
 
 def _service(method: str) -> str:
-    """Of "/package.Service/Method"."""
+    """Returns the service of "/package.Service/Method"."""
     return method.rpartition("/")[0].removeprefix("/")
 
 
 def _reading(read: Callable[[bytes], Any], *, strict: bool) -> Callable[[bytes], Any]:
-    """A reader that does not raise."""
+    """Makes a reader that returns an error in place of raising it."""
 
     def reading(data: bytes) -> Any:
         try:
@@ -60,7 +60,7 @@ def _reading(read: Callable[[bytes], Any], *, strict: bool) -> Callable[[bytes],
             if strict:
                 refuse_unknown_fields(message)
         except DecodeError:
-            return _Refused(InvalidRequest("the message is no protobuf of this call"))
+            return _Refused(InvalidRequest("the message is not a valid protobuf message of this method"))
         except InvalidRequest as error:
             return _Refused(error)
         return message

@@ -1,4 +1,4 @@
-"""Defines one row of the table of gRPC methods, and the adapters from a use case to a handler."""
+"""Defines a row of the table of gRPC methods, and makes handlers from use cases."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ Context: TypeAlias = grpc.aio.ServicerContext
 
 @dataclass(frozen=True, slots=True)
 class RpcCall(Generic[R]):
-    """Is what a handler is given: the message, what was read of it, and its context."""
+    """Holds what a handler is given: the message, what was read of it, and its context."""
 
     message: Any
     body: R
@@ -35,10 +35,10 @@ class RpcCall(Generic[R]):
 
     @property
     def session_id(self) -> str:
-        """The session that the message names.
+        """The id of the session that the message names.
 
         Raises:
-            InvalidRequest: it names none.
+            InvalidRequest: the message names no session.
         """
         return session_id(self.message)
 
@@ -49,11 +49,11 @@ StreamHandler = Callable[[RpcCall[R]], AsyncGenerator[T]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RpcMethod:
-    """Describes one method: what answers it and what it needs; its messages and streams are the service's.
+    """Describes a method: its handler and the scope it needs; the proto file has its messages and streams.
 
-    With `read` each message is observed under the `label`, and `handle` is given an `RpcCall` and returns an
-    answer of a schema or a message, or yields them. Without, `handle` is what gRPC calls: it is given the
-    message, or an iterator of messages, and gRPC's context.
+    With `read`, calls are observed under the `label`, and `handle` is given an `RpcCall` and returns, or
+    yields, answers of a schema or messages. Without, `handle` is given the message, or an iterator of
+    messages, and gRPC's context.
     """
 
     name: str
@@ -86,7 +86,7 @@ class RpcMethod:
         return found
 
     def of_grpc(self, handle: Callable[..., Any]) -> grpc.RpcMethodHandler:
-        """The method as gRPC wants it, answered by `handle`."""
+        """Makes gRPC's description of the method, with `handle` to answer it."""
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
@@ -96,7 +96,7 @@ class RpcMethod:
 
 
 def body_of(schema: type[Model], **more: object) -> Read[Model]:
-    """Reads a message as the JSON body that has its fields, and `more`."""
+    """Makes a reader of messages as JSON bodies with their fields, and `more`."""
 
     def read(message: Message) -> Model:
         return validated(lambda: schema.model_validate(to_fields(message) | more))
@@ -105,7 +105,7 @@ def body_of(schema: type[Model], **more: object) -> Read[Model]:
 
 
 def body_on_session(schema: type[Model], **more: object) -> Read[Model]:
-    """Reads a message that must name its session."""
+    """Makes a reader of messages that must name their session."""
     read_body = body_of(schema, **more)
 
     def read(message: Message) -> Model:
@@ -116,16 +116,16 @@ def body_on_session(schema: type[Model], **more: object) -> Read[Model]:
 
 
 def nothing_of(_message: Message) -> None:
-    """Reads a message that has no fields, or none but a name."""
+    """Reads a message that holds no more than a name."""
 
 
 def answering(work: Callable[[R, RequestContext], Awaitable[T]]) -> Handler[R, T]:
-    """A handler that hands the body to a use case."""
+    """Makes a handler that passes the body to a use case."""
     return lambda call: work(call.body, call.ctx)
 
 
 def on_session(work: Callable[[str, R, RequestContext], Awaitable[T]]) -> Handler[R, T]:
-    """A handler that hands the body to a use case on the session of the message."""
+    """Makes a handler that passes the body to a use case on the session of the message."""
 
     async def handle(call: RpcCall[R]) -> T:
         return await work(call.session_id, call.body, call.ctx)
@@ -134,7 +134,11 @@ def on_session(work: Callable[[str, R, RequestContext], Awaitable[T]]) -> Handle
 
 
 def session_id(message: Any) -> str:
-    """The session that a message names; raises InvalidRequest if it names none."""
+    """Returns the session that a message names.
+
+    Raises:
+        InvalidRequest: the message names no session.
+    """
     if not message.HasField("session_id"):
         raise InvalidRequest("session_id: field required", param="session_id")
     found: str = message.session_id
@@ -142,6 +146,6 @@ def session_id(message: Any) -> str:
 
 
 def metadata_of(context: Context) -> Mapping[str, str]:
-    """The metadata of a call that are text."""
+    """Returns the metadata of a call that are text."""
     found = context.invocation_metadata() or ()
     return {key: value for key, value in found if isinstance(value, str)}

@@ -51,7 +51,7 @@ _OTHER_NEEDS: Mapping[str, Need] = {
 
 
 def rpc_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
-    """All methods of the API."""
+    """Lists the methods of the API."""
     return [
         *nextchar_methods(service, handler),
         *session_methods(service.sessions, handler),
@@ -60,12 +60,12 @@ def rpc_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
 
 
 def rpc_needs(methods: list[RpcMethod]) -> dict[str, Need]:
-    """The scope that each path needs, health and reflection included."""
+    """Returns the scope that each path needs, with those of health and reflection."""
     return {**_OTHER_NEEDS, **{method.path: method.need for method in methods}}
 
 
 def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
-    """The methods of nextchar.v1.Nextchar."""
+    """Lists the methods of nextchar.v1.Nextchar."""
     row = partial(RpcMethod, service=NEXTCHAR, need=Scope.INFER)
     info, tokens = InfoHandlers(service), service.tokenizer
     complete = completions(service.completer.complete, service.completer.stream)
@@ -84,7 +84,7 @@ def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
 
 
 def session_methods(sessions: SessionLifecycle, handler: RpcHandler) -> list[RpcMethod]:
-    """The methods of nextchar.v1.Sessions. Each message names its session, but in a conversation."""
+    """Lists the methods of nextchar.v1.Sessions. Each message names its session, except in a conversation."""
     text, handlers = sessions.text, SessionHandlers(sessions)
     row = partial(RpcMethod, service=SESSIONS, need=Scope.SESSIONS, label="session")
     methods = [
@@ -108,7 +108,7 @@ def session_methods(sessions: SessionLifecycle, handler: RpcHandler) -> list[Rpc
 
 
 def inference_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
-    """The methods of inference.GRPCInferenceService: the Open Inference Protocol with Triton's repository."""
+    """Lists the methods of inference.GRPCInferenceService, with Triton's repository."""
     oip = OipHandlers(service, handler)
     repository = RepositoryHandlers(service.model_manager, lenient_fields=handler.lenient_fields)
     row = partial(RpcMethod, service=INFERENCE)

@@ -23,40 +23,40 @@ _MAX_AT_WORK = 64  # requests of one stream
 
 
 class OipHandlers:
-    """Handlers over one service. Those given a context are not observed, or observe each message."""
+    """Answers calls of one service. Handlers that are given gRPC's context are not observed as a whole."""
 
     def __init__(self, service: Service, handler: RpcHandler) -> None:
         self._service, self._handler = service, handler
         self._models = service.model_metadata
 
     async def server_live(self, _message: pb.ServerLiveRequest, _context: Context) -> pb.ServerLiveResponse:
-        """Whether the process answers."""
+        """Returns true for as long as the process answers."""
         return pb.ServerLiveResponse(live=True)
 
     async def server_ready(
         self, _message: pb.ServerReadyRequest, _context: Context
     ) -> pb.ServerReadyResponse:
-        """Whether new work is taken and every model answers."""
+        """Returns whether the server accepts new work and every model answers."""
         return pb.ServerReadyResponse(ready=self._service.lifecycle.ready)
 
     async def model_ready(self, message: pb.ModelReadyRequest, _context: Context) -> pb.ModelReadyResponse:
-        """Whether the model answers."""
+        """Returns whether the model answers."""
         return pb.ModelReadyResponse(ready=self._models.ready(message.name, message.version))
 
     async def server_metadata(
         self, _message: pb.ServerMetadataRequest, _context: Context
     ) -> pb.ServerMetadataResponse:
-        """The server's name, version and extensions of the protocol."""
+        """Returns the server's name, its version and its extensions of the protocol."""
         return _to_message(self._models.server(), pb.ServerMetadataResponse)
 
     async def model_metadata(
         self, message: pb.ModelMetadataRequest, _context: Context
     ) -> pb.ModelMetadataResponse:
-        """The model's tensors."""
+        """Returns the names, datatypes and shapes of the model's tensors."""
         return _to_message(self._models.metadata(message.name, message.version), pb.ModelMetadataResponse)
 
     async def model_config(self, message: pb.ModelConfigRequest, context: Context) -> pb.ModelConfigResponse:
-        """How the model may be called, in Triton's terms."""
+        """Returns the model's configuration in Triton's terms."""
         scheduling = metadata_of(context).get(_SCHEDULING, "sequence")
         found = self._models.config(message.name, message.version, scheduling)
         return _to_message({"config": found}, pb.ModelConfigResponse)
@@ -64,7 +64,7 @@ class OipHandlers:
     async def model_statistics(
         self, message: pb.ModelStatisticsRequest, _context: Context
     ) -> pb.ModelStatisticsResponse:
-        """What was counted since the server began, of one version, all of a model, or all."""
+        """Returns the statistics since the start of the server: of one version, of one model or of all."""
         found = self._models.statistics(message.name, message.version)
         return _to_message({"model_stats": found}, pb.ModelStatisticsResponse)
 
@@ -73,7 +73,7 @@ class OipHandlers:
         return to_request(message, lenient_fields=self._handler.lenient_fields)
 
     async def infer(self, call: RpcCall[InferRequest]) -> pb.ModelInferResponse:
-        """Tensors in, tensors out."""
+        """Runs the model on tensors."""
         call.ctx.input_seconds = call.read_seconds
         answer = await self._service.tensor_inference.infer(call.body, call.ctx)
         started = time.monotonic()
@@ -84,9 +84,9 @@ class OipHandlers:
     async def stream_infer(
         self, messages: AsyncIterator[pb.ModelInferRequest], context: Context
     ) -> AsyncGenerator[pb.ModelStreamInferResponse]:
-        """Yields a response for each request, in order; a wrong one has an error, and the stream goes on.
+        """Yields a response to each request, in order; a request that fails has an error and ends no stream.
 
-        With metadata `triton_grpc_error: true` it ends the stream with its status instead.
+        With metadata `triton_grpc_error: true` it ends the stream with its status.
         """
         real_status = metadata_of(context).get(_REAL_STATUS, "").lower() == "true"
 

@@ -1,16 +1,16 @@
-"""How gRPC connections are kept alive, and how long one lives: the options of the server's channels."""
+"""Holds the options of gRPC connections: keepalive, age and timeouts."""
 
 from dataclasses import dataclass
 
 _MILLISECONDS = 1000
-_FOREVER_MS = 2**31 - 1  # gRPC's own word for "no limit"
+_FOREVER_MS = 2**31 - 1  # means "no limit" to gRPC
 
 
 @dataclass(frozen=True, slots=True)
 class GrpcOptions:
-    """gRPC's own names and meanings are in its doc/keepalive.md; an age of 0 is no limit.
+    """Holds the options under gRPC's own names, which its doc/keepalive.md explains; an age of 0 is no limit.
 
-    `receive_timeout_seconds` is how long a new connection may say nothing, or no HTTP/2.
+    `receive_timeout_seconds` limits the handshake of a new connection.
     """
 
     keepalive_time_seconds: float = 60.0
@@ -24,7 +24,7 @@ class GrpcOptions:
     receive_timeout_seconds: float = 20.0
 
     def channel_arguments(self) -> tuple[tuple[str, int], ...]:
-        """The arguments of a gRPC server."""
+        """Returns the arguments of a gRPC server."""
         age = self.max_connection_age_seconds
         return (
             ("grpc.keepalive_time_ms", _ms(self.keepalive_time_seconds)),

@@ -10,13 +10,13 @@ from nextchar.rpc.method import RpcCall
 
 
 class RepositoryHandlers:
-    """Handlers over one model manager. A model is `name`, all its versions, or `name:version`."""
+    """Answers calls of one model manager. A model is `name`, for all its versions, or `name:version`."""
 
     def __init__(self, model_manager: ModelManager, *, lenient_fields: bool) -> None:
         self._model_manager, self._lenient_fields = model_manager, lenient_fields
 
     async def index(self, call: RpcCall[None]) -> pb.RepositoryIndexResponse:
-        """Every version in the models folder or served."""
+        """Lists the versions in the models folder or served."""
         self._check(call.message.repository_name)
         response = pb.RepositoryIndexResponse()
         for entry in await self._model_manager.index():
@@ -27,14 +27,14 @@ class RepositoryHandlers:
         return response
 
     async def load(self, call: RpcCall[None]) -> pb.RepositoryModelLoadResponse:
-        """Serve what the models folder has of a model."""
+        """Loads the versions of a model in the models folder."""
         self._check(call.message.repository_name, call.message.parameters)
         await self._model_manager.load(call.message.model_name)
         return pb.RepositoryModelLoadResponse()
 
     async def unload(self, call: RpcCall[None]) -> pb.RepositoryModelUnloadResponse:
-        """Give a model no new work."""
-        # Nothing depends on a model, so that it does not matter what is to happen to its dependents.
+        """Unloads a model."""
+        # No model depends on another, so that unload_dependents has no effect.
         parameters = {
             name: one for name, one in call.message.parameters.items() if name != "unload_dependents"
         }
@@ -45,7 +45,7 @@ class RepositoryHandlers:
     def _check(self, repository_name: str, parameters: Mapping[str, Any] | None = None) -> None:
         if repository_name:
             raise InvalidRequest(
-                f"repository_name is {repository_name[:40]!r}; there is one repository, and it has no name",
+                f"repository_name must be empty: there is one repository (it is {repository_name[:40]!r})",
                 param="repository_name",
             )
         if self._lenient_fields:

@@ -1,4 +1,4 @@
-"""Calls of gRPC that read a stream of requests: answers in order, a few at work, no more read than that."""
+"""Answers streams of requests in order, with a bounded number of requests in progress."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ from nextchar.schemas.protobuf import to_fields, to_message
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
 
 T = TypeVar("T")
-MAX_AT_WORK = 4  # messages: enough that engines never wait for the network, few enough that memory stays flat
+MAX_AT_WORK = 4  # messages: enough that engines do not wait for the network, few enough to bound memory
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
 Score = Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]
@@ -26,9 +26,9 @@ Score = Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]
 async def ordered_results(
     works: AsyncIterator[Coroutine[Any, Any, T]], max_at_work: int
 ) -> AsyncGenerator[T]:
-    """The results of works in their order, as many at work as may be; a work is not asked for before.
+    """Yields the results of works in their order; at most `max_at_work` are started, or taken from `works`.
 
-    What a work, or asking for one, raises is raised in its turn. Closing it cancels what is at work.
+    What a work, or taking one, raises is raised in its place. Closing the generator cancels started works.
     """
     room = asyncio.Semaphore(max_at_work)
     begun: asyncio.Queue[asyncio.Future[T] | None] = asyncio.Queue()
@@ -61,9 +61,9 @@ async def ordered_results(
 class ScoreStreams:
     """Answers streams of strings to score.
 
-    The first message says how all of them are scored; an answer comes for every message, in order, and its
-    indices count on from the first string of the stream. While the queue of the model is full, the client is
-    held back by not reading on, where a single call would be refused.
+    The first message says how all strings are scored. Every message has an answer, in order, whose indices
+    count from the first string of the stream. While the queue of the model is full, no more messages are
+    read, where `Score` would be refused.
     """
 
     def __init__(self, score: Score, handler: RpcHandler) -> None:
@@ -72,7 +72,7 @@ class ScoreStreams:
     async def answers(
         self, messages: AsyncIterator[pb.ScoreRequest], context: Context
     ) -> AsyncGenerator[pb.ScoreResponse]:
-        """Yields the answers to one stream."""
+        """Yields the answers to the messages of one stream."""
 
         async def works() -> AsyncGenerator[Coroutine[Any, Any, pb.ScoreResponse]]:
             first: dict[str, Any] | None = None
@@ -89,24 +89,26 @@ class ScoreStreams:
     def _read(
         self, message: pb.ScoreRequest, first: dict[str, Any] | None
     ) -> tuple[ScoreRequest, dict[str, Any]]:
-        """Reads a message as a request with the fields of the first one; also returns those.
+        """Reads a message as a request with the fields of the first one, which are also returned.
 
         Raises:
-            InvalidRequest: a field is wrong, or belongs in the first message.
+            InvalidRequest: a field is invalid, or belongs in the first message.
         """
         self._handler.check_fields(message)
         fields = to_fields(message)
         if first is None:
             first = {name: value for name, value in fields.items() if name != "input"}
         elif more := sorted(fields.keys() - {"input"}):
-            raise InvalidRequest(f"{more[0]} belongs in the first message of the stream", param=more[0])
+            raise InvalidRequest(
+                f"{more[0]} must be set in the first message of the stream only", param=more[0]
+            )
         given = first | fields
         return validated(lambda: ScoreRequest.model_validate(given)), first
 
     async def _answer(
         self, request: ScoreRequest, first_index: int, message: pb.ScoreRequest, context: Context
     ) -> pb.ScoreResponse:
-        """Scores one message, before the deadline of the call and that of its first try."""
+        """Scores one message; retries while the queue is full, until the deadline of the first try."""
         wait_seconds, latest = _FIRST_WAIT_SECONDS, math.inf
         while True:
             try:

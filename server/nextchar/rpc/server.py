@@ -1,4 +1,4 @@
-"""The gRPC server around the door: limits, keepalive, health, reflection."""
+"""Runs the gRPC server: its methods, interceptors, limits, health and reflection."""
 
 import asyncio
 
@@ -16,13 +16,13 @@ from nextchar.security.tls import GrpcTls
 from nextchar.service.service import Service
 
 NAMES = tuple(service.full_name for service in (NEXTCHAR, SESSIONS, INFERENCE))
-# Serving for as long as the process answers, ready or not: Kubernetes' probes ask it by this name.
+# SERVING for as long as the process answers, ready or not: the name that Kubernetes' liveness probes use.
 LIVENESS = "liveness"
 _WATCH_SECONDS = 0.25
 
 
 class RpcServer:
-    """A server of nextchar.v1 and the Open Inference Protocol with health Check and Watch, and reflection."""
+    """Serves nextchar.v1 and the Open Inference Protocol, with health Check and Watch, and reflection."""
 
     def __init__(
         self,
@@ -67,28 +67,30 @@ class RpcServer:
         self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Starts the server and its health service."""
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         self._following = asyncio.create_task(self._follow())
 
     async def stop(self, grace_seconds: float) -> None:
-        """Refuse new calls at once; running ones have `grace_seconds`."""
-        await self._tell(serving=False)
+        """Refuses new calls at once; running ones have `grace_seconds`."""
+        await self._set_health(serving=False)
         await self._server.stop(grace_seconds)
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
 
     async def _follow(self) -> None:
-        """Keep the health status as the service is, for those who watch it."""
-        told: bool | None = None
+        """Keeps the health status equal to the readiness of the service."""
+        known: bool | None = None
         while True:
-            if self._service.lifecycle.ready is not told:
-                told = self._service.lifecycle.ready
-                await self._tell(serving=told)
+            if self._service.lifecycle.ready is not known:
+                known = self._service.lifecycle.ready
+                await self._set_health(serving=known)
             await asyncio.sleep(_WATCH_SECONDS)
 
-    async def _tell(self, *, serving: bool) -> None:
+    async def _set_health(self, *, serving: bool) -> None:
+        """Reports one status for the server and for each service."""
         status = (
             health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         )

@@ -1,4 +1,4 @@
-"""Answers calls on sessions that are more than a body: by name alone, states as bytes, conversations."""
+"""Answers the calls of sessions that have no body: by name alone, states as bytes, conversations."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -19,36 +19,36 @@ _REPLY_FIELDS = {field.message_type.full_name: field.name for field in pb.Sessio
 
 
 class SessionHandlers:
-    """Handlers over one set of sessions."""
+    """Answers calls of one set of sessions."""
 
     def __init__(self, sessions: SessionLifecycle) -> None:
         self._sessions = sessions
 
     async def get(self, call: RpcCall[None]) -> SessionInfo:
-        """Where a session stands."""
+        """Returns where a session stands; this does not extend its life."""
         return await self._sessions.get(call.session_id, call.ctx)
 
     async def delete(self, call: RpcCall[None]) -> pb.Deleted:
-        """End a session."""
+        """Ends a session."""
         await self._sessions.delete(call.session_id, call.ctx)
         return pb.Deleted()
 
     async def export_state(self, call: RpcCall[None]) -> pb.SessionState:
-        """The session's state as opaque bytes."""
+        """Returns the session's state as opaque bytes, which are valid for its model and its owner."""
         state = await self._sessions.export(call.session_id, call.ctx)
         return pb.SessionState(session_id=call.session_id, state=state)
 
     async def import_state(self, call: RpcCall[None]) -> SessionInfo:
-        """Put the session where such bytes say."""
+        """Sets the session to such a state."""
         return await self._sessions.restore(call.session_id, call.message.state, call.ctx)
 
     def sample(self, call: RpcCall[SampleRequest]) -> AsyncGenerator[Completion]:
-        """Characters as they are drawn."""
+        """Yields characters as they are sampled."""
         return self._sessions.text.stream(call.session_id, call.body, call.ctx)
 
 
 class Conversations:
-    """Answers streams of calls on one session: each message is a call of one of the methods."""
+    """Answers streams of calls on one session; each message is a call of one of the methods."""
 
     def __init__(self, methods: Sequence[RpcMethod], handler: RpcHandler) -> None:
         by_name = {method.name: method for method in methods}
@@ -86,19 +86,19 @@ class Conversations:
         """Reads the call of a message, on the session that is open.
 
         Raises:
-            InvalidRequest: the message has no call, or no session is open for it; or as the call's own.
+            InvalidRequest: the message has no call, no session is open for it, or the call itself is invalid.
         """
         self._handler.check_fields(message)
         kind = message.WhichOneof("call")
         if kind is None:
             raise InvalidRequest(
-                "a message of a conversation holds one call; this one has none", param="call"
+                "a message of a conversation must hold one call (it holds none)", param="call"
             )
         part: Any = getattr(message, kind)
         if kind not in ("create", "open"):
             if opened is None:
                 raise InvalidRequest(
-                    f"a conversation begins with create or open, not with {kind}", param="call"
+                    f"a conversation must begin with create or open (it begins with {kind})", param="call"
                 )
             part.session_id = opened
         read = self._methods[kind].read

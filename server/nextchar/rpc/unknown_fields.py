@@ -1,7 +1,7 @@
-"""Fields of a message that its type does not have: refused, as in the body of a REST request.
+"""Refuses messages with fields that their type does not have, as REST does with the fields of a body.
 
-A typing error, or a client newer than the server: passed over in silence, a request would mean another thing
-than was meant. Pure: a message in, an error out.
+Such a field is a typing error, or the client is newer than the server; a request without it would mean
+something else. The functions are pure.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,17 +14,20 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from nextchar.errors import InvalidRequest
 
-_MAX_SHOWN = 40  # characters of a map's key
-# A set of unknown fields is a Python object for each: of a few megabytes of them, seconds. So they are only
-# looked at where they cannot be many.
+_MAX_SHOWN = 40  # characters of the key of a map
+# An UnknownFieldSet makes a Python object per field, which takes seconds for a few megabytes. So fields are
+# looked at one by one only where they cannot be many.
 _MANY_BYTES = 16 * 1024
 
 
 def refuse_unknown_fields(message: Message) -> None:
-    """Raises InvalidRequest (unknown_field) for a field, here or in a message inside, that its type lacks.
+    """Checks that a message, and each message in it, has only fields of its type.
 
-    The error names the field's number and where it is; its `param` is the path from the message on, as
-    "inputs.0.17". What is unknown inside an entry of a map, beside its key and value, protobuf does not tell.
+    Protobuf does not report what is unknown in an entry of a map besides its key and its value.
+
+    Raises:
+        InvalidRequest: there is an unknown field. The error has its number, and as `param` the path to it,
+            such as "inputs.0.17".
     """
     name = message.DESCRIPTOR.name
     if message.ByteSize() > _MANY_BYTES:
@@ -50,7 +53,7 @@ def _num_unknown_bytes(message: Message) -> int:
 
 
 def _first_unknown(message: Any) -> tuple[str, ...] | None:
-    """The path to the first unknown field, its number last."""
+    """Returns the path to the first unknown field, with its number last; None if there is none."""
     for field in UnknownFieldSet(message):
         return (str(field.field_number),)
     for field in _fields_of_messages(message.DESCRIPTOR):
@@ -63,7 +66,7 @@ def _first_unknown(message: Any) -> tuple[str, ...] | None:
 
 @cache
 def _fields_of_messages(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
-    """The fields in which an unknown one can be: most messages have none, and need not be looked through."""
+    """Returns the fields that hold messages, where unknown fields may be; most types have none."""
     return tuple(
         field
         for field in descriptor.fields
@@ -73,7 +76,7 @@ def _fields_of_messages(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
 
 
 def _parts(message: Any, field: FieldDescriptor) -> Iterator[tuple[tuple[str, ...], Message]]:
-    """The messages in a field, each with what tells it from the others."""
+    """Yields the messages in a field, each with its index or its key."""
     if not field.is_repeated:
         if message.HasField(field.name):
             yield (), getattr(message, field.name)

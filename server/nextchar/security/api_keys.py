@@ -1,9 +1,9 @@
-"""API keys: a file of records, one JSON object a line, and the ring of those that open the doors.
+"""Reads and makes API keys: a file of records, one JSON object per line, and the ring of valid keys.
 
     {"id": "3vJ0c2aQ", "owner": "team-a", "scopes": ["infer"], "sha256": "9f86d0…"}
 
-A key is `nck-<id>-<secret>`. The secret is 256 random bits, so that one SHA-256 of the key is as hard to turn
-round as any slow hash; the file never holds the key. Blank lines and lines that begin with # are skipped.
+A key is `nck-<id>-<secret>`. The secret has 256 random bits, so that one SHA-256 of the key is as hard to
+invert as any slow hash; the file never holds the key. Blank lines and lines that begin with # are skipped.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ _PREFIX = "nck"
 _ID_CHARS, _SECRET_BYTES = 8, 32
 _MAX_KEY_CHARS = 200
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
-_MISSING = "this server needs an API key: send Authorization: Bearer <key>, or X-API-Key"
-_INVALID = "the API key is not known here, or has been withdrawn"
+_MISSING = "this server requires an API key: send Authorization: Bearer <key>, or X-API-Key"
+_INVALID = "the API key is unknown, or has been withdrawn"
 
 
 class KeyRecord(BaseModel):
-    """What the file says of a key."""
+    """Holds what the file says of one key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -54,22 +54,22 @@ class KeyRecord(BaseModel):
 
     @property
     def line(self) -> str:
-        """The record as the file holds it."""
+        """The record as a line of the file."""
         return self.model_dump_json(exclude_defaults=True)
 
 
 def make_key(owner: str, scopes: Iterable[Scope], **fields: Any) -> tuple[str, KeyRecord]:
-    """A new key and its record, with what other fields of it are given."""
+    """Makes a new key and its record; `fields` are other fields of the record."""
     key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))
     key = f"{_PREFIX}-{key_id}-{secrets.token_urlsafe(_SECRET_BYTES)}"
     return key, KeyRecord(id=key_id, owner=owner, scopes=frozenset(scopes), sha256=_digest(key), **fields)
 
 
 def read_records(path: Path) -> list[KeyRecord]:
-    """The records of a file.
+    """Reads the records of a file.
 
     Raises:
-        SettingsInvalid: it cannot be read, a line is no record, or an id is there twice.
+        SettingsInvalid: the file cannot be read, a line is not a record, or two records have one id.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -97,46 +97,48 @@ def _record(line: str, where: str) -> KeyRecord:
 
 
 class KeyRing:
-    """The keys that are good now."""
+    """Holds the valid keys and finds their principals."""
 
     def __init__(self, records: Iterable[KeyRecord], *, max_lanes: int | None = None) -> None:
-        """`max_lanes` is for keys that say nothing of their own."""
+        """Takes the first records; `max_lanes` is for keys whose records have none."""
         self._max_lanes = max_lanes
         self._records: dict[str, KeyRecord] = {}
-        self._callers: dict[str, Principal] = {}
+        self._principals: dict[str, Principal] = {}
         self.replace(records)
 
     def __len__(self) -> int:
         return len(self._records)
 
     def replace(self, records: Iterable[KeyRecord]) -> None:
-        """From now on these keys and no others. One whose record is as before keeps its caller."""
+        """Replaces all keys. A key whose record is unchanged keeps its principal, and with it its budget."""
         new = {record.id: record for record in records}
-        self._callers = {
-            key_id: self._callers[key_id] if self._records.get(key_id) == record else self._caller(record)
+        self._principals = {
+            key_id: self._principals[key_id]
+            if self._records.get(key_id) == record
+            else self._principal(record)
             for key_id, record in new.items()
         }
         self._records = new
 
     def find(self, key: str | None) -> Principal:
-        """Who a key stands for.
+        """Authenticates a key and returns its principal.
 
         Raises:
-            AuthenticationFailed: there is no key, or none like it.
+            AuthenticationFailed: the key is missing, unknown or expired.
         """
         if not key:
             raise AuthenticationFailed(_MISSING, code="missing_api_key")
         digest = _digest(key[:_MAX_KEY_CHARS])
         found = re.fullmatch(rf"{_PREFIX}-([0-9A-Za-z]+)-.*", key[:_MAX_KEY_CHARS], re.DOTALL)
         record = self._records.get(found[1]) if found else None
-        # Unknown ids take as long as known ones with a wrong secret.
+        # An unknown id takes as long as a known one with a wrong secret.
         if not hmac.compare_digest(digest, record.sha256 if record else _NO_DIGEST) or record is None:
             raise AuthenticationFailed(_INVALID)
         if record.expires is not None and record.expires.timestamp() <= time.time():
             raise AuthenticationFailed(f"the API key {record.id} has expired", code="expired_api_key")
-        return self._callers[record.id]
+        return self._principals[record.id]
 
-    def _caller(self, record: KeyRecord) -> Principal:
+    def _principal(self, record: KeyRecord) -> Principal:
         allowance = Allowance(
             record.max_lanes or self._max_lanes, record.requests_per_second, record.chars_per_second
         )

@@ -1,17 +1,17 @@
-"""What a key may use up: lanes at a time, requests and characters a second. Pure: time is an argument."""
+"""Limits what a key may use: lanes at a time, requests and characters per second. Time is an argument."""
 
 from dataclasses import dataclass
 
 from nextchar.errors import InvalidRequest, RateLimited
 
-_BURST_SECONDS = 1.0  # of its rate, that a bucket holds
+_BURST_SECONDS = 1.0  # a bucket holds its rate times this
 _MEMORY_SECONDS = 10.0
-_UNKNOWN_SECONDS = 1.0  # said where nothing has been measured
+_UNKNOWN_SECONDS = 1.0  # the time to wait when nothing has been measured
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of a key; None is no limit."""
+    """Holds the limits of a key; None is no limit."""
 
     max_lanes: int | None = None
     requests_per_second: float | None = None
@@ -19,9 +19,9 @@ class Allowance:
 
 
 class TokenBucket:
-    """Fills at a rate, holds a second of it. Whoever finds it not empty takes all it needs, into debt.
+    """Limits a rate; it holds one second of it. A request that finds it not empty may take more than that.
 
-    So a request larger than the bucket is served, and paid for by those after it.
+    So a request larger than the bucket is served, and later ones wait for the debt to be refilled.
     """
 
     def __init__(self, rate: float) -> None:
@@ -30,7 +30,7 @@ class TokenBucket:
         self._filled = float("-inf")
 
     def take(self, count: float, now: float) -> float:
-        """0 if it was taken, else the seconds until something can be."""
+        """Takes `count` and returns 0, or returns the seconds until something can be taken."""
         self._held = min(self._most, self._held + (now - self._filled) * self._rate)
         self._filled = now
         if self._held >= min(count, 1.0):
@@ -39,12 +39,12 @@ class TokenBucket:
         return (min(count, 1.0) - self._held) / self._rate
 
     def give_back(self, count: float) -> None:
-        """What was taken and not used."""
+        """Returns what was taken and not used to the bucket."""
         self._held = min(self._most, self._held + count)
 
 
 class Budget:
-    """What a key has used of its allowance."""
+    """Counts what a key uses of its allowance."""
 
     def __init__(self, allowance: Allowance, *, key_id: str = "") -> None:
         self._allowance, self._key_id = allowance, key_id
@@ -54,41 +54,44 @@ class Budget:
         self._num_ended, self._seconds, self._ended_at = 0.0, 0.0, 0.0
 
     def begin_request(self, now: float) -> None:
-        """Count a request.
+        """Counts a request.
 
         Raises:
-            RateLimited: there were too many lately.
+            RateLimited: the key has sent too many.
         """
         wait = self._requests.take(1, now) if self._requests else 0.0
         if wait:
             rate = self._allowance.requests_per_second
-            raise self._limited(f"has a budget of {rate:g} requests a second", wait)
+            raise self._limited(f"may send {rate:g} requests per second", wait)
 
     def begin_work(self, num_lanes: int, num_chars: int, now: float) -> None:
-        """Count lanes and the characters they may come to.
+        """Counts lanes, and the most characters that they may run.
 
         Raises:
-            InvalidRequest: one request has more lanes than the key may ever have.
-            RateLimited: too many run, or there were too many characters lately.
+            InvalidRequest: the request needs more lanes than the key may have.
+            RateLimited: the key has too many lanes, or has used too many characters.
         """
         limit = self._allowance.max_lanes
         if limit is not None and num_lanes > limit:
             raise InvalidRequest(
-                f"the request has {num_lanes} lanes; the key may have {limit}", code="too_many_items"
+                f"the request needs {num_lanes} lanes, more than the {limit} of its key; send it in parts",
+                code="too_many_items",
             )
         if limit is not None and self.num_lanes + num_lanes > limit:
             more = self.num_lanes + num_lanes - limit
-            raise self._limited(f"may have {limit} lanes at a time, {self.num_lanes} run", self._freed(more))
+            raise self._limited(
+                f"may have {limit} lanes at a time ({self.num_lanes} are running)", self._freed(more)
+            )
         wait = self._chars.take(num_chars, now) if self._chars else 0.0
         if wait:
             rate = self._allowance.chars_per_second
-            raise self._limited(f"has a budget of {rate:g} characters a second", wait)
+            raise self._limited(f"may use {rate:g} characters per second", wait)
         if self.num_lanes == 0:
             self._ended_at = now
         self.num_lanes += num_lanes
 
     def end_work(self, num_lanes: int, num_unused_chars: int, now: float) -> None:
-        """These lanes have ended."""
+        """Counts lanes that have ended, and returns the characters they did not use."""
         if self._chars:
             self._chars.give_back(num_unused_chars)
         self.num_lanes -= num_lanes
@@ -98,7 +101,7 @@ class Budget:
         self._seconds = self._seconds * keep + passed
 
     def _freed(self, num_lanes: int) -> float:
-        """When so many lanes will have ended, by how fast they did lately."""
+        """Estimates the seconds until this many lanes have ended, from how fast they ended recently."""
         return num_lanes * self._seconds / self._num_ended if self._num_ended else _UNKNOWN_SECONDS
 
     def _limited(self, why: str, wait_seconds: float) -> RateLimited:

@@ -1,17 +1,17 @@
-"""Whether files have changed since somebody last looked."""
+"""Detects whether files have changed since the last check."""
 
 from pathlib import Path
 
 
 class FileWatch:
-    """Compares what the file system says of files; symbolic links are followed, as mounted secrets need."""
+    """Compares time, size and inode of files; it follows symbolic links, as mounted secrets need."""
 
     def __init__(self, *paths: Path) -> None:
         self._paths = paths
         self._seen = self._stamps()
 
     def changed(self) -> bool:
-        """Whether a file is another than at the last call."""
+        """Returns whether a file has changed since the last call."""
         before, self._seen = self._seen, self._stamps()
         return before != self._seen
 

@@ -1,4 +1,4 @@
-"""Keeps a ring of keys as its file is: looks at the file each second, reads it when it has changed."""
+"""Keeps a ring of keys up to date: checks its file each second, and loads it when it has changed."""
 
 import asyncio
 import logging
@@ -8,35 +8,39 @@ from nextchar.errors import SettingsInvalid
 from nextchar.security.api_keys import KeyRing, read_records
 from nextchar.security.file_watch import FileWatch
 
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
 class KeyFile:
-    """A file and the ring of its keys. A file that cannot be read any more leaves the ring as it was."""
+    """Loads the ring of keys of a file. A file that has become invalid leaves the ring unchanged."""
 
     def __init__(self, path: Path, *, max_lanes: int | None = None) -> None:
-        """Raises SettingsInvalid for a file that cannot be used."""
+        """Loads the file.
+
+        Raises:
+            SettingsInvalid: the file cannot be used.
+        """
         self._path = path
         self._watch = FileWatch(path)
         self.ring = KeyRing(read_records(path), max_lanes=max_lanes)
         if not len(self.ring):
-            logger.warning("%s holds no key: nobody will be let in", path)
+            logger.warning("%s holds no key: every request that needs one will be refused", path)
 
     async def follow(self) -> None:
-        """Look for changes for as long as this runs."""
+        """Checks for changes for as long as this runs."""
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            self.look()
+            await asyncio.sleep(_CHECK_SECONDS)
+            self.reload_if_changed()
 
-    def look(self) -> None:
-        """Read the file if it has changed."""
+    def reload_if_changed(self) -> None:
+        """Loads the file if it has changed."""
         if not self._watch.changed():
             return
         try:
             records = read_records(self._path)
         except SettingsInvalid as error:
-            logger.error("the keys stay as they were: %s", error.message)
+            logger.error("the keys stay unchanged: %s", error.message)
             return
         self.ring.replace(records)
-        logger.info("%s has changed: %d keys are good now", self._path, len(records))
+        logger.info("%s has changed: it has %d valid keys", self._path, len(records))

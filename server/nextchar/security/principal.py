@@ -1,7 +1,8 @@
-"""Says who a request is from and what its key may do.
+"""Defines the principal of a request: the owner of its key, and what the key may do.
 
-The middleware of each API sets `PRINCIPAL` for the task that answers; a `RequestContext` made there takes it
-by default, so that no handler can forget it. Without a keys file everybody is `ANONYMOUS`, who may do all.
+The middleware of each API sets `PRINCIPAL` for the task that answers; a `RequestContext` that is made there
+takes it by default, so that no handler can forget it. Without a file of keys every request has `ANONYMOUS`,
+who has all scopes.
 """
 
 from contextvars import ContextVar
@@ -14,30 +15,34 @@ from nextchar.security.budgets import Allowance, Budget
 
 
 class Scope(StrEnum):
-    """What a key may be allowed to do."""
+    """Names what a key may be allowed to do."""
 
-    INFER = "infer"  # score, next, complete, and what tells about models
-    SESSIONS = "sessions"  # sessions of its owner
+    INFER = "infer"  # score, next, complete, inspect, tokenize
+    SESSIONS = "sessions"  # the sessions of its owner
     ADMIN = "admin"  # load and unload models
     METRICS = "metrics"  # /metrics on the port of REST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Principal:
-    """A key's owner and scopes; keys of one owner see the same sessions."""
+    """Holds the owner and the scopes of a key; all keys of an owner see the same sessions."""
 
     key_id: str
     owner: str
     scopes: frozenset[Scope]
     budget: Budget
-    best_priority: int = MIN_PRIORITY  # the lowest number it may ask for
+    best_priority: int = MIN_PRIORITY  # the lowest number that its requests may have
 
     def require(self, scope: Scope) -> None:
-        """Raises PermissionDenied where the key has not this scope."""
+        """Checks that the key has a scope.
+
+        Raises:
+            PermissionDenied: the key does not have it.
+        """
         if scope not in self.scopes:
             has = ", ".join(sorted(self.scopes))
             raise PermissionDenied(f"this needs the scope {scope.value!r}; the key {self.key_id} has: {has}")
 
 
 ANONYMOUS = Principal("", "", frozenset(Scope), Budget(Allowance()))
-PRINCIPAL: ContextVar[Principal] = ContextVar("caller", default=ANONYMOUS)
+PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)

@@ -1,4 +1,4 @@
-"""Certificates for both ports, read again when they change: new ones hold from the next connection on."""
+"""Loads the certificates of both ports, and reloads them when they change, for new connections."""
 
 import logging
 import ssl
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """A certificate chain and its key, in PEM; with `client_ca` only clients it has signed may connect."""
+    """Names the files, in PEM: a certificate chain, its key, and the CA that must have signed clients'."""
 
     certificate: Path
     key: Path
@@ -27,13 +27,17 @@ class TlsFiles:
 
 
 class HttpTls:
-    """The TLS context of REST. One that does not fit together any more leaves the last good one in use."""
+    """Holds the TLS context of REST. Files that have become invalid leave the last valid context in use."""
 
     def __init__(self, files: TlsFiles) -> None:
-        """Raises SettingsInvalid for files that are no certificate and key."""
+        """Loads the files.
+
+        Raises:
+            SettingsInvalid: they are not a certificate and its key.
+        """
         self._files, self._watch = files, FileWatch(*files.paths)
         self.context = self._current = make_context(files)
-        # Called in every handshake, whether or not the client names a server: the place to change contexts.
+        # Called in every handshake, whether or not the client names a server; it may change the context.
         self.context.sni_callback = self._choose
 
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
@@ -42,16 +46,16 @@ class HttpTls:
                 self._current = make_context(self._files)
                 logger.info("the certificate has changed: %s", self._files.certificate)
             except SettingsInvalid as error:
-                logger.error("the certificate stays as it was: %s", error.message)
+                logger.error("the certificate stays unchanged: %s", error.message)
         if connection.context is not self._current:
             connection.context = self._current
 
 
 def make_context(files: TlsFiles) -> ssl.SSLContext:
-    """A server's context of files.
+    """Makes the TLS context of a server from files.
 
     Raises:
-        SettingsInvalid: they are no certificate and key.
+        SettingsInvalid: they are not a certificate and its key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -68,25 +72,29 @@ def make_context(files: TlsFiles) -> ssl.SSLContext:
 
 
 class GrpcTls:
-    """The credentials of gRPC, which asks for newer ones at every handshake."""
+    """Holds the credentials of gRPC, which requests newer ones at every handshake."""
 
     def __init__(self, files: TlsFiles) -> None:
-        """Raises SettingsInvalid for files that are no certificate and key."""
-        make_context(files)  # gRPC itself would only say so in its log, at the first handshake
+        """Loads the files.
+
+        Raises:
+            SettingsInvalid: they are not a certificate and its key.
+        """
+        make_context(files)  # gRPC itself would only log an error, at the first handshake
         self._files, self._watch = files, FileWatch(*files.paths)
         self.credentials = grpc.dynamic_ssl_server_credentials(
             self._configuration(), self._newer, files.client_ca is not None
         )
 
     def _newer(self) -> grpc.ServerCertificateConfiguration | None:
-        """None: what there was is good still."""
+        """Returns changed credentials, or None if the current ones are to be used."""
         if not self._watch.changed():
             return None
         try:
             make_context(self._files)
             return self._configuration()
         except (SettingsInvalid, OSError) as error:
-            logger.error("the certificate of gRPC stays as it was: %s", error)
+            logger.error("the certificate of gRPC stays unchanged: %s", error)
             return None
 
     def _configuration(self) -> grpc.ServerCertificateConfiguration:

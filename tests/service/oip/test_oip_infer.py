@@ -144,7 +144,7 @@ def _with(**changes: object) -> dict:
         (_with(shape=[0], data=[]), "invalid_value", "is empty"),
         (_with(data=[5]), "invalid_value", "element 0 is no string"),
         (_with(data=None), "invalid_value", "either data or binary_data_size"),
-        (_with(parameters={"binary_data_size": 5}, data=None), "invalid_value", "0 more"),
+        (_with(parameters={"binary_data_size": 5}, data=None), "invalid_value", "at most 0,"),
         (_with(parameters={"shared_memory_region": "r"}), "unknown_field", "shared_memory_region"),
         ({**_with(), "outputs": [{"name": "logits"}]}, "invalid_value", "there is: log_probs"),
         ({**_with(), "parameters": {"temperature": 1}}, "unknown_field", "temperature"),

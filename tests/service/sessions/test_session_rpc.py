@@ -117,16 +117,16 @@ def test_a_conversation_is_the_calls_one_after_the_other(server: LiveServer, stu
 @pytest.mark.parametrize(
     ("call", "code", "says"),
     [
-        (pb.SessionCall(), grpc.StatusCode.INVALID_ARGUMENT, "holds one call"),
+        (pb.SessionCall(), grpc.StatusCode.INVALID_ARGUMENT, "must hold one call"),
         (
             pb.SessionCall(feed=pb.FeedRequest(text="a")),
             grpc.StatusCode.INVALID_ARGUMENT,
-            "begins with create or open",
+            "must begin with create or open",
         ),
         (
             pb.SessionCall(sample=pb.SampleRequest()),
             grpc.StatusCode.INVALID_ARGUMENT,
-            "begins with create or open",
+            "must begin with create or open",
         ),
         (pb.SessionCall(open=pb.SessionId()), grpc.StatusCode.INVALID_ARGUMENT, "session_id: field required"),
         (

@@ -111,7 +111,7 @@ def make_context(
         route,
         protocol,
         deadline=started + seconds,
-        request_id=getattr(options, "request_id", None) or request_id,
+        request_id=options.own_id or request_id,
         priority=options.priority,
         started=started,
         trace_headers=trace_headers or {},

@@ -101,9 +101,9 @@ def as_json(
     return Response(answer.model_dump_json(), status, media_type=JSON, headers={**own, **(headers or {})})
 
 
-def session_header(request: Request, answer: object) -> dict[str, str]:
+def session_header(request: Request, answer: BaseModel) -> dict[str, str]:
     """Returns the header that names the session of an answer, or else of the path, if there is one."""
-    session_id = getattr(answer, "session_id", None) or request.path_params.get("session_id")
+    session_id = vars(answer).get("session_id") or request.path_params.get("session_id")
     return {} if session_id is None else {"X-Session-Id": session_id}
 
 

@@ -46,6 +46,11 @@ class RequestOptions(RequestFields):
         """What the context of the request is made of."""
         return self
 
+    @property
+    def own_id(self) -> str | None:
+        """The request id that the body has in place of that of the header, if any."""
+        return None
+
 
 class ModelRequest(RequestOptions):
     model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])

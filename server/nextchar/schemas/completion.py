@@ -55,6 +55,11 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
     )
 
     @property
+    def own_id(self) -> str | None:
+        """The request id that the body has in place of that of the header, if any."""
+        return self.request_id
+
+    @property
     def num_samples(self) -> int:
         """The number of completions of each prompt that are sampled."""
         return self.best_of or self.n

@@ -82,6 +82,14 @@ _SERVER = (
         "Its engine has failed; the cause is in the server's log. The server is unready as a whole.",
     ),
     Alert(
+        "NextcharBackgroundTaskFailed",
+        f"{value('nextchar_background_task_failures_total', by=(*_JOB, 'instance', 'task'))} > 0",
+        "1m",
+        "page",
+        "background task {{ $labels.task }} on {{ $labels.instance }} has failed",
+        "The server is unready until it is restarted; its log has the cause.",
+    ),
+    Alert(
         "NextcharFilesExhausted",
         f"{series('process_open_fds')} / {series('process_max_fds')} > 0.8\n"
         f"and on (job, instance) {series('nextchar_model_info')}",

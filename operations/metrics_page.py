@@ -9,6 +9,7 @@ from nextchar.telemetry.metric_table import (
     OUTCOMES,
     PHASES,
     RESULTS,
+    TASKS,
     Metric,
 )
 
@@ -31,6 +32,7 @@ _VALUES = {
     "level": LEVELS,
     "kind": KINDS,
     "op": OPS,
+    "task": TASKS,
     "protocol": ("rest", "grpc"),
 }
 _OUTCOMES = """

@@ -157,6 +157,13 @@ _PROCESS: list[Panel] = [
             "limit {{instance}}": _value("process_max_fds", "instance"),
         },
     ),
+    _one(
+        "Failed background tasks",
+        "short",
+        "Number of background tasks that have failed since the server started; it is unready since then.",
+        "{{task}} {{instance}}",
+        _value("nextchar_background_task_failures_total", "task", "instance"),
+    ),
 ]
 
 ROWS: dict[str, list[Panel]] = {

@@ -1,6 +1,16 @@
 """Queries over the metrics of the table; a metric, a label or a label's value that is not there is an error."""
 
-from nextchar.telemetry.metric_table import CAUSES, KINDS, LEVELS, METRICS, OPS, OUTCOMES, PHASES, RESULTS
+from nextchar.telemetry.metric_table import (
+    CAUSES,
+    KINDS,
+    LEVELS,
+    METRICS,
+    OPS,
+    OUTCOMES,
+    PHASES,
+    RESULTS,
+    TASKS,
+)
 
 # What prometheus_client tells of the process, without labels of ours.
 PROCESS = (
@@ -19,6 +29,7 @@ _VALUES = {
     "level": LEVELS,
     "kind": KINDS,
     "op": OPS,
+    "task": TASKS,
 }
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from nextchar.engine.engine import EngineOptions
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
 from nextchar.entrypoints.session_backend import session_store, state_key
 from nextchar.entrypoints.settings import Settings
+from nextchar.entrypoints.supervisor import Supervisor
 from nextchar.errors import CannotListen
 from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelManager
@@ -87,26 +88,26 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             default_model=settings.default_model,
             model_manager=model_manager,
         )
-        upkeep = service.session_maintenance
-        await held.enter_async_context(_in_background(upkeep.tidy_for_ever()))
-        await held.enter_async_context(
-            _in_background(model_manager.tidy_for_ever(upkeep.count_of, upkeep.left_behind))
-        )
+        supervisor = await held.enter_async_context(Supervisor(metrics.registry, service.fail))
+        maintenance = service.session_maintenance
+        supervisor.start("session_maintenance", maintenance.run())
+        unloading = model_manager.unload_retired(maintenance.count_of, maintenance.left_behind)
+        supervisor.start("model_unloader", unloading)
         if settings.model_poll_seconds:
             watching = watch_models(model_manager, settings.models, poll_seconds=settings.model_poll_seconds)
-            await held.enter_async_context(_in_background(watching))
-        keys = await held.enter_async_context(_keys(settings))
+            supervisor.start("model_watcher", watching)
+        keys = _keys(settings, supervisor)
         rpc = _rpc_server(service, settings, keys)
         http = _http_server(service, settings, keys, grpc_port=rpc.port)
         with _metrics_server(metrics, settings) as metrics_port:
-            await http.start()
-            await rpc.start()
-            await held.enter_async_context(_in_background(build_schemas()))
+            supervisor.watch("http_server", await http.start())
+            supervisor.watch("grpc_health", await rpc.start())
+            supervisor.start("schema_builder", build_schemas())
             try:
                 yield App(service, http.port, rpc.port, metrics_port)
             finally:
                 await _drained(service, settings.shutdown_timeout_seconds, http.stop, rpc.stop)
-                await upkeep.leave()
+                await maintenance.leave()
 
 
 async def _drained(
@@ -121,27 +122,13 @@ async def _drained(
     await asyncio.gather(*(stop(left) for stop in stops))
 
 
-@asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Work that goes on for as long as the context lasts."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):  # anything else it ended with is raised here
-            await task
-
-
-@asynccontextmanager
-async def _keys(settings: Settings) -> AsyncIterator[KeyRing | None]:
-    """The keys that open the doors, kept as their file is; None: there is no such file to be."""
+def _keys(settings: Settings, supervisor: Supervisor) -> KeyRing | None:
+    """Returns the API keys, reloaded when their file changes; None if no file is set."""
     if settings.api_keys_file is None:
-        yield None
-        return
+        return None
     keys = KeyFile(settings.api_keys_file, max_lanes=settings.max_lanes_per_key)
-    async with _in_background(keys.follow()):
-        yield keys.ring
+    supervisor.start("key_file", keys.follow())
+    return keys.ring
 
 
 async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:

@@ -161,7 +161,7 @@ class ModelManager:
         found = self._past.get((name, version))
         return found if found is not None and found.digest == digest else None
 
-    async def tidy_for_ever(self, count_sessions: CountSessions, on_ended: Callable[[int], object]) -> None:
+    async def unload_retired(self, count_sessions: CountSessions, on_ended: Callable[[int], object]) -> None:
         """Let retired versions go: when nothing runs and no session is left, or at the deadline.
 
         `on_ended` is told how many sessions were left then.
@@ -263,4 +263,13 @@ class ModelManager:
         task = asyncio.create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_failure)  # nothing else would: no client waits for it any more
+            raise
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a change of the served models has failed after its client left: %s", error)

@@ -12,7 +12,7 @@ from nextchar.rest.openapi_schemas import JsonObject, OpenApiSchemas
 from nextchar.service.service import Service
 
 _NOT_READY = {
-    "description": "Loading, draining, or a model has failed.",
+    "description": "Loading, draining, or a model or a background task has failed.",
     "content": {
         "application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
     },
@@ -52,7 +52,8 @@ def info_routes(service: Service, shapes: OpenApiSchemas) -> APIRouter:
         """Whether new work is taken and every model answers; 503 if not."""
         if service.ready:
             return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "draining" if service.draining else "not ready"}, 503)
+        status = "draining" if service.draining else service.failure or "not ready"
+        return JSONResponse({"status": status}, 503)
 
     text = {"content": {service.metrics.CONTENT_TYPE: {"schema": {"type": "string"}}}}
 

@@ -70,10 +70,12 @@ class RpcServer:
             self.port = self._server.add_secure_port(address, tls.credentials)
         self._following: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
+    async def start(self) -> asyncio.Task[None]:
+        """Returns when calls are accepted, with the task that keeps the health status."""
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         self._following = asyncio.create_task(self._follow())
+        return self._following
 
     async def stop(self, grace_seconds: float) -> None:
         """Refuse new calls at once; running ones have `grace_seconds`."""
@@ -86,11 +88,15 @@ class RpcServer:
     async def _follow(self) -> None:
         """Keep the health status as the service is, for those who watch it."""
         told: bool | None = None
-        while True:
-            if self._service.ready is not told:
-                told = self._service.ready
-                await self._tell(serving=told)
-            await asyncio.sleep(_WATCH_SECONDS)
+        try:
+            while True:
+                if self._service.ready is not told:
+                    told = self._service.ready
+                    await self._tell(serving=told)
+                await asyncio.sleep(_WATCH_SECONDS)
+        except Exception:  # whoever watches would take the last status for the present one
+            await self._tell(serving=False)
+            raise
 
     async def _tell(self, *, serving: bool) -> None:
         status = (

@@ -64,6 +64,7 @@ class Service:
         api_limits: ApiLimits | None = None,
         default_model: str | None = None,
     ) -> None:
+        self.failure: str | None = None
         self.served_models = served_models
         self.model_manager = model_manager or ModelManager(served_models)
         self.metrics = metrics
@@ -97,8 +98,12 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether new work is taken and every model answers."""
-        return not self._validation.draining and self.served_models.ready
+        """Whether new work is taken, every model answers and no background task has failed."""
+        return self.failure is None and not self._validation.draining and self.served_models.ready
+
+    def fail(self, reason: str) -> None:
+        """Makes the server unready for good; `reason` is a sentence for the person who asks why."""
+        self.failure = self.failure or reason
 
     @property
     def draining(self) -> bool:

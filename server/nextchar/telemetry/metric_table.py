@@ -28,6 +28,10 @@ OPS = (
     *("count", "count_of", "kept", "next_expiry", "was_evicted", "purge"),
 )
 KINDS = ("scored", "fed", "sampled")
+TASKS = (
+    *("http_server", "grpc_health", "model_watcher", "model_unloader"),
+    *("session_maintenance", "key_file", "schema_builder"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +154,14 @@ _MODELS = (
     ),
 )
 
-METRICS = {metric.name: metric for metric in (*_REQUESTS, *_SESSIONS, *_MODELS)}
+_SERVER = (
+    Metric(
+        "nextchar_background_task_failures_total",
+        "counter",
+        "failures",
+        "Number of failures of background tasks of the server, by task; a failure makes the server unready.",
+        ("task",),
+    ),
+)
+
+METRICS = {metric.name: metric for metric in (*_REQUESTS, *_SESSIONS, *_MODELS, *_SERVER)}

@@ -188,4 +188,6 @@ def test_the_health_check_speaks_tls_as_the_environment_says(
         well = CliRunner().invoke(healthcheck, [], env=environment)
         assert (well.exit_code, well.output) == (0, "")
         assert CliRunner().invoke(healthcheck, ["--port", str(server.app.http_port)]).exit_code == 1
-        assert "does not speak TLS" in CliRunner().invoke(healthcheck, ["--grpc"], env=environment).stderr
+        assert (
+            "cannot be used with TLS" in CliRunner().invoke(healthcheck, ["--grpc"], env=environment).stderr
+        )

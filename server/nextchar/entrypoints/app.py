@@ -1,4 +1,4 @@
-"""The composition root: builds the server from its settings, starts it, drains it."""
+"""Builds the server from its settings, starts it and drains it (the composition root)."""
 
 import asyncio
 import logging
@@ -52,14 +52,14 @@ class App:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
-    """A server for as long as the context lasts; leaving it drains.
+    """Runs a server for as long as the context lasts; leaving the context drains it.
 
     Raises:
-        ModelFileError: there are no models, or one cannot be trusted.
-        CannotListen: a port is taken.
-        SettingsInvalid, Unavailable: there is no such session store, or it cannot be opened.
+        ModelFileError: the models folder has no models, or a model file is not valid.
+        CannotListen: a port is in use.
+        SettingsInvalid, Unavailable: the session store is unknown, or cannot be opened.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for every one, that nothing reads
+    disable_created_metrics()  # type: ignore[no-untyped-call] # they would double the series, and nothing reads them
     warn_if_exposed(settings)
     metrics = Metrics()
     if settings.log_requests:
@@ -69,14 +69,16 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         paths = list({path.name: path for path in paths}.values())
     deliver = deliver_on(asyncio.get_running_loop())
     options, threads = _engine_options(settings), settings.engine_threads
-    async with AsyncExitStack() as held:
-        served_models = held.enter_context(ServedModels(paths, options, num_threads=threads, deliver=deliver))
+    async with AsyncExitStack() as stack:
+        served_models = stack.enter_context(
+            ServedModels(paths, options, num_threads=threads, deliver=deliver)
+        )
         metrics.collect_from(served_models)
         if settings.otlp_endpoint is not None:
-            # First: so that the log knows the trace of a call.
-            metrics.observers.insert(0, held.enter_context(call_tracer(settings.otlp_endpoint)))
+            # First, so that the access log knows the trace of a request.
+            metrics.observers.insert(0, stack.enter_context(call_tracer(settings.otlp_endpoint)))
         model_manager = ModelManager(served_models, settings.models, settings.model_manager)
-        store = await held.enter_async_context(session_store(settings))
+        store = await stack.enter_async_context(session_store(settings))
         service = Service(
             served_models,
             metrics,
@@ -88,7 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             default_model=settings.default_model,
             model_manager=model_manager,
         )
-        supervisor = await held.enter_async_context(Supervisor(metrics.registry, service.fail))
+        supervisor = await stack.enter_async_context(Supervisor(metrics.registry, service.fail))
         maintenance = service.session_maintenance
         supervisor.start("session_maintenance", maintenance.run())
         unloading = model_manager.unload_retired(maintenance.count_of, maintenance.left_behind)
@@ -113,7 +115,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
 async def _drained(
     service: Service, timeout_seconds: float, *stops: Callable[[float], Coroutine[Any, Any, None]]
 ) -> None:
-    """Refuse new work, so that clients know; when what runs has ended, or is late, close the doors."""
+    """Refuses new requests, waits until the running ones end or the timeout is over, then stops both APIs."""
     deadline = time.monotonic() + timeout_seconds
     service.drain(timeout_seconds)
     while service.metrics.num_in_progress and time.monotonic() < deadline:
@@ -132,7 +134,7 @@ def _keys(settings: Settings, supervisor: Supervisor) -> KeyRing | None:
 
 
 async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:
-    """Run the server until SIGTERM or SIGINT; raises as `running`. A second signal ends it at once."""
+    """Runs the server until SIGTERM or SIGINT; a second signal ends it at once. Raises as `running`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -140,7 +142,7 @@ async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:
     async with running(settings) as app:
         on_ready(app)
         await stop.wait()
-        logger.info("draining: no new work; running requests have %g s", settings.shutdown_timeout_seconds)
+        logger.info("draining: running requests have %g s to finish", settings.shutdown_timeout_seconds)
     logger.info("stopped")
 
 
@@ -164,7 +166,7 @@ def _engine_options(settings: Settings) -> EngineOptions:
 def _http_server(
     service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int
 ) -> "HttpServer":
-    # The doors are imported where they are made: their frameworks load while models open (cli_serve).
+    # Both APIs are imported here: their frameworks load while the models open (serve_command.py).
     from nextchar.rest.app import RestApp
     from nextchar.rest.http_protocol import ConnectionLimits
     from nextchar.rest.http_server import HttpServer
@@ -172,7 +174,7 @@ def _http_server(
     from nextchar.rest.playground import page_routes
     from nextchar.security.tls import HttpTls
 
-    door = RestApp(
+    rest = RestApp(
         service,
         max_body_bytes=settings.max_body_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
@@ -180,9 +182,9 @@ def _http_server(
         lenient_fields=settings.lenient_fields,
     )
     if settings.playground:
-        door.app.router.routes.extend(page_routes(grpc_port))
+        rest.app.router.routes.extend(page_routes(grpc_port))
     files = settings.tls_files()
-    guard = GuardMiddleware(door.app, keys=keys, tls=files is not None)
+    guard = GuardMiddleware(rest.app, keys=keys, tls=files is not None)
     return HttpServer(
         with_cors(guard, settings.cors_origins or ""),
         limits=ConnectionLimits(
@@ -203,7 +205,7 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
     from nextchar.security.tls import GrpcTls
 
     address, files = f"{settings.host}:{settings.grpc_port}", settings.tls_files()
-    listen(settings.host, settings.grpc_port).close()  # gRPC itself would not say clearly what is wrong
+    listen(settings.host, settings.grpc_port).close()  # gRPC's own error does not name the cause
     try:
         return RpcServer(
             service,

@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import disable_created_metrics, start_http_server
 
 from nextchar.engine.deliveries import deliver_on
-from nextchar.engine.engine import EngineOptions
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
 from nextchar.entrypoints.session_backend import session_store, state_key
 from nextchar.entrypoints.settings import Settings
+from nextchar.entrypoints.settings_options import (
+    api_limits,
+    engine_options,
+    grpc_options,
+    limits,
+    model_manager_options,
+    session_limits,
+    tls_files,
+)
 from nextchar.entrypoints.supervisor import Supervisor
 from nextchar.errors import CannotListen
 from nextchar.repository.folder import find_models
@@ -68,7 +76,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     if settings.model_versions == "latest":
         paths = list({path.name: path for path in paths}.values())
     deliver = deliver_on(asyncio.get_running_loop())
-    options, threads = _engine_options(settings), settings.engine_threads
+    options, threads = engine_options(settings), settings.engine_threads
     async with AsyncExitStack() as stack:
         served_models = stack.enter_context(
             ServedModels(paths, options, num_threads=threads, deliver=deliver)
@@ -77,16 +85,16 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         if settings.otlp_endpoint is not None:
             # First, so that the access log knows the trace of a request.
             metrics.observers.insert(0, stack.enter_context(call_tracer(settings.otlp_endpoint)))
-        model_manager = ModelManager(served_models, settings.models, settings.model_manager)
+        model_manager = ModelManager(served_models, settings.models, model_manager_options(settings))
         store = await stack.enter_async_context(session_store(settings))
         service = Service(
             served_models,
             metrics,
-            settings.limits,
+            limits(settings),
             store=store,
             state_key=state_key(settings),
-            session_limits=settings.session_limits,
-            api_limits=settings.api_limits,
+            session_limits=session_limits(settings),
+            api_limits=api_limits(settings),
             default_model=settings.default_model,
             model_manager=model_manager,
         )
@@ -153,16 +161,6 @@ def _on_signal(number: int, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _engine_options(settings: Settings) -> EngineOptions:
-    return EngineOptions(
-        max_lanes=settings.max_lanes,
-        reserved_lanes=settings.reserved_lanes,
-        max_bulk_lanes=settings.max_bulk_lanes,
-        max_waiting=settings.max_waiting,
-        max_wait_seconds=settings.queue_timeout_seconds,
-    )
-
-
 def _http_server(
     service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int
 ) -> "HttpServer":
@@ -183,7 +181,7 @@ def _http_server(
     )
     if settings.playground:
         rest.app.router.routes.extend(page_routes(grpc_port))
-    files = settings.tls_files()
+    files = tls_files(settings)
     guard = GuardMiddleware(rest.app, keys=keys, tls=files is not None)
     return HttpServer(
         with_cors(guard, settings.cors_origins or ""),
@@ -204,13 +202,13 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
     from nextchar.rpc.server import RpcServer
     from nextchar.security.tls import GrpcTls
 
-    address, files = f"{settings.host}:{settings.grpc_port}", settings.tls_files()
+    address, files = f"{settings.host}:{settings.grpc_port}", tls_files(settings)
     listen(settings.host, settings.grpc_port).close()  # gRPC's own error does not name the cause
     try:
         return RpcServer(
             service,
             keys=keys,
-            options=settings.grpc_options,
+            options=grpc_options(settings),
             tls=None if files is None else GrpcTls(files),
             address=address,
             max_message_bytes=settings.max_body_bytes,

@@ -6,7 +6,7 @@ The last word of a number's name is its unit (`settings_reference.UNITS`).
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
@@ -18,16 +18,11 @@ from pydantic_settings import (
 
 from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.entrypoints.settings_sources import PREFIX, check_environment, read_file
-from nextchar.errors import SettingsInvalid
 from nextchar.repository.folder import PrecisionChoice
-from nextchar.repository.manager import ModelManagerOptions
 from nextchar.rpc.options import GrpcOptions
-from nextchar.schemas.limits import ApiLimits, Limits, SessionLimits
+from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.schemas.sessions import MAX_TTL_SECONDS
 from nextchar.telemetry.logs import LogFormat
-
-if TYPE_CHECKING:
-    from nextchar.security.tls import TlsFiles
 
 _LIMITS = Limits()
 _SESSIONS = SessionLimits()
@@ -282,71 +277,3 @@ class Settings(BaseSettings):
         path = init_settings().get("config") or env_settings().get("config")
         values = read_file(Path(path), cls.model_fields) if path else {}
         return init_settings, env_settings, InitSettingsSource(settings_cls, values)
-
-    @property
-    def model_manager(self) -> ModelManagerOptions:
-        return ModelManagerOptions(
-            precision=self.precision,
-            latest_only=self.model_versions == "latest",
-            unload_after_seconds=self.unload_after_seconds,
-        )
-
-    @property
-    def api_limits(self) -> ApiLimits:
-        return ApiLimits(
-            max_body_bytes=self.max_body_bytes,
-            request_timeout_seconds=self.request_timeout_seconds,
-            queue_timeout_seconds=self.queue_timeout_seconds,
-            max_lanes_per_key=self.max_lanes_per_key,
-        )
-
-    @property
-    def session_limits(self) -> SessionLimits:
-        return SessionLimits(
-            max_sessions=self.max_sessions,
-            max_state_bytes=self.max_state_bytes,
-            ttl_seconds=self.session_ttl_seconds,
-            ttl_seconds_by_model=self.model_session_ttl_seconds,
-            replays=self.replay_sessions,
-        )
-
-    @property
-    def grpc_options(self) -> GrpcOptions:
-        return GrpcOptions(
-            keepalive_time_seconds=self.grpc_keepalive_time_seconds,
-            keepalive_timeout_seconds=self.grpc_keepalive_timeout_seconds,
-            keepalive_without_calls=self.grpc_keepalive_without_calls,
-            max_idle_pings=self.grpc_max_idle_pings,
-            min_ping_interval_seconds=self.grpc_min_ping_interval_seconds,
-            max_ping_strikes=self.grpc_max_ping_strikes,
-            max_connection_age_seconds=self.grpc_max_connection_age_seconds,
-            max_connection_age_grace_seconds=self.grpc_max_connection_age_grace_seconds,
-            receive_timeout_seconds=self.receive_timeout_seconds,
-        )
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(
-            max_strings=self.max_strings,
-            max_input_chars=self.max_input_chars,
-            max_request_chars=self.max_request_chars,
-            max_tokens=self.max_tokens,
-            max_inspect_chars=self.max_inspect_chars,
-            max_choices=self.max_choices,
-            strict_characters=self.strict_characters,
-        )
-
-    def tls_files(self) -> "TlsFiles | None":
-        """Returns the files of the certificate; None if TLS is off.
-
-        Raises:
-            SettingsInvalid: the certificate or its key is missing.
-        """
-        certificate, key = self.tls_certificate_file, self.tls_key_file
-        if certificate is None and key is None and self.tls_client_ca_file is None:
-            return None
-        if certificate is None or key is None:
-            raise SettingsInvalid("tls_certificate_file and tls_key_file must be set together")
-        from nextchar.security.tls import TlsFiles  # imports gRPC, which loads while models open
-
-        return TlsFiles(certificate, key, self.tls_client_ca_file)

@@ -25,9 +25,9 @@ def healthcheck(host: str, port: int | None, over_grpc: bool, live: bool, timeou
     """Check that a server is ready: exit with status 0, or with 1 and the reason."""
     try:
         if over_grpc:
-            fault = _ask_grpc(f"{host}:{port or _port('GRPC', 8001)}", live, timeout_seconds)
+            fault = _check_grpc(f"{host}:{port or _port('GRPC', 8001)}", live, timeout_seconds)
         else:
-            fault = _ask_http(host, port or _port("HTTP", 8000), _LIVE if live else _READY, timeout_seconds)
+            fault = _check_http(host, port or _port("HTTP", 8000), _LIVE if live else _READY, timeout_seconds)
     except OSError as error:
         fault = f"no answer: {error}"
     if fault:
@@ -43,7 +43,7 @@ def _port(protocol: str, default: int) -> int:
     return int(value)
 
 
-def _ask_http(host: str, port: int, path: str, timeout_seconds: float) -> str:
+def _check_http(host: str, port: int, path: str, timeout_seconds: float) -> str:
     """Returns what is wrong, or an empty string; raises OSError if the server does not answer."""
     connection = _connection(host, port, timeout_seconds)
     try:
@@ -72,7 +72,7 @@ def _connection(host: str, port: int, timeout_seconds: float) -> http.client.HTT
     return http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=context)
 
 
-def _ask_grpc(address: str, live: bool, timeout_seconds: float) -> str:
+def _check_grpc(address: str, live: bool, timeout_seconds: float) -> str:
     """Returns what is wrong, or an empty string."""
     if os.environ.get("NEXTCHAR_TLS_CERTIFICATE_FILE"):
         raise click.ClickException(

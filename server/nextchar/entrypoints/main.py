@@ -1,4 +1,4 @@
-"""The `nextchar` command: serving commands here, training commands through entry points."""
+"""Implements the `nextchar` command, with training commands through entry points."""
 
 import gc
 import sys
@@ -83,7 +83,7 @@ class _Commands(click.Group):
 
 
 def _training_is_installed() -> bool:
-    """Whether the training commands can run; looks for their packages without importing them."""
+    """Returns whether the training packages are installed, without importing them."""
     return all(find_spec(package) for package in ("nextchar_training", "torch"))
 
 

@@ -46,7 +46,7 @@ def keys() -> None:
     "--best-priority", type=_PRIORITY, help="The lowest priority number the key may use; 0 by default."
 )
 def new(path: Path | None, owner: str, scopes: tuple[str, ...], days: int | None, **budget: Any) -> None:
-    """Make a key and print it once; its record is added to the file, or printed below the key."""
+    """Make a key and print it once. Its record is added to the file, or printed below the key."""
     expires = None if days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
     given = {name: value for name, value in budget.items() if value is not None}
     key, record = make_key(owner, [Scope(scope) for scope in scopes], expires=expires, **given)

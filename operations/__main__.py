@@ -1,6 +1,6 @@
-"""`python -m operations`, or `make docs`: writes every file that is made from definitions in the code.
+"""Writes every file that is made from definitions in the code (`python -m operations`, or `make docs`).
 
-With `--check` nothing is written; files that are not as they would be written are named, and the status is 1.
+With `--check` it writes nothing; it names the files that are out of date and exits with status 1.
 """
 
 import argparse
@@ -29,7 +29,7 @@ FILES: dict[str, Callable[[], str]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; status 1 if a file is out of date"
+        "--check", action="store_true", help="Write nothing; exit with status 1 if a file is out of date."
     )
     check = parser.parse_args().check
     stale = [name for name, make in FILES.items() if current(name) != make()]
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def current(name: str) -> str | None:
-    """A file as it is."""
+    """Returns the present text of a file; None if it does not exist."""
     path = _ROOT / name
     return path.read_text(encoding="utf-8") if path.exists() else None
 

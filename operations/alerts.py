@@ -1,4 +1,4 @@
-"""The alerts: what is wrong, from which query on, and for how long. Each has a section in docs/operations.md."""
+"""Defines the alerts of Prometheus; each has a section in docs/operations.md, the runbook."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ _VERSION = (*_MODEL, "version")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert. A page wakes somebody, a ticket is for the morning."""
+    """One alert: it fires when `expr` holds for `lasting`. A page wakes someone, a ticket can wait."""
 
     name: str
     expr: str
@@ -24,11 +24,11 @@ class Alert:
 
 
 def _burn(family: str, budget: float, factor: float, windows: tuple[str, str]) -> str:
-    """Over a long window, so that it matters, and a short one, so that it ends when the trouble does."""
+    """Makes a burn-rate query: a long window, so that it matters, and a short one, so that it ends soon."""
     return "\nand\n".join(f"{recorded(family, window)} > {factor:g} * {budget:g}" for window in windows)
 
 
-_ERROR_BUDGET, _SLOW_BUDGET = 0.001, 0.01  # objectives: 99.9 % answered, 99 % of the quick calls in time
+_ERROR_BUDGET, _SLOW_BUDGET = 0.001, 0.01  # objectives: 99.9 % answered, 99 % of interactive requests in time
 
 _OBJECTIVES = (
     Alert(
@@ -36,32 +36,32 @@ _OBJECTIVES = (
         _burn(BAD, _ERROR_BUDGET, 14.4, ("1h", "5m")),
         "2m",
         "page",
-        "{{ $value | humanizePercentage }} of requests fail",
-        "At this rate the errors allowed in 30 days (0.1 %) are used up in two days.",
+        "{{ $value | humanizePercentage }} of requests fail.",
+        "At this rate the error budget of 30 days (0.1 % of requests) is used up in two days.",
     ),
     Alert(
         "NextcharErrorBudgetBurns",
         _burn(BAD, _ERROR_BUDGET, 6, ("6h", "30m")),
         "15m",
         "ticket",
-        "{{ $value | humanizePercentage }} of requests have failed for hours",
-        "At this rate the errors allowed in 30 days (0.1 %) are used up in five days.",
+        "{{ $value | humanizePercentage }} of requests have failed for hours.",
+        "At this rate the error budget of 30 days (0.1 % of requests) is used up in five days.",
     ),
     Alert(
         "NextcharLatencyBudgetBurnsFast",
         _burn(SLOW, _SLOW_BUDGET, 14.4, ("1h", "5m")),
         "2m",
         "page",
-        f"{{{{ $value | humanizePercentage }}}} of live calls take more than {SLOW_SECONDS} s",
-        "One in a hundred may. At this rate the slow calls allowed in 30 days are used up in two days.",
+        f"{{{{ $value | humanizePercentage }}}} of interactive requests take more than {SLOW_SECONDS} s.",
+        "The objective allows 1 %. At this rate the latency budget of 30 days is used up in two days.",
     ),
     Alert(
         "NextcharLatencyBudgetBurns",
         _burn(SLOW, _SLOW_BUDGET, 6, ("6h", "30m")),
         "15m",
         "ticket",
-        f"{{{{ $value | humanizePercentage }}}} of live calls have taken more than {SLOW_SECONDS} s for hours",
-        "One in a hundred may. At this rate the slow calls allowed in 30 days are used up in five days.",
+        f"{{{{ $value | humanizePercentage }}}} of interactive requests have taken more than {SLOW_SECONDS} s for hours.",
+        "The objective allows 1 %. At this rate the latency budget of 30 days is used up in five days.",
     ),
 )
 _SERVER = (
@@ -70,16 +70,24 @@ _SERVER = (
         f"absent({series('nextchar_model_info')})",
         "5m",
         "page",
-        "no nextchar server is scraped",
-        "Every server is down, or none is found by Prometheus.",
+        "Prometheus scrapes no nextchar server.",
+        "Every server is down, or Prometheus finds none.",
     ),
     Alert(
         "NextcharModelNotReady",
         f"{value('nextchar_model_ready', by=(*_VERSION, 'instance'), how='min')} == 0",
         "1m",
         "page",
-        "model {{ $labels.model }}:{{ $labels.version }} on {{ $labels.instance }} does not answer",
-        "Its engine has failed; the cause is in the server's log. The server is unready as a whole.",
+        "Model {{ $labels.model }}:{{ $labels.version }} on {{ $labels.instance }} does not answer.",
+        "An engine of the model has failed, and the whole server is unready. Its log has the cause.",
+    ),
+    Alert(
+        "NextcharBackgroundTaskFailed",
+        f"{value('nextchar_background_task_failures_total', by=(*_JOB, 'instance', 'task'))} > 0",
+        "1m",
+        "page",
+        "Background task {{ $labels.task }} on {{ $labels.instance }} has failed.",
+        "The server is unready until it is restarted; its log has the cause.",
     ),
     Alert(
         "NextcharFilesExhausted",
@@ -87,8 +95,8 @@ _SERVER = (
         f"and on (job, instance) {series('nextchar_model_info')}",
         "5m",
         "ticket",
-        "{{ $labels.instance }} has {{ $value | humanizePercentage }} of its files open",
-        "Every connection is one; at the limit new ones are refused.",
+        "{{ $labels.instance }} uses {{ $value | humanizePercentage }} of the files it may open.",
+        "Every connection is an open file; at the limit new connections are refused.",
     ),
 )
 _SATURATION = (
@@ -98,32 +106,32 @@ _SATURATION = (
         f"/ {rate('nextchar_requests_total', '5m', by=_JOB)} > 0.01",
         "5m",
         "page",
-        "{{ $value | humanizePercentage }} of requests are refused (429, 503)",
-        "The queue or a budget is full, the session store is away, or servers drain for long.",
+        "{{ $value | humanizePercentage }} of requests are refused with 429 or 503.",
+        "The queue or a budget is full, the session store is unavailable, or servers drain for long.",
     ),
     Alert(
         "NextcharQueueFilling",
         f"{value('nextchar_queue_depth', by=_MODEL)}\n/ {value('nextchar_queue_limit', by=_MODEL)} > 0.5",
         "5m",
         "page",
-        "the queue of {{ $labels.model }} is {{ $value | humanizePercentage }} full",
-        "When it is full, requests are refused with 429.",
+        "The queue of {{ $labels.model }} is {{ $value | humanizePercentage }} full.",
+        "When the queue is full, requests are refused with 429.",
     ),
     Alert(
         "NextcharQueueSlow",
         f"{quantile(0.99, 'nextchar_queue_duration_seconds', '5m', by=_MODEL)} > 1",
         "10m",
         "ticket",
-        "requests of {{ $labels.model }} wait {{ $value | humanizeDuration }} for a row (p99)",
-        "More comes than the engines advance.",
+        "Requests of {{ $labels.model }} wait {{ $value | humanizeDuration }} in the queue (p99).",
+        "More requests come than the engines can process.",
     ),
     Alert(
         "NextcharLanesSaturated",
         f"{value('nextchar_lanes_running', by=_MODEL)}\n/ {value('nextchar_lanes_limit', by=_MODEL)} > 0.9",
         "15m",
         "ticket",
-        "{{ $value | humanizePercentage }} of the rows of {{ $labels.model }} are in use",
-        "New completions wait for running ones to end.",
+        "{{ $value | humanizePercentage }} of the rows of {{ $labels.model }} are in use.",
+        "New completions wait in the queue until running ones end.",
     ),
 )
 _STORE_CALLS = count_rate("nextchar_state_store_duration_seconds", "5m", by=_JOB)
@@ -133,16 +141,16 @@ _SESSIONS = (
         f"{rate('nextchar_state_store_errors_total', '5m', by=_JOB)}\n/ {_STORE_CALLS} > 0.01",
         "2m",
         "page",
-        "{{ $value | humanizePercentage }} of the calls of the session store fail",
-        "Every call of a session is a 503 store_unavailable meanwhile; other calls are answered.",
+        "{{ $value | humanizePercentage }} of the calls to the session store fail.",
+        "Session requests fail with 503 store_unavailable; other requests are answered.",
     ),
     Alert(
         "NextcharSessionStoreSlow",
         f"{quantile(0.99, 'nextchar_state_store_duration_seconds', '5m', by=_JOB, op='~load|replace|create')} > 0.25",
         "10m",
         "ticket",
-        "the session store takes {{ $value | humanizeDuration }} (p99)",
-        "Every change of a session waits for one read and one write.",
+        "A call to the session store takes {{ $value | humanizeDuration }} (p99).",
+        "Every change of a session waits for a read and a write of the store.",
     ),
     Alert(
         "NextcharSessionConflicts",
@@ -150,8 +158,8 @@ _SESSIONS = (
         f"/ {count_rate('nextchar_state_store_duration_seconds', '10m', by=_JOB, op='replace')} > 0.05",
         "15m",
         "ticket",
-        "{{ $value | humanizePercentage }} of the changes of sessions came too late",
-        "Several clients change one session at once, or a client does not wait for its answer.",
+        "{{ $value | humanizePercentage }} of the session changes conflict with another change.",
+        "Several clients change one session at once, or a client does not wait for its response.",
     ),
     Alert(
         "NextcharSessionsMissing",
@@ -159,8 +167,8 @@ _SESSIONS = (
         f"/ {rate('nextchar_session_lookups_total', '10m', by=_JOB)} > 0.2",
         "10m",
         "ticket",
-        "{{ $value | humanizePercentage }} of the sessions asked for are not there",
-        "The store has lost them, they expire too early, or replicas do not share a store.",
+        "{{ $value | humanizePercentage }} of the sessions that clients name are missing or expired.",
+        "The store has lost sessions, they expire too early, or replicas do not share a store.",
     ),
 )
 _DRIFT = (
@@ -170,16 +178,16 @@ _DRIFT = (
         f"and {count_rate('nextchar_score_bits_per_char', '1h', by=_MODEL)} > 0.1",
         "30m",
         "ticket",
-        "scores of {{ $labels.model }} have moved by {{ $value | humanize }} bits a character in a day",
-        "What is scored is not what was scored yesterday, or the model was replaced.",
+        "Scores of {{ $labels.model }} have moved by {{ $value | humanize }} bits per character in a day.",
+        "The scored text differs from that of yesterday, or the model was replaced.",
     ),
     Alert(
         "NextcharUnknownCharacters",
         f"{recorded(UNKNOWN, '1h')} > 0.05",
         "30m",
         "ticket",
-        "{{ $value | humanizePercentage }} of the characters for {{ $labels.model }} are outside its vocabulary",
-        "The model cannot tell them apart: the text is of another script or another encoding.",
+        "{{ $value | humanizePercentage }} of the characters for {{ $labels.model }} are outside its vocabulary.",
+        "The model cannot distinguish them; the text may have another script or encoding.",
     ),
 )
 

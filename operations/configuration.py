@@ -1,4 +1,4 @@
-"""docs/configuration.md, from the settings."""
+"""Writes docs/configuration.md from the settings."""
 
 from nextchar.entrypoints.settings_reference import setting_texts
 
@@ -7,8 +7,8 @@ _HEAD = """# Configuration
 Made by `make docs` from `server/nextchar/entrypoints/settings.py`; do not edit it here.
 
 Each setting is a flag of `nextchar serve`, an environment variable, and a name in a TOML file
-(`--config`, `NEXTCHAR_CONFIG`). A flag beats the environment, the environment beats the file, the file beats
-the default. They are read once, at the start.
+(`--config`, `NEXTCHAR_CONFIG`). A flag overrides the environment, the environment overrides the file, the
+file overrides the default. Settings are read once, at the start.
 
 ```toml
 # nextchar.toml
@@ -17,20 +17,20 @@ models = "models"
 session_ttl_seconds = 3600
 ```
 
-A name that is no setting, in the file or as a variable that begins with `NEXTCHAR_`, is an error at the start
-that suggests the nearest one. Two kinds of variables are let pass: those of the client commands
-(`NEXTCHAR_URL`, `NEXTCHAR_API_KEY`), and the ones that Kubernetes sets in every pod for a service whose name
-begins with `nextchar` (`NEXTCHAR_SERVICE_HOST`, `NEXTCHAR_PORT_8000_TCP`, …). One called `nextchar-http`
-would set `NEXTCHAR_HTTP_PORT` to its address; that is an error which says so. `enableServiceLinks: false`,
-which the chart sets, turns them all off.
+An unknown name in the file, or of a variable that begins with `NEXTCHAR_`, is an error at the start that suggests
+the nearest setting. Two kinds of variables are ignored: those of the client commands (`NEXTCHAR_URL`,
+`NEXTCHAR_API_KEY`), and those that Kubernetes sets in every pod for a service whose name begins with `nextchar`
+(`NEXTCHAR_SERVICE_HOST`, `NEXTCHAR_PORT_8000_TCP`, …). A service called `nextchar-http` would set
+`NEXTCHAR_HTTP_PORT` to its address, which is an error that names the cause. `enableServiceLinks: false`, which the
+chart sets, turns these variables off.
 
-| setting, flag, variable | what it is | unit | allowed | default |
+| setting, flag, variable | description | unit | allowed | default |
 |---|---|---|---|---|
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Returns the text of the page."""
     rows = [
         f"| `{text.name}`<br>`{text.flag}`<br>`{text.variable}` | {text.text} "
         f"| {text.unit} | {text.allowed} | {text.default} |\n"

@@ -1,21 +1,22 @@
-"""helm/nextchar/files/dashboard.json: a Grafana dashboard whose queries are made from the table of metrics."""
+"""Writes helm/nextchar/files/dashboard.json, a Grafana dashboard with queries over the table of metrics."""
 
 import json
 from typing import Any
 
-from operations.panels import ROWS, Panel
+from operations.panel import Panel
+from operations.panels import ROWS
 
 _WIDTH, _COLUMNS, _HEIGHT = 24, 3, 7
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def text() -> str:
-    """The file."""
+    """Returns the text of the file."""
     return json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n"
 
 
 def dashboard() -> dict[str, Any]:
-    """The dashboard as Grafana imports it."""
+    """Returns the dashboard as Grafana imports it."""
     panels: list[dict[str, Any]] = []
     y = 0
     for title, row in ROWS.items():

@@ -1,4 +1,4 @@
-"""docs/metrics.md, from the table of metrics."""
+"""Writes docs/metrics.md from the table of metrics."""
 
 from nextchar.telemetry.metric_table import (
     CAUSES,
@@ -9,6 +9,7 @@ from nextchar.telemetry.metric_table import (
     OUTCOMES,
     PHASES,
     RESULTS,
+    TASKS,
     Metric,
 )
 
@@ -16,11 +17,11 @@ _HEAD = """# Metrics
 
 Made by `make docs` from `server/nextchar/telemetry/metric_table.py`; do not edit it here.
 
-Prometheus reads them at `http://<host>:8002/metrics` (`--metrics-port`), which needs no key, or at `/metrics` of
-the REST port. Times are in seconds, from 100 µs on; counters end in `_total`. No label holds a session, an owner,
-a key or a text, so the number of series is bounded by models and routes. The engines of one model
-(`--engine-threads`) are one series: a metric is their sum. prometheus_client adds its own `process_…` and
-`python_…` metrics: memory, CPU seconds, open files.
+Prometheus scrapes `http://<host>:8002/metrics` (`--metrics-port`), which needs no API key, or `/metrics` of the
+REST port. Times are in seconds, with buckets from 100 µs; counters end in `_total`. No label holds a session, an
+owner, a key or a text, so the number of series is bounded by models and routes. The engines of one model
+(`--engine-threads`) are one series, their sum. prometheus_client adds `process_…` and `python_…` metrics: memory,
+CPU seconds, open files.
 
 """
 _VALUES = {
@@ -31,28 +32,29 @@ _VALUES = {
     "level": LEVELS,
     "kind": KINDS,
     "op": OPS,
+    "task": TASKS,
     "protocol": ("rest", "grpc"),
 }
 _OUTCOMES = """
-`outcome`: `invalid` is the caller's fault (400, 404, 409, 410, 413, 422), `rejected` is said early (429: the queue
-or a budget; 503: draining, not ready, the session store), `cancelled` a client that left (no status; 499 in
-metrics only), `timeout` a deadline (504), `error` our own fault (500). `route` is `score`, `next`, `complete`,
-`session` or another call's name, never a path.
+`outcome` is `invalid` for an error of the client (400, 404, 409, 410, 413, 422), `rejected` for a refusal (429: the
+queue or a budget; 503: draining, not ready, the session store), `cancelled` for a client that left (no status; 499 in
+metrics only), `timeout` for a timeout (504) and `error` for a fault of the server (500). `route` is `score`, `next`,
+`complete`, `session` or the name of another call, never a path.
 
-## Counting right
+## Useful queries
 
-* Requests a second: `sum(rate(nextchar_requests_total[5m]))`; those that are our fault:
+* Requests per second: `sum(rate(nextchar_requests_total[5m]))`; of these the failures of the server have
   `outcome=~"error|timeout"`.
 * A quantile: `histogram_quantile(0.99, sum by (le) (rate(nextchar_request_duration_seconds_bucket[5m])))`.
-* `nextchar_sessions_active` counts the store: over replicas take `max`, not `sum`.
-* Drift: the mean of `nextchar_score_bits_per_char` (`_sum` ÷ `_count`) against that of a day before, and
+* `nextchar_sessions_active` counts the sessions in the store: over replicas that share it use `max`, not `sum`.
+* Drift: the mean of `nextchar_score_bits_per_char` (`_sum` ÷ `_count`) compared with that of the day before, and
   `nextchar_unknown_chars_total` ÷ `nextchar_chars_total`. The alerts are in [operations](operations.md#alerts).
 """
 
 
 def page() -> str:
-    """The whole page."""
-    head = "| metric | kind | unit | what it is | labels |\n|---|---|---|---|---|\n"
+    """Returns the text of the page."""
+    head = "| metric | kind | unit | description | labels |\n|---|---|---|---|---|\n"
     rows = "".join(map(_row, METRICS.values()))
     values = "".join(
         f"| `{label}` | {', '.join(f'`{v}`' for v in known)} |\n" for label, known in _VALUES.items()

@@ -1,8 +1,18 @@
-"""Queries over the metrics of the table; a metric, a label or a label's value that is not there is an error."""
+"""Builds queries over the table of metrics; an unknown metric, label or label value fails an assertion."""
 
-from nextchar.telemetry.metric_table import CAUSES, KINDS, LEVELS, METRICS, OPS, OUTCOMES, PHASES, RESULTS
+from nextchar.telemetry.metric_table import (
+    CAUSES,
+    KINDS,
+    LEVELS,
+    METRICS,
+    OPS,
+    OUTCOMES,
+    PHASES,
+    RESULTS,
+    TASKS,
+)
 
-# What prometheus_client tells of the process, without labels of ours.
+# The metrics that prometheus_client adds for the process.
 PROCESS = (
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
@@ -19,11 +29,12 @@ _VALUES = {
     "level": LEVELS,
     "kind": KINDS,
     "op": OPS,
+    "task": TASKS,
 }
 
 
 def series(name: str, *, suffix: str = "", by: tuple[str, ...] = (), **match: str) -> str:
-    """A metric's selector; a value that begins with ~ or !~ is a pattern, with ! an exclusion."""
+    """Returns the selector of a metric; a value with the prefix ~, !~ or ! uses that operator."""
     labels = METRICS[name].labels if name in METRICS else ()
     assert name in METRICS or name in PROCESS, f"there is no metric {name}"
     if suffix:
@@ -44,12 +55,12 @@ def _matcher(label: str, given: str) -> str:
 
 
 def rate(name: str, window: str, *, by: tuple[str, ...] = (), **match: str) -> str:
-    """A counter's increase a second, summed."""
+    """Returns the summed rate of a counter, per second."""
     return f"{_sum(by)}(rate({series(name, by=by, **match)}[{window}]))"
 
 
 def count_rate(name: str, window: str, *, by: tuple[str, ...] = (), **match: str) -> str:
-    """A histogram's observations a second, summed; with `le` those below a bound."""
+    """Returns the summed rate of a histogram's observations; with `le` of those below a bound."""
     suffix = "_bucket" if "le" in match else "_count"
     if "le" in match:
         assert float(match["le"]) in METRICS[name].buckets, f"{name} has no bound {match['le']}"
@@ -57,20 +68,20 @@ def count_rate(name: str, window: str, *, by: tuple[str, ...] = (), **match: str
 
 
 def mean(name: str, window: str, *, by: tuple[str, ...] = (), offset: str = "", **match: str) -> str:
-    """A histogram's mean."""
+    """Returns the mean of a histogram."""
     back = f" offset {offset}" if offset else ""
     total, count = (series(name, suffix=suffix, by=by, **match) for suffix in ("_sum", "_count"))
     return f"{_sum(by)}(rate({total}[{window}]{back})) / {_sum(by)}(rate({count}[{window}]{back}))"
 
 
 def quantile(q: float, name: str, window: str, *, by: tuple[str, ...] = (), **match: str) -> str:
-    """A histogram's quantile."""
+    """Returns a quantile of a histogram."""
     inner = series(name, suffix="_bucket", by=by, **match)
     return f"histogram_quantile({q:g}, {_sum((*by, 'le'))}(rate({inner}[{window}])))"
 
 
 def value(name: str, *, by: tuple[str, ...] = (), how: str = "sum", **match: str) -> str:
-    """A gauge, summed or otherwise put together."""
+    """Returns a gauge, summed or aggregated by `how`."""
     return f"{_sum(by, how)}({series(name, by=by, **match)})"
 
 

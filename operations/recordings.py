@@ -1,15 +1,15 @@
-"""What Prometheus computes ahead of time: the ratios that alerts and dashboards share."""
+"""Defines the recording rules of Prometheus: the ratios that alerts and dashboards share."""
 
 from operations.promql import count_rate, mean, quantile, rate
 
 _JOB = ("namespace", "job")
 _MODEL = (*_JOB, "model")
 SLOW_SECONDS = 1.0
-_LIVE = "~next|session"  # somebody waits; completions and scores take as long as they are
+_INTERACTIVE = "~next|session"  # of completions and scores the duration depends on their length
 _WINDOWS = ("5m", "30m", "1h", "6h")
 
 BAD = "nextchar:requests_failed:ratio_rate"
-SLOW = "nextchar:live_requests_slow:ratio_rate"
+SLOW = "nextchar:interactive_requests_slow:ratio_rate"
 BITS = "nextchar:score_bits_per_char:mean_"
 UNKNOWN = "nextchar:unknown_chars:ratio_rate"
 P99 = "nextchar:request_duration_seconds:p99_rate"
@@ -23,8 +23,8 @@ def _failed(window: str) -> str:
 
 def _slow(window: str) -> str:
     name = "nextchar_request_duration_seconds"
-    quick = count_rate(name, window, by=_JOB, route=_LIVE, le=str(SLOW_SECONDS))
-    return f"1 - {quick}\n/ {count_rate(name, window, by=_JOB, route=_LIVE)}"
+    quick = count_rate(name, window, by=_JOB, route=_INTERACTIVE, le=str(SLOW_SECONDS))
+    return f"1 - {quick}\n/ {count_rate(name, window, by=_JOB, route=_INTERACTIVE)}"
 
 
 def _unknown(window: str) -> str:
@@ -42,6 +42,6 @@ RECORDINGS = {
 
 
 def recorded(family: str, window: str) -> str:
-    """A recorded series' name, which is there."""
+    """Returns the name of a recorded series."""
     assert family + window in RECORDINGS
     return family + window

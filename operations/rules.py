@@ -1,4 +1,4 @@
-"""helm/nextchar/files/rules.yaml: recording rules and alerts, as Prometheus and a PrometheusRule have them."""
+"""Writes helm/nextchar/files/rules.yaml: recording rules and alerts for Prometheus and a PrometheusRule."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ _HEAD = "# Made by `make docs` from operations/alerts.py and recordings.py; do n
 
 
 def text() -> str:
-    """The file."""
+    """Returns the text of the file."""
     return _HEAD + to_yaml({"groups": groups()})
 
 
 def groups() -> list[dict[str, Any]]:
-    """The groups of rules."""
+    """Returns the groups of rules."""
     recordings = [{"record": name, "expr": expr} for name, expr in RECORDINGS.items()]
     return [
         {"name": "nextchar-recordings", "rules": recordings},

@@ -1,4 +1,4 @@
-"""YAML of plain values, for files that people read; strings as JSON has them, which YAML reads too."""
+"""Formats plain values as readable YAML; strings are quoted as in JSON, which YAML reads too."""
 
 import json
 import re
@@ -9,7 +9,7 @@ _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 
 def to_yaml(value: Any, indent: int = 0) -> str:
-    """A block of lines, each ending in a newline."""
+    """Formats a value as a block of lines, each ending in a newline."""
     pad = "  " * indent
     if isinstance(value, dict):
         return "".join(f"{pad}{key}:{_after(item, indent + 1)}" for key, item in value.items())

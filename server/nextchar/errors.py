@@ -1,44 +1,44 @@
-"""Every error a caller can see, by kind. Doors map a kind to a status; nothing else decides one.
+"""Defines every error that a person can see, by kind; each API maps a kind to its status.
 
 NextcharError                      a `code`, a message for a person, the `param` at fault
-├── InvalidRequest                 the caller's values are wrong
-│   ├── UnknownCharacter           outside the vocabulary, in strict mode
-│   └── InputTooLarge              over a size limit
-├── ModelNotFound
-├── RouteNotFound                  no such path or call
-├── AuthenticationFailed           no API key, or none that is good
-├── PermissionDenied               the key does not reach so far
-├── SessionError                   the call does not fit the session
-│   ├── SessionNotFound            none of that id, or not the caller's
-│   ├── SessionExpired
+├── InvalidRequest                 a value of the request is not valid
+│   ├── UnknownCharacter           a character is outside the vocabulary, and that is refused
+│   └── InputTooLarge              the input is over a size limit
+├── ModelNotFound                  the model is not served
+├── RouteNotFound                  the path or the method does not exist
+├── AuthenticationFailed           the API key is missing, unknown or expired
+├── PermissionDenied               the API key does not allow this request
+├── SessionError                   the request does not fit the session
+│   ├── SessionNotFound            the principal has no session of this id
+│   ├── SessionExpired             the session was unused for longer than its time to live
 │   ├── SessionExists              the id is in use
-│   ├── SessionEvicted             the store has thrown it out
-│   ├── SessionBusy                others changed the session meanwhile
-│   ├── SessionMoved               it is not at the revision that the call is for
-│   ├── SessionClosing             it is being ended
-│   ├── StateInvalid               bytes that are no state of this server's
-│   └── StateModelMismatch         a state of another model, or of a version that is gone
-├── SessionLimit                   no room for one more; after `retry_after_seconds` perhaps
-├── QueueFull                      try again after `retry_after_seconds`
-│   └── RateLimited                the key's own budget is used up
-├── Unavailable                    loading, failed or draining
+│   ├── SessionEvicted             the store has removed the session to free memory
+│   ├── SessionBusy                another request has changed the session meanwhile
+│   ├── SessionMoved               the session is not at the revision that the request expects
+│   ├── SessionClosing             the session is being ended
+│   ├── StateInvalid               the bytes are not a state that this server has sealed
+│   └── StateModelMismatch         the state is of another model, or of a version that is gone
+├── SessionLimit                   the quota of sessions is used up; retry after `retry_after_seconds`
+├── QueueFull                      the queue is full; retry after `retry_after_seconds`
+│   └── RateLimited                the budget of the API key is used up
+├── Unavailable                    the server or the model is loading, has failed or drains
 ├── RequestTimeout                 the request did not arrive in time
-├── DeadlineExceeded
-├── ClientGone                     nobody is there to read the answer
+├── DeadlineExceeded               the request took longer than its timeout
+├── ClientGone                     the client left before its response was ready
 ├── SettingsInvalid                a setting cannot be used; raised at start
-├── CannotListen                   a port is taken or not ours to take; raised at start
-├── InternalError                  ours; its cause is logged, never sent
-└── ModelFileError                 a model file that cannot be trusted; raised at load
-    └── GoldenMismatch             it loads, but does not score as it did when it was written
+├── CannotListen                   a port is in use or not permitted; raised at start
+├── InternalError                  a fault of the server; its cause is logged and never sent
+└── ModelFileError                 a model file is not valid; raised when it is loaded
+    └── GoldenMismatch             a model file does not score its golden strings as it did when written
 """
 
-SOONEST_SECONDS = 1.0  # to come again in, where nothing says more
+SOONEST_SECONDS = 1.0  # the shortest `retry_after_seconds`, and its default
 
 
 class NextcharError(Exception):
-    """Base of all errors meant for people.
+    """The base of all errors.
 
-    `code` is stable and machine-readable, `param` names the field at fault.
+    `code` is stable and for programs, `message` is for people, `param` names the field at fault.
     """
 
     code = "server_error"
@@ -50,7 +50,7 @@ class NextcharError(Exception):
 
 
 class InvalidRequest(NextcharError):
-    """A value the caller sent is wrong; `code` says which kind of wrong."""
+    """A value of the request is not valid; `code` says in what way."""
 
     code = "invalid_value"
 
@@ -77,7 +77,7 @@ class RouteNotFound(NextcharError):
 
 
 class AuthenticationFailed(NextcharError):
-    """`code` says whether there was no key, an unknown one or an expired one."""
+    """The API key is missing, unknown or expired, as `code` says."""
 
     code = "invalid_api_key"
 
@@ -92,7 +92,7 @@ class PermissionDenied(NextcharError):
 
 
 class SessionError(NextcharError):
-    """The call does not fit the session: it is the caller's to put right."""
+    """The request does not fit the session; the client has to change it."""
 
 
 class SessionNotFound(SessionError):
@@ -124,7 +124,7 @@ class SessionClosing(SessionError):
 
 
 class SessionLimit(NextcharError):
-    """The owner has no room for it before the first of its sessions has expired, or is ended."""
+    """The quota of the owner is used up until one of its sessions expires or is ended."""
 
     code = "session_limit"
 
@@ -142,7 +142,7 @@ class StateModelMismatch(SessionError):
 
 
 class QueueFull(NextcharError):
-    """`code` is `queue_full`, or `queue_timeout` for work that has waited too long."""
+    """The queue is full; `code` is `queue_timeout` for a request that has waited in it too long."""
 
     code = "queue_full"
 
@@ -156,13 +156,13 @@ class QueueFull(NextcharError):
 
 
 class RateLimited(QueueFull):
-    """The key's own budget is used up, whatever the server has to do."""
+    """The budget of the API key is used up, however busy the server is."""
 
     code = "rate_limit"
 
 
 class Unavailable(NextcharError):
-    """The server cannot take this work now; `code` is `draining` or `model_not_ready`."""
+    """The server cannot take this request now; `code` is `draining` or `model_not_ready`."""
 
     code = "model_not_ready"
 
@@ -176,7 +176,7 @@ class Unavailable(NextcharError):
 
 
 class RequestTimeout(NextcharError):
-    """The request itself did not arrive in time."""
+    """The request did not arrive in time."""
 
     code = "request_timeout"
 
@@ -202,10 +202,10 @@ class CannotListen(NextcharError):
 
 
 class ModelFileError(NextcharError):
-    """The file is not a nextchar model, or its card disagrees with its graph."""
+    """The file is not a model of nextchar, or its card does not match its graph."""
 
     code = "model_file_invalid"
 
 
 class GoldenMismatch(ModelFileError):
-    """Damaged, or computed by a processor whose int8 arithmetic saturates (docs/determinism.md)."""
+    """The file is damaged, or the int8 arithmetic of this processor saturates (docs/determinism.md)."""

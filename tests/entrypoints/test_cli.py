@@ -1,15 +1,18 @@
 """The command line works on a model file with no server, and says what the server says."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from support.live_server import LiveServer
 from support.tiny_models import TEXT
 
+from nextchar.entrypoints import main as main_module
 from nextchar.entrypoints.main import main
 
 
@@ -69,12 +72,21 @@ def test_a_model_is_a_folder_or_a_file(models: Path, path: str) -> None:
     assert ok("score", str(models / path), "a") == ok("score", str(models / "tiny"), "a")
 
 
-def test_inspect_prints_the_card(models: Path) -> None:
+def test_card_prints_the_card(models: Path) -> None:
     path = str(models / "tiny" / "1" / "step-int8.onnx")
-    text = ok("inspect", path)
+    text = ok("card", path)
     assert "lstm step graph, int8" in text
     assert "h_0 ← h_0_next" in text
-    assert json.loads(ok("inspect", path, "--json")) == json.loads(TEXT.step().card.model_dump_json())
+    assert json.loads(ok("card", path, "--json")) == json.loads(TEXT.step().card.model_dump_json())
+
+
+@pytest.mark.parametrize("more", [[], ["model.onnx", "--json"], ["--help"]])
+def test_the_old_name_of_card_says_in_one_line_where_it_went(more: list[str]) -> None:
+    result = run("inspect", *more)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: nextchar inspect is now nextchar card; hidden states are POST /v1/inspect\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +101,7 @@ def test_inspect_prints_the_card(models: Path) -> None:
         (["complete", "{tiny}", "--temperature", "nan"], "temperature: input should be a finite number"),
         (["complete", "{tiny}", "--top-p", "0"], "top_p"),
         (["complete", "{tiny}", "--stop", ""], "stop.0"),
-        (["inspect", "{none}"], "cannot be read"),
+        (["card", "{none}"], "cannot be read"),
         (["score", "{refusing}", "A"], "U+0041"),
     ],
 )
@@ -112,7 +124,9 @@ def test_bad_input_is_one_line_and_status_2(
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_help_imports_neither_torch_nor_the_server() -> None:
+@pytest.fixture(scope="module")
+def help_page() -> str:
+    """What `nextchar --help` prints in a process of its own, and what of these it has imported."""
     code = (
         "import sys; from nextchar.entrypoints.main import main\n"
         "try: main(['--help'])\n"
@@ -120,7 +134,37 @@ def test_help_imports_neither_torch_nor_the_server() -> None:
         "print({'torch', 'fastapi', 'grpc', 'onnx', 'nextchar_training'} & set(sys.modules))"
     )
     root = Path(__file__).parents[2]
-    env = {"PYTHONPATH": str(root / "server")}
+    env = {"PYTHONPATH": f"{root / 'server'}:{root / 'training'}", "COLUMNS": "200"}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    assert found.stdout.splitlines()[-1] == "set()"
-    assert "complete" in found.stdout
+    return found.stdout
+
+
+def test_help_imports_neither_torch_nor_the_server(help_page: str) -> None:
+    assert help_page.splitlines()[-1] == "set()"
+
+
+def test_help_has_a_whole_sentence_of_its_own_for_each_command(help_page: str) -> None:
+    found = dict(re.findall(r"^  (\w+) {2,}(\S.*\n(?: {4,}\S.*\n)*)", help_page, re.MULTILINE))
+    context = click.Context(main)
+    assert set(found) == set(main.list_commands(context))  # type: ignore[attr-defined]
+    assert {"serve", "card", "train", "export", "evaluate", "analyze"} <= set(found)
+    texts = [" ".join(text.split()) for text in found.values()]
+    assert all(re.fullmatch(r"[A-Z].{20,}[^.]\.", text) for text in texts), texts
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize(("found", "says"), [(None, True), (object(), False)])
+def test_help_says_whether_training_is_installed(
+    monkeypatch: pytest.MonkeyPatch, found: object, says: bool
+) -> None:
+    monkeypatch.setattr(main_module, "find_spec", lambda _: found)
+    shown = " ".join(ok("--help").split())
+    assert ("(not installed: pip install torch==2.13.0 'nextchar[train]')" in shown) == says
+    assert "Train a character-level recurrent network on a text." in shown
+
+
+def test_a_training_command_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main_module, "entry_points", lambda **_: [])
+    result = run("train", "--corpus", "x")
+    assert result.exit_code == 1
+    assert "nextchar_training is missing): pip install torch" in result.stderr

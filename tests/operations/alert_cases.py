@@ -31,6 +31,7 @@ HEALTHY = {
     f'{QUEUED},le="+Inf"}}': STEADY,
     f"nextchar_model_info{{{_M}}}": "1x2000",
     f"nextchar_model_ready{{{_M}}}": "1x2000",
+    'nextchar_background_task_failures_total{job="n",instance="i",task="model_watcher"}': "0x2000",
     f"nextchar_queue_depth{{{_M}}}": "10x2000",
     f"nextchar_queue_limit{{{_M}}}": "100x2000",
     f"nextchar_lanes_running{{{_M}}}": "10x2000",
@@ -80,6 +81,10 @@ CASES = {
     "one in ten is slow": Case({_below("1.0"): "0+540x2000"}, {"NextcharLatencyBudgetBurns"}),
     "no server": Case({f"nextchar_model_info{{{_M}}}": None}, {"NextcharAbsent"}),
     "an engine has failed": Case({f"nextchar_model_ready{{{_M}}}": "0x2000"}, {"NextcharModelNotReady"}),
+    "a background task has failed": Case(
+        {'nextchar_background_task_failures_total{job="n",instance="i",task="model_watcher"}': "1x2000"},
+        {"NextcharBackgroundTaskFailed"},
+    ),
     "connections leak": Case(
         {'process_open_fds{job="n",instance="i"}': "900x2000"}, {"NextcharFilesExhausted"}
     ),

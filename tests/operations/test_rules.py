@@ -67,6 +67,15 @@ def test_every_alert_has_a_section_in_the_runbook() -> None:
     assert sections == list(ALERTS)
 
 
+SENTENCE = re.compile(r"([A-Z]|\{\{).*[^.]\.")
+
+
+def test_alerts_and_panels_are_described_in_whole_sentences() -> None:
+    texts = [text for alert in ALERTS.values() for text in (alert.summary, alert.description)]
+    texts += [panel.text for row in ROWS.values() for panel in row]
+    assert [text for text in texts if not SENTENCE.fullmatch(text) or len(text.split()) < 4] == []
+
+
 def test_every_metric_is_in_a_panel_and_every_panel_is_of_known_metrics() -> None:
     queries = " ".join(query for row in ROWS.values() for panel in row for query in panel.queries.values())
     assert [name for name in METRICS if name not in queries] == []

@@ -92,7 +92,7 @@ def test_a_call_is_one_tree_of_queue_lanes_and_store_in_its_callers_trace(models
 def test_no_address_and_no_extra_are_clear_errors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(SettingsInvalid, match="no http"), call_tracer("localhost:4318"):
+    with pytest.raises(SettingsInvalid, match="must be an http"), call_tracer("localhost:4318"):
         pass
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(SettingsInvalid, match=r"nextchar\[otel\]"), call_tracer("http://localhost:4318"):

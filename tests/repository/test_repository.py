@@ -42,7 +42,7 @@ def test_an_unknown_model_is_told_which_there_are(tmp_path: Path, name: str) -> 
         if name == "a:":
             assert repository.get(name).name == "a"
             return
-        with pytest.raises(ModelNotFound, match="there is: a, lines") as caught:
+        with pytest.raises(ModelNotFound, match="served models: a, lines") as caught:
             repository.get(name)
         assert len(caught.value.message) < 250
 
@@ -97,6 +97,6 @@ def test_auto_serves_float32_where_int8_does_not_score_as_written(
     (folder / "step-float32.onnx").write_bytes(TEXT.step_bytes("float32"))
     with opened(find_models(tmp_path)) as repository:
         assert repository.get("a").graph.card.precision == "float32"
-    assert "serving step-float32.onnx in its place" in caplog.text
+    assert "serving step-float32.onnx instead" in caplog.text
     with pytest.raises(GoldenMismatch), opened(find_models(tmp_path, "int8")):
         pass

@@ -61,7 +61,7 @@ def test_a_folder_that_is_away_for_a_while_takes_no_model_along(
         folder.rename(tmp_path / "away")
         for _ in range(1000):
             assert server.post("/v1/next", asked).status_code == 200
-            if caplog.text.count("the models folder cannot be looked at now") >= 3:
+            if caplog.text.count("the models folder cannot be read now") >= 3:
                 break
         (tmp_path / "away").rename(folder)
         assert server.post("/v1/next", asked).status_code == 200
@@ -86,4 +86,4 @@ def test_a_folder_that_cannot_be_read_for_a_while_is_followed_after_it(
         shutil.copytree(folder / "tiny" / "1", folder / "tiny" / "2")
         while server.post("/v1/next", {"model": "tiny:2", "input": "a"}).status_code != 200:
             assert len(looks) < 1000
-    assert caplog.text.count("the models folder cannot be looked at now: [Errno 24] Too many open files") == 3
+    assert caplog.text.count("the models folder cannot be read now: [Errno 24] Too many open files") == 3

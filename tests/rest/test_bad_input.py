@@ -44,11 +44,11 @@ def ask(path: str, **fields: Any) -> tuple[str, dict[str, Any]]:
 
 
 INVALID = [
-    (ask(SCORE, model="none"), 404, "model_not_found", "model", "there is: "),
+    (ask(SCORE, model="none"), 404, "model_not_found", "model", "served models: "),
     (ask(SCORE, model="tiny:9"), 404, "model_not_found", "model", "'tiny:9'"),
-    (ask(NEXT, model="none"), 404, "model_not_found", "model", "there is: "),
-    (ask(COMPLETE, model="none"), 404, "model_not_found", "model", "there is: "),
-    (ask(COMPLETE, model="none", stream=True), 404, "model_not_found", "model", "there is: "),
+    (ask(NEXT, model="none"), 404, "model_not_found", "model", "served models: "),
+    (ask(COMPLETE, model="none"), 404, "model_not_found", "model", "served models: "),
+    (ask(COMPLETE, model="none", stream=True), 404, "model_not_found", "model", "served models: "),
     (ask(SCORE, model=...), 400, "invalid_value", "model", "required"),
     (ask(SCORE, model=3), 400, "invalid_value", "model", "valid string, is 3"),
     (ask(SCORE, input=...), 400, "invalid_value", "input", "required"),

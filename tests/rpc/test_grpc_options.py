@@ -10,6 +10,7 @@ from support.live_server import live_server
 from support.tiny_models import TEXT, write_models
 
 from nextchar.entrypoints.settings import Settings
+from nextchar.entrypoints.settings_options import grpc_options
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import inference_pb2_grpc
 from nextchar.rpc.options import GrpcOptions
@@ -27,14 +28,14 @@ def test_defaults_let_clients_ping_idle_streams() -> None:
     assert found["grpc.keepalive_permit_without_calls"] == 1
     assert found["grpc.http2.min_recv_ping_interval_without_data_ms"] <= 10_000
     assert found["grpc.max_connection_age_ms"] == 2**31 - 1
-    assert Settings().grpc_options == GrpcOptions()
+    assert grpc_options(Settings()) == GrpcOptions()
 
 
 def test_every_setting_reaches_grpc() -> None:
     fields = {name: value + 1.0 for name, value in _numbers(GrpcOptions()).items()}
     of_both_doors = {"receive_timeout_seconds": fields.pop("receive_timeout_seconds")}
     named = {f"grpc_{name}": type(getattr(GrpcOptions(), name))(value) for name, value in fields.items()}
-    changed = Settings(**named, **of_both_doors, grpc_keepalive_without_calls=False).grpc_options
+    changed = grpc_options(Settings(**named, **of_both_doors, grpc_keepalive_without_calls=False))
     before = dict(GrpcOptions().channel_arguments())
     after = dict(changed.channel_arguments())
     assert all(after[name] != before[name] for name in before)

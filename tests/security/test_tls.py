@@ -18,6 +18,7 @@ from support.tools import debian_program
 from nextchar.entrypoints.exposure_warning import is_loopback, warn_if_exposed
 from nextchar.entrypoints.healthcheck_command import healthcheck
 from nextchar.entrypoints.settings import Settings
+from nextchar.entrypoints.settings_options import tls_files
 from nextchar.errors import SettingsInvalid
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
@@ -148,7 +149,7 @@ def test_files_that_are_no_certificate_are_one_clear_error(tmp_path: Path) -> No
     with pytest.raises(SettingsInvalid, match="cannot use"):
         make_context(TlsFiles(tmp_path / "none", wrong))
     with pytest.raises(SettingsInvalid, match="together"):
-        Settings(tls_key_file=wrong).tls_files()
+        tls_files(Settings(tls_key_file=wrong))
 
 
 @pytest.mark.parametrize(
@@ -188,4 +189,6 @@ def test_the_health_check_speaks_tls_as_the_environment_says(
         well = CliRunner().invoke(healthcheck, [], env=environment)
         assert (well.exit_code, well.output) == (0, "")
         assert CliRunner().invoke(healthcheck, ["--port", str(server.app.http_port)]).exit_code == 1
-        assert "does not speak TLS" in CliRunner().invoke(healthcheck, ["--grpc"], env=environment).stderr
+        assert (
+            "cannot be used with TLS" in CliRunner().invoke(healthcheck, ["--grpc"], env=environment).stderr
+        )

@@ -167,6 +167,12 @@ def test_every_promised_metric_is_there_with_its_labels() -> None:
             assert metric.buckets[0] == 0.0001, metric.name
 
 
+@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
+def test_help_is_a_sentence_that_says_first_what_the_value_is(metric: Metric) -> None:
+    nouns = "Number|Largest number|Time|Size|Age|Bits|Whether|Information"
+    assert re.fullmatch(rf"({nouns}) [^.]{{12,}}\.", metric.text)
+
+
 def test_levels_that_ran_have_waited_for_their_calls(used: LiveServer) -> None:
     for level in ("interactive", "sampling", "bulk"):
         assert used.metric("nextchar_batch_wait_seconds_count", model="tiny", level=level) > 0

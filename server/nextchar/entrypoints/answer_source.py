@@ -1,4 +1,4 @@
-"""Where the command line gets answers: from a model file with no server, or from a server by its address."""
+"""Chooses who answers a command: a model file in this process, or a server by its address."""
 
 import asyncio
 import os
@@ -16,21 +16,21 @@ from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 
 API_KEY = "NEXTCHAR_API_KEY"
-_A_BATCH = 4096  # strings of a file that are scored together
+_BATCH_STRINGS = 4096  # strings of a file that are scored together
 
 url_option = click.option(
     "--url",
-    help=f"Ask a server, http://host:port or grpc://host:port, for its MODEL; {API_KEY} has its key.",
+    help=f"The server to use, http://host:port or grpc://host:port. {API_KEY} holds the API key.",
 )
 
 
 class AnswerSource(Protocol):
-    """What the commands ask."""
+    """Answers the requests of the commands."""
 
     def scores(
         self, strings: Iterable[str], *, whole: bool, arguments: dict[str, Any]
     ) -> AsyncGenerator[ScoreResponse]:
-        """Of any number of strings, by parts; `whole` if they are all in memory anyway."""
+        """Scores any number of strings in batches; in one batch if `whole`: they are in memory anyway."""
         ...
 
     async def next(self, text: str, top: int) -> NextResponse: ...
@@ -41,10 +41,10 @@ class AnswerSource(Protocol):
 def run_with(
     model: str, url: str | None, precision: str, route: Any, work: Callable[[AnswerSource], Awaitable[None]]
 ) -> None:
-    """Run the work with a source.
+    """Runs `work(source)` with the source that `url` or `model` names.
 
     Raises:
-        NextcharError: the model cannot be opened or the server not reached, or what the work raises.
+        NextcharError: the model cannot be opened, the server cannot be reached, or `work` raises it.
     """
     if url is not None:
         asyncio.run(_with_server(model, url, work))
@@ -90,26 +90,26 @@ class _Server:
 
 class _Offline:
     def __init__(self, service: Any, model: str, ctx: Any) -> None:
-        self._service, self._model, self._call = service, model, ctx
+        self._service, self._model, self._ctx = service, model, ctx
 
     async def scores(
         self, strings: Iterable[str], *, whole: bool, arguments: dict[str, Any]
     ) -> AsyncGenerator[ScoreResponse]:
         rest, first = iter(strings), 0
-        while batch := list(rest if whole else islice(rest, _A_BATCH)):
+        while batch := list(rest if whole else islice(rest, _BATCH_STRINGS)):
             fields = {"model": self._model, "input": batch, **arguments}
             request = validated(partial(ScoreRequest.model_validate, fields))
-            answer: ScoreResponse = await self._service.scorer.score(request, self._call)
+            answer: ScoreResponse = await self._service.scorer.score(request, self._ctx)
             yield shift_indices(answer, first)
             first += len(batch)
 
     async def next(self, text: str, top: int) -> NextResponse:
         request = validated(lambda: NextRequest(model=self._model, input=text, top=top))
-        answer: NextResponse = await self._service.predictor.next(request, self._call)
+        answer: NextResponse = await self._service.predictor.next(request, self._ctx)
         return answer
 
     def stream(self, prompt: str, arguments: dict[str, Any]) -> AsyncGenerator[Completion]:
         fields = {**arguments, "model": self._model, "prompt": prompt, "stream": True}
         request = validated(lambda: CompletionRequest.model_validate(fields))
-        pieces: AsyncGenerator[Completion] = self._service.completer.stream(request, self._call)
+        pieces: AsyncGenerator[Completion] = self._service.completer.stream(request, self._ctx)
         return pieces

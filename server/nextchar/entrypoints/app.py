@@ -1,4 +1,4 @@
-"""The composition root: builds the server from its settings, starts it, drains it."""
+"""Builds the server from its settings, starts it and drains it (the composition root)."""
 
 import asyncio
 import logging
@@ -6,18 +6,27 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import disable_created_metrics, start_http_server
 
 from nextchar.engine.deliveries import deliver_on
-from nextchar.engine.engine import EngineOptions
 from nextchar.entrypoints.composition import build_service
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
 from nextchar.entrypoints.session_backend import session_store, state_key
 from nextchar.entrypoints.settings import Settings
+from nextchar.entrypoints.settings_options import (
+    api_limits,
+    engine_options,
+    grpc_options,
+    limits,
+    model_manager_options,
+    session_limits,
+    tls_files,
+)
+from nextchar.entrypoints.supervisor import Supervisor
 from nextchar.errors import CannotListen
 from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelManager
@@ -52,14 +61,14 @@ class App:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
-    """A server for as long as the context lasts; leaving it drains.
+    """Runs a server for as long as the context lasts; leaving the context drains it.
 
     Raises:
-        ModelFileError: there are no models, or one cannot be trusted.
-        CannotListen: a port is taken.
-        SettingsInvalid, Unavailable: there is no such session store, or it cannot be opened.
+        ModelFileError: the models folder has no models, or a model file is not valid.
+        CannotListen: a port is in use.
+        SettingsInvalid, Unavailable: the session store is unknown, or cannot be opened.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for every one, that nothing reads
+    disable_created_metrics()  # type: ignore[no-untyped-call] # they would double the series, and nothing reads them
     warn_if_exposed(settings)
     metrics = Metrics()
     if settings.log_requests:
@@ -68,52 +77,54 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     if settings.model_versions == "latest":
         paths = list({path.name: path for path in paths}.values())
     deliver = deliver_on(asyncio.get_running_loop())
-    options, threads = _engine_options(settings), settings.engine_threads
-    async with AsyncExitStack() as held:
-        served_models = held.enter_context(ServedModels(paths, options, num_threads=threads, deliver=deliver))
+    options, threads = engine_options(settings), settings.engine_threads
+    async with AsyncExitStack() as stack:
+        served_models = stack.enter_context(
+            ServedModels(paths, options, num_threads=threads, deliver=deliver)
+        )
         metrics.collect_from(served_models)
         if settings.otlp_endpoint is not None:
-            # First: so that the log knows the trace of a call.
-            metrics.observers.insert(0, held.enter_context(call_tracer(settings.otlp_endpoint)))
-        model_manager = ModelManager(served_models, settings.models, settings.model_manager)
-        store = await held.enter_async_context(session_store(settings))
+            # First, so that the access log knows the trace of a request.
+            metrics.observers.insert(0, stack.enter_context(call_tracer(settings.otlp_endpoint)))
+        model_manager = ModelManager(served_models, settings.models, model_manager_options(settings))
+        store = await stack.enter_async_context(session_store(settings))
         service = build_service(
             served_models,
             metrics,
-            settings.limits,
+            limits(settings),
             store=store,
             state_key=state_key(settings),
-            session_limits=settings.session_limits,
-            api_limits=settings.api_limits,
+            session_limits=session_limits(settings),
+            api_limits=api_limits(settings),
             default_model=settings.default_model,
             model_manager=model_manager,
         )
-        upkeep = service.session_maintenance
-        await held.enter_async_context(_in_background(upkeep.tidy_for_ever()))
-        await held.enter_async_context(
-            _in_background(model_manager.tidy_for_ever(upkeep.count_of, upkeep.left_behind))
-        )
+        supervisor = await stack.enter_async_context(Supervisor(metrics.registry, service.lifecycle.fail))
+        maintenance = service.session_maintenance
+        supervisor.start("session_maintenance", maintenance.run())
+        unloading = model_manager.unload_retired(maintenance.count_of, maintenance.left_behind)
+        supervisor.start("model_unloader", unloading)
         if settings.model_poll_seconds:
             watching = watch_models(model_manager, settings.models, poll_seconds=settings.model_poll_seconds)
-            await held.enter_async_context(_in_background(watching))
-        keys = await held.enter_async_context(_keys(settings))
+            supervisor.start("model_watcher", watching)
+        keys = _keys(settings, supervisor)
         rpc = _rpc_server(service, settings, keys)
         http = _http_server(service, settings, keys, grpc_port=rpc.port)
         with _metrics_server(metrics, settings) as metrics_port:
-            await http.start()
-            await rpc.start()
-            await held.enter_async_context(_in_background(build_schemas()))
+            supervisor.watch("http_server", await http.start())
+            supervisor.watch("grpc_health", await rpc.start())
+            supervisor.start("schema_builder", build_schemas())
             try:
                 yield App(service, http.port, rpc.port, metrics_port)
             finally:
                 await _drained(service, settings.shutdown_timeout_seconds, http.stop, rpc.stop)
-                await upkeep.leave()
+                await maintenance.leave()
 
 
 async def _drained(
     service: Service, timeout_seconds: float, *stops: Callable[[float], Coroutine[Any, Any, None]]
 ) -> None:
-    """Refuse new work, so that clients know; when what runs has ended, or is late, close the doors."""
+    """Refuses new requests, waits until the running ones end or the timeout is over, then stops both APIs."""
     deadline = time.monotonic() + timeout_seconds
     service.lifecycle.drain(timeout_seconds)
     while service.metrics.num_in_progress and time.monotonic() < deadline:
@@ -122,31 +133,17 @@ async def _drained(
     await asyncio.gather(*(stop(left) for stop in stops))
 
 
-@asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Work that goes on for as long as the context lasts."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):  # anything else it ended with is raised here
-            await task
-
-
-@asynccontextmanager
-async def _keys(settings: Settings) -> AsyncIterator[KeyRing | None]:
-    """The keys that open the doors, kept as their file is; None: there is no such file to be."""
+def _keys(settings: Settings, supervisor: Supervisor) -> KeyRing | None:
+    """Returns the API keys, reloaded when their file changes; None if no file is set."""
     if settings.api_keys_file is None:
-        yield None
-        return
+        return None
     keys = KeyFile(settings.api_keys_file, max_lanes=settings.max_lanes_per_key)
-    async with _in_background(keys.follow()):
-        yield keys.ring
+    supervisor.start("key_file", keys.follow())
+    return keys.ring
 
 
 async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:
-    """Run the server until SIGTERM or SIGINT; raises as `running`. A second signal ends it at once."""
+    """Runs the server until SIGTERM or SIGINT; a second signal ends it at once. Raises as `running`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -154,7 +151,7 @@ async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:
     async with running(settings) as app:
         on_ready(app)
         await stop.wait()
-        logger.info("draining: no new work; running requests have %g s", settings.shutdown_timeout_seconds)
+        logger.info("draining: running requests have %g s to finish", settings.shutdown_timeout_seconds)
     logger.info("stopped")
 
 
@@ -165,20 +162,10 @@ def _on_signal(number: int, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _engine_options(settings: Settings) -> EngineOptions:
-    return EngineOptions(
-        max_lanes=settings.max_lanes,
-        reserved_lanes=settings.reserved_lanes,
-        max_bulk_lanes=settings.max_bulk_lanes,
-        max_waiting=settings.max_waiting,
-        max_wait_seconds=settings.queue_timeout_seconds,
-    )
-
-
 def _http_server(
     service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int
 ) -> "HttpServer":
-    # The doors are imported where they are made: their frameworks load while models open (cli_serve).
+    # Both APIs are imported here: their frameworks load while the models open (serve_command.py).
     from nextchar.rest.app import RestApp
     from nextchar.rest.http_protocol import ConnectionLimits
     from nextchar.rest.http_server import HttpServer
@@ -194,7 +181,7 @@ def _http_server(
         lenient_fields=settings.lenient_fields,
         more_routes=page_routes(grpc_port) if settings.playground else (),
     )
-    files = settings.tls_files()
+    files = tls_files(settings)
     guard = GuardMiddleware(rest.app, keys=keys, needs=rest.needs, tls=files is not None)
     return HttpServer(
         with_cors(guard, settings.cors_origins or ""),
@@ -215,13 +202,13 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
     from nextchar.rpc.server import RpcServer
     from nextchar.security.tls import GrpcTls
 
-    address, files = f"{settings.host}:{settings.grpc_port}", settings.tls_files()
-    listen(settings.host, settings.grpc_port).close()  # gRPC itself would not say clearly what is wrong
+    address, files = f"{settings.host}:{settings.grpc_port}", tls_files(settings)
+    listen(settings.host, settings.grpc_port).close()  # gRPC's own error does not name the cause
     try:
         return RpcServer(
             service,
             keys=keys,
-            options=settings.grpc_options,
+            options=grpc_options(settings),
             tls=None if files is None else GrpcTls(files),
             address=address,
             max_message_bytes=settings.max_body_bytes,

@@ -1,4 +1,4 @@
-"""`nextchar inspect`: a model file's card, for people."""
+"""Implements `nextchar card`, which shows the card of a model file."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from nextchar.model.graph import ModelGraph, open_graph
 
 @click.command
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="The whole card as JSON.")
-def inspect(file: Path, as_json: bool) -> None:
-    """What a model FILE says about itself."""
+@click.option("--json", "as_json", is_flag=True, help="Print the whole card as JSON.")
+def card(file: Path, as_json: bool) -> None:
+    """Show the card of a model FILE: its network, characters, quality and provenance."""
     graph = open_graph(file)
     click.echo(graph.card.model_dump_json(indent=2) if as_json else "\n".join(describe(graph)))
 
 
 def describe(graph: ModelGraph) -> list[str]:
-    """The card as lines of text."""
+    """Formats the card as lines of text."""
     card = graph.card
     vocabulary = card.vocabulary
     lines = [
@@ -26,7 +26,7 @@ def describe(graph: ModelGraph) -> list[str]:
         _line("digest", f"sha256 {graph.digest}"),
         _line("inputs", ", ".join(f"{n} {t.type}" for n, t in graph.signature.inputs.items())),
         _line("states", ", ".join(f"{source} ← {target}" for source, target in card.states.items())),
-        _line("state", f"{graph.state_bytes} bytes a session"),
+        _line("state", f"{graph.state_bytes} bytes per session"),
         _line("characters", f"{len(vocabulary.characters)}: {''.join(vocabulary.characters)!r}"),
         _line(
             "policies",
@@ -36,7 +36,7 @@ def describe(graph: ModelGraph) -> list[str]:
     lines += ["", "quality on held-out text"]
     lines += [
         f"  {q.name:14} {q.protocol:14} {q.nats_per_char:8.4f} nats {q.bits_per_char:8.4f} bits "
-        f"a character  ({q.num_chars:,} characters)"
+        f"per character  ({q.num_chars:,} characters)"
         for q in card.quality
     ]
     lines += ["", "provenance", *(_line(key, str(value)) for key, value in card.provenance.items())]

@@ -1,4 +1,4 @@
-"""How many cores there are for us."""
+"""Counts the processor cores that this process may use."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def num_cores(cgroup: Path = _CGROUP) -> int:
-    """The cores this process may run on: those it is bound to, and no more than its container's share.
+    """Returns the cores this process is bound to, or its container's CPU limit if that is lower.
 
-    A container with a limit of two sees all cores of its machine; a thread for each would be stopped for
-    most of the time.
+    A container with a limit of two sees all cores of its machine; with a thread per core each thread would
+    be throttled most of the time.
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = _share(cgroup)
@@ -18,7 +18,7 @@ def num_cores(cgroup: Path = _CGROUP) -> int:
 
 
 def _share(cgroup: Path) -> float | None:
-    """Cores of the container's CPU limit, of either version of cgroups; None without one."""
+    """Returns the container's CPU limit in cores, from cgroups version 1 or 2; None without a limit."""
     try:
         if (both := cgroup / "cpu.max").exists():
             quota, period = both.read_text().split()

@@ -1,4 +1,4 @@
-"""Says loudly, at start, what others can do to a server that they can reach."""
+"""Warns at start about a server that other machines can reach without API keys or TLS."""
 
 import ipaddress
 import logging
@@ -9,25 +9,24 @@ logger = logging.getLogger(__name__)
 
 
 def warn_if_exposed(settings: Settings) -> None:
-    """Warn of an address others can reach, where no key or no encryption stands before it."""
+    """Logs a warning if the address is not loopback and API keys or TLS are off."""
     if is_loopback(settings.host):
         return
     if settings.api_keys_file is None:
         logger.warning(
-            "ANYBODY who can reach %s can use this server: it listens beyond this machine without API keys "
-            "(--api-keys-file; docs/security.md)",
+            "ANYBODY who can reach %s can use this server: it needs no API key. "
+            "Set --api-keys-file, or listen on 127.0.0.1 (docs/security.md)",
             settings.host,
         )
     elif settings.tls_certificate_file is None:
         logger.warning(
-            "API keys travel unencrypted to %s: give it a certificate (--tls-certificate-file), or a proxy "
-            "one",
+            "API keys travel unencrypted to %s: set --tls-certificate-file, or use a proxy with TLS",
             settings.host,
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own; a name other than localhost is taken not to be."""
+    """Returns whether an address is loopback; of names only localhost is taken for it."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""`nextchar keys`: make API keys and see which there are."""
+"""Implements `nextchar keys`, which makes and lists API keys."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,33 +18,35 @@ _FILE = click.option(
     "path",
     envvar="NEXTCHAR_API_KEYS_FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file of records. [env: NEXTCHAR_API_KEYS_FILE]",
+    help="The file of API keys. [env: NEXTCHAR_API_KEYS_FILE]",
 )
 
 
 @click.group
 def keys() -> None:
-    """Make API keys, list them."""
+    """Make and list API keys for a server."""
 
 
 @keys.command
 @_FILE
-@click.option("--owner", required=True, help="Whose key it is; keys of one owner see the same sessions.")
+@click.option("--owner", required=True, help="The owner; all keys of an owner share its sessions.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     required=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What it may do; may be given several times.",
+    help="What the key allows; may be given several times.",
 )
-@click.option("--days", type=click.IntRange(min=1), help="How long it is good; for ever by default.")
-@click.option("--max-lanes", type=click.IntRange(min=1), help="Lanes it may have at a time.")
-@click.option("--requests-per-second", type=_RATE, help="Requests it may make.")
-@click.option("--chars-per-second", type=_RATE, help="Characters it may have read and drawn.")
-@click.option("--best-priority", type=_PRIORITY, help="The lowest priority number it may ask for; 0.")
+@click.option("--days", type=click.IntRange(min=1), help="The days until the key expires; never by default.")
+@click.option("--max-lanes", type=click.IntRange(min=1), help="The most lanes the key may use at a time.")
+@click.option("--requests-per-second", type=_RATE, help="The most requests per second.")
+@click.option("--chars-per-second", type=_RATE, help="The most characters per second, read and sampled.")
+@click.option(
+    "--best-priority", type=_PRIORITY, help="The lowest priority number the key may use; 0 by default."
+)
 def new(path: Path | None, owner: str, scopes: tuple[str, ...], days: int | None, **budget: Any) -> None:
-    """Make a key: it is printed here and never again. Its record goes to the file, or below it."""
+    """Make a key and print it once. Its record is added to the file, or printed below the key."""
     expires = None if days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
     given = {name: value for name, value in budget.items() if value is not None}
     key, record = make_key(owner, [Scope(scope) for scope in scopes], expires=expires, **given)
@@ -58,18 +60,18 @@ def new(path: Path | None, owner: str, scopes: tuple[str, ...], days: int | None
 @keys.command("list")
 @_FILE
 def list_keys(path: Path | None) -> None:
-    """Whose keys a file has, and what they may do."""
+    """List the keys of a file: id, owner, scopes and expiry."""
     if path is None:
-        raise click.UsageError("which file? --file, or NEXTCHAR_API_KEYS_FILE")
+        raise click.UsageError("no file of API keys is given: use --file or NEXTCHAR_API_KEYS_FILE")
     for record in read_records(path):
         until = "" if record.expires is None else f"  until {record.expires.isoformat()}"
         click.echo(f"{record.id}  {record.owner}  {','.join(sorted(record.scopes))}{until}")
 
 
 def _append(path: Path, record: KeyRecord) -> None:
-    """Write a record at the end of a file, which is made for its owner alone if it is not there."""
+    """Appends a record to a file; a new file can be read by its owner only."""
     if path.exists():
-        read_records(path)  # says what is wrong with it before it is written to
+        read_records(path)  # raises if the file is not valid, before it is changed
     else:
         path.touch(0o600)
     text = path.read_text(encoding="utf-8")

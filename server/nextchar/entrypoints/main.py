@@ -1,8 +1,9 @@
-"""The `nextchar` command: serving commands here, training commands through entry points."""
+"""Implements the `nextchar` command, with training commands through entry points."""
 
 import gc
 import sys
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 
 import click
 
@@ -10,27 +11,35 @@ from nextchar import __version__
 from nextchar.errors import NextcharError
 
 # Imported when they are called: a health check that runs every few seconds must not load a model's libraries.
-_OWN = {
+_SERVING = {
     "serve": "nextchar.entrypoints.serve_command:serve",
     "score": "nextchar.entrypoints.query_commands:score",
     "next": "nextchar.entrypoints.query_commands:next_chars",
     "complete": "nextchar.entrypoints.query_commands:complete",
-    "inspect": "nextchar.entrypoints.card_command:inspect",
+    "card": "nextchar.entrypoints.card_command:card",
     "keys": "nextchar.entrypoints.keys_command:keys",
     "healthcheck": "nextchar.entrypoints.healthcheck_command:healthcheck",
 }
+# Described here: importing the training commands for their help would import torch, which takes seconds.
+_TRAINING = {
+    "train": "Train a character-level recurrent network on a text.",
+    "export": "Write a trained network as a model that can be served.",
+    "evaluate": "Measure how well a model predicts held-out text, in nats and bits per character.",
+    "analyze": "Draw what happens inside a model: gradient flow, gates, long dependencies, recall.",
+}
+_RENAMED = {"inspect": "nextchar inspect is now nextchar card; hidden states are POST /v1/inspect"}
 _INSTALL = "pip install torch==2.13.0 'nextchar[train]'"
 
 
 def _added() -> dict[str, EntryPoint]:
-    """Commands that other packages add; nothing of them is imported yet."""
+    """Returns the commands that entry points add; none of them is imported yet."""
     return {entry.name: entry for entry in entry_points(group="nextchar.commands")}
 
 
-def _own(name: str) -> click.Command:
+def _load_serving(name: str) -> click.Command:
     gc.disable()  # what is imported is no garbage, and looking for some takes a tenth of the time
     try:
-        command: click.Command = EntryPoint(name, _OWN[name], "nextchar.commands").load()
+        command: click.Command = EntryPoint(name, _SERVING[name], "nextchar.commands").load()
     finally:
         gc.freeze()
         gc.enable()
@@ -38,26 +47,32 @@ def _own(name: str) -> click.Command:
 
 
 class _Commands(click.Group):
-    """Our own commands, and the added ones, imported when they are called."""
+    """Finds serving, training and added commands by name, and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_OWN, *_added()})
+        return sorted({*super().list_commands(ctx), *_SERVING, *_TRAINING, *_added()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _OWN:
-            return _own(cmd_name)
-        entry = _added().get(cmd_name)
-        return super().get_command(ctx, cmd_name) if entry is None else _load(entry)
+        if cmd_name in _SERVING:
+            return _load_serving(cmd_name)
+        if cmd_name in _RENAMED:
+            raise click.ClickException(_RENAMED[cmd_name])
+        if entry := _added().get(cmd_name):
+            return _load_added(entry)
+        if cmd_name in _TRAINING:
+            raise _not_installed(cmd_name, "nextchar_training")
+        return super().get_command(ctx, cmd_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # click would import every command for its summary; torch alone takes seconds.
-        rows = [(name, self._summary(ctx, name)) for name in self.list_commands(ctx)]
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        serving = [(name, _load_serving(name).get_short_help_str(limit=200)) for name in sorted(_SERVING)]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-    def _summary(self, ctx: click.Context, name: str) -> str:
-        own = _own(name) if name in _OWN else super().get_command(ctx, name)
-        return own.get_short_help_str() if own else "Training package."
+            formatter.write_dl(serving)
+        missing = "" if _training_is_installed() else f" (not installed: {_INSTALL})"
+        with formatter.section(f"Training commands{missing}"):
+            formatter.write_dl(sorted(_TRAINING.items()))
+        if others := {name: entry for name, entry in _added().items() if name not in _TRAINING}:
+            with formatter.section("Commands of other packages"):
+                formatter.write_dl([(name, f"Runs {entry.value}.") for name, entry in sorted(others.items())])
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -67,14 +82,23 @@ class _Commands(click.Group):
             sys.exit(2)
 
 
-def _load(entry: EntryPoint) -> click.Command:
+def _training_is_installed() -> bool:
+    """Returns whether the training packages are installed, without importing them."""
+    return all(find_spec(package) for package in ("nextchar_training", "torch"))
+
+
+def _load_added(entry: EntryPoint) -> click.Command:
     try:
         command: click.Command = entry.load()
     except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"`nextchar {entry.name}` needs the training packages ({error.name} is missing): {_INSTALL}"
-        ) from error
+        raise _not_installed(entry.name, error.name) from error
     return command
+
+
+def _not_installed(command: str, package: str | None) -> click.ClickException:
+    return click.ClickException(
+        f"`nextchar {command}` needs the training packages ({package} is missing): {_INSTALL}"
+    )
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,4 +1,4 @@
-"""The service without a server: one model file, one piece of work, for the command line."""
+"""Runs the service without a server, with one model file, for the command line."""
 
 import asyncio
 import secrets
@@ -19,7 +19,7 @@ from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.telemetry.metrics import Metrics
 
 _UNBOUNDED = 2**62
-# There is nobody to protect from a long request here: it is the user's own machine.
+# No limits: the user's own machine has no other clients to protect.
 _OPTIONS = EngineOptions(max_lanes=64, reserved_lanes=1, max_bulk_lanes=64, max_waiting=_UNBOUNDED)
 _LIMITS = Limits(
     max_strings=_UNBOUNDED,
@@ -36,10 +36,10 @@ def run_offline(
     route: Route,
     work: Callable[[Service, str, RequestContext], Awaitable[None]],
 ) -> None:
-    """Run `work(service, model name, call)` with the model at a path.
+    """Runs `work(service, model name, request context)` with the model at a path.
 
     Raises:
-        NextcharError: the model cannot be opened, or what the work raises.
+        NextcharError: the model cannot be opened, or `work` raises it.
     """
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""`nextchar score`, `next` and `complete`: of a model file with no server, or of a server's model."""
+"""Implements `nextchar score`, `next` and `complete`, with a model file or with the model of a server."""
 
 import sys
 from collections import deque
@@ -15,9 +15,13 @@ from nextchar.schemas.score import Score
 
 _MODEL = click.argument("model")
 _PRECISION = click.option(
-    "--precision", type=click.Choice(["auto", "int8", "float32"]), default="auto", show_default=True
+    "--precision",
+    type=click.Choice(["auto", "int8", "float32"]),
+    default="auto",
+    show_default=True,
+    help="The precision of the model file; auto prefers int8. Not used with --url.",
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="The answer as the server would give it.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print the response as the server sends it.")
 
 
 @click.command
@@ -26,11 +30,11 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="The answer as the 
 @click.option(
     "--file",
     type=click.File("r", encoding="utf-8"),
-    help="Score each line as it is read, however many; - is standard input.",
+    help="Score each line of a file, of any length, as it is read; - is standard input.",
 )
-@click.option("--context", default="", help="Text before every string; not scored itself.")
-@click.option("--include-end", is_flag=True, help="Also score the end symbol (models of lines).")
-@click.option("--return-chars", is_flag=True, help="Also give every character's log-probability.")
+@click.option("--context", default="", help="The text before every string; it is not scored.")
+@click.option("--include-end", is_flag=True, help="Also score the end symbol, which models of lines have.")
+@click.option("--return-chars", is_flag=True, help="Also print the log-probability of every character.")
 @url_option
 @_PRECISION
 @_JSON
@@ -43,12 +47,13 @@ def score(
     as_json: bool,
     **arguments: Any,
 ) -> None:
-    """How likely MODEL finds each of TEXTS, or each line of standard input.
+    """Score how likely MODEL finds each of TEXTS, or each line of standard input.
 
-    MODEL is a step graph, a version's folder or a model's folder; with --url, the name of a server's model.
+    MODEL is a step graph, the folder of a version or the folder of a model; with --url it is the name of a
+    model of the server.
     """
     if texts and file is not None:
-        raise InvalidRequest("strings are given as arguments or in a file, not both")
+        raise InvalidRequest("give the strings either as arguments or with --file, not both")
     whole = file is None
     strings: Iterable[str] = (
         (list(texts) or list(_lines(_standard_input()))) if file is None else _lines(file)
@@ -81,12 +86,14 @@ def _print_score(item: Score, text: str) -> None:
 @click.command("next")
 @_MODEL
 @click.argument("text", default="")
-@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many characters to list."
+)
 @url_option
 @_PRECISION
 @_JSON
 def next_chars(model: str, text: str, top: int, url: str | None, precision: str, as_json: bool) -> None:
-    """What MODEL expects after TEXT: the likeliest next characters."""
+    """List the characters that MODEL finds most likely after TEXT."""
 
     async def work(source: AnswerSource) -> None:
         answer = await source.next(text, top)
@@ -105,18 +112,48 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
 @click.command
 @_MODEL
 @click.argument("prompt", default="")
-@click.option("--max-tokens", type=int, default=200, show_default=True, help="Most characters to sample.")
-@click.option("--temperature", type=float, default=1.0, show_default=True)
-@click.option("--top-k", type=int, default=0, show_default=True)
-@click.option("--top-p", type=float, default=1.0, show_default=True)
-@click.option("--min-p", type=float, default=0.0, show_default=True)
-@click.option("--seed", type=int, help="Same seed, same text.")
+@click.option(
+    "--max-tokens",
+    type=int,
+    default=200,
+    show_default=True,
+    help="The largest number of characters to sample.",
+)
+@click.option(
+    "--temperature",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="How random the choice is; 0 always takes the most likely character.",
+)
+@click.option(
+    "--top-k",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Sample from the k most likely characters only; 0 is no limit.",
+)
+@click.option(
+    "--top-p",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Sample from the most likely characters whose probabilities add up to p.",
+)
+@click.option(
+    "--min-p",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Sample from characters at least p times as likely as the most likely one.",
+)
+@click.option("--seed", type=int, help="The seed; the same seed gives the same text.")
 @click.option("--stop", multiple=True, help="A string that ends the text; may be given up to 4 times.")
-@click.option("--echo", is_flag=True, help="Print the prompt first.")
+@click.option("--echo", is_flag=True, help="Print the prompt before the text.")
 @url_option
 @_PRECISION
 def complete(model: str, prompt: str, url: str | None, precision: str, **arguments: Any) -> None:
-    """Go on with PROMPT, printed as it is sampled."""
+    """Continue PROMPT with sampled text, printed as it is sampled."""
 
     async def work(source: AnswerSource) -> None:
         fields = {**arguments, "stop": list(arguments["stop"])}
@@ -130,7 +167,7 @@ def complete(model: str, prompt: str, url: str | None, precision: str, **argumen
 
 
 def _kept(strings: Iterable[str], kept: deque[str]) -> Iterator[str]:
-    """The strings, each kept until its answer is there."""
+    """Yields the strings and keeps each until its response is printed."""
     for text in strings:
         kept.append(text)
         yield text
@@ -138,7 +175,7 @@ def _kept(strings: Iterable[str], kept: deque[str]) -> Iterator[str]:
 
 def _standard_input() -> TextIO:
     if sys.stdin.isatty():
-        raise InvalidRequest("no strings: give them as arguments, or one a line on standard input")
+        raise InvalidRequest("no strings to score: give them as arguments, or one per line on standard input")
     return sys.stdin
 
 

@@ -1,4 +1,4 @@
-"""`nextchar serve`: settings from flags and environment, then the server."""
+"""Implements `nextchar serve`: reads the settings, then runs the server."""
 
 import asyncio
 import gc
@@ -22,14 +22,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _with_settings(command: F) -> F:
-    """One flag for each setting; what is not given is left to the environment and the default."""
+    """Adds a flag for each setting; without it the environment, the file or the default decides."""
     for text in reversed(list(setting_texts())):
         command = click.option(text.flag, text.name, default=None, metavar="VALUE", help=text.shown)(command)
     return command
 
 
-# How long the event loop may hold the interpreter while an engine, back from its step, waits for it. Python's
-# own 5 ms are as long as several steps.
+# The longest time the event loop keeps the interpreter lock while an engine thread waits for it. Python's
+# default of 5 ms is as long as several steps.
 _SWITCH_SECONDS = 0.00002
 
 
@@ -37,7 +37,7 @@ _SWITCH_SECONDS = 0.00002
 @_with_settings
 def serve(**given: str | None) -> None:
     """Serve the models of a folder over REST and gRPC."""
-    gc.disable()  # until it is up: as in cli.py
+    gc.disable()  # until it is up: as in main.py
     try:
         _serve(given)
     finally:
@@ -45,7 +45,7 @@ def serve(**given: str | None) -> None:
 
 
 def _serve(given: dict[str, str | None]) -> None:
-    # Imported here: the other commands need neither FastAPI nor gRPC, and start three times as fast.
+    # Imported here: the other commands need neither FastAPI nor gRPC, and start three times as fast without.
     frameworks = threading.Thread(target=_import_frameworks, name="imports")
     frameworks.start()
     from nextchar.entrypoints.app import serve as run_server
@@ -54,11 +54,11 @@ def _serve(given: dict[str, str | None]) -> None:
     settings = validated(lambda: Settings(**values))  # type: ignore[arg-type]
     configure_logs(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run_server(settings, lambda app: _up(settings, app)))
+        runner.run(run_server(settings, lambda app: _on_ready(settings, app)))
 
 
 def _import_frameworks() -> None:
-    """What the doors are made of: half of the start, and models open beside it."""
+    """Imports the frameworks of both APIs, half of the start time, while the models load."""
     for name in ("fastapi", "grpc.aio", "uvicorn"):
         import_module(name)
 
@@ -72,19 +72,19 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def _up(settings: Settings, app: "App") -> None:
+def _on_ready(settings: Settings, app: "App") -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.freeze()  # what is loaded by now stays: looking through it would hold everybody up for 100 ms
+    gc.freeze()  # what is loaded by now stays: collecting it would stop all requests for 100 ms
     gc.enable()
     _greet(settings, app)
 
 
 def _greet(settings: Settings, app: "App") -> None:
-    """Say where the server is, and three commands that work as they stand."""
+    """Prints the addresses of the server and three commands to try."""
     served = list(app.service.served_models)
     models = [model.name for model in served]
     http = f"{'http' if settings.tls_certificate_file is None else 'https'}://{settings.host}:{app.http_port}"
-    # What is shown to try is running text; a model of lines would end at once.
+    # The examples are running text; a model of lines would end at once.
     name = next((model.name for model in served if model.graph.vocabulary.unit == "text"), models[0])
     click.echo(
         f"""nextchar serves {", ".join(dict.fromkeys(models))}

@@ -1,4 +1,4 @@
-"""The session store and the key that settings ask for."""
+"""Opens the session store and reads the state key that the settings name."""
 
 import os
 import secrets
@@ -20,11 +20,11 @@ _VALKEY = ("valkey", "redis")
 
 @asynccontextmanager
 async def session_store(settings: Settings) -> AsyncIterator[SessionStore]:
-    """The store, for as long as the context lasts.
+    """Opens the session store and closes it at the end of the context.
 
     Raises:
-        SettingsInvalid: the address is none that is known.
-        Unavailable: it cannot be opened.
+        SettingsInvalid: session_store is not the address of a store.
+        Unavailable: the store cannot be opened.
     """
     store = _make_store(settings)
     try:
@@ -45,7 +45,7 @@ def _make_store(settings: Settings) -> SessionStore:
     if address.partition("://")[0].startswith(_VALKEY):
         return _valkey_store(address)
     raise SettingsInvalid(
-        f"session_store: {address!r} is neither memory: nor sqlite:///path nor valkey://host",
+        f"session_store is {address!r}; it must be memory:, sqlite:///path or valkey://host",
         param="session_store",
     )
 
@@ -55,7 +55,7 @@ def _valkey_store(address: str) -> SessionStore:
         from nextchar.service.sessions.stores.valkey import ValkeyStore
     except ModuleNotFoundError as error:
         raise SettingsInvalid(
-            "session_store: Valkey needs a package more: pip install 'nextchar[valkey]'",
+            "session_store: Valkey needs an extra package: pip install 'nextchar[valkey]'",
             param="session_store",
         ) from error
     try:
@@ -65,16 +65,16 @@ def _valkey_store(address: str) -> SessionStore:
 
 
 def state_key(settings: Settings) -> bytes:
-    """The key that is set; or that of the data folder, made when it is first wanted; or one for now.
+    """Returns the state key: the one that is set, or that of data_dir, made if missing, or a random one.
 
     Raises:
-        SettingsInvalid: it is too short, or the folder cannot be written to.
+        SettingsInvalid: state_key is too short, or data_dir cannot be written.
     """
     if settings.state_key is not None:
         given = settings.state_key.get_secret_value().encode()
         if len(given) < _KEY_BYTES:
             raise SettingsInvalid(
-                f"state_key: has {len(given)} bytes, at least {_KEY_BYTES} are needed", param="state_key"
+                f"state_key has {len(given)} bytes; it must have at least {_KEY_BYTES}", param="state_key"
             )
         return given
     if settings.data_dir is None:
@@ -83,20 +83,20 @@ def state_key(settings: Settings) -> bytes:
         return _key_in(settings.data_dir / _KEY_FILE)
     except OSError as error:
         raise SettingsInvalid(
-            f"data_dir: cannot keep the state key in {str(settings.data_dir)!r}: {error.strerror}",
+            f"data_dir: cannot write the state key in {str(settings.data_dir)!r}: {error.strerror}",
             param="data_dir",
         ) from error
 
 
 def _key_in(path: Path) -> bytes:
-    """The key in a file that only its owner may read; of two processes that make it, one's."""
+    """Reads the key of a file, or makes it, readable by its owner only; concurrent processes share one."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         mine = path.with_suffix(f".{os.getpid()}")
         mine.touch(0o600)
         mine.write_bytes(secrets.token_bytes(_KEY_BYTES))
         try:
-            with suppress(FileExistsError):  # the other process was quicker: its key is the one
+            with suppress(FileExistsError):  # another process has made it first: its key counts
                 os.link(mine, path)
         finally:
             mine.unlink()

@@ -1,4 +1,4 @@
-"""What each setting is, in words: for `nextchar serve --help` and docs/configuration.md, from one place."""
+"""Describes each setting for `nextchar serve --help` and docs/configuration.md."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class SettingText:
-    """One setting: its names, what it is, its unit, what may be given, what it is if nothing is."""
+    """The name, description, unit, allowed values and default of one setting."""
 
     name: str
     text: str
@@ -47,14 +47,14 @@ class SettingText:
 
     @property
     def shown(self) -> str:
-        """Everything but the flag, as the help shows it."""
+        """The text of the setting's flag in `nextchar serve --help`."""
         facts = [f"env: {self.variable}", f"unit: {self.unit}" if self.unit else ""]
         facts += [f"allowed: {self.allowed}" if self.allowed else "", f"default: {self.default}"]
         return f"{self.text} [{'; '.join(fact for fact in facts if fact)}]"
 
 
 def setting_texts() -> Iterator[SettingText]:
-    """Every setting, in the order of the class."""
+    """Yields the description of every setting, in the order of the class."""
     for name, schema in Settings.model_json_schema()["properties"].items():
         kinds: list[dict[str, Any]] = schema.get("anyOf", [schema])
         kind = kinds[0]
@@ -62,8 +62,8 @@ def setting_texts() -> Iterator[SettingText]:
 
 
 def _unit(name: str, kind: dict[str, Any]) -> str:
-    many = kind.get("additionalProperties")  # of a setting that is a number for each of some names
-    numbers = many if isinstance(many, dict) else kind
+    by_name = kind.get("additionalProperties")  # of a setting that has a number per model
+    numbers = by_name if isinstance(by_name, dict) else kind
     return UNITS[name.rpartition("_")[2]] if numbers.get("type") in ("integer", "number") else ""
 
 

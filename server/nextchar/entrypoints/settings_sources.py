@@ -1,6 +1,6 @@
-"""Where settings come from besides flags: a TOML file, and the environment, whose names are checked.
+"""Reads settings from a TOML file and checks the names of environment variables.
 
-A misspelt name would otherwise be a setting that silently is not set.
+Without the check a misspelt name would be ignored.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any
 from nextchar.errors import SettingsInvalid
 
 PREFIX = "NEXTCHAR_"
-# Variables of ours that are no setting of the server: the client commands read them.
+# Variables that the client commands read; they are not settings of the server.
 OTHER_VARIABLES = frozenset({"NEXTCHAR_URL", "NEXTCHAR_API_KEY"})
 # Kubernetes gives every pod variables for every service of its namespace, named after the service: for one
 # called nextchar, or nextchar-…, they begin like ours. These are its names
@@ -25,10 +25,10 @@ _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+")
 
 
 def check_environment(environment: Mapping[str, str], names: Iterable[str]) -> None:
-    """Hold the variables that begin like ours against the settings there are.
+    """Checks that every variable that begins with NEXTCHAR_ is a setting.
 
     Raises:
-        SettingsInvalid: one is no setting; or it is one, but Kubernetes has set it for a service.
+        SettingsInvalid: a variable is not a setting, or Kubernetes has set it for a service.
     """
     known = {PREFIX + name.upper() for name in names}
     for variable, value in environment.items():
@@ -39,17 +39,17 @@ def check_environment(environment: Mapping[str, str], names: Iterable[str]) -> N
         if name in known and linked:
             raise SettingsInvalid(
                 f"{variable} is {value!r}, which Kubernetes sets for a service of that name: "
-                "name the service otherwise, or set enableServiceLinks: false in the pod"
+                "rename the service, or set enableServiceLinks: false in the pod"
             )
         if name not in known and not linked:
             raise SettingsInvalid(f"there is no setting {variable}{_suggestion(name, known)}")
 
 
 def read_file(path: Path, names: Iterable[str]) -> dict[str, Any]:
-    """The settings in a TOML file, by name.
+    """Returns the settings in a TOML file, by name.
 
     Raises:
-        SettingsInvalid: it cannot be read, is not TOML, or has a name that is no setting.
+        SettingsInvalid: the file cannot be read, is not TOML, or has a name that is not a setting.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))

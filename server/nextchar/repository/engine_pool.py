@@ -1,4 +1,4 @@
-"""Several engines for one model: its weights once, its work spread over threads."""
+"""Runs several engines for one model, which share its weights and its work."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,9 +12,9 @@ from nextchar.telemetry.engine_stats import EngineStats
 
 
 class EnginePool:
-    """`num_threads` engines over one graph, each with rows of its own. A context manager, as they are.
+    """Runs `num_threads` engines over one graph, each with its own rows; a context manager, as an engine is.
 
-    Work goes where least runs and waits. Which engine that is changes no byte of an answer.
+    Work goes to the engine with the fewest strings. Which engine that is changes no byte of a response.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class EnginePool:
         return sum(engine.num_running for engine in self._engines)
 
     def seconds_left(self) -> float:
-        """How long the engine with the most to do takes for it, as `Engine.seconds_left`."""
+        """Estimates when the busiest engine has finished its work, as `Engine.seconds_left` does."""
         return max(engine.seconds_left() for engine in self._engines)
 
     @property
     def stats(self) -> list[EngineStats]:
-        """Each engine's counts."""
+        """The counts of each engine."""
         return [engine.stats for engine in self._engines]
 
     def submit(self, works: Sequence[Work]) -> None:
-        """Let work run as soon as there is room, all or none; raises as `Engine.submit`."""
+        """Queues work on the engines, all of it or none; raises as `Engine.submit`."""
         loads = [engine.load for engine in self._engines]
         for work in works:
             work.engine = loads.index(min(loads))
@@ -85,6 +85,6 @@ class EnginePool:
             submitted += mine
 
     def cancel(self, works: Sequence[Work]) -> None:
-        """Nobody waits for this work any more; work that is done or was never submitted is fine."""
+        """Cancels work; ignores work that has ended or was never submitted."""
         for index, engine in enumerate(self._engines):
             engine.cancel([work for work in works if work.engine == index])

@@ -1,7 +1,4 @@
-"""Finds model files in a models folder.
-
-models/<name>/<version>/step-int8.onnx  or  step-float32.onnx
-"""
+"""Finds model files in a models folder: <name>/<version>/step-int8.onnx or step-float32.onnx."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,7 @@ _FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
 
 @dataclass(frozen=True, slots=True)
 class ModelPath:
-    """A model's file and the name it is served under; `fallback` is for processors that cannot run it."""
+    """The file of a model version; `fallback` is served on processors that cannot run it."""
 
     name: str
     version: str
@@ -25,41 +22,41 @@ class ModelPath:
 
 
 def find_models(folder: Path, precision: PrecisionChoice = "auto") -> list[ModelPath]:
-    """Every version of every model in a folder, in order of name and version.
+    """Finds every version of every model in a folder, in order of name and version.
 
     Raises:
-        ModelFileError: there is no folder, no model in it, or none of the wanted precision; a name that
-            cannot be a model's, or a file that a link leads out of the folder.
+        ModelFileError: the folder does not exist, has no model or a version without a file of this precision,
+            has a folder whose name cannot be a model's, or a link that leads out of it.
     """
     if not folder.is_dir():
         raise ModelFileError(f"models folder {str(folder)!r} does not exist")
     found = [version_in(folder, path, precision) for path in version_folders(folder)]
     if not found:
-        raise ModelFileError(f"no models in {str(folder)!r}: expected <name>/<version>/step-int8.onnx")
+        raise ModelFileError(f"no models in {str(folder)!r}: it must have <name>/<version>/step-int8.onnx")
     return found
 
 
 def version_in(folder: Path, version: Path, precision: PrecisionChoice) -> ModelPath:
-    """The files of a version's folder; raises as `find_models`."""
+    """Finds the files in the folder of a version; raises as `find_models`."""
     files = [inside(folder, file) for file in step_files(version, precision)]
     return ModelPath(_name(version), version.name, *files)
 
 
 def _name(version: Path) -> str:
-    """The name of the model that a version's folder is of."""
+    """Returns the model name of a version's folder."""
     name = version.parent.name
     if not is_model_name(name):
         raise ModelFileError(
-            f"{name[:100]!r} cannot be a model's name: up to 128 of A-Z a-z 0-9 . _ -, and no dot first"
+            f"{name[:100]!r} cannot be a model name: use up to 128 of A-Z a-z 0-9 . _ -, and no dot first"
         )
     return name
 
 
 def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
-    """The model at a path: a step graph, a version's folder, or a model's folder (its highest version).
+    """Finds the model at a path: a step graph, a version's folder, or a model's folder (its latest version).
 
     Raises:
-        ModelFileError: there is none.
+        ModelFileError: the folder has no file of this precision.
     """
     if path.is_dir():
         versions = version_folders(path.parent, path.name)
@@ -71,10 +68,10 @@ def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
 
 
 def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
-    """The step graphs of a version's folder in order of preference; `auto` prefers int8.
+    """Finds the step graphs in the folder of a version in order of preference; `auto` prefers int8.
 
     Raises:
-        ModelFileError: it has none of that precision.
+        ModelFileError: the folder has no step graph of this precision.
     """
     wanted = list(_FILES) if precision == "auto" else [precision]
     found = [path for name in wanted if (path := folder / _FILES[name]).exists()]
@@ -85,10 +82,10 @@ def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
 
 
 def inside(folder: Path, path: Path) -> Path:
-    """Where a path leads, if that is in the folder, whose own place may be a link.
+    """Resolves the links of a path in a folder, which itself may be reached by a link.
 
     Raises:
-        ModelFileError: it leads out of the folder, or in circles.
+        ModelFileError: the path leads out of the folder, nowhere or in circles.
     """
     try:
         real = path.resolve(strict=True)
@@ -100,9 +97,9 @@ def inside(folder: Path, path: Path) -> Path:
 
 
 def version_folders(folder: Path, name: str | None = None) -> list[Path]:
-    """The folders of versions, of one model or of all, in order of name and version.
+    """Lists the folders of versions, of one model or of all, in order of name and version.
 
-    What vanishes meanwhile is not there; Path.glob would raise FileNotFoundError.
+    Skips folders that vanish meanwhile, for which Path.glob would raise FileNotFoundError.
     """
     if name is None:
         models = [entry for entry in _entries(folder) if not entry.name.startswith(".")]
@@ -114,7 +111,7 @@ def version_folders(folder: Path, name: str | None = None) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder; nothing, if it is none or may not be read."""
+    """Lists a folder; empty if the path is not a folder or cannot be read."""
     try:
         return list(folder.iterdir())
     except (NotADirectoryError, FileNotFoundError, PermissionError):

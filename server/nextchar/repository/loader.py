@@ -1,4 +1,4 @@
-"""Versions in the models folder, and how one of them becomes a model that can be served: checked and warm."""
+"""Loads versions from the models folder: opens a file, checks it and warms up its engines."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,10 @@ _WARM_CHARS = 32
 
 
 class ModelLoader:
-    """Over one folder; None has nothing. Files are read on other threads; the rest is the event loop's."""
+    """Loads models from one folder; `folder` None is a folder without models.
+
+    Files are read on other threads; everything else runs on the event loop.
+    """
 
     def __init__(self, served_models: ServedModels, folder: Path | None, precision: PrecisionChoice) -> None:
         self._served_models, self._folder, self._precision = served_models, folder, precision
@@ -27,22 +30,22 @@ class ModelLoader:
         self.failures: dict[Key, str] = {}
 
     async def versions(self, name: str) -> list[ModelPath]:
-        """A model's versions in the folder, the highest last.
+        """Lists the versions of a model in the folder, the latest last.
 
         Raises:
-            ModelFileError: files that cannot be its.
+            ModelFileError: the files of a version cannot be used.
         """
         return await asyncio.to_thread(self._versions, name)
 
     async def keys(self) -> set[Key]:
-        """Every version in the folder."""
+        """Lists the name and version of every version in the folder."""
         return await asyncio.to_thread(self._keys)
 
     async def open(self, path: ModelPath) -> Model:
-        """A model whose golden strings score as they should, every engine of which has drawn something.
+        """Opens a model, checks its golden strings and samples with every engine.
 
         Raises:
-            ModelFileError: it cannot be trusted, or not be run.
+            ModelFileError: the file is not valid, or cannot be run here.
         """
         key = path.name, path.version
         self.loading.add(key)
@@ -58,11 +61,11 @@ class ModelLoader:
         return model
 
     async def check_same(self, model: Model, path: ModelPath) -> None:
-        """Raises ModelFileError if a served version's file has changed since."""
+        """Raises ModelFileError if the file of a served version has changed since it was loaded."""
         digests = await asyncio.to_thread(_digests, path)
         if model.graph.digest not in digests:
             raise ModelFileError(
-                f"{model.name}/{model.version} is served and its file has changed: give it a new version"
+                f"{model.name}/{model.version} is served and its file has changed: save it as a new version"
             )
 
     def _versions(self, name: str) -> list[ModelPath]:
@@ -78,12 +81,12 @@ class ModelLoader:
 
 
 async def stop(model: Model) -> None:
-    """Stop a model's engines; whoever still waits is told so."""
+    """Stops the engines of a model; requests that still wait fail."""
     await asyncio.to_thread(model.engine.__exit__, None, None, None)
 
 
 async def _warm(model: Model) -> None:
-    """Have every engine draw a few characters, so that no request is the first."""
+    """Samples a few characters with every engine, so that no request pays for its first call."""
     nothing: NDArray[np.int64] = np.empty(0, dtype=np.int64)
     gather = GatherReceiver(len(model.engine))
     sampling = Sampling(_WARM_CHARS, 0)
@@ -93,7 +96,7 @@ async def _warm(model: Model) -> None:
         await gather.wait()
     except NextcharError as error:
         await stop(model)
-        raise ModelFileError(f"{model.name}/{model.version} cannot be run: {error}") from error
+        raise ModelFileError(f"{model.name}/{model.version} cannot be run here: {error}") from error
 
 
 def _digests(path: ModelPath) -> list[str]:

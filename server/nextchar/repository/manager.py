@@ -1,7 +1,7 @@
-"""What is on disk and what is served: versions are loaded beside each other, switched to, and let go.
+"""Loads and unloads model versions while the server runs.
 
-A version that is unloaded takes no new work. Sessions that began with it go on until they end, or until a
-deadline; then its engine stops. A version that cannot be trusted changes nothing. All methods run on the
+A version that is unloaded takes no new work. Sessions that began with it continue until they end or until a
+deadline; then its engines stop. A version whose file is not valid changes nothing. All methods run on the
 event loop; files are read and engines stopped on other threads.
 """
 
@@ -26,15 +26,19 @@ VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 T = TypeVar("T")
 CountSessions = Callable[[str, str], Awaitable[int]]
 
-_LINGER_SECONDS = 2.0  # a request that has just been given a version may not have come to its engine yet
-_TIDY_SECONDS = 1.0
-_AGAIN_SECONDS = 10.0  # before a version that could not be loaded for a session is tried again
+_LINGER_SECONDS = 2.0  # a request that has just got a version may not have reached its engine yet
+_UNLOAD_POLL_SECONDS = 1.0
+_RETRY_SECONDS = 10.0  # until a version that could not be loaded for a session is tried again
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelManagerOptions:
-    """`latest_only`: a new version retires those before it; `unload_after_seconds`: the deadline."""
+    """The options of a manager.
+
+    With `latest_only` a new version retires the earlier ones; a retired version is unloaded after
+    `unload_after_seconds` at the latest.
+    """
 
     precision: PrecisionChoice = "auto"
     latest_only: bool = False
@@ -43,7 +47,7 @@ class ModelManagerOptions:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One version, on disk or served; `reason` says why it is not READY."""
+    """The state of one version, on disk or served; `reason` says why it is not READY."""
 
     name: str
     version: str
@@ -53,7 +57,7 @@ class IndexEntry:
 
 @dataclass(frozen=True, slots=True)
 class PastVersion:
-    """What is left of a version that was let go: enough to read the characters of its sessions."""
+    """The facts kept of an unloaded version, which suffice to read the characters of its sessions."""
 
     digest: str
     vocabulary: Vocabulary
@@ -67,7 +71,7 @@ class _Retired:
 
 
 class ModelManager:
-    """Over one repository and one folder; None is a repository that stays as it is."""
+    """Loads and unloads the versions of one folder; with `folder` None the served models stay as they are."""
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class ModelManager:
     ) -> None:
         self.served_models = served_models
         self._options = options or ModelManagerOptions()
-        self._opener = ModelLoader(served_models, folder, self._options.precision)
+        self._loader = ModelLoader(served_models, folder, self._options.precision)
         self._changing = asyncio.Lock()
         self._retired: dict[Key, _Retired] = {}
         self._past: dict[Key, PastVersion] = {}
@@ -85,32 +89,32 @@ class ModelManager:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def load(self, model_id: str) -> list[Model]:
-        """Serve what the folder has of `name` or `name:version`; new work goes to the highest version.
+        """Loads `name` or `name:version` from the folder; new work goes to the latest version.
 
         Raises:
-            InvalidRequest, ModelNotFound: there is no such model in the folder.
-            ModelFileError: a file cannot be trusted; all is as before.
+            InvalidRequest, ModelNotFound: the folder has no such model.
+            ModelFileError: a file is not valid; the served models stay as they are.
         """
         name, _, version = model_id.partition(":")
         check_model_name(name, version or None)
 
         async def work() -> list[Model]:
-            found = await self._opener.versions(name)
+            found = await self._loader.versions(name)
             if version:
                 found = [path for path in found if path.version == version]
             elif self._options.latest_only:
                 found = found[-1:]
             if not found:
-                raise ModelNotFound(f"there is no {model_id!r} in the models folder", param="model")
+                raise ModelNotFound(f"model {model_id!r} is not in the models folder", param="model")
             return await self._serve(found)
 
-        return await self._alone(work())
+        return await self._exclusive(work())
 
     def unload(self, model_id: str) -> list[Model]:
-        """Give `name` or `name:version` no new work, and let it go when its sessions have ended.
+        """Stops giving `name` or `name:version` new work, and unloads it when its sessions have ended.
 
         Raises:
-            InvalidRequest, ModelNotFound: it is not served.
+            InvalidRequest, ModelNotFound: the model is not served.
         """
         name, _, version = model_id.partition(":")
         check_model_name(name, version or None)
@@ -121,30 +125,30 @@ class ModelManager:
         return found
 
     def wants(self, name: str, version: str) -> bool:
-        """Whether a version that comes into the folder is to be served: of `latest_only`, a higher one."""
+        """Returns whether a new version in the folder is to be loaded; with `latest_only`, if it is later."""
         others = [int(model.version) for model in self.served_models.serving if model.name == name]
         return not self._options.latest_only or int(version) >= max(others, default=0)
 
     async def index(self) -> list[IndexEntry]:
-        """Every version in the folder or served."""
-        on_disk = await self._opener.keys()
+        """Lists the state of every version in the folder or served."""
+        on_disk = await self._loader.keys()
         served = {(model.name, model.version): model for model in self.served_models}
         keys = sorted({*on_disk, *served}, key=lambda key: (key[0], int(key[1])))
         return [IndexEntry(*key, *self._state(key, served.get(key))) for key in keys]
 
     def _state(self, key: Key, model: Model | None) -> tuple[VersionState, str]:
-        if key in self._opener.loading:
+        if key in self._loader.loading:
             return "LOADING", ""
         if model is None:
-            return "UNAVAILABLE", self._opener.failures.get(key, "not loaded")
+            return "UNAVAILABLE", self._loader.failures.get(key, "not loaded")
         if key in self._retired:
-            return "UNLOADING", "only its sessions go on with it"
+            return "UNLOADING", "it is unloaded when its sessions have ended"
         return ("READY", "") if model.ready else ("UNAVAILABLE", "its engine has failed")
 
     async def for_session(self, name: str, version: str, digest: str) -> Model | None:
-        """The version that a session began with: served, retired, or loaded for it from the folder.
+        """Returns the version that a session began with: served, retired, or loaded for it from the folder.
 
-        None if it is gone, was let go here at its deadline, or is another file by now.
+        None if it is gone, was unloaded here at its deadline, or its file has changed.
         """
         key = name, version
         model = self.served_models.running(name, version)
@@ -153,25 +157,25 @@ class ModelManager:
             async def work() -> Model | None:
                 return self.served_models.running(*key) or await self._load_for_session(key, digest)
 
-            model = await self._alone(work())
+            model = await self._exclusive(work())
         return model if model is not None and model.graph.digest == digest else None
 
     def past(self, name: str, version: str, digest: str) -> PastVersion | None:
-        """What is left of a version that was let go."""
+        """Returns the facts kept of an unloaded version; None if there are none."""
         found = self._past.get((name, version))
         return found if found is not None and found.digest == digest else None
 
-    async def tidy_for_ever(self, count_sessions: CountSessions, on_ended: Callable[[int], object]) -> None:
-        """Let retired versions go: when nothing runs and no session is left, or at the deadline.
+    async def unload_retired(self, count_sessions: CountSessions, on_ended: Callable[[int], object]) -> None:
+        """Unloads retired versions until cancelled: when idle and without sessions, or at their deadline.
 
-        `on_ended` is told how many sessions were left then.
+        Calls `on_ended` with the number of sessions that were left.
         """
         while True:
-            await asyncio.sleep(_TIDY_SECONDS)
+            await asyncio.sleep(_UNLOAD_POLL_SECONDS)
             for key in list(self._retired):
-                await self._tidy(key, count_sessions, on_ended)
+                await self._unload_if_due(key, count_sessions, on_ended)
 
-    async def _tidy(self, key: Key, count: CountSessions, on_ended: Callable[[int], object]) -> None:
+    async def _unload_if_due(self, key: Key, count: CountSessions, on_ended: Callable[[int], object]) -> None:
         retired, model = self._retired[key], self.served_models.running(*key)
         assert model is not None
         now = time.monotonic()
@@ -188,11 +192,11 @@ class ModelManager:
         async with self._changing:
             if self._retired.get(key) is not retired:  # it was loaded again meanwhile
                 return
-            await self._let_go(model)
+            await self._unload(model)
         on_ended(num_left)
-        logger.info("model %s:%s is let go; %d sessions were left", *key, num_left)
+        logger.info("model %s:%s is unloaded; %d sessions were left", *key, num_left)
 
-    async def _let_go(self, model: Model) -> None:
+    async def _unload(self, model: Model) -> None:
         key = model.name, model.version
         graph = self.served_models.remove(*key).graph
         del self._retired[key]
@@ -203,19 +207,19 @@ class ModelManager:
         now = time.monotonic()
         self._retired[model.name, model.version] = _Retired(now, now + self._options.unload_after_seconds)
         self.served_models.retire(model.name, model.version)
-        logger.info("model %s:%s takes no new work", model.name, model.version)
+        logger.info("model %s:%s is retired: it takes no new work", model.name, model.version)
 
     async def _serve(self, paths: list[ModelPath]) -> list[Model]:
-        """Open and warm all that do not run, then switch: if one cannot be trusted, none is served."""
+        """Loads all that are not loaded yet, then serves them; if one is not valid, none is served."""
         opened: list[Model] = []
         kept: list[Model] = []
         try:
             for path in paths:
                 model = self.served_models.running(path.name, path.version)
                 if model is None:
-                    opened.append(await self._opener.open(path))
+                    opened.append(await self._loader.open(path))
                 else:
-                    await self._opener.check_same(model, path)
+                    await self._loader.check_same(model, path)
                     kept.append(model)
         except BaseException:
             for model in opened:
@@ -235,16 +239,16 @@ class ModelManager:
         return [*opened, *kept]
 
     async def _load_for_session(self, key: Key, digest: str) -> Model | None:
-        """A version in the folder, for its sessions only; None if it is not the file they began with."""
-        self._not_before[key] = time.monotonic() + _AGAIN_SECONDS
-        paths = await self._opener.versions(key[0])
+        """Loads a version for its sessions only; None if its file is not the one they began with."""
+        self._not_before[key] = time.monotonic() + _RETRY_SECONDS
+        paths = await self._loader.versions(key[0])
         path = next((path for path in paths if path.version == key[1]), None)
         if path is None:
             return None
         try:
-            model = await self._opener.open(path)
+            model = await self._loader.open(path)
         except ModelFileError as error:
-            logger.warning("a session's model cannot be loaded: %s", error)
+            logger.warning("the model of a session cannot be loaded: %s", error)
             return None
         if model.graph.digest != digest:
             await stop(model)
@@ -253,8 +257,8 @@ class ModelManager:
         self._retire(model)
         return model
 
-    async def _alone(self, work: Coroutine[Any, Any, T]) -> T:
-        """One change at a time, to its end: whoever asked for it may have left."""
+    async def _exclusive(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs one change at a time, to its end even if its client leaves."""
 
         async def run() -> T:
             async with self._changing:
@@ -263,4 +267,13 @@ class ModelManager:
         task = asyncio.create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_failure)  # nothing else would: no client waits for it any more
+            raise
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a change of the served models has failed after its client left: %s", error)

@@ -1,6 +1,6 @@
-"""Holds the models a server serves, an engine for each, and finds one by its id.
+"""Holds the models that are served, with their engines, and finds one by its id.
 
-A name alone means the highest version; `name:version` pins one.
+A name alone means the latest version; `name:version` pins one.
 """
 
 import logging
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that is being served; `created` is when it was loaded, in Unix seconds."""
+    """A model that is served; `created` is when it was loaded, in Unix seconds."""
 
     name: str
     version: str
@@ -70,9 +70,9 @@ class Model:
 
 
 class ServedModels(AbstractContextManager["ServedModels"]):
-    """The models that are served, an engine for each. A context manager: engines live inside.
+    """Holds the served models; a context manager: their engines run inside the context.
 
-    `open` may run on any thread; what is served is changed and asked for on one.
+    `open` may run on any thread; all other methods run on one.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         self._retired: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
-        """Raises ModelFileError for a file that cannot be trusted."""
+        """Opens all models; raises ModelFileError for a file that is not valid."""
         try:
             for path in self._paths:
                 self.add(self.open(path))
@@ -109,12 +109,12 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         self._models.clear()
 
     def __iter__(self) -> Iterator[Model]:
-        """All that run, in order of name and version; those too that only sessions go on with."""
+        """Iterates over all loaded models, retired ones too, in order of name and version."""
         return iter([self._models[key] for key in sorted(self._models, key=_order)])
 
     @property
     def serving(self) -> list[Model]:
-        """Those that take new work."""
+        """The models that take new work."""
         return [model for model in self if (model.name, model.version) not in self._retired]
 
     @property
@@ -123,33 +123,33 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         return bool(serving) and all(model.ready for model in serving)
 
     def seconds_left(self) -> float:
-        """How long all work of all models takes that runs and waits, as `Engine.seconds_left`."""
+        """Estimates when the work of all models is finished, as `Engine.seconds_left` does."""
         return max((model.engine.seconds_left() for model in self), default=0.0)
 
     def get(self, model_id: str) -> Model:
-        """The model of `name` or `name:version`, for new work; a name alone is its highest version.
+        """Finds the model of `name` or `name:version` for new work; a name alone is its latest version.
 
         Raises:
-            ModelNotFound: there is none.
+            ModelNotFound: the model is not served.
         """
         name, _, version = model_id.partition(":")
         found = [m for m in self.serving if m.name == name and version in ("", m.version)]
         if not found:
             served = ", ".join(sorted({model.name for model in self.serving})) or "none"
             raise ModelNotFound(
-                f"model {model_id[:100]!r} is not served here; there is: {served}", param="model"
+                f"model {model_id[:100]!r} is not served here; served models: {served}", param="model"
             )
         return found[-1]
 
     def running(self, name: str, version: str) -> Model | None:
-        """A version that runs, retired or not."""
+        """Returns a loaded version, retired or not; None if it is not loaded."""
         return self._models.get((name, version))
 
     def open(self, path: ModelPath) -> Model:
-        """A model from its file, checked, its engine running; it is not served yet.
+        """Opens and checks a model file and starts its engines; the model is not served yet.
 
         Raises:
-            ModelFileError: the file cannot be trusted.
+            ModelFileError: the file is not valid.
         """
         started = time.monotonic()
         graph = self._open(path)
@@ -165,34 +165,34 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         return Model(path.name, path.version, graph, engine, load_seconds, int(time.time()))
 
     def add(self, model: Model, *, retired: bool = False) -> None:
-        """Serve a model; if `retired`, to sessions only."""
+        """Serves a model; a retired one serves only the sessions that began with it."""
         key = model.name, model.version
         self._models[key] = model
         if retired:
             self._retired.add(key)
 
     def retire(self, name: str, version: str) -> None:
-        """Give a version no new work."""
+        """Stops giving a version new work."""
         self._retired.add((name, version))
 
     def recall(self, name: str, version: str) -> None:
-        """Give a retired version new work again."""
+        """Gives a retired version new work again."""
         self._retired.discard((name, version))
 
     def remove(self, name: str, version: str) -> Model:
-        """Take a version out; its engine still runs."""
+        """Removes a version and returns it; its engines still run."""
         self._retired.discard((name, version))
         return self._models.pop((name, version))
 
     @staticmethod
     def _open(path: ModelPath) -> ModelGraph:
-        """The graph of a model whose golden strings score as they should here."""
+        """Opens the graph of a model, or its fallback if the golden strings do not match here."""
         try:
             return _open_checked(path, path.path)
         except GoldenMismatch as error:
             if path.fallback is None:
                 raise
-            logger.warning("%s; serving %s in its place", error, path.fallback.name)
+            logger.warning("%s; serving %s instead", error, path.fallback.name)
             return _open_checked(path, path.fallback)
 
 

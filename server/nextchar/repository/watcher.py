@@ -1,4 +1,4 @@
-"""A look at the models folder now and then: what is new is loaded, what is gone is unloaded."""
+"""Watches the models folder: loads new versions and unloads those that are gone."""
 
 import asyncio
 import logging
@@ -15,15 +15,15 @@ logger = logging.getLogger(__name__)
 
 
 async def watch_models(model_manager: ModelManager, folder: Path, *, poll_seconds: float) -> None:
-    """For ever: follow the folder. What was unloaded by hand stays unloaded until its files change.
+    """Follows the folder until cancelled; a version unloaded by a client stays so until its files change.
 
-    A version is tried when two looks in a row have seen the same files, so that one that is being copied is
-    left to be finished.
+    A version is loaded when two polls in a row have seen the same files, so that files that are still being
+    copied are not read.
     """
-    known = seen = await _look(folder) or {}
+    known = seen = await _poll(folder) or {}
     while True:
         await asyncio.sleep(poll_seconds)
-        now = await _look(folder)
+        now = await _poll(folder)
         if now is None:
             continue
         for key in known.keys() - now.keys():
@@ -36,12 +36,12 @@ async def watch_models(model_manager: ModelManager, folder: Path, *, poll_second
         seen = now
 
 
-async def _look(folder: Path) -> dict[Key, Signature] | None:
-    """What there is; None where the folder cannot be read now: too many open files, a drive away."""
+async def _poll(folder: Path) -> dict[Key, Signature] | None:
+    """Lists the versions; None if the folder cannot be read now (too many open files, a drive away)."""
     try:
         return await asyncio.to_thread(_signatures, folder)
     except OSError as error:
-        logger.warning("the models folder cannot be looked at now: %s", error)
+        logger.warning("the models folder cannot be read now: %s", error)
         return None
 
 
@@ -50,8 +50,8 @@ async def _load(model_manager: ModelManager, key: Key) -> None:
     try:
         if model_manager.wants(name, version):
             await model_manager.load(f"{name}:{version}")
-    except NextcharError as error:  # it stays as it was; the index of the repository says why
-        logger.error("model %s:%s in the folder is not loaded: %s", name, version, error)
+    except NextcharError as error:  # the repository index reports it too
+        logger.error("model %s:%s in the models folder cannot be loaded: %s", name, version, error)
 
 
 def _unload(model_manager: ModelManager, key: Key) -> None:
@@ -61,10 +61,10 @@ def _unload(model_manager: ModelManager, key: Key) -> None:
 
 
 def _signatures(folder: Path) -> dict[Key, Signature]:
-    """What there is; a version that vanishes while it is looked at is not there.
+    """Lists the versions with the signatures of their files; skips one that vanishes meanwhile.
 
     Raises:
-        OSError: the folder cannot be read; one that is away for a moment is not one without models.
+        OSError: the folder cannot be read; it is not taken for a folder without models.
     """
     found: dict[Key, Signature] = {}
     for version in version_folders(folder):
@@ -73,5 +73,5 @@ def _signatures(folder: Path) -> dict[Key, Signature]:
         except OSError:
             continue
         found[version.parent.name, version.name] = tuple((n, s.st_size, s.st_mtime_ns) for n, s in files)
-    next(folder.iterdir(), None)  # asked last: a folder may go while it is looked at
+    next(folder.iterdir(), None)  # last: the folder may vanish meanwhile
     return found

@@ -45,12 +45,16 @@ class HttpServer:
         self._server = _Server(config)
         self._serving: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Starts the server; returns when it accepts connections."""
+    async def start(self) -> asyncio.Task[None]:
+        """Starts the server; returns when it accepts connections, with the task that serves them."""
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         up = asyncio.create_task(self._server.up.wait())
         await asyncio.wait({up, self._serving}, return_when=asyncio.FIRST_COMPLETED)
         up.cancel()
+        if self._serving.done():
+            self._socket.close()
+            self._serving.result()  # raises why it did not start
+        return self._serving
 
     async def stop(self, grace_seconds: float) -> None:
         """Accepts no more connections; returns when running requests have ended, or after `grace_seconds`."""
@@ -58,7 +62,9 @@ class HttpServer:
         self._server.config.timeout_graceful_shutdown = max(1, round(grace_seconds + 0.5))
         self._server.should_exit = True
         if self._serving is not None:
-            await self._serving
+            await asyncio.wait({self._serving})
+            if self._serving.exception() is not None:  # it failed, and has left its connections open
+                await self._server.shutdown([self._socket])
         self._socket.close()
 
 

@@ -36,10 +36,9 @@ class InfoHandlers:
         return JSONResponse({"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
-        """Returns 200 if the server accepts new work and every model answers, else 503."""
-        if self._service.lifecycle.ready:
-            return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "draining" if self._service.lifecycle.draining else "not ready"}, 503)
+        """Returns 200 if new work is accepted, every model answers and no background task failed; else 503."""
+        lifecycle = self._service.lifecycle
+        return JSONResponse({"status": lifecycle.status}, 200 if lifecycle.ready else 503)
 
     async def metrics(self, _request: Request) -> Response:
         """Returns the Prometheus metrics, which also have a port of their own."""

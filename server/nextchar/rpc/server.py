@@ -66,11 +66,12 @@ class RpcServer:
             self.port = self._server.add_secure_port(address, tls.credentials)
         self._following: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Starts the server and its health service."""
+    async def start(self) -> asyncio.Task[None]:
+        """Starts the server and its health service; returns the task that keeps the health status."""
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         self._following = asyncio.create_task(self._follow())
+        return self._following
 
     async def stop(self, grace_seconds: float) -> None:
         """Refuses new calls at once; running ones have `grace_seconds`."""
@@ -83,11 +84,15 @@ class RpcServer:
     async def _follow(self) -> None:
         """Keeps the health status equal to the readiness of the service."""
         known: bool | None = None
-        while True:
-            if self._service.lifecycle.ready is not known:
-                known = self._service.lifecycle.ready
-                await self._set_health(serving=known)
-            await asyncio.sleep(_WATCH_SECONDS)
+        try:
+            while True:
+                if self._service.lifecycle.ready is not known:
+                    known = self._service.lifecycle.ready
+                    await self._set_health(serving=known)
+                await asyncio.sleep(_WATCH_SECONDS)
+        except Exception:  # clients that watch would take the last status for the present one
+            await self._set_health(serving=False)
+            raise
 
     async def _set_health(self, *, serving: bool) -> None:
         """Reports one status for the server and for each service."""

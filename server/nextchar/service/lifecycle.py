@@ -1,4 +1,4 @@
-"""Whether the server takes new work: ready, not ready, or draining."""
+"""Says whether the server takes new work: ready, not ready, failed or draining."""
 
 import time
 
@@ -12,11 +12,23 @@ class ServiceLifecycle:
     def __init__(self, served_models: ServedModels) -> None:
         self._served_models = served_models
         self._gone_by: float | None = None  # monotonic; set once the server drains
+        self._failure: str | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether new work is accepted and every model answers."""
-        return not self.draining and self._served_models.ready
+        """Whether new work is accepted, every model answers and no background task has failed."""
+        return self._failure is None and not self.draining and self._served_models.ready
+
+    @property
+    def status(self) -> str:
+        """The state in a word or a sentence, for the person who asks why the server is not ready."""
+        if self.ready:
+            return "ok"
+        return "draining" if self.draining else self._failure or "not ready"
+
+    def fail(self, reason: str) -> None:
+        """Makes the server unready until it is restarted; `reason` is a sentence, the first one is kept."""
+        self._failure = self._failure or reason
 
     @property
     def draining(self) -> bool:

@@ -1,4 +1,4 @@
-"""One line in the log for every call: what it was, how it ended, how long it took. Never its text."""
+"""Logs one line per request: its route, model, outcome and duration, never its text."""
 
 import hashlib
 import logging
@@ -12,13 +12,13 @@ _OWNER_DIGITS = 12
 
 
 class AccessLog:
-    """Writes a line when a call ends."""
+    """Logs a line when a request ends."""
 
     def begun(self, ctx: RequestContext) -> None:
-        """Nothing yet."""
+        """Does nothing; the line is logged at the end."""
 
     def ended(self, ctx: RequestContext, outcome: str, error: BaseException | None) -> None:
-        """The line; its facts travel as `record.facts` for whoever formats it."""
+        """Logs the line; `record.facts` carries its facts for the JSON format."""
         if not logger.isEnabledFor(logging.INFO):
             return
         seconds = time.monotonic() - ctx.started

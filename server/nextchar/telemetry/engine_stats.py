@@ -1,7 +1,7 @@
-"""What an engine counts while it runs: plain numbers, written by one thread, read at a scrape.
+"""Holds the counts of an engine as plain numbers, written by its thread and read at a scrape.
 
-A metric call in every step would cost more than the sampling; a scrape is rare. Numbers of one reading
-may be a step apart from one another.
+A call to a metric in every step would cost more than the sampling, and a scrape is rare. The numbers of one
+scrape may be one step apart from each other.
 """
 
 from bisect import bisect_left
@@ -19,7 +19,7 @@ BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Tally:
-    """A histogram's counts for fixed upper bounds, and its sum."""
+    """Counts values per fixed upper bound and sums them, as a histogram does."""
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
@@ -31,7 +31,7 @@ class Tally:
         self.sum += value * times
 
     def add_all(self, values: NDArray[np.float64]) -> None:
-        """Count many values at once."""
+        """Counts many values at once."""
         places = np.searchsorted(self.bounds, values)
         for place, count in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
             self.counts[place] += count
@@ -44,7 +44,7 @@ class Tally:
 
 @dataclass(slots=True)
 class BatchCount:
-    """Calls of the graph with one number of rows: how many, seconds in the graph, seconds around it."""
+    """The calls of the graph with one batch size: their number, seconds in the graph, seconds around it."""
 
     num_calls: int = 0
     step_seconds: float = 0.0
@@ -58,7 +58,7 @@ class BatchCount:
 
 @dataclass(slots=True)
 class EngineStats:
-    """Counts since the engine began; `wait_seconds` by level, for the next call of the graph."""
+    """The counts since the engine started; `wait_seconds` is the wait for the next call, by level."""
 
     batch_size: Tally = field(default_factory=lambda: Tally(BATCH_BUCKETS))
     step_seconds: Tally = field(default_factory=lambda: Tally(DURATION_BUCKETS))
@@ -67,7 +67,7 @@ class EngineStats:
     wait_seconds: list[Tally] = field(default_factory=lambda: [Tally(DURATION_BUCKETS) for _ in range(3)])
 
     def add_steps(self, num_lanes: int, num_steps: int, step_seconds: float, sample_seconds: float) -> None:
-        """Count one call of `num_steps` steps: seconds in the graph, seconds around it."""
+        """Counts one call of `num_steps` steps: seconds in the graph, seconds around it."""
         self.batch_size.add(num_lanes, num_steps)
         self.step_seconds.add(step_seconds / num_steps, num_steps)
         self.sample_seconds.add(sample_seconds / num_steps, num_steps)

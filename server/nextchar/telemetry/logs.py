@@ -1,4 +1,4 @@
-"""How the server logs: one line an event on standard error, JSON for machines, words for people."""
+"""Configures the log: one line per event on standard error, as JSON or as text."""
 
 import json
 import logging
@@ -11,10 +11,10 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object on one line."""
+    """Formats a record as one JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -22,14 +22,14 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
 
 
 class _GoneClients(logging.Filter):
-    """gRPC logs it as an error, with a trace, when a client is gone that a message was being sent to.
+    """Drops gRPC's errors about clients that have left while a message was sent to them.
 
-    The call ends as cancelled, and is counted and logged so.
+    Such a call ends as cancelled, and is counted and logged as that.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -41,9 +41,9 @@ _GONE_CLIENTS = _GoneClients()
 
 
 def configure_logs(level: str, style: LogFormat = "auto") -> None:
-    """Log from `level` (debug, info, warning, error) on; the frameworks only from warnings on.
+    """Logs messages from `level` (debug, info, warning, error) up; of the frameworks from warning up.
 
-    `auto` is text on a terminal, JSON elsewhere.
+    The style `auto` is text on a terminal and JSON elsewhere.
     """
     handler = logging.StreamHandler()
     as_text = style == "text" or (style == "auto" and sys.stderr.isatty())

@@ -1,4 +1,4 @@
-"""From the table of metrics to prometheus_client's objects; a name that is not in the table is a KeyError."""
+"""Makes prometheus_client's objects from the table of metrics; an unknown name raises KeyError."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
@@ -26,21 +26,21 @@ def histogram(name: str, registry: CollectorRegistry) -> Histogram:
 
 
 def gauge_family(name: str) -> GaugeMetricFamily:
-    """For values that are read at the scrape."""
+    """Makes a gauge whose values are read at the scrape."""
     metric = METRICS[name]
     assert metric.kind == "gauge", name
     return GaugeMetricFamily(name, metric.text, labels=metric.labels)
 
 
 def histogram_family(name: str) -> HistogramMetricFamily:
-    """For tallies that are read at the scrape."""
+    """Makes a histogram whose tallies are read at the scrape."""
     metric = METRICS[name]
     assert metric.kind == "histogram", name
     return HistogramMetricFamily(name, metric.text, labels=metric.labels)
 
 
 def add_tallies(family: HistogramMetricFamily, labels: list[str], tallies: list[Tally]) -> None:
-    """One histogram of the counts of several engines."""
+    """Adds the summed counts of several engines to a histogram."""
     counts = [sum(column) for column in zip(*(tally.counts for tally in tallies), strict=True)]
     total, buckets = 0, []
     for bound, count in zip([*map(float, tallies[0].bounds), float("inf")], counts, strict=True):

@@ -1,7 +1,7 @@
-"""Every metric there is, once: the registry, docs/metrics.md, the dashboard and the tests come from here.
+"""Defines every metric; the registry, docs/metrics.md, the dashboard and the tests are made from this table.
 
-A metric's labels have few values, all known here or at the start of the server; none is a session, an owner,
-a key or a text.
+A label has few values, all known here or at the start of the server; none is a session, an owner, a key or
+a text.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _AGE_BUCKETS = (1, 10, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
 _MODEL = ("model", "version")
 _REQUEST = (*_MODEL, "route", "protocol")
 
-# The values of labels that are words of ours.
+# The values of the labels that are a closed set.
 OUTCOMES = ("success", "invalid", "rejected", "cancelled", "timeout", "error")
 CAUSES = ("end", "idle", "evicted", "drain", "version", "error")
 RESULTS = ("hit", "restored", "missing", "expired")
@@ -28,11 +28,15 @@ OPS = (
     *("count", "count_of", "kept", "next_expiry", "was_evicted", "purge"),
 )
 KINDS = ("scored", "fed", "sampled")
+TASKS = (
+    *("http_server", "grpc_health", "model_watcher", "model_unloader"),
+    *("session_maintenance", "key_file", "schema_builder"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric as it is exposed. A histogram has upper bounds; `+Inf` goes without saying."""
+    """One metric; `text` is its HELP. `buckets` are the upper bounds of a histogram, without `+Inf`."""
 
     name: str
     kind: Kind
@@ -47,86 +51,159 @@ def _seconds(name: str, text: str, labels: tuple[str, ...] = ()) -> Metric:
 
 
 _REQUESTS = (
-    Metric("nextchar_requests_total", "counter", "requests", "Requests by outcome.", (*_REQUEST, "outcome")),
-    _seconds("nextchar_request_duration_seconds", "From arrival to the last byte.", _REQUEST),
-    _seconds("nextchar_queue_duration_seconds", "From submission to a row of the batch.", _MODEL),
+    Metric(
+        "nextchar_requests_total",
+        "counter",
+        "requests",
+        "Number of requests that have ended, by outcome.",
+        (*_REQUEST, "outcome"),
+    ),
+    _seconds(
+        "nextchar_request_duration_seconds",
+        "Time from the arrival of a request to the last byte of its response.",
+        _REQUEST,
+    ),
+    _seconds(
+        "nextchar_queue_duration_seconds", "Time that a request waited in the queue for its rows.", _MODEL
+    ),
     _seconds(
         "nextchar_compute_duration_seconds",
-        "Of a step, by phase: step in the graph, sample around it.",
+        "Time of a step of the engine, by phase: step is in the graph, sample is around it.",
         (*_MODEL, "phase"),
     ),
     _seconds(
         "nextchar_time_to_first_char_seconds",
-        "From arrival to the first character of a streamed completion.",
+        "Time from the arrival of a request to the first character of a streamed completion.",
         _MODEL,
     ),
-    _seconds("nextchar_inter_char_seconds", "For a character, between the deliveries of a stream.", _MODEL),
-    Metric(
-        "nextchar_requests_in_progress", "gauge", "requests", "Being answered now.", ("route", "protocol")
+    _seconds(
+        "nextchar_inter_char_seconds",
+        "Time per character between two pieces of a streamed completion.",
+        _MODEL,
     ),
-    Metric("nextchar_queue_depth", "gauge", "strings", "That wait for a row.", _MODEL),
-    Metric("nextchar_queue_limit", "gauge", "strings", "That may wait for a row.", _MODEL),
-    Metric("nextchar_lanes_running", "gauge", "rows", "That are in use by lanes, and jobs in work.", _MODEL),
-    Metric("nextchar_lanes_limit", "gauge", "rows", "There are for lanes.", _MODEL),
-    Metric("nextchar_batch_size", "histogram", "rows", "Advanced by a step.", _MODEL, BATCH_BUCKETS),
+    Metric(
+        "nextchar_requests_in_progress",
+        "gauge",
+        "requests",
+        "Number of requests that are being answered.",
+        ("route", "protocol"),
+    ),
+    Metric("nextchar_queue_depth", "gauge", "strings", "Number of strings waiting for a row.", _MODEL),
+    Metric(
+        "nextchar_queue_limit",
+        "gauge",
+        "strings",
+        "Largest number of strings that may wait for a row.",
+        _MODEL,
+    ),
+    Metric(
+        "nextchar_lanes_running", "gauge", "rows", "Number of rows in use by lanes and bulk jobs.", _MODEL
+    ),
+    Metric("nextchar_lanes_limit", "gauge", "rows", "Number of rows that lanes can use.", _MODEL),
+    Metric(
+        "nextchar_batch_size",
+        "histogram",
+        "rows",
+        "Number of rows that a step of the engine advanced.",
+        _MODEL,
+        BATCH_BUCKETS,
+    ),
     _seconds(
         "nextchar_batch_wait_seconds",
-        "That rows of a level waited for their next call of the graph.",
+        "Time that rows waited for their next call of the graph, by level.",
         (*_MODEL, "level"),
     ),
-    Metric("nextchar_chars_total", "counter", "characters", "Through the model, by kind.", (*_MODEL, "kind")),
-    Metric("nextchar_unknown_chars_total", "counter", "characters", "Outside the vocabulary.", _MODEL),
+    Metric(
+        "nextchar_chars_total",
+        "counter",
+        "characters",
+        "Number of characters processed by the model, by kind.",
+        (*_MODEL, "kind"),
+    ),
+    Metric(
+        "nextchar_unknown_chars_total",
+        "counter",
+        "characters",
+        "Number of characters outside the vocabulary of the model.",
+        _MODEL,
+    ),
     Metric(
         "nextchar_request_size_chars",
         "histogram",
         "characters",
-        "Given by a request.",
+        "Number of characters of a request.",
         _REQUEST,
         _CHARS_BUCKETS,
     ),
 )
 _SESSIONS = (
-    Metric("nextchar_sessions_active", "gauge", "sessions", "Live in the store, of all servers over it."),
+    Metric(
+        "nextchar_sessions_active",
+        "gauge",
+        "sessions",
+        "Number of unexpired sessions in the store, which servers may share.",
+    ),
     Metric(
         "nextchar_session_state_bytes",
         "histogram",
         "bytes",
-        "Of a session as it is written.",
+        "Size of a session as it is written to the store.",
         buckets=_STATE_BUCKETS,
     ),
-    Metric("nextchar_sessions_created_total", "counter", "sessions", "Made, forks too."),
-    Metric("nextchar_sessions_ended_total", "counter", "sessions", "Ended, by cause.", ("cause",)),
+    Metric(
+        "nextchar_sessions_created_total",
+        "counter",
+        "sessions",
+        "Number of sessions created, forks included.",
+    ),
+    Metric(
+        "nextchar_sessions_ended_total",
+        "counter",
+        "sessions",
+        "Number of sessions that have ended, by cause.",
+        ("cause",),
+    ),
     Metric(
         "nextchar_session_age_seconds",
         "histogram",
         "seconds",
-        "Of a session that is ended by its owner.",
+        "Age of a session when its owner ended it.",
         buckets=_AGE_BUCKETS,
     ),
     Metric(
         "nextchar_session_steps",
         "histogram",
         "characters",
-        "Read and drawn in a session that is ended by its owner.",
+        "Number of characters read and sampled in a session when its owner ended it.",
         buckets=_CHARS_BUCKETS,
     ),
     Metric(
         "nextchar_session_lookups_total",
         "counter",
         "lookups",
-        "By result; restored: this server had not seen the session lately.",
+        "Number of session lookups, by result; restored is a session that this server had not seen lately.",
         ("result",),
     ),
-    Metric("nextchar_session_conflicts_total", "counter", "changes", "That came after another server's."),
     Metric(
-        "nextchar_sessions_replayed_total", "counter", "sessions", "Read into another version of their model."
+        "nextchar_session_conflicts_total",
+        "counter",
+        "changes",
+        "Number of session changes refused because another change came first.",
     ),
-    _seconds("nextchar_state_store_duration_seconds", "Of a call of the store, by operation.", ("op",)),
+    Metric(
+        "nextchar_sessions_replayed_total",
+        "counter",
+        "sessions",
+        "Number of sessions rebuilt in another version of their model.",
+    ),
+    _seconds(
+        "nextchar_state_store_duration_seconds", "Time of a call to the session store, by operation.", ("op",)
+    ),
     Metric(
         "nextchar_state_store_errors_total",
         "counter",
         "calls",
-        "Of the store that failed, by operation.",
+        "Number of calls to the session store that failed, by operation.",
         ("op",),
     ),
 )
@@ -135,19 +212,35 @@ _MODELS = (
         "nextchar_model_info",
         "gauge",
         "1",
-        "A served model.",
+        "Information on a served model in its labels; the value is 1.",
         (*_MODEL, "cell", "precision", "vocab_size", "digest"),
     ),
-    Metric("nextchar_model_load_duration_seconds", "gauge", "seconds", "To load and check a model.", _MODEL),
-    Metric("nextchar_model_ready", "gauge", "1", "1 if the model answers, else 0.", _MODEL),
+    Metric(
+        "nextchar_model_load_duration_seconds",
+        "gauge",
+        "seconds",
+        "Time that loading and checking the model took.",
+        _MODEL,
+    ),
+    Metric("nextchar_model_ready", "gauge", "1", "Whether the model answers: 1 if it does, else 0.", _MODEL),
     Metric(
         "nextchar_score_bits_per_char",
         "histogram",
         "bits",
-        "A character of a scored string, to see drift.",
+        "Bits per character of a scored string, which shows drift.",
         ("model",),
         _BITS_BUCKETS,
     ),
 )
 
-METRICS = {metric.name: metric for metric in (*_REQUESTS, *_SESSIONS, *_MODELS)}
+_SERVER = (
+    Metric(
+        "nextchar_background_task_failures_total",
+        "counter",
+        "failures",
+        "Number of background tasks that have failed, by task; the server is unready after one.",
+        ("task",),
+    ),
+)
+
+METRICS = {metric.name: metric for metric in (*_REQUESTS, *_SESSIONS, *_MODELS, *_SERVER)}

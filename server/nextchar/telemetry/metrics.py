@@ -1,7 +1,7 @@
-"""What is counted of requests; every metric by name, label and bucket is in `metric_table`.
+"""Counts requests; every metric with its labels and buckets is defined in `metric_table`.
 
-Requests are observed where they happen; engines count for themselves (`engine_stats`) and are read at
-the scrape.
+Requests are observed where they happen; engines count for themselves (`engine_stats`) and are read at the
+scrape.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ from nextchar.telemetry.triton_statistics import Statistics
 
 
 class RequestObserver(Protocol):
-    """Who wants to know of every call: a log, a tracer."""
+    """Observes the begin and the end of every request, as the access log and the tracer do."""
 
     def begun(self, ctx: RequestContext) -> None: ...
     def ended(self, ctx: RequestContext, outcome: str, error: BaseException | None) -> None: ...
 
 
 class Metrics:
-    """One registry for one server, so that two servers in a process do not mix."""
+    """Counts the requests of one server in a registry of its own; a process may run several servers."""
 
     CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -69,16 +69,16 @@ class Metrics:
         PlatformCollector(registry=r)
 
     def collect_from(self, models: Iterable[ObservedModel]) -> None:
-        """Read these models' engines at every scrape."""
+        """Registers models whose engines are read at every scrape."""
         self.registry.register(ModelsCollector(models, self._bits))
 
     def exposition(self) -> bytes:
-        """The text a scrape gets."""
+        """Returns the response to a scrape."""
         return generate_latest(self.registry)
 
     @contextmanager
     def observe(self, ctx: RequestContext) -> Iterator[RequestContext]:
-        """Count a call and its outcome around the code that answers it."""
+        """Counts a request, its duration and its outcome around the code that answers it."""
         progress = self._in_progress.labels(ctx.route, ctx.protocol)
         progress.inc()
         self.num_in_progress += 1
@@ -106,7 +106,7 @@ class Metrics:
         self._size.labels(ctx.model, ctx.version, ctx.route, ctx.protocol).observe(num_chars)
 
     def observe_queue(self, ctx: RequestContext, seconds: float, *, num_strings: int = 1) -> None:
-        """Count how long a call's strings, or its completion, waited for their rows."""
+        """Counts how long the strings or the completion of a request waited for their rows."""
         ctx.queue_seconds += seconds
         ctx.num_inferences = max(ctx.num_inferences, num_strings)
         self._queue.labels(ctx.model, ctx.version).observe(seconds)
@@ -118,7 +118,7 @@ class Metrics:
         self._inter_char.labels(ctx.model, ctx.version).observe(seconds)
 
     def count_chars(self, ctx: RequestContext, **by_kind: int) -> None:
-        """Add characters by kind: scored, fed, sampled."""
+        """Counts characters by kind: scored, fed, sampled."""
         sampled = by_kind.get("sampled", 0)
         ctx.num_sampled += sampled
         ctx.num_given += sum(by_kind.values()) - sampled
@@ -131,13 +131,13 @@ class Metrics:
             self._unknown_chars.labels(ctx.model, ctx.version).inc(count)
 
     def observe_scores(self, ctx: RequestContext, bits_per_char: NDArray[np.float64]) -> None:
-        """Count many scores at once."""
+        """Counts the bits per character of many scores at once."""
         self._bits.setdefault(ctx.model, Tally(METRICS["nextchar_score_bits_per_char"].buckets)).add_all(
             bits_per_char
         )
 
 
-_CALLERS_FAULT = (
+_CLIENT_ERRORS = (
     AuthenticationFailed,
     InvalidRequest,
     ModelNotFound,
@@ -148,9 +148,9 @@ _CALLERS_FAULT = (
 
 
 def outcome_of(error: BaseException) -> str:
-    """The label of a call that ended with this."""
+    """Returns the outcome label of a request that ended with this error."""
     kinds: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-        (_CALLERS_FAULT, "invalid"),
+        (_CLIENT_ERRORS, "invalid"),
         ((QueueFull, Unavailable, SessionLimit), "rejected"),
         ((asyncio.CancelledError, GeneratorExit, ClientGone), "cancelled"),
         ((DeadlineExceeded, RequestTimeout), "timeout"),

@@ -1,4 +1,4 @@
-"""What is read of the models at a scrape: the engines count for themselves (`engine_stats`)."""
+"""Reads the counts of models and engines at a scrape; engines count for themselves (`engine_stats`)."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -12,7 +12,7 @@ from nextchar.telemetry.metric_table import LEVELS
 
 
 class ObservedModel(Protocol):
-    """What the metrics read from a served model."""
+    """The attributes of a served model that the metrics read."""
 
     @property
     def name(self) -> str: ...
@@ -37,7 +37,7 @@ class ObservedModel(Protocol):
 
 
 class ModelsCollector(Collector):
-    """Turns what models and engines know into metrics when somebody asks.
+    """Makes metrics of the counts of models and engines at each scrape.
 
     A model has several engines; a metric is their sum.
     """

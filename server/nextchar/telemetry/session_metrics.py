@@ -1,4 +1,4 @@
-"""What is measured of sessions and of their store."""
+"""Counts sessions and the calls to their store."""
 
 import time
 from collections import OrderedDict
@@ -19,7 +19,7 @@ Result = Literal["hit", "restored", "missing", "expired"]
 
 
 class SessionMetrics:
-    """Observed where it happens; no label names a session or its owner."""
+    """Counts session events where they happen; no label names a session or its owner."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         r = registry
@@ -63,12 +63,12 @@ class SessionMetrics:
         self._lookups.labels(result).inc()
 
     def found(self, owner: str, session_id: str) -> None:
-        """A live session was looked up: one that this server has had lately, or from elsewhere or before."""
+        """Counts a lookup that found a session: `hit` if this server saw it lately, else `restored`."""
         self.looked_up("hit" if (owner, session_id) in self._seen else "restored")
         self.saw(owner, session_id)
 
     def saw(self, owner: str, session_id: str) -> None:
-        """This server has made or found a session; the last few thousand are remembered."""
+        """Remembers that this server has made or found a session; keeps the last few thousand."""
         self._seen[owner, session_id] = None
         self._seen.move_to_end((owner, session_id))
         if len(self._seen) > _MAX_SEEN:
@@ -82,7 +82,7 @@ class SessionMetrics:
 
     @contextmanager
     def timed(self, op: str) -> Iterator[None]:
-        """Around a call of the store."""
+        """Counts the duration and the failure of a call to the store."""
         started = time.monotonic()
         try:
             yield

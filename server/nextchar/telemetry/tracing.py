@@ -1,7 +1,7 @@
-"""OpenTelemetry traces: a span for a call, in its caller's trace, and within it queue, lanes and store.
+"""Traces requests with OpenTelemetry: a span per request, and within it spans of queue, lanes and store.
 
-The package is an extra: nothing of it is imported unless an address for traces is set, and a call without a
-trace does nothing for it.
+The SDK is an extra: it is imported only if an address for traces is set, and a request without a trace costs
+nothing.
 """
 
 import time
@@ -21,7 +21,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 class RequestTrace:
-    """The span of one call. Stages are told when they are over, by monotonic seconds."""
+    """Records the span of one request; its stages are added when they are over, in monotonic seconds."""
 
     def __init__(self, tracer: "Tracer", span: "Span") -> None:
         from opentelemetry.trace import set_span_in_context
@@ -36,12 +36,12 @@ class RequestTrace:
 
     @property
     def traceparent(self) -> str:
-        """This span as W3C's header names it, for whoever goes on from it."""
+        """The `traceparent` header (W3C) that names this span."""
         context = self._span.get_span_context()
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
     def stage(self, name: str, started: float, ended: float) -> None:
-        """A part of the call that is over."""
+        """Records a stage of the request that is over."""
         begin, end = (self._zero + int(at * _NANOSECONDS) for at in (started, ended))
         self._tracer.start_span(name, self._context, start_time=begin).end(end_time=end)
 
@@ -63,7 +63,7 @@ class RequestTrace:
 
 
 class RequestTracer:
-    """Begins and ends the spans of calls."""
+    """Starts and ends the spans of requests."""
 
     def __init__(self, tracer: "Tracer") -> None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -72,7 +72,7 @@ class RequestTracer:
         self._propagator = TraceContextTextMapPropagator()
 
     def begun(self, ctx: RequestContext) -> None:
-        """A span for a call, below the caller's if it named one."""
+        """Starts the span of a request, as a child of the client's span if it names one."""
         from opentelemetry.trace import SpanKind
 
         span = self._tracer.start_span(
@@ -87,7 +87,7 @@ class RequestTracer:
             },
         )
         ctx.trace = RequestTrace(self._tracer, span)
-        # Never reset: each call of a door is a task of its own, and a stream may end in another one.
+        # Never reset: each request is a task of its own, and a stream may end in another one.
         CURRENT_REQUEST.set(ctx)
 
     def ended(self, ctx: RequestContext, outcome: str, error: BaseException | None) -> None:  # noqa: ARG002
@@ -97,16 +97,16 @@ class RequestTracer:
 
 @contextmanager
 def call_tracer(endpoint: str) -> Iterator[RequestTracer]:
-    """Spans go to an OTLP receiver over HTTP, in the background; what is left goes at the end.
+    """Sends spans to an OTLP receiver over HTTP in the background, and the last ones at the end.
 
-    Sampling, headers and the like are OpenTelemetry's own variables, `OTEL_…`.
+    Sampling and headers are set by OpenTelemetry's own variables, `OTEL_…`.
 
     Raises:
-        SettingsInvalid: the extra is not installed, or the address is none.
+        SettingsInvalid: the extra `otel` is not installed, or `endpoint` is not an HTTP address.
     """
     if urlsplit(endpoint).scheme not in ("http", "https"):
         raise SettingsInvalid(
-            f"otlp_endpoint: {endpoint!r} is no http:// or https:// address", param="otlp_endpoint"
+            f"otlp_endpoint is {endpoint!r}; it must be an http:// or https:// address", param="otlp_endpoint"
         )
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -115,7 +115,7 @@ def call_tracer(endpoint: str) -> Iterator[RequestTracer]:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ModuleNotFoundError as error:
         raise SettingsInvalid(
-            "otlp_endpoint: traces need packages more: pip install 'nextchar[otel]'", param="otlp_endpoint"
+            "otlp_endpoint: traces need extra packages: pip install 'nextchar[otel]'", param="otlp_endpoint"
         ) from error
     whole = endpoint if urlsplit(endpoint).path.strip("/") else endpoint.rstrip("/") + "/v1/traces"
     resource = Resource.create({"service.name": "nextchar", "service.version": __version__})

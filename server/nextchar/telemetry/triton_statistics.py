@@ -1,6 +1,6 @@
-"""What requests took, summed up for each model since the server began: what Triton's statistics tell.
+"""Sums up the requests of each model since the server started, for Triton's statistics extension.
 
-Only sums are kept: who asks twice has the means between.
+Only sums are kept: the difference of two readings gives the means between them.
 """
 
 import time
@@ -13,7 +13,7 @@ _MILLISECONDS = 1000
 
 @dataclass(slots=True)
 class Duration:
-    """How often, and seconds in all."""
+    """A number of events and their total seconds."""
 
     count: int = 0
     seconds: float = 0.0
@@ -25,7 +25,10 @@ class Duration:
 
 @dataclass(slots=True)
 class ModelStatistics:
-    """`num_inferences` counts strings and completions of requests that succeeded, `last_ms` is Unix time."""
+    """The statistics of one model version.
+
+    `num_inferences` counts the strings and completions of successful requests; `last_ms` is Unix time.
+    """
 
     num_inferences: int = 0
     last_ms: int = 0
@@ -37,7 +40,7 @@ class ModelStatistics:
     compute_output: Duration = field(default_factory=Duration)
 
     def add(self, ctx: RequestContext, seconds: float) -> None:
-        """Count a request that succeeded; what was neither waiting nor tensors was inference."""
+        """Counts a successful request; its time outside the queue and the tensors is inference."""
         self.num_inferences += ctx.num_inferences
         self.success.add(seconds)
         self.queue.add(ctx.queue_seconds)
@@ -48,17 +51,17 @@ class ModelStatistics:
 
 
 class Statistics:
-    """Those of every model and version that was asked for something."""
+    """Keeps the statistics of every model version that has had a request."""
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str], ModelStatistics] = {}
 
     def of(self, name: str, version: str) -> ModelStatistics:
-        """A model's; all zero before its first request."""
+        """Returns the statistics of a model version; they are zero before its first request."""
         return self._models.get((name, version)) or ModelStatistics()
 
     def add(self, ctx: RequestContext, seconds: float, *, success: bool) -> None:
-        """Count a call that ended; nothing for one that ran no lane, or found no model."""
+        """Counts a request that ended; skips one that ran no lane or found no model."""
         if not ctx.version or (success and not ctx.num_inferences):
             return
         found = self._models.setdefault((ctx.model, ctx.version), ModelStatistics())

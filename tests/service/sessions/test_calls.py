@@ -239,11 +239,11 @@ def test_calls_of_one_session_at_once_lose_nothing(server: LiveServer) -> None:
     [
         (
             ["--session-store", "oracle://db"],
-            "'oracle://db' is neither memory: nor sqlite:///path nor valkey://host",
+            "session_store is 'oracle://db'; it must be memory:, sqlite:///path or valkey://host",
         ),
-        (["--session-store", "sqlite:///"], "is neither memory: nor"),
+        (["--session-store", "sqlite:///"], "it must be memory:, sqlite:///path"),
         (["--session-store", "sqlite:////proc/none/sessions.db"], "cannot open the session store"),
-        (["--state-key", "short"], "has 5 bytes, at least 32 are needed"),
+        (["--state-key", "short"], "state_key has 5 bytes; it must have at least 32"),
         (["--data-dir", "/proc/none"], "cannot open the session store '/proc/none/sessions.db'"),
     ],
 )

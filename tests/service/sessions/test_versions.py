@@ -20,7 +20,7 @@ _TEXT = "the quick brown fox, jumps over a lazy dog. "
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_library, "_TIDY_SECONDS", 0.02)
+    monkeypatch.setattr(model_library, "_UNLOAD_POLL_SECONDS", 0.02)
     monkeypatch.setattr(model_library, "_LINGER_SECONDS", 0.1)
 
 
@@ -154,7 +154,7 @@ def test_a_served_version_whose_file_changed_is_refused(latest: LiveServer, fold
     (folder / "tiny" / "1" / "step-int8.onnx").write_bytes(_NEW.step_bytes())
     answer = _load(latest, "tiny")
     assert answer.status_code == 400
-    assert "its file has changed: give it a new version" in answer.text
+    assert "its file has changed: save it as a new version" in answer.text
     assert _next(latest) == before
 
 

@@ -1,4 +1,4 @@
-"""The generate extension: a completion under other names."""
+"""Maps the generate extension to completions, which it has under other names."""
 
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.completion import Choice, Completion, CompletionRequest
@@ -15,7 +15,7 @@ _OWN = {"details", "stream", "logprobs"}
 
 
 def to_completion(request: GenerateRequest, model: str, *, stream: bool) -> CompletionRequest:
-    """The request that `/v1/completions` would get."""
+    """Makes the request of `/v1/completions` that is equal to a generate request."""
     parameters: GenerateParameters = request.parameters
     fields = {name: getattr(parameters, name) for name in parameters.model_fields_set - _OWN}
     logprobs = 0 if parameters.details else None
@@ -25,7 +25,7 @@ def to_completion(request: GenerateRequest, model: str, *, stream: bool) -> Comp
 
 
 def to_response(piece: Completion, vocabulary: Vocabulary, *, details: bool) -> GenerateResponse:
-    """A completion, or a piece of one."""
+    """Makes the response of a completion, or of a piece of one."""
     (choice,) = piece.choices
     return GenerateResponse(
         text_output=choice.text,
@@ -50,7 +50,7 @@ def _logprob(
 ) -> GenerateLogprob:
     symbol_id = ids.get(token, vocabulary.unknown_id)
     assert symbol_id is not None, token
-    assert logprob is not None, token  # only begin has none, and text does not hold it
+    assert logprob is not None, token  # only the begin symbol has none, and it is not in the text
     special = vocabulary.special(symbol_id) is not None
     return GenerateLogprob(id=symbol_id, text=token, logprob=logprob, special=special)
 

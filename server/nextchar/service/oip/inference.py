@@ -1,4 +1,4 @@
-"""Inference of the Open Inference Protocol: tensors to lanes or a session, and what they give to tensors."""
+"""Answers infer requests of the Open Inference Protocol: runs tensors as lanes or as a step of a session."""
 
 import math
 from dataclasses import dataclass
@@ -21,21 +21,21 @@ from nextchar.service.oip.sequences import SequenceSessions
 from nextchar.service.oip.tensors import OUTPUTS, Tensor
 from nextchar.telemetry.metrics import Metrics
 
-MAX_BATCH = 128  # strings with a distribution each, for which somebody waits
+MAX_BATCH = 128  # strings with a distribution each, for one interactive request
 
 _NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """Per string: the score, and log-probabilities [num_outputs] of what comes next; each if it is wanted."""
+    """The scores and the distributions [num_outputs] of the next character, per string, if requested."""
 
     scores: list[float]
     distributions: list[Doubles]
 
 
 class TensorInference:
-    """Answers requests; raises what `Service` raises, and the errors of sessions."""
+    """Answers infer requests; raises the errors of `Service` and of sessions."""
 
     def __init__(
         self, validation: Validation, scorer: ScoreRunner, sequences: SequenceSessions, metrics: Metrics
@@ -48,7 +48,7 @@ class TensorInference:
         )
 
     async def infer(self, request: InferRequest, ctx: RequestContext) -> InferAnswer:
-        """Only what `outputs` names is worked out; without any, all of it."""
+        """Computes the outputs that the request names; all outputs if it names none."""
         wanted = _wanted(request)
         tensor = _input(request)
         parameters = request.parameters
@@ -56,7 +56,7 @@ class TensorInference:
             model, found = await self._step(request, tensor, ctx)
         elif parameters.sequence_start or parameters.sequence_end:
             raise InvalidRequest(
-                "sequence_start and sequence_end need a sequence_id that is neither 0 nor empty",
+                "sequence_id must be neither 0 nor empty when sequence_start or sequence_end is set",
                 param="sequence_id",
             )
         else:
@@ -68,9 +68,12 @@ class TensorInference:
 
     async def _step(self, request: InferRequest, tensor: Tensor, ctx: RequestContext) -> tuple[Model, _Found]:
         if _num_strings(tensor) != 1:
-            raise InvalidRequest(f"a request of a sequence has one {tensor.name}", param=tensor.name)
+            raise InvalidRequest(
+                f"{tensor.name} must have 1 item when sequence_id is set (it has {_num_strings(tensor)})",
+                param=tensor.name,
+            )
         if request.parameters.include_end:
-            raise InvalidRequest("include_end is for requests of no sequence", param="include_end")
+            raise InvalidRequest("include_end must be false when sequence_id is set", param="include_end")
 
         def read(model: Model) -> Ids:
             return self._read(tensor, model, ctx)[0]
@@ -93,7 +96,7 @@ class TensorInference:
         num_strings = _num_strings(tensor)
         if num_strings > MAX_BATCH:
             raise InvalidRequest(
-                f"{tensor.name} has {num_strings} items; the limit is {MAX_BATCH} but for score alone",
+                f"{tensor.name} has {num_strings} items; the limit is {MAX_BATCH} except for score alone",
                 param=tensor.name,
                 code="too_many_items",
             )
@@ -124,7 +127,7 @@ class TensorInference:
         return _Found(scores, [one for one in found if one is not None])
 
     def _read(self, tensor: Tensor, model: Model, ctx: RequestContext) -> list[Ids]:
-        """The strings as ids."""
+        """Encodes the strings as ids."""
         vocabulary = model.graph.vocabulary
         if not isinstance(tensor.values, list):
             rows = list(tensor.values.reshape(tensor.shape))
@@ -133,7 +136,7 @@ class TensorInference:
         else:
             texts = _texts(tensor)
             if texts is None:
-                raise _no_utf8(tensor)
+                raise _not_utf8(tensor)
             return self._validation.encode_all(texts, model=model, ctx=ctx, param=tensor.name, first=0)
         for i, row in enumerate(rows):
             self._validation.check_ids(row, model=model, ctx=ctx, param=f"{tensor.name}.{i}")
@@ -144,23 +147,25 @@ def _wanted(request: InferRequest) -> tuple[str, ...]:
     for name in request.outputs:
         if name not in OUTPUTS:
             raise InvalidRequest(
-                f"there is no output {name[:40]!r}; there is: {', '.join(OUTPUTS)}", param="outputs"
+                f"unknown output {name[:40]!r}; the outputs are: {', '.join(OUTPUTS)}", param="outputs"
             )
     return tuple(dict.fromkeys(request.outputs)) or tuple(OUTPUTS)
 
 
 def _input(request: InferRequest) -> Tensor:
     if len(request.inputs) != 1:
-        raise InvalidRequest("a request has either text or token_ids", param="inputs")
+        raise InvalidRequest(
+            f"inputs must be either text or token_ids (it has {len(request.inputs)} tensors)", param="inputs"
+        )
     (tensor,) = request.inputs
     ranks = (1, 2) if tensor.name == "text" else (2,)
     if len(tensor.shape) not in ranks or (tensor.name == "text" and tensor.shape[1:] not in ((), (1,))):
         shape = "[n]" if tensor.name == "text" else "[n, t]"
         raise InvalidRequest(
-            f"input {tensor.name} has shape {shape}, the request says {list(tensor.shape)}", param=tensor.name
+            f"input {tensor.name} must have shape {shape} (it has {list(tensor.shape)})", param=tensor.name
         )
     if _num_strings(tensor) == 0:
-        raise InvalidRequest(f"input {tensor.name} is empty", param=tensor.name)
+        raise InvalidRequest(f"input {tensor.name} is empty; it must have at least 1 item", param=tensor.name)
     return tensor
 
 
@@ -169,7 +174,7 @@ def _num_strings(tensor: Tensor) -> int:
 
 
 def _texts(tensor: Tensor) -> list[str] | None:
-    """The strings of a text tensor; None if it has none, or one is no UTF-8."""
+    """Returns the strings of a text tensor; None for other tensors, or if a string is not UTF-8."""
     if not isinstance(tensor.values, list):
         return None
     try:
@@ -178,13 +183,13 @@ def _texts(tensor: Tensor) -> list[str] | None:
         return None
 
 
-def _no_utf8(tensor: Tensor) -> InvalidRequest:
+def _not_utf8(tensor: Tensor) -> InvalidRequest:
     for i, value in enumerate(tensor.values):
         try:
             value.decode()
         except UnicodeDecodeError as error:
             return InvalidRequest(
-                f"{tensor.name}.{i} is no UTF-8: {error.reason}", param=f"{tensor.name}.{i}"
+                f"{tensor.name}.{i} is not UTF-8: {error.reason}", param=f"{tensor.name}.{i}"
             )
     raise AssertionError("all of them are UTF-8")
 
@@ -203,6 +208,6 @@ def _output(name: str, found: _Found, vocabulary: Vocabulary) -> Tensor:
 
 
 def _symbol(symbol_id: int, vocabulary: Vocabulary) -> bytes:
-    """A symbol's own bytes; the end symbol has none."""
+    """Returns the bytes of a symbol; the end symbol has none."""
     character = vocabulary.texts[symbol_id]
     return character.encode("latin-1" if vocabulary.symbols == "bytes" else "utf-8")

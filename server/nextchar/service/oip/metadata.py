@@ -1,4 +1,4 @@
-"""What the Open Inference Protocol tells about the server and its models; plain values for both doors."""
+"""Describes the server and its models for the Open Inference Protocol, as plain values for both APIs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,7 +26,10 @@ _NANOSECONDS = 1e9
 
 
 class ModelMetadata:
-    """Each method that takes a name and a version, which may be empty, raises ModelNotFound."""
+    """Returns the metadata, configuration and statistics of the server and its models.
+
+    Each method that takes a name and a version, which may be empty, raises ModelNotFound.
+    """
 
     def __init__(self, served_models: ServedModels, metrics: Metrics, session_limits: SessionLimits) -> None:
         self._served_models, self._metrics, self._session_limits = served_models, metrics, session_limits
@@ -35,7 +38,7 @@ class ModelMetadata:
         return self._served_models.get(f"{name}:{version}" if version else name)
 
     def ready(self, name: str, version: str) -> bool:
-        """Whether the model is there and answers."""
+        """Returns whether the model is served and answers."""
         try:
             return self.get(name, version).ready
         except ModelNotFound:
@@ -45,7 +48,7 @@ class ModelMetadata:
         return {"name": "nextchar", "version": __version__, "extensions": list(EXTENSIONS)}
 
     def metadata(self, name: str, version: str) -> dict[str, Any]:
-        """The model's tensors; -1 is any size."""
+        """Returns the tensors of the model; -1 stands for any size."""
         model = self.get(name, version)
         return {
             "name": model.name,
@@ -56,17 +59,17 @@ class ModelMetadata:
         }
 
     def config(self, name: str, version: str, scheduling: str) -> dict[str, Any]:
-        """How the model may be called: by `scheduling` as sequences, or one request at a time.
+        """Returns the configuration of the model, with `scheduling` `sequence` or `dynamic`.
 
-        A model takes both at any time; a configuration has room for one.
+        A model takes requests of both kinds at any time, but a configuration can name only one.
 
         Raises:
-            InvalidRequest: there is no such scheduling.
+            InvalidRequest: `scheduling` is neither.
         """
         model, scheduling = self.get(name, version), scheduling.strip()
         card = model.graph.card
         facts = {"cell": card.cell, "precision": card.precision, "digest": model.graph.digest}
-        # In place of text; no input of its own here, as perf_analyzer would fill both.
+        # Not listed as an input, because perf_analyzer would fill both.
         facts["alternative_input"] = f"token_ids {INPUTS['token_ids']} [n, t]"
         return {
             "name": model.name,
@@ -84,7 +87,7 @@ class ModelMetadata:
         }
 
     def statistics(self, name: str, version: str) -> list[dict[str, Any]]:
-        """What was counted, for every model without a name, for every version without a version."""
+        """Returns the statistics of one version, of all versions of a model, or of all models."""
         if name:
             self.get(name, version)
         chosen = [m for m in self._served_models if name in ("", m.name) and version in ("", m.version)]
@@ -99,7 +102,7 @@ class ModelMetadata:
             oldest = {"max_candidate_sequences": self._session_limits.max_sessions}
             return {"sequence_batching": {"max_sequence_idle_microseconds": idle, "oldest": oldest}}
         raise InvalidRequest(
-            f"X-Model-Scheduling is sequence or dynamic, the request says {scheduling[:40]!r}",
+            f"X-Model-Scheduling must be sequence or dynamic (it is {scheduling[:40]!r})",
             param="X-Model-Scheduling",
         )
 
@@ -109,13 +112,13 @@ def _tensor(name: str, datatypes: dict[str, str], shape: list[int]) -> dict[str,
 
 
 def _dims(output: str, model: Model) -> list[int]:
-    """An output's sizes after the batch's."""
+    """Returns the sizes of an output after the batch size."""
     return [model.graph.vocabulary.num_outputs] if output == "log_probs" else []
 
 
 def _output(name: str, model: Model) -> dict[str, Any]:
     dims = _dims(name, model)
-    # A configuration cannot say "no more sizes" but by a reshape to none.
+    # A configuration can state "no more sizes" only as a reshape to none.
     shape = {"dims": dims} if dims else {"dims": [1], "reshape": {"shape": []}}
     return {"name": name, "data_type": _TYPES[OUTPUTS[name]], **shape}
 
@@ -137,10 +140,10 @@ def _statistics(model: Model, found: ModelStatistics) -> dict[str, Any]:
 
 
 def _batches(engines: Iterable[EngineStats]) -> dict[int, BatchCount]:
-    """Calls of the graph by number of rows, of all engines together."""
+    """Sums up the calls of the graph of all engines by number of rows."""
     total: dict[int, BatchCount] = {}
     for engine in engines:
-        for size, count in list(engine.by_batch.items()):  # an engine's thread goes on meanwhile
+        for size, count in list(engine.by_batch.items()):  # the engine's thread adds to it meanwhile
             total.setdefault(size, BatchCount()).add(
                 count.num_calls, count.step_seconds, count.sample_seconds
             )

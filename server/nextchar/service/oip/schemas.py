@@ -1,4 +1,4 @@
-"""What requests and answers of the Open Inference Protocol hold, whichever door they come through."""
+"""Defines the requests and responses of the Open Inference Protocol, for REST and gRPC."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from nextchar.schemas.limits import MAX_PRIORITY
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.service.oip.tensors import Tensor
 
-MAX_LEVEL = MAX_PRIORITY + 1  # of Triton's priorities: 1 is 0 of ours, the default
+MAX_LEVEL = MAX_PRIORITY + 1  # Triton counts priorities from 1, which is our default, 0
 _MICROSECONDS = 1e6
 _UINT64 = 2**64 - 1
 FinishReason = Literal["length", "eos_token", "stop_sequence"]
@@ -18,23 +18,28 @@ Uint64 = Annotated[int, Field(ge=0, le=_UINT64)]
 
 
 class InferParameters(RequestFields):
-    """What a request may say beside its tensors."""
+    """The parameters of an infer request."""
 
     sequence_id: Uint64 | str = Field(
-        default=0, description="The sequence it belongs to; 0 and the empty string are none."
+        default=0, description="The sequence of the request; 0 and the empty string are none."
     )
-    sequence_start: bool = Field(default=False, description="The first of its sequence.")
-    sequence_end: bool = Field(default=False, description="The last of its sequence.")
+    sequence_start: bool = Field(
+        default=False, description="Whether this is the first request of its sequence."
+    )
+    sequence_end: bool = Field(default=False, description="Whether this is the last request of its sequence.")
     priority: int = Field(
-        default=0, ge=0, le=MAX_LEVEL, description="Of requests that wait, 1 goes first; 0 is the default, 1."
+        default=0,
+        ge=0,
+        le=MAX_LEVEL,
+        description="The priority in the queue: 1 is the highest; 0 stands for the default, 1.",
     )
     timeout: Uint64 = Field(
-        default=0, description="Microseconds the request may take; 0 leaves it to the server."
+        default=0, description="The timeout in microseconds; 0 is the server's own timeout."
     )
     include_end: bool = Field(
-        default=False, description="`score` also counts the end symbol (models of lines)."
+        default=False, description="Include the end symbol in `score`, for models of lines."
     )
-    binary_data_output: bool = Field(default=False, description="Outputs as bytes behind the JSON.")
+    binary_data_output: bool = Field(default=False, description="Send the outputs as bytes after the JSON.")
     triton_enable_empty_final_response: bool = Field(
         default=False, description="Mark the last response of a stream."
     )
@@ -48,12 +53,12 @@ class InferParameters(RequestFields):
 
 class InputParameters(RequestFields):
     binary_data_size: int | None = Field(
-        default=None, ge=0, description="How many bytes behind the JSON are its elements."
+        default=None, ge=0, description="The number of bytes after the JSON that hold its elements."
     )
 
 
 class OutputParameters(RequestFields):
-    binary_data: bool | None = Field(default=None, description="As bytes behind the JSON.")
+    binary_data: bool | None = Field(default=None, description="Send this output as bytes after the JSON.")
 
 
 class InferInput(RequestFields):
@@ -72,19 +77,19 @@ class InferOutput(RequestFields):
 
 
 class InferBody(RequestFields):
-    """Tensors in; which tensors out."""
+    """The body of an infer request: input tensors, and the outputs to compute."""
 
-    id: str = Field(default="", max_length=1024, description="Comes back with the answer.")
+    id: str = Field(default="", max_length=1024, description="An id that the response repeats.")
     parameters: InferParameters = InferParameters()
     inputs: list[InferInput] = Field(min_length=1, max_length=2)
     outputs: list[InferOutput] = Field(
-        default=[], max_length=8, description="Only these are worked out; all by default."
+        default=[], max_length=8, description="The outputs to compute; all by default."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """A request through any door. `outputs` are the tensors it wants; `version` may be empty."""
+    """An infer request of either API; `outputs` are the tensors to compute, `version` may be empty."""
 
     model: str
     version: str
@@ -100,7 +105,7 @@ class InferRequest:
 
 @dataclass(frozen=True, slots=True)
 class InferAnswer:
-    """The tensors of an answer, in the order they were asked for."""
+    """The tensors of a response, in the order of the request."""
 
     model_name: str
     model_version: str
@@ -116,7 +121,7 @@ class OutputTensor(ResponseModel):
 
 
 class InferResponse(ResponseModel):
-    """Tensors out; those as bytes are behind the JSON, in order."""
+    """The output tensors; the bytes of binary ones follow the JSON, in order."""
 
     model_name: str
     model_version: str
@@ -126,16 +131,18 @@ class InferResponse(ResponseModel):
 
 
 class GenerateParameters(SamplingFields):
-    """How to draw, under the names of `/v1/completions`."""
+    """The sampling parameters, under the names of `/v1/completions`."""
 
-    stream: bool = Field(default=False, description="The path says whether it is one; this says nothing.")
+    stream: bool = Field(
+        default=False, description="Ignored; the path decides whether the response is a stream."
+    )
     details: bool = Field(
-        default=False, description="Also tell why it ended, and each character's log-probability."
+        default=False, description="Return the finish reason and the log-probability of each character."
     )
 
 
 class GenerateRequest(RequestFields):
-    """Text to go on with."""
+    """The body of a generate request: a text to continue."""
 
     text_input: str = Field(examples=["ROMEO:"])
     parameters: GenerateParameters = GenerateParameters.model_validate({})
@@ -159,7 +166,7 @@ class GenerateDetails(ResponseModel):
 
 
 class GenerateResponse(ResponseModel):
-    """The text, or a stream's next piece of it."""
+    """The sampled text, or the next piece of a stream."""
 
     text_output: str
     model_name: str

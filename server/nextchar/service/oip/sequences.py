@@ -1,7 +1,7 @@
-"""Triton's sequences as our sessions: made at the start, fed at each step, deleted at the end.
+"""Runs Triton's sequences as sessions: created at the start, fed at each step, deleted at the end.
 
-A sequence of a model is the session `sequence.<model>.<id>`: it lives where sessions live and as long, so it
-goes on after a restart, and on another replica.
+A sequence of a model is the session `sequence.<model>.<id>` in the session store, so it continues after a
+restart and on another replica.
 """
 
 import re
@@ -25,7 +25,7 @@ from nextchar.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What a step of a sequence gives: its text's log-probabilities [t], what comes after [num_outputs]."""
+    """The result of a step: log-probabilities of its text [t], and of the next character [num_outputs]."""
 
     model: Model
     logprobs: Doubles
@@ -33,15 +33,15 @@ class Step:
 
 
 class SequenceSessions:
-    """Each method raises what `Service` raises, and the errors of sessions."""
+    """Runs the requests of sequences; raises the errors of `Service` and of sessions."""
 
     def __init__(self, manager: SessionManager, validation: Validation, metrics: Metrics) -> None:
         self._manager, self._validation, self._metrics = manager, validation, metrics
 
     async def step(self, request: InferRequest, read: Callable[[Model], Ids], ctx: RequestContext) -> Step:
-        """One request of a sequence; `read` gives its text as ids of a model."""
+        """Runs one request of a sequence; `read` encodes its text as ids of a model."""
         session_id = _session_id(request)
-        # From here to the lock nothing waits: requests of a stream are taken in the order they came.
+        # Nothing is awaited before the lock, so that the requests of a stream run in the order they came.
         async with self._manager.exclusive(ctx, session_id):
             if request.parameters.sequence_start:
                 return await self._first(session_id, request, read, ctx)
@@ -49,15 +49,15 @@ class SequenceSessions:
                 return await self._later(session_id, request, read, ctx)
             except SessionNotFound:
                 raise SessionNotFound(
-                    f"there is no sequence {request.parameters.sequence_id!r} of model {request.model!r}: "
-                    "its first request says sequence_start",
+                    f"sequence {request.parameters.sequence_id!r} of model {request.model!r} is unknown: "
+                    "its first request must set sequence_start",
                     param="sequence_id",
                 ) from None
 
     async def _first(
         self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], ctx: RequestContext
     ) -> Step:
-        """A start of a sequence that is there begins it anew: a client that was cut off may start again."""
+        """Starts a sequence, again if it exists: a client that lost its connection may start over."""
         model = self._validation.model(_model_id(request), ctx)
         state, step = await self._fed(model, SessionState(make_seed(None)), read(model), ctx)
         if request.parameters.sequence_end:
@@ -95,7 +95,7 @@ class SequenceSessions:
         try:
             await self._manager.delete(ctx, session_id)
         except (SessionNotFound, SessionExpired, SessionEvicted):
-            return  # gone is what it was to be
+            return  # it is already gone
 
 
 def _model_id(request: InferRequest) -> str:
@@ -107,7 +107,7 @@ def _session_id(request: InferRequest) -> str:
     if re.fullmatch(SESSION_ID, session_id):
         return session_id
     raise InvalidRequest(
-        "sequence_id: letters, digits, '.', '_' and '-', at most 118 of them with the model's name",
+        "sequence_id must be letters, digits, '.', '_' or '-', up to 118 together with the model's name",
         param="sequence_id",
     )
 
@@ -116,6 +116,6 @@ def _check_version(request: InferRequest, opened: OpenSession) -> None:
     version = opened.record.version
     if request.version not in ("", version):
         raise InvalidRequest(
-            f"the sequence is of version {version} of the model, the request names {request.version}",
+            f"model_version must be {version}, the version of the sequence (it is {request.version})",
             param="model_version",
         )

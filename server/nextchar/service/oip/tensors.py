@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol: checked on the way in, laid out on the way out."""
+"""Validates input tensors of the Open Inference Protocol and serialises output tensors."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ MAX_TEXTS = 65_536  # in one tensor; a request's own limit is lower
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """Elements row by row: bytes, int64 or float64, as `datatype` (BYTES, INT64, FP64) says."""
+    """A tensor with its elements row by row: bytes, int64 or float64 for BYTES, INT64 and FP64."""
 
     name: str
     datatype: str
@@ -31,37 +31,37 @@ class Tensor:
 
 
 def check_header(name: str, datatype: str, shape: Sequence[int]) -> int:
-    """How many elements an input of that name, datatype and shape has.
+    """Validates the name, datatype and shape of an input and returns its number of elements.
 
     Raises:
-        InvalidRequest: there is no such input.
+        InvalidRequest: one of them is not valid.
     """
     if name not in INPUTS:
         raise InvalidRequest(
-            f"there is no input {name[:40]!r}; there is: {', '.join(INPUTS)}", param="inputs"
+            f"unknown input {name[:40]!r}; the inputs are: {', '.join(INPUTS)}", param="inputs"
         )
     if datatype != INPUTS[name]:
         raise InvalidRequest(
-            f"input {name} is {INPUTS[name]}, the request says {datatype[:40]!r}", param=name
+            f"input {name} must have datatype {INPUTS[name]} (it has {datatype[:40]!r})", param=name
         )
     if len(shape) > _MAX_RANK or any(not 0 <= size < _MAX_SIZE for size in shape):
         raise InvalidRequest(
-            f"input {name}: shape {list(shape)[:8]} cannot be; it is [n] for text, [n, t] for token_ids",
+            f"input {name} must have shape [n] for text or [n, t] for token_ids (it has {list(shape)[:8]})",
             param=name,
         )
     size = math.prod(shape)
     if datatype == "BYTES" and size > MAX_TEXTS:
         raise InvalidRequest(
-            f"input {name} has {size} elements, the limit is {MAX_TEXTS}", param=name, code="too_many_items"
+            f"input {name} has {size} elements; the limit is {MAX_TEXTS}", param=name, code="too_many_items"
         )
     return size
 
 
 def from_list(name: str, datatype: str, shape: Sequence[int], data: Sequence[Any]) -> Tensor:
-    """An input whose elements are listed, nested or flat; BYTES as strings or bytes.
+    """Makes an input of a list of elements, nested or flat; BYTES are strings or bytes.
 
     Raises:
-        InvalidRequest: it is no input, or the elements are not those of its datatype and shape.
+        InvalidRequest: it is not an input of the model, or the elements do not match its datatype and shape.
     """
     size = check_header(name, datatype, shape)
     values = list(_flat(data))
@@ -72,12 +72,12 @@ def from_list(name: str, datatype: str, shape: Sequence[int], data: Sequence[Any
         )
     for i, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-            raise InvalidRequest(f"input {name}: element {i} is no INT64", param=name)
+            raise InvalidRequest(f"input {name}: element {i} must be an INT64", param=name)
     return Tensor(name, datatype, tuple(shape), np.array(values, dtype=np.int64))
 
 
 def from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Tensor:
-    """An input as little-endian bytes; raises as `from_list`."""
+    """Makes an input of little-endian bytes; raises as `from_list`."""
     size = check_header(name, datatype, shape)
     if datatype == "BYTES":
         elements = _split(name, raw, size)
@@ -86,21 +86,22 @@ def from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Tens
     width = _DTYPES[datatype].itemsize
     if len(raw) != size * width:
         raise InvalidRequest(
-            f"input {name} has {len(raw)} bytes; {datatype} of shape {list(shape)} has {size * width}",
+            f"input {name} must have {size * width} bytes for {datatype} of shape {list(shape)} "
+            f"(it has {len(raw)})",
             param=name,
         )
     return Tensor(name, datatype, tuple(shape), np.frombuffer(raw, _DTYPES[datatype]).astype(np.int64))
 
 
 def to_raw(tensor: Tensor) -> bytes:
-    """The elements as little-endian bytes."""
+    """Serialises the elements as little-endian bytes."""
     if isinstance(tensor.values, list):
         return b"".join(len(value).to_bytes(_LENGTH_BYTES, "little") + value for value in tensor.values)
     return tensor.values.astype(_DTYPES[tensor.datatype]).tobytes()
 
 
 def to_list(tensor: Tensor) -> list[Any]:
-    """The elements for JSON, flat; what is no UTF-8 in BYTES is replaced."""
+    """Returns the elements for JSON, flat; bytes that are not UTF-8 are replaced."""
     if isinstance(tensor.values, list):
         return [value.decode("utf-8", "replace") for value in tensor.values]
     values: list[Any] = tensor.values.ravel().tolist()
@@ -108,23 +109,23 @@ def to_list(tensor: Tensor) -> list[Any]:
 
 
 def _flat(data: Sequence[Any]) -> Iterator[Any]:
-    """The elements of nested lists; a loop, so that depth is no matter."""
-    waiting = [iter(data)]
-    while waiting:
-        for value in waiting[-1]:
+    """Yields the elements of nested lists; a loop, so that any depth is fine."""
+    nested = [iter(data)]
+    while nested:
+        for value in nested[-1]:
             if isinstance(value, list | tuple):
-                waiting.append(iter(value))
+                nested.append(iter(value))
                 break
             yield value
         else:
-            waiting.pop()
+            nested.pop()
 
 
 def _check_size(name: str, shape: Sequence[int], expected: int, found: int) -> None:
     if found != expected:
         shown = found if found < expected else f"more than {expected}"
         raise InvalidRequest(
-            f"input {name} has {shown} elements; shape {list(shape)} has {expected}", param=name
+            f"input {name} must have {expected} elements for shape {list(shape)} (it has {shown})", param=name
         )
 
 
@@ -132,19 +133,21 @@ def _as_bytes(value: Any, name: str, index: int) -> bytes:
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str):
-        raise InvalidRequest(f"input {name}: element {index} is no string", param=name)
+        raise InvalidRequest(f"input {name}: element {index} must be a string", param=name)
     return value.encode("utf-8", "surrogatepass")
 
 
 def _split(name: str, raw: bytes, size: int) -> list[bytes]:
-    """The elements of BYTES, each after its length; of more than there may be, one more."""
+    """Splits BYTES into elements, each after its length; stops one element over `size`."""
     elements: list[bytes] = []
     start = 0
     while start < len(raw) and len(elements) <= size:
         end = start + _LENGTH_BYTES
         length = int.from_bytes(raw[start:end], "little")
         if end > len(raw) or end + length > len(raw):
-            raise InvalidRequest(f"input {name}: element {len(elements)} ends after the bytes do", param=name)
+            raise InvalidRequest(
+                f"input {name}: element {len(elements)} is longer than the bytes that are left", param=name
+            )
         elements.append(raw[end : end + length])
         start = end + length
     return elements

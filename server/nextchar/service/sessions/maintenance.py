@@ -20,7 +20,7 @@ class SessionMaintenance:
     def __init__(self, store: InstrumentedStore, metrics: SessionMetrics, *, replays: bool) -> None:
         self._store, self._metrics, self._replays = store, metrics, replays
 
-    async def tidy_for_ever(self) -> None:
+    async def run(self) -> None:
         """Purges sessions that expired a while ago and counts the unexpired ones, every few seconds."""
         while True:
             try:

@@ -24,7 +24,7 @@ from benchmarks.clients.http import HttpClient, MakeClient, http_post, run_load
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.network import Network
 from benchmarks.servers import our_server
-from nextchar.engine.cooperative import in_slices
+from nextchar.engine.cooperative import run_cooperatively
 from nextchar.engine.trie import build_trie
 from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.pb import nextchar_pb2 as pb
@@ -77,7 +77,9 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
 def describe(network: Network) -> dict[str, float]:
     """What the strings are like: how many characters, and how many are left when prefixes are shared."""
     ids = [network.vocabulary.encode(s) for s in make_strings(NUM_STRINGS)]
-    request = asyncio.run(in_slices(build_trie(ids[:_A_REQUEST], network.vocabulary.begin_id, ids[0][:0])))
+    request = asyncio.run(
+        run_cooperatively(build_trie(ids[:_A_REQUEST], network.vocabulary.begin_id, ids[0][:0]))
+    )
     return {
         "strings": NUM_STRINGS,
         "chars": sum(map(len, ids)),

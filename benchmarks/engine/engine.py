@@ -25,7 +25,8 @@ from benchmarks.engine.network import Network, make_network
 from benchmarks.engine.products import float32_products, int8_products
 from benchmarks.engine.steps import bare_step
 from nextchar.engine.engine import Engine, EngineOptions
-from nextchar.engine.lane import Delivery, Lane, Outbox, Receiver, Sampling, Work
+from nextchar.engine.lane import Lane, Sampling
+from nextchar.engine.work import Delivery, Outbox, Receiver, Work
 from nextchar.model.graph import ModelGraph
 
 LANES = (1, 8, 64, 256)

@@ -14,8 +14,9 @@ from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 
 from nextchar.engine.engine import Engine
-from nextchar.engine.lane import Lane, Work
-from nextchar.engine.lane_batch import Batch
+from nextchar.engine.lane import Lane
+from nextchar.engine.lane_batch import LaneBatch
+from nextchar.engine.work import Work
 from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
@@ -113,7 +114,7 @@ class Calls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.cancelled, self.left = 0, 0, 0
-        step, cancel, leave = StepRunner.step, Engine.cancel, Batch.leave
+        step, cancel, leave = StepRunner.step, Engine.cancel, LaneBatch.leave
 
         def counted_step(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
             self.count += 1
@@ -123,13 +124,13 @@ class Calls:
             self.cancelled = self.count
             cancel(engine, works)
 
-        def noted_leave(batch: Batch, lane: Lane) -> None:
+        def noted_leave(batch: LaneBatch, lane: Lane) -> None:
             self.left = self.count
             leave(batch, lane)
 
         monkeypatch.setattr(StepRunner, "step", counted_step)
         monkeypatch.setattr(Engine, "cancel", noted_cancel)
-        monkeypatch.setattr(Batch, "leave", noted_leave)
+        monkeypatch.setattr(LaneBatch, "leave", noted_leave)
 
 
 @pytest.fixture

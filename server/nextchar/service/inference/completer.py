@@ -6,7 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from nextchar.engine.deliveries import StreamReceiver
-from nextchar.engine.lane import Delivery, Lane, Sampling
+from nextchar.engine.lane import Lane, Sampling
+from nextchar.engine.work import Delivery
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from nextchar.engine.lane import Delivery, FinishReason
+from nextchar.engine.work import Delivery, FinishReason
 from nextchar.model.vocabulary import Ids, TextDecoder, Vocabulary
 from nextchar.schemas.completion import Choice, Logprobs, PromptLogprob
 

@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 import numpy as np
 
-from nextchar.engine.lane import Delivery, FinishReason, Lane
+from nextchar.engine.lane import Lane
+from nextchar.engine.work import Delivery, FinishReason
 from nextchar.errors import InvalidRequest
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext

@@ -24,7 +24,7 @@ _NUM_LOOKS = 5  # at descriptors: one that is about to be closed is not counted 
 _LOOK_SECONDS = 0.1
 _LONG_SECONDS = 120
 _NUM_UNREAD = 8000  # characters, with their logprobs: megabytes, where a stream's window is 64 KiB
-_SMALL_WINDOW = [("grpc.http2.bdp_probe", 0)]  # else it grows to megabytes while nobody reads
+_SMALL_WINDOW = [("grpc.http2.bdp_probe", 0)]  # else it grows to megabytes while the client does not read
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures side by side, prints tables, writes them as JSON and a picture."""
+"""Runs the benchmarks: measures contenders side by side, prints tables, writes them as JSON and a chart."""
 
 import argparse
 import json
@@ -34,21 +34,26 @@ _FOLDER = Path(".data/benchmark")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parts = f"some of {', '.join((*_PARTS, *_MORE))}; the first {len(_PARTS)} by default"
+    parts = f"parts to run, of {', '.join((*_PARTS, *_MORE))}; by default the first {len(_PARTS)}"
     parser.add_argument("parts", nargs="*", help=parts)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds; the median counts")
-    parser.add_argument("--output", type=Path, default=Path(".data/benchmarks.json"))
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds; the median of them counts")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path(".data/benchmarks.json"),
+        help="JSON file for the figures; those of parts not run stay in it",
+    )
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     output: Path = arguments.output
     result: dict[str, Any] = json.loads(output.read_text()) if output.exists() else {"facts": {}}
     for part in arguments.parts or _PARTS:
-        result["facts"][part] = _facts()  # parts may be measured one at a time
+        result["facts"][part] = _facts()  # parts may be measured in different runs
         result |= _run(part, arguments.rounds)
         arguments.output.write_text(json.dumps(result, indent=1) + "\n")
     if set(_PARTS) <= set(result["facts"]):
         chart.draw(result, arguments.output.with_suffix(".png"))
-    print(f"\nwritten to {arguments.output}")
+    print(f"\nFigures written to {arguments.output}.")
 
 
 def _run(part: str, rounds: int) -> dict[str, Any]:
@@ -57,8 +62,9 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
     network = make_network(512, 2)
     if part == "serve":
         found = serve.measure_ours(network, _FOLDER, rounds=rounds, seconds=3)
-        _print_rates("completions over sockets, by clients", found)
-        _print_ratios(found, [(door, "engine") for door in ("http-streamed", "http-whole", "grpc-streamed")])
+        _print_rates("completions over sockets: characters per second by number of clients", found)
+        names = ("http-streamed", "http-whole", "grpc-streamed")
+        _print_ratios(found, [(name, "engine") for name in names])
         return {"serve": found}
     if part == "peers":
         peers = serve.measure_peers(network, _FOLDER, rounds=rounds, seconds=5)
@@ -66,13 +72,13 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         return {"peers": peers}
     if part == "score":
         scored = {**score.describe(network), **score.measure(network, _FOLDER, rounds=rounds)}
-        _print_row("scoring 100,000 strings: strings a second", scored)
+        _print_row("scoring 100,000 strings: strings per second", scored)
         if not kenlm.installed():
             print(f"{'kenlm':30}not measured: not installed")
         return {"score": scored}
     if part == "latency":
         waits = latency.measure(network, _FOLDER, rounds=rounds, seconds=3)
-        _print_rates("milliseconds", waits, digits=2)
+        _print_rates("latency of one client: milliseconds", waits, digits=2)
         return {"latency": waits}
     if part == "memory":
         grown = memory.measure(network, _FOLDER)
@@ -80,7 +86,7 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         return {"memory": grown}
     if part == "training":
         speeds = training.measure(rounds=rounds)
-        _print_row("training a 2 × 512 LSTM: characters a second", speeds)
+        _print_row("training a 2 × 512 LSTM: characters per second", speeds)
         return {"training": speeds}
     if part == "sessions":
         idle = sessions.measure(_FOLDER)
@@ -88,9 +94,9 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         return {"sessions": idle}
     if part == "page":
         if not page.installed():
-            raise SystemExit("no browser: make tools, and Debian's chromium")
+            raise SystemExit("no browser is installed: run make tools and install Debian's chromium")
         waits_of_page = page.measure(rounds=rounds)
-        _print_row("400 keys at 30 a second into 5,000 characters of the page: milliseconds", waits_of_page)
+        _print_row("400 keys at 30 per second into 5,000 characters of the page: milliseconds", waits_of_page)
         return {"page": waits_of_page}
     if part == "start":
         start = cold_start.measure(_FOLDER, rounds=rounds)
@@ -98,9 +104,9 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         return {"start": start}
     if part == "domains":
         areas = domains.measure(max(_DOMAINS.iterdir(), key=lambda folder: int(folder.name)))
-        _print_rates("area under ROC: real domains against made-up ones", areas, digits=4)
+        _print_rates("area under ROC: real domains against generated ones", areas, digits=4)
         return {"domains": areas}
-    raise SystemExit(f"no such part: {part}")
+    raise SystemExit(f"part must be one of {', '.join((*_PARTS, *_MORE))} (part is {part})")
 
 
 def _engine(rounds: int) -> dict[str, Any]:
@@ -108,7 +114,7 @@ def _engine(rounds: int) -> dict[str, Any]:
     for hidden_size, num_layers in _SIZES:
         name = f"engine {num_layers}x{hidden_size}"
         found = result[name] = engine.measure(hidden_size, num_layers, rounds=rounds)
-        _print_rates(f"{name}: characters a second by lanes", found)
+        _print_rates(f"{name}: characters per second by number of lanes", found)
         pairs = [("engine-int8", "step-int8"), ("step-int8", "roofline-int8")]
         _print_ratios(found, [*pairs, ("step-int8", "lstm-operator"), ("step-int8", "torch")])
     return result
@@ -128,7 +134,7 @@ def _print_ratios(found: dict[str, dict[str, float]], pairs: list[tuple[str, str
 
 
 def _print_peers(peers: dict[str, dict[str, float] | str]) -> None:
-    print("\ncompletions of servers, characters a second by clients; ÷ theirs: ours, ours with all cores")
+    print("\ncompletions of servers: characters per second by clients; ÷ theirs: ours, ours with all cores")
     ours, widest = peers["nextchar"], peers["nextchar, all cores"]
     assert isinstance(ours, dict)
     assert isinstance(widest, dict)

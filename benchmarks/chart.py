@@ -1,4 +1,4 @@
-"""One picture of a run: what the README shows."""
+"""Draws the chart of a run that the README shows."""
 
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,15 @@ _OURS, _OTHERS = "#1b6ca8", "#b0b7bf"
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Three panels: the engine beside its limit and its parts, servers, scoring."""
+    """Draws three panels: the engine beside its limit and its parts, servers, scoring."""
     figure, (engine, servers, scoring) = plt.subplots(1, 3, figsize=(13, 4.2))
     row = result["engine 2x512"]["64"]
     names = ["torch", "lstm-operator", "step-float32", "engine-int8", "step-int8", "roofline-int8"]
-    _bars(engine, {n: row[n] for n in names}, "64 lanes, 2×512 LSTM, one core\ncharacters a second")
+    _bars(engine, {n: row[n] for n in names}, "64 lanes, 2×512 LSTM, one core\ncharacters per second")
     rates = {n: rate["64"] for n, rate in result["peers"].items() if not isinstance(rate, str)}
-    _bars(servers, _sorted(rates), "64 clients over HTTP\ncharacters a second")
+    _bars(servers, _sorted(rates), "64 clients over HTTP\ncharacters per second")
     score = {name: result["score"][name] for name in ("torch", "http", "grpc", "http, all cores", "cli")}
-    _bars(scoring, _sorted(score), "scoring 100,000 short strings\nstrings a second")
+    _bars(scoring, _sorted(score), "scoring 100,000 short strings\nstrings per second")
     facts = result["facts"]["peers"]
     title = f"nextchar {facts['commit'][:10]}, {facts['date']}, {facts['cores']} cores"
     figure.suptitle(title, fontsize=9)

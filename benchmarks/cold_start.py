@@ -1,7 +1,7 @@
-"""From the start of the process to ready, beside the mere imports of its frameworks; and what it takes idle.
+"""Measures the time from the start of the process to ready, beside the imports alone, and idle memory.
 
-Rounds take turns, so that both have the same machine; the ratio of the medians counts. Python keeps its
-bytecode whatever the shell says, as an image has it, and all that pip installs.
+Both take turns in each round, so that they have the same machine; the ratio of the medians counts. Python
+caches its bytecode whatever the environment says, as in an image and in all that pip installs.
 """
 
 import os
@@ -26,7 +26,7 @@ _MODELS = ("shakespeare", "domains")
 
 
 def measure(folder: Path, *, rounds: int) -> dict[str, float]:
-    """Seconds to ready with two of the shipped models, those of the imports, their ratio, MiB when idle."""
+    """Returns the seconds to ready with two shipped models and of the imports, their ratio, and idle MiB."""
     models = folder / "two-models"
     shutil.rmtree(models, ignore_errors=True)
     for name in _MODELS:
@@ -51,13 +51,13 @@ def measure(folder: Path, *, rounds: int) -> dict[str, float]:
 
 @contextmanager
 def _ready(models: Path) -> Iterator[str]:
-    """A server that has said that it is ready, and where its metrics are."""
+    """Runs a server until it has reported ready; yields the URL of its metrics."""
     command = [*_SERVE, "--metrics-port", "0", "--models", str(models), "--log-level", "error"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_ENVIRONMENT)
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        assert line, "the server did not start"
+        assert line, "the server ended before it was ready"
         while not (found := re.search(r"metrics +(\S+)", line)):
             line = process.stdout.readline()
         yield found[1]

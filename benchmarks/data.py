@@ -1,4 +1,4 @@
-"""One network on disk, in the form each server wants it."""
+"""Writes one network to disk, in the format that each server reads."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ MODEL = "peer"
 
 
 def write_data(network: Network, folder: Path) -> Path:
-    """Write weights for torch, model.onnx, and a models folder for our own server; returns the folder."""
+    """Writes weights for torch, model.onnx, and a models folder for our own server; returns the folder."""
     version = folder / "models" / MODEL / "1"
     version.mkdir(parents=True, exist_ok=True)
     (version / "step-int8.onnx").write_bytes(step_bytes(network, "int8"))

@@ -1,4 +1,4 @@
-"""KenLM on a 6-gram of ours: what a table look-up costs, beside a network. One process, one core."""
+"""Measures KenLM on a 6-gram of ours: the cost of a table look-up beside a network. One process, one core."""
 
 import math
 import subprocess
@@ -10,17 +10,18 @@ from nextchar_training.measure.arpa import write_arpa
 from nextchar_training.measure.kneser_ney import KneserNey
 from nextchar_training.text.corpus import load_corpus
 
-_ORDER = 6  # the longest its package on PyPI is built for
+_ORDER = 6  # the longest that its package on PyPI is built for
 _PYTHON = ROOT / ".peers" / "kenlm" / "bin" / "python"
 _TOLERANCE = 1e-4
 
 
 def installed() -> bool:
+    """Returns whether KenLM has its environment (make peers)."""
     return _PYTHON.exists()
 
 
 class Kenlm:
-    """A 6-gram of the corpus shakespeare on disk, and the strings to score."""
+    """Holds a 6-gram of the corpus shakespeare on disk, and the strings to score."""
 
     def __init__(self, vocabulary: Vocabulary, strings: list[str], folder: Path) -> None:
         self._arpa, self._strings = folder / "ngram.arpa", folder / "strings.txt"
@@ -37,10 +38,10 @@ class Kenlm:
         few.write_text("\n".join(strings) + "\n")
         total = self._score(few)[1] * math.log(10)
         if not math.isclose(total, self._expected, rel_tol=_TOLERANCE):
-            raise ValueError(f"KenLM reads {total} nats from our ARPA file, the model says {self._expected}")
+            raise ValueError(f"KenLM must score {self._expected} nats with our ARPA file (it scores {total})")
 
     def rate(self) -> float:
-        """Strings a second."""
+        """Returns strings per second."""
         return self._score(self._strings)[0]
 
     def _score(self, strings: Path) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""How long one caller waits, alone and while bulk scoring fills its 64 rows, with lines or with names.
+"""Measures how long one client waits, alone and while bulk scoring of lines or names fills its 64 rows.
 
-`next`: a next-character request over HTTP after ten characters. `first` and `between`: a streamed
-completion's first character, and the time a character between its events. Milliseconds, median and 99th
+`next` is a next-character request over HTTP after ten characters; `first` the time to the first character of
+a streamed completion; `between` the time per character between its events. In milliseconds, median and 99th
 percentile.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.clients.http import Client, HttpClient, MakeClient, Tally, http_post, run_load
+from benchmarks.clients.http import Client, HttpClient, LoadStats, MakeClient, http_post, run_load
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.network import Network
 from benchmarks.score import make_strings
@@ -21,47 +21,51 @@ from benchmarks.servers import our_body, our_server
 
 _PORT = 18_200
 _BULK_STRINGS = 1_000
-_BULK_CLIENTS = 2  # one always waits, so that the 64 rows of bulk scoring are never empty
+_BULK_CLIENTS = 2  # one is always queued, so that the 64 rows of bulk scoring are never empty
 _NUM_CHARS = 256
 
 
 class StreamClient(HttpClient):
-    """Also keeps the seconds a character between events, where events hold `chars_an_event`."""
+    """Also records the seconds per character between events, which hold `chars_per_event`."""
 
-    chars_an_event = 16
+    chars_per_event = 16
 
-    def __init__(self, next_request: Callable[[], bytes], tally: Tally) -> None:
-        super().__init__(next_request, tally)
+    def __init__(self, next_request: Callable[[], bytes], stats: LoadStats) -> None:
+        super().__init__(next_request, stats)
         self._last = 0.0
 
     def data_received(self, data: bytes) -> None:
         now, first = time.perf_counter(), self._first
         num_events = data.count(b"data: {")
         if not first and num_events:
-            self.tally.between.append((now - self._last) / (num_events * self.chars_an_event))
+            self.stats.between.append((now - self._last) / (num_events * self.chars_per_event))
         if first or num_events:
             self._last = now
         super().data_received(data)
 
 
 def measure(network: Network, folder: Path, *, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
-    """Milliseconds by situation; alone and loaded take turns, all rounds together make a percentile."""
+    """Returns milliseconds by situation; the situations take turns, percentiles are over all rounds."""
     models = write_data(network, folder) / "models"
-    beside_by_situation = {"alone": [], "bulk lines": _bulk(_lines()), "bulk names": _bulk(_names())}
+    beside_by_situation = {
+        "alone": [],
+        "bulk lines": _bulk(_long_strings()),
+        "bulk names": _bulk(_short_strings()),
+    }
     seen: dict[str, dict[str, list[float]]] = {situation: {} for situation in beside_by_situation}
     with our_server(models, _PORT):
         for _ in range(rounds):
             for situation, beside in beside_by_situation.items():
                 row = seen[situation]
                 _add(row, "next", _run(_next(), beside, seconds).seconds)
-                tally = _run(_stream(), beside, seconds)
-                _add(row, "first", tally.first_seconds)
-                _add(row, "between", tally.between)
+                stats = _run(_stream(), beside, seconds)
+                _add(row, "first", stats.first_seconds)
+                _add(row, "between", stats.between)
     return {situation: _percentiles(row) for situation, row in seen.items()}
 
 
-def _run(make_client: MakeClient, beside: list[MakeClient], seconds: float) -> Tally:
-    _, tally = run_load(
+def _run(make_client: MakeClient, beside: list[MakeClient], seconds: float) -> LoadStats:
+    _, stats = run_load(
         make_client,
         port=_PORT,
         num_clients=1,
@@ -69,7 +73,7 @@ def _run(make_client: MakeClient, beside: list[MakeClient], seconds: float) -> T
         seconds=seconds,
         beside=beside,
     )
-    return tally
+    return stats
 
 
 def _add(row: dict[str, list[float]], name: str, values: list[float]) -> None:
@@ -87,7 +91,7 @@ def _percentiles(row: dict[str, list[float]]) -> dict[str, float]:
 def _next() -> MakeClient:
     body = json.dumps({"model": MODEL, "input": "to be or n"}).encode()
     request = http_post(_PORT, "/v1/next", body)
-    return lambda tally: HttpClient(lambda: request, tally)
+    return lambda stats: HttpClient(lambda: request, stats)
 
 
 def _stream() -> MakeClient:
@@ -96,17 +100,17 @@ def _stream() -> MakeClient:
     def request() -> bytes:
         return http_post(_PORT, "/v1/completions", our_body(_NUM_CHARS, next(seeds), stream=True))
 
-    return lambda tally: StreamClient(request, tally)
+    return lambda stats: StreamClient(request, stats)
 
 
-def _lines() -> list[str]:
-    """Strings of about 100 characters: a request runs for about a second."""
+def _long_strings() -> list[str]:
+    """Makes strings of about 100 characters: a request runs for about a second."""
     names = make_strings(13 * _BULK_STRINGS)
     return [" ".join(names[k::_BULK_STRINGS]) for k in range(_BULK_STRINGS)]
 
 
-def _names() -> list[str]:
-    """Strings of about 8 characters: twenty requests a second begin and end."""
+def _short_strings() -> list[str]:
+    """Makes strings of about 8 characters: twenty requests per second begin and end."""
     return make_strings(_BULK_STRINGS)
 
 
@@ -114,7 +118,7 @@ def _bulk(strings: list[str]) -> list[MakeClient]:
     body = json.dumps({"model": MODEL, "input": strings}).encode()
     request = http_post(_PORT, "/v1/score", body)
 
-    def make(tally: Tally) -> Client:
-        return HttpClient(lambda: request, tally)
+    def make(stats: LoadStats) -> Client:
+        return HttpClient(lambda: request, stats)
 
     return [make] * _BULK_CLIENTS

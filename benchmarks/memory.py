@@ -1,7 +1,7 @@
-"""Whether the server's memory grows: resident bytes after a tenth of the requests and after all.
+"""Measures whether the server's memory grows: resident bytes after a tenth of the requests and after all.
 
 Scores, next characters and completions, streamed and whole, in turn; every fiftieth client leaves in the
-middle of a stream. And what a lane and a waiting string take, beside the formula in docs/performance.md.
+middle of a stream.
 """
 
 import itertools
@@ -22,7 +22,7 @@ _PORT = 18_300
 
 
 def measure(network: Network, folder: Path, *, num_requests: int = NUM_REQUESTS) -> dict[str, float]:
-    """Resident MiB after a tenth and after all of the requests."""
+    """Returns resident MiB after a tenth and after all of the requests."""
     models = write_data(network, folder) / "models"
     mixed = itertools.cycle(_mixed())
     with our_server(models, _PORT):
@@ -47,28 +47,28 @@ def _mixed() -> list[bytes]:
 def _load(mixed: "itertools.cycle[bytes]", count: int) -> None:
     done = 0
     while done < count:
-        _, tally = run_load(
-            lambda tally: HttpClient(lambda: next(mixed), tally),
+        _, stats = run_load(
+            lambda stats: HttpClient(lambda: next(mixed), stats),
             port=_PORT,
             num_clients=_CLIENTS,
             warm=0.1,
             seconds=1,
-            min_answers=min(5_000, count - done),
+            min_responses=min(5_000, count - done),
         )
-        done += tally.num_answers
-        for _ in range(tally.num_answers // 50):
+        done += stats.num_responses
+        for _ in range(stats.num_responses // 50):
             _leave()
 
 
 def _leave() -> None:
-    """Ask for a long stream and hang up after its first bytes."""
+    """Requests a long stream and closes the connection after its first bytes."""
     with socket.create_connection(("127.0.0.1", _PORT), timeout=30) as connection:
         connection.sendall(http_post(_PORT, "/v1/completions", our_body(10_000, 3, stream=True)))
         connection.recv(100)
 
 
 def resident(port: int) -> float:
-    """MiB, as the server's own metric on a port tells it."""
+    """Returns resident MiB from the server's own metric on a port."""
     text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     line = next(x for x in text.splitlines() if x.startswith("process_resident_memory_bytes"))
     return float(line.split()[1]) / 2**20

@@ -1,4 +1,4 @@
-"""What the page at `/` adds to a feed call: from a key to its bars, beside the bare call, in one browser.
+"""Measures what the page at `/` adds to a feed call: key to bars, beside the bare call, in one browser.
 
 Needs `make tools` and Debian's chromium; tests/page/browser/ has the scenarios.
 """
@@ -20,12 +20,12 @@ _MODEL, _NUM_CHARS, _NUM_KEYS, _KEYS_PER_SECOND = "shakespeare", 5000, 400, 30.0
 
 
 def installed() -> bool:
-    """Whether there is a browser, and what drives it."""
+    """Returns whether a browser and its driver are installed."""
     return (_ROOT / ".tools/browser/.ok").exists() and shutil.which("chromium") is not None
 
 
 def measure(*, rounds: int) -> dict[str, Any]:
-    """Milliseconds, half and 95% of them below, of the medians of rounds; each round has both."""
+    """Returns the medians over rounds of the milliseconds that 50% and 95% of calls stay below."""
     found: dict[str, list[float]] = {}
     url = f"http://127.0.0.1:{_PORT}"
     (_ROOT / ".data").mkdir(exist_ok=True)
@@ -46,7 +46,7 @@ def measure(*, rounds: int) -> dict[str, Any]:
 
 
 def key_to_bars(seen: dict[str, Any]) -> list[float]:
-    """From each key to the first bars that know of it, in milliseconds."""
+    """Returns the milliseconds from each key to the first bars that include it."""
     drawn = [(len(one["text"]), one["at"]) for one in seen["drawn"]]
     return [min(at for length, at in drawn if length >= key["length"]) - key["at"] for key in seen["inputs"]]
 

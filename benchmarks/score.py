@@ -1,9 +1,8 @@
-"""Scoring many short strings: strings a second of every way in, beside torch on the same network.
+"""Measures scoring of many short strings: strings per second by API, beside torch on the same network.
 
-The strings are made of random syllables, like names of domains. Ours goes over HTTP and gRPC in
-requests of as many strings as the server takes, a few in flight, and through the command line, its start
-included; torch reads them sorted by length in padded batches, with all cores; KenLM looks them up in a
-6-gram, on one core.
+The strings are made of random syllables, like domain names. Ours are scored over HTTP and gRPC in requests of
+as many strings as the server accepts, a few in flight, and by the command line, its start included; torch
+reads them sorted by length in padded batches, with all cores; KenLM looks them up in a 6-gram, on one core.
 """
 
 import asyncio
@@ -24,21 +23,21 @@ from benchmarks.clients.http import HttpClient, MakeClient, http_post, run_load
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.network import Network
 from benchmarks.servers import our_server
-from nextchar.engine.cooperative import in_slices
+from nextchar.engine.cooperative import run_cooperatively
 from nextchar.engine.trie import build_trie
 from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.pb import nextchar_pb2 as pb
 
 NUM_STRINGS = 100_000
-_A_REQUEST = 2_000
-_IN_FLIGHT = 4
+_STRINGS_PER_REQUEST = 2_000
+_NUM_IN_FLIGHT = 4
 _TORCH_BATCH = 512
 _PORT = 18_100
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 
 
 def make_strings(count: int) -> list[str]:
-    """Two to five syllables each, a consonant and a vowel and now and then another consonant."""
+    """Makes strings of two to five syllables: a consonant, a vowel and sometimes another consonant."""
     rng = np.random.default_rng(0)
 
     def syllable() -> str:
@@ -54,7 +53,7 @@ def make_strings(count: int) -> list[str]:
 
 
 def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
-    """Strings a second of each contender, the median of rounds in which they take turns."""
+    """Returns strings per second of each contender, the median of rounds in which they take turns."""
     strings = make_strings(NUM_STRINGS)
     data = write_data(network, folder)
     seen: dict[str, list[float]] = {}
@@ -66,7 +65,7 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
     with our_server(data / "models", _PORT, engine_threads=num_cores()):
         for _ in range(rounds):
             seen.setdefault("http, all cores", []).append(_http(strings))
-    for _ in range(rounds):  # by itself: it takes all cores
+    for _ in range(rounds):  # alone: it uses all cores
         seen.setdefault("cli", []).append(_cli(data, strings))
     if kenlm.installed():
         peer = kenlm.Kenlm(network.vocabulary, strings, folder)
@@ -75,42 +74,49 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
 
 
 def describe(network: Network) -> dict[str, float]:
-    """What the strings are like: how many characters, and how many are left when prefixes are shared."""
+    """Describes the strings: their characters, and the steps per character when prefixes are shared."""
     ids = [network.vocabulary.encode(s) for s in make_strings(NUM_STRINGS)]
-    request = asyncio.run(in_slices(build_trie(ids[:_A_REQUEST], network.vocabulary.begin_id, ids[0][:0])))
+    request = asyncio.run(
+        run_cooperatively(build_trie(ids[:_STRINGS_PER_REQUEST], network.vocabulary.begin_id, ids[0][:0]))
+    )
     return {
         "strings": NUM_STRINGS,
         "chars": sum(map(len, ids)),
-        "steps_a_char": float(request.must_read.sum()) / sum(map(len, ids[:_A_REQUEST])),
+        "steps_per_char": float(request.must_read.sum()) / sum(map(len, ids[:_STRINGS_PER_REQUEST])),
     }
 
 
 def _requests(strings: list[str]) -> list[list[str]]:
-    return [strings[first : first + _A_REQUEST] for first in range(0, len(strings), _A_REQUEST)]
+    return [
+        strings[first : first + _STRINGS_PER_REQUEST]
+        for first in range(0, len(strings), _STRINGS_PER_REQUEST)
+    ]
 
 
 def _http(strings: list[str]) -> float:
     bodies = [json.dumps({"model": MODEL, "input": part}).encode() for part in _requests(strings)]
     requests = itertools.cycle([http_post(_PORT, "/v1/score", body) for body in bodies])
-    return _A_REQUEST * _rate(lambda tally: HttpClient(lambda: next(requests), tally), _PORT, len(bodies))
+    return _STRINGS_PER_REQUEST * _rate(
+        lambda stats: HttpClient(lambda: next(requests), stats), _PORT, len(bodies)
+    )
 
 
 def _grpc(strings: list[str]) -> float:
     parts = [pb.ScoreRequest(model=MODEL, input=p).SerializeToString() for p in _requests(strings)]
     requests, path = itertools.cycle(parts), "/nextchar.v1.Nextchar/Score"
     port = _PORT + 1
-    rate = _rate(lambda tally: GrpcClient(port, path, lambda: next(requests), tally), port, len(parts))
-    return _A_REQUEST * rate
+    rate = _rate(lambda stats: GrpcClient(port, path, lambda: next(requests), stats), port, len(parts))
+    return _STRINGS_PER_REQUEST * rate
 
 
 def _rate(make_client: MakeClient, port: int, count: int) -> float:
     rate, _ = run_load(
         make_client,
         port=port,
-        num_clients=_IN_FLIGHT,
+        num_clients=_NUM_IN_FLIGHT,
         warm=0.5,
         seconds=0.1,
-        min_answers=count,
+        min_responses=count,
     )
     return rate
 

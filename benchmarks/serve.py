@@ -1,8 +1,8 @@
-"""Completions of real servers over real sockets: characters per second by number of clients.
+"""Measures completions of real servers over real sockets: characters per second by number of clients.
 
 Each client keeps one completion of `NUM_CHARS` characters in flight. Ours over HTTP (streamed and
 whole) and gRPC (streamed), the engine alone, then every peer that is installed under .peers/ with the
-same network. A peer that is absent, or does not come up, is "not measured".
+same network. A peer that is not installed, or does not start, is "not measured".
 """
 
 import itertools
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.clients.grpc import GrpcClient
-from benchmarks.clients.http import Client, HttpClient, MakeClient, Tally, http_post, run_load
+from benchmarks.clients.http import Client, HttpClient, LoadStats, MakeClient, http_post, run_load
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.engine import engine_alone
 from benchmarks.engine.network import Network
@@ -29,7 +29,7 @@ Rates = dict[str, dict[str, float]]
 
 
 def measure_ours(network: Network, folder: Path, *, rounds: int, seconds: float) -> Rates:
-    """Characters per second by number of clients, then by door; the doors take turns within a round."""
+    """Returns characters per second by number of clients, then by API; the APIs take turns in each round."""
     models = write_data(network, folder) / "models"
     seen: dict[str, dict[str, list[float]]] = {}
     with our_server(models, _PORT):
@@ -37,7 +37,7 @@ def measure_ours(network: Network, folder: Path, *, rounds: int, seconds: float)
             for num_clients in CLIENTS:
                 row = seen.setdefault(str(num_clients), {})
                 row.setdefault("engine", []).append(engine_alone(network, num_clients, seconds))
-                for name, (make, port) in _doors().items():
+                for name, (make, port) in _apis().items():
                     rate, _ = run_load(make, port=port, num_clients=num_clients, warm=1.5, seconds=seconds)
                     row.setdefault(name, []).append(rate * NUM_CHARS)
     return {
@@ -46,7 +46,7 @@ def measure_ours(network: Network, folder: Path, *, rounds: int, seconds: float)
     }
 
 
-def _doors() -> dict[str, tuple[MakeClient, int]]:
+def _apis() -> dict[str, tuple[MakeClient, int]]:
     seeds = itertools.count()
 
     def http(stream: bool) -> MakeClient:
@@ -54,7 +54,7 @@ def _doors() -> dict[str, tuple[MakeClient, int]]:
             body = our_body(NUM_CHARS, next(seeds), stream=stream)
             return http_post(_PORT, "/v1/completions", body)
 
-        return lambda tally: HttpClient(request, tally)
+        return lambda stats: HttpClient(request, stats)
 
     def message() -> bytes:
         fields = pb.CompletionRequest(
@@ -62,8 +62,8 @@ def _doors() -> dict[str, tuple[MakeClient, int]]:
         )
         return fields.SerializeToString()
 
-    def grpc(tally: Tally) -> Client:
-        return GrpcClient(_PORT + 1, _METHOD, message, tally)
+    def grpc(stats: LoadStats) -> Client:
+        return GrpcClient(_PORT + 1, _METHOD, message, stats)
 
     return {
         "http-streamed": (http(stream=True), _PORT),
@@ -75,7 +75,7 @@ def _doors() -> dict[str, tuple[MakeClient, int]]:
 def measure_peers(
     network: Network, folder: Path, *, rounds: int, seconds: float
 ) -> dict[str, dict[str, float] | str]:
-    """Characters per second by number of clients of ours and of every peer, which take turns; or why not."""
+    """Returns characters per second of ours and of every peer by number of clients; or why it has none."""
     data = write_data(network, folder)
     found: dict[str, list[dict[str, float]]] = {}
     failed = {peer.name: "not measured: not installed (make peers)" for peer in PEERS if not peer.installed}
@@ -120,12 +120,12 @@ def _rates(request: Callable[[], bytes], seconds: float) -> dict[str, float]:
     for num_clients in PEER_CLIENTS:
         port = int(request().partition(b"127.0.0.1:")[2].partition(b"\r\n")[0])
         rate, _ = run_load(
-            lambda tally: HttpClient(request, tally),
+            lambda stats: HttpClient(request, stats),
             port=port,
             num_clients=num_clients,
             warm=2.0,
             seconds=seconds,
-            min_answers=2 * num_clients,
+            min_responses=2 * num_clients,
         )
         rates[str(num_clients)] = rate * NUM_CHARS
     return rates

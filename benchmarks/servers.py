@@ -1,4 +1,4 @@
-"""Servers as processes: ours and the peers', each in its own environment, started and stopped."""
+"""Starts and stops servers as processes: ours and the peers', each in its own environment."""
 
 import json
 import os
@@ -24,7 +24,7 @@ _STOP_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A peer: its environment under .peers/, how it is started there, and what a completion is to it."""
+    """Describes a peer: its environment under .peers/, its command there, and its completion request."""
 
     name: str
     command: tuple[str, ...]
@@ -60,7 +60,7 @@ PEERS = (
 
 @contextmanager
 def peer_server(peer: Peer, data: Path, port: int) -> Iterator[None]:
-    """A peer that answers; raises TimeoutError if it does not come up."""
+    """Runs a peer until it answers; raises TimeoutError if it does not start."""
     binaries = ROOT / ".peers" / peer.name / "bin"
     program, *arguments = peer.command
     if peer.name == "bentoml":
@@ -80,7 +80,7 @@ _JSON = {"Content-Type": "application/json"}
 
 @contextmanager
 def our_server(models: Path, port: int, **settings: int | Path) -> Iterator[None]:
-    """`nextchar serve` on a port, gRPC on the next one, metrics on the one after."""
+    """Runs `nextchar serve` on a port, gRPC on the next one, metrics on the one after."""
     ports = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in {**ports, **settings}.items()]
     program = Path(sys.executable).with_name("nextchar")
@@ -92,7 +92,7 @@ def our_server(models: Path, port: int, **settings: int | Path) -> Iterator[None
 
 
 def _check_free(port: int) -> None:
-    """Raises OSError if a server is there, left over from before: it would answer in the new one's place."""
+    """Raises OSError if a server still listens here: it would answer in place of the new one."""
     socket.create_server(("127.0.0.1", port)).close()
 
 
@@ -103,7 +103,7 @@ def our_body(max_tokens: int, seed: int, *, stream: bool) -> bytes:
 
 @contextmanager
 def _process(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[None]:
-    """A process and all it starts, ended together: some servers leave workers behind."""
+    """Runs a process and ends it with all that it has started: some servers leave workers behind."""
     log = ROOT / ".data" / "benchmark-server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -129,4 +129,4 @@ def _until(ready: Callable[[], bool]) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.2)
-    raise TimeoutError("the server did not come up; see .data/benchmark-server.log")
+    raise TimeoutError(f"the server was not ready within {_START_SECONDS} s; see .data/benchmark-server.log")

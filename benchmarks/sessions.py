@@ -1,7 +1,7 @@
-"""Idle sessions: what 100,000 of the shipped LSTM cost in SQLite, and what it costs to take one up again.
+"""Measures idle sessions: what 100,000 of the shipped LSTM cost in SQLite, and what resuming one costs.
 
-Sessions are made by the store itself, from 500 real states of 40 to 400 characters; the server is started
-over them afterwards, so that every session it is asked for is cold the first time.
+Sessions are written by the store itself, from 500 real states of 40 to 400 characters; the server is started
+over them afterwards, so that the first request for each session finds it cold.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from nextchar.service.sessions.codec import StateCodec, state_bytes
 from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 
-_NUM_SESSIONS, _NUM_STATES, _NUM_ASKED = 100_000, 500, 400
+_NUM_SESSIONS, _NUM_STATES, _NUM_REQUESTED = 100_000, 500, 400
 _MODEL = Path("models/shakespeare/1")
 _PORT = 18_200
 _URL = f"http://127.0.0.1:{_PORT}/v1/sessions"
@@ -32,7 +32,7 @@ _TEXT = "What say you to this, my lord? I would not have it so; the day is long,
 
 
 def measure(folder: Path) -> dict[str, float]:
-    """Bytes a session on disk, MiB of growth of the server, milliseconds of a first and a second feed."""
+    """Returns bytes per session on disk, MiB of the server's growth, ms of a first and a second feed."""
     folder = folder / "sessions"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -43,14 +43,14 @@ def measure(folder: Path) -> dict[str, float]:
         states = [_state(k) for k in range(_NUM_STATES)]
     by_formula = asyncio.run(_fill(folder / "sessions.db", states))
     with our_server(_MODEL.parents[1], _PORT, **settings):
-        cold, hot = _ask()
+        cold, hot = _feed_times()
         grown = resident(_PORT + 2) - empty
     disk = sum(path.stat().st_size for path in folder.glob("sessions.db*"))
     return {
         "sessions": _NUM_SESSIONS,
         "bytes by formula": by_formula,
         "sealed bytes": statistics.mean(map(len, states)),
-        "bytes on disk a session": disk / _NUM_SESSIONS,
+        "bytes on disk per session": disk / _NUM_SESSIONS,
         "MiB the server has grown": grown,
         "cold feed, ms p50": cold,
         "hot feed, ms p50": hot,
@@ -59,14 +59,14 @@ def measure(folder: Path) -> dict[str, float]:
 
 
 def _state(k: int) -> bytes:
-    """The sealed state of a session that was fed."""
+    """Creates a session with some text; returns its sealed state."""
     made = {"model": "shakespeare", "prime": _TEXT[k % 40 : k % 40 + 40 + (k * 37) % 360], "seed": k}
     session_id = httpx.post(_URL, json=made).json()["session_id"]
     return httpx.get(f"{_URL}/{session_id}/state").content
 
 
 async def _fill(path: Path, states: list[bytes]) -> float:
-    """Keep the sessions; the mean of their bytes before they are packed."""
+    """Stores the sessions; returns the mean of their bytes before they are packed."""
     graph, store = open_graph(_MODEL / "step-int8.onnx"), SqliteStore(path)
     codec, now = StateCodec(_KEY), time.time()
     opened = [codec.open(s, owner="", digest=graph.digest, shapes=graph.state_shapes) for s in states]
@@ -79,9 +79,9 @@ async def _fill(path: Path, states: list[bytes]) -> float:
     return statistics.mean(map(state_bytes, opened))
 
 
-def _ask() -> tuple[float, float]:
-    """Milliseconds, p50: the first feed of a session, and the second."""
-    ids = random.Random(0).sample(range(_NUM_SESSIONS), _NUM_ASKED)
+def _feed_times() -> tuple[float, float]:
+    """Returns the milliseconds (p50) of the first feed of a session, and of the second."""
+    ids = random.Random(0).sample(range(_NUM_SESSIONS), _NUM_REQUESTED)
     body = json.dumps({"text": "a", "top": 1})
     first, second = [], []
     with httpx.Client() as client:

@@ -1,8 +1,8 @@
 """Measures training speed: characters per second of our step beside a plain loop over `nn.LSTM` in float32.
 
 The same network, batch and window; both with dropout, AdamW and clipping by norm, on all cores. The plain
-loop is what a tutorial shows: stock layers with their own dropout, float32. Each contender has a process of
-its own, set up as its users would: ours as `nextchar train` does, the plain one not at all; and then as ours.
+loop is that of a tutorial: stock layers with their own dropout, float32. Each contender has a process of its
+own, set up as its users would: ours as `nextchar train` does, the plain one not at all, and then like ours.
 """
 
 import multiprocessing
@@ -44,7 +44,7 @@ def measure(*, rounds: int) -> dict[str, float]:
 
 
 def _started(name: str) -> Connection:
-    """The end of a pipe to a process that times as many steps as it is sent, until the pipe closes."""
+    """Starts a process that times as many steps as it is sent; returns the pipe, whose end ends it."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(name, there), daemon=True)
     process.start()
@@ -132,5 +132,5 @@ _CONTENDERS: dict[str, Callable[[], Callable[[], int]]] = {
     "nextchar, float32": partial(_ours, "float32"),
     "nextchar, bf16": partial(_ours, "bf16"),
     "plain nn.LSTM, float32": _plain,
-    "the same, its memory kept": partial(_plain, keep=True),
+    "the same, keeping freed memory": partial(_plain, keep=True),
 }

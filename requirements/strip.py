@@ -1,4 +1,4 @@
-"""Removes from an environment what serving never opens: tests, headers, type stubs, onnxruntime's tools.
+"""Removes from an environment what serving never loads: tests, headers, type stubs, onnxruntime's tools.
 
 python requirements/strip.py ENVIRONMENT
 """
@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-# Under site-packages; onnxruntime's own converters want onnx or torch, which are not here.
+# Under site-packages; onnxruntime's own converters need onnx or torch, which serving does not install.
 _FOLDERS = (
     "numpy/*/tests",
     "numpy/tests",

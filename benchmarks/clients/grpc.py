@@ -1,15 +1,15 @@
-"""A gRPC client of the load generator: HTTP/2 frames (RFC 9113) by hand, one call after the other."""
+"""Generates load over gRPC: HTTP/2 frames (RFC 9113) written by hand, one call after the other."""
 
 import struct
 from collections.abc import Callable
 
-from benchmarks.clients.http import Client, Tally
+from benchmarks.clients.http import Client, LoadStats
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING = 0, 1, 3, 4, 6
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
 _LARGEST_WINDOW = 2**31 - 1
-_FIRST_WINDOW = 65_535  # also the most a request may be: nothing here waits for a window
+_FIRST_WINDOW = 65_535  # also the limit of a request: this client does not wait for window updates
 _LARGEST_FRAME = 16_384
 
 
@@ -18,15 +18,15 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def _literal(name: str, value: str) -> bytes:
-    """A header, literal and not indexed (RFC 7541, 6.2.2); shorter than 127 bytes each."""
+    """Encodes a header, literal and not indexed (RFC 7541, 6.2.2); name and value below 127 bytes."""
     return bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
 class GrpcClient(Client):
-    """Calls one method again and again; a call ends with the headers that end its stream."""
+    """Calls one method repeatedly; a call ends with the headers that end its stream."""
 
-    def __init__(self, port: int, path: str, next_message: Callable[[], bytes], tally: Tally) -> None:
-        super().__init__(self._request, tally)
+    def __init__(self, port: int, path: str, next_message: Callable[[], bytes], stats: LoadStats) -> None:
+        super().__init__(self._request, stats)
         self._next_message = next_message
         headers = {":method": "POST", ":scheme": "http", ":path": path, ":authority": f"127.0.0.1:{port}"}
         headers |= {"content-type": "application/grpc", "te": "trailers"}
@@ -70,7 +70,7 @@ class GrpcClient(Client):
             self._num_messages += 1
         elif kind == _RESET or (kind == _HEADERS and flags & _END_STREAM):
             if not self._num_messages:
-                raise AssertionError("a call was answered with an error")
+                raise AssertionError("a call ended with an error, without a message")
             self._num_messages = 0
             return True
         return False

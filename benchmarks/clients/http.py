@@ -1,8 +1,8 @@
-"""A light load generator: clients that keep one request each in flight, on raw sockets.
+"""Generates load over HTTP: clients that keep one request each in flight, on raw sockets.
 
-What a client library costs would be charged to the server, which has two cores to share with it; so
-requests are bytes made once, and answers are only searched for their end. Clients run on one event loop
-in the benchmark's own process; the server is another process.
+The cost of a client library would be charged to the server, which shares its cores with it; so requests are
+bytes made once, and responses are only searched for their end. Clients run on one event loop in the
+benchmark's own process; the server is another process.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ _LONGEST_SECONDS = 120
 
 
 @dataclass
-class Tally:
-    """What a load has seen: answers, the seconds each took, to its first bytes, and between its parts."""
+class LoadStats:
+    """Counts the responses of a load: the seconds of each, to its first bytes, and between its parts."""
 
-    num_answers: int = 0
+    num_responses: int = 0
     seconds: list[float] = field(default_factory=list)
     first_seconds: list[float] = field(default_factory=list)
     between: list[float] = field(default_factory=list)
 
 
 class Client(asyncio.Protocol):
-    """One connection: sends a request, waits for its end, sends the next, until told to stop."""
+    """Sends requests over one connection, each after the end of the last response, until it is stopped."""
 
-    def __init__(self, next_request: Callable[[], bytes], tally: Tally) -> None:
+    def __init__(self, next_request: Callable[[], bytes], stats: LoadStats) -> None:
         self._next_request = next_request
-        self.tally = tally
+        self.stats = stats
         self.stopping = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -41,7 +41,7 @@ class Client(asyncio.Protocol):
         self._send()
 
     def greet(self) -> None:
-        """What goes before the first request."""
+        """Writes what precedes the first request."""
 
     def _send(self) -> None:
         self._sent, self._first = time.perf_counter(), True
@@ -50,18 +50,18 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._first:
             self._first = False
-            self.tally.first_seconds.append(time.perf_counter() - self._sent)
+            self.stats.first_seconds.append(time.perf_counter() - self._sent)
         if not self.ended(data):
             return
-        self.tally.seconds.append(time.perf_counter() - self._sent)
-        self.tally.num_answers += 1
+        self.stats.seconds.append(time.perf_counter() - self._sent)
+        self.stats.num_responses += 1
         if self.stopping:
             self.transport.close()
         else:
             self._send()
 
     def ended(self, data: bytes) -> bool:
-        """Whether these bytes end an answer."""
+        """Returns whether these bytes end a response."""
         raise NotImplementedError
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -73,11 +73,11 @@ class Client(asyncio.Protocol):
             self.closed.set_exception(error or ConnectionError("the server closed the connection"))
 
 
-MakeClient = Callable[[Tally], Client]
+MakeClient = Callable[[LoadStats], Client]
 
 
 class HttpClient(Client):
-    """HTTP/1.1: an answer ends with the last chunk, or after as many bytes as it declares."""
+    """Speaks HTTP/1.1: a response ends with its last chunk, or after as many bytes as it declares."""
 
     _left = 0
 
@@ -97,7 +97,7 @@ class HttpClient(Client):
 
 
 def http_post(port: int, path: str, body: bytes) -> bytes:
-    """A request as bytes."""
+    """Returns a request as bytes."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -109,14 +109,14 @@ def run_load(
     num_clients: int,
     warm: float,
     seconds: float,
-    min_answers: int = 0,
+    min_responses: int = 0,
     beside: Sequence[MakeClient] = (),
-) -> tuple[float, Tally]:
-    """Answers a second over some seconds after a warm-up, and what was seen in them.
+) -> tuple[float, LoadStats]:
+    """Runs a load; returns responses per second after a warm-up, and the counts of that time.
 
-    Goes on until there are `min_answers`, for two minutes at most. Clients `beside` are not counted.
+    Runs on until there are `min_responses`, for at most two minutes. Clients `beside` are not counted.
     """
-    load = _Load(port, warm, seconds, min_answers)
+    load = _Load(port, warm, seconds, min_responses)
     return uvloop.run(load.run([make_client] * num_clients, beside))
 
 
@@ -125,26 +125,28 @@ class _Load:
     port: int
     warm: float
     seconds: float
-    min_answers: int
+    min_responses: int
 
-    async def run(self, counted: Sequence[MakeClient], beside: Sequence[MakeClient]) -> tuple[float, Tally]:
+    async def run(
+        self, counted: Sequence[MakeClient], beside: Sequence[MakeClient]
+    ) -> tuple[float, LoadStats]:
         others = [await self._connect(make, len(beside)) for make in beside]
         clients = [await self._connect(make, len(counted)) for make in counted]
         await asyncio.sleep(self.warm / 2)
-        seen, started = Tally(), time.perf_counter()
+        seen, started = LoadStats(), time.perf_counter()
         for client in clients:
-            client.tally = seen
+            client.stats = seen
         await asyncio.sleep(self.seconds)
-        while seen.num_answers < self.min_answers and time.perf_counter() - started < _LONGEST_SECONDS:
+        while seen.num_responses < self.min_responses and time.perf_counter() - started < _LONGEST_SECONDS:
             await asyncio.sleep(0.01)
-        count, elapsed = seen.num_answers, time.perf_counter() - started
+        count, elapsed = seen.num_responses, time.perf_counter() - started
         for client in (*clients, *others):
             client.stopping = True
         await asyncio.wait_for(asyncio.gather(*(c.closed for c in (*clients, *others))), _LONGEST_SECONDS)
         return count / elapsed, seen
 
     async def _connect(self, make: MakeClient, count: int) -> Client:
-        client = make(Tally())
+        client = make(LoadStats())
         await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self.port)
-        await asyncio.sleep(self.warm / 2 / count)  # so that answers do not end all at once
+        await asyncio.sleep(self.warm / 2 / count)  # so that responses do not all end at once
         return client

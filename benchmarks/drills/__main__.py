@@ -1,4 +1,4 @@
-"""`python -m benchmarks.drills`, or `make drills`: overload and abuse of a real server, with figures."""
+"""Runs the drills (`make drills`): overload and abuse of a real server, with figures."""
 
 import json
 import sys
@@ -12,19 +12,27 @@ from benchmarks.drills.overload import OverloadReport, overload
 from benchmarks.drills.process import served
 
 _QUIET = ["--log-level", "warning"]
-# Two thousand connections, one after the other, are all to come before the first is let go of.
+# Two thousand connections are opened one after the other, before the server closes the first.
 _BOUNDS = ["--receive-timeout-seconds", "30", "--send-timeout-seconds", "10"]
 
 
 @click.command
-@click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
-@click.option("--model", default="shakespeare", show_default=True)
-@click.option("--seconds", default=20.0, show_default=True, help="Of each load.")
-@click.option("--chars", "num_chars", default=4000, show_default=True, help="Of a completion.")
-@click.option("--lanes", "num_lanes", default=16, show_default=True)
-@click.option("--queue-timeout-seconds", default=4.0, show_default=True)
-@click.option("--only", type=click.Choice(["overload", "abuse"]), help="One of the two.")
-@click.option("--out", type=click.Path(path_type=Path), help="A file for the figures, as JSON.")
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="Models folder.",
+)
+@click.option("--model", default="shakespeare", show_default=True, help="Model to send requests for.")
+@click.option("--seconds", default=20.0, show_default=True, help="Seconds of each load.")
+@click.option("--chars", "num_chars", default=4000, show_default=True, help="Characters of a completion.")
+@click.option("--lanes", "num_lanes", default=16, show_default=True, help="Rows of the server.")
+@click.option(
+    "--queue-timeout-seconds", default=4.0, show_default=True, help="Longest wait in the server's queue."
+)
+@click.option("--only", type=click.Choice(["overload", "abuse"]), help="Run one of the two drills only.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
 def main(
     models: Path,
     model: str,
@@ -35,7 +43,7 @@ def main(
     only: str | None,
     out: Path | None,
 ) -> None:
-    """Exit with 1 where a bar is missed."""
+    """Runs overload and abuse against a real server; exits with 1 if a bar is missed."""
     missed, figures = False, json.loads(out.read_text()) if out is not None and out.exists() else {}
     if only != "abuse":
         lanes = ["--max-lanes", str(num_lanes), "--engine-threads", "1"]
@@ -54,15 +62,18 @@ def main(
 
 
 def _show_overload(load: OverloadReport, queue_timeout_seconds: float) -> bool:
-    """Print the figures; whether one misses its bar."""
+    """Prints the figures; returns whether one misses its bar."""
     bound = queue_timeout_seconds + 20 * load.alone_seconds
-    goodput, peak, ratios = load.goodput_per_second, load.peak_per_second, load.told_over_true
-    counts = f"accepted {load.num_accepted}, refused {load.num_refused}, anything else {load.num_other}"
+    goodput, peak, ratios = load.goodput_per_second, load.peak_per_second, load.advised_over_true
+    counts = f"accepted {load.num_accepted}, refused {load.num_refused}, other {load.num_other}"
     rows = [
         (f"goodput {goodput:.2f}/s, peak {peak:.2f}/s: {load.share_of_peak:.0%}", load.share_of_peak >= 0.9),
         (counts, not load.num_other),
-        (f"refused without Retry-After: {load.num_without_advice}", not load.num_without_advice),
-        (f"Retry-After true within 2x: {load.share_true:.1%} of {len(ratios)}", load.share_true >= 0.99),
+        (f"refused without Retry-After: {load.num_without_retry_after}", not load.num_without_retry_after),
+        (
+            f"Retry-After within 2x of the true wait: {load.share_true:.1%} of {len(ratios)}",
+            load.share_true >= 0.99,
+        ),
         (f"accepted: p50 {load.p50_seconds:.2f} s, p99 {load.p99_seconds:.2f} s", load.p99_seconds <= bound),
     ]
     grown = (load.memory_after_bytes - load.memory_before_bytes) / 2**20
@@ -74,7 +85,7 @@ def _show_overload(load: OverloadReport, queue_timeout_seconds: float) -> bool:
 
 def _show_abuse(reports: list[AbuseReport]) -> bool:
     for r in reports:
-        left = "something is left" if r.left_seconds is None else f"all gone after {r.left_seconds:.1f} s"
+        left = "not all released" if r.left_seconds is None else f"all released after {r.left_seconds:.1f} s"
         files = f"descriptors {r.files_before}, {r.files_at_most}, {r.files_after}"
         click.echo(f"{'ok  ' if r.good else 'MISS'} {r.num_clients} {r.what}: {files}; {left}")
     return not all(r.good for r in reports)

@@ -1,7 +1,7 @@
-"""Clients as they should not be: each must have an end, and leave no lane, request or descriptor behind.
+"""Abuses a server with bad clients: each must end, and leave no lane, request or descriptor behind.
 
-A server's descriptors are counted to the last one. So it has answered through every door before the first
-count, and opens no more for itself.
+A server's descriptors are counted to the last one. So each API has answered before the first count, and the
+server opens no more of its own.
 """
 
 import json
@@ -23,15 +23,15 @@ _SMALL_BUFFER_BYTES = 4096
 _NUM_LOOKS = 5  # at descriptors: one that is about to be closed is not counted as there before
 _LOOK_SECONDS = 0.1
 _LONG_SECONDS = 120
-_NUM_UNREAD = 8000  # characters, with what is told of them: megabytes, where a stream's window is 64 KiB
-_SMALL_WINDOW = [("grpc.http2.bdp_probe", 0)]  # else it grows to megabytes while nobody reads
+_NUM_UNREAD = 8000  # characters, with their logprobs: megabytes, where a stream's window is 64 KiB
+_SMALL_WINDOW = [("grpc.http2.bdp_probe", 0)]  # else it grows to megabytes while the client does not read
 
 
 @dataclass(frozen=True, slots=True)
 class AbuseReport:
-    """One kind of client: how many, how long until nothing of them was left; None if something was.
+    """Reports one kind of client: how many, and the seconds until all they held was released (None if not).
 
-    `as_meant`: those that stay were all there at once, and what must end meanwhile did.
+    `as_meant`: clients that stay were all connected at once, and what had to end meanwhile did.
     """
 
     what: str
@@ -50,7 +50,7 @@ class AbuseReport:
 
 @dataclass(slots=True)
 class _Watch:
-    """What is looked at while one kind of client is there."""
+    """Watches a server while one kind of client is connected."""
 
     server: ServerProcess
     as_meant: bool = True
@@ -61,7 +61,7 @@ class _Watch:
         self.before = self.least()
 
     def least(self) -> int:
-        """Descriptors without those that come and go, as those of who looks."""
+        """Returns the descriptors without short-lived ones, such as those of this very look."""
         looks = []
         for _ in range(_NUM_LOOKS):
             looks.append(self.server.num_files)
@@ -69,7 +69,7 @@ class _Watch:
         return min(looks)
 
     def all_there(self, num: int) -> None:
-        """Wait until the server holds so many connections at once, and not only its system does."""
+        """Waits until the server itself, not only its system, holds so many connections at once."""
         self.expect(settles(lambda: self.look() >= self.before + num, _LONG_SECONDS))
 
     def look(self) -> int:
@@ -111,7 +111,7 @@ def _answers(server: ServerProcess) -> bool:
 
 @contextmanager
 def _counted(server: ServerProcess, what: str, num: int, reports: list[AbuseReport]) -> Iterator[_Watch]:
-    """The clients live inside; afterwards, wait until nothing of them is left."""
+    """Runs clients inside; afterwards, waits until all that they held is released, and reports."""
     assert settles(lambda: server.num_at_work == 0, _LONG_SECONDS)
     watch = _Watch(server)
     yield watch
@@ -126,15 +126,15 @@ def _counted(server: ServerProcess, what: str, num: int, reports: list[AbuseRepo
 def abuse(
     server: ServerProcess, model: str, *, num_idle: int, num_vanishing: int, num_slow_bytes: int = 5
 ) -> list[AbuseReport]:
-    """All kinds, one after the other. The clients of the first four never leave by themselves.
+    """Runs all kinds of clients, one after the other; those of the first four never leave by themselves.
 
-    The server must give idle ones time enough for all to come.
+    The server's timeout for idle connections must be long enough for all of them to connect.
     """
     reports: list[AbuseReport] = []
-    held: list[socket.socket] = []  # they stay; the server lets go of them all the same
+    held: list[socket.socket] = []  # they stay open here; the server must close them
     _warm_up(server, model)
-    for door, port in (("", server.port), ("gRPC ", server.grpc_port)):
-        what = f"idle {door}connections that never say anything"
+    for api, port in (("", server.port), ("gRPC ", server.grpc_port)):
+        what = f"idle {api}connections that never send anything"
         with _counted(server, what, num_idle, reports) as watch:
             held += [_connect(server, port) for _ in range(num_idle)]
             watch.all_there(num_idle)
@@ -143,7 +143,7 @@ def abuse(
             held.append(_connect(server))
             held[-1].sendall(said)
         watch.all_there(2)
-    with _counted(server, "a reader of a byte a second", 1, reports):
+    with _counted(server, "a reader of one byte per second", 1, reports):
         held.append(_connect(server))
         held[-1].sendall(_stream(model, 16_384))
         for _ in range(num_slow_bytes):
@@ -166,7 +166,7 @@ def _warm_up(server: ServerProcess, model: str) -> None:
 
 
 def _stop_reading(server: ServerProcess, model: str, watch: _Watch) -> None:
-    """One that reads a long stream's first message and no other: its lane ends while its call is there."""
+    """Reads a long stream's first message and no other: its lane ends while its call is still open."""
     request = pb.CompletionRequest(model=model, prompt="", max_tokens=_NUM_UNREAD, seed=1, logprobs=20)
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}", _SMALL_WINDOW) as channel:
         call = nextchar_pb2_grpc.NextcharStub(channel).Complete(request)
@@ -177,7 +177,7 @@ def _stop_reading(server: ServerProcess, model: str, watch: _Watch) -> None:
 
 
 def _vanish(server: ServerProcess, content: bytes, num_clients: int, option: bytes | None) -> None:
-    """Clients that leave when the first bytes are there, or a moment later where they are not."""
+    """Connects clients that leave after the first bytes, or, most of them, before."""
     connections = [_connect(server) for _ in range(num_clients)]
     for connection in connections:
         if option is not None:

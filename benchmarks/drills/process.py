@@ -1,4 +1,4 @@
-"""A server as a process of its own, and what can be seen of it from outside."""
+"""Runs a server as a process of its own, and observes it from outside."""
 
 import os
 import re
@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """Where it listens, and its process id."""
+    """Describes a server: its ports and its process id."""
 
     pid: int
     port: int
@@ -33,17 +33,17 @@ class ServerProcess:
 
     @property
     def num_files(self) -> int:
-        """File descriptors it has open."""
+        """The number of its open file descriptors."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     @property
     def memory_bytes(self) -> int:
-        """Resident memory."""
+        """The bytes of its resident memory."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def metric(self, name: str) -> float:
-        """The sum of a metric's series."""
+        """Returns the sum of a metric's series."""
         with urlopen(self.metrics_url, timeout=30) as answer:
             text = answer.read().decode()
         found = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
@@ -51,13 +51,13 @@ class ServerProcess:
 
     @property
     def num_at_work(self) -> float:
-        """Requests being answered, and strings that wait."""
+        """The number of requests in progress and strings that wait."""
         return self.metric("nextchar_requests_in_progress") + self.metric("nextchar_queue_depth")
 
 
 @contextmanager
 def served(models: Path, *arguments: str) -> Iterator[ServerProcess]:
-    """A server of a folder of models for as long as the context lasts."""
+    """Runs a server of a folder of models for as long as the context lasts."""
     paths = f"{_ROOT / 'server'}{os.pathsep}{_ROOT / 'training'}"
     process = subprocess.Popen(
         [*_COMMAND, *_PORTS, "--models", str(models), *arguments],
@@ -71,7 +71,7 @@ def served(models: Path, *arguments: str) -> Iterator[ServerProcess]:
         while "Try:" not in greeting:
             line = process.stdout.readline()
             if not line:
-                raise RuntimeError("the server did not start")
+                raise RuntimeError("the server ended before it was ready")
             greeting += line
         found = re.search(r"REST +\S+?:(\d+) .*gRPC +\S+:(\d+)\s+metrics +(\S+)", greeting, re.DOTALL)
         assert found is not None, greeting
@@ -82,7 +82,7 @@ def served(models: Path, *arguments: str) -> Iterator[ServerProcess]:
 
 
 def settles(done: Callable[[], bool], seconds: float) -> bool:
-    """Whether something comes true within a time."""
+    """Returns whether a condition becomes true within a time."""
     end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:

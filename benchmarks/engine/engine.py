@@ -1,12 +1,12 @@
-"""Characters per second of the engine, beside its own step graph, its peers and the processor's limit.
+"""Measures the engine's characters per second beside its own step graph, peers and the processor's limit.
 
-All with the weights of one network, one thread each, in one run:
+All have the weights of one network and one thread each, in one run:
 
 engine-int8      lanes that sample: schedule, step, draw, deliver
 step-int8        the bare folded int8 step: from ids and states to logits and states, nothing drawn
 step-float32     the same in float32
-lstm-operator    the ONNX LSTM operator, float32, a character a call, states handed back and forth
-torch            torch eager, a character a call
+lstm-operator    the ONNX LSTM operator, float32, one character per call, states passed out and in
+torch            torch eager, one character per call
 roofline-int8    only the int8 products of a step (uint8 × int8), nothing else
 roofline-float32 only the float32 products of a step
 """
@@ -25,11 +25,12 @@ from benchmarks.engine.network import Network, make_network
 from benchmarks.engine.products import float32_products, int8_products
 from benchmarks.engine.steps import bare_step
 from nextchar.engine.engine import Engine, EngineOptions
-from nextchar.engine.lane import Delivery, Lane, Outbox, Receiver, Sampling, Work
+from nextchar.engine.lane import Lane, Sampling
+from nextchar.engine.work import Delivery, Outbox, Receiver, Work
 from nextchar.model.graph import ModelGraph
 
 LANES = (1, 8, 64, 256)
-_CHARS_A_LANE = 256
+_CHARS_PER_LANE = 256
 _STEPS = 16  # steps between two looks at the clock
 _TURN_SECONDS = 0.4
 _LONGEST_CALL_SECONDS = 60
@@ -37,7 +38,7 @@ _NOTHING = np.empty(0, dtype=np.int64)
 
 
 def measure(hidden_size: int, num_layers: int, *, rounds: int) -> dict[str, dict[str, float]]:
-    """Rates by number of lanes, then by contender."""
+    """Returns characters per second by number of lanes, then by contender."""
     network, found = make_network(hidden_size, num_layers), {}
     for n in LANES:
         with _running_engine(network.int8, n) as engine:
@@ -57,7 +58,7 @@ def _contenders(network: Network, num_lanes: int) -> dict[str, Task]:
 
 
 def engine_alone(network: Network, num_lanes: int, seconds: float) -> float:
-    """Characters per second of an engine with so many sampling lanes and no door."""
+    """Returns characters per second of an engine with so many sampling lanes and no API."""
     with _running_engine(network.int8, num_lanes) as work:
         work()
         count, started = 0, time.perf_counter()
@@ -68,14 +69,14 @@ def engine_alone(network: Network, num_lanes: int, seconds: float) -> float:
 
 @contextmanager
 def _running_engine(graph: ModelGraph, num_lanes: int) -> Iterator[Task]:
-    """Lanes that are replaced as they end, at different times: as under steady load."""
+    """Runs lanes that are replaced as they end, at different times, as under steady load."""
     running, paused, stopping = threading.Event(), threading.Event(), False
     num_chars = 0
 
-    class Again:
+    class Resubmit:
         def receive(self, _work: Work, delivery: Delivery, /) -> None:
             if delivery.last and not stopping:
-                engine.submit([_lane(self, _CHARS_A_LANE)])
+                engine.submit([_lane(self, _CHARS_PER_LANE)])
 
     def deliver(outbox: Outbox) -> None:
         nonlocal num_chars
@@ -94,19 +95,19 @@ def _running_engine(graph: ModelGraph, num_lanes: int) -> Iterator[Task]:
         running.set()
         time.sleep(_TURN_SECONDS)
         running.clear()
-        # The call that runs belongs to this turn: so does its time.
+        # The running call belongs to this turn, and so does its time.
         assert paused.wait(_LONGEST_CALL_SECONDS), "the engine has stopped"
         return num_chars - before
 
     with engine:
-        engine.submit([_lane(Again(), 1 + _CHARS_A_LANE * i // num_lanes) for i in range(num_lanes)])
+        engine.submit([_lane(Resubmit(), 1 + _CHARS_PER_LANE * i // num_lanes) for i in range(num_lanes)])
         yield work
         stopping = True
         running.set()
 
 
 def _lane(receiver: Receiver, num_chars: int) -> Lane:
-    """A completion as a streaming client asks for it."""
+    """Makes a completion as a streaming client requests it."""
     return Lane(_NOTHING, receiver=receiver, sampling=Sampling(num_chars, 1, 0.8, chars_per_delivery=16))
 
 

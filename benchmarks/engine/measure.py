@@ -1,4 +1,4 @@
-"""Side-by-side measuring: contenders take turns, the median of the rounds counts.
+"""Measures contenders side by side: they take turns, and the median of the rounds counts.
 
 Two shared cores are noisy, so only ratios of figures from one run mean anything.
 """
@@ -11,7 +11,7 @@ Task = Callable[[], int]  # does some work, returns how many characters it was
 
 
 def rates(contenders: dict[str, Task], *, rounds: int = 5, seconds: float = 0.4) -> dict[str, float]:
-    """Characters per second of each contender: the median over rounds in which they take turns."""
+    """Returns characters per second of each contender: the median over rounds in which they take turns."""
     for work in contenders.values():
         work()  # first calls allocate
     seen: dict[str, list[float]] = {name: [] for name in contenders}

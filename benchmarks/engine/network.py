@@ -1,4 +1,4 @@
-"""One random network in every form a contender needs. Speed does not depend on what it has learnt."""
+"""Builds one random network in every format that a contender needs; speed does not depend on its weights."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ _EMBEDDING_SIZE = 128
 
 @dataclass
 class Network:
-    """The same weights as torch module, standard ONNX and step graph."""
+    """Holds the same weights as torch module, standard ONNX and step graph."""
 
     hidden_size: int
     num_layers: int
@@ -36,7 +36,7 @@ class Network:
 
 
 def make_network(hidden_size: int, num_layers: int) -> Network:
-    """An LSTM over a vocabulary of Shakespeare's size."""
+    """Builds an LSTM over a vocabulary of Shakespeare's size."""
     torch.manual_seed(0)
     vocabulary = Vocabulary(tuple(_CHARACTERS))
     config = ModelConfig(
@@ -52,14 +52,14 @@ def make_network(hidden_size: int, num_layers: int) -> Network:
 
 
 def step_bytes(network: Network, precision: Precision) -> bytes:
-    """The bytes of its step graph."""
+    """Returns the bytes of a network's step graph."""
     states = step_states("lstm", network.num_layers)
     draft = _card(network.vocabulary, "step", precision, states)
     return build_step_graph(read_weights(network.torch), precision, draft)
 
 
 def sequence_bytes(network: Network) -> bytes:
-    """The bytes of its model.onnx."""
+    """Returns the bytes of a network's model.onnx."""
     card = _card(network.vocabulary, "sequence", "float32", sequence_states("lstm"))
     return build_sequence_graph(read_weights(network.torch), card)
 

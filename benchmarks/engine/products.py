@@ -1,4 +1,4 @@
-"""The roofline: the matrix products of one step, as fast as the same library does them, and nothing else."""
+"""Measures the roofline: the matrix products of one step by the same library, and nothing else."""
 
 import numpy as np
 import onnxruntime as ort
@@ -13,7 +13,7 @@ _STEPS = 16
 
 
 def int8_products(network: Network, num_lanes: int) -> Task:
-    """uint8 × int8 → int32, exact, unscaled."""
+    """Multiplies uint8 × int8 → int32, exact, unscaled."""
     return _products(network, num_lanes, "MatMulInteger", np.uint8, np.int8)
 
 
@@ -39,7 +39,7 @@ def _products(network: Network, num_lanes: int, operator: str, a: type, b: type)
 
 
 def _shapes(network: Network) -> list[tuple[int, int]]:
-    """[in, out] of each product: the first layer's input is a table, the others read both inputs."""
+    """Returns [in, out] of each product: the first layer's input is a table, the others read both inputs."""
     hidden = network.hidden_size
     upper = [(2 * hidden, 4 * hidden)] * (network.num_layers - 1)
     return [(hidden, 4 * hidden), *upper, (hidden, network.vocabulary.num_outputs)]

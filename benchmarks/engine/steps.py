@@ -1,4 +1,4 @@
-"""The bare step graph: what the loop around it and the engine are measured against."""
+"""Measures the bare step graph, which the loop around it and the engine are compared with."""
 
 import numpy as np
 import onnxruntime as ort
@@ -14,7 +14,7 @@ _TYPES = {"float32": np.float32, "uint8": np.uint8}
 
 
 def bare_step(network: Network, precision: Precision, num_lanes: int) -> Task:
-    """Steps of all lanes, bound to memory once: nothing is drawn, states are not handed on."""
+    """Steps all lanes, bound to memory once: nothing is drawn, states are not passed on."""
     g, states = write_step(read_weights(network.torch), precision)
     g.input("ids_before", "int64", ["batch"])
     g.output("logits", "float32", ["batch", network.vocabulary.num_outputs])

@@ -1,4 +1,4 @@
-"""BentoML with adaptive batching (its documentation, "Adaptive batching": batchable, max_batch_size)."""
+"""Serves with BentoML and adaptive batching (documentation: batchable, max_batch_size)."""
 
 import bentoml
 from torch_model import Completer

@@ -1,4 +1,4 @@
-"""Plain FastAPI and torch: a request a thread, no batching; what a first script does."""
+"""Serves with plain FastAPI and torch: a thread per request, no batching, as a first script does."""
 
 import os
 

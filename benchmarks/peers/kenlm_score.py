@@ -1,6 +1,6 @@
-"""KenLM: scores the strings of a file, one a line, with an ARPA model; prints strings a second and the sum.
+"""Scores the strings of a file, one per line, with KenLM; prints strings per second and the sum of log10.
 
-`python kenlm_score.py MODEL.arpa STRINGS`. Loading is not counted; making the words of a string is.
+`python kenlm_score.py MODEL.arpa STRINGS`. Loading is not timed; splitting strings into words is.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""LitServe with dynamic batching (its documentation, "Batching": max_batch_size and batch_timeout)."""
+"""Serves with LitServe and dynamic batching (documentation: max_batch_size and batch_timeout)."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""MLServer with adaptive batching (its documentation: max_batch_size and max_batch_time)."""
+"""Serves with MLServer and adaptive batching (its documentation: max_batch_size and max_batch_time)."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Ray Serve with dynamic request batching (its documentation: serve.batch)."""
+"""Serves with Ray Serve and dynamic request batching (its documentation: serve.batch)."""
 
 import os
 import signal

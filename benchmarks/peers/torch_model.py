@@ -1,7 +1,7 @@
-"""The same network in torch, and a loop that completes a batch of prompts: what a peer is given to serve.
+"""Defines the network in torch and a loop that completes a batch of prompts, which peers serve.
 
-Run in a peer's own environment: imports torch and nothing of this project. `BENCHMARK_DATA` is the folder
-the benchmark has written the weights to.
+It runs in a peer's own environment and imports torch and nothing of this project. `BENCHMARK_DATA` is the
+folder with the weights.
 """
 
 import json
@@ -25,7 +25,7 @@ class CharRNN(nn.Module):
 
 
 class Completer:
-    """Completes prompts, a batch at a time."""
+    """Completes prompts, one batch at a time."""
 
     def __init__(self) -> None:
         facts = json.loads((DATA / "facts.json").read_text())
@@ -36,7 +36,7 @@ class Completer:
 
     @torch.inference_mode()
     def complete(self, requests: list[dict]) -> list[str]:
-        """One text a request: {"prompt", "max_tokens", "temperature"}; prompts of one length."""
+        """Returns one text per request ("prompt", "max_tokens", "temperature"); prompts have one length."""
         model = self.model
         prompts = torch.tensor([[self.ids[c] for c in r["prompt"]] for r in requests]).T
         temperature = torch.tensor([[r["temperature"]] for r in requests])
@@ -44,7 +44,7 @@ class Completer:
         drawn = []
         for _ in range(requests[0]["max_tokens"]):
             probabilities = torch.softmax(model.output(hidden[-1]) / temperature, dim=-1)
-            probabilities[:, len(self.characters) :] = 0  # symbols that are no characters
+            probabilities[:, len(self.characters) :] = 0  # symbols that are not characters
             ids = torch.multinomial(probabilities, 1).T
             drawn.append(ids)
             hidden, state = model.rnn(model.embedding(ids), state)

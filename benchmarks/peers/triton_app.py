@@ -1,7 +1,7 @@
-"""Triton through PyTriton with its dynamic batcher; the ONNX LSTM operator by onnxruntime inside.
+"""Serves with Triton through PyTriton and its dynamic batcher; onnxruntime runs the ONNX LSTM operator.
 
-Triton's own onnxruntime backend is in no package for this platform, so the model runs in its Python
-backend, a batch of completions at a time.
+No package for this platform has Triton's own onnxruntime backend, so the model runs in its Python backend,
+one batch of completions at a time.
 """
 
 import json

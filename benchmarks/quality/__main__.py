@@ -1,9 +1,9 @@
-"""`python -m benchmarks.quality FILE`: the quality table of a text and a seed, from training to the figures.
+"""Makes the quality table of a text and a seed: trains, exports and evaluates a network.
 
-nanoGPT's split: the first nine tenths are trained on, the last is held out. The recipes follow
-from runs with a development part of the first nine tenths (docs/quality.md); here all of it is trained on, so
-the softmax temperature is given and no development part is left. A machine too slow
-for a recipe's passes makes fewer, in 74 minutes. A run that was stopped goes on.
+The split is nanoGPT's: the first nine tenths are trained on, the last is held out. The recipes follow from
+runs with a development part of the first nine tenths (docs/quality.md); here all of it is trained on, so the
+softmax temperature is given and no development part is left. A machine too slow for a recipe's epochs runs
+fewer, in 74 minutes. A run that was stopped is resumed.
 """
 
 import argparse
@@ -34,11 +34,13 @@ RECIPES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--recipe", choices=RECIPES, default="lstm")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", type=Path, default=Path(".data/quality"))
-    parser.add_argument("--results", type=Path, help="also keep the figures in this JSON file")
+    parser.add_argument("file", type=Path, help="text file to train on")
+    parser.add_argument("--recipe", choices=RECIPES, default="lstm", help="network and training options")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the training run")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".data/quality"), help="folder for runs and models"
+    )
+    parser.add_argument("--results", type=Path, help="JSON file to which the figures are added")
     arguments = parser.parse_args()
     name = f"{arguments.file.stem}-{arguments.recipe}-{arguments.seed}"
     _train(arguments.file, name, arguments.recipe, arguments.seed, arguments.folder)
@@ -67,7 +69,7 @@ def _export(name: str, folder: Path) -> Path:
 
 
 def _keep(path: Path, run: str, folder: Path, figures: list[Quality]) -> None:
-    """Puts a run's losses, in nats per character, beside those of other runs."""
+    """Writes a run's figures, in nats per character, beside those of other runs."""
     results = json.loads(path.read_text()) if path.exists() else {}
     made = open_graph(folder / "model.onnx").card.provenance
     results[run] = {
@@ -78,7 +80,7 @@ def _keep(path: Path, run: str, folder: Path, figures: list[Quality]) -> None:
 
 
 def _call(*arguments: str) -> None:
-    """One of nextchar's commands, in a process of its own."""
+    """Runs one of nextchar's commands in a process of its own."""
     code = "from nextchar.entrypoints.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
     if done.returncode:
@@ -86,7 +88,7 @@ def _call(*arguments: str) -> None:
 
 
 def _figures(folder: Path, split: Split) -> list[Quality]:
-    """Measures the exported files through onnxruntime, and the network that keeps learning."""
+    """Evaluates the exported files with onnxruntime, and the network with dynamic evaluation."""
     found = [
         graph_quality(open_graph(folder / file), split, file, protocol=protocol)
         for file in ("model.onnx", "step-int8.onnx")

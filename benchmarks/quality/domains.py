@@ -1,7 +1,7 @@
-"""How well bits per character tell real domains from made-up ones: area under ROC, by kind.
+"""Measures how well bits per character separate real domains from generated ones: area under ROC, by kind.
 
-No package has a labelled sample of generated domains, so the negatives are made here. Positives are held-out
-domains that no model has seen; every kind is 2,000 names of the same top-level domains.
+No package has a labelled sample of generated domains, so they are generated here. The real ones are held-out
+domains that no model has seen; every kind is 2,000 names with the same top-level domains.
 """
 
 import hashlib
@@ -28,17 +28,17 @@ from nextchar_training.text.split import split_corpus
 NUM_NAMES = 2000
 _SEED = 0
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 def measure(folder: Path) -> dict[str, dict[str, float]]:
-    """Area under ROC by kind and contender, of the step graph in a version's folder."""
+    """Returns the area under ROC by kind and contender, of the step graph in a version's folder."""
     graph = open_graph(next(folder.glob("step-int8.onnx")))
     split = split_corpus(load_corpus("domains"), unit="line", heldout=0.1, development=0.05)
     real = str(split.heldout).split("\n")[:NUM_NAMES]
     known = set(str(load_corpus("domains").text).split("\n"))
     ngram = fit_ngram(split, graph.vocabulary, order=ORDER)
-    contenders: dict[str, Callable[[list[str]], Floats]] = {
+    contenders: dict[str, Callable[[list[str]], Doubles]] = {
         "network": lambda names: _network_bits(graph, names),
         f"{ORDER}-gram": lambda names: _ngram_bits(ngram, graph, names),
         "Shannon entropy": _entropy_bits,
@@ -51,29 +51,29 @@ def measure(folder: Path) -> dict[str, dict[str, float]]:
     }
 
 
-def area_under_roc(negative: Floats, positive: Floats) -> float:
-    """The chance that a made-up name has more bits than a real one, ties counting half (Mann-Whitney)."""
+def area_under_roc(negative: Doubles, positive: Doubles) -> float:
+    """Returns the chance that a generated name has more bits than a real one, ties half (Mann-Whitney)."""
     ordered = np.sort(negative)
     below = np.searchsorted(ordered, positive, side="left")
     up_to = np.searchsorted(ordered, positive, side="right")
     return float((below + up_to).sum() / 2 / len(negative) / len(positive))
 
 
-def _network_bits(graph: ModelGraph, names: list[str]) -> Floats:
-    """With the end of the name, which counts as a character."""
+def _network_bits(graph: ModelGraph, names: list[str]) -> Doubles:
+    """Returns bits per character, with the end of the name as a character."""
     ids = [np.append(graph.vocabulary.encode(name), graph.vocabulary.end_id) for name in names]
     return -np.array(score_strings(graph, ids)) / math.log(2) / [len(name) + 1 for name in names]
 
 
-def _ngram_bits(ngram: KneserNey, graph: ModelGraph, names: list[str]) -> Floats:
+def _ngram_bits(ngram: KneserNey, graph: ModelGraph, names: list[str]) -> Doubles:
     sequence = EncodedLines(Text.of("\n".join(names)), graph.vocabulary).sequence()
     starts = np.flatnonzero(sequence == graph.vocabulary.begin_id)
     sums = np.add.reduceat(ngram.logprobs(sequence), starts)
     return -sums / math.log(2) / [len(name) + 1 for name in names]
 
 
-def _entropy_bits(names: list[str]) -> Floats:
-    """Of the characters of each name, as if drawn from their own frequencies."""
+def _entropy_bits(names: list[str]) -> Doubles:
+    """Returns the entropy of the characters of each name, as if drawn from their own frequencies."""
     return np.array([_entropy(name.partition(".")[0]) for name in names])
 
 
@@ -82,7 +82,7 @@ def _entropy(label: str) -> float:
 
 
 def _uniform(real: list[str], known: set[str]) -> list[str]:
-    """Letters drawn evenly, as many as the real label has."""
+    """Draws letters evenly, as many as the real label has."""
     draw = random.Random(_SEED)
 
     def make(name: str) -> str:
@@ -93,7 +93,7 @@ def _uniform(real: list[str], known: set[str]) -> list[str]:
 
 
 def _hashed(real: list[str], known: set[str]) -> list[str]:
-    """Ten to twenty letters of a digest of a seed and a number, as malware finds its masters."""
+    """Makes ten to twenty letters of a digest of a seed and a number, as malware finds its servers."""
     numbers = itertools.count()
 
     def make(name: str) -> str:
@@ -105,7 +105,7 @@ def _hashed(real: list[str], known: set[str]) -> list[str]:
 
 
 def _words(real: list[str], known: set[str]) -> list[str]:
-    """Two English words."""
+    """Joins two English words."""
     draw = random.Random(_SEED)
     words = [word for word in str(load_corpus("words").text).split("\n") if word.isalpha() and len(word) > 2]
     words = [word for word in words if word.isascii()]
@@ -117,7 +117,7 @@ def _words(real: list[str], known: set[str]) -> list[str]:
 
 
 def _typos(real: list[str], known: set[str]) -> list[str]:
-    """A real name with one letter left out, put in, replaced, or changed with the next."""
+    """Changes a real name: one letter left out, inserted, replaced, or swapped with the next."""
     draw = random.Random(_SEED)
 
     def make(name: str) -> str:
@@ -138,7 +138,7 @@ def _typos(real: list[str], known: set[str]) -> list[str]:
 
 
 def _new(make: Callable[[], str], known: set[str]) -> str:
-    """The first that is no known domain."""
+    """Returns the first name that is not a known domain."""
     while (name := make()) in known:
         pass
     return name

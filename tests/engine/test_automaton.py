@@ -1,4 +1,4 @@
-"""An automaton of a pattern takes exactly the texts that match, and never leads where none ends."""
+"""An automaton of a pattern accepts exactly the texts that match, and no state of it is a dead end."""
 
 import itertools
 import re
@@ -25,7 +25,7 @@ def state_after(automaton: Automaton, ids: tuple[int, ...]) -> int:
     "pattern",
     ["(abc|ab)*", "a*b?|c(a|b)+", "[^a]+", "(a|ab)(c|bc)*", "((a|b)c?){1,2}", ".*a.", "a||b", "b+(a|c )*"],
 )
-def test_it_takes_what_python_says_matches(pattern: str) -> None:
+def test_it_accepts_what_python_says_matches(pattern: str) -> None:
     automaton = build(pattern, SYMBOLS)
     texts = [t for k in range(6) for t in itertools.product(range(4), repeat=k)]
     states = {text: state_after(automaton, text) for text in texts}
@@ -34,7 +34,7 @@ def test_it_takes_what_python_says_matches(pattern: str) -> None:
         assert (state >= 0 and automaton.distance[state] == 0) == matches, text
 
 
-def test_the_distance_is_the_shortest_way_to_an_end() -> None:
+def test_the_distance_is_the_shortest_path_to_an_end() -> None:
     automaton = build("(aaa|ab)*c{2}", SYMBOLS)
     expected = {"": 2, "a": 3, "aa": 3, "ab": 2, "c": 1, "cc": 0}
     for text, distance in expected.items():
@@ -54,7 +54,7 @@ def test_only_what_can_still_end_in_time_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["a)|(b", "(", "a(?=b)", "*"])
-def test_what_is_no_pattern_alone_is_none(pattern: str) -> None:
+def test_an_invalid_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(InvalidRequest, match="not a pattern"):
         build(pattern, SYMBOLS)
 

@@ -1,4 +1,4 @@
-"""The life of an engine: cancel, deadline, full queue, failure, stop; nobody is left waiting."""
+"""The life of an engine: cancel, deadline, full queue, failure, stop; nothing is left waiting."""
 
 import logging
 import threading
@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, endless, engine, make_trie, run, some_ids
 
+from nextchar.engine.call_planner import LONG_CALL_SECONDS, MAX_CALL_SECONDS, CallPlanner
 from nextchar.engine.engine import Engine
-from nextchar.engine.lane import FinishReason, Lane, Level, Sampling, ScoreJob, Work
+from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.lane_batch import LaneBatch
-from nextchar.engine.scheduler import LONG_CALL_SECONDS, MAX_CALL_SECONDS, Turns
+from nextchar.engine.work import FinishReason, Level, Work
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
@@ -99,7 +100,7 @@ def test_running_work_past_its_deadline_ends_and_frees_its_rows(
         gate.open()
 
 
-def test_a_deadline_that_passes_in_a_call_for_live_requests_alone_is_kept(
+def test_a_deadline_that_passes_in_a_call_for_interactive_requests_alone_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
@@ -115,19 +116,21 @@ def test_a_deadline_that_passes_in_a_call_for_live_requests_alone_is_kept(
     assert isinstance(delivery.error, DeadlineExceeded)
 
 
-def test_calls_for_completions_are_short_while_live_requests_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: list[tuple[Level, float]] = []
+def test_calls_for_completions_are_short_while_interactive_requests_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits: list[tuple[Level, float]] = []
 
-    def max_steps(_turns: Turns, level: Level, seconds: float) -> int:
-        kept.append((level, seconds))
+    def max_steps(_planner: CallPlanner, level: Level, seconds: float) -> int:
+        limits.append((level, seconds))
         return 1
 
-    monkeypatch.setattr(Turns, "max_steps", max_steps)
+    monkeypatch.setattr(CallPlanner, "max_steps", max_steps)
     run([Lane(some_ids(3), sampling=Sampling(9, 1))])
-    assert set(kept) == {(Level.SAMPLING, LONG_CALL_SECONDS)}
-    kept.clear()
+    assert set(limits) == {(Level.SAMPLING, LONG_CALL_SECONDS)}
+    limits.clear()
     run([Lane(some_ids(3), sampling=Sampling(9, 1)), Lane(some_ids(2), wants_distribution=True)])
-    assert set(kept) == {(level, MAX_CALL_SECONDS[level]) for level in (Level.INTERACTIVE, Level.SAMPLING)}
+    assert set(limits) == {(level, MAX_CALL_SECONDS[level]) for level in (Level.INTERACTIVE, Level.SAMPLING)}
 
 
 def test_a_full_queue_refuses_a_request_whole(gate: Gate) -> None:
@@ -142,7 +145,7 @@ def test_a_full_queue_refuses_a_request_whole(gate: Gate) -> None:
         gate.open()
 
 
-def test_a_failing_step_ends_everybody_and_is_logged_once(
+def test_a_failing_step_ends_all_work_and_is_logged_once(
     caplog: pytest.LogCaptureFixture, gate: Gate
 ) -> None:
     inboxes = [Inbox() for _ in range(5)]
@@ -163,7 +166,7 @@ def test_a_failing_step_ends_everybody_and_is_logged_once(
     assert "secret cause" in caplog.text
 
 
-def test_stopping_tells_everybody_who_still_waits() -> None:
+def test_stopping_ends_all_work_with_an_error() -> None:
     inboxes = [Inbox() for _ in range(3)]
     with engine(max_lanes=1) as e:
         e.submit([endless(inbox) for inbox in inboxes])

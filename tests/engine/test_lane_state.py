@@ -1,4 +1,4 @@
-"""A lane that goes on from a state is the lane that was never interrupted, bit for bit."""
+"""A lane that continues from a state is the lane that was never interrupted, bit for bit."""
 
 from collections.abc import Sequence
 
@@ -79,7 +79,7 @@ def test_a_distribution_leaves_the_state_before_it(graph: ModelGraph) -> None:
     asked, inbox = _feed(graph, _ids(20), wants_distribution=True)
     assert _same(plain.state, asked.state)
     again, twice = _feed(graph, _ids(0), plain.state, wants_distribution=True)
-    assert again.state is None  # nothing was given: it stands where it stood
+    assert again.state is None  # nothing was given: its state is that of before
     assert np.array_equal(inbox.wait().distribution, twice.wait().distribution)
 
 

@@ -1,4 +1,4 @@
-"""Lanes through a real engine: the same bytes however they run."""
+"""Lanes in a real engine produce the same bytes however they are batched."""
 
 import math
 
@@ -7,8 +7,9 @@ import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from support.tiny_models import LINES, TEXT, TinyModel
 
-from nextchar.engine.lane import FOREVER, FinishReason, Lane, Penalties, Sampling, ScoreJob
+from nextchar.engine.lane import Lane, Penalties, Sampling, ScoreJob
 from nextchar.engine.lane_arrays import CHUNK
+from nextchar.engine.work import UNLIMITED, FinishReason
 from nextchar.model.golden import symbol_logprobs
 
 
@@ -40,7 +41,9 @@ def test_an_empty_lane_is_done_without_a_step() -> None:
     assert sampled.bytes() == ([], [], FinishReason.LENGTH, 0)
 
 
-def mixed_lanes(count: int, chars_per_delivery: int = 0, seconds_per_delivery: float = FOREVER) -> list[Lane]:
+def mixed_lanes(
+    count: int, chars_per_delivery: int = 0, seconds_per_delivery: float = UNLIMITED
+) -> list[Lane]:
     """Lanes of every kind of sampling, prompts of every length around the chunk's."""
     stop = tuple(VOCABULARY.encode("ab").tolist())
     return [
@@ -76,13 +79,13 @@ def test_a_lane_gives_the_same_bytes_alone_and_among_others(model: TinyModel) ->
 
 
 @pytest.mark.parametrize("max_steps", [1, 2, 5, 64])
-def test_steps_a_call_change_nothing(max_steps: int) -> None:
-    """Several characters a call of the graph, or one: the same bytes."""
+def test_steps_per_call_change_nothing(max_steps: int) -> None:
+    """Several characters per call of the graph, or one: the same bytes."""
     expected = [inbox.bytes() for inbox in run(mixed_lanes(40), max_steps=4)]
     assert [inbox.bytes() for inbox in run(mixed_lanes(40), max_steps=max_steps)] == expected
 
 
-@pytest.mark.parametrize(("size", "seconds"), [(1, FOREVER), (2, 0.0), (16, FOREVER), (1000, 0.001)])
+@pytest.mark.parametrize(("size", "seconds"), [(1, UNLIMITED), (2, 0.0), (16, UNLIMITED), (1000, 0.001)])
 def test_delivery_size_and_time_change_nothing_but_the_pieces(size: int, seconds: float) -> None:
     whole = [inbox.bytes() for inbox in run(mixed_lanes(20))]
     pieces = run(mixed_lanes(20, size, seconds))
@@ -107,14 +110,14 @@ def test_bulk_scoring_beside_it_does_not_change_a_text() -> None:
     assert [inbox.bytes() for inbox in run([job, *mixed_lanes(10)])[1:]] == alone
 
 
-def test_live_requests_that_overtake_do_not_change_a_text() -> None:
-    """They step in front of the others, join in the middle and leave from it."""
+def test_interactive_requests_that_overtake_do_not_change_a_text() -> None:
+    """They join in front of the others in the middle of a run, and leave from there."""
 
-    def live(count: int) -> list[Lane]:
+    def interactive(count: int) -> list[Lane]:
         return [Lane(some_ids(3 + 40 * (i % 3), seed=i), wants_distribution=i % 2 == 0) for i in range(count)]
 
-    alone = [run([lane])[0].bytes() for lane in [*mixed_lanes(10), *live(30)]]
-    both = [*mixed_lanes(10), *live(30)]
+    alone = [run([lane])[0].bytes() for lane in [*mixed_lanes(10), *interactive(30)]]
+    both = [*mixed_lanes(10), *interactive(30)]
     order = np.random.default_rng(0).permutation(len(both)).tolist()
     together = run([both[i] for i in order], max_lanes=13)
     assert [inbox.bytes() for inbox in together] == [alone[i] for i in order]

@@ -1,4 +1,4 @@
-"""What things take is what docs/performance.md says, within a fifth."""
+"""The memory of rows, strings and states is what docs/performance.md says, within a fifth."""
 
 import gc
 import tracemalloc
@@ -19,7 +19,7 @@ from nextchar.telemetry.engine_stats import EngineStats
 
 
 def taken(make: Callable[[], object]) -> int:
-    """Bytes that are held once something is made."""
+    """Returns the bytes that are held once something is made."""
     gc.collect()
     tracemalloc.start()
     made = make()

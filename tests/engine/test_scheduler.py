@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 from support.engine_lanes import make_trie
 
-from nextchar.engine.lane import FOREVER, Lane, Level, Sampling, ScoreJob
-from nextchar.engine.scheduler import MAX_CALL_SECONDS, Scheduler, Turns
+from nextchar.engine.lane import Lane, Sampling, ScoreJob
+from nextchar.engine.scheduler import Scheduler
+from nextchar.engine.work import UNLIMITED, Level
 from nextchar.errors import QueueFull
 
 NOTHING = np.empty(0, dtype=np.int64)
 
 
-def live(deadline: float = FOREVER, priority: int = 0) -> Lane:
+def interactive(deadline: float = UNLIMITED, priority: int = 0) -> Lane:
     return Lane(np.zeros(1, dtype=np.int64), deadline=deadline, priority=priority)
 
 
@@ -17,12 +18,12 @@ def sampling(priority: int = 0) -> Lane:
     return Lane(NOTHING, sampling=Sampling(10, 1), priority=priority)
 
 
-def job(num_strings: int = 1, deadline: float = FOREVER) -> ScoreJob:
+def job(num_strings: int = 1, deadline: float = UNLIMITED) -> ScoreJob:
     return ScoreJob(make_trie([NOTHING] * num_strings, 9, NOTHING), deadline=deadline)
 
 
 def scheduler(
-    max_lanes: int = 4, max_sampling: int = 4, max_waiting: int = 100, max_wait_seconds: float = FOREVER
+    max_lanes: int = 4, max_sampling: int = 4, max_waiting: int = 100, max_wait_seconds: float = UNLIMITED
 ) -> Scheduler:
     return Scheduler(
         max_lanes=max_lanes,
@@ -34,21 +35,21 @@ def scheduler(
 
 
 def test_lanes_join_in_order_of_arrival_as_rows_are_free() -> None:
-    s, lanes = scheduler(max_lanes=4), [live() for _ in range(6)]
+    s, lanes = scheduler(max_lanes=4), [interactive() for _ in range(6)]
     s.add(lanes)
     assert s.admit_lanes(1, 0) == lanes[:3]
     assert s.admit_lanes(2, 2) == []
     assert s.admit_lanes(0, 0) == lanes[3:]
 
 
-def test_live_requests_go_first() -> None:
-    s, later, now = scheduler(), sampling(), live()
+def test_interactive_requests_go_first() -> None:
+    s, later, now = scheduler(), sampling(), interactive()
     s.add([later, now])
     assert s.admit_lanes(0, 0) == [now, later]
 
 
-def test_completions_leave_rows_to_live_requests() -> None:
-    s, lanes, now = scheduler(max_lanes=4, max_sampling=2), [sampling() for _ in range(4)], live()
+def test_completions_leave_rows_to_interactive_requests() -> None:
+    s, lanes, now = scheduler(max_lanes=4, max_sampling=2), [sampling() for _ in range(4)], interactive()
     s.add(lanes)
     assert s.admit_lanes(0, 0) == lanes[:2]
     assert s.admit_lanes(0, 2) == []
@@ -66,36 +67,36 @@ def test_as_many_jobs_run_as_may() -> None:
 
 def test_a_request_waits_whole_or_not_at_all() -> None:
     s = scheduler(max_waiting=3)
-    s.add([live(), live()])
+    s.add([interactive(), interactive()])
     with pytest.raises(QueueFull, match="limit is 3"):
-        s.add([live(), live()])
+        s.add([interactive(), interactive()])
     with pytest.raises(QueueFull, match="this request has 4"):
         s.add([job(4)])
     assert s.num_waiting == 2
-    s.add([live()])
+    s.add([interactive()])
     assert s.num_waiting == 3
 
 
 def test_bulk_work_does_not_take_the_places_of_others() -> None:
     s = scheduler(max_waiting=3)
     s.add([job(3)])
-    s.add([live(), sampling()])
+    s.add([interactive(), sampling()])
     assert s.num_waiting == 5
     with pytest.raises(QueueFull, match="3 strings wait"):
         s.add([job(1)])
 
 
-def test_the_lowest_priority_number_goes_first_and_then_who_came_first() -> None:
+def test_the_lowest_priority_number_goes_first_and_then_the_first_to_arrive() -> None:
     s = scheduler()
-    works = [live(priority=n) for n in (5, 0, -3, 0, 5)]
+    works = [interactive(priority=n) for n in (5, 0, -3, 0, 5)]
     s.add(works)
     assert s.admit_lanes(1, 0) == [works[2], works[1], works[3]]
     assert s.admit_lanes(0, 0) == [works[0], works[4]]
 
 
-def test_who_has_waited_as_long_as_one_may_is_told_so() -> None:
+def test_work_that_has_waited_as_long_as_it_may_ends_with_an_error() -> None:
     s = scheduler(max_wait_seconds=2.0)
-    works = [live(), live(deadline=1.0)]
+    works = [interactive(), interactive(deadline=1.0)]
     s.add(works)
     assert s.expired(0.9) == []
     ((late, error),) = s.expired(1.5)
@@ -105,25 +106,25 @@ def test_who_has_waited_as_long_as_one_may_is_told_so() -> None:
     assert s.num_waiting == 0
 
 
-def test_who_would_wait_too_long_is_not_let_in_and_told_how_long() -> None:
+def test_work_that_would_wait_too_long_is_refused_with_its_wait() -> None:
     s = scheduler(max_wait_seconds=2.0)
     s.add([sampling(), sampling(priority=1)])
-    s.worked(Level.SAMPLING, 100, 1.0)  # a hundred steps a second
+    s.record(Level.SAMPLING, 100, 1.0)  # a hundred steps a second
     for _ in range(19):
         s.add([sampling()])
     with pytest.raises(QueueFull) as caught:
         s.add([sampling(priority=1)])
     assert caught.value.retry_after_seconds == pytest.approx(2.0, abs=0.2)
     s.add([sampling()])  # before the one of priority 1, 1.9 s are waited
-    s.add([live()])  # another line
+    s.add([interactive()])  # another queue
     with pytest.raises(QueueFull, match=r"about 2\.\d s"):
         s.add([sampling(priority=1)])
 
 
-def test_who_will_have_a_free_row_does_not_wait() -> None:
+def test_work_with_a_free_row_does_not_wait() -> None:
     s = scheduler(max_wait_seconds=2.0)
     s.add([sampling()])
-    s.worked(Level.SAMPLING, 1, 1.0)  # ten seconds for each
+    s.record(Level.SAMPLING, 1, 1.0)  # ten seconds for each
     s.add([sampling()], free=(2, 2, 2))
     with pytest.raises(QueueFull, match=r"about 10\.0 s"):
         s.add([sampling()], free=(1, 1, 1))
@@ -131,17 +132,17 @@ def test_who_will_have_a_free_row_does_not_wait() -> None:
 
 def test_a_request_with_less_time_than_it_would_wait_is_refused_at_once() -> None:
     s = scheduler()
-    s.worked(Level.INTERACTIVE, 1, 100.0)  # nobody waits: this says nothing of how fast it can go
-    s.add([live()])
-    s.worked(Level.INTERACTIVE, 1, 10.0)
+    s.record(Level.INTERACTIVE, 1, 100.0)  # nothing waits: this says nothing of how fast it can go
+    s.add([interactive()])
+    s.record(Level.INTERACTIVE, 1, 10.0)
     with pytest.raises(QueueFull):
-        s.add([live(deadline=5.0)])
-    s.add([live(deadline=11.0)])
+        s.add([interactive(deadline=5.0)])
+    s.add([interactive(deadline=11.0)])
 
 
-def test_late_work_leaves_from_anywhere_in_the_line() -> None:
+def test_late_work_leaves_from_anywhere_in_the_queue() -> None:
     s = scheduler()
-    works = [live(), live(deadline=5.0), live(), job(deadline=3.0)]
+    works = [interactive(), interactive(deadline=5.0), interactive(), job(deadline=3.0)]
     s.add(works)
     assert s.expired(2.9) == []
     assert [work for work, _ in s.expired(3.0)] == [works[3]]
@@ -150,53 +151,15 @@ def test_late_work_leaves_from_anywhere_in_the_line() -> None:
 
 
 def test_removed_work_does_not_join() -> None:
-    s, lanes = scheduler(), [live(), live()]
+    s, lanes = scheduler(), [interactive(), interactive()]
     s.add(lanes)
     assert s.remove(lanes[0])
     assert not s.remove(lanes[0])
     assert s.admit_lanes(0, 0) == [lanes[1]]
 
 
-def test_drain_takes_everybody_out() -> None:
-    s, works = scheduler(), [live(), sampling(), job(5)]
+def test_drain_takes_all_work_out() -> None:
+    s, works = scheduler(), [interactive(), sampling(), job(5)]
     s.add(works)
     assert s.drain() == works
     assert s.num_waiting == 0
-
-
-def run_turns(active: list[Level], seconds: dict[Level, float], count: int = 400) -> list[Level]:
-    turns, taken = Turns(max_steps=16), []
-    for _ in range(count):
-        level = turns.choose(active)
-        taken.append(level)
-        turns.record(level, seconds[level], 1)
-    return taken
-
-
-SECONDS = {Level.INTERACTIVE: 0.0001, Level.SAMPLING: 0.0005, Level.BULK: 0.001}
-
-
-def test_a_level_alone_has_every_turn() -> None:
-    for level in Level:
-        assert set(run_turns([level], SECONDS)) == {level}
-
-
-def test_later_levels_get_a_quarter_of_the_time_and_no_more() -> None:
-    taken = run_turns([Level.INTERACTIVE, Level.BULK], SECONDS)
-    time = {level: taken.count(level) * SECONDS[level] for level in Level}
-    assert time[Level.BULK] / sum(time.values()) == pytest.approx(0.25, abs=0.02)
-    assert set(run_turns(list(Level), SECONDS)) == set(Level)
-
-
-def test_a_live_request_waits_for_one_call_of_each_later_level_at_most() -> None:
-    taken = run_turns(list(Level), SECONDS)
-    between = "".join("L" if level is Level.INTERACTIVE else "x" for level in taken).split("L")
-    assert max(map(len, between)) <= 2
-
-
-def test_a_call_has_as_many_steps_as_fit_into_its_time() -> None:
-    turns, seconds = Turns(max_steps=16), MAX_CALL_SECONDS[Level.BULK]
-    assert turns.max_steps(Level.BULK, seconds) == 1  # nothing is known yet
-    for step_seconds, expected in ((seconds / 4.5, 4), (1.0, 1), (1e-9, 16)):
-        turns.record(Level.BULK, 8 * step_seconds, 8)
-        assert turns.max_steps(Level.BULK, seconds) == expected

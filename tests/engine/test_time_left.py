@@ -1,4 +1,4 @@
-"""When a server that drains will be gone: when its work is done, by what is left and how fast it goes."""
+"""A draining server tells clients to retry when its work is done, by what is left and how fast it goes."""
 
 import time
 from types import SimpleNamespace
@@ -6,14 +6,15 @@ from types import SimpleNamespace
 import pytest
 from support.engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_trie, some_ids
 
-from nextchar.engine.lane import Lane, Level, Sampling, ScoreJob
+from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.scheduler import Scheduler
+from nextchar.engine.work import Level
 from nextchar.errors import Unavailable
 from nextchar.service.lifecycle import ServiceLifecycle
 
 
 def advice(seconds_left: float, timeout_seconds: float) -> float:
-    """What a draining server says whose work takes so long."""
+    """The Retry-After of a draining server whose work takes so long."""
     served_models = SimpleNamespace(seconds_left=lambda: seconds_left)
     lifecycle = ServiceLifecycle(served_models)  # type: ignore[arg-type]
     lifecycle.check_accepting()
@@ -83,11 +84,11 @@ def test_strings_that_are_scored_count_too(monkeypatch: pytest.MonkeyPatch) -> N
         gate.open()
 
 
-def test_the_line_ends_with_the_last_of_any_priority_and_its_longest_work_is_known() -> None:
+def test_the_queue_ends_with_the_last_of_any_priority_and_its_longest_work_is_known() -> None:
     s = Scheduler(max_lanes=4, max_sampling=4, max_jobs=2, max_waiting=100)
     assert (s.last_begins_seconds(Level.SAMPLING), s.longest_waiting(Level.SAMPLING)) == (0, 0)
     s.add([Lane(some_ids(0), sampling=Sampling(n, 1), priority=p) for n, p in ((10, 0), (30, 100))])
-    s.worked(Level.SAMPLING, 20, 1.0)
+    s.record(Level.SAMPLING, 20, 1.0)
     assert s.last_begins_seconds(Level.SAMPLING) == pytest.approx(2.0)
     assert s.longest_waiting(Level.SAMPLING) == 30
     assert s.last_begins_seconds(Level.INTERACTIVE) == 0

@@ -1,4 +1,4 @@
-"""A trie holds its strings, reads a shared prefix once, and scores as the plain loop does bit for bit."""
+"""A trie holds its strings, reads a shared prefix once, and scores like the plain loop, bit for bit."""
 
 import itertools
 
@@ -34,7 +34,7 @@ def children(trie: Trie, node: int) -> list[int]:
 
 
 def walk(trie: Trie, node: int, prefix: tuple[int, ...]) -> set[tuple[int, ...]]:
-    """Every way down from a node, itself not included, as symbols."""
+    """Returns every path down from a node, itself not included, as symbols."""
     found = set()
     for child in children(trie, node):
         way = (*prefix, int(trie.symbols[child]))

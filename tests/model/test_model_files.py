@@ -1,4 +1,4 @@
-"""A file that is not a sound model is refused with one clear error, whatever is wrong with it."""
+"""A file that is not a valid model is refused with one clear error, whatever is wrong with it."""
 
 import contextlib
 from pathlib import Path
@@ -153,7 +153,7 @@ def test_a_missing_or_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
         open_graph(tmp_path)
     monkeypatch.setattr("nextchar.model.graph.MAX_MODEL_BYTES", 10)
     (tmp_path / "big.onnx").write_bytes(TEXT.step_bytes())
-    with pytest.raises(ModelFileError, match="over the limit of 10"):
+    with pytest.raises(ModelFileError, match="the limit of a model file is 10"):
         open_graph(tmp_path / "big.onnx")
 
 
@@ -163,7 +163,7 @@ def test_a_sequence_graph_runs_no_lanes() -> None:
 
 
 def test_random_damage_is_refused_or_harmless() -> None:
-    """Never another exception: whatever byte is hit, the file opens soundly or is refused by name."""
+    """Whatever byte is changed, the file opens and works or is refused by name; no other exception."""
     whole = TEXT.step_bytes()
     rng = np.random.default_rng(0)
     for position in rng.integers(0, len(whole), 150):

@@ -19,7 +19,7 @@ BAD_NAMES = [
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_a_name_that_means_something_else_somewhere_is_refused(name: str) -> None:
-    with pytest.raises(InvalidRequest, match="a model's name is") as caught:
+    with pytest.raises(InvalidRequest, match="model must be 1 to 128 characters") as caught:
         check_model_name(name)
     assert caught.value.param == "model"
 
@@ -30,7 +30,7 @@ _BAD_VERSIONS = ["", "01", "1.", "-1", "+1", "1_0", "１", "²", "1\n", "9" * 19
 @pytest.mark.parametrize("version", _BAD_VERSIONS)
 def test_a_version_has_one_spelling(version: str) -> None:
     assert not is_version(version)
-    with pytest.raises(InvalidRequest, match="a version is a number"):
+    with pytest.raises(InvalidRequest, match="version must be a number"):
         check_model_name("a", version)
 
 
@@ -84,5 +84,5 @@ def test_a_link_in_circles_is_refused(tmp_path: Path) -> None:
 
 def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "step-int8.onnx")
-    with pytest.raises(ModelFileError, match="it is not a file"):
+    with pytest.raises(ModelFileError, match="not a regular file"):
         open_graph(tmp_path / "step-int8.onnx")

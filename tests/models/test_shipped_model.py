@@ -1,4 +1,4 @@
-"""The shipped model, through every door, on real text."""
+"""The shipped model scores real text the same over every API."""
 
 import json
 import math
@@ -42,7 +42,7 @@ def step() -> ModelGraph:
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    """The text the model was trained on, cut as it was then."""
+    """The text that the model was trained on, split as it was then."""
     defaults = TrainingConfig(corpus="shakespeare", name="none")
     return split_corpus(
         load_corpus("shakespeare"),

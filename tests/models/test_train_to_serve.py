@@ -1,4 +1,4 @@
-"""The whole path on a small text: train, export, serve, score, complete; each cell."""
+"""Each cell goes the whole way on a small text: train, export, serve, score, complete."""
 
 import random
 from pathlib import Path

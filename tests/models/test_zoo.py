@@ -1,4 +1,4 @@
-"""Every shipped model: it loads, scores its golden strings, and its card says what evaluating it says."""
+"""Every shipped model loads, scores its golden strings, and has a card that agrees with its evaluation."""
 
 from pathlib import Path
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.drills.abuse import abuse
-from benchmarks.drills.overload import Asked, overload, told_over_true
+from benchmarks.drills.overload import Attempt, advised_over_true, overload
 from benchmarks.drills.process import ServerProcess, served
 from support.tiny_models import TEXT, TinyModel, write_models
 
@@ -35,12 +35,12 @@ def abused(heavy: Path) -> Iterator[ServerProcess]:
         yield server
 
 
-def test_an_overloaded_server_does_its_work_and_tells_the_others_when_to_come_again(heavy: Path) -> None:
+def test_an_overloaded_server_does_its_work_and_tells_refused_clients_when_to_retry(heavy: Path) -> None:
     with served(heavy, *LANES) as server:
         load = overload(server, "heavy", num_chars=3000, num_lanes=4, seconds=3.0)
     assert load.num_other == 0
     assert load.num_refused > 0
-    assert load.num_without_advice == 0
+    assert load.num_without_retry_after == 0
     assert load.share_of_peak > 0.25  # no collapse; the bar itself is for a quiet machine, in `make drills`
     assert load.p99_seconds < 0.5 + 20 * load.alone_seconds
     assert load.memory_after_bytes - load.memory_before_bytes < 20 * 2**20
@@ -52,8 +52,8 @@ def test_nothing_of_bad_clients_is_left(abused: ServerProcess) -> None:
     assert len(reports) == 7
 
 
-def test_a_wait_is_true_if_it_is_what_the_last_one_let_in_had_to_wait() -> None:
-    let_in = Asked(0.0, 9.0, 200, None, None, 5000.0)
-    refused = Asked(1.0, 1.0, 429, 8.0, 8000.0, None)
-    assert told_over_true([let_in, refused]) == (2.0,)
-    assert told_over_true([refused]) == ()
+def test_the_true_wait_of_a_refusal_is_that_of_the_last_request_queued_before_it() -> None:
+    queued = Attempt(0.0, 9.0, 200, None, None, 5000.0)
+    refused = Attempt(1.0, 1.0, 429, 8.0, 8000.0, None)
+    assert advised_over_true([queued, refused]) == (2.0,)
+    assert advised_over_true([refused]) == ()

@@ -1,4 +1,4 @@
-"""Rules of the house that a machine can keep."""
+"""Rules of the project that a test can check."""
 
 import ast
 import re
@@ -37,7 +37,7 @@ def test_files_and_functions_stay_short() -> None:
                 assert (node.end_lineno or 0) - node.lineno < _MAX_FUNCTION_LINES, (path, node.name)
 
 
-def test_no_file_names_a_place_on_somebodys_machine() -> None:
+def test_no_file_names_a_path_of_a_developers_machine() -> None:
     place = re.compile(
         rb"(?<![\w.])/(?:home|Users|root|work|opt|mnt(?!/models\b))/[A-Za-z0-9_.-]+"
     )  # KServe's place

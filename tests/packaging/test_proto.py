@@ -1,4 +1,4 @@
-"""The committed gRPC stubs are what `make proto` makes of the contract."""
+"""The committed gRPC stubs are what `make proto` generates from the .proto files."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The pins: complete, hashed, free of any machine's names, and what pyproject.toml asks for."""
+"""The pins are complete, hashed, free of host names, and satisfy pyproject.toml."""
 
 import re
 import tomllib

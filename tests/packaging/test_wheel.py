@@ -1,4 +1,4 @@
-"""What is shipped works alone: the wheel in an empty environment with the serving requirements only."""
+"""The wheel works in an empty environment with the serving requirements only."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment that has the wheel and what serving needs."""
+    """Returns the bin folder of an environment with the wheel and the serving requirements."""
     environment = tmp_path_factory.mktemp("alone") / "venv"
     run(sys.executable, "-m", "venv", environment)
     pip = (environment / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "--quiet")

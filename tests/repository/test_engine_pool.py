@@ -4,7 +4,8 @@ import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, deliver, endless, make_trie, run, some_ids
 
 from nextchar.engine.engine import EngineOptions
-from nextchar.engine.lane import Lane, Sampling, ScoreJob, Work
+from nextchar.engine.lane import Lane, Sampling, ScoreJob
+from nextchar.engine.work import Work
 from nextchar.errors import QueueFull
 from nextchar.repository.engine_pool import EnginePool
 

@@ -14,8 +14,9 @@ from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 
 from nextchar.engine.engine import Engine
-from nextchar.engine.lane import Lane, Work
+from nextchar.engine.lane import Lane
 from nextchar.engine.lane_batch import LaneBatch
+from nextchar.engine.work import Work
 from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc

@@ -1,4 +1,4 @@
-"""A real Chromium, driven by Playwright in an environment of its own (page/browser/)."""
+"""Runs a real Chromium, driven by Playwright in an environment of its own (page/browser/)."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ class Browser:
         self._process = process
 
     def run(self, scenario: str, **arguments: Any) -> Any:
-        """What a scenario found; that nothing went wrong in its windows is asserted here."""
+        """Runs a scenario; returns its result and asserts that nothing went wrong in its windows."""
         self.start(scenario, **arguments)
         return self.finish()
 
@@ -41,7 +41,7 @@ class Browser:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser for as long as the context lasts; the test is skipped where there is none."""
+    """Runs a browser for as long as the context lasts; skips the test if none is installed."""
     program = debian_program("chromium", "chromium")
     command = [str(tool_python("browser")), str(_DRIVER), str(program)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

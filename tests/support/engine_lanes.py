@@ -1,4 +1,4 @@
-"""Lanes for tests, and a real engine to run them in."""
+"""Makes lanes for tests and runs them in a real engine."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from support.tiny_models import TEXT
 
-from nextchar.engine.cooperative import Slices
+from nextchar.engine.cooperative import Cooperative
 from nextchar.engine.engine import MAX_STEPS, Engine, EngineOptions
-from nextchar.engine.lane import Delivery, Lane, Outbox, Sampling, Work
+from nextchar.engine.lane import Lane, Sampling
 from nextchar.engine.trie import Trie, build_trie
+from nextchar.engine.work import Delivery, Outbox, Work
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
 
@@ -23,7 +24,7 @@ VOCABULARY = GRAPH.vocabulary
 
 
 class Inbox:
-    """Keeps a lane's deliveries; `wait` returns when the last has come."""
+    """Collects a lane's deliveries; `wait` returns when the last has come."""
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
@@ -76,7 +77,7 @@ def engine(
 def run(
     works: Sequence[Work], graph: ModelGraph = GRAPH, *, max_lanes: int = 64, max_steps: int = MAX_STEPS
 ) -> list[Inbox]:
-    """Run work together; their inboxes."""
+    """Runs work together; returns an inbox for each."""
     inboxes = [Inbox() for _ in works]
     for work, inbox in zip(works, inboxes, strict=True):
         work.receiver = inbox
@@ -87,11 +88,11 @@ def run(
     return inboxes
 
 
-def at_once(slices: Slices[T]) -> T:
-    """The result of work that is done in slices."""
+def at_once(work: Cooperative[T]) -> T:
+    """Runs cooperative work to its end without an event loop; returns its result."""
     while True:
         try:
-            next(slices)
+            next(work)
         except StopIteration as end:
             return end.value
 
@@ -105,7 +106,7 @@ def some_ids(count: int, seed: int = 0) -> np.ndarray:
 
 
 class Gate:
-    """Makes every engine of a test wait before each call of a graph until it is let through, or fail."""
+    """Blocks every engine of a test before each call of a graph until it is let through, or makes it fail."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._passing = threading.Semaphore(0)
@@ -125,15 +126,15 @@ class Gate:
         monkeypatch.setattr(StepRunner, "step", gated)
 
     def reached(self) -> None:
-        """Return when a call waits here."""
+        """Returns when a call is blocked here."""
         assert self._entered.acquire(timeout=SECONDS)
 
     def let(self, calls: int = 1) -> None:
-        """Let calls through."""
+        """Lets calls through."""
         self._passing.release(calls)
 
     def open(self) -> None:
-        """Let this call and all others through."""
+        """Lets this call and all others through."""
         self._open.set()
         self._passing.release()
 

@@ -1,8 +1,8 @@
-"""A strict reader of server-sent events: it takes what our server may write, and nothing else.
+"""Reads server-sent events strictly: it accepts what our server may write, and nothing else.
 
-The standard (https://html.spec.whatwg.org/multipage/server-sent-events.html) forgives much; clients that were
-written by hand do not. So: UTF-8, lines that end in a line feed alone, one `data: ` line an event, an empty
-line behind each, comments between events only, nothing after the last empty line.
+The standard (https://html.spec.whatwg.org/multipage/server-sent-events.html) tolerates much; hand-written
+clients do not. So: UTF-8, lines that end in a line feed alone, one `data: ` line per event, an empty line
+after each, comments between events only, nothing after the last empty line.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _DATA = "data: "
 
 
 class BrokenStream(AssertionError):
-    """Bytes that no strict reader takes."""
+    """Raised for bytes that a strict reader does not accept."""
 
 
 @dataclass(slots=True)
@@ -23,18 +23,20 @@ class EventReader:
     _rest: bytes = b""
 
     def feed(self, data: bytes) -> None:
-        """
+        """Reads more bytes.
+
         Raises:
-            BrokenStream: a whole event is none.
+            BrokenStream: an event is not valid.
         """
         *wholes, self._rest = (self._rest + data).split(b"\n\n")
         for whole in wholes:
             self._take(whole)
 
     def close(self) -> None:
-        """
+        """Ends the stream.
+
         Raises:
-            BrokenStream: the last event is not whole.
+            BrokenStream: the last event is incomplete.
         """
         if self._rest:
             raise BrokenStream(f"the stream ends inside an event: {self._rest!r}")
@@ -52,7 +54,7 @@ class EventReader:
 
 
 def read_events(chunks: list[bytes]) -> list[str]:
-    """The data of each event of a whole stream."""
+    """Returns the data of each event of a whole stream."""
     reader = EventReader()
     for chunk in chunks:
         reader.feed(chunk)

@@ -1,11 +1,11 @@
-"""What a gRPC error tells beside its status."""
+"""Reads the details of a gRPC error beside its status."""
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 
 def details(error: grpc.RpcError) -> tuple[str, str | None, int | None]:
-    """Our code, the field at fault, and the seconds to wait."""
+    """Returns our error code, the field at fault, and the seconds to wait."""
     raw = dict(error.trailing_metadata())["grpc-status-details-bin"]
     status = status_pb2.Status.FromString(raw)
     assert status.code == error.code().value[0]

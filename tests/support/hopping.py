@@ -1,4 +1,4 @@
-"""Clients whose every call goes to any server, and that know what to do when one has no answer."""
+"""Runs clients that send each call to a random server, and retry or look it up when it gets no response."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 60
 
 
 def operations(seed: int, count: int) -> list[Operation]:
-    """What is done to one session, one after the other."""
+    """Makes the operations on one session, in order."""
     draw, made = random.Random(seed), [("checkpoint", {"name": "c"})]
     while len(made) < count:
         size = draw.randint(1, 30)
@@ -41,8 +41,8 @@ def operations(seed: int, count: int) -> list[Operation]:
 
 
 @dataclass
-class Tally:
-    """What happened on the way."""
+class CallCounts:
+    """Counts the calls of all clients."""
 
     num_done: int = 0
     num_failed: int = 0
@@ -56,10 +56,10 @@ class Tally:
 
 
 class Hopper:
-    """One session. A change names the revision it is for, so that it is never done twice."""
+    """Calls one session. A change names the revision it applies to, so that it is never done twice."""
 
-    def __init__(self, urls: Sequence[str], seed: int, tally: Tally) -> None:
-        self._urls, self._tally = urls, tally
+    def __init__(self, urls: Sequence[str], seed: int, counts: CallCounts) -> None:
+        self._urls, self._counts = urls, counts
         self._random, self._client = random.Random(-1 - seed), httpx.Client(timeout=30)
         self._path = f"/v1/sessions/s{seed}"
         self._revision = 1
@@ -73,9 +73,9 @@ class Hopper:
         return [self.do(call, fields) for call, fields in todo]
 
     def do(self, call: str, fields: dict[str, Any]) -> dict[str, Any] | None:
-        """What the call answered; None if it was done and its answer lost."""
+        """Runs an operation; returns its response, or None if it was done and its response lost."""
         path = f"{self._path}/{call}"
-        self._tally.add(num_done=1)
+        self._counts.add(num_done=1)
         if call not in _MOVING:
             return _compared(self._sure("POST", path, fields))
         while (answer := self._once("POST", path, fields | {"if_revision": self._revision})) is None:
@@ -83,7 +83,7 @@ class Hopper:
             assert revision in (self._revision, self._revision + 1)
             if revision == self._revision + 1:
                 self._revision = revision
-                self._tally.add(num_lost_answers=1)
+                self._counts.add(num_lost_answers=1)
                 return None
         assert answer.status_code == 200, answer.text
         self._revision += 1
@@ -93,7 +93,7 @@ class Hopper:
     def _sure(
         self, method: str, path: str, body: Any = None, fine: tuple[int, ...] = (200,)
     ) -> dict[str, Any]:
-        """The answer to what may be asked again."""
+        """Retries a call that may be repeated until it has a response, and returns that."""
         while (answer := self._once(method, path, body)) is None:
             pass
         assert answer.status_code in fine, answer.text
@@ -101,7 +101,7 @@ class Hopper:
         return found
 
     def _once(self, method: str, path: str, body: Any = None) -> httpx.Response | None:
-        """One try on one server; None if nobody knows what became of it."""
+        """Tries a call on one server; returns None if it is unknown whether it was done."""
         until = time.monotonic() + _PATIENCE_SECONDS
         try:
             answer = self._client.request(method, self._random.choice(self._urls) + path, json=body)
@@ -109,13 +109,13 @@ class Hopper:
             answer = None
         assert time.monotonic() < until
         if answer is None or answer.status_code == 503 or self._was_done(answer):
-            self._tally.add(num_failed=1)
+            self._counts.add(num_failed=1)
             return None
         return answer
 
     @staticmethod
     def _was_done(answer: httpx.Response) -> bool:
-        """Whether the session has moved since: by this call's first try."""
+        """Returns whether the session has moved since: by this call's first try."""
         return answer.status_code == 409 and answer.json()["error"]["code"] in (
             "session_moved",
             "session_busy",
@@ -131,12 +131,12 @@ def _compared(answer: dict[str, Any]) -> dict[str, Any]:
 
 def run_all(
     urls: Sequence[str], num_sessions: int, num_operations: int, num_clients: int
-) -> tuple[list[list[dict[str, Any] | None]], list[dict[str, Any]], Tally]:
-    """Answers of each session's operations, where each stands at the end, and what happened."""
-    tally, count = Tally(), num_operations // num_sessions
+) -> tuple[list[list[dict[str, Any] | None]], list[dict[str, Any]], CallCounts]:
+    """Returns the responses of each session's operations, its state at the end, and the counts."""
+    counts, count = CallCounts(), num_operations // num_sessions
 
     def one(seed: int) -> tuple[list[dict[str, Any] | None], dict[str, Any]]:
-        hopper = Hopper(urls, seed, tally)
+        hopper = Hopper(urls, seed, counts)
         try:
             return hopper.run(operations(seed, count)), hopper.do("next", {}) or {}
         finally:
@@ -144,4 +144,4 @@ def run_all(
 
     with ThreadPoolExecutor(num_clients) as pool:
         found = list(pool.map(one, range(num_sessions)))
-    return [answers for answers, _ in found], [end for _, end in found], tally
+    return [answers for answers, _ in found], [end for _, end in found], counts

@@ -1,4 +1,4 @@
-"""A real server in this process: real sockets on loopback, its own event loop in its own thread."""
+"""Runs a real server in this process: real sockets on loopback, its own event loop in its own thread."""
 
 import asyncio
 import ssl
@@ -22,7 +22,7 @@ TLS = ssl.create_default_context()  # httpx would make one for every call, which
 
 @dataclass(frozen=True)
 class LiveServer:
-    """A running server and how to reach it."""
+    """Holds a running server and calls it."""
 
     app: App
     loop: asyncio.AbstractEventLoop
@@ -49,7 +49,7 @@ class LiveServer:
             yield nextchar_pb2_grpc.NextcharStub(channel)
 
     def metric(self, name: str, **labels: str) -> float:
-        """A metric's value as the metrics port tells it; 0 if it is not there."""
+        """Returns a metric's value from the metrics port; 0 if it is not there."""
         from prometheus_client.parser import text_string_to_metric_families
 
         text = httpx.get(self.metrics_url, timeout=30).text
@@ -63,7 +63,7 @@ class LiveServer:
 
 @contextmanager
 def live_server(models: Path, **settings: Any) -> Iterator[LiveServer]:
-    """A server of the models in a folder, on free ports, for as long as the context lasts."""
+    """Runs a server of the models in a folder, on free ports, for as long as the context lasts."""
     made = Settings(models=models, http_port=0, grpc_port=0, metrics_port=0, **settings)
     started: list[LiveServer] = []
     errors: list[BaseException] = []

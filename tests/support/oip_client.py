@@ -1,4 +1,4 @@
-"""Requests of the Open Inference Protocol for tests, through each way in."""
+"""Sends requests of the Open Inference Protocol over each API."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def stub(channel: grpc.Channel) -> inference_pb2_grpc.GRPCInferenceServiceStub:
 
 
 def body(texts: list[str], outputs: tuple[str, ...] = (), **parameters: Any) -> dict[str, Any]:
-    """The JSON of a request with texts."""
+    """Returns the JSON of a request with texts."""
     text = {"name": "text", "shape": [len(texts)], "datatype": "BYTES", "data": texts}
     return {"inputs": [text], "outputs": [{"name": name} for name in outputs], "parameters": parameters}
 
@@ -33,7 +33,7 @@ def post(server: LiveServer, model: str, request: dict[str, Any]) -> httpx.Respo
 def message(
     model: str, texts: list[bytes], outputs: tuple[str, ...] = (), **parameters: Any
 ) -> pb.ModelInferRequest:
-    """A gRPC request with texts as typed contents."""
+    """Returns a gRPC request with texts as typed contents."""
     request = pb.ModelInferRequest(model_name=model, outputs=[{"name": name} for name in outputs])
     request.inputs.add(name="text", datatype="BYTES", shape=[len(texts)]).contents.bytes_contents.extend(
         texts
@@ -56,7 +56,7 @@ def infer(
     outputs: tuple[str, ...] = (),
     **parameters: Any,
 ) -> dict[str, Any]:
-    """The outputs by name: lists of bytes, or arrays."""
+    """Returns the outputs by name: lists of bytes, or arrays."""
     if way in ("typed", "raw"):
         return _by_grpc(server, way, message(model, texts, outputs, **parameters), texts)
     if way == "json":

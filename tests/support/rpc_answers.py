@@ -1,10 +1,10 @@
-"""A gRPC answer beside the JSON of REST."""
+"""Compares a gRPC response with the JSON of REST."""
 
 from typing import Any
 
 
 def same(message: Any, answer: dict[str, Any], drop: tuple[str, ...] = ()) -> None:
-    """A message holds what the JSON holds; what is null there is unset here."""
+    """Asserts that a message holds what the JSON holds; what is null there is unset here."""
     present = {field.name for field, _ in message.ListFields()}
     for name, value in answer.items():
         if name in drop:

@@ -1,4 +1,4 @@
-"""`nextchar serve` in a process of its own, that can be killed and started again on the same port."""
+"""Runs `nextchar serve` in a process of its own, which can be killed and started again on the same port."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _PLACES = ["--grpc-port", "0", "--metrics-port", "0", "--engine-threads", "1"]
 
 
 class ServerProcess:
-    """One server; `url` stays the same however often it is started."""
+    """Controls one server; `url` stays the same however often it is started."""
 
     def __init__(self, models: Path, arguments: list[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -38,7 +38,7 @@ class ServerProcess:
         self.process = self._started()
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal that ends it; its status."""
+        """Sends a signal that ends it; returns its exit status."""
         self.process.send_signal(number)
         status = self.process.wait(60)
         assert self.process.stdout is not None

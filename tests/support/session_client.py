@@ -1,4 +1,4 @@
-"""A client of sessions for tests, and the models they are of."""
+"""Calls sessions for tests, and makes the models they use."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "relu": TinyModel(
 
 
 class Session:
-    """One session of one server, over REST."""
+    """Calls one session of one server over REST."""
 
     def __init__(self, url: str, session_id: str) -> None:
         self.url, self.id = url, session_id
@@ -24,14 +24,14 @@ class Session:
         return cls(url, answer.json()["session_id"])
 
     def on(self, server: LiveServer | str) -> "Session":
-        """The same session through another server."""
+        """Returns the same session on another server."""
         return Session(server if isinstance(server, str) else server.url, self.id)
 
     def post(self, call: str, **fields: Any) -> httpx.Response:
         return httpx.post(f"{self.url}/v1/sessions/{self.id}/{call}", json=fields, timeout=30)
 
     def do(self, call: str, **fields: Any) -> dict[str, Any]:
-        """A call that succeeds."""
+        """Makes a call that must succeed."""
         answer = self.post(call, **fields)
         assert answer.is_success, answer.text
         result: dict[str, Any] = answer.json()
@@ -42,7 +42,7 @@ class Session:
         return result
 
     def next(self) -> list[dict[str, Any]]:
-        """The whole distribution: what tells one state from another."""
+        """Returns the whole distribution, by which states are told apart."""
         found: list[dict[str, Any]] = self.do("next")["data"]
         return found
 
@@ -51,7 +51,7 @@ class Session:
         return text
 
     def stream(self, **fields: Any) -> list[dict[str, Any]]:
-        """The events of a sample, without [DONE]."""
+        """Returns the events of a sample, without [DONE]."""
         lines = self.post("sample", stream=True, **fields).text.split("\n\n")
         events = [line.removeprefix("data: ") for line in lines if line]
         assert events.pop() == "[DONE]"

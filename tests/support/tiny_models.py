@@ -1,4 +1,4 @@
-"""Tiny models for tests: real weights, real graphs, made in milliseconds."""
+"""Builds tiny models for tests: real weights, real graphs, made in milliseconds."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ GOLDEN = ("", "hello", "abc abc")
 
 @dataclass(frozen=True)
 class TinyModel:
-    """An untrained network and the policies of its vocabulary; the same seed is the same network."""
+    """Describes an untrained network and its vocabulary's policies; the same seed makes the same network."""
 
     cell: Cell = "lstm"
     hidden_size: int = 24
@@ -39,7 +39,7 @@ class TinyModel:
 
     @property
     def precision(self) -> Precision:
-        """The one that is served by default."""
+        """The precision that is served by default."""
         return "int8" if CELLS[self.cell].has_int8 else "float32"
 
     def module(self) -> CharRNN:
@@ -81,7 +81,7 @@ class TinyModel:
         return Card.model_validate({**fields, **changes})
 
     def step_bytes(self, precision: Precision | None = None, **changes: object) -> bytes:
-        """A step graph with golden scores of its own, unless `changes` say otherwise."""
+        """Builds a step graph with golden scores of its own, unless `changes` replace them."""
         precision = precision or self.precision
         weights = self.weights()
         draft = graph_from_bytes(
@@ -113,7 +113,7 @@ BYTES = TinyModel(
 
 
 def write_models(folder: Path, models: dict[str, TinyModel], *, version: int = 1) -> Path:
-    """Write each model's step graph under its name; returns the folder."""
+    """Writes each model's step graph under its name; returns the folder."""
     for name, model in models.items():
         target = folder / name / str(version)
         target.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The text of the quality benchmark, where somebody has put it; nothing else here needs it."""
+"""Finds the text of the quality benchmark, if it was downloaded."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ _BESIDE = Path(__file__).parents[3] / "shared" / "data" / "tinyshakespeare.txt"
 
 
 def tiny_shakespeare() -> Path:
-    """The file; the test is skipped where there is none."""
+    """Returns the file; skips the test if it is not there."""
     path = Path(os.environ.get("NEXTCHAR_TINY_SHAKESPEARE", _BESIDE))
     if not path.is_file():
         pytest.skip("no tinyshakespeare.txt (set NEXTCHAR_TINY_SHAKESPEARE)")

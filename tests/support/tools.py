@@ -1,8 +1,8 @@
-"""Programs that nobody here wrote, which tests drive as real processes.
+"""Finds third-party programs that tests run as real processes.
 
 `make tools` installs those that package indexes have, each in an environment of its own under `.tools/`
-(requirements/tools/<name>.txt); others are Debian's (requirements/debian.txt). A test whose program could not
-be had is skipped and says which.
+(requirements/tools/<name>.txt); others are Debian's (requirements/debian.txt). A test whose program is not
+installed is skipped and names it.
 """
 
 import shutil
@@ -14,22 +14,22 @@ _ROOT = Path(__file__).parents[2]
 
 
 def tool_python(name: str) -> Path:
-    """The interpreter of a tool's environment; skips the test where there is none."""
+    """Returns the interpreter of a tool's environment; skips the test if there is none."""
     folder = _ROOT / ".tools" / name
     if not (folder / ".ok").exists():
-        pytest.skip(f"{name} is not installed: make tools")
+        pytest.skip(f"{name} is not installed; run make tools")
     return folder / "bin" / "python"
 
 
 def tool_program(name: str, program: str) -> Path:
-    """A program in a tool's environment; skips the test where there is none."""
+    """Returns a program in a tool's environment; skips the test if there is none."""
     found = tool_python(name).with_name(program)
     assert found.exists(), found
     return found
 
 
 def debian_program(program: str, package: str) -> Path:
-    """A program of a Debian package; skips the test where it is not installed."""
+    """Returns a program of a Debian package; skips the test if it is not installed."""
     found = shutil.which(program)
     if found is None:
         pytest.skip(f"{program} is not installed (Debian: apt install {package})")

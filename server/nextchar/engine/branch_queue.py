@@ -1,4 +1,4 @@
-"""The branches of a job that wait for a row: those with the longest way to go are taken first."""
+"""Queues the pending branches of a job's trie: those with the most reads below them are taken first."""
 
 import heapq
 
@@ -8,7 +8,7 @@ from nextchar.model.vocabulary import Ids
 
 
 class BranchQueue:
-    """Branches by how many reads are below them, in whole arrays: a call may add a thousand."""
+    """Holds branches by the number of reads below them, in whole arrays: a call may add a thousand."""
 
     def __init__(self) -> None:
         self._by_reads: dict[int, list[tuple[Ids, Ids]]] = {}  # nodes, slots
@@ -19,7 +19,7 @@ class BranchQueue:
         return self._count
 
     def add(self, nodes: Ids, slots: Ids, reads: Ids) -> None:
-        """Let branches wait: their nodes, the slots of the states before them, the reads below them."""
+        """Adds branches: their nodes, the slots of the states before them, the reads below them."""
         order = np.argsort(reads, kind="stable")
         ordered = reads[order]
         starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -31,7 +31,7 @@ class BranchQueue:
         self._count += len(nodes)
 
     def take(self, count: int) -> tuple[Ids, Ids]:
-        """Nodes and slots of the next `count` branches; there are as many."""
+        """Takes out the next `count` branches, of which there are as many; returns their nodes and slots."""
         taken: list[tuple[Ids, Ids]] = []
         self._count -= count
         while count:

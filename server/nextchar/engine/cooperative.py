@@ -1,7 +1,7 @@
-"""Work of milliseconds in slices of less than one, so that an event loop can do other things in between.
+"""Runs work of milliseconds on the event loop in parts of less than one, so that other tasks run in between.
 
-Another thread would not help: whoever holds the interpreter when the processor is taken away from it holds
-up everybody for as long as the system pleases. A slice ends where its generator yields.
+A thread would not help: when the system preempts a thread that holds the interpreter lock, the event loop
+waits for as long as the system pleases. A part ends where the work's generator yields.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ from collections.abc import Generator
 from typing import TypeVar
 
 T = TypeVar("T")
-Slices = Generator[None, None, T]
+Cooperative = Generator[None, None, T]
 
 
-async def in_slices(work: "Slices[T]") -> T:
-    """The result of work, with whatever else the event loop has to do in between."""
+async def run_cooperatively(work: "Cooperative[T]") -> T:
+    """Runs work to its end, with whatever else the event loop has to do in between; returns its result."""
     while True:
         try:
             next(work)

@@ -1,13 +1,13 @@
-"""Where lanes deliver to on the event loop: one that gathers ended lanes, one that streams."""
+"""Receives deliveries on the event loop: gathers them until all work has ended, or streams them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from nextchar.engine.lane import Delivery, Outbox, Work
+from nextchar.engine.work import Delivery, Outbox, Work
 
 
 def deliver_on(loop: asyncio.AbstractEventLoop) -> Callable[[Outbox], object]:
-    """What an engine calls with a step's deliveries: one hop to the event loop, whoever they are for."""
+    """Returns what an engine calls with a call's deliveries: one hop to the event loop for all of them."""
 
     def hand_over(outbox: Outbox) -> None:
         for work, delivery in outbox:
@@ -17,7 +17,7 @@ def deliver_on(loop: asyncio.AbstractEventLoop) -> Callable[[Outbox], object]:
 
 
 class GatherReceiver:
-    """Waits until every one of `count` lanes and jobs is done; the first error ends the wait."""
+    """Gathers the deliveries of `count` lanes and jobs until all have ended, or one with an error."""
 
     def __init__(self, count: int) -> None:
         self.deliveries: list[list[Delivery]] = [[] for _ in range(count)]
@@ -36,17 +36,17 @@ class GatherReceiver:
             self._done.set_result(None)
 
     async def wait(self) -> list[list[Delivery]]:
-        """The deliveries of each, by tag.
+        """Returns the deliveries of each lane or job, by tag.
 
         Raises:
-            NextcharError: what one of them failed with.
+            NextcharError: the error of the first that failed.
         """
         await self._done
         return self.deliveries
 
 
 class StreamReceiver:
-    """Gives the deliveries of `count` lanes as they come, each with its lane's tag."""
+    """Streams the deliveries of `count` lanes as they come, each with its lane's tag."""
 
     def __init__(self, count: int) -> None:
         self._num_left = count
@@ -56,10 +56,10 @@ class StreamReceiver:
         self._deliveries.put_nowait((work.tag, delivery))
 
     async def __aiter__(self) -> AsyncIterator[tuple[int, Delivery]]:
-        """Ends after the last delivery of the last lane.
+        """Yields until the last delivery of the last lane.
 
         Raises:
-            NextcharError: what the first lane that failed failed with.
+            NextcharError: the error of the first lane that failed.
         """
         while self._num_left:
             tag, delivery = await self._deliveries.get()

@@ -1,4 +1,4 @@
-"""Rows whose draws need more than a temperature: filters, bias, penalties, masks. They draw here."""
+"""Draws symbols for the rows that need more than a temperature: filters, bias, penalties, masks."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from nextchar.engine.sampler import (
     History,
     Indices,
     draw,
-    log_shares,
+    drawn_logprobs,
     penalized,
     truncated,
     weigh,
@@ -20,34 +20,34 @@ from nextchar.model.vocabulary import Vocabulary
 
 
 class HostSampler:
-    """Parameters and history by row; those of rows that are not `on` are left from before.
+    """Holds the sampling parameters and the history of each row, and draws for rows that are `enabled`.
 
-    A row is touched where its lane joins, where it moves and where it draws.
+    A row is touched where its lane joins, moves or draws; the arrays of other rows hold old values.
     """
 
     def __init__(self, num_rows: int, vocabulary: Vocabulary) -> None:
         num_symbols = vocabulary.num_outputs
         self._unknown_id = vocabulary.unknown_id
-        self.on: Flags = np.zeros(num_rows, dtype=np.bool_)
-        self.num_on = 0  # live rows, so that nobody looks where there is none
+        self.enabled: Flags = np.zeros(num_rows, dtype=np.bool_)
+        self.num_enabled = 0  # of the active rows, so that the step skips this where there is none
         self.masks = Masks(num_rows, num_symbols, vocabulary.end_id)
         self._numbers: Doubles = np.zeros((6, num_rows))
         self._temperature, self._top_p, self._min_p = self._numbers[:3]  # a temperature of 1 where greedy
         self._presence, self._frequency, self._repetition = self._numbers[3:]
         self._top_k: Indices = np.zeros(num_rows, dtype=np.int64)
         self._greedy: Flags = np.zeros(num_rows, dtype=np.bool_)
-        self._tells_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
+        self._reports_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
         self._bias: Doubles = np.zeros((num_rows, num_symbols))
         self._counts: Doubles = np.zeros((num_rows, num_symbols))  # how often each symbol was drawn
         self._seen: Flags = np.zeros((num_rows, num_symbols), dtype=np.bool_)  # given or drawn
 
     def join(self, row: int, lane: Lane) -> None:
-        """Put a lane's parameters into a row."""
+        """Writes a lane's parameters into a row."""
         s = lane.sampling
-        self.on[row] = s is not None and s.shaped
-        if s is None or not s.shaped:
+        self.enabled[row] = s is not None and s.needs_host
+        if s is None or not s.needs_host:
             return
-        self.num_on += 1
+        self.num_enabled += 1
         self._greedy[row] = s.temperature == 0
         self._temperature[row] = s.temperature or 1.0
         self._top_k[row], self._top_p[row], self._min_p[row] = s.top_k, s.top_p, s.min_p
@@ -57,7 +57,7 @@ class HostSampler:
             p.frequency,
             p.repetition,
         )
-        self._tells_drawn[row] = s.tells_drawn
+        self._reports_drawn[row] = s.reports_drawn_logprobs
         self._bias[row] = 0.0
         for symbol_id, bias in s.bias:
             self._bias[row, symbol_id] = bias
@@ -67,26 +67,26 @@ class HostSampler:
         self.masks.join(row, s)
 
     def leave(self, sampling: Sampling | None) -> None:
-        """A lane's row is not live any more."""
-        if sampling is not None and sampling.shaped:
-            self.num_on -= 1
+        """Notes that a lane's row is no longer active."""
+        if sampling is not None and sampling.needs_host:
+            self.num_enabled -= 1
             self.masks.leave(sampling)
 
     def move(self, source: int, target: int) -> None:
-        """Copy one row over another."""
-        self.on[target] = self.on[source]
-        if not self.on[source]:
+        """Copies one row over another."""
+        self.enabled[target] = self.enabled[source]
+        if not self.enabled[source]:
             return
-        arrays = (self._greedy, self._top_k, self._tells_drawn, self._bias, self._counts, self._seen)
+        arrays = (self._greedy, self._top_k, self._reports_drawn, self._bias, self._counts, self._seen)
         self._numbers[:, target] = self._numbers[:, source]
         for array in arrays:
             array[target] = array[source]
         self.masks.move(source, target)
 
     def draw(self, rows: Indices, logprobs: Doubles, uniforms: Doubles) -> Indices:
-        """One symbol for each of some rows, from log-probabilities [k, symbols] by random numbers [k].
+        """Draws one symbol for each of k rows, from log-probabilities [k, symbols] by random numbers [k].
 
-        Where a row tells what it drew from, that takes the place of its log-probabilities.
+        Where a row reports drawn log-probabilities, they replace the model's in `logprobs`.
         """
         scores = penalized(logprobs, self._history(rows)) + self._bias[rows]
         self.masks.forbid(scores, rows)
@@ -94,12 +94,12 @@ class HostSampler:
         weights = truncated(weights, self._filters(rows))
         greedy = self._greedy[rows]
         drawn = draw(weights, uniforms, greedy)
-        self.masks.drew(rows, drawn)
+        self.masks.advance(rows, drawn)
         self._counts[rows, drawn] += 1
         self._seen[rows, drawn] = True
-        telling = np.flatnonzero(self._tells_drawn[rows])
-        if len(telling):
-            logprobs[telling] = log_shares(weights[telling], greedy[telling])
+        reporting = np.flatnonzero(self._reports_drawn[rows])
+        if len(reporting):
+            logprobs[reporting] = drawn_logprobs(weights[reporting], greedy[reporting])
         return drawn
 
     def _filters(self, rows: Indices) -> Filters:

@@ -1,47 +1,26 @@
-"""What an engine works on: lanes, and jobs of strings to score.
+"""Defines the work of an engine: lanes, and jobs of strings to score.
 
-A lane is one row of the batch, and where its next character comes from: it reads the begin symbol,
-then its given ids; then, if it samples, what it draws. Completions, next-character requests and single
-strings are lanes. It owns its bookkeeping and is touched on events (join, chunk end, stop, cancel);
-between events only the slab's arrays know where it is. Many strings to score are one `ScoreJob`.
+A lane is one sequence in one row of the batch: it reads the begin symbol, then its given ids, and then, if
+it samples, what it draws. Completions, next-character requests and single strings are lanes. A lane owns its
+bookkeeping, which is touched on events only (join, end of a chunk, stop, cancel); between events, only the
+arrays of `LaneArrays` know where it is. Many strings to score are one `ScoreJob`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.engine.automaton import Automaton
-from nextchar.engine.sampler import Doubles
 from nextchar.engine.trie import Trie
-from nextchar.errors import NextcharError
+from nextchar.engine.work import UNLIMITED, Level, Work
 from nextchar.model.vocabulary import Ids
-
-FOREVER = float("inf")
-
-
-class Level(IntEnum):
-    """Who goes first: live requests, then completions, then jobs."""
-
-    INTERACTIVE = 0
-    SAMPLING = 1
-    BULK = 2
-
-
-class FinishReason(StrEnum):
-    """Why a lane is done."""
-
-    LENGTH = "length"
-    STOP = "stop"
-    GIVEN = "given"  # nothing was to be sampled: all given ids are read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LaneState:
-    """Where a lane stands: the states after all symbols but the last, which is to be read next.
+    """The position of a lane: the states after all symbols but the last, which is to be read next.
 
     `arrays` by input name, each [size]. Before any character the last symbol is begin.
     """
@@ -52,10 +31,10 @@ class LaneState:
 
 @dataclass(frozen=True, slots=True)
 class Penalties:
-    """What is taken from the log-probability of symbols that were there before.
+    """The penalties on the log-probability of symbols that have occurred before.
 
-    `presence` once and `frequency` for every time a symbol was drawn; log-probabilities of symbols drawn
-    or given are multiplied by `repetition`. 0, 0 and 1 are off.
+    `presence` is subtracted once and `frequency` for every time a symbol was drawn; log-probabilities of
+    symbols drawn or given are multiplied by `repetition`. 0, 0 and 1 are off.
     """
 
     presence: float = 0.0
@@ -68,17 +47,18 @@ class Penalties:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a lane draws characters; `temperature` 0 is greedy; see `sampler.Filters` for the others.
+    """How a lane draws characters; `temperature` 0 is greedy; see `sampler.Filters` for top_k, top_p, min_p.
 
-    `bias` are pairs of id and what is added to its log-probability. `stop` are strings as ids, none
-    empty. Random numbers are those of the seed from number `first_draw` on. `chars_per_delivery` 0 delivers
-    only full chunks and the end; otherwise the first character is delivered at once, and then what there is
-    when it is that many, or `seconds_per_delivery` after the last.
+    `bias` holds pairs of an id and what is added to its log-probability. `stop` holds stop strings as ids,
+    none empty. The random numbers are those of the seed from number `first_draw` on. `chars_per_delivery` 0
+    delivers only full chunks and the end; otherwise the first character is delivered at once, and later ones
+    when there are that many, or `seconds_per_delivery` after the last delivery.
 
-    `automaton` is the pattern that all of the drawn text must match. `end_ids` are symbols that stop, among
-    the `stop`s; neither they nor the end symbol are drawn before `min_chars` characters, and a stop string
-    counts only after so many. With `keeps_stop` a stop string is part of the text. With `tells_drawn` the
-    log-probabilities told are those that were drawn from, not the model's own.
+    `automaton` is the pattern that the whole drawn text must match. `end_ids` are symbols that stop, also
+    listed in `stop`; neither they nor the end symbol are drawn before `min_chars` characters, and a stop
+    string counts only after so many. With `includes_stop`, a stop string is part of the text. With
+    `reports_drawn_logprobs`, the log-probabilities delivered are those that were drawn from, after filters,
+    bias, penalties and temperature, instead of the model's own.
     """
 
     max_chars: int
@@ -92,30 +72,35 @@ class Sampling:
     stop: tuple[tuple[int, ...], ...] = ()
     first_draw: int = 0
     chars_per_delivery: int = 0
-    seconds_per_delivery: float = FOREVER
+    seconds_per_delivery: float = UNLIMITED
     automaton: Automaton | None = None
     end_ids: tuple[int, ...] = ()
     min_chars: int = 0
-    keeps_stop: bool = False
-    tells_drawn: bool = False
+    includes_stop: bool = False
+    reports_drawn_logprobs: bool = False
 
     @property
     def filters(self) -> bool:
-        """Whether some symbols are kept out of a draw."""
+        """Whether filters exclude symbols from a draw."""
         return self.temperature > 0 and (self.top_k > 0 or self.top_p < 1 or self.min_p > 0)
 
     @property
-    def shaped(self) -> bool:
-        """Whether its draws need more than a temperature, which the step graph knows."""
+    def needs_host(self) -> bool:
+        """Whether its draws need `HostSampler`: more than the temperature that the step graph applies."""
         masked = self.automaton is not None or self.min_chars > 0
-        return self.filters or masked or self.tells_drawn or bool(self.bias) or bool(self.penalties)
+        reports = self.reports_drawn_logprobs
+        return self.filters or masked or reports or bool(self.bias) or bool(self.penalties)
 
     @property
     def max_stop(self) -> int:
+        """The length of the longest stop string."""
         return max((len(stop) for stop in self.stop), default=0)
 
     def matched_stop(self, recent: list[int], num_drawn: int) -> int:
-        """The length of the stop string that `num_drawn` drawn ids end with, or 0; `recent` are the last."""
+        """Returns the length of the stop string that `num_drawn` drawn ids end with, or 0.
+
+        `recent` are the last of these ids.
+        """
         longest = num_drawn - self.min_chars
         return next(
             (len(s) for s in self.stop if len(s) <= longest and tuple(recent[-len(s) :]) == s),
@@ -123,88 +108,14 @@ class Sampling:
         )
 
 
-@dataclass(slots=True)  # not frozen: thousands are made a second
-class Delivery:
-    """What a lane or a job has produced since the last delivery.
-
-    `ids` and `logprobs` [k]: the symbols passed, given or drawn, and what each was worth.
-    `top_ids`, `top_logprobs` [k, num_top] if asked for. The last delivery has `finish` or `error`;
-    `num_stop` is how many drawn ids at the end are the stop string or end symbol that ended it,
-    `distribution` the log-probabilities [num_outputs] after the last given character, if asked for.
-    """
-
-    ids: Ids
-    logprobs: Doubles
-    top_ids: NDArray[np.int32] | None = None
-    top_logprobs: NDArray[np.float32] | None = None
-    finish: FinishReason | None = None
-    num_stop: int = 0
-    distribution: Doubles | None = None
-    error: NextcharError | None = None
-
-    @property
-    def last(self) -> bool:
-        return self.finish is not None or self.error is not None
-
-
-class Receiver(Protocol):
-    """Who takes deliveries; called where the engine's `deliver` hands them over."""
-
-    def receive(self, work: "Work", delivery: Delivery, /) -> None: ...
-
-
-class _Nobody:
-    """The receiver of work that has none yet: a delivery to it is a bug."""
-
-    def receive(self, _work: "Work", delivery: Delivery, /) -> None:
-        raise AssertionError(f"no receiver for {delivery}")
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Work:
-    """What a request submits. The caller sets its receiver; `tag` is the receiver's own.
-
-    Times are monotonic seconds; `joined` is when it began to run. `engine` is who runs it.
-    """
-
-    receiver: Receiver = field(default_factory=_Nobody)
-    deadline: float = FOREVER
-    priority: int = 0  # among those that wait at its level; the lowest first
-    tag: int = 0
-    submitted: float = 0.0
-    joined: float = 0.0
-    engine: int = -1
-
-    @property
-    def level(self) -> Level:
-        raise NotImplementedError
-
-    @property
-    def num_strings(self) -> int:
-        """What it counts for in the waiting line."""
-        return 1
-
-    @property
-    def num_steps(self) -> int:
-        """How many steps it takes if nothing stops it."""
-        raise NotImplementedError
-
-    def failed(self, error: NextcharError) -> Delivery:
-        """The delivery that ends this with an error."""
-        return Delivery(np.empty(0, dtype=np.int64), np.empty(0), error=error)
-
-
-Outbox = list[tuple[Work, Delivery]]
-
-
 @dataclass(slots=True, eq=False)
 class Lane(Work):
-    """One row.
+    """One sequence in one row.
 
-    `given` are the ids after begin, or after what `start` has read, in order. With `sampling`, it draws
-    after them; with `wants_distribution` it takes one more step for what comes next; never both. With
-    `keeps_state` its `state` is set when the last symbol, given or drawn, is known; unless a stop string
-    or the end symbol has ended it, when the rows have read beyond.
+    `given` are the ids after begin, or after what `start` has read, in order. With `sampling`, the lane draws
+    after them; with `wants_distribution`, it takes one more step for the distribution after them; never both.
+    With `keeps_state`, its `state` is set when the last symbol, given or drawn, is known; unless a stop
+    string or the end symbol has ended it, when the row has read beyond.
     """
 
     given: Ids
@@ -227,12 +138,12 @@ class Lane(Work):
 
     @property
     def num_steps(self) -> int:
-        """How many steps this lane takes if nothing stops it."""
+        """The number of steps this lane takes if nothing stops it."""
         return len(self.given) + (self.sampling.max_chars if self.sampling else self.wants_distribution)
 
     @property
     def num_planned(self) -> int:
-        """Steps already put into chunks."""
+        """The number of steps already put into chunks."""
         return self.num_read + self.num_drawn
 
     @property
@@ -246,7 +157,7 @@ class Lane(Work):
 class ScoreJob(Work):
     """Strings to score together, as a trie; its one delivery has the log-probability of every node.
 
-    With `start`, they go on from there: the trie's first symbol is the last one of it.
+    With `start`, the strings continue from there: the trie's first symbol is the last one of that state.
     """
 
     trie: Trie

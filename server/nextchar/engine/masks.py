@@ -1,4 +1,4 @@
-"""What the lanes of an engine may draw and when that is over: patterns, and ends that come too early."""
+"""Masks the symbols that a row must not draw: outside its pattern, or an end that comes too early."""
 
 import numpy as np
 
@@ -8,9 +8,10 @@ from nextchar.engine.sampler import Doubles, Flags, Indices
 
 
 class Masks:
-    """Per row: the pattern and where the text stands in it, and how much may and must still be drawn.
+    """Holds per row the pattern, its state in it, and how many characters may and must still be drawn.
 
-    A row is touched where its lane joins and where it draws. `over` [rows]: the pattern's text can only end.
+    A row is touched where its lane joins, moves or draws. `over` [rows] is set where the pattern's text can
+    only end.
     """
 
     def __init__(self, num_rows: int, num_symbols: int, end_id: int | None) -> None:
@@ -21,10 +22,10 @@ class Masks:
         self._num_before_end: Indices = np.zeros(num_rows, dtype=np.int64)
         self._ends: Flags = np.zeros((num_rows, num_symbols), dtype=np.bool_)
         self.over: Flags = np.zeros(num_rows, dtype=np.bool_)
-        self.num_patterns = 0  # rows that have one, so that nobody looks when none has
+        self.num_patterns = 0  # of the active rows, so that the step skips this where there is none
 
     def join(self, row: int, sampling: Sampling) -> None:
-        """A lane that has drawn nothing yet."""
+        """Starts a row for a lane that has drawn nothing yet."""
         self._automata[row], self._states[row] = sampling.automaton, START
         self.num_patterns += sampling.automaton is not None
         self._num_left[row], self._num_before_end[row] = sampling.max_chars, sampling.min_chars
@@ -36,16 +37,17 @@ class Masks:
         self.over[row] = False
 
     def leave(self, sampling: Sampling) -> None:
-        """A lane's row is not live any more."""
+        """Notes that a lane's row is no longer active."""
         self.num_patterns -= sampling.automaton is not None
 
     def move(self, source: int, target: int) -> None:
+        """Copies one row over another."""
         self._automata[target] = self._automata[source]
         for array in (self._states, self._num_left, self._num_before_end, self._ends, self.over):
             array[target] = array[source]
 
     def forbid(self, scores: Doubles, rows: Indices) -> None:
-        """Take symbols that must not be drawn now out of scores [rows, symbols], in place."""
+        """Sets scores [rows, symbols] of symbols that must not be drawn now to minus infinity, in place."""
         early = np.flatnonzero(self._num_before_end[rows] > 0)
         if len(early):
             scores[early] = np.where(self._ends[rows[early]], -np.inf, scores[early])
@@ -56,8 +58,8 @@ class Masks:
                 allowed[:, self._end_id] = automaton.distance[states] == 0
             scores[k] = np.where(allowed, scores[k], -np.inf)
 
-    def drew(self, rows: Indices, drawn: Indices) -> None:
-        """These rows have drawn these symbols."""
+    def advance(self, rows: Indices, drawn: Indices) -> None:
+        """Advances rows by the symbols that they have drawn."""
         self._num_left[rows] -= 1
         self._num_before_end[rows] -= 1
         for automaton, k in self._by_automaton(rows):
@@ -66,7 +68,7 @@ class Masks:
             self.over[rows[k]] = automaton.over(states, self._num_left[rows[k]])
 
     def _by_automaton(self, rows: Indices) -> list[tuple[Automaton, Indices]]:
-        """Each automaton of some rows, and which of them (indices into `rows`) have it."""
+        """Returns each automaton of some rows, and which of them (indices into `rows`) have it."""
         if not self.num_patterns:
             return []
         found: dict[int, tuple[Automaton, list[int]]] = {}

@@ -1,6 +1,6 @@
-"""From a distribution to the next character where the step graph does not draw: filters, bias, penalties.
+"""Draws the next symbol from a distribution where the step graph does not: filters, bias, penalties.
 
-Pure functions on arrays, one row a lane. Every row is computed from that row alone, in the same order of
+Pure functions on arrays, one row per lane. Every row is computed from that row alone, in the same order of
 operations whatever the batch, so a row's result is the same bytes alone and among many.
 """
 
@@ -20,7 +20,7 @@ _DRAWS_PER_BLOCK = 4  # Philox 4x64 gives four numbers for each value of its cou
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which symbols some rows may draw, each an array [rows].
+    """The filters on the symbols that rows may draw, each an array [rows].
 
     `top_k` ≥ 0 (0 is off), 0 < `top_p` ≤ 1 (1 is off), 0 ≤ `min_p` ≤ 1 (0 is off).
     """
@@ -32,8 +32,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What some rows have drawn, `counts` [rows, symbols], and been given or drawn, `seen` [rows, symbols];
-    and what that costs, each [rows] (see `lane.Penalties`).
+    """The symbols that rows have read and drawn, and the penalties on them (see `lane.Penalties`).
+
+    `counts` [rows, symbols] is how often each was drawn, `seen` [rows, symbols] whether it was given or
+    drawn; the penalties are arrays [rows].
     """
 
     counts: Doubles
@@ -44,10 +46,10 @@ class History:
 
 
 def penalized(logprobs: Doubles, history: History) -> Doubles:
-    """Log-probabilities after penalties; no longer summing to one.
+    """Returns log-probabilities [rows, symbols] after penalties; the probabilities no longer sum to one.
 
-    A symbol that is there already is worth `repetition` times its log-probability (above 1: less), less
-    `presence`, less `frequency` for every time it was drawn.
+    A seen symbol has `repetition` times its log-probability (above 1: less likely), minus `presence` if it
+    was drawn, minus `frequency` for every time it was drawn.
     """
     result = np.where(history.seen, logprobs * history.repetition[:, None], logprobs)
     result -= history.frequency[:, None] * history.counts
@@ -56,7 +58,7 @@ def penalized(logprobs: Doubles, history: History) -> Doubles:
 
 
 def weigh(scores: Doubles, temperature: Doubles, never: int | None) -> Doubles:
-    """Weights [rows, symbols] of scores at temperatures [rows] > 0: the largest is 1, `never` has none."""
+    """Returns weights [rows, symbols] of scores at temperatures [rows] > 0; the largest is 1, `never` 0."""
     if never is not None:
         scores = scores.copy()
         scores[:, never] = -np.inf
@@ -66,7 +68,7 @@ def weigh(scores: Doubles, temperature: Doubles, never: int | None) -> Doubles:
 
 
 def truncated(weights: Doubles, filters: Filters) -> Doubles:
-    """Weights [rows, symbols] after top_k, top_p and min_p, in that order; the largest always stays."""
+    """Returns weights [rows, symbols] after top_k, top_p and min_p, in that order; the largest stays."""
     order = np.argsort(-weights, axis=1, kind="stable")
     ranked = np.take_along_axis(weights, order, axis=1)
     rank = np.arange(weights.shape[1])
@@ -81,8 +83,8 @@ def truncated(weights: Doubles, filters: Filters) -> Doubles:
     return result
 
 
-def log_shares(weights: Doubles, greedy: Flags) -> Doubles:
-    """Log-probabilities [rows, symbols] that `draw` draws with; minus infinity for what it never draws."""
+def drawn_logprobs(weights: Doubles, greedy: Flags) -> Doubles:
+    """Returns the log-probabilities [rows, symbols] of `draw`'s draws; minus infinity if never drawn."""
     shares = weights / weights.sum(axis=1, keepdims=True)
     shares[greedy] = np.arange(weights.shape[1]) == weights[greedy].argmax(axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
@@ -91,7 +93,7 @@ def log_shares(weights: Doubles, greedy: Flags) -> Doubles:
 
 
 def draw(weights: Doubles, uniforms: Doubles, greedy: Flags) -> Indices:
-    """One symbol a row by inverse CDF; rows marked greedy take the largest weight (first of equals).
+    """Draws one symbol per row by inverse CDF; rows marked greedy take the largest weight (first of equals).
 
     `weights` [rows, symbols] ≥ 0 with a positive sum, `uniforms` [rows] in (0, 1).
     """
@@ -103,10 +105,10 @@ def draw(weights: Doubles, uniforms: Doubles, greedy: Flags) -> Indices:
 
 
 class Uniforms:
-    """Random numbers by seed and position: odd multiples of 2^-52, inside (0, 1).
+    """Generates random numbers by seed and position: odd multiples of 2^-52, inside (0, 1).
 
     Counter-based (Philox 4x64, Salmon et al. 2011): any position is reached directly, so a stream can
-    stop and go on anywhere. Never 0, so that a symbol without weight is not drawn; few enough bits that
+    stop and continue anywhere. Never 0, so that a symbol without weight is not drawn; few enough bits that
     `uniform * total` is always below `total`. Not safe to share between threads.
     """
 
@@ -123,7 +125,7 @@ class Uniforms:
         }
 
     def take(self, seed: int, start: int, count: int) -> Doubles:
-        """Numbers `start` … `start + count - 1` of a seed's stream."""
+        """Returns numbers `start` … `start + count - 1` of a seed's stream."""
         block, skip = divmod(start, _DRAWS_PER_BLOCK)
         self._key[0], self._counter[0] = seed, block
         self._generator.state = self._state
@@ -133,5 +135,5 @@ class Uniforms:
 
 
 def top(logprobs: Doubles, count: int) -> Indices:
-    """Ids [rows, count] of the largest log-probabilities, in falling order, ties by id."""
+    """Returns ids [rows, count] of the largest log-probabilities, in falling order, ties by id."""
     return np.argsort(-logprobs, axis=1, kind="stable")[:, :count]

@@ -1,28 +1,28 @@
-"""Jobs of strings to score, walked as tries by dense rows of their own.
+"""Runs jobs of strings to score: dense rows of their own walk the jobs' tries.
 
-A row reads a node, takes the log-probabilities of all its children, and goes on with the next number.
-Where a node has branches, its state is kept and each branch that is read waits; a row that has come to an
-end takes up a waiting branch, the one with the longest way to go first, of the job with the least left.
+A row reads a node, takes the log-probabilities of all its children, and continues with the next number. Where
+a node has branches, its state is kept and each branch that must be read is queued as pending. A row that has
+come to an end takes a pending branch: of the job with the least left, the one with the most reads below it.
 """
 
 import time
 
 import numpy as np
 
-from nextchar.engine.lane import FOREVER, Outbox, ScoreJob, Work
+from nextchar.engine.lane import ScoreJob
 from nextchar.engine.state_pool import StatePool
 from nextchar.engine.trie_walk import TrieWalk
-from nextchar.errors import DeadlineExceeded, NextcharError
+from nextchar.engine.work import UNLIMITED, Outbox, Work
+from nextchar.errors import NextcharError
 from nextchar.model.step_runner import StepRunner, fitting_steps
 from nextchar.model.vocabulary import Ids
 from nextchar.telemetry.engine_stats import EngineStats
 
-MAX_JOBS = 8  # in work at once; others wait in line
-_LATE = "the request did not finish within its time limit"
+MAX_JOBS = 8  # that run at once; others wait in the queue
 
 
 class ScoreBatch:
-    """The jobs in work and the rows that walk them: rows 0 … num_rows-1. No threads and no queue."""
+    """Holds the running jobs and the rows that walk them, 0 … num_rows-1. No threads and no queue."""
 
     def __init__(self, runner: StepRunner, stats: EngineStats) -> None:
         self._runner = runner
@@ -33,14 +33,14 @@ class ScoreBatch:
         self._owners: Ids = np.zeros(runner.max_lanes, dtype=np.int64)  # index in _walks
         self._all = np.arange(runner.max_lanes)
         self._offsets = np.arange(1, runner.max_steps + 1)[:, None]
-        self._earliest_deadline = FOREVER
+        self._earliest_deadline = UNLIMITED
         self.num_rows = 0
-        self.num_done = 0  # nodes read, and those an early end has spared
+        self.num_done = 0  # nodes read, with those an early end has saved
         self.num_steps = 1  # of the last call
 
     @property
     def num_kept_states(self) -> int:
-        """States that waiting branches go on from."""
+        """The number of states kept for pending branches."""
         return self._pool.num_kept
 
     @property
@@ -49,28 +49,29 @@ class ScoreBatch:
 
     @property
     def num_left(self) -> int:
-        """Nodes that jobs in work have yet to read; any thread may ask."""
+        """The number of nodes that running jobs have yet to read; any thread may ask."""
         return sum(walk.num_left for walk in tuple(self._walks))
 
     def join(self, job: ScoreJob, now: float) -> None:
+        """Starts a job."""
         job.joined = now
         self._earliest_deadline = min(self._earliest_deadline, job.deadline)
         self._walks.append(TrieWalk(job, self._runner, self._pool))
 
     def leave(self, job: Work) -> None:
-        """Nobody waits for this job any more; one that is not in work is fine."""
+        """Drops a job and frees its rows; one that does not run is ignored."""
         index = next((i for i, walk in enumerate(self._walks) if walk.job is job), None)
         if index is None:
             return
         self._compact(np.flatnonzero(self._owners[: self.num_rows] == index))
         walk = self._walks.pop(index)
         self.num_done += walk.num_left
-        walk.drop()
+        walk.release()
         owners = self._owners[: self.num_rows]
         owners[owners > index] -= 1
 
     def step(self, max_steps: int) -> Outbox:
-        """Fill the rows and read on, `max_steps` nodes at most; the jobs that are done or late."""
+        """Fills the rows and reads up to `max_steps` nodes in each; returns the jobs that have ended."""
         started = time.perf_counter()
         self._fill(np.arange(self.num_rows, self._runner.max_lanes))
         n = self.num_rows
@@ -81,29 +82,29 @@ class ScoreBatch:
             self.num_done += n * num_steps
             self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
         outbox: Outbox = [(w.job, w.result()) for w in self._walks if w.done]
-        outbox += [(job, job.failed(DeadlineExceeded(_LATE))) for job in self._late(time.monotonic())]
+        outbox += [(job, job.timed_out()) for job in self._expired(time.monotonic())]
         for job, _ in outbox:
             self.leave(job)
         return outbox
 
     def fail(self, error: NextcharError) -> Outbox:
-        """End every job with an error."""
+        """Ends every job with an error; returns the deliveries."""
         outbox: Outbox = [(w.job, w.job.failed(error)) for w in self._walks]
         for walk in self._walks:
-            walk.drop()
+            walk.release()
         self._walks.clear()
         self.num_rows = 0
         return outbox
 
     def _choose_steps(self, walks: list[tuple[TrieWalk, Ids]], max_steps: int) -> int:
-        """As many as every row can read without a branch or an end."""
+        """Returns as many steps as every row can read before a branch or an end."""
         if max_steps == 1:
             return 1
         shortest = min(int(walk.trie.run[self._nodes[rows]].min()) for walk, rows in walks)
         return fitting_steps(min(shortest, max_steps))
 
     def _walks_of(self, n: int) -> list[tuple[TrieWalk, Ids]]:
-        """Each job that has rows, with its rows."""
+        """Returns each job that has rows, with its rows."""
         owners = self._owners[:n]
         return [
             (walk, self._all[:n] if walk.num_rows == n else np.flatnonzero(owners == index))
@@ -112,28 +113,28 @@ class ScoreBatch:
         ]
 
     def _read(self, n: int, num_steps: int, walks: list[tuple[TrieWalk, Ids]]) -> float:
-        """One call of the graph and what follows from it; the seconds of the call."""
-        window, offsets = self._runner.window(n, num_steps), self._offsets[:num_steps]
+        """Runs one call of the graph and advances the walks by it; returns the seconds of the call."""
+        io, offsets = self._runner.io(n, num_steps), self._offsets[:num_steps]
         for walk, rows in walks:
-            window.given[:, rows] = walk.symbols[self._nodes[rows] + offsets]
+            io.given[:, rows] = walk.symbols[self._nodes[rows] + offsets]
         started = time.perf_counter()
         self._runner.step(n, num_steps)
         seconds = time.perf_counter() - started
-        ended = [walk.advance(rows, self._nodes, window.logprobs[:, rows]) for walk, rows in walks]
+        ended = [walk.advance(rows, self._nodes, io.logprobs[:, rows]) for walk, rows in walks]
         self._fill(ended[0] if len(ended) == 1 else np.sort(np.concatenate(ended)))
         return seconds
 
     def _fill(self, free: Ids) -> None:
-        """Put waiting branches into free rows; rows left over in the middle are closed.
+        """Puts pending branches into free rows, and closes the gaps of rows that are left over.
 
-        The job with the least left to read goes first, so that a short one does not wait for a long one.
+        The job with the least left to read goes first, so that a short job does not wait for a long one.
         """
         if not len(free):
             return
-        waiting = [(walk.num_left, index) for index, walk in enumerate(self._walks) if walk.waiting]
-        for _, index in sorted(waiting):
+        pending = [(walk.num_left, index) for index, walk in enumerate(self._walks) if walk.pending]
+        for _, index in sorted(pending):
             walk = self._walks[index]
-            rows = free[: len(walk.waiting)]
+            rows = free[: len(walk.pending)]
             if len(rows):
                 free = free[len(rows) :]
                 self._nodes[rows] = walk.take(rows)
@@ -142,7 +143,7 @@ class ScoreBatch:
         self._compact(free[free < self.num_rows])
 
     def _compact(self, free: Ids) -> None:
-        """Move the last rows into free ones, so that rows in use stay dense."""
+        """Moves the last rows into free ones, so that active rows stay dense."""
         if not len(free):
             return
         num_left = self.num_rows - len(free)
@@ -155,10 +156,10 @@ class ScoreBatch:
             self._owners[targets] = self._owners[sources]
         self.num_rows = num_left
 
-    def _late(self, now: float) -> list[ScoreJob]:
+    def _expired(self, now: float) -> list[ScoreJob]:
         if now < self._earliest_deadline:
             return []
-        late = [walk.job for walk in self._walks if walk.job.deadline <= now]
+        expired = [walk.job for walk in self._walks if walk.job.deadline <= now]
         left = (walk.job.deadline for walk in self._walks if walk.job.deadline > now)
-        self._earliest_deadline = min(left, default=FOREVER)
-        return late
+        self._earliest_deadline = min(left, default=UNLIMITED)
+        return expired

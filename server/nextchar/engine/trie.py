@@ -1,8 +1,8 @@
-"""Strings as a trie, so that a prefix they share is read once; as flat arrays, so that many rows walk it.
+"""Builds a trie of strings in flat arrays: a shared prefix is read once, and many rows walk it.
 
-Nodes are numbered as a walk meets them: a node's first child is the next number, so an unbranched
-stretch is a range. Node 0 is the begin symbol, nodes 1 … m the context before all strings, if any.
-Reading a node gives the log-probability of each of its children; a node without children is not read.
+Nodes are numbered in the order of a walk: a node's first child is the next number, so an unbranched stretch
+is a range. Node 0 is the begin symbol, nodes 1 … m the context before all strings, if any. Reading a node
+yields the log-probability of each of its children; a node without children is not read.
 """
 
 from collections.abc import Sequence
@@ -10,28 +10,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.engine.cooperative import Slices
+from nextchar.engine.cooperative import Cooperative
 from nextchar.engine.sampler import Doubles
 from nextchar.model.vocabulary import Ids
 
-Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
-Grid = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
-_MOST_CELLS = 1_000_000  # of a table with a row for each string; more strings take several tables
+NodeFlags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+PathMask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+_MAX_CELLS = 1_000_000  # of a table with one line per string; more strings take several tables
 
 
 @dataclass(frozen=True, slots=True)
 class Trie:
-    """`n` nodes, `b` branches. A branch is a child that is not the next number of its parent.
+    """Holds `n` nodes and `b` branches; a branch is a child that is not the next number of its parent.
 
-    `symbols` [n]; `has_next` [n]: the next number is a child; `must_read` [n]: it has children;
+    `symbols` [n]; `has_next` [n]: the next number is a child; `must_read` [n]: the node has children;
     `run` [n]: how many nodes from here on are read one after the other before one branches or ends;
     `heads` [b]: the branches' nodes, those of node v being `heads[first_branch[v]:first_branch[v + 1]]`;
-    `reads` [b]: the most nodes on a way down from there, so that long ways start first.
+    `reads` [b]: the most nodes on a path down from there, so that long paths start first.
     """
 
     symbols: Ids
-    has_next: Flags
-    must_read: Flags
+    has_next: NodeFlags
+    must_read: NodeFlags
     run: Ids
     first_branch: Ids
     heads: Ids
@@ -52,19 +52,19 @@ class Trie:
 
     @property
     def longest(self) -> int:
-        """The most nodes on a way down from the begin symbol."""
+        """The most nodes on a path down from the begin symbol."""
         return self.num_context + max(self._lengths, default=0)
 
     def gather(self, logprobs: Doubles) -> Doubles:
-        """From log-probabilities by node [n] to those of every string's symbols, string after string."""
+        """Returns log-probabilities of all strings' symbols, string after string, from those of nodes [n]."""
         ends = np.zeros(self.num_strings + 1, dtype=np.int64)
         ends[1 + np.asarray(self._order, dtype=np.int64)] = self._lengths
         ends = np.cumsum(ends)
         result = np.empty(ends[-1])
-        rows = max(1, _MOST_CELLS // max(1, max(self._lengths, default=0)))
-        above = np.zeros(0, dtype=np.int64)  # the way of the string before
-        for first in range(0, self.num_strings, rows):
-            block = slice(first, first + rows)
+        num_lines = max(1, _MAX_CELLS // max(1, max(self._lengths, default=0)))
+        above = np.zeros(0, dtype=np.int64)  # the path of the string before
+        for first in range(0, self.num_strings, num_lines):
+            block = slice(first, first + num_lines)
             paths, inside = self._paths(block, above)
             above = paths[-1]
             starts = ends[np.asarray(self._order[block], dtype=np.int64)]
@@ -72,11 +72,11 @@ class Trie:
             result[into] = logprobs[paths[inside]]
         return result
 
-    def _paths(self, block: slice, above: Ids) -> tuple[Ids, Grid]:
-        """The nodes of sorted strings, a row each, and which cells of a row are of its string.
+    def _paths(self, block: slice, above: Ids) -> tuple[Ids, PathMask]:
+        """Returns the nodes of sorted strings, one line per string, and which cells belong to the string.
 
-        A string's first nodes are those of the string before it, and numbers grow from string to string:
-        so they are the largest seen so far at their depth.
+        A string's first nodes are those of the string before it, and numbers grow from string to string, so
+        they are the largest so far at their depth.
         """
         starts, shared = np.array(self._starts[block]), np.array(self._shared[block])
         lengths = np.array(self._lengths[block])
@@ -88,12 +88,12 @@ class Trie:
         return np.maximum.accumulate(paths, axis=0), inside
 
 
-_A_SLICE = 128  # strings
+_STRINGS_PER_YIELD = 128
 _MIN_PART = 128  # strings: smaller parts share too little
 
 
 def split_sorted(strings: Sequence[Ids], num_parts: int) -> list[list[int]]:
-    """Indices of strings in up to `num_parts` parts, those that begin alike together."""
+    """Returns the indices of strings in up to `num_parts` parts, those that begin alike together."""
     num_parts = min(num_parts, len(strings) // _MIN_PART)
     if num_parts <= 1:
         return [list(range(len(strings)))]
@@ -102,15 +102,15 @@ def split_sorted(strings: Sequence[Ids], num_parts: int) -> list[list[int]]:
     return [order[first : first + size] for first in range(0, len(order), size)]
 
 
-def build_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Slices[Trie]:
-    """The trie of strings of ids, each after begin and the context."""
+def build_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Cooperative[Trie]:
+    """Builds the trie of strings of ids, each after begin and the context."""
     keys = [_sort_key(s) for s in strings]
     yield
     order = sorted(range(len(strings)), key=keys.__getitem__)
     builder = _Builder(len(context))
     previous: Ids = np.empty(0, dtype=np.int64)
     for count, i in enumerate(order):
-        if count % _A_SLICE == 0:
+        if count % _STRINGS_PER_YIELD == 0:
             yield
         builder.add(strings[i], _num_shared(previous, strings[i]))
         previous = strings[i]
@@ -120,12 +120,12 @@ def build_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Slices[Tr
 
 
 class _Builder:
-    """Adds sorted strings; a string's own nodes are one stretch, attached where it leaves the one before."""
+    """Builds a trie from sorted strings: each adds one stretch of nodes where it leaves the one before."""
 
     def __init__(self, num_context: int) -> None:
         self.tails: list[Ids] = []
         self._num_nodes = num_context + 1
-        # Stretches on the way to the previous string's end: depth and node of the first, and its branch.
+        # Stretches on the path to the previous string's end: depth and node of the first, and its branch.
         self._stack: list[tuple[int, int, int]] = [(0, num_context, -1)]
         self._ends = [num_context]  # last node of every stretch that nothing continues
         self._parents: list[int] = []  # by branch: where it is attached
@@ -147,7 +147,7 @@ class _Builder:
             self._stack.pop()
         depth, node, branch = self._stack[-1]
         parent = node + shared - depth
-        if parent == self._num_nodes - 1:  # goes on where the last string ended
+        if parent == self._num_nodes - 1:  # continues where the last string ended
             self._ends.pop()
         else:
             self._above.append(branch)
@@ -196,7 +196,7 @@ def _sort_key(string: Ids) -> bytes:
 
 
 def _num_shared(a: Ids, b: Ids) -> int:
-    """How many symbols two strings begin with alike."""
+    """Returns the length of the prefix that two strings share."""
     shorter = min(len(a), len(b))
     if shorter == 0:
         return 0
@@ -205,11 +205,11 @@ def _num_shared(a: Ids, b: Ids) -> int:
     return first if different[first] else shorter
 
 
-def _runs(single: Flags, must_read: Flags) -> Ids:
-    """From each node, how many nodes follow one another as only children that are read, itself included."""
-    goes_on = single.copy()
-    goes_on[:-1] &= must_read[1:]
-    goes_on[-1] = False
-    stops = np.flatnonzero(~goes_on)
+def _runs(single: NodeFlags, must_read: NodeFlags) -> Ids:
+    """Returns by node how many nodes, from it on, follow one another as only children that are read."""
+    continues = single.copy()
+    continues[:-1] &= must_read[1:]
+    continues[-1] = False
+    stops = np.flatnonzero(~continues)
     nodes = np.arange(len(single))
     return stops[np.searchsorted(stops, nodes)] - nodes + 1

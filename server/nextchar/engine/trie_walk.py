@@ -1,11 +1,12 @@
-"""One job of strings on its way through a trie: what waits, what is kept, what is known."""
+"""Walks the trie of one job: its pending branches, the states kept for them, the results so far."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.engine.branch_queue import BranchQueue
-from nextchar.engine.lane import Delivery, FinishReason, ScoreJob
+from nextchar.engine.lane import ScoreJob
 from nextchar.engine.state_pool import INITIAL, StatePool
+from nextchar.engine.work import Delivery, FinishReason
 from nextchar.model.step_runner import StepRunner
 from nextchar.model.vocabulary import Ids
 
@@ -13,34 +14,37 @@ _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
 
 class TrieWalk:
-    """One job in work: which branches wait, the states they go on from, what is known so far."""
+    """Holds the pending branches of a running job, the states kept for them and the results so far."""
 
     def __init__(self, job: ScoreJob, runner: StepRunner, pool: StatePool) -> None:
         self.job = job
         self.trie = trie = job.trie
-        self.symbols = np.append(trie.symbols, 0)  # one more, for where there is no next
+        self.symbols = np.append(trie.symbols, 0)  # one entry more, for where there is no next node
         self._must_read = np.append(trie.must_read, False)
         self.logprobs = np.zeros(trie.num_nodes + 1)
         self.num_rows = 0
         self.num_left = int(trie.must_read.sum())  # nodes to read
         self._runner = runner
         self._pool = pool
-        self.waiting = BranchQueue()
+        self.pending = BranchQueue()
         if trie.must_read[0]:
             slot = INITIAL if job.start is None else pool.put(job.start.arrays)
-            self.waiting.add(np.array([0]), np.array([slot]), np.array([trie.longest]))
+            self.pending.add(np.array([0]), np.array([slot]), np.array([trie.longest]))
 
     @property
     def done(self) -> bool:
-        return not self.waiting and self.num_rows == 0
+        return not self.pending and self.num_rows == 0
 
     def advance(self, rows: Ids, nodes: Ids, logprobs: NDArray[np.float32]) -> Ids:
-        """Rows have read from `nodes[rows]` on and seen `logprobs` [K, rows]; the rows that end."""
+        """Advances rows that have read K nodes from `nodes[rows]` on, worth `logprobs` [K, rows].
+
+        Returns the rows that have come to an end.
+        """
         trie, num_steps = self.trie, len(logprobs)
         last = nodes[rows] + (num_steps - 1)
         has_next = trie.has_next[last]
         seen = nodes[rows] + np.arange(1, num_steps + 1)[:, None]
-        seen[-1, ~has_next] = trie.num_nodes  # there is no such node: never looked at
+        seen[-1, ~has_next] = trie.num_nodes  # there is no such node: never read
         self.logprobs[seen] = logprobs
         self._branch(rows, last)
         nodes[rows] = last + 1
@@ -50,7 +54,7 @@ class TrieWalk:
         return ended
 
     def _branch(self, rows: Ids, nodes: Ids) -> None:
-        """Take what the branches of read nodes are worth; keep the states of those that are read on."""
+        """Stores the log-probabilities of the branches of nodes, and keeps the states of those to be read."""
         trie = self.trie
         first, counts = trie.first_branch[nodes], trie.first_branch[nodes + 1] - trie.first_branch[nodes]
         branching = counts.nonzero()[0]
@@ -68,25 +72,28 @@ class TrieWalk:
             self._keep(from_rows[read_on], heads[read_on], trie.reads[branches[read_on]])
 
     def _keep(self, rows: Ids, heads: Ids, reads: Ids) -> None:
-        first = np.ones(len(rows), dtype=np.bool_)  # of its row: a row's branches lie together
+        first = np.ones(
+            len(rows), dtype=np.bool_
+        )  # whether it is the first of its row: the branches of a row lie together
         first[1:] = rows[1:] != rows[:-1]
         of_row = np.cumsum(first) - 1
         slots = np.array(self._pool.keep(rows[first], np.bincount(of_row).tolist()))
-        self.waiting.add(heads, slots[of_row], reads)
+        self.pending.add(heads, slots[of_row], reads)
 
     def take(self, rows: Ids) -> Ids:
-        """Put waiting branches into rows, as many as there are rows; their nodes."""
-        nodes, slots = self.waiting.take(len(rows))
+        """Puts pending branches into rows, as many as there are rows; returns their nodes."""
+        nodes, slots = self.pending.take(len(rows))
         self._pool.restore(rows, slots.tolist())
         self._runner.ids[rows] = self.trie.symbols[nodes]
         self.num_rows += len(rows)
         return nodes
 
-    def drop(self) -> None:
-        """Nobody waits for the result: let go of the states that were kept."""
-        _, slots = self.waiting.take(len(self.waiting))
+    def release(self) -> None:
+        """Releases the states that were kept, when the result is no longer wanted."""
+        _, slots = self.pending.take(len(self.pending))
         for slot in slots.tolist():
             self._pool.release(slot)
 
     def result(self) -> Delivery:
+        """Returns the delivery with the log-probability of every node."""
         return Delivery(_NO_IDS, self.logprobs[:-1], finish=FinishReason.GIVEN)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
-from nextchar.engine.lane import FOREVER
+from nextchar.engine.work import UNLIMITED
 from nextchar.entrypoints.composition import build_service
 from nextchar.entrypoints.cpu_count import num_cores
 from nextchar.repository.folder import PrecisionChoice, find_model
@@ -54,7 +54,7 @@ def run_offline(
                 state_key=secrets.token_bytes(32),
                 session_limits=SessionLimits(),
             )
-            ctx = RequestContext(route, "cli", FOREVER, make_request_id(None))
+            ctx = RequestContext(route, "cli", UNLIMITED, make_request_id(None))
             await work(service, found.name, ctx)
 
     asyncio.run(run())

@@ -1,9 +1,9 @@
-"""The card inside every model file, and the check that the file is what the card says.
+"""Defines the card inside every model file, and checks that the graph is what the card says.
 
-A model is one `.onnx` file. Under the metadata key `nextchar` it carries a JSON card: what cannot be
-read from the graph itself (characters, policies, which output feeds which state input, where the model
-comes from, how good it is). Sizes and shapes are the graph's own and are not repeated. This module is
-plain data: it opens no file and imports no runtime.
+A model is one `.onnx` file. Under the metadata key `nextchar` it carries a JSON card with what cannot be read
+from the graph itself: characters, policies, which output feeds which state input, where the model comes from,
+how good it is. Sizes and shapes are the graph's own and are not repeated. This module is plain data: it opens
+no file and imports no runtime.
 """
 
 import json
@@ -25,7 +25,7 @@ Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "lstm_coupled", "gru"]
 Precision = Literal["float32", "int8"]
 Graph = Literal["sequence", "step"]
 
-# Type and rank of what each kind of graph reads and gives, beside its states.
+# Type and rank of each graph kind's inputs and outputs, without its states.
 _SIGNATURES: dict[Graph, tuple[dict[str, tuple[str, int]], dict[str, tuple[str, int]]]] = {
     "sequence": ({"ids": ("int64", 2)}, {"logits": ("float", 3)}),
     "step": (
@@ -47,7 +47,7 @@ class _Part(BaseModel):
 
 
 class VocabularyCard(_Part):
-    """The characters in id order and the policies around them (see `nextchar.vocabulary`)."""
+    """The characters in id order and the policies around them (see `nextchar.model.vocabulary`)."""
 
     characters: list[Annotated[str, Field(min_length=1, max_length=1)]] = Field(
         min_length=1, max_length=2**16
@@ -83,10 +83,10 @@ class Quantiles(_Part):
 
 
 class Card(_Part):
-    """What a model file says about itself.
+    """Describes a model file; it is stored inside the file.
 
     `states` maps each state input of the graph to the output that is its next value.
-    `provenance` is free-form facts: corpus, SHA-256, split, licence, commit, seed, command.
+    `provenance` holds free-form facts: corpus, SHA-256, split, licence, commit, seed, command.
     """
 
     format: Literal[1] = 1
@@ -116,7 +116,7 @@ class Card(_Part):
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A graph input or output: ONNX type name and shape; a named or free dimension is None."""
+    """The ONNX type name and shape of a graph's input or output; a named or free dimension is None."""
 
     type: str
     shape: tuple[int | None, ...]
@@ -124,23 +124,27 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class GraphSignature:
-    """A graph's inputs and outputs by name."""
+    """The inputs and outputs of a graph, by name."""
 
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
 
 
 def parse_card(metadata: dict[str, str], *, path: str) -> Card:
-    """The card of a model file's metadata.
+    """Reads the card from a model file's metadata.
 
     Raises:
-        ModelFileError: there is none, or it is not a card this version reads.
+        ModelFileError: there is no card, or this version cannot read it.
     """
     raw = metadata.get(CARD_KEY)
     if raw is None:
-        raise ModelFileError(f"{path}: not a nextchar model: its metadata has no {CARD_KEY!r} card")
+        raise ModelFileError(
+            f"{path}: not a nextchar model: its metadata has no {CARD_KEY!r} card; export it again"
+        )
     if _depth(raw) > MAX_CARD_DEPTH:
-        raise ModelFileError(f"{path}: bad card: lists and objects in it are deeper than {MAX_CARD_DEPTH}")
+        raise ModelFileError(
+            f"{path}: bad card: its lists and objects nest deeper than the limit of {MAX_CARD_DEPTH}"
+        )
     try:
         # strict=False on the JSON side only: tuples and floats written as integers are the same value.
         return Card.model_validate_json(raw)
@@ -151,7 +155,7 @@ def parse_card(metadata: dict[str, str], *, path: str) -> Card:
 
 
 def _depth(raw: str) -> int:
-    """How deep brackets go, before anything that would go as deep reads them."""
+    """Returns how deep brackets nest, before a recursive parser reads them."""
     deepest = depth = 0
     for bracket in re.finditer(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', raw, re.DOTALL):
         if bracket[0] in ("[", "{"):
@@ -163,17 +167,17 @@ def _depth(raw: str) -> int:
 
 
 def check_graph(card: Card, signature: GraphSignature, *, path: str) -> None:
-    """Hold the card against the graph: the inputs and outputs of its kind, the card's states, nothing else.
+    """Checks that the graph has the inputs and outputs of its kind and the card's states, and nothing else.
 
-    A sequence graph reads `ids` int64 [batch, time] and gives `logits` [batch, time, num_outputs]; for a
-    step graph see `nextchar_training.lane_loop`.
+    A sequence graph reads `ids` int64 [batch, time] and returns `logits` [batch, time, num_outputs]; for a
+    step graph see `nextchar_training.export.lane_loop`.
 
     Raises:
         ModelFileError: naming the input or output that disagrees.
     """
     inputs, outputs = _SIGNATURES[card.graph]
     if len(set(card.states.values())) != len(card.states):
-        raise ModelFileError(f"{path}: bad card: states: two state inputs are fed by one output")
+        raise ModelFileError(f"{path}: bad card: states: one output feeds two state inputs")
     _same_names("input", {*inputs, *card.states}, set(signature.inputs), path)
     _same_names("output", {*outputs, *card.states.values()}, set(signature.outputs), path)
     num_outputs = card.make_vocabulary().num_outputs

@@ -1,6 +1,6 @@
-"""Scores strings with an opened graph directly, and holds a file against its own golden strings.
+"""Scores strings directly with an opened graph, and checks a file against its own golden strings.
 
-No lanes and no threads: this is the plain statement of what a score is, used at load and at export.
+No lanes and no threads: this is the plain definition of a score, used at load and at export.
 """
 
 import math
@@ -12,17 +12,17 @@ from nextchar.model.graph import Doubles, ModelGraph, log_softmax, run_sequence
 from nextchar.model.step_runner import StepRunner
 from nextchar.model.vocabulary import Ids
 
-# Largest difference in nats a character. Float sums differ in their last digits between processors; an
+# The largest difference in nats per character. Float sums differ in their last digits between processors; an
 # int8 state may then round the other way. A wrong file is off by a hundred times as much.
 _TOLERANCE = {"float32": 1e-3, "int8": 1e-2}
 
 
 def check_golden(graph: ModelGraph, *, shown: str) -> None:
-    """Score the card's golden strings again.
+    """Checks that the card's golden strings still have the scores they had when the file was written.
 
     Raises:
-        GoldenMismatch: the file does not give the scores it had when it was written.
-        ModelFileError: it cannot score them at all.
+        GoldenMismatch: a score differs by more than the tolerance.
+        ModelFileError: the graph cannot score them at all.
     """
     golden = graph.card.golden
     try:
@@ -33,18 +33,18 @@ def check_golden(graph: ModelGraph, *, shown: str) -> None:
         allowed = _TOLERANCE[graph.card.precision] * max(1, len(g.text))
         if not abs(found - g.logprob) <= allowed:
             raise GoldenMismatch(
-                f"{shown}: the golden string {g.text!r} scores {found:.4f} here, {g.logprob:.4f} when it "
-                "was written: the file is damaged, or its card names the wrong states"
+                f"{shown}: the golden string {g.text!r} scores {found:.4f} nats here, {g.logprob:.4f} when "
+                "it was written: the file is damaged, or its card names the wrong states; export it again"
             )
 
 
 def score_strings(graph: ModelGraph, strings: list[Ids]) -> list[float]:
-    """Log-probability (nats, from begin, without end) of each string of ids."""
+    """Returns the log-probability (nats, from begin, without end) of each string of ids."""
     return [math.fsum(logprobs) for logprobs in symbol_logprobs(graph, strings)]
 
 
 def symbol_logprobs(graph: ModelGraph, strings: list[Ids]) -> list[Doubles]:
-    """What each symbol of each string of ids was worth: arrays [len(string)]."""
+    """Returns the log-probabilities (nats) of the symbols of each string of ids: arrays [len(string)]."""
     longest = max((len(s) for s in strings), default=0)
     if longest == 0:
         return [np.empty(0) for _ in strings]

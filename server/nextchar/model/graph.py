@@ -1,7 +1,7 @@
 """Opens model files with onnxruntime and runs sequence graphs.
 
-`open_graph` checks a file and returns a `ModelGraph`; `run_sequence` runs the standard `model.onnx`, for
-proofs and evaluation rather than for serving. Step graphs are run by `step_runner.StepRunner`.
+`open_graph` checks a file and returns a `ModelGraph`. `run_sequence` runs the standard `model.onnx`, for
+proofs and evaluation, not for serving; step graphs are run by `step_runner.StepRunner`.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _ERRORS_ONLY = 3  # onnxruntime's log severity
 
 @dataclass(frozen=True)
 class ModelGraph:
-    """An opened model file whose card and graph agree. Safe to share between threads."""
+    """Holds an opened model file whose card and graph agree. Safe to share between threads."""
 
     card: Card
     vocabulary: Vocabulary
@@ -45,31 +45,33 @@ class ModelGraph:
 
     @property
     def state_shapes(self) -> dict[str, tuple[np.dtype[Any], int]]:
-        """Type and size of one lane's states, by input name."""
+        """The type and size of one lane's states, by input name."""
         tensors = {name: self.signature.inputs[name] for name in self.card.states}
         return {name: (_DTYPES[t.type], int(t.shape[-1] or 0)) for name, t in tensors.items()}
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of one lane's state."""
+        """The bytes of one lane's states."""
         return sum(dtype.itemsize * size for dtype, size in self.state_shapes.values())
 
 
 def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
-    """Read, check and prepare a model file; `shown` names it in errors, its file name by default.
+    """Reads, checks and loads a model file; `shown` names it in errors, by default its file name.
 
     Raises:
-        ModelFileError: unreadable, too large, not ONNX, not ours, or card and graph disagree.
+        ModelFileError: unreadable, too large, not ONNX, not of this project, or card and graph disagree.
     """
     shown = shown or path.name
     try:
-        # Not blocking: what is no file, but a pipe that nobody writes to, must not hold the server.
+        # Not blocking: a named pipe without a writer in place of a file must not hang the server.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise ModelFileError(f"{shown}: cannot be read: it is not a file")
+                raise ModelFileError(f"{shown}: cannot be read: not a regular file")
             if found.st_size > MAX_MODEL_BYTES:
-                raise ModelFileError(f"{shown}: {found.st_size} bytes is over the limit of {MAX_MODEL_BYTES}")
+                raise ModelFileError(
+                    f"{shown}: has {found.st_size} bytes, the limit of a model file is {MAX_MODEL_BYTES}"
+                )
             content = file.read(MAX_MODEL_BYTES)
     except OSError as error:
         raise ModelFileError(f"{shown}: cannot be read: {error.strerror}") from error
@@ -77,10 +79,10 @@ def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
 
 
 def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
-    """As `open_graph`, for the bytes of a file; `shown` names it in errors.
+    """Does what `open_graph` does, for the bytes of a file; `shown` names it in errors.
 
     Raises:
-        ModelFileError: not ONNX, not ours, or card and graph disagree.
+        ModelFileError: not ONNX, not of this project, or card and graph disagree.
     """
     card = parse_card(screened(content, path=shown), path=shown)
     try:
@@ -88,7 +90,7 @@ def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
         inputs = {i.name: TensorSpec(i.type, _shape(i.shape)) for i in session.get_inputs()}
         outputs = {o.name: TensorSpec(o.type, _shape(o.shape)) for o in session.get_outputs()}
     except Exception as error:  # onnxruntime raises many unrelated types for a bad file
-        raise ModelFileError(f"{shown}: not a model onnxruntime can load: {_first_line(error)}") from error
+        raise ModelFileError(f"{shown}: onnxruntime cannot load it: {_first_line(error)}") from error
     signature = GraphSignature(inputs, outputs)
     check_graph(card, signature, path=shown)
     digest = hashlib.sha256(content).hexdigest()
@@ -97,7 +99,7 @@ def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
 
 def _open_session(content: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    # A step is too short to split over threads: parallelism is engines, one thread each.
+    # A step is too short to split over threads; engines run in parallel instead, one thread each.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
@@ -115,9 +117,9 @@ def _shape(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:
 def run_sequence(
     graph: ModelGraph, ids: Ids, states: dict[str, Floats] | None = None
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Logits [batch, time, num_outputs] of ids [batch, time] by a sequence graph, and the states after.
+    """Runs a sequence graph on ids [batch, time], from `states` or from before any character.
 
-    Without `states`, from before any character.
+    Returns logits [batch, time, num_outputs] and the states after.
     """
     if states is None:
         states = {}
@@ -130,7 +132,7 @@ def run_sequence(
 
 
 def log_softmax(logits: NDArray[np.float32]) -> Doubles:
-    """Natural log-probabilities [rows, symbols] of logits [rows, symbols], in float64."""
+    """Returns natural log-probabilities [rows, symbols] of logits [rows, symbols], in float64."""
     shifted: Doubles = logits.astype(np.float64)
     shifted -= np.maximum.reduce(shifted, axis=1, keepdims=True)
     shifted -= np.log(np.add.reduce(np.exp(shifted), axis=1, keepdims=True))

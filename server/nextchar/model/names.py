@@ -1,7 +1,7 @@
-"""Says what a model and a version may be called.
+"""Validates the names of models and versions.
 
-A name is part of a path, of a URL, of a metric's label and of `name:version`, so it is short, ASCII and holds
-nothing that means something in any of them. This also keeps two names that look alike from being two models.
+A name is part of a path, a URL, a metric's label and `name:version`, so it is short, ASCII, and has no
+character with a meaning in any of them. This also rules out two models with names that look alike.
 """
 
 import re
@@ -13,24 +13,30 @@ _VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 def is_model_name(name: str) -> bool:
+    """Returns whether a model may have this name."""
     return _NAME.fullmatch(name) is not None
 
 
 def is_version(version: str) -> bool:
-    """Decimal, without leading zeros: a version has one spelling."""
+    """Returns whether this is a version: decimal, without leading zeros, so that each has one spelling."""
     return _VERSION.fullmatch(version) is not None
 
 
 def check_model_name(name: str, version: str | None = None) -> None:
-    """For a name that a client sent.
+    """Validates a name and a version that a client sent.
 
     Raises:
-        InvalidRequest: it cannot be a model's name, or the version not a version's.
+        InvalidRequest: no model can have this name, or the version is not a number.
     """
     if not is_model_name(name):
         raise InvalidRequest(
-            f"model {name[:100]!r}: a model's name is up to 128 of A-Z a-z 0-9 . _ -, and no dot first",
+            "model must be 1 to 128 characters of A-Z a-z 0-9 . _ - and not begin with a dot "
+            f"(model is {name[:100]!r})",
             param="model",
         )
     if version is not None and not is_version(version):
-        raise InvalidRequest(f"version {version[:100]!r}: a version is a number", param="version")
+        raise InvalidRequest(
+            "version must be a number of at most 18 digits, without leading zeros "
+            f"(version is {version[:100]!r})",
+            param="version",
+        )

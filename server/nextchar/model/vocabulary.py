@@ -1,18 +1,18 @@
-"""Characters to ids and back, with a stated policy for everything that is not a known character.
+"""Encodes characters as ids and decodes them, with a policy for everything that is not a known character.
 
-Ids run over the characters in order, then the special symbols the policies ask for:
+Ids run over the characters in order, then the special symbols that the policies require:
 
     0 … n-1            the characters
     unknown            if `unknown == "symbol"`: stands for any other character
     end                if `unit == "line"`: the end of a string
-    begin              always last: what a model reads before the first character
+    begin              always last: read before the first character
 
 `begin` is read and never predicted, so a model has `num_inputs` input ids and `num_outputs` =
 `num_inputs - 1` output ids, and a distribution is a row of `num_outputs` numbers that sums to 1.
 
-A vocabulary of bytes has the 256 of them in place of characters. Inside, a byte is the character with
-its number (U+0000 to U+00FF), so that the rest of the program knows one kind of text; `normalize` makes
-it from a client's text and `TextDecoder` turns it back.
+A vocabulary of bytes has all 256 bytes in place of characters. Internally, a byte is the character with its
+number (U+0000 to U+00FF), so that the rest of the program handles one kind of text; `normalize` converts a
+client's text to it, `TextDecoder` converts it back.
 """
 
 import codecs
@@ -44,7 +44,7 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if self.symbols == "bytes" and (self.characters != _BYTES or self.unknown != "refuse"):
-            raise ValueError("a vocabulary of bytes has all 256 of them, and none is unknown")
+            raise ValueError("a vocabulary of bytes must have all 256 bytes and unknown 'refuse'")
         if not self.characters:
             raise ValueError("a vocabulary needs at least one character")
         if any(len(c) != 1 for c in self.characters):
@@ -64,7 +64,7 @@ class Vocabulary:
 
     @property
     def num_outputs(self) -> int:
-        """How many symbols can be predicted: characters, unknown, end."""
+        """The number of symbols that can be predicted: characters, unknown, end."""
         return len(self.characters) + (self.unknown == "symbol") + (self.unit == "line")
 
     @property
@@ -73,12 +73,12 @@ class Vocabulary:
 
     @property
     def num_inputs(self) -> int:
-        """How many symbols can be read: everything predicted, and begin."""
+        """The number of symbols that can be read: all that can be predicted, and begin."""
         return self.num_outputs + 1
 
     @cached_property
     def _by_code_point(self) -> Ids:
-        """Ids; the last entry is that of all code points after it too."""
+        """Ids by code point; the last entry is also that of all code points after it."""
         code_points = [ord(c) for c in self.characters]
         other = _MISSING if self.unknown_id is None else self.unknown_id
         table = np.full(max(code_points) + 2, other, dtype=np.int64)
@@ -86,13 +86,13 @@ class Vocabulary:
         return table
 
     def normalize(self, text: str) -> str:
-        """The text in the Unicode form the model was trained on; its bytes, for a vocabulary of bytes."""
+        """Returns the text in the Unicode form the model was trained on; as bytes, if the vocabulary is."""
         if self.symbols == "bytes":
             return text.encode("utf-8", "surrogatepass").decode("latin-1")
         return text if self.normalization == "none" else unicodedata.normalize(self.normalization, text)
 
     def encode(self, text: str) -> Ids:
-        """Ids of the normalised text, int64 [len]; characters outside are `unknown_id`.
+        """Returns the ids of the normalised text, int64 [len]; characters outside are `unknown_id`.
 
         Raises:
             KeyError: a character is outside the vocabulary and `unknown` is "refuse";
@@ -101,7 +101,7 @@ class Vocabulary:
         return self._look_up(self.normalize(text))
 
     def encode_all(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids of each text, as `encode` gives them, in one look-up for all.
+        """Returns the ids of each text, as `encode` does, with one look-up for all.
 
         Raises:
             KeyError: as `encode`.
@@ -113,13 +113,13 @@ class Vocabulary:
     def _look_up(self, normal: str) -> Ids:
         if not normal:
             return np.empty(0, dtype=np.int64)
-        # surrogatepass: a lone surrogate is refused at the doors; here it is one more unknown character.
+        # surrogatepass: the APIs refuse a lone surrogate; here it is one more unknown character.
         return self.encode_code_points(
             np.frombuffer(normal.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         )
 
     def encode_code_points(self, code_points: NDArray[np.uint32]) -> Ids:
-        """Ids of characters in their normal form, given as code points.
+        """Returns the ids of characters in their normal form, given as code points.
 
         Raises:
             KeyError: as `encode`.
@@ -132,39 +132,39 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Ids | list[int]) -> str:
-        """Text of character ids; unknown is U+FFFD, begin and end are nothing."""
+        """Returns the text of ids; unknown is U+FFFD, begin and end are empty."""
         return TextDecoder(self).decode("".join(map(self.texts.__getitem__, map(int, ids))), final=True)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """By id, its character in normal form; U+FFFD for unknown, nothing for end and begin."""
+        """The character of each id in normal form; U+FFFD for unknown, empty for end and begin."""
         unknown = ("\N{REPLACEMENT CHARACTER}",) * (self.unknown == "symbol")
         return (*self.characters, *unknown, *("",) * (self.num_inputs - len(self.characters) - len(unknown)))
 
     def shown(self, character: str) -> str:
-        """A character in normal form as a client sees it: a byte beyond ASCII is `bytes:\\xe9`."""
+        """Returns a character in normal form as clients see it: a byte beyond ASCII is `bytes:\\xe9`."""
         raw = self.symbols == "bytes" and not character.isascii()
         return f"bytes:\\x{ord(character):02x}" if raw else character
 
     def special(self, symbol_id: int) -> str | None:
-        """ "unknown" or "end" for those symbols, None for a character."""
+        """Returns "unknown" or "end" for those symbols, None for a character."""
         if symbol_id == self.unknown_id:
             return "unknown"
         return "end" if symbol_id == self.end_id else None
 
     def label(self, symbol_id: int) -> str:
-        """A text for every symbol, for tables keyed by text: the character, or `<|unknown|>`, `<|end|>`."""
+        """Returns a text for every symbol, as a key of tables: the character, or `<|unknown|>`, `<|end|>`."""
         special = self.special(symbol_id)
         return f"<|{special}|>" if special else self.shown(self.characters[symbol_id])
 
 
 class TextDecoder:
-    """From text in normal form, piece by piece, to text for a client."""
+    """Converts text in normal form, piece by piece, to text for a client."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         bytewise = vocabulary.symbols == "bytes"
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace") if bytewise else None
 
     def decode(self, piece: str, *, final: bool = False) -> str:
-        """What is whole so far; of bytes, the start of a character waits for its rest until `final`."""
+        """Returns the text so far; an incomplete character is held back for the rest of it, until `final`."""
         return piece if self._utf8 is None else self._utf8.decode(piece.encode("latin-1"), final)

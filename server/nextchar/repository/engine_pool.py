@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Self
 
 from nextchar.engine.engine import Engine, EngineOptions
-from nextchar.engine.lane import Outbox, Work
+from nextchar.engine.work import Outbox, Work
 from nextchar.errors import NextcharError
 from nextchar.model.graph import ModelGraph
 from nextchar.telemetry.engine_stats import EngineStats

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from nextchar.engine.engine import EngineOptions
-from nextchar.engine.lane import Outbox
+from nextchar.engine.work import Outbox
 from nextchar.errors import GoldenMismatch, ModelNotFound
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import ModelGraph, open_graph

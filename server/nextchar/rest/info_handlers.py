@@ -36,7 +36,7 @@ class InfoHandlers:
         return JSONResponse({"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
-        """Returns 200 if new work is accepted, every model answers and no background task failed; else 503."""
+        """Returns 200 if new work is accepted and every model and background task runs; else 503."""
         lifecycle = self._service.lifecycle
         return JSONResponse({"status": lifecycle.status}, 200 if lifecycle.ready else 503)
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.engine.lane import Delivery, FinishReason
+from nextchar.engine.work import Delivery, FinishReason
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.completion import Choice
 from nextchar.service.inference.completion_text import CompletionText, Prompt, Shown, join_choices

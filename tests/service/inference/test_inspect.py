@@ -64,7 +64,7 @@ def test_the_states_are_the_engines_own(server: LiveServer) -> None:
     runner.ids[0] = graph.vocabulary.begin_id
     rows = []
     for symbol in [*graph.vocabulary.encode(TEXT_SHOWN).tolist(), 0]:
-        runner.window(1, 1).given[:] = symbol
+        runner.io(1, 1).given[:] = symbol
         runner.step(1)
         rows.append({name: dequantized(state) for name, state in runner.read_state(0).items()})
     for trace in inspect(server)["data"]:

@@ -10,7 +10,8 @@ from support.session_client import Session
 from support.session_stores import CountingStore
 
 from nextchar.engine.engine import Engine
-from nextchar.engine.lane import Lane, Work
+from nextchar.engine.lane import Lane
+from nextchar.engine.work import Work
 from nextchar.service.sessions.codec import StateCodec
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import REWIND_CHARS

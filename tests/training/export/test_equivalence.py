@@ -119,12 +119,12 @@ def test_a_call_of_several_steps_is_that_many_calls_of_one(cell: Cell, precision
         for row in range(rows):
             runner.reset(row)
         runner.inverse_temperature[:3] = (0.5, 2.0, 1e30)
-        window, seen = runner.window(rows, num_steps), []
+        io, seen = runner.io(rows, num_steps), []
         for first in range(0, time, num_steps):
-            window.given[:] = given[first : first + num_steps]
-            window.uniforms[:] = uniforms[first : first + num_steps]
+            io.given[:] = given[first : first + num_steps]
+            io.uniforms[:] = uniforms[first : first + num_steps]
             runner.step(rows, num_steps)
-            seen.append((window.symbols.copy(), window.logprobs.copy()))
+            seen.append((io.symbols.copy(), io.logprobs.copy()))
         parts = [np.concatenate(column).tobytes() for column in zip(*seen, strict=True)]
         states = runner.read_state(np.arange(rows))
         return [*parts, runner.distribution.tobytes(), *(state.tobytes() for state in states.values())]

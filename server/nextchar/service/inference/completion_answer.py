@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextchar.engine.lane import Delivery, FinishReason
+from nextchar.engine.work import Delivery, FinishReason
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Completion

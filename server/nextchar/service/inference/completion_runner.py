@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from nextchar.engine.deliveries import StreamReceiver
-from nextchar.engine.lane import Delivery
+from nextchar.engine.work import Delivery
 from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.sampling import SamplingFields

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from nextchar.engine.lane import Delivery, FinishReason
+from nextchar.engine.work import Delivery, FinishReason
 from nextchar.model.vocabulary import Ids, TextDecoder, Vocabulary
 from nextchar.schemas.completion import Choice, Logprobs, PromptLogprob
 

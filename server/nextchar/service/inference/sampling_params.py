@@ -6,7 +6,8 @@ import secrets
 import numpy as np
 
 from nextchar.engine.automaton import Automaton
-from nextchar.engine.lane import FOREVER, Penalties, Sampling
+from nextchar.engine.lane import Penalties, Sampling
+from nextchar.engine.work import UNLIMITED
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model
@@ -61,12 +62,12 @@ async def make_sampling(
         penalties=Penalties(request.presence_penalty, request.frequency_penalty, request.repetition_penalty),
         stop=(*stop, *((symbol_id,) for symbol_id in end_ids)),
         chars_per_delivery=options.min_event_chars if request.stream else 0,
-        seconds_per_delivery=options.max_event_seconds if request.stream else FOREVER,
+        seconds_per_delivery=options.max_event_seconds if request.stream else UNLIMITED,
         automaton=await _automaton(vocabulary, allowed, request, regexes),
         end_ids=end_ids,
         min_chars=request.min_tokens,
-        keeps_stop=request.include_stop_str_in_output,
-        tells_drawn=request.post_sampling_logprobs,
+        includes_stop=request.include_stop_str_in_output,
+        reports_drawn_logprobs=request.post_sampling_logprobs,
     )
 
 

@@ -7,9 +7,9 @@ from itertools import accumulate
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 
-from nextchar.engine.cooperative import Slices
-from nextchar.engine.lane import Delivery
+from nextchar.engine.cooperative import Cooperative
 from nextchar.engine.sampler import Doubles, Indices
+from nextchar.engine.work import Delivery
 from nextchar.model.card import Card
 from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Ids, Vocabulary
@@ -30,7 +30,7 @@ def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
 
 def make_scores(
     logprobs: Sequence[Doubles], strings: Sequence[Ids], graph: ModelGraph, *, has_end: bool
-) -> Slices[list[Score]]:
+) -> Cooperative[list[Score]]:
     """Returns the score of each string's log-probabilities; an empty one has 0 bits per character."""
     scores: list[Score] = []
     for first in range(0, len(strings), _A_SLICE):

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.engine.cooperative import Slices, in_slices
-from nextchar.engine.lane import Lane, LaneState, ScoreJob, Work
+from nextchar.engine.cooperative import Cooperative, run_cooperatively
+from nextchar.engine.lane import Lane, LaneState, ScoreJob
 from nextchar.engine.sampler import Doubles
 from nextchar.engine.trie import Trie, build_trie, split_sorted
+from nextchar.engine.work import Work
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
@@ -58,16 +59,16 @@ class ScoreRunner:
     ) -> ScoreResponse:
         """Returns log p of each string after a state, or the begin symbol, and a context."""
         self._validation.check_strings(len(request.input))
-        prepared = await in_slices(self._prepare(request, model, context, start, ctx))
+        prepared = await run_cooperatively(self._prepare(request, model, context, start, ctx))
         self._metrics.observe_size(ctx, prepared.num_chars)
         logprobs = await self._run(prepared, ctx)
-        answer = await in_slices(self._answer(request, prepared, logprobs, ctx))
+        answer = await run_cooperatively(self._answer(request, prepared, logprobs, ctx))
         self._metrics.count_chars(ctx, scored=prepared.num_scored, fed=len(prepared.context))
         return answer
 
     def _prepare(
         self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, ctx: RequestContext
-    ) -> Slices[_Prepared]:
+    ) -> Cooperative[_Prepared]:
         strings: list[Ids] = []
         for first in range(0, len(request.input), _A_SLICE):
             texts = request.input[first : first + _A_SLICE]
@@ -99,7 +100,7 @@ class ScoreRunner:
 
     def _answer(
         self, request: ScoreFields, prepared: _Prepared, results: list[Doubles], ctx: RequestContext
-    ) -> Slices[ScoreResponse]:
+    ) -> Cooperative[ScoreResponse]:
         model, strings = prepared.model, prepared.strings
         logprobs = _by_string(prepared, results)
         yield

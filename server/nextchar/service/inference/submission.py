@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from nextchar.engine.deliveries import GatherReceiver
-from nextchar.engine.lane import Delivery, Work
+from nextchar.engine.work import Delivery, Work
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.telemetry.metrics import Metrics

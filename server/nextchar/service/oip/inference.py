@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.engine.lane import Lane, Work
+from nextchar.engine.lane import Lane
 from nextchar.engine.sampler import Doubles
+from nextchar.engine.work import Work
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model

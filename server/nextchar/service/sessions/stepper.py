@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.engine.lane import Delivery, Lane
+from nextchar.engine.lane import Lane
 from nextchar.engine.sampler import Doubles
+from nextchar.engine.work import Delivery
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model

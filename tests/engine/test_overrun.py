@@ -1,12 +1,13 @@
-"""A call of several steps may take a row past its lane's end: nobody sees it, and calls stay long."""
+"""A call of several steps may run a row beyond its lane's end: no delivery shows it, and calls stay long."""
 
 import numpy as np
 import pytest
 from support.engine_lanes import GRAPH, run, some_ids
 
-from nextchar.engine.lane import Delivery, FinishReason, Lane, Level, Sampling
+from nextchar.engine.lane import Lane, Sampling
 from nextchar.engine.lane_arrays import CHUNK
 from nextchar.engine.lane_batch import LaneBatch
+from nextchar.engine.work import Delivery, FinishReason, Level
 from nextchar.model.step_runner import StepRunner, fitting_steps
 from nextchar.telemetry.engine_stats import EngineStats
 
@@ -14,7 +15,7 @@ _MAX_STEPS = 16
 
 
 class Run:
-    """A batch that is stepped by hand."""
+    """Steps a batch by hand."""
 
     def __init__(self, lanes: list[Lane]) -> None:
         self.lanes = lanes
@@ -25,7 +26,7 @@ class Run:
             self.batch.join(lane, 0.0)
 
     def step(self) -> int:
-        """One call; how many steps it had."""
+        """Runs one call; returns how many steps it had."""
         for lane, delivery in self.batch.step(Level.SAMPLING, _MAX_STEPS):
             self.deliveries[lane].append(delivery)
         self.calls.append(self.batch.num_steps)
@@ -63,23 +64,23 @@ def test_one_lane_that_ends_cuts_no_call_of_many_short() -> None:
     ("num_chars", "calls"),
     [(16, [16]), (12, [12]), (11, [12]), (9, [8, 1]), (7, [8]), (5, [6]), (3, [3]), (2, [2]), (1, [1])],
 )
-def test_a_lane_alone_goes_past_its_end_only_if_that_saves_a_call(num_chars: int, calls: list[int]) -> None:
+def test_a_lane_alone_runs_beyond_its_end_only_if_that_saves_a_call(num_chars: int, calls: list[int]) -> None:
     assert Run([lane(num_chars)]).to_end().calls == calls
 
 
-def test_many_that_end_together_are_not_carried_on() -> None:
+def test_many_lanes_that_end_together_do_not_run_on() -> None:
     assert Run([lane(5, seed) for seed in range(40)]).to_end().calls == [4, 1]
 
 
 @pytest.mark.parametrize("num_chars", [CHUNK - 9, CHUNK - 1, CHUNK, CHUNK + 3, 2 * CHUNK - 5])
-def test_past_the_end_of_a_chunk_nothing_of_a_neighbour_is_touched(num_chars: int) -> None:
+def test_beyond_the_end_of_a_chunk_nothing_of_a_neighbour_is_touched(num_chars: int) -> None:
     lanes = [lane(num_chars + 40 * (i % 2), i) for i in range(6)]
     tried = Run(lanes).to_end()
     for i, each in enumerate(lanes):
         assert tried.ids(each) == alone(num_chars + 40 * (i % 2), i)
 
 
-def test_a_state_that_is_kept_has_read_nothing_past_the_end() -> None:
+def test_a_state_that_is_kept_has_read_nothing_beyond_the_end() -> None:
     kept, lonely = lane(12, keeps_state=True), lane(12, keeps_state=True)
     Run([kept, *(lane(100, seed) for seed in range(2, 16))]).to_end()
     run([lonely], max_steps=1)
@@ -90,7 +91,7 @@ def test_a_state_that_is_kept_has_read_nothing_past_the_end() -> None:
         assert np.array_equal(kept.state.arrays[name], array)
 
 
-def test_steps_past_the_end_are_not_counted_as_done() -> None:
+def test_steps_beyond_the_end_are_not_counted_as_done() -> None:
     tried = Run([lane(12), *(lane(100, seed) for seed in range(2, 16))]).to_end()
     assert max(tried.calls) == _MAX_STEPS
     assert tried.batch.num_done[Level.SAMPLING] == 12 + 14 * 100

@@ -1,0 +1,56 @@
+import pytest
+
+from nextchar.engine.call_planner import LONG_CALL_SECONDS, MAX_CALL_SECONDS, CallPlanner
+from nextchar.engine.work import Level
+
+
+def chosen_levels(active: list[Level], seconds: dict[Level, float], count: int = 400) -> list[Level]:
+    planner, taken = CallPlanner(max_steps=16), []
+    for _ in range(count):
+        level = planner.choose(active)
+        taken.append(level)
+        planner.record(level, seconds[level], 1)
+    return taken
+
+
+SECONDS = {Level.INTERACTIVE: 0.0001, Level.SAMPLING: 0.0005, Level.BULK: 0.001}
+
+
+def test_a_level_alone_has_every_turn() -> None:
+    for level in Level:
+        assert set(chosen_levels([level], SECONDS)) == {level}
+
+
+def test_later_levels_get_a_quarter_of_the_time_and_no_more() -> None:
+    taken = chosen_levels([Level.INTERACTIVE, Level.BULK], SECONDS)
+    time = {level: taken.count(level) * SECONDS[level] for level in Level}
+    assert time[Level.BULK] / sum(time.values()) == pytest.approx(0.25, abs=0.02)
+    assert set(chosen_levels(list(Level), SECONDS)) == set(Level)
+
+
+def test_an_interactive_request_waits_for_one_call_of_each_later_level_at_most() -> None:
+    taken = chosen_levels(list(Level), SECONDS)
+    between = "".join("I" if level is Level.INTERACTIVE else "x" for level in taken).split("I")
+    assert max(map(len, between)) <= 2
+
+
+def test_a_call_has_as_many_steps_as_fit_into_its_time() -> None:
+    planner, seconds = CallPlanner(max_steps=16), MAX_CALL_SECONDS[Level.BULK]
+    assert planner.max_steps(Level.BULK, seconds) == 1  # nothing is known yet
+    for step_seconds, expected in ((seconds / 4.5, 4), (1.0, 1), (1e-9, 16)):
+        planner.record(Level.BULK, 8 * step_seconds, 8)
+        assert planner.max_steps(Level.BULK, seconds) == expected
+
+
+def test_calls_for_completions_are_long_until_an_interactive_request_comes() -> None:
+    planner = CallPlanner(max_steps=1000)
+    planner.record(Level.SAMPLING, 0.001, 1)  # a step takes a millisecond
+    assert planner.plan([Level.SAMPLING], 0.0) == (Level.SAMPLING, round(LONG_CALL_SECONDS * 1000))
+    level, _ = planner.plan([Level.INTERACTIVE, Level.SAMPLING], 1.0)
+    planner.record(level, 0.0001, 1)
+    planner.record(Level.SAMPLING, 0.001, 1)
+    assert planner.plan([Level.SAMPLING], 1.5) == (
+        Level.SAMPLING,
+        round(MAX_CALL_SECONDS[Level.SAMPLING] * 1000),
+    )
+    assert planner.plan([Level.SAMPLING], 2.5) == (Level.SAMPLING, round(LONG_CALL_SECONDS * 1000))

@@ -261,3 +261,15 @@ def test_a_score_stream_without_blocking_may_be_left_and_may_fail(url: str) -> N
             assert caught.value.code == "model_not_found"
 
     asyncio.run(run())
+
+
+def test_a_score_stream_says_why_a_later_string_is_refused(url: str) -> None:
+    strings = ["a"] * 1500 + ["b" * 70_000] + ["a"] * 3000
+
+    async def run() -> None:
+        async with AsyncClient(url) as client:
+            with pytest.raises(InvalidRequest) as caught:
+                [item async for item in client.score_stream(strings, model="tiny")]
+            assert caught.value.code == "input_too_large"
+
+    asyncio.run(run())

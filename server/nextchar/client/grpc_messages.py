@@ -13,10 +13,11 @@ from google.rpc import error_details_pb2, status_pb2
 from nextchar.client.endpoint import Endpoint
 from nextchar.client.operations import Operation
 from nextchar.client.wire_errors import CONNECTION_LOST, error_from_wire
-from nextchar.errors import DeadlineExceeded, InvalidRequest, NextcharError
+from nextchar.errors import DeadlineExceeded, InvalidRequest, NextcharError, Unavailable
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.schemas.protobuf import to_request
 
+_WRITE_REFUSED = "Internal error from Core"  # what grpc.aio says of a message that could not be sent
 CHANNEL_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.enable_retries", 0))
 # The statuses that REST gives the same errors, for codes that this client does not know.
 _STATUSES = {
@@ -90,6 +91,15 @@ def channel_credentials(endpoint: Endpoint) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(roots, key, chain)
 
 
+class WriteRefused(Unavailable):
+    """A message of a stream could not be sent: the server has ended the call, and its reason is lost.
+
+    `grpc.aio` then reports an internal error of its own in place of the server's status.
+    """
+
+    code = CONNECTION_LOST
+
+
 @contextmanager
 def grpc_errors() -> Generator[None]:
     """Raises what gRPC raises as errors of nextchar."""
@@ -138,6 +148,8 @@ def _plain_error(code: grpc.StatusCode, message: str) -> NextcharError:
     """The error of a status that gRPC itself made."""
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded("the server did not answer in time")
+    if code is grpc.StatusCode.INTERNAL and message.startswith(_WRITE_REFUSED):
+        return WriteRefused("the server ended the stream")
     if code is grpc.StatusCode.UNAVAILABLE:
         # Whether the server saw the call is not known.
         return error_from_wire(CONNECTION_LOST, message, param=None, retry_after_seconds=None)

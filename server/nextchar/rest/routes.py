@@ -62,7 +62,7 @@ _SESSION = "/v1/sessions/{session_id}"
 _MODEL = "/v2/models/{model}"
 _VERSION = "/v2/models/{model}/versions/{version}"
 _NOT_READY = {
-    "description": "The server is loading or draining, or a model has failed.",
+    "description": "The server is loading or draining, or a model or a background task has failed.",
     "content": {
         "application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
     },

@@ -1,6 +1,7 @@
 # Made of nextchar/client/asynchronous/grpc_transport.py by `make docs`; change it there.
 """Carries a client's calls over gRPC."""
 
+from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from threading import Semaphore
 from typing import Any
@@ -11,6 +12,7 @@ from google.protobuf.message import Message
 from nextchar.client.endpoint import Endpoint
 from nextchar.client.grpc_messages import (
     CHANNEL_OPTIONS,
+    WriteRefused,
     answers_in_parts,
     call_options,
     cancelled_at_the_end,
@@ -80,6 +82,9 @@ class GrpcTransport:
                 for message in answers:
                     requests.answered()
                     yield to_answer(message, ScoreResponse, requests.fields)
+        except WriteRefused:
+            self.execute(requests.unanswered[0])  # raises why the server has ended the stream
+            raise
         finally:
             requests.end()
         if requests.error is not None:
@@ -87,13 +92,18 @@ class GrpcTransport:
 
 
 class _Requests:
-    """The messages of a stream of scores, of which a bounded number wait for their answers."""
+    """The messages of a stream of scores, of which a bounded number wait for their answers.
+
+    The second one waits for the answer to the first: what is wrong with a request is mostly wrong with all of
+    its messages, and a stream that is still written to when the server refuses it may lose the reason.
+    """
 
     def __init__(self, operations: Iterable[Operation[ScoreResponse]]) -> None:
         self.fields: Mapping[str, Any] = {}  # of the first operation
         self.error: Exception | None = None  # what taking an operation raised: gRPC would not pass it on
+        self.unanswered: deque[Operation[ScoreResponse]] = deque()
         self._operations = operations
-        self._room, self._has_ended = Semaphore(_MAX_UNANSWERED), False
+        self._room, self._has_ended, self._num_answered = Semaphore(1), False, 0
 
     def messages(self) -> Generator[Message]:
         try:
@@ -103,12 +113,16 @@ class _Requests:
                     return
                 is_first = not self.fields
                 self.fields = self.fields or operation.fields
+                self.unanswered.append(operation)
                 yield request_message(operation, only=() if is_first else ("input",))
         except Exception as error:  # noqa: BLE001 it is raised where the answers end
             self.error = error
 
     def answered(self) -> None:
-        self._room.release()
+        self.unanswered.popleft()
+        self._num_answered += 1
+        for _ in range(_MAX_UNANSWERED if self._num_answered == 1 else 1):
+            self._room.release()
 
     def end(self) -> None:
         """Ends the messages, also where the next one is being waited for."""

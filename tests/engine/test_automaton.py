@@ -55,7 +55,7 @@ def test_only_what_can_still_end_in_time_is_allowed() -> None:
 
 @pytest.mark.parametrize("pattern", ["a)|(b", "(", "a(?=b)", "*"])
 def test_an_invalid_pattern_is_refused(pattern: str) -> None:
-    with pytest.raises(InvalidRequest, match="not a pattern"):
+    with pytest.raises(InvalidRequest, match="not a valid pattern"):
         build(pattern, SYMBOLS)
 
 

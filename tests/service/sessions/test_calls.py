@@ -214,7 +214,9 @@ def test_who_comes_too_late_does_its_work_anew_or_is_told(
     assert session.next() == Session.create(pair[0], prime="abc").next()
     calls.clear()
     overtaken_at = {1, 3, 5}
-    assert "changed or ended by another call" in _error(session.post("feed", text="c"), 409, "session_busy")
+    assert "changed or deleted by another request" in _error(
+        session.post("feed", text="c"), 409, "session_busy"
+    )
     assert session.info()["position"] == 6
 
 

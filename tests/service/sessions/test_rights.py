@@ -115,7 +115,7 @@ def test_a_session_that_is_being_ended_takes_no_more_calls(
             pass
         answer = session.post("checkpoint", name="c")
         go_on.set()
-        assert "is being ended" in _error(answer, 412, "session_closing")
+        assert "is being deleted" in _error(answer, 412, "session_closing")
         assert running.result().status_code == 200  # it came before
         assert ending.result().status_code == 204
     _error(session.post("next"), 404, "session_not_found")

@@ -37,7 +37,9 @@ class Comparer:
                 "reference_model must be set when rank_by is log_ratio", param="reference_model"
             )
         reference = None if reference_model is None else await self._scored(request, reference_model, ctx)
-        scored = await self._scored(request, request.model, ctx)  # last, so the call is counted as its own
+        scored = await self._scored(
+            request, request.model, ctx
+        )  # last, so that metrics count it as this model's
         usage = make_usage(scored.usage.prompt_tokens + (reference.usage.prompt_tokens if reference else 0))
         return CompareResponse(
             model=scored.model,

@@ -1,4 +1,4 @@
-"""Work to a model's engines and back, for answers that are given whole."""
+"""Submits a request's work to its model's engines, and waits for all that it delivers."""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -89,7 +89,7 @@ class SessionManager:
 
     def _check_not_closing(self, key: tuple[str, str]) -> None:
         if key in self._closing:
-            raise SessionClosing(f"session {key[1]!r} is being ended", param="session_id")
+            raise SessionClosing(f"session {key[1]!r} is being deleted", param="session_id")
 
     async def create(
         self,
@@ -214,7 +214,8 @@ class SessionManager:
         if not await self._store.replace(record, revision=old.revision):
             self._metrics.conflict()
             raise SessionBusy(
-                f"session {old.session_id!r} was changed or ended by another call meanwhile; it is not moved"
+                f"session {old.session_id!r} was changed or deleted by another request meanwhile, not by "
+                "this one: retry"
             )
         self._states.put(record, state)
         return record

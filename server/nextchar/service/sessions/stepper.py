@@ -34,7 +34,7 @@ class Fed:
 
     @property
     def next_logprobs(self) -> Doubles:
-        """The distribution, of a call that asked for it."""
+        """The distribution, where it was asked for."""
         assert self.distribution is not None
         return self.distribution
 

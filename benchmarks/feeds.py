@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from benchmarks.clients.http import HttpClient, Tally, http_post, run_load
+from benchmarks.clients.http import HttpClient, LoadStats, http_post, run_load
 
 _TEXT = "to be or n"
 
@@ -46,12 +46,12 @@ def _feeds(port: int, model: str, seconds: float, fields: dict[str, Any]) -> lis
     session_id = httpx.post(url, json={"model": model, "seed": 1}).raise_for_status().json()["session_id"]
     request = http_post(port, f"/v1/sessions/{session_id}/feed", json.dumps(fields).encode())
 
-    def make_client(tally: Tally) -> HttpClient:
-        return HttpClient(lambda: request, tally)
+    def make_client(stats: LoadStats) -> HttpClient:
+        return HttpClient(lambda: request, stats)
 
-    _, tally = run_load(make_client, port=port, num_clients=1, warm=0.5, seconds=seconds)
+    _, stats = run_load(make_client, port=port, num_clients=1, warm=0.5, seconds=seconds)
     httpx.delete(f"{url}/{session_id}").raise_for_status()
-    return tally.seconds
+    return stats.seconds
 
 
 def _milliseconds(seen: _Seen) -> dict[str, float]:

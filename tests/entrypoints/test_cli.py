@@ -95,7 +95,7 @@ def test_the_old_name_of_card_says_in_one_line_where_it_went(more: list[str]) ->
         (["score", "{none}", "a"], "none"),
         (["score", "{tiny}", "a", "--include-end"], "no end symbol"),
         (["score", "{tiny}", "a", "--precision", "float32"], "no step-float32.onnx"),
-        (["score", "{sequence}", "a"], "open the version folder or its step graph"),
+        (["score", "{sequence}", "a"], "open the version's folder, or its step graph"),
         (["score", "{text}", "a"], "not an ONNX file"),
         (["complete", "{tiny}", "--temperature", "-1"], "temperature: input should be greater than or equal"),
         (["complete", "{tiny}", "--temperature", "nan"], "temperature: input should be a finite number"),

@@ -79,7 +79,7 @@ def test_a_call_is_one_tree_of_queue_lanes_and_store_in_its_callers_trace(models
                 _, done = call(pb.NextRequest(model="tiny", input="ab"), metadata=tuple(headers.items()))
         spans = _spans_up_to(receiver, "nextchar.next")
     feed, parts = _tree(spans, "nextchar.session")
-    assert parts == ["store load", "queue", "lanes", "store kept", "store replace"]
+    assert parts == ["store load", "queue", "lanes", "store replace"]
     assert feed["parentSpanId"] == _PARENT
     assert answer.headers["traceparent"] == f"00-{_TRACE}-{feed['spanId']}-01"
     told = {each["key"]: next(iter(each["value"].values())) for each in feed["attributes"]}

@@ -122,7 +122,7 @@ def test_grpc_says_what_rest_says(server: LiveServer, model: str) -> None:
             "'cell'; a gru has only: hidden",
         ),
         ({"states": ["mood"]}, 400, "invalid_value", "states.0", "'hidden' or 'cell'"),
-        ({"model": "none"}, 404, "model_not_found", "model", "there is"),
+        ({"model": "none"}, 404, "model_not_found", "model", "served models"),
     ],
 )
 def test_what_cannot_be_shown_is_said(

@@ -71,7 +71,7 @@ fuzz: .venv/.dev tools
 
 # Installs the servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
 peers:
-	@grep -v '^#' benchmarks/peers.txt | while read -r name python packages; do \
+	@grep -v '^#' benchmarks/peers/peers.txt | while read -r name python packages; do \
 		$$python -m venv .peers/$$name && .peers/$$name/bin/pip install --quiet $$packages && touch .peers/$$name/ok; done
 
 # Installs third-party clients and tools, each in an environment of its own; tests run them as processes. A line

@@ -130,7 +130,7 @@ def test_a_tensor_that_is_not_what_it_should_be_is_named(name: str, tensor: Tens
         ('{"format": 2}', "format"),
         ('{"format": 1}', "graph"),
         (TEXT.card().to_json().replace('"cell"', '"extra": 1, "cell"'), "extra"),
-        (TEXT.card().to_json().replace('"lstm"', '"lstn"'), "cell"),
+        (TEXT.card().to_json().replace('"lstm"', '"an LSTM"'), "cell"),
         (TEXT.card().to_json().replace('"a","b"', '"ab"'), "vocabulary.characters"),
         (TEXT.card().to_json().replace('"a","b"', '"a","a"'), "distinct"),
     ],

@@ -21,7 +21,7 @@ MAX_CARD_DEPTH = 32
 MAX_GOLDEN = 64
 MAX_GOLDEN_CHARS = 4096
 
-Cell = Literal["rnn_tanh", "rnn_relu", "lstm", "lstm_coupled", "gru"]
+Cell = str  # its name in training's table of cells; a graph is run in the same way whatever its cell
 Precision = Literal["float32", "int8"]
 Graph = Literal["sequence", "step"]
 
@@ -91,7 +91,7 @@ class Card(_Part):
 
     format: Literal[1] = 1
     graph: Graph
-    cell: Cell
+    cell: Cell = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     precision: Precision
     vocabulary: VocabularyCard
     states: dict[str, str] = Field(min_length=1, max_length=256)

@@ -141,8 +141,12 @@ def inference_routes(service: Service) -> list[RestRoute]:
 
 def session_routes(sessions: SessionLifecycle) -> list[RestRoute]:
     """Lists the routes of sessions. Each answer names its session in X-Session-Id."""
-    text, handlers = sessions.text, SessionHandlers(sessions)
-    row = partial(RestRoute, label="session", need=Scope.SESSIONS, tags=("sessions",))
+    return [*_session_posts(sessions), *_session_records(SessionHandlers(sessions))]
+
+
+def _session_posts(sessions: SessionLifecycle) -> list[RestRoute]:
+    """Lists the routes that create and move sessions."""
+    text = sessions.text
     on = partial(
         post,
         label="session",
@@ -175,6 +179,13 @@ def session_routes(sessions: SessionLifecycle) -> list[RestRoute]:
         on(f"{_SESSION}/rollback", CheckpointRequest, SessionInfo, on_session(sessions.rollback)),
         on(f"{_SESSION}/renew", RenewRequest, SessionInfo, on_session(sessions.renew)),
         on(f"{_SESSION}/rewind", RewindRequest, SessionInfo, on_session(sessions.rewind)),
+    ]
+
+
+def _session_records(handlers: SessionHandlers) -> list[RestRoute]:
+    """Lists the routes that list, read, replace and delete sessions."""
+    row = partial(RestRoute, label="session", need=Scope.SESSIONS, tags=("sessions",))
+    return [
         row(
             path=_SESSIONS,
             methods=("GET",),

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import torch
+from support.tiny_models import CELL_NAMES
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Cell
@@ -29,7 +29,7 @@ def _losses(run: Run, count: int) -> list[float]:
 
 
 @needs_cuda
-@pytest.mark.parametrize("cell", get_args(Cell))
+@pytest.mark.parametrize("cell", CELL_NAMES)
 @pytest.mark.parametrize("unit", ["text", "line"])
 def test_losses_are_those_of_the_processor(make_run: MakeRun, cell: Cell, unit: str) -> None:
     settings = {"cell": cell, "unit": unit, "dropout": 0.0}
@@ -39,7 +39,7 @@ def test_losses_are_those_of_the_processor(make_run: MakeRun, cell: Cell, unit: 
 
 
 @needs_cuda
-@pytest.mark.parametrize("cell", get_args(Cell))
+@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_a_resumed_run_is_the_same_to_the_bit(make_run: MakeRun, tmp_path: Path, cell: Cell) -> None:
     settings = {"cell": cell, "dropout": 0.3, "input_noise": 0.1, "device": "cuda"}
     whole, first = make_run(**settings), make_run(**settings)

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.feeds PORT…`: how long one feed of a session takes, of servers that already run.
+"""`python -m benchmarks.feeds PORT…`: measures one feed of a session, of servers that already run.
 
-One client over REST on one connection, which feeds ten characters and takes the distribution after them.
-Where several ports are given, the servers take turns, so that two versions are measured side by side. Prints
-milliseconds per server: the median and the 99th percentile of all rounds together, the median of each round's
-median, and all medians as ratios to the first server's.
+One client over REST on one connection feeds a character at a time, as when somebody types, and takes the
+distribution after it. Where several ports are given, the servers take turns, so that two versions are
+measured side by side. Prints milliseconds per server: the median and the 99th percentile of all rounds
+together, and the median of each round's median, each also as a ratio to the first server's.
 """
 
 import argparse
@@ -16,8 +16,6 @@ import httpx
 import numpy as np
 
 from benchmarks.clients.http import HttpClient, LoadStats, http_post, run_load
-
-_TEXT = "to be or n"
 
 
 @dataclass
@@ -64,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feeds", description=__doc__)
     parser.add_argument("ports", nargs="+", type=int, help="HTTP ports of servers on this machine")
     parser.add_argument("--model", default="shakespeare")
-    parser.add_argument("--text", default=_TEXT)
+    parser.add_argument("--text", default="a", help="what each feed reads")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=3.0, help="of one server's part of a round")
     arguments = parser.parse_args()

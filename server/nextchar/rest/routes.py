@@ -7,20 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from nextchar.repository.manager import ModelManager
 from nextchar.rest.completion_handlers import completions, samples
 from nextchar.rest.docs_page import DocumentHandlers
 from nextchar.rest.info_handlers import InfoHandlers
-from nextchar.rest.oip_handlers import SCHEDULING, SEQUENCE, OipHandlers, infer_body
-from nextchar.rest.repository_handlers import (
-    IndexAnswer,
-    IndexRequest,
-    LoadAnswer,
-    LoadRequest,
-    RepositoryHandlers,
-    UnloadRequest,
-)
-from nextchar.rest.route import EMPTY, RestRoute, answering, get, json_of, on_session, post
+from nextchar.rest.oip_routes import oip_routes, repository_routes
+from nextchar.rest.route import RestRoute, answering, get, on_session, post
 from nextchar.rest.session_handlers import BYTES, SessionHandlers, list_query, state_bytes
 from nextchar.schemas.compare import CompareRequest, CompareResponse
 from nextchar.schemas.completion import Completion, CompletionRequest
@@ -53,14 +44,11 @@ from nextchar.schemas.tokens import (
 )
 from nextchar.security.access import ANY, OPEN
 from nextchar.security.principal import Scope
-from nextchar.service.oip.schemas import GenerateRequest, GenerateResponse, InferBody, InferResponse
 from nextchar.service.service import Service
 from nextchar.service.sessions.lifecycle import SessionLifecycle
 
 _SESSIONS = "/v1/sessions"
 _SESSION = "/v1/sessions/{session_id}"
-_MODEL = "/v2/models/{model}"
-_VERSION = "/v2/models/{model}/versions/{version}"
 _NOT_READY = {
     "description": "The server is loading or draining, or a model or a background task has failed.",
     "content": {
@@ -68,12 +56,6 @@ _NOT_READY = {
     },
 }
 _STATE = {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
-_SCHEDULING_HEADER = {
-    "name": SCHEDULING,
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "default": SEQUENCE},
-}
 _MODEL_QUERY = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
 
 
@@ -240,70 +222,5 @@ def info_routes(service: Service) -> list[RestRoute]:
             label="tokenize",
             answer=TokenizerInfo,
             document={"parameters": [_MODEL_QUERY]},
-        ),
-    ]
-
-
-def oip_routes(service: Service) -> list[RestRoute]:
-    """Lists the routes of the Open Inference Protocol; those of a model also have its version in the path."""
-    handlers, tags = OipHandlers(service), ("open inference protocol",)
-    about = partial(get, need=ANY, tags=tags)
-    generate = partial(post, need=Scope.INFER, tags=tags, label="generate")
-    routes = [
-        about("/v2", handlers.server_metadata),
-        # Before the routes of one model, in which "stats" would be its name.
-        about("/v2/models/stats", handlers.model_statistics),
-    ]
-    for path in (_VERSION, _MODEL):
-        routes += [
-            about(f"{path}/stats", handlers.model_statistics),
-            about(path, handlers.model_metadata),
-            about(f"{path}/ready", handlers.model_ready),
-            about(f"{path}/config", handlers.model_config, document={"parameters": [_SCHEDULING_HEADER]}),
-            RestRoute(
-                path=f"{path}/infer",
-                methods=("POST",),
-                handle=handlers.infer,
-                need=Scope.INFER,
-                label="infer",
-                read=infer_body,
-                body=InferBody,
-                answer=InferResponse,
-                tags=tags,
-            ),
-            generate(f"{path}/generate", GenerateRequest, GenerateResponse, handlers.generate),
-            generate(
-                f"{path}/generate_stream",
-                GenerateRequest,
-                GenerateResponse,
-                handlers.generate_stream,
-                streams=True,
-            ),
-        ]
-    return routes
-
-
-def repository_routes(model_manager: ModelManager) -> list[RestRoute]:
-    """Lists the routes that load and unload models; their bodies may be empty."""
-    handlers = RepositoryHandlers(model_manager)
-    row = partial(RestRoute, methods=("POST",), label="repository", need=Scope.ADMIN, tags=("repository",))
-    return [
-        row(
-            path="/v2/repository/index",
-            handle=handlers.index,
-            read=json_of(IndexRequest, empty=EMPTY),
-            answer=list[IndexAnswer],
-        ),
-        row(
-            path="/v2/repository/models/{model}/load",
-            handle=handlers.load,
-            read=json_of(LoadRequest, empty=EMPTY),
-            answer=LoadAnswer,
-        ),
-        row(
-            path="/v2/repository/models/{model}/unload",
-            handle=handlers.unload,
-            read=json_of(UnloadRequest, empty=EMPTY),
-            answer=LoadAnswer,
         ),
     ]

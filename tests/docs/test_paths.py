@@ -7,12 +7,11 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _PAGES = ["README.md", "models/README.md", *(f"docs/{path.name}" for path in (_ROOT / "docs").glob("*.md"))]
-_WITHOUT_PATHS = {"architecture.md"}  # draws folders, and names files by their subject
-_PLACES = ["", "server/nextchar", "training/nextchar_training", "tests/engine"]
+_PLACES = ["", "server/nextchar", "server/nextchar/engine", "training/nextchar_training", "tests/engine"]
 _NAMED = re.compile(r"`((?:[\w-]+/)*[\w-]+\.(?:py|json|yaml|proto|cfg|yml))`")
 
 
-@pytest.mark.parametrize("page", [page for page in _PAGES if Path(page).name not in _WITHOUT_PATHS])
+@pytest.mark.parametrize("page", _PAGES)
 def test_every_file_that_a_page_names_exists(page: str) -> None:
     named = set(_NAMED.findall((_ROOT / page).read_text()))
     missing = {name for name in named if not any((_ROOT / place / name).exists() for place in _PLACES)}

@@ -42,12 +42,12 @@ def native(server: LiveServer, texts: list[str], context: str = "") -> dict[str,
     }
 
 
-@pytest.mark.parametrize("door", ["http", "grpc"])
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_the_numbers_are_those_of_the_native_calls(
-    server: LiveServer, found: dict[str, Any], door: str
+    server: LiveServer, found: dict[str, Any], protocol: str
 ) -> None:
-    got, wanted = found[door], native(server, TEXTS)
-    assert got["infer"] == got["timeout"] == found["asyncio"][door] == wanted
+    got, wanted = found[protocol], native(server, TEXTS)
+    assert got["infer"] == got["timeout"] == found["asyncio"][protocol] == wanted
     assert got["chosen"] == {"score": wanted["score"]}
     assert sorted(one["score"] for one in got["async"]) == sorted([score] for score in wanted["score"])
     ids = [server.post("/v1/next", {"model": "tiny", "input": ""}).json()["data"]]
@@ -67,9 +67,9 @@ def _check_sequence(server: LiveServer, steps: list[dict[str, Any]]) -> None:
         assert {name: step[name] for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("door", ["http", "grpc"])
-def test_a_sequence_goes_on(server: LiveServer, found: dict[str, Any], door: str) -> None:
-    _check_sequence(server, found[door]["sequence"])
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_sequence_goes_on(server: LiveServer, found: dict[str, Any], protocol: str) -> None:
+    _check_sequence(server, found[protocol]["sequence"])
 
 
 def test_a_stream_holds_a_sequence_an_error_and_goes_on(server: LiveServer, found: dict[str, Any]) -> None:
@@ -83,9 +83,9 @@ def test_a_stream_holds_a_sequence_an_error_and_goes_on(server: LiveServer, foun
 
 
 def test_errors_have_their_status_and_say_why(found: dict[str, Any]) -> None:
-    for door, status in (("http", "404"), ("grpc", "StatusCode.NOT_FOUND")):
-        assert found[door]["unknown"][0] == found[door]["no_start"][0] == status
-        assert "sequence_start" in found[door]["no_start"][1]
+    for protocol, status in (("http", "404"), ("grpc", "StatusCode.NOT_FOUND")):
+        assert found[protocol]["unknown"][0] == found[protocol]["no_start"][0] == status
+        assert "sequence_start" in found[protocol]["no_start"][1]
 
 
 def test_what_is_told_of_the_model_is_read(found: dict[str, Any]) -> None:
@@ -100,8 +100,8 @@ def test_what_is_told_of_the_model_is_read(found: dict[str, Any]) -> None:
 
 
 def test_models_are_unloaded_and_loaded(found: dict[str, Any]) -> None:
-    for door in ("http", "grpc"):
-        before, without, after = found[door]["repository"]
+    for protocol in ("http", "grpc"):
+        before, without, after = found[protocol]["repository"]
         assert before == after == ["READY"]
         assert without != ["READY"]
 

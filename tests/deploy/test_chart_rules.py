@@ -144,14 +144,14 @@ def test_no_config_map_has_a_secret() -> None:
 
 
 def test_the_probes_ask_the_doors_that_are_there() -> None:
-    doors = {"default": "httpGet", "tls-given": "httpGet", "tls": "tcpSocket", "grpc-probes": "grpc"}
-    for name, door in doors.items():
+    protocols = {"default": "httpGet", "tls-given": "httpGet", "tls": "tcpSocket", "grpc-probes": "grpc"}
+    for name, protocol in protocols.items():
         container = server_pod(of_file(_CI / f"{name}-values.yaml"))["containers"][0]
         probes = {kind: container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")}
-        assert all(door in probe for probe in probes.values())
-        if door == "tcpSocket":  # clients need a certificate, and a kubelet has none
+        assert all(protocol in probe for probe in probes.values())
+        if protocol == "tcpSocket":  # clients need a certificate, and a kubelet has none
             continue
-        if door == "grpc":
+        if protocol == "grpc":
             assert [probe["grpc"].get("service", "") for probe in probes.values()] == ["", "", "liveness"]
             continue
         paths = [probe["httpGet"]["path"].rsplit("/", 1)[1] for probe in probes.values()]
@@ -179,10 +179,10 @@ def test_the_autoscaler_looks_at_cores_queue_and_lanes() -> None:
 def test_the_network_policy_lets_in_who_is_named_and_the_releases_own() -> None:
     documents = of_file(_CI / "network-policy-values.yaml")
     spec = one(documents, "NetworkPolicy")["spec"]
-    doors, metrics = spec["ingress"]
-    assert [port["port"] for port in doors["ports"]] == ["http", "grpc"]
+    protocols, metrics = spec["ingress"]
+    assert [port["port"] for port in protocols["ports"]] == ["http", "grpc"]
     test_pod = one(documents, "Pod", "r-nextchar-test")["metadata"]["labels"]
-    assert doors["from"][0]["podSelector"]["matchLabels"].items() <= test_pod.items()
+    assert protocols["from"][0]["podSelector"]["matchLabels"].items() <= test_pod.items()
     assert metrics["from"] == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     ]

@@ -16,21 +16,21 @@ def check(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["healthcheck", *arguments])
 
 
-def both_doors(server: LiveServer) -> list[tuple[str, ...]]:
+def both_protocols(server: LiveServer) -> list[tuple[str, ...]]:
     return [("--port", str(server.app.http_port)), ("--port", str(server.app.grpc_port), "--grpc")]
 
 
-def test_a_server_that_takes_work_is_ready_and_live_at_both_doors(server: LiveServer) -> None:
-    for door in both_doors(server):
+def test_a_server_that_takes_work_is_ready_and_live_at_both_protocols(server: LiveServer) -> None:
+    for protocol in both_protocols(server):
         for question in ((), ("--live",)):
-            answer = check(*door, *question)
+            answer = check(*protocol, *question)
             assert (answer.exit_code, answer.output) == (0, "")
 
 
 def test_a_server_that_drains_is_live_and_not_ready(models: Path) -> None:
     with live_server(models) as server:
         server.loop.call_soon_threadsafe(server.app.service.lifecycle.drain, 30.0)
-        http, grpc = both_doors(server)
+        http, grpc = both_protocols(server)
         assert check(*http, "--live").exit_code == check(*grpc, "--live").exit_code == 0
         answer = check(*http)
         assert answer.exit_code == 1
@@ -48,11 +48,11 @@ def test_it_asks_the_ports_that_the_environment_names(
     assert "NEXTCHAR_HTTP_PORT" in check().stderr
 
 
-@pytest.mark.parametrize("door", [(), ("--grpc",)])
-def test_where_nobody_answers_it_says_so_in_a_line(door: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("protocol", [(), ("--grpc",)])
+def test_where_nobody_answers_it_says_so_in_a_line(protocol: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-    answer = check("--port", port, *door)
+    answer = check("--port", port, *protocol)
     assert answer.exit_code == 1
     assert answer.stderr.startswith("no answer: ")
     assert len(answer.stderr.splitlines()) == 1

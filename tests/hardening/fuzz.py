@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 import click
-from hardening.fuzz_doors import knock
 from hardening.fuzz_seeds import write_seeds
+from hardening.fuzz_servers import knock
 from support.tools import tool_python
 
 _ROOT = Path(__file__).parents[2]

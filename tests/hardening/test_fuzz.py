@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from hardening.fuzz import SHARES, run_target
-from hardening.fuzz_doors import knock
 from hardening.fuzz_seeds import seeds, write_seeds
+from hardening.fuzz_servers import knock
 from hardening.fuzz_targets import MESSAGES, SCHEMAS, TARGETS
 from hardening.mutation import mutated
 

@@ -33,9 +33,9 @@ def test_defaults_let_clients_ping_idle_streams() -> None:
 
 def test_every_setting_reaches_grpc() -> None:
     fields = {name: value + 1.0 for name, value in _numbers(GrpcOptions()).items()}
-    of_both_doors = {"receive_timeout_seconds": fields.pop("receive_timeout_seconds")}
+    of_both_protocols = {"receive_timeout_seconds": fields.pop("receive_timeout_seconds")}
     named = {f"grpc_{name}": type(getattr(GrpcOptions(), name))(value) for name, value in fields.items()}
-    changed = grpc_options(Settings(**named, **of_both_doors, grpc_keepalive_without_calls=False))
+    changed = grpc_options(Settings(**named, **of_both_protocols, grpc_keepalive_without_calls=False))
     before = dict(GrpcOptions().channel_arguments())
     after = dict(changed.channel_arguments())
     assert all(after[name] != before[name] for name in before)

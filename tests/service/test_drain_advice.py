@@ -1,4 +1,4 @@
-"""A server that drains tells when to come again by what it still has to do, the same through both doors."""
+"""A server that drains tells when to come again by what it still has to do, the same over both protocols."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,7 +59,7 @@ def told_by_grpc(call: Callable[[], object]) -> int:
 
 
 def told(server: LiveServer) -> list[int]:
-    """The seconds that each door tells, for requests and for sessions."""
+    """The seconds that each protocol returns, for requests and for sessions."""
     with grpc.insecure_channel(server.grpc_address) as channel:
         stub = nextchar_pb2_grpc.NextcharStub(channel)
         sessions = nextchar_pb2_grpc.SessionsStub(channel)

@@ -1,4 +1,4 @@
-"""Fifty clients of each door vanish mid-stream: no task, lane, request or descriptor of theirs is left."""
+"""Fifty clients of each protocol vanish mid-stream: no task, lane, request or descriptor is left."""
 
 import asyncio
 import json
@@ -116,10 +116,10 @@ def grpc_clients(server: LiveServer, num_clients: int, while_there: Callable[[],
 Clients = Callable[[LiveServer, int, Callable[[], None]], None]
 
 
-@pytest.mark.parametrize(("door", "clients"), [("rest", rest_clients), ("grpc", grpc_clients)])
-def test_nothing_of_clients_that_vanish_is_left(server: LiveServer, door: str, clients: Clients) -> None:
+@pytest.mark.parametrize(("protocol", "clients"), [("rest", rest_clients), ("grpc", grpc_clients)])
+def test_nothing_of_clients_that_vanish_is_left(server: LiveServer, protocol: str, clients: Clients) -> None:
     def cancelled() -> float:
-        return server.metric("nextchar_requests_total", outcome="cancelled", protocol=door)
+        return server.metric("nextchar_requests_total", outcome="cancelled", protocol=protocol)
 
     def vanish(num_clients: int) -> Held:
         wanted, there = cancelled() + num_clients, []
@@ -127,7 +127,7 @@ def test_nothing_of_clients_that_vanish_is_left(server: LiveServer, door: str, c
         until(lambda: cancelled() == wanted, lambda: (cancelled(), wanted))
         return there[0]
 
-    vanish(1)  # what the first client of a door makes is the server's own
+    vanish(1)  # what the first client of a protocol makes is the server's own
     until(lambda: held(server).num_in_progress == 0 == held(server).num_running, lambda: held(server))
     settled = held(server)
     there = vanish(NUM_CLIENTS)

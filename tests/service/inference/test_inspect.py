@@ -1,4 +1,4 @@
-"""What the model holds after each character: torch's states, the lanes' own, by every door the same."""
+"""What the model holds after each character: torch's states, the lanes' own, the same over every protocol."""
 
 import base64
 from typing import Any

@@ -59,10 +59,10 @@ def stops(whole: str) -> Iterator[list[str]]:
         yield [one + "\N{SNOWMAN}", whole[-8:] + "a"]  # neither comes: the text is whole
 
 
-@pytest.mark.parametrize("door", [by_rest, by_grpc, by_generate])
+@pytest.mark.parametrize("protocol", [by_rest, by_grpc, by_generate])
 @pytest.mark.parametrize("chunk", CHUNKS)
 def test_a_stop_string_cut_over_events_never_shows(
-    server: LiveServer, whole: str, door: Any, chunk: int
+    server: LiveServer, whole: str, protocol: Any, chunk: int
 ) -> None:
     options = {"min_event_chars": chunk, "max_event_seconds": 1000}
     for stop in stops(whole):
@@ -70,7 +70,7 @@ def test_a_stop_string_cut_over_events_never_shows(
         # That stop string ends the text which is complete first.
         first = min((whole.index(text) + len(text) for text in stop if text in whole), default=len(whole))
         expected = whole[: min(end for end in ends if end <= first)] if ends else whole
-        shown = door(server, **BASE, stop=stop, stream_options=options)
+        shown = protocol(server, **BASE, stop=stop, stream_options=options)
         assert all(expected.startswith(part) for part in itertools.accumulate(shown)), (stop, shown)
         assert "".join(shown) == expected, stop
 

@@ -69,7 +69,7 @@ def test_the_largest_id_is_one(server: LiveServer) -> None:
     assert session(server, 2**64 - 1).status_code == 404
 
 
-def test_a_request_without_a_start_is_told_so_by_every_door(server: LiveServer) -> None:
+def test_a_request_without_a_start_is_told_so_by_every_protocol(server: LiveServer) -> None:
     status, code, said = error(server, sequence_id=404)
     assert (status, code) == (404, "session_not_found")
     assert "sequence_start" in said

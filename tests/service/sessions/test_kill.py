@@ -34,9 +34,9 @@ def _process(models: Path, data: Path) -> Iterator[tuple[subprocess.Popen[str], 
             found = None
             while found is None:
                 found = re.search(r"REST +(http://\S+)", process.stdout.readline())
-            door = re.search(r"gRPC +(\S+)", process.stdout.readline())
-            assert door
-            yield process, found[1], door[1]
+            address = re.search(r"gRPC +(\S+)", process.stdout.readline())
+            assert address
+            yield process, found[1], address[1]
         finally:
             process.kill()
 

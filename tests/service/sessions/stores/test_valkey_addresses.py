@@ -149,8 +149,10 @@ def test_tls(tmp_path: Path, ended: ExitStack) -> None:
     context.load_cert_chain(certificate, key)
 
     async def work() -> None:
-        async with await asyncio.start_server(_passed_to(server.port), "127.0.0.1", 0, ssl=context) as door:
-            place = f"127.0.0.1:{door.sockets[0].getsockname()[1]}/0"
+        async with await asyncio.start_server(
+            _passed_to(server.port), "127.0.0.1", 0, ssl=context
+        ) as listener:
+            place = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}/0"
             await _used(f"valkeys://{place}?ssl_ca_certs={certificate}")
             store = ValkeyStore(f"valkeys://{place}", grace_seconds=60)  # nobody vouches for the certificate
             with pytest.raises(Unavailable):

@@ -23,7 +23,7 @@ def look(then: str) -> list[str]:
     return run.stdout.split("\n")[:2]
 
 
-def test_importing_the_doors_makes_none_of_them() -> None:
+def test_importing_the_ports_makes_none_of_them() -> None:
     assert look("asyncio.run(build_schemas())") == ["[False, False]", "[True, True]"]
 
 

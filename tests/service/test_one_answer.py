@@ -149,7 +149,7 @@ def check_cli(folder: Path, kind: str, model: str, fields: dict[str, Any], rest:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_every_door_gives_the_same(server: LiveServer, models: Path, part: int) -> None:
+def test_every_protocol_gives_the_same(server: LiveServer, models: Path, part: int) -> None:
     with grpc.insecure_channel(server.grpc_address) as channel:
         stub = nextchar_pb2_grpc.NextcharStub(channel)
         for index, (kind, model, fields) in enumerate(requests()):

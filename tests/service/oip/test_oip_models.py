@@ -29,7 +29,7 @@ def get(server: LiveServer, path: str, **headers: str) -> Any:
     return answer.json()
 
 
-def test_both_doors_tell_the_same_of_the_server(
+def test_both_protocols_tell_the_same_of_the_server(
     server: LiveServer, oip: inference_pb2_grpc.GRPCInferenceServiceStub
 ) -> None:
     found = get(server, "/v2")
@@ -41,7 +41,7 @@ def test_both_doors_tell_the_same_of_the_server(
 
 
 @pytest.mark.parametrize("path", ["/v2/models/tiny", "/v2/models/tiny/versions/1"])
-def test_both_doors_tell_the_same_of_a_model(
+def test_both_protocols_tell_the_same_of_a_model(
     server: LiveServer, oip: inference_pb2_grpc.GRPCInferenceServiceStub, path: str
 ) -> None:
     found = get(server, path)
@@ -137,7 +137,7 @@ def test_statistics_count_what_was_done(
     assert batches[3]["ns"] > 0
 
 
-def test_both_doors_tell_the_same_statistics(
+def test_both_protocols_tell_the_same_statistics(
     server: LiveServer, oip: inference_pb2_grpc.GRPCInferenceServiceStub
 ) -> None:
     post(server, "tiny", body(["a"]))

@@ -27,7 +27,7 @@ def oip(server: LiveServer) -> Iterator[inference_pb2_grpc.GRPCInferenceServiceS
         yield stub(channel)
 
 
-def test_both_doors_tell_the_same_index(
+def test_both_protocols_tell_the_same_index(
     server: LiveServer, oip: inference_pb2_grpc.GRPCInferenceServiceStub
 ) -> None:
     write_models(server.settings.models, {"more": TinyModel(seed=9)})

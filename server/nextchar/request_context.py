@@ -5,8 +5,7 @@ import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal
-from typing import Protocol as Interface
+from typing import Literal, Protocol
 
 from nextchar.schemas.base import RequestOptions
 from nextchar.security.principal import PRINCIPAL, Principal
@@ -24,14 +23,14 @@ Route = Literal[
     "generate",
     "repository",
 ]
-Protocol = Literal["rest", "grpc", "cli"]
+ProtocolName = Literal["rest", "grpc", "cli"]
 
 _MAX_ID_CHARS = 128
 TRACE_HEADERS = ("traceparent", "tracestate")  # W3C trace context
 _NO_OPTIONS = RequestOptions.model_construct(timeout=None, priority=0)
 
 
-class Trace(Interface):
+class Trace(Protocol):
     """Records the stages of a traced request."""
 
     @property
@@ -50,7 +49,7 @@ class RequestContext:
     """
 
     route: Route
-    protocol: Protocol
+    protocol: ProtocolName
     deadline: float
     request_id: str
     model: str = ""
@@ -88,7 +87,7 @@ class RequestContext:
 
 def make_context(
     route: Route,
-    protocol: Protocol,
+    protocol: ProtocolName,
     request: object,
     *,
     request_id: str,

@@ -5,7 +5,9 @@ from typing import Any, Literal, TypedDict
 from nextchar.schemas.compare import RankBy
 from nextchar.schemas.inspect import StateName
 
-Prompt = str | list[str] | list[int] | list[list[int]]  # a text, several texts, ids, several lists of ids
+PromptInput = (
+    str | list[str] | list[int] | list[list[int]]
+)  # a text, several texts, ids, several lists of ids
 Returns = Literal["last", "each", "none"]
 
 

@@ -15,7 +15,7 @@ from nextchar.client.arguments import (
     CreateSessionArguments,
     InspectArguments,
     NextArguments,
-    Prompt,
+    PromptInput,
     ScoreArguments,
     TokenizeArguments,
 )
@@ -80,7 +80,7 @@ def next_(text: str, model: str, arguments: NextArguments) -> Operation[NextResp
 
 
 def complete(
-    prompt: Prompt, model: str, arguments: CompletionArguments, *, stream: bool
+    prompt: PromptInput, model: str, arguments: CompletionArguments, *, stream: bool
 ) -> Operation[Completion]:
     fields = given({"model": model, "prompt": prompt, **arguments})
     repeatable = "session_id" not in fields  # a completion of a session moves it

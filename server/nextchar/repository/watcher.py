@@ -9,7 +9,7 @@ from nextchar.repository.folder import version_folders
 from nextchar.repository.loader import Key
 from nextchar.repository.manager import ModelManager
 
-Signature = tuple[tuple[str, int, int], ...]  # of a version's files: name, size, time of its last change
+Fingerprint = tuple[tuple[str, int, int], ...]  # of a version's files: name, size, time of its last change
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ async def watch_models(model_manager: ModelManager, folder: Path, *, poll_second
         for key in known.keys() - now.keys():
             _unload(model_manager, key)
             del known[key]
-        for key, signature in now.items():
-            if signature and known.get(key) != signature == seen.get(key):
-                known[key] = signature
+        for key, fingerprint in now.items():
+            if fingerprint and known.get(key) != fingerprint == seen.get(key):
+                known[key] = fingerprint
                 await _load(model_manager, key)
         seen = now
 
 
-async def _poll(folder: Path) -> dict[Key, Signature] | None:
+async def _poll(folder: Path) -> dict[Key, Fingerprint] | None:
     """Lists the versions; None if the folder cannot be read now (too many open files, a drive away)."""
     try:
         return await asyncio.to_thread(_signatures, folder)
@@ -60,13 +60,13 @@ def _unload(model_manager: ModelManager, key: Key) -> None:
         model_manager.unload(f"{name}:{version}")
 
 
-def _signatures(folder: Path) -> dict[Key, Signature]:
+def _signatures(folder: Path) -> dict[Key, Fingerprint]:
     """Lists the versions with the signatures of their files; skips one that vanishes meanwhile.
 
     Raises:
         OSError: the folder cannot be read; it is not taken for a folder without models.
     """
-    found: dict[Key, Signature] = {}
+    found: dict[Key, Fingerprint] = {}
     for version in version_folders(folder):
         try:
             files = [(file.name, file.stat()) for file in sorted(version.glob("step-*.onnx"))]

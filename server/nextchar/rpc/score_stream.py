@@ -20,7 +20,7 @@ T = TypeVar("T")
 MAX_AT_WORK = 4  # messages: enough that engines do not wait for the network, few enough to bound memory
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
-Score = Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]
+ScoreUseCase = Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]
 
 
 async def ordered_results(
@@ -63,10 +63,10 @@ class ScoreStreams:
 
     The first message says how all strings are scored. Every message has an answer, in order, whose indices
     count from the first string of the stream. While the queue of the model is full, no more messages are
-    read, where `Score` would be refused.
+    read, where `ScoreUseCase` would be refused.
     """
 
-    def __init__(self, score: Score, handler: RpcHandler) -> None:
+    def __init__(self, score: ScoreUseCase, handler: RpcHandler) -> None:
         self._score, self._handler = score, handler
 
     async def answers(

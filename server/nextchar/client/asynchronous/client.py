@@ -26,7 +26,7 @@ from nextchar.client.arguments import (
     CreateSessionArguments,
     InspectArguments,
     NextArguments,
-    Prompt,
+    PromptInput,
     ScoreArguments,
     TokenizeArguments,
 )
@@ -123,13 +123,13 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         return await self.execute(operations.next_(text, model, arguments))
 
     async def complete(
-        self, prompt: Prompt = "", *, model: str, **arguments: Unpack[CompletionArguments]
+        self, prompt: PromptInput = "", *, model: str, **arguments: Unpack[CompletionArguments]
     ) -> Completion:
         """Samples completions of a prompt, or of several."""
         return await self.execute(operations.complete(prompt, model, arguments, stream=False))
 
     def stream(
-        self, prompt: Prompt = "", *, model: str, **arguments: Unpack[CompletionArguments]
+        self, prompt: PromptInput = "", *, model: str, **arguments: Unpack[CompletionArguments]
     ) -> AsyncGenerator[Completion]:
         """Samples completions and yields them as they are sampled; closing the generator ends the call."""
         return self.execute_stream(operations.complete(prompt, model, arguments, stream=True))

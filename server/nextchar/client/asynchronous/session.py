@@ -19,7 +19,7 @@ from nextchar.schemas.score import ScoreResponse
 from nextchar.schemas.sessions import FeedResponse, SessionCompletion, SessionInfo, SessionNextResponse
 
 
-class AsyncCaller(Protocol):
+class AsyncSessionCaller(Protocol):
     """What a session needs of its client."""
 
     async def execute(self, operation: Operation[A]) -> A: ...
@@ -33,7 +33,7 @@ class AsyncSession(AbstractAsyncContextManager["AsyncSession"]):
     `opened` is what the server said of it when it was created or opened.
     """
 
-    def __init__(self, client: AsyncCaller, opened: SessionInfo, *, keep: bool) -> None:
+    def __init__(self, client: AsyncSessionCaller, opened: SessionInfo, *, keep: bool) -> None:
         self.opened, self.keep = opened, keep
         self._client, self._operations = client, SessionOperations(opened.session_id)
 

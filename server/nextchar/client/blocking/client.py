@@ -27,7 +27,7 @@ from nextchar.client.arguments import (
     CreateSessionArguments,
     InspectArguments,
     NextArguments,
-    Prompt,
+    PromptInput,
     ScoreArguments,
     TokenizeArguments,
 )
@@ -121,13 +121,13 @@ class Client(AbstractContextManager["Client"]):
         return self.execute(operations.next_(text, model, arguments))
 
     def complete(
-        self, prompt: Prompt = "", *, model: str, **arguments: Unpack[CompletionArguments]
+        self, prompt: PromptInput = "", *, model: str, **arguments: Unpack[CompletionArguments]
     ) -> Completion:
         """Samples completions of a prompt, or of several."""
         return self.execute(operations.complete(prompt, model, arguments, stream=False))
 
     def stream(
-        self, prompt: Prompt = "", *, model: str, **arguments: Unpack[CompletionArguments]
+        self, prompt: PromptInput = "", *, model: str, **arguments: Unpack[CompletionArguments]
     ) -> Generator[Completion]:
         """Samples completions and yields them as they are sampled; closing the generator ends the call."""
         return self.execute_stream(operations.complete(prompt, model, arguments, stream=True))

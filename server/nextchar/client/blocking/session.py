@@ -20,7 +20,7 @@ from nextchar.schemas.score import ScoreResponse
 from nextchar.schemas.sessions import FeedResponse, SessionCompletion, SessionInfo, SessionNextResponse
 
 
-class Caller(Protocol):
+class SessionCaller(Protocol):
     """What a session needs of its client."""
 
     def execute(self, operation: Operation[A]) -> A: ...
@@ -34,7 +34,7 @@ class Session(AbstractContextManager["Session"]):
     `opened` is what the server said of it when it was created or opened.
     """
 
-    def __init__(self, client: Caller, opened: SessionInfo, *, keep: bool) -> None:
+    def __init__(self, client: SessionCaller, opened: SessionInfo, *, keep: bool) -> None:
         self.opened, self.keep = opened, keep
         self._client, self._operations = client, SessionOperations(opened.session_id)
 

@@ -27,7 +27,7 @@ MAGIC = b"NCS2"
 _MODEL_BYTES, _MAC_BYTES = 8, 16
 _MODEL_END = len(MAGIC) + _MODEL_BYTES
 _MAC_END = _MODEL_END + _MAC_BYTES
-_FAST = 1  # level of zlib: a state is mostly noise
+_ZLIB_HEADER = b"\x78\x01"  # the fastest level
 _MAX_BYTES = 1 << 28
 _LENGTH = struct.Struct("<I")
 
@@ -44,8 +44,8 @@ class StateCodec:
         """Returns the bytes of a state."""
         arrays: list[NDArray[Any]] = []
         header = json.dumps(_header(state, arrays), separators=(",", ":")).encode()
-        content = b"".join([_LENGTH.pack(len(header)), header, *(array.tobytes() for array in arrays)])
-        packed = zlib.compress(content, _FAST)
+        recent, drawn_before, *states = (array.tobytes() for array in arrays)
+        packed = _pack(b"".join([_LENGTH.pack(len(header)), header, recent, drawn_before]), b"".join(states))
         return MAGIC + _model_hash(digest) + self._mac(packed, owner, digest) + packed
 
     def open(self, sealed: bytes, *, owner: str, digest: str, shapes: Shapes) -> SessionState:
@@ -72,6 +72,15 @@ class StateCodec:
     def _mac(self, packed: bytes, owner: str, digest: str) -> bytes:
         bound = json.dumps([owner, digest]).encode() + b"\0"
         return hmac.new(self._key, bound + packed, hashlib.sha256).digest()[:_MAC_BYTES]
+
+
+def _pack(ids: bytes, states: bytes) -> bytes:
+    """Returns one zlib stream: ids are compressed; states, which are noise, are stored as they are."""
+    ids_stream = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
+    states_stream = zlib.compressobj(0, wbits=-zlib.MAX_WBITS)
+    body = ids_stream.compress(ids) + ids_stream.flush(zlib.Z_FULL_FLUSH)
+    body += states_stream.compress(states) + states_stream.flush()
+    return _ZLIB_HEADER + body + zlib.adler32(states, zlib.adler32(ids)).to_bytes(4, "big")
 
 
 def made_for(sealed: bytes, digest: str) -> bool:

@@ -62,6 +62,7 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
 
 # The generate extension has its own statuses for an invalid request and for a generation that fails.
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+_MAX_SHOWN = 128  # characters of a path, in an error
 _GENERATE = ("/generate", "/generate_stream")
 _GENERATE_STATUSES = {400: 422, 500: 424}
 
@@ -103,14 +104,19 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     """Handles what the framework refuses: an unknown path, a wrong method."""
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
-    code = codes.get(error.status_code, "http_error")
+    code, message = codes.get(error.status_code, "http_error"), str(error.detail)
+    shown = f"{request.method} {request.url.path[:_MAX_SHOWN]}"
+    if error.status_code == 404:
+        message = f"there is no route {shown}; /docs lists the routes"
     if error.status_code == 405:
-        error.headers = {"Allow": _methods(request)}
+        methods = _methods(request)
+        error.headers = {"Allow": methods}
+        message = f"there is no route {shown}; the methods of this path are {methods}"
     if is_oip(request.url.path):
         headers = {**(error.headers or {}), "X-Error-Code": code}
-        return JSONResponse({"error": str(error.detail)}, error.status_code, headers)
+        return JSONResponse({"error": message}, error.status_code, headers)
     body = {
-        "message": str(error.detail),
+        "message": message,
         "type": "invalid_request_error" if error.status_code < 500 else "server_error",
         "param": None,
         "code": code,

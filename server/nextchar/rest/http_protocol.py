@@ -82,10 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._num_unparsed = 0
         self._stop_waiting()
-        before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not before:  # its task starts in a later iteration of the loop
-            self.cycle.transport = SingleWrite(self.transport, self.loop)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self._num_unparsed = 0
@@ -168,38 +165,3 @@ class BoundedProtocol(HttpToolsProtocol):
             + body
         )
         self.transport.close()
-
-
-class SingleWrite:
-    """Is the transport of one answer: joins its head and the first part of its body in one write.
-
-    The first write, which is the head, waits for the next one, until the end of this iteration of the loop.
-    Small calls take 9 to 13 % less time with it (`python -m benchmarks.single_write`).
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
-        self._begun = False
-        self._held = b""
-
-    def write(self, data: bytes) -> None:
-        if not self._begun:
-            self._begun, self._held = True, data
-            self._loop.call_soon(self._flush)
-        elif self._held:
-            held, self._held = self._held, b""
-            self._transport.writelines((held, data))
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def _flush(self) -> None:
-        if self._held:
-            held, self._held = self._held, b""
-            self._transport.write(held)

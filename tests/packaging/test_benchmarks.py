@@ -1,0 +1,19 @@
+"""Every benchmark can be imported: nothing it measures with has moved away from it."""
+
+import importlib
+import pkgutil
+
+import benchmarks
+import pytest
+
+# Scripts of peers run in environments of their own.
+_MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks.")
+    if not module.name.startswith("benchmarks.peers")
+]
+
+
+@pytest.mark.parametrize("name", _MODULES)
+def test_a_benchmark_can_be_imported(name: str) -> None:
+    importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""What a completion runs, as data: where it starts, what is sampled, and what is shown of it."""
+"""Describes a completion as data: where it starts, what is sampled, and what is shown of it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from nextchar.service.inference.completion_text import CompletionText, Prompt, S
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompletionEnd:
-    """What a completion has passed: the ids that are text, of which the first `num_given` were given.
+    """Holds what a completion has passed: the ids that are text, of which the first `num_given` were given.
 
     `num_drawn` random numbers were drawn: one for each id after the given, then those of a stop string.
     `state` is the lane's state after the last id, where it is known.
@@ -30,7 +30,7 @@ SaveEnd = Callable[[CompletionEnd], Awaitable[Mapping[str, object]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """Where a completion starts: with nothing before it, or with a state after earlier text.
+    """Says where a completion starts: with nothing before it, or with a state after earlier text.
 
     `continues` says that the request names a state or a session, even one before any character. `seed` and
     `first_draw` are the random numbers of a request without a seed. `fields` are part of every piece of the
@@ -49,7 +49,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompletionPlan:
-    """What a request has sampled: each prompt by each of `samplings`, prompt after prompt.
+    """Lists what a request has sampled: each prompt by each of `samplings`, prompt after prompt.
 
     `left_out` are stop strings in normal form that are not part of the text.
     """
@@ -81,7 +81,7 @@ class CompletionPlan:
 
 @dataclass(slots=True)
 class Sample:
-    """One completion while it runs: its lane, its text, and when characters of it last came."""
+    """Tracks one completion while it runs: its lane, its text, and when characters of it last came."""
 
     lane: Lane
     text: CompletionText

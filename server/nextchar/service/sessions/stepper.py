@@ -23,7 +23,7 @@ _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fed:
-    """The state after some characters, and their log-probabilities [t].
+    """Holds the state after some characters, and their log-probabilities [t].
 
     `distribution` holds log-probabilities [num_outputs] of what comes next, where they were asked for.
     """
@@ -41,7 +41,7 @@ class Fed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
-    """What one lane has passed."""
+    """Holds what one lane has passed."""
 
     snapshot: Snapshot
     logprobs: Doubles

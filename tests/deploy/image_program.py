@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 NAME = "localhost/nextchar"
@@ -50,14 +50,6 @@ def in_image(image: str, code: str, *options: str) -> str:
     return podman("run", *locked, *options, "--entrypoint", "python3", image, "-c", code).stdout
 
 
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
-
-
 def wait_for(url: str) -> None:
     """Until somebody answers there; connections that are refused are tried again by the transport."""
     transport = httpx.HTTPTransport(retries=10)  # doubling from half a second on
@@ -69,7 +61,7 @@ def wait_for(url: str) -> None:
 @contextmanager
 def container(image: str, *options: str) -> Iterator[tuple[str, str]]:
     """A server as a careful person runs it; the container's name and its address."""
-    http, grpc, metrics = free_ports(3)
+    http, grpc, metrics = (free_port() for _ in range(3))
     ports = {"HOST": "127.0.0.1", "HTTP_PORT": http, "GRPC_PORT": grpc, "METRICS_PORT": metrics}
     given = [word for name, value in ports.items() for word in ("--env", f"NEXTCHAR_{name}={value}")]
     locked = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]

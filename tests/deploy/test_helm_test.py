@@ -1,7 +1,6 @@
 """The program that `helm test` runs, as the chart renders it, against real servers that are really killed."""
 
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,15 +9,14 @@ from pathlib import Path
 import pytest
 from fake_cluster import Cluster, kubernetes_api
 from helm_program import CHART, of_file, one
+from support.ports import free_port
 
 _CI = CHART / "ci"
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number: int = free.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import httpx
 import pytest
 import yaml
 from helm_program import one, rendered
-from image_program import NAME, build, free_ports, inspect, only_where_asked, podman, wait_for
+from image_program import NAME, build, inspect, only_where_asked, podman, wait_for
+from support.ports import free_port
 
 from nextchar import __version__
 
@@ -26,7 +27,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     encoded = {k: base64.b64encode(v.encode()).decode() for k, v in secret["stringData"].items()}
     podman("secret", "create", "r-nextchar-state", "-", input=json.dumps(encoded))
     # A kubelet would reach the pod by its address; here its ports are the loopback's.
-    ports = free_ports(3)
+    ports = [free_port() for _ in range(3)]
     for number, port in zip(
         ports, deployment["spec"]["template"]["spec"]["containers"][0]["ports"], strict=True
     ):

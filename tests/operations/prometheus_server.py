@@ -1,7 +1,6 @@
 """A real Prometheus over one target, with our rules, on loopback."""
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from support.ports import free_port
 from support.tools import debian_program
 
 _RULES = Path(__file__).parents[2] / "helm/nextchar/files/rules.yaml"
@@ -37,8 +37,7 @@ class Prometheus:
 def prometheus(folder: Path, target: str, *, interval: str = "1s") -> Iterator[Prometheus]:
     """It scrapes `target` (host:port) as job nextchar."""
     program = debian_program("prometheus", "prometheus")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     config = {
         "global": {"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": interval},
         "rule_files": [str(_RULES)],

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.ports import free_port
 from support.tools import debian_program
 
 # No health check of its own and no affinity: who is an endpoint is told from outside, as in Kubernetes, and
@@ -32,20 +33,11 @@ backend pods
 """
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that are free, all at once."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
-
-
 class Proxy:
     """`slots` are the places a replica may take; none is an endpoint at first."""
 
     def __init__(self, folder: Path, slots: list[int]) -> None:
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         self._socket = folder / "haproxy.sock"
         self.file = folder / "haproxy.cfg"
         servers = "\n".join(f"    server s{i} 127.0.0.1:{port} disabled" for i, port in enumerate(slots))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 from chart_numbers import ChartNumbers
-from proxy import Proxy, free_ports
+from proxy import Proxy
+from support.ports import free_port
 
 _SERVE = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve"]
 _PLACES = ["--grpc-port", "0", "--metrics-port", "0", "--engine-threads", "1"]
@@ -25,7 +26,7 @@ def serving_process(
     models: Path, *arguments: str, stderr: int = subprocess.DEVNULL
 ) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """One server process that is ready, and its address."""
-    (port,) = free_ports(1)
+    port = free_port()
     command = [*_SERVE, *_PLACES, "--http-port", str(port), "--models", str(models), *arguments]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from support.live_server import live_server
+from support.ports import free_port
 from support.tools import tool_program
 
 from nextchar.errors import SettingsInvalid
@@ -26,8 +27,7 @@ _TRACE, _PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 def otlp_receiver() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """Its address; it prints a span a line."""
     program = tool_program("oteltap", "oteltap")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([program, "--port", str(port)], stdout=subprocess.PIPE, text=True)
     until = time.monotonic() + 20
     try:

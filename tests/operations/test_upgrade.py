@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from chart_numbers import chart_numbers
-from proxy import free_ports, haproxy
+from proxy import haproxy
 from replicas import Deployment, deployment
 from session_clients import SessionClient, at_work, session_clients
+from support.ports import free_port
 from support.valkey_server import valkey_server
 
 _REPLICAS = 3
@@ -31,7 +32,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder, ports = tmp_path_factory.mktemp("upgrade"), free_ports(_REPLICAS + 1)
+    folder, ports = tmp_path_factory.mktemp("upgrade"), [free_port() for _ in range(_REPLICAS + 1)]
     with (
         valkey_server(folder) as valkey,
         haproxy(folder, ports) as proxy,

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from support.chromium import Browser
 from support.live_server import LiveServer
-
-from nextchar.rest.http_server import listen
+from support.ports import free_port
 
 NUM_KEYS, KEYS_PER_SECOND = 400, 30.0
 
@@ -111,8 +110,7 @@ def test_a_model_of_lines_reads_each_line_for_itself(browser: Browser, shipped: 
 def test_a_server_that_comes_back_goes_on_where_it_was(
     browser: Browser, shipped: LiveServer, shipped_models: Path, tmp_path: Path
 ) -> None:
-    with listen("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     ports = ["--http-port", str(port), "--grpc-port", "0", "--metrics-port", "0"]
     command = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve", *ports]
     command += ["--models", str(shipped_models), "--data-dir", str(tmp_path)]

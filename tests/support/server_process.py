@@ -3,12 +3,13 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from support.ports import free_port
 
 _SERVE = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve"]
 _PLACES = ["--grpc-port", "0", "--metrics-port", "0", "--engine-threads", "1"]
@@ -18,8 +19,7 @@ class ServerProcess:
     """Controls one server; `url` stays the same however often it is started."""
 
     def __init__(self, models: Path, arguments: list[str]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._command = [*_SERVE, *_PLACES, "--http-port", str(port), "--models", str(models), *arguments]
         self.process = self._started()

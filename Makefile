@@ -1,5 +1,5 @@
 # The commands of the project. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve test image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality contract fuzz peers tools train \
+.PHONY: serve quick test test-all test-repeat test-times image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality contract fuzz peers tools train \
 	requirements clean
 
 # The first Python on the path that is new enough and can create virtual environments.
@@ -14,8 +14,28 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --unsafe-
 serve: .venv/.serve
 	@$(BIN)/nextchar serve --data-dir .data/serve
 
-test: .venv/.dev tools
-	$(BIN)/python -m pytest
+# The tests of a file run in one process, in order; files are shared out over the processors.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+# No test of these starts a process or opens a socket; a minute at most.
+quick: .venv/.dev
+	$(PYTEST) -m quick
+
+# Everything that a change can break; five minutes at most on two cores.
+test: .venv/.dev
+	$(PYTEST) -m "quick or standard"
+
+# Also the tests that drive programs of other people: a browser, clients, Helm, Prometheus, HAProxy; and drills.
+test-all: .venv/.dev tools
+	$(PYTEST)
+
+# Runs `make test` N times beside a process that keeps one core busy, and stops at the first failure.
+test-repeat: .venv/.dev
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m support.repeat $(or $(N),20)
+
+# Runs all tests and writes the table of folders in tests/README.md.
+test-times: .venv/.dev tools
+	$(PYTEST) --folder-times tests/README.md
 
 # Builds the image and runs it, alone and as the chart deploys it; on Debian, as root.
 image-test: .venv/.dev tools

@@ -1,13 +1,59 @@
-"""One real server with four tiny models, shared by the tests that leave it as it was."""
+"""Sorts tests into tiers by folder, and runs one real server for the tests that leave it as it was."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator, Iterator
+from pathlib import Path, PurePosixPath
 
+import hypothesis
 import pytest
+from support import tiers
+from support.folder_times import FolderTimes
 from support.live_server import LiveServer, live_server
 from support.tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
 
 MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "bytes": BYTES}
+
+# How long an example takes depends on what else the machine does: it says nothing about the code.
+hypothesis.settings.register_profile(
+    "nextchar",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("nextchar")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--folder-times", type=Path, help="Write the times of the folders into this page.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    page = config.getoption("--folder-times")
+    if page is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FolderTimes(page))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(_tier(item))
+
+
+def _tier(item: pytest.Item) -> str:
+    return tiers.tier_of(PurePosixPath(item.path.relative_to(Path(__file__).parent).as_posix()))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    tiers.begin(_tier(item))
+    try:
+        return (yield)
+    finally:
+        tiers.begin(None)
+
+
+@pytest.fixture(autouse=True)
+def _within_its_tier() -> Iterator[None]:
+    """Fails a quick test that starts a process or opens a socket."""
+    yield
+    assert tiers.trespasses() == []
 
 
 @pytest.fixture(scope="session")

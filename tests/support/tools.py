@@ -9,12 +9,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.tiers import check_program
 
 _ROOT = Path(__file__).parents[2]
 
 
 def tool_python(name: str) -> Path:
     """Returns the interpreter of a tool's environment; skips the test if there is none."""
+    check_program(name)
     folder = _ROOT / ".tools" / name
     if not (folder / ".ok").exists():
         pytest.skip(f"{name} is not installed; run make tools")
@@ -30,6 +32,7 @@ def tool_program(name: str, program: str) -> Path:
 
 def debian_program(program: str, package: str) -> Path:
     """Returns a program of a Debian package; skips the test if it is not installed."""
+    check_program(program)
     found = shutil.which(program)
     if found is None:
         pytest.skip(f"{program} is not installed (Debian: apt install {package})")

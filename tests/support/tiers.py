@@ -1,0 +1,89 @@
+"""Sorts the tests into three tiers by their folders, and holds the tests of the quick one to its rules.
+
+`quick` tests start no process and open no socket. `standard` tests may do both, with programs of ours and with
+those that Python packages bring. `long` tests drive programs of other people (`.tools/`, Debian's packages),
+drill a server for many seconds, or measure shipped weights again.
+"""
+
+import socket
+import sys
+from pathlib import PurePosixPath
+from typing import Any
+
+QUICK, STANDARD, LONG = "quick", "standard", "long"
+
+# The longest path that a test's file begins with decides.
+TIER_OF_FOLDER = {
+    "client": STANDARD,
+    "conformance": LONG,
+    "deploy": LONG,
+    "docs": STANDARD,
+    "drills": LONG,
+    "engine": QUICK,
+    "entrypoints": STANDARD,
+    "hardening": LONG,
+    "model": QUICK,
+    "models": STANDARD,
+    "models/figures": LONG,
+    "operations": LONG,
+    "packaging": STANDARD,
+    "page": LONG,
+    "repository": STANDARD,
+    "rest": STANDARD,
+    "rpc": STANDARD,
+    "schemas": QUICK,
+    "security": STANDARD,
+    "service": STANDARD,
+    "telemetry": STANDARD,
+    "training": QUICK,
+    "training/commands": STANDARD,
+    "training/run": STANDARD,
+    "wheel": LONG,
+}
+
+_PROCESSES = {
+    "subprocess.Popen",
+    "os.fork",
+    "os.forkpty",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.system",
+}
+_SOCKETS = {"socket.bind", "socket.connect", "socket.sendto"}
+
+_current: str | None = None
+_trespasses: list[str] = []
+
+
+def tier_of(path: PurePosixPath) -> str:
+    """Returns the tier of a file, given relative to `tests/`; raises KeyError if its folder has none."""
+    folder = next(p for p in [*path.parents, path] if str(p) in TIER_OF_FOLDER or str(p) == ".")
+    return TIER_OF_FOLDER[str(folder)]
+
+
+def begin(tier: str | None) -> None:
+    """Notes the tier of the test that begins, or None after a test."""
+    global _current
+    _current = tier
+    _trespasses.clear()
+
+
+def trespasses() -> list[str]:
+    """Returns the processes and sockets that the running test has begun with, if its tier may not."""
+    return list(_trespasses)
+
+
+def check_program(name: str) -> None:
+    """Checks that the running test may drive a program that the project does not install with itself."""
+    assert _current in (None, LONG), f"{name} is for tests of the tier {LONG!r} (tests/support/tiers.py)"
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if _current == QUICK and (
+        event in _PROCESSES or (event in _SOCKETS and arguments[0].family != socket.AF_UNIX)
+    ):
+        _trespasses.append(f"{event}{arguments[1:2]}")
+
+
+sys.addaudithook(_audit)

@@ -1,6 +1,6 @@
 """Runs the tests of `make test` many times beside a process that keeps one core busy.
 
-It stops at the first failure: what fails once in twenty runs on a busy machine is a fault of the test or of the
+It stops at the first failure: what fails once in twenty runs on a busy machine is a fault of the test or the
 code, to be mended.
 """
 

@@ -1,5 +1,5 @@
 # The commands of the project. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve quick test test-all test-repeat test-times image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality contract fuzz peers tools train \
+.PHONY: serve quick test test-all test-repeat test-times image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality contract fuzz mutants peers tools train \
 	requirements clean
 
 # The first Python on the path that is new enough and can create virtual environments.
@@ -88,6 +88,10 @@ contract: .venv/.dev tools
 # Fuzzes everything that parses input: atheris, guided by coverage, then a running server; 15 minutes.
 fuzz: .venv/.dev tools
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.fuzz
+
+# Changes the code in small ways and counts which changes the tests notice: make mutants PACKAGE=engine SAMPLE=300.
+mutants: .venv/.dev tools
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.mutants $(or $(PACKAGE),engine) --sample $(or $(SAMPLE),300)
 
 # Installs the servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
 peers:

@@ -1,8 +1,8 @@
 """Sorts the tests into three tiers by their folders, and holds the tests of the quick one to its rules.
 
-`quick` tests start no process and open no socket. `standard` tests may do both, with programs of this project
-and those that Python packages bring. `long` tests drive programs of other people (`.tools/`, Debian's), drill
-a server for many seconds, or measure shipped weights again.
+`quick` tests start no process and open no socket. `standard` tests may do both, with programs of this
+project and those that Python packages bring. `long` tests drive programs of other people (`.tools/`,
+Debian's), drill a server for many seconds, or measure shipped weights again.
 """
 
 import socket

@@ -2,19 +2,19 @@
 
 import random
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
+from support.live_server import TLS
 
 Operation = tuple[str, dict[str, Any]]
 _TEXT = "the quick brown fox jumps over a lazy dog. "
 _COMPARED = ("data", "choices", "logprob", "position", "revision", "max_rewind", "checkpoints")
-_MOVING = ("feed", "sample", "checkpoint", "rollback", "rewind")
-_PATIENCE_SECONDS = 60
+MOVING = ("feed", "sample", "checkpoint", "rollback", "rewind")
+_MAX_TRIES = 20  # each goes to another server than the one before; at most one of them is down
 
 
 def operations(seed: int, count: int) -> list[Operation]:
@@ -55,14 +55,25 @@ class CallCounts:
                 setattr(self, name, getattr(self, name) + count)
 
 
+class Strike(Protocol):
+    """Sends a call to a server and ends that server before the response has been read."""
+
+    def __call__(self, path: str, body: dict[str, Any], /) -> None: ...
+
+
+Strikes = Mapping[tuple[int, int], Strike]  # by the session's seed and the place of its operation
+
+
 class Hopper:
     """Calls one session. A change names the revision it applies to, so that it is never done twice."""
 
-    def __init__(self, urls: Sequence[str], seed: int, counts: CallCounts) -> None:
+    def __init__(self, urls: Sequence[str], seed: int, counts: CallCounts, strikes: Strikes) -> None:
         self._urls, self._counts = urls, counts
-        self._random, self._client = random.Random(-1 - seed), httpx.Client(timeout=30)
+        self._strikes = {place: strike for (of, place), strike in strikes.items() if of == seed}
+        self._random = random.Random(-1 - seed)
+        self._client = httpx.Client(timeout=30, verify=TLS)
         self._path = f"/v1/sessions/s{seed}"
-        self._revision = 1
+        self._revision, self._server = 1, 0
         made = {"model": "tiny", "session_id": f"s{seed}", "seed": seed}
         self._sure("POST", "/v1/sessions", made, fine=(201, 409))
 
@@ -70,47 +81,60 @@ class Hopper:
         self._client.close()
 
     def run(self, todo: list[Operation]) -> list[dict[str, Any] | None]:
-        return [self.do(call, fields) for call, fields in todo]
+        return [self.do(call, fields, self._strikes.get(k)) for k, (call, fields) in enumerate(todo)]
 
-    def do(self, call: str, fields: dict[str, Any]) -> dict[str, Any] | None:
+    def do(self, call: str, fields: dict[str, Any], strike: Strike | None = None) -> dict[str, Any] | None:
         """Runs an operation; returns its response, or None if it was done and its response lost."""
         path = f"{self._path}/{call}"
         self._counts.add(num_done=1)
-        if call not in _MOVING:
+        if call not in MOVING:
             return _compared(self._sure("POST", path, fields))
-        while (answer := self._once("POST", path, fields | {"if_revision": self._revision})) is None:
-            revision = self._sure("GET", self._path)["revision"]
-            assert revision in (self._revision, self._revision + 1)
-            if revision == self._revision + 1:
-                self._revision = revision
-                self._counts.add(num_lost_answers=1)
+        body = fields | {"if_revision": self._revision}
+        if strike is not None:
+            strike(path, body)
+            if self._was_moved():
                 return None
-        assert answer.status_code == 200, answer.text
-        self._revision += 1
-        assert answer.json()["revision"] == self._revision
-        return _compared(answer.json())
+        for _ in range(_MAX_TRIES):
+            if (answer := self._once("POST", path, body)) is not None:
+                assert answer.status_code == 200, answer.text
+                self._revision += 1
+                assert answer.json()["revision"] == self._revision
+                return _compared(answer.json())
+            if self._was_moved():
+                return None
+        raise AssertionError(f"{_MAX_TRIES} tries of {path} had no response")
+
+    def _was_moved(self) -> bool:
+        """Returns whether the session is one revision further: by a call whose response was lost."""
+        revision = self._sure("GET", self._path)["revision"]
+        assert revision in (self._revision, self._revision + 1)
+        moved: bool = revision > self._revision
+        self._revision = revision
+        self._counts.add(num_lost_answers=moved)
+        return moved
 
     def _sure(
         self, method: str, path: str, body: Any = None, fine: tuple[int, ...] = (200,)
     ) -> dict[str, Any]:
         """Retries a call that may be repeated until it has a response, and returns that."""
-        while (answer := self._once(method, path, body)) is None:
-            pass
-        assert answer.status_code in fine, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        for _ in range(_MAX_TRIES):
+            if (answer := self._once(method, path, body)) is not None:
+                assert answer.status_code in fine, answer.text
+                found: dict[str, Any] = answer.json()
+                return found
+        raise AssertionError(f"{_MAX_TRIES} tries of {path} had no response")
 
     def _once(self, method: str, path: str, body: Any = None) -> httpx.Response | None:
         """Tries a call on one server; returns None if it is unknown whether it was done."""
-        until = time.monotonic() + _PATIENCE_SECONDS
         try:
-            answer = self._client.request(method, self._random.choice(self._urls) + path, json=body)
+            answer = self._client.request(method, self._urls[self._server] + path, json=body)
         except httpx.TransportError:
             answer = None
-        assert time.monotonic() < until
         if answer is None or answer.status_code == 503 or self._was_done(answer):
             self._counts.add(num_failed=1)
+            self._server = (self._server + 1) % len(self._urls)
             return None
+        self._server = self._random.randrange(len(self._urls))
         return answer
 
     @staticmethod
@@ -130,13 +154,17 @@ def _compared(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_all(
-    urls: Sequence[str], num_sessions: int, num_operations: int, num_clients: int
+    urls: Sequence[str],
+    num_sessions: int,
+    num_operations: int,
+    num_clients: int,
+    strikes: Strikes | None = None,
 ) -> tuple[list[list[dict[str, Any] | None]], list[dict[str, Any]], CallCounts]:
     """Returns the responses of each session's operations, its state at the end, and the counts."""
     counts, count = CallCounts(), num_operations // num_sessions
 
     def one(seed: int) -> tuple[list[dict[str, Any] | None], dict[str, Any]]:
-        hopper = Hopper(urls, seed, counts)
+        hopper = Hopper(urls, seed, counts, strikes or {})
         try:
             return hopper.run(operations(seed, count)), hopper.do("next", {}) or {}
         finally:

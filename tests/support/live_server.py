@@ -52,7 +52,7 @@ class LiveServer:
         """Returns a metric's value from the metrics port; 0 if it is not there."""
         from prometheus_client.parser import text_string_to_metric_families
 
-        text = httpx.get(self.metrics_url, timeout=30).text
+        text = httpx.get(self.metrics_url, timeout=30, verify=TLS).text
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import httpx
-from support.live_server import LiveServer
+from support.live_server import TLS, LiveServer
 from support.tiny_models import LINES, REFUSING, TEXT, TinyModel
 
 MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "relu": TinyModel("rnn_relu", seed=5)}
@@ -19,7 +19,9 @@ class Session:
     @classmethod
     def create(cls, server: LiveServer | str, **fields: Any) -> "Session":
         url = server if isinstance(server, str) else server.url
-        answer = httpx.post(f"{url}/v1/sessions", json={"model": "tiny", "seed": 7} | fields, timeout=30)
+        answer = httpx.post(
+            f"{url}/v1/sessions", json={"model": "tiny", "seed": 7} | fields, timeout=30, verify=TLS
+        )
         assert answer.status_code == 201, answer.text
         return cls(url, answer.json()["session_id"])
 
@@ -28,7 +30,7 @@ class Session:
         return Session(server if isinstance(server, str) else server.url, self.id)
 
     def post(self, call: str, **fields: Any) -> httpx.Response:
-        return httpx.post(f"{self.url}/v1/sessions/{self.id}/{call}", json=fields, timeout=30)
+        return httpx.post(f"{self.url}/v1/sessions/{self.id}/{call}", json=fields, timeout=30, verify=TLS)
 
     def do(self, call: str, **fields: Any) -> dict[str, Any]:
         """Makes a call that must succeed."""
@@ -38,7 +40,7 @@ class Session:
         return result
 
     def info(self) -> dict[str, Any]:
-        result: dict[str, Any] = httpx.get(f"{self.url}/v1/sessions/{self.id}", timeout=30).json()
+        result: dict[str, Any] = httpx.get(f"{self.url}/v1/sessions/{self.id}", timeout=30, verify=TLS).json()
         return result
 
     def next(self) -> list[dict[str, Any]]:
@@ -58,12 +60,12 @@ class Session:
         return [json.loads(event) for event in events]
 
     def state(self) -> bytes:
-        answer = httpx.get(f"{self.url}/v1/sessions/{self.id}/state", timeout=30)
+        answer = httpx.get(f"{self.url}/v1/sessions/{self.id}/state", timeout=30, verify=TLS)
         assert answer.status_code == 200
         return answer.content
 
     def put_state(self, content: bytes) -> httpx.Response:
-        return httpx.put(f"{self.url}/v1/sessions/{self.id}/state", content=content, timeout=30)
+        return httpx.put(f"{self.url}/v1/sessions/{self.id}/state", content=content, timeout=30, verify=TLS)
 
     def delete(self) -> httpx.Response:
-        return httpx.delete(f"{self.url}/v1/sessions/{self.id}", timeout=30)
+        return httpx.delete(f"{self.url}/v1/sessions/{self.id}", timeout=30, verify=TLS)

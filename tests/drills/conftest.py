@@ -15,5 +15,5 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def alone(models: Path) -> Iterator[LiveServer]:
-    with live_server(models, max_sessions=100_000) as running:
+    with live_server(models) as running:
         yield running

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any
 
 import grpc
@@ -16,6 +17,9 @@ from nextchar.entrypoints.app import App, running
 from nextchar.entrypoints.settings import Settings
 from nextchar.pb import nextchar_pb2_grpc
 
+# The server of metrics looks every so often whether it should stop; by default that is half a second, in which
+# a test could be over.
+BaseServer.serve_forever.__defaults__ = (0.01,)
 _START_SECONDS = 30
 TLS = ssl.create_default_context()  # httpx would make one for every call, which takes longer than most calls
 

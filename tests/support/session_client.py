@@ -1,6 +1,9 @@
 """Calls sessions for tests, and makes the models they use."""
 
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -8,6 +11,10 @@ from support.live_server import TLS, LiveServer
 from support.tiny_models import LINES, REFUSING, TEXT, TinyModel
 
 MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "relu": TinyModel("rnn_relu", seed=5)}
+# With the alternatives to each character these are 8 MB: more than the sockets' buffers hold: one of a fixed
+# size here, and of 4 MB at the server.
+HELD_CHARS = 16_000
+_FIXED_BUFFER = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**18)]
 
 
 class Session:
@@ -58,6 +65,18 @@ class Session:
         events = [line.removeprefix("data: ") for line in lines if line]
         assert events.pop() == "[DONE]"
         return [json.loads(event) for event in events]
+
+    @contextmanager
+    def held_stream(self) -> Iterator[Iterator[str]]:
+        """Draws HELD_CHARS characters as a stream, which cannot end before its lines are read here."""
+        url, body = f"{self.url}/v1/sessions/{self.id}/sample", {"max_tokens": HELD_CHARS, "logprobs": 20}
+        transport = httpx.HTTPTransport(socket_options=_FIXED_BUFFER, verify=TLS)
+        with (
+            httpx.Client(transport=transport, timeout=60) as client,
+            client.stream("POST", url, json=body | {"stream": True}) as answer,
+        ):
+            assert answer.is_success
+            yield answer.iter_lines()
 
     def state(self) -> bytes:
         answer = httpx.get(f"{self.url}/v1/sessions/{self.id}/state", timeout=30, verify=TLS)

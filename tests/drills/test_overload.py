@@ -1,25 +1,23 @@
-"""The drills of `make drills`, in short: real processes, real sockets, bars that a busy machine can keep."""
+"""The drills of `make drills`, in short: the rules that hold on any machine; the figures are those of the command."""
 
-from collections.abc import Iterator
+import asyncio
 from pathlib import Path
 
 import pytest
 from benchmarks.drills.abuse import abuse
-from benchmarks.drills.overload import Attempt, advised_over_true, overload
-from benchmarks.drills.process import ServerProcess, served
+from benchmarks.drills.overload import Attempt, advised_over_true, request, send
+from benchmarks.drills.process import served
 from support.tiny_models import TEXT, TinyModel, write_models
 
-LANES = [
-    "--max-lanes",
-    "4",
-    "--engine-threads",
-    "1",
-    "--queue-timeout-seconds",
-    "0.5",
-    "--log-level",
-    "error",
+_LANES = ["--max-lanes", "4", "--max-waiting", "4", "--queue-timeout-seconds", "0.5", "--engine-threads", "1"]
+_BOUNDS = [
+    *("--receive-timeout-seconds", "3"),
+    *("--send-timeout-seconds", "1"),
+    *("--keep-alive-timeout-seconds", "1"),
 ]
-BOUNDS = ["--receive-timeout-seconds", "5", "--send-timeout-seconds", "1", "--log-level", "error"]
+_QUIET = ["--log-level", "error"]
+_NUM_CLIENTS, _NUM_REFUSALS = 40, 100
+_SECONDS = 60  # ends a hang
 
 
 @pytest.fixture(scope="module")
@@ -29,27 +27,37 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_models(tmp_path_factory.mktemp("heavy"), models)
 
 
-@pytest.fixture
-def abused(heavy: Path) -> Iterator[ServerProcess]:
-    with served(heavy, *BOUNDS) as server:
-        yield server
+async def _until_refused(port: int) -> list[Attempt]:
+    """Sends requests from many clients, each one after the other, until so many were refused."""
+    content, attempts = request("heavy", 3000), list[Attempt]()
+
+    async def client() -> None:
+        while sum(attempt.refused for attempt in attempts) < _NUM_REFUSALS:
+            attempts.append(await send(port, content))
+
+    await asyncio.wait_for(asyncio.gather(*(client() for _ in range(_NUM_CLIENTS))), _SECONDS)
+    return attempts
 
 
-def test_an_overloaded_server_does_its_work_and_tells_refused_clients_when_to_retry(heavy: Path) -> None:
-    with served(heavy, *LANES) as server:
-        load = overload(server, "heavy", num_chars=3000, num_lanes=4, seconds=3.0)
-    assert load.num_other == 0
-    assert load.num_refused > 0
-    assert load.num_without_retry_after == 0
-    assert load.share_of_peak > 0.25  # no collapse; the bar itself is for a quiet machine, in `make drills`
-    assert load.p99_seconds < 0.5 + 20 * load.alone_seconds
-    assert load.memory_after_bytes - load.memory_before_bytes < 20 * 2**20
+def test_an_overloaded_server_does_work_and_tells_refused_clients_when_to_retry(heavy: Path) -> None:
+    with served(heavy, *_LANES, *_QUIET) as server:
+        attempts = asyncio.run(_until_refused(server.port))
+        after = asyncio.run(send(server.port, request("heavy", 3000)))
+    refused = [attempt for attempt in attempts if attempt.refused]
+    assert {attempt.status for attempt in attempts if not attempt.refused} == {200}
+    assert [attempt for attempt in refused if attempt.retry_after_seconds is None] == []
+    assert after.status == 200
 
 
-def test_nothing_of_bad_clients_is_left(abused: ServerProcess) -> None:
-    reports = abuse(abused, "heavy", num_idle=200, num_vanishing=50, num_slow_bytes=1)
-    assert [report for report in reports if not report.good] == []
+def test_nothing_of_bad_clients_is_left(heavy: Path) -> None:
+    with served(heavy, *_BOUNDS, *_QUIET) as server:
+        reports = abuse(server, "heavy", num_idle=50, num_vanishing=20, num_slow_bytes=1)
     assert len(reports) == 7
+    for report in reports:
+        assert report.left_seconds is not None, report
+        assert report.answered_meanwhile, report
+    # Whether all idle clients were there at once depends on the machine; what happens to this one does not.
+    assert [report.as_meant for report in reports if "stops reading" in report.what] == [True]
 
 
 def test_the_true_wait_of_a_refusal_is_that_of_the_last_request_queued_before_it() -> None:

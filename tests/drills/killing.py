@@ -1,4 +1,4 @@
-"""Kills servers at chosen points of chosen calls: before a call is read, while it runs, and after it was done."""
+"""Kills servers at chosen points of chosen calls: before it is read, while it runs, after it is done."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""The drills of `make drills`, in short: the rules that hold on any machine; the figures are those of the command."""
+"""The rules of `make drills` that hold on any machine, in short runs; the figures are the command's."""
 
 import asyncio
 from pathlib import Path

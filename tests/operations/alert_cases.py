@@ -18,6 +18,7 @@ DURATIONS = f"nextchar_request_duration_seconds_count{{{_R}}}"
 QUEUED = f"nextchar_queue_duration_seconds_bucket{{{_M}"
 STORED = 'nextchar_state_store_duration_seconds_bucket{job="n",op="replace"'
 _BITS = 'nextchar_score_bits_per_char_{}{{job="n",model="m"}}'
+ALL = "x2000"  # stands for as many samples as a case looks at
 STEADY = "0+600x2000"
 
 HEALTHY = {
@@ -61,6 +62,13 @@ class Case:
     fires: set[str]
     at: str = "60m"
     interval: str = "1m"
+
+    @property
+    def num_samples(self) -> int:
+        """The samples up to the look, and a few more."""
+        minutes = {"m": 1, "h": 60}
+        at, interval = (int(span[:-1]) * minutes[span[-1]] for span in (self.at, self.interval))
+        return at // interval + 10
 
 
 CASES = {

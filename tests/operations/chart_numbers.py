@@ -1,4 +1,4 @@
-"""What the chart does to a pod's life, read from its values: probes, preStop, grace."""
+"""What the chart does to the end of a pod's life, read from its values: preStop, timeout, grace."""
 
 import re
 from dataclasses import dataclass
@@ -9,12 +9,10 @@ _VALUES = Path(__file__).parents[2] / "helm/nextchar/values.yaml"
 
 @dataclass(frozen=True)
 class ChartNumbers:
-    """Seconds, but for the thresholds."""
+    """The seconds of the chart."""
 
     pre_stop: float
     grace: float
-    startup_period: float
-    readiness_period: float
     shutdown_timeout: float
 
 
@@ -32,7 +30,5 @@ def chart_numbers() -> ChartNumbers:
     return ChartNumbers(
         pre_stop=pre_stop,
         grace=pre_stop + timeout + number(r"marginSeconds: (\d+)"),
-        startup_period=number(r"startup: \{periodSeconds: (\d+)"),
-        readiness_period=number(r"readiness: \{periodSeconds: (\d+)"),
         shutdown_timeout=timeout,
     )

@@ -2,15 +2,16 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from support.live_server import TLS
 from support.ports import free_port
 from support.tools import debian_program
+from support.waiting import until
 
 _RULES = Path(__file__).parents[2] / "helm/nextchar/files/rules.yaml"
 
@@ -22,7 +23,7 @@ class Prometheus:
         self.url = url
 
     def get(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30)
+        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30, verify=TLS)
         body = answer.json()
         assert body["status"] == "success", body
         return body["data"]
@@ -49,19 +50,17 @@ def prometheus(folder: Path, target: str, *, interval: str = "1s") -> Iterator[P
     command += [f"--web.listen-address={address}", "--log.level=warn"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        yield Prometheus(_up(f"http://{address}", process))
+        url = f"http://{address}"
+        until(lambda: _is_up(url, process))
+        yield Prometheus(url)
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _up(url: str, process: subprocess.Popen[bytes]) -> str:
-    until = time.monotonic() + 30
-    while True:
-        assert process.poll() is None
-        assert time.monotonic() < until
-        try:
-            if httpx.get(f"{url}/-/ready").is_success:
-                return url
-        except httpx.TransportError:
-            continue
+def _is_up(url: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None
+    try:
+        return httpx.get(f"{url}/-/ready", verify=TLS).is_success
+    except httpx.TransportError:
+        return False

@@ -1,147 +1,139 @@
 """Replicas as processes, and what a Deployment does to them: surge, probe, preStop, SIGTERM, grace."""
 
-import os
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from chart_numbers import ChartNumbers
-from proxy import Proxy
-from support.ports import free_port
+from proxy import SERVED_BY, Proxy, haproxy
+from support.live_server import TLS
+from support.server_process import ServerProcess
+from support.waiting import until
 
-_SERVE = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "serve"]
-_PLACES = ["--grpc-port", "0", "--metrics-port", "0", "--engine-threads", "1"]
-# How long after a pod's end began the proxies still send it calls.
+# How long after a pod's end began the proxies of a cluster still send it calls.
 _ENDPOINT_LAG_SECONDS = 1.0
+_LONG = {"model": "tiny", "prompt": "", "max_tokens": 4000, "stream": True, "logprobs": 20}
+_MAX_TRIES = 100
 
 
-@contextmanager
-def serving_process(
-    models: Path, *arguments: str, stderr: int = subprocess.DEVNULL
-) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """One server process that is ready, and its address."""
-    port = free_port()
-    command = [*_SERVE, *_PLACES, "--http-port", str(port), "--models", str(models), *arguments]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, env=environment)
-    try:
-        until, url = time.monotonic() + 30, f"http://127.0.0.1:{port}"
-        while not _is_ready(url):
-            assert process.poll() is None
-            assert time.monotonic() < until
-        yield process, url
-    finally:
-        process.kill()
-        process.communicate(timeout=30)
+@dataclass(frozen=True)
+class Kill:
+    """Records the replica that was killed, and when; until its removal, new calls came to it (monotonic)."""
 
-
-def _is_ready(url: str) -> bool:
-    """One probe."""
-    try:
-        return httpx.get(f"{url}/v2/health/ready", timeout=3).is_success
-    except httpx.TransportError:
-        return False
+    replica: str
+    killed: float
+    removed: float
 
 
 class Replica:
-    """One server process in a slot of the proxy."""
+    """Controls one server process in a slot of the proxy, which is ready when a probe says so."""
 
-    def __init__(self, slot: int, port: int, arguments: list[str]) -> None:
-        self.slot, self._port = slot, port
-        self._command = [*_SERVE, *_PLACES, "--http-port", str(port), *arguments]
-        self.start()
-
-    def start(self) -> None:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        self.process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-        )
+    def __init__(self, slot: int, server: ServerProcess) -> None:
+        self.slot, self.server = slot, server
 
     def is_ready(self) -> bool:
-        """One probe."""
-        assert self.process.poll() is None
-        return _is_ready(f"http://127.0.0.1:{self._port}")
+        """Returns what a probe finds."""
+        try:
+            return httpx.get(f"{self.server.url}/v2/health/ready", timeout=3, verify=TLS).is_success
+        except httpx.TransportError:
+            return False
 
 
 class Deployment:
-    """Replicas behind a proxy, by the chart's numbers."""
+    """Runs replicas behind a proxy, by the chart's numbers."""
 
-    def __init__(self, proxy: Proxy, ports: list[int], arguments: list[str], numbers: ChartNumbers) -> None:
-        self._proxy, self._ports, self._numbers = proxy, ports, numbers
-        self._arguments = [*arguments, "--shutdown-timeout-seconds", str(numbers.shutdown_timeout)]
+    def __init__(self, proxy: Proxy, servers: list[ServerProcess], numbers: ChartNumbers) -> None:
+        self._proxy, self._servers, self._numbers = proxy, servers, numbers
         self.replicas: list[Replica] = []
         self.stop_seconds: list[float] = []
 
     def scale_up(self, count: int) -> None:
-        """Several at once."""
-        made = [self._new() for _ in range(count)]
-        for replica in made:
-            self._admit(replica, self._numbers.startup_period)
+        """Starts several replicas at once."""
+        for replica in [self._new() for _ in range(count)]:
+            self._admit(replica)
 
-    def replace_oldest(self) -> None:
-        """maxSurge 1, maxUnavailable 0: a new replica is ready before an old one is told to go."""
-        self._admit(self._new(), self._numbers.startup_period)
-        old = self.replicas.pop(0)
-        self._delete(old)
+    def replace_oldest(self, go_on: Callable[[], None]) -> None:
+        """Replaces a replica (maxSurge 1, maxUnavailable 0): a new one is ready before it is told to go."""
+        self._admit(self._new())
+        self._delete(self.replicas.pop(0), go_on)
 
-    def kill_oldest(self) -> float:
-        """SIGKILL; as a kubelet does, start the container again. When it was killed, monotonic."""
+    def kill_oldest(self) -> Kill:
+        """Kills a replica that has a call, and starts it again as a kubelet does.
+
+        It is stopped first, so that a call that has come to it is still there.
+        """
         replica = self.replicas.pop(0)
         self.replicas.append(replica)
-        replica.process.send_signal(signal.SIGKILL)
+        replica.server.send(signal.SIGSTOP)
+        until(lambda: self._proxy.num_calls(replica.slot) > 0)
         killed = time.monotonic()
-        replica.process.wait(30)
+        replica.server.end()
         self._proxy.remove(replica.slot)
-        replica.start()
-        self._admit(replica, self._numbers.startup_period)
-        return killed
+        removed = time.monotonic()
+        replica.server.launch()
+        self._admit(replica)
+        return Kill(f"s{replica.slot}", killed, removed)
 
     def _new(self) -> Replica:
         taken = {replica.slot for replica in self.replicas}
-        slot = next(slot for slot in range(len(self._ports)) if slot not in taken)
-        replica = Replica(slot, self._ports[slot], self._arguments)
-        self.replicas.append(replica)
-        return replica
+        slot = next(slot for slot in range(len(self._servers)) if slot not in taken)
+        self._servers[slot].launch()
+        self.replicas.append(Replica(slot, self._servers[slot]))
+        return self.replicas[-1]
 
-    def _admit(self, replica: Replica, period: float) -> None:
-        """Probe until it is ready; then it is an endpoint."""
-        until = time.monotonic() + 60
-        while not replica.is_ready():
-            assert time.monotonic() < until
-            time.sleep(period)
+    def _admit(self, replica: Replica) -> None:
+        """Probes until it is ready; then it is an endpoint."""
+        until(replica.server.has_started)
+        until(replica.is_ready)
         self._proxy.add(replica.slot)
 
-    def _delete(self, replica: Replica) -> None:
-        """The endpoint goes while preStop waits; then SIGTERM; by the end of the grace it has gone."""
+    def _delete(self, replica: Replica, go_on: Callable[[], None]) -> None:
+        """Ends a replica: what the numbers put first comes first, and the clients go on before each of them.
+
+        A long call that it had before is answered to its end.
+        """
         started = time.monotonic()
-        lag = threading.Timer(_ENDPOINT_LAG_SECONDS, self._proxy.remove, (replica.slot,))
-        lag.start()
-        time.sleep(self._numbers.pre_stop)
-        replica.process.send_signal(signal.SIGTERM)
-        status = replica.process.wait(self._numbers.grace - self._numbers.pre_stop)
-        lag.join()
-        assert status == 0
+        events = [
+            (_ENDPOINT_LAG_SECONDS, lambda: self._proxy.remove(replica.slot)),
+            (self._numbers.pre_stop, lambda: replica.server.send(signal.SIGTERM)),
+        ]
+        with self._long_call(replica) as answer:
+            for _, happens in sorted(events, key=lambda event: event[0]):
+                go_on()
+                happens()
+            assert answer.read().endswith(b"data: [DONE]\n\n")
+        assert replica.server.ended(self._numbers.grace - self._numbers.pre_stop) == 0
         self.stop_seconds.append(time.monotonic() - started)
 
-    def end(self) -> None:
-        for replica in self.replicas:
-            replica.process.kill()
-            replica.process.wait(30)
+    @contextmanager
+    def _long_call(self, replica: Replica) -> Iterator[httpx.Response]:
+        """Makes long calls until one is answered by this replica; the caller reads it."""
+        with httpx.Client(timeout=60, verify=TLS) as client:
+            for _ in range(_MAX_TRIES):
+                with client.stream("POST", f"{self._proxy.url}/v1/completions", json=_LONG) as answer:
+                    assert answer.is_success
+                    if answer.headers[SERVED_BY] == f"s{replica.slot}":
+                        yield answer
+                        return
+        raise AssertionError(f"no call came to replica s{replica.slot}")
 
 
 @contextmanager
 def deployment(
-    proxy: Proxy, ports: list[int], models: Path, store: str, numbers: ChartNumbers
-) -> Iterator[Deployment]:
-    arguments = ["--models", str(models), "--session-store", store, "--state-key", "k" * 32]
-    made = Deployment(proxy, ports, arguments, numbers)
+    folder: Path, models: Path, store: str, numbers: ChartNumbers, num_slots: int
+) -> Iterator[tuple[Proxy, Deployment]]:
+    """Runs a proxy with places for replicas, none of which is taken."""
+    arguments = ["--session-store", store, "--state-key", "k" * 32, "--send-timeout-seconds", "600"]
+    arguments += ["--shutdown-timeout-seconds", str(numbers.shutdown_timeout)]
+    servers = [ServerProcess(models, *arguments) for _ in range(num_slots)]
     try:
-        yield made
+        with haproxy(folder, [urlsplit(server.url).port or 0 for server in servers]) as proxy:
+            yield proxy, Deployment(proxy, servers, numbers)
     finally:
-        made.end()
+        for server in servers:
+            server.close()

@@ -5,36 +5,42 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from proxy import SERVED_BY
+from support.live_server import TLS
+from support.waiting import until
 
 _LETTERS = "abcdefghijklmnop "
 _SEED = 7
+_MIN_CHARS = 100
+_MAX_TRIES = 50
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A call that had no good answer: when it began and ended (monotonic), and what came instead."""
+    """Records a call that had no good answer: when (monotonic), which replica had it, what came instead."""
 
     started: float
     ended: float
+    replica: str | None
     call: str
     what: str
 
 
 class CallFailed(Exception):
-    """No good answer."""
+    """Tells that a call had no good answer."""
 
 
 class SessionClient:
     """One session; `text` is all that it has read and drawn, as far as this client was told."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=60)
+        self._client = httpx.Client(base_url=url, timeout=60, verify=TLS)
         self._random = random.Random(name)
         self._path = f"/v1/sessions/{name}"
         self.text = ""
@@ -43,8 +49,13 @@ class SessionClient:
         made = self._client.post("/v1/sessions", json={"model": "tiny", "seed": _SEED, "session_id": name})
         assert made.status_code == 201, made.text
 
+    @property
+    def num_calls(self) -> int:
+        """The calls that have ended."""
+        return len(self.seconds) + len(self.failures)
+
     def run_until(self, stop: threading.Event) -> None:
-        while not stop.is_set():
+        while len(self.text) < _MIN_CHARS or not stop.is_set():
             self.step()
 
     def step(self) -> None:
@@ -56,44 +67,47 @@ class SessionClient:
         self._move("sample", count, {"max_tokens": count, "stream": self._random.random() < 0.5}, None)
 
     def _move(self, call: str, num_chars: int, body: dict[str, Any], piece: str | None) -> None:
-        """A call that moves the session. One without an answer was done or not: the session says."""
-        while True:
+        """Makes a call that moves the session. One without an answer was done or not: the session says."""
+        for _ in range(_MAX_TRIES):
             try:
                 moved = self._post(call, body) if piece is None else (self._post(call, body) and piece)
-                break
             except CallFailed:
                 position = self._retried("", {})["position"]
                 if position == len(self.text):
                     continue  # it was not done
                 assert position == len(self.text) + num_chars, (position, len(self.text), num_chars)
                 self._retried("rewind", {"num_chars": num_chars})  # done, and its answer lost
-        assert isinstance(moved, str)
-        assert len(moved) == num_chars
-        self.text += moved
+            else:
+                assert isinstance(moved, str)
+                assert len(moved) == num_chars
+                self.text += moved
+                return
+        raise AssertionError(self.failures[-1])
 
     def _retried(self, call: str, body: dict[str, Any]) -> Any:
-        """A call that may be made twice."""
-        while True:
+        """Makes a call that may be made twice."""
+        for _ in range(_MAX_TRIES):
             try:
                 return self._post(call, body)
             except CallFailed:
                 continue
+        raise AssertionError(self.failures[-1])
 
     def _post(self, call: str, body: dict[str, Any]) -> Any:
-        """A call's JSON, or the text that was drawn."""
-        started = time.monotonic()
+        """Returns a call's JSON, or the text that was drawn."""
+        method, path = ("GET", self._path) if call == "" else ("POST", f"{self._path}/{call}")
+        started, replica = time.monotonic(), None
         try:
-            if call == "":
-                answer = self._client.get(self._path)
-            else:
-                answer = self._client.post(f"{self._path}/{call}", json=body)
+            with self._client.stream(method, path, json=body or None) as answer:
+                replica = answer.headers.get(SERVED_BY)
+                answer.read()
             good = answer.is_success and (not body.get("stream") or answer.text.endswith("data: [DONE]\n\n"))
             what = f"{answer.status_code} {answer.text[-200:]}"
         except httpx.TransportError as error:
             good, what = False, repr(error)
         ended = time.monotonic()
         if not good:
-            self.failures.append(Failure(started, ended, call, what))
+            self.failures.append(Failure(started, ended, replica, call, what))
             raise CallFailed(what)
         self.seconds.append(ended - started)
         return _drawn(answer.text, streamed=body["stream"]) if call == "sample" else answer.json()
@@ -135,14 +149,33 @@ def session_clients(url: str, prefix: str, count: int) -> Iterator[list[SessionC
         yield clients
 
 
+class Work:
+    """Clients that work, each in a thread of its own."""
+
+    def __init__(self, clients: list[SessionClient], working: list[Future[None]]) -> None:
+        self._clients, self._working = clients, working
+
+    def go_on(self) -> None:
+        """Returns when every client has begun a call and ended it; the calls of before have ended, too."""
+        before = [client.num_calls for client in self._clients]
+
+        def went_on() -> bool:
+            for each in self._working:
+                if each.done():
+                    each.result()  # raises what the client found wrong
+            return all(c.num_calls >= n + 2 for c, n in zip(self._clients, before, strict=True))
+
+        until(went_on)
+
+
 @contextmanager
-def at_work(clients: list[SessionClient]) -> Iterator[None]:
-    """They go on until the context ends; what one finds wrong is raised here."""
+def at_work(clients: list[SessionClient]) -> Iterator[Work]:
+    """Lets them go on until the context ends; what one finds wrong is raised here."""
     stop = threading.Event()
     with ThreadPoolExecutor(len(clients)) as pool:
         working = [pool.submit(client.run_until, stop) for client in clients]
         try:
-            yield
+            yield Work(clients, working)
         finally:
             stop.set()
     for each in working:

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-import subprocess
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 from grpc._cython import cygrpc
-from replicas import serving_process
-from support.live_server import LiveServer, live_server
+from support.live_server import TLS, LiveServer, live_server
+from support.server_process import server_process
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.telemetry.logs import JsonFormatter, configure_logs
@@ -62,7 +62,9 @@ def test_every_request_is_one_line_with_its_facts_and_without_its_text(
     server: LiveServer, lines: Lines
 ) -> None:
     body = {"model": "tiny", "prompt": SECRET, "max_tokens": 5}
-    answer = httpx.post(server.url + "/v1/completions", json=body, headers={"X-Request-Id": "mine"})
+    answer = httpx.post(
+        server.url + "/v1/completions", json=body, headers={"X-Request-Id": "mine"}, verify=TLS
+    )
     server.post("/v1/completions", body | {"stream": True})
     server.post("/v1/score", {"model": "tiny", "input": [SECRET, "b"]})
     server.post("/v1/score", {"model": SECRET, "input": [SECRET]})
@@ -112,11 +114,10 @@ def test_a_line_of_an_error_has_its_trace_on_the_same_line() -> None:
 def test_a_server_that_writes_into_a_pipe_writes_json_unless_told_otherwise(
     models: Path, style: str, is_json: bool
 ) -> None:
-    with serving_process(models, "--log-format", style, stderr=subprocess.PIPE) as (process, url):
-        httpx.post(url + "/v1/next", json={"model": "tiny", "input": ""})
-        process.terminate()
-        _, errors = process.communicate(timeout=30)
-    found = errors.decode().splitlines()
+    with server_process(models, "--log-format", style) as server:
+        httpx.post(server.url + "/v1/next", json={"model": "tiny", "input": ""}, verify=TLS)
+        server.end(signal.SIGTERM)
+        found = server.log.splitlines()
     assert len(found) == 3
     if is_json:
         assert [json.loads(line)["level"] for line in found] == ["info"] * 3

@@ -10,16 +10,13 @@ from pathlib import Path
 
 import pytest
 from chart_numbers import chart_numbers
-from proxy import haproxy
 from replicas import Deployment, deployment
 from session_clients import SessionClient, at_work, session_clients
-from support.ports import free_port
 from support.valkey_server import valkey_server
 
 _REPLICAS = 3
 _ROUNDS = int(os.environ.get("UPGRADE_ROUNDS", "1"))
 _CLIENTS = 4
-_KILL_SECONDS = 0.05  # how long after the signal the dead may still take a connection
 
 
 @dataclass
@@ -32,11 +29,10 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder, ports = tmp_path_factory.mktemp("upgrade"), [free_port() for _ in range(_REPLICAS + 1)]
+    folder = tmp_path_factory.mktemp("upgrade")
     with (
         valkey_server(folder) as valkey,
-        haproxy(folder, ports) as proxy,
-        deployment(proxy, ports, models, valkey.url, chart_numbers()) as made,
+        deployment(folder, models, valkey.url, chart_numbers(), _REPLICAS + 1) as (proxy, made),
     ):
         made.scale_up(_REPLICAS)
         yield Service(proxy.url, made)
@@ -44,9 +40,9 @@ def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def test_a_rolling_restart_fails_no_request_and_loses_no_character(service: Service) -> None:
     with session_clients(service.url, "rolling", _CLIENTS) as clients:
-        with at_work(clients):
+        with at_work(clients) as work:
             for _ in range(_ROUNDS):
-                service.deployment.replace_oldest()
+                service.deployment.replace_oldest(work.go_on)
         _report("rolling restart", clients, service)
         assert [failure for client in clients for failure in client.failures] == []
         _all_is_there(clients)
@@ -54,20 +50,27 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_character(service: Serv
 
 def test_a_killed_replica_fails_only_what_it_had_and_every_session_goes_on(service: Service) -> None:
     with session_clients(service.url, "killed", _CLIENTS) as clients:
-        with at_work(clients):
-            killed = [service.deployment.kill_oldest() for _ in range(_ROUNDS)]
+        with at_work(clients) as work:
+            kills = []
+            for _ in range(_ROUNDS):
+                work.go_on()
+                kills.append(service.deployment.kill_oldest())
         _report("SIGKILL", clients, service)
         for client in clients:
             for failure in client.failures:
-                in_flight = [failure.started <= at + _KILL_SECONDS and failure.ended >= at for at in killed]
-                assert any(in_flight), failure
+                had_it = [
+                    failure.replica == kill.replica
+                    and failure.started <= kill.removed
+                    and failure.ended >= kill.killed
+                    for kill in kills
+                ]
+                assert any(had_it), failure
         _all_is_there(clients)
 
 
 def _all_is_there(clients: list[SessionClient]) -> None:
     """Position and distribution are those of the whole text, bit for bit."""
     for client in clients:
-        assert len(client.text) > 100
         assert client.position() == len(client.text)
         assert client.distribution() == client.reference()
 

@@ -17,8 +17,7 @@ from nextchar.entrypoints.app import App, running
 from nextchar.entrypoints.settings import Settings
 from nextchar.pb import nextchar_pb2_grpc
 
-# The server of metrics looks every so often whether it should stop; by default that is half a second, in which
-# a test could be over.
+# The server of metrics looks every half second whether it should stop: as long as many a test takes.
 BaseServer.serve_forever.__defaults__ = (0.01,)
 _START_SECONDS = 30
 TLS = ssl.create_default_context()  # httpx would make one for every call, which takes longer than most calls

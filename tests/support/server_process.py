@@ -30,7 +30,7 @@ class ServerProcess:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._command = [*_SERVE, *_PLACES, "--http-port", str(port), "--models", str(models), *arguments]
-        self._output, self._errors = TemporaryFile(), TemporaryFile()
+        self._output, self._errors = TemporaryFile(), TemporaryFile()  # noqa: SIM115 # see close
         self._process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:

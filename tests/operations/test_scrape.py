@@ -1,12 +1,12 @@
 """A real Prometheus scrapes a real server under load: no error, nothing empty.
 
-A few seconds here; `make scrape` takes two minutes.
+A few scrapes here; `make scrape` takes two minutes.
 """
 
 import os
 import subprocess
-import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 from load import Load
@@ -14,32 +14,29 @@ from operations.alerts import ALERTS
 from operations.panels import ROWS
 from operations.recordings import RECORDINGS
 from prometheus_server import Prometheus, prometheus
-from support.live_server import live_server
+from support.live_server import TLS, live_server
 from support.tools import debian_program
+from support.waiting import until
 
 # promtool takes the bit of information for a measure of storage; the name is what clients' dashboards know.
 _BITS = 'nextchar_score_bits_per_char use base unit "bytes" instead of "bits"\n'
-SECONDS = float(os.environ.get("SCRAPE_SECONDS", "8"))
+_NUM_SCRAPES = int(os.environ.get("SCRAPE_SECONDS", "4"))  # one a second
+# A machine that is busy for a second makes a scrape late, which says nothing about what was scraped.
+_FAILED_IN_TIME = "count_over_time((up == 0 and scrape_duration_seconds < 1)[1h:500ms])"
 
 
 def test_a_prometheus_scrapes_a_server_under_load(models: Path, tmp_path: Path) -> None:
     with live_server(models, data_dir=tmp_path / "server") as server, Load(server).running() as load:
         target = server.metrics_url.removeprefix("http://").removesuffix("/metrics")
         with prometheus(tmp_path, target) as watching:
-            _wait_until_seen(watching)
-            started = time.monotonic()
-            empty = _watch(watching, until=started + SECONDS)
-            scrapes, worst = (watching.query(f"{f}_over_time(up[10m])") for f in ("count", "min"))
-            targets = watching.get("targets")["activeTargets"]
-            rules = [rule for group in watching.get("rules")["groups"] for rule in group["rules"]]
-        exposed = httpx.get(server.metrics_url).content
-    assert empty == {}
+            until(lambda: _num_scrapes(watching) >= _NUM_SCRAPES, seconds=60 + 5 * _NUM_SCRAPES)
+            _wait_until_none_is_empty(watching)
+            until(lambda: {rule["health"] for rule in _rules(watching)} == {"ok"})
+            failed, rules = watching.query(_FAILED_IN_TIME), _rules(watching)
+        exposed = httpx.get(server.metrics_url, verify=TLS).content
     assert load.failures == []
-    assert float(scrapes[0]["value"][1]) >= 0.7 * SECONDS
-    assert worst[0]["value"][1] == "1"
-    assert [(t["health"], t["lastError"]) for t in targets] == [("up", "")]
+    assert failed == []
     assert {rule["name"] for rule in rules} == {*RECORDINGS, *ALERTS}
-    assert [rule["name"] for rule in rules if rule["health"] != "ok"] == []
     assert [rule["name"] for rule in rules if rule.get("state") == "firing"] == []
     assert _lint(exposed) == _BITS
 
@@ -50,21 +47,34 @@ def _lint(exposed: bytes) -> str:
     return (done.stdout + done.stderr).decode()
 
 
-def _wait_until_seen(watching: Prometheus) -> None:
-    until = time.monotonic() + 30
-    while not watching.query("up == 1"):
-        assert time.monotonic() < until
+def _num_scrapes(watching: Prometheus) -> float:
+    return sum(float(series["value"][1]) for series in watching.query("sum_over_time(up[1h])"))
 
 
-def _watch(watching: Prometheus, *, until: float) -> dict[str, str]:
-    """The queries of panels and recordings that have no series even at the end."""
+def _rules(watching: Prometheus) -> list[dict[str, Any]]:
+    return [rule for group in watching.get("rules")["groups"] for rule in group["rules"]]
+
+
+def _queries() -> dict[str, str]:
+    """Returns the queries of panels and recordings by name."""
     panels = [panel for row in ROWS.values() for panel in row]
     queries = {f"{panel.title}, {key}": query for panel in panels for key, query in panel.queries.items()}
     replaced = (("$__rate_interval", "10s"), ("$job", ".*"), ("$model", ".*"))
     for word, meant in replaced:
         queries = {name: query.replace(word, meant) for name, query in queries.items()}
-    queries |= {name: name for name in RECORDINGS}
-    empty = queries
-    while time.monotonic() < until or (empty and time.monotonic() < until + 30):
-        empty = {name: query for name, query in queries.items() if not watching.query(query)}
-    return empty
+    return queries | {name: name for name in RECORDINGS}
+
+
+def _wait_until_none_is_empty(watching: Prometheus) -> None:
+    left = _queries()
+
+    def none_is_left() -> bool:
+        for name in list(left):
+            if watching.query(left[name]):
+                del left[name]
+        return not left
+
+    try:
+        until(none_is_left)
+    except AssertionError as error:
+        raise AssertionError(f"there are no series of {list(left)}") from error

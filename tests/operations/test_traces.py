@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,47 +11,52 @@ from typing import Any
 
 import httpx
 import pytest
-from support.live_server import live_server
+from support.live_server import TLS, live_server
 from support.ports import free_port
 from support.tools import tool_program
+from support.waiting import until
 
 from nextchar.errors import SettingsInvalid
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.telemetry.tracing import call_tracer
 
+_NANOSECONDS = 10**9
 _TRACE, _PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
+class Receiver:
+    """A receiver of traces at `endpoint`, which writes each span that comes into a file."""
+
+    def __init__(self, endpoint: str, file: Path) -> None:
+        self.endpoint, self._file = endpoint, file
+
+    def _spans(self) -> list[dict[str, Any]]:
+        whole, _, _ = self._file.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.split("\n") if line.startswith("{") and "spanId" in line]
+
+    def spans_with(self, name: str) -> list[dict[str, Any]]:
+        """Returns all spans when one of that name has come."""
+        until(lambda: name in [span["name"] for span in self._spans()])
+        return self._spans()
+
+
 @contextmanager
-def otlp_receiver() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """Its address; it prints a span a line."""
-    program = tool_program("oteltap", "oteltap")
-    port = free_port()
-    process = subprocess.Popen([program, "--port", str(port)], stdout=subprocess.PIPE, text=True)
-    until = time.monotonic() + 20
+def otlp_receiver(folder: Path) -> Iterator[Receiver]:
+    program, port, file = tool_program("oteltap", "oteltap"), free_port(), folder / "spans"
+    with file.open("wb") as output:
+        process = subprocess.Popen([program, "--port", str(port)], stdout=output)
+
+    def is_up() -> bool:
+        assert process.poll() is None
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
     try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert time.monotonic() < until
-        yield f"http://127.0.0.1:{port}", process
+        until(is_up)
+        yield Receiver(f"http://127.0.0.1:{port}", file)
     finally:
         process.kill()
-        process.communicate(timeout=30)
-
-
-def _spans_up_to(process: "subprocess.Popen[str]", name: str) -> list[dict[str, Any]]:
-    """The spans received until one of that name has come."""
-    found: list[dict[str, Any]] = []
-    assert process.stdout is not None
-    while not found or found[-1]["name"] != name:
-        line = process.stdout.readline()
-        assert line
-        if line.startswith("{") and "spanId" in line:
-            found.append(json.loads(line))
-    return found
+        process.wait(30)
 
 
 def _tree(spans: list[dict[str, Any]], root_name: str) -> tuple[dict[str, Any], list[str]]:
@@ -62,22 +66,25 @@ def _tree(spans: list[dict[str, Any]], root_name: str) -> tuple[dict[str, Any], 
     begin, end = int(root["startTimeUnixNano"]), int(root["endTimeUnixNano"])
     for part in parts:
         assert part["traceId"] == _TRACE
-        # Two clocks of one machine, told apart by microseconds.
-        assert begin - 10**6 <= int(part["startTimeUnixNano"]) <= int(part["endTimeUnixNano"]) <= end + 10**6
+        # Two clocks are read one after the other: between the two, the process may have to wait.
+        first, last = int(part["startTimeUnixNano"]), int(part["endTimeUnixNano"])
+        assert begin - _NANOSECONDS <= first <= last <= end + _NANOSECONDS
     return root, [part["name"] for part in sorted(parts, key=lambda s: int(s["startTimeUnixNano"]))]
 
 
-def test_a_call_is_one_tree_of_queue_lanes_and_store_in_its_callers_trace(models: Path) -> None:
+def test_a_call_is_one_tree_of_queue_lanes_and_store_in_its_callers_trace(
+    models: Path, tmp_path: Path
+) -> None:
     headers = {"traceparent": f"00-{_TRACE}-{_PARENT}-01"}
-    with otlp_receiver() as (endpoint, receiver):
-        with live_server(models, otlp_endpoint=endpoint) as server:
+    with otlp_receiver(tmp_path) as receiver:
+        with live_server(models, otlp_endpoint=receiver.endpoint) as server:
             assert server.post("/v1/sessions", {"model": "tiny", "session_id": "s"}).is_success
             body = {"text": "ab", "return": "none"}
-            answer = httpx.post(server.url + "/v1/sessions/s/feed", json=body, headers=headers)
+            answer = httpx.post(server.url + "/v1/sessions/s/feed", json=body, headers=headers, verify=TLS)
             with server.stub() as stub:
                 call = stub.Next.with_call
                 _, done = call(pb.NextRequest(model="tiny", input="ab"), metadata=tuple(headers.items()))
-        spans = _spans_up_to(receiver, "nextchar.next")
+        spans = receiver.spans_with("nextchar.next")
     feed, parts = _tree(spans, "nextchar.session")
     assert parts == ["store load", "queue", "lanes", "store replace"]
     assert feed["parentSpanId"] == _PARENT

@@ -85,6 +85,11 @@ class Sentinel(ValkeyServer):
         )
         command = [str(_BINARY), str(config), "--sentinel"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        until(self._answers)
+        with self.client as client:  # by default, it asks for news every ten seconds
+            client.execute_command(
+                "SENTINEL DEBUG", "info-period", 100, "ping-period", 100, "ask-period", 100
+            )
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from support.live_server import LiveServer, live_server
+from support.live_server import TLS, LiveServer, live_server
 from support.session_client import Session
+from support.waiting import until
 
 from nextchar.entrypoints.main import main
 from nextchar.service.sessions import maintenance as session_maintenance
@@ -57,17 +58,20 @@ def test_every_change_is_a_revision(server: LiveServer) -> None:
     assert session.info()["revision"] == 1 + len(changes)
 
 
+def _listed(server: LiveServer, **parameters: object) -> httpx.Response:
+    return httpx.get(f"{server.url}/v1/sessions", params=parameters, verify=TLS)
+
+
 def test_sessions_are_listed_by_page(models: Path) -> None:
     with live_server(models) as server:
         ids = sorted(Session.create(server, session_id=f"s{k}").id for k in range(5))
-        url = f"{server.url}/v1/sessions"
-        first = httpx.get(url, params={"limit": 3}).json()
-        rest = httpx.get(url, params={"limit": 3, "after": first["next_after"]}).json()
+        first = _listed(server, limit=3).json()
+        rest = _listed(server, limit=3, after=first["next_after"]).json()
         assert [entry["session_id"] for entry in first["data"] + rest["data"]] == ids
         assert "next_after" not in rest
         for wrong in ("0", "1001", "many"):
-            assert "limit" in _error(httpx.get(url, params={"limit": wrong}), 400, "invalid_value")
-        _error(httpx.get(url, params={"page": 2}), 400, "unknown_field")
+            assert "limit" in _error(_listed(server, limit=wrong), 400, "invalid_value")
+        _error(_listed(server, page=2), 400, "unknown_field")
 
 
 def test_an_unknown_session_and_an_ended_one_are_not_found(server: LiveServer) -> None:
@@ -81,7 +85,7 @@ def test_an_unknown_session_and_an_ended_one_are_not_found(server: LiveServer) -
 
 @pytest.mark.parametrize("path", ["%ff", "a%00b", "%F0%9F%98%80", "x" * 5000, "a%2Fb%27--"])
 def test_an_id_that_no_session_can_have_is_not_found(server: LiveServer, path: str) -> None:
-    answer = httpx.get(f"{server.url}/v1/sessions/{path}", timeout=30)
+    answer = httpx.get(f"{server.url}/v1/sessions/{path}", timeout=30, verify=TLS)
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] in ("session_not_found", "not_found")
 
@@ -89,8 +93,7 @@ def test_an_id_that_no_session_can_have_is_not_found(server: LiveServer, path: s
 def test_an_expired_session_is_gone_and_says_so(models: Path) -> None:
     with live_server(models) as server:
         session = Session.create(server, ttl_seconds=0.001)
-        while session.info().get("error", {}).get("code") != "session_expired":
-            pass
+        until(lambda: session.info().get("error", {}).get("code") == "session_expired")
         assert "0.001 s" in _error(session.post("feed", text="a"), 410, "session_expired")
         assert Session.create(server, session_id=session.id).info()["position"] == 0  # the id is free again
 
@@ -168,9 +171,8 @@ def test_a_refused_character_moves_nothing(server: LiveServer) -> None:
 def test_a_client_that_leaves_in_the_middle_leaves_the_session_where_it_was(server: LiveServer) -> None:
     session = Session.create(server, prime="a ")
     before = session.info()
-    url = f"{session.url}/v1/sessions/{session.id}/sample"
-    with httpx.stream("POST", url, json={"max_tokens": 16000, "stream": True}, timeout=30) as answer:
-        next(answer.iter_text())
+    with session.held_stream() as lines:
+        next(lines)
     first = session.sample(max_tokens=30)  # waits for its turn, which comes when the other is gone
     assert session.info()["revision"] == before["revision"] + 1
     assert first == Session.create(server, prime="a ").sample(max_tokens=30)
@@ -273,8 +275,7 @@ def test_sessions_are_counted(models: Path, monkeypatch: pytest.MonkeyPatch) -> 
         sessions[0].do("fork")
         sessions[1].delete()
         sessions[1].post("next")
-        while server.metric("nextchar_sessions_active") != 3:
-            pass
+        until(lambda: server.metric("nextchar_sessions_active") == 3)
         assert server.metric("nextchar_sessions_created_total") == 4
         assert server.metric("nextchar_sessions_ended_total", cause="end") == 1
         assert server.metric("nextchar_session_lookups_total", result="missing") == 1

@@ -13,6 +13,7 @@ from support.live_server import LiveServer, live_server
 from support.session_client import Session
 from support.session_stores import load
 from support.valkey_server import ValkeyServer, valkey_server
+from support.waiting import until
 
 from nextchar.service.sessions.stores import valkey as valkey_store
 from nextchar.service.sessions.stores.base import SessionRecord
@@ -21,18 +22,39 @@ from nextchar.service.sessions.stores.valkey import ValkeyStore
 _KEY = "k" * 32
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """One of the test's own, to be mistreated."""
-    with valkey_server(tmp_path) as server:
+@pytest.fixture(scope="module")
+def mistreated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One of this file's own."""
+    with valkey_server(tmp_path_factory.mktemp("mistreated")) as server:
         yield server
 
 
 @pytest.fixture
-def replicas(models: Path, store: ValkeyServer) -> Iterator[tuple[LiveServer, LiveServer]]:
-    settings = {"session_store": store.url, "state_key": _KEY}
+def store(mistreated: ValkeyServer) -> ValkeyServer:
+    mistreated.flush()
+    return mistreated
+
+
+@pytest.fixture(scope="module")
+def two(models: Path, mistreated: ValkeyServer) -> Iterator[tuple[LiveServer, LiveServer]]:
+    settings = {"session_store": mistreated.url, "state_key": _KEY}
     with live_server(models, **settings) as one, live_server(models, **settings) as other:
         yield one, other
+
+
+def _use_again(replicas: tuple[LiveServer, LiveServer]) -> None:
+    """Makes servers that have given the store up ask it at once."""
+    for replica in replicas:
+        replica.app.service.session_manager._store._store._down_until = 0.0
+
+
+@pytest.fixture
+def replicas(
+    two: tuple[LiveServer, LiveServer],
+    store: ValkeyServer,  # noqa: ARG001 - without sessions
+) -> tuple[LiveServer, LiveServer]:
+    _use_again(two)
+    return two
 
 
 def _refused(answer: httpx.Response, code: str = "store_unavailable") -> None:
@@ -45,8 +67,8 @@ def test_clients_that_hop_between_replicas_are_where_one_server_would_have_them(
     replicas: tuple[LiveServer, LiveServer], server: LiveServer
 ) -> None:
     draw, text = random.Random(1), "the quick brown fox jumps over a lazy dog. "
-    pairs = [(Session.create(replicas[k % 2], seed=k), Session.create(server, seed=k)) for k in range(12)]
-    for _ in range(250):
+    pairs = [(Session.create(replicas[k % 2], seed=k), Session.create(server, seed=k)) for k in range(6)]
+    for _ in range(100):
         hopping, still = draw.choice(pairs)
         hopping = hopping.on(draw.choice(replicas))
         call, fields = draw.choice(
@@ -81,7 +103,7 @@ def test_a_valkey_that_is_killed_and_comes_back_has_kept_every_answer(
     store.kill()
     _refused(session.post("feed", text="lost"))
     _refused(session.post("next"))
-    _refused(httpx.post(f"{replicas[1].url}/v1/sessions", json={"model": "tiny"}))
+    _refused(replicas[1].post("/v1/sessions", {"model": "tiny"}))
     assert replicas[0].post("/v1/next", {"model": "tiny", "input": "a"}).status_code == 200
     store.start()
     assert session.do("next")["data"] == first["data"]
@@ -95,7 +117,7 @@ def test_a_full_valkey_refuses_and_moves_nothing(
     store.config("maxmemory-policy", "noeviction")
     store.config("maxmemory", "1")
     _refused(session.post("feed", text="xyz"))
-    _refused(httpx.post(f"{replicas[0].url}/v1/sessions", json={"model": "tiny"}))
+    _refused(replicas[0].post("/v1/sessions", {"model": "tiny"}))
     assert session.info()["position"] == 3
     store.config("maxmemory", "0")
     assert session.do("feed", text="xyz")["position"] == 6
@@ -121,8 +143,7 @@ def test_a_valkey_that_hangs_is_given_up_and_then_used_again(
     _refused(waited)
     assert "did not answer a moment ago" in waited.json()["error"]["message"]
     store.thaw()
-    for replica in replicas:
-        replica.app.service.session_manager._store._store._down_until = 0.0
+    _use_again(replicas)
     assert session.do("feed", text="x")["position"] == 4
 
 
@@ -130,8 +151,7 @@ def test_an_expired_session_is_told_from_none_and_then_forgotten(
     replicas: tuple[LiveServer, LiveServer], store: ValkeyServer
 ) -> None:
     session = Session.create(replicas[0], ttl_seconds=0.001)
-    while "error" not in session.info():
-        pass
+    until(lambda: "error" in session.info())
     assert session.post("next").json()["error"]["code"] == "session_expired"
     with store.client as client:
         (key,) = client.keys("nextchar:session:*")

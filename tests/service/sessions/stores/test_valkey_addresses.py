@@ -9,17 +9,21 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import redis
+from support.ports import free_port
 from support.session_stores import load
 from support.valkey_server import Sentinel, ValkeyServer
+from support.waiting import until
 
 from nextchar.errors import Unavailable
 from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
 from nextchar.service.sessions.stores.valkey import ValkeyStore
 
+T = TypeVar("T")
+_PAUSE_SECONDS, _MAX_TRIES = 0.02, 1500
 _NOW = time.time()
 _RECORD = SessionRecord("a{n}n", "one", "tiny", "1", "d1", 1, 5, _NOW, 9e4, _NOW + 9e4, b"sealed \0 bytes")
 
@@ -44,32 +48,35 @@ def _replication(server: ValkeyServer) -> Any:
 
 
 def _wait_for(happened: Callable[[], object]) -> None:
-    """Ask real servers that come up until they say so."""
-    until = time.monotonic() + 30
-    while True:
+    """Asks real servers that come up until they say so."""
+
+    def is_so() -> object:
         with suppress(redis.exceptions.RedisError, KeyError, IndexError):
-            if happened():
-                return
-        assert time.monotonic() < until
+            return happened()
+        return False
+
+    until(is_so)
 
 
-async def _tried(store: ValkeyStore, seconds: float = 30.0) -> bool:
-    """Whether a session can be made, once the store answers; a loop over real servers that come up."""
-    until = time.monotonic() + seconds
-    while True:
+async def _answered(store: ValkeyStore, call: Callable[[], Awaitable[T]]) -> T:
+    """Makes a call again and again until real servers that come up answer it."""
+    for _ in range(_MAX_TRIES):
         try:
-            return await store.create(_RECORD, now=time.time())
+            return await call()
         except Unavailable:
             store._down_until = 0.0
-            if time.monotonic() > until:
-                raise
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return await call()
+
+
+async def _created(store: ValkeyStore) -> bool:
+    return await _answered(store, lambda: store.create(_RECORD, now=time.time()))
 
 
 async def _used(url: str) -> None:
     """All that a store does."""
     store = ValkeyStore(url, grace_seconds=60)
-    assert await _tried(store)
+    assert await _created(store)
     assert await load(store, _RECORD.owner, "one") == _RECORD
     new = replace(_RECORD, revision=2, sealed=b"more")
     assert await store.replace(new, revision=1)
@@ -163,7 +170,7 @@ def test_tls(tmp_path: Path, ended: ExitStack) -> None:
 
 
 def test_sentinels_name_the_master_and_then_the_next(tmp_path: Path, ended: ExitStack) -> None:
-    secret = ["--requirepass", "secr3t", "--masterauth", "secr3t"]
+    secret = ["--requirepass", "secr3t", "--masterauth", "secr3t", "--repl-diskless-sync-delay", "0"]
     master = _server(tmp_path / "master", ended, *secret)
     follows = ["--replicaof", f"127.0.0.1 {master.port}"]
     replica = _server(tmp_path / "replica", ended, *secret, *follows)
@@ -179,30 +186,24 @@ def test_sentinels_name_the_master_and_then_the_next(tmp_path: Path, ended: Exit
 
     async def failed_over() -> None:
         store = ValkeyStore(url, grace_seconds=60)
-        assert await _tried(store)
+        assert await _created(store)
         with redis.Redis(port=replica.port, password="secr3t") as second:
             _wait_for(lambda: second.exists("nextchar:session:{a{n}n|one}"))
         master.kill()
-        until = time.monotonic() + 30
-        found = None
-        while found is None:
-            assert time.monotonic() < until
-            try:
-                found = await load(store, _RECORD.owner, "one")
-                assert await store.replace(replace(_RECORD, revision=2), revision=1)
-            except Unavailable:
-                found, store._down_until = None, 0.0
-                await asyncio.sleep(0.02)
-        assert found == _RECORD
+        assert await _answered(store, lambda: load(store, _RECORD.owner, "one")) == _RECORD
+        new = replace(_RECORD, revision=2)
+        assert await _answered(store, lambda: store.replace(new, revision=1))
         await store.close()
 
     asyncio.run(failed_over())
 
 
 def test_a_cluster_has_every_key_of_a_call_in_one_slot(tmp_path: Path, ended: ExitStack) -> None:
-    server = _server(tmp_path, ended, "--cluster-enabled", "yes")
+    # By default the port of its bus is ten thousand higher, where any socket may be.
+    server = _server(tmp_path, ended, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with server.client as client:
-        _wait_for(lambda: client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383))
+        _wait_for(client.ping)
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         _wait_for(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
     asyncio.run(_used(server.url))  # a server of a cluster refuses a script whose keys are in two slots
 

@@ -67,6 +67,7 @@ def _by_sentinel(url: str) -> Any:
     own = f"{parts.scheme}://{hosts.split(',')[0]}/{database or 0}?"
     of_master, of_sentinels = _options(own, options), _options(own, options | sentinels)
     of_sentinels.pop("db", None)
+    of_sentinels["retry"] = _retry()  # the next sentinel is asked at once; the default waits for seconds
     if user:
         of_master["username"] = unquote(user)
     if password:

@@ -198,6 +198,26 @@ def test_sentinels_name_the_master_and_then_the_next(tmp_path: Path, ended: Exit
     asyncio.run(failed_over())
 
 
+def test_a_sentinel_that_is_gone_is_not_asked_again_and_again_before_the_next() -> None:
+    num_asked = 0
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:  # noqa: ARG001
+        nonlocal num_asked
+        num_asked += 1
+        writer.close()
+
+    async def work() -> None:
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
+            port = listener.sockets[0].getsockname()[1]
+            store = ValkeyStore(f"valkey+sentinel://127.0.0.1:{port}/kept", grace_seconds=60)
+            with pytest.raises(Unavailable):
+                await load(store, "ann", "one")
+            await store.close()
+
+    asyncio.run(work())
+    assert 0 < num_asked <= 4  # the call and the sentinel may each be tried a second time
+
+
 def test_a_cluster_has_every_key_of_a_call_in_one_slot(tmp_path: Path, ended: ExitStack) -> None:
     # By default the port of its bus is ten thousand higher, where any socket may be.
     server = _server(tmp_path, ended, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))

@@ -11,7 +11,7 @@ from support.tiny_models import TEXT, TinyModel, write_models
 
 _LANES = ["--max-lanes", "4", "--max-waiting", "4", "--queue-timeout-seconds", "0.5", "--engine-threads", "1"]
 _BOUNDS = [
-    *("--receive-timeout-seconds", "3"),
+    *("--receive-timeout-seconds", "2"),
     *("--send-timeout-seconds", "1"),
     *("--keep-alive-timeout-seconds", "1"),
 ]

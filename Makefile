@@ -67,7 +67,7 @@ upgrade-drill: .venv/.dev
 
 # Runs 5,000 operations on 200 sessions of two servers over one Valkey; then again while servers are killed.
 drill-sessions: .venv/.dev
-	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILL_SECONDS=3 $(BIN)/python -m pytest -s tests/service/sessions/test_drill.py
+	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILLS=12 $(BIN)/python -m pytest -s tests/drills/test_hopping.py
 
 # Tests overload and misbehaving clients against a real server, in four minutes; docs/overload.md has the figures.
 drills: .venv/.dev

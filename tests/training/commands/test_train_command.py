@@ -4,7 +4,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +15,25 @@ import torch
 from click.testing import CliRunner, Result
 
 from nextchar_training.commands.train import train
+from nextchar_training.run import run as run_module
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from nextchar_training.run.step import Trainer
 
+_KILLED = """
+import os, signal
+from nextchar_training.commands.train import train
+from nextchar_training.run.step import Trainer
+
+step = Trainer.step
+
+def killed(trainer):
+    if trainer.progress.step_count == 25:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(trainer)
+
+Trainer.step = killed
+train()
+"""
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 1 --batch-size 4 --window 16"
 _TINY = [*_NETWORK.split(), "--num-threads", "1", "--precision", "float32", "--evaluations", "2"]
 
@@ -44,15 +64,23 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: P
     assert lines[-1] == f"report: {tmp_path / 'runs' / 'tiny' / 'report.html'}"
 
 
-@pytest.mark.parametrize(("steps", "minutes", "by_time"), [(3, 9.0, False), (10**9, 0.01, True)])
+@pytest.mark.parametrize(("steps", "minutes", "expected"), [(3, 9.0, 3), (10**9, 0.1, 6), (6, 0.1, 6)])
 def test_steps_and_minutes_end_a_run_with_what_comes_first(
-    tmp_path: Path, text_file: Path, steps: int, minutes: float, by_time: bool
+    tmp_path: Path,
+    text_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    minutes: float,
+    expected: int,
 ) -> None:
+    """By the clock of this test a step takes a second."""
+    clock = SimpleNamespace(monotonic=count().__next__)
+    monkeypatch.setattr(run_module, "time", clock)
     result = _tiny(tmp_path, text_file, "--steps", str(steps), "--max-minutes", str(minutes))
     assert result.exit_code == 0, result.output
     saved = load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)
     step_count, _, elapsed_s = saved["trainer"]["progress"]
-    assert (elapsed_s >= 60 * minutes, step_count == steps) == (by_time, not by_time)
+    assert (step_count, elapsed_s) == (expected, expected)
 
 
 @pytest.mark.parametrize(("gain", "precision"), [(0.7, "float32"), (2.0, "bf16")])
@@ -179,38 +207,52 @@ def test_a_run_of_a_device_that_is_not_here_goes_on_only_where_it_is_told_to(
     assert load_checkpoint(path)["config"]["device"] == "cpu"
 
 
-def _interrupt(tmp_path: Path, text_file: Path, number: signal.Signals, *length: str) -> tuple[int, str]:
-    """Run in a process of its own and send it a signal after the second evaluation; code and later output."""
-    command = [sys.executable, "-m", "nextchar_training.commands.train", "--corpus", str(text_file)]
-    command += ["--name", "tiny", *_TINY, *length, "--output", str(tmp_path / "runs")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr is not None
-        first = [process.stderr.readline() for _ in range(3)]
-        process.send_signal(number)
-        rest = process.stderr.read()
-    assert ["forecast" in first[0], "development" in first[1], "development" in first[2]] == [True] * 3
-    return process.returncode, rest
+def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(
+    tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM comes in the middle of step 25; without a handler the one of this test would be called."""
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the run notes no SIGTERM"))
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "step", _signalling(Trainer.step, 24, signal.SIGTERM))
+            stopped = _tiny(tmp_path, text_file, "--steps", "40", "--evaluations", "4")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stopped.exit_code == 128 + signal.SIGTERM
+    assert stopped.stderr.count("development") == 2
+    assert "stopped; continue with: nextchar train --name tiny --resume" in stopped.stderr
+    path = tmp_path / "runs" / "tiny" / FILE_NAME
+    assert load_checkpoint(path)["trainer"]["progress"][0] == 25
+    assert _train(tmp_path, "--name", "tiny", "--resume").exit_code == 0
+    assert load_checkpoint(path)["trainer"]["progress"][0] == 40
 
 
-def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(tmp_path: Path, text_file: Path) -> None:
-    length = ["--max-minutes", "9", "--evaluations", "500"]
-    code, rest = _interrupt(tmp_path, text_file, signal.SIGTERM, *length)
-    assert code == 128 + signal.SIGTERM
-    assert "stopped; continue with: nextchar train --name tiny --resume" in rest
-    assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["trainer"]["progress"][0] > 0
+def _signalling(
+    step: Callable[[Trainer], float], step_count: int, number: signal.Signals
+) -> Callable[[Trainer], float]:
+    """A step that sends its own process a signal after so many others."""
+
+    def signalling(self: Trainer) -> float:
+        if self.progress.step_count == step_count:
+            os.kill(os.getpid(), number)
+        return step(self)
+
+    return signalling
 
 
 def test_a_killed_run_resumed_ends_with_the_same_weights_bit_for_bit(tmp_path: Path, text_file: Path) -> None:
-    length = ["--steps", "400", "--evaluations", "40", "--dropout", "0.3", "--input-noise", "0.1"]
-    code, _ = _interrupt(tmp_path, text_file, signal.SIGKILL, *length)
-    assert code == -signal.SIGKILL
+    """A process of its own is killed at step 25, five steps after its checkpoint."""
+    options = ["--dropout", "0.3", "--input-noise", "0.1", "--steps", "40", "--evaluations", "4"]
+    given = ["--corpus", str(text_file), "--name", "tiny", *_TINY, *options]
+    command = [sys.executable, "-c", _KILLED, *given, "--output", str(tmp_path / "runs")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
     path = tmp_path / "runs" / "tiny" / FILE_NAME
-    assert 0 < load_checkpoint(path)["trainer"]["progress"][0] < 400
+    assert load_checkpoint(path)["trainer"]["progress"][0] == 20
     assert _train(tmp_path, "--name", "tiny", "--resume").exit_code == 0
     killed = load_checkpoint(path)
     shutil.rmtree(path.parent)
-    assert _tiny(tmp_path, text_file, *length).exit_code == 0
+    assert _tiny(tmp_path, text_file, *options).exit_code == 0
     whole = load_checkpoint(path)
     assert killed["quality"] == whole["quality"]
     for part in ("weights", "average", "optimizer", "generator", "state", "batches"):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from support.tiny_runs import write_words
 
 from nextchar_training.commands.train import train
 from nextchar_training.run import run as run_module
@@ -46,9 +47,23 @@ def _tiny(tmp_path: Path, corpus: Path, *arguments: str) -> Result:
     return _train(tmp_path, "--corpus", str(corpus), "--name", "tiny", *_TINY, *arguments)
 
 
-def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: Path, text_file: Path) -> None:
-    result = _tiny(tmp_path, text_file, "--steps", "4")
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A run of four steps in a folder that no test changes, and what it said."""
+    folder = tmp_path_factory.mktemp("done")
+    result = _tiny(folder, write_words(folder), "--steps", "4", "--resume-or-start")
     assert result.exit_code == 0, result.output
+    return folder, result
+
+
+@pytest.fixture
+def copied(done: tuple[Path, Result], tmp_path: Path) -> Path:
+    """The checkpoint of that run in a folder of its own, under `tmp_path`."""
+    return Path(shutil.copytree(done[0] / "runs" / "tiny", tmp_path / "runs" / "tiny")) / FILE_NAME
+
+
+def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(done: tuple[Path, Result]) -> None:
+    folder, result = done
     lines = result.stderr.splitlines()
     assert re.match(r"forecast: [\d,]+ chars/s, 4 steps, ", lines[0])
     assert [line.split()[2:4] for line in lines if line.startswith("held out")] == [
@@ -61,7 +76,66 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: P
         ["xz-9", "stream"],
     ]
     assert "the network LOSES to the 7-gram" in lines[-2]
-    assert lines[-1] == f"report: {tmp_path / 'runs' / 'tiny' / 'report.html'}"
+    assert lines[-1] == f"report: {folder / 'runs' / 'tiny' / 'report.html'}"
+
+
+def test_the_recorded_command_has_no_path(copied: Path) -> None:
+    command = load_checkpoint(copied)["provenance"]["command"]
+    assert command.startswith("nextchar train --corpus words.txt --name tiny ")
+    assert "/" not in command
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--resume-or-start"])
+def test_a_finished_run_resumed_reports_again(
+    done: tuple[Path, Result], copied: Path, tmp_path: Path, flag: str
+) -> None:
+    again = _train(tmp_path, "--name", "tiny", flag)
+    assert again.exit_code == 0
+    said = done[1].stderr
+    assert again.stderr == said[said.index("held out") :].replace(str(done[0]), str(tmp_path))
+    assert load_checkpoint(copied)["trainer"]["progress"][0] == 4
+
+
+def test_a_run_is_not_overwritten_and_not_changed_on_resume(
+    done: tuple[Path, Result], copied: Path, tmp_path: Path
+) -> None:
+    before = copied.read_bytes()
+    assert "holds a run already" in _tiny(tmp_path, done[0] / "words.txt", "--steps", "1").stderr
+    changed = _train(tmp_path, "--name", "tiny", "--resume", "--seed", "5")
+    assert changed.exit_code == 2
+    assert "--seed cannot change on --resume: the run has 0" in changed.stderr
+    assert copied.read_bytes() == before
+
+
+def test_a_run_of_a_device_that_is_not_here_goes_on_only_where_it_is_told_to(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = load_checkpoint(copied)
+    save_checkpoint(copied, saved | {"config": saved["config"] | {"device": "cuda:0"}})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    auto = _train(tmp_path, "--name", "tiny", "--resume")
+    assert (auto.exit_code, auto.stderr) == (
+        2,
+        "Error: device must be cpu here (is cuda): torch finds no CUDA device\n",
+    )
+    assert _train(tmp_path, "--name", "tiny", "--resume", "--device", "cpu").exit_code == 0
+    assert load_checkpoint(copied)["config"]["device"] == "cpu"
+
+
+def test_the_forecast_does_not_disturb_the_run_and_scalars_are_written_if_asked_for(
+    done: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextchar_training.commands.train.measure_step_s", lambda _trainer: 1.0)
+    assert _tiny(tmp_path, done[0] / "words.txt", "--steps", "4", "--tensorboard").exit_code == 0
+    forecast, none = (
+        load_checkpoint(folder / "runs" / "tiny" / FILE_NAME)["trainer"] for folder in (done[0], tmp_path)
+    )
+    assert all(forecast["weights"][name].equal(none["weights"][name]) for name in none["weights"])
+    assert not (done[0] / "runs" / "tiny" / "tensorboard").exists()
+    (events,) = (tmp_path / "runs" / "tiny" / "tensorboard").iterdir()
+    content = events.read_bytes()
+    for tag in ("loss/train", "loss/development", "learning_rate", "gradient_norm/before_clipping"):
+        assert tag.encode() in content
 
 
 @pytest.mark.parametrize(("steps", "minutes", "expected"), [(3, 9.0, 3), (10**9, 0.1, 6), (6, 0.1, 6)])
@@ -103,15 +177,6 @@ def test_a_gru_learns_at_half_the_rate_unless_told(
     assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["config"]["learning_rate"] == rate
 
 
-def test_the_forecast_does_not_disturb_the_run(tmp_path: Path, text_file: Path) -> None:
-    weights = []
-    for name in ("one", "two"):
-        arguments = ["--corpus", str(text_file), "--name", name, *_TINY, "--steps", "3"]
-        assert _train(tmp_path, *arguments).exit_code == 0
-        weights.append(load_checkpoint(tmp_path / "runs" / name / FILE_NAME)["trainer"]["weights"])
-    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
-
-
 @pytest.mark.parametrize("unit", ["text", "line"])
 def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Path, unit: str) -> None:
     options = ["--corpus", str(text_file), "--name", "n", "--cell", "ngram", "--order", "3", "--unit", unit]
@@ -125,32 +190,6 @@ def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Pat
     assert "bits" in page
     again = _train(tmp_path, *options)
     assert (again.exit_code, "holds a run already" in again.stderr) == (2, True)
-
-
-def test_scalars_for_tensorboard_are_written_if_asked_for(tmp_path: Path, text_file: Path) -> None:
-    _tiny(tmp_path, text_file, "--steps", "2")
-    assert not (tmp_path / "runs" / "tiny" / "tensorboard").exists()
-    shutil.rmtree(tmp_path / "runs")
-    assert _tiny(tmp_path, text_file, "--steps", "2", "--tensorboard").exit_code == 0
-    (events,) = (tmp_path / "runs" / "tiny" / "tensorboard").iterdir()
-    content = events.read_bytes()
-    for tag in ("loss/train", "loss/development", "learning_rate", "gradient_norm/before_clipping"):
-        assert tag.encode() in content
-
-
-def test_the_recorded_command_has_no_path(tmp_path: Path, text_file: Path) -> None:
-    _tiny(tmp_path, text_file, "--steps", "1")
-    saved = load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)
-    assert saved["provenance"]["command"].startswith("nextchar train --corpus words.txt --name tiny ")
-    assert "/" not in saved["provenance"]["command"]
-
-
-def test_a_finished_run_resumed_reports_again(tmp_path: Path, text_file: Path) -> None:
-    first = _tiny(tmp_path, text_file, "--steps", "2")
-    again = _train(tmp_path, "--name", "tiny", "--resume")
-    assert again.exit_code == 0
-    report = first.stderr[first.stderr.index("held out") :]
-    assert again.stderr == report
 
 
 @pytest.mark.parametrize(
@@ -174,37 +213,6 @@ def test_a_wrong_command_ends_with_code_2_and_no_traceback(
     assert reason in result.stderr.splitlines()[-1]
     assert isinstance(result.exception, SystemExit)
     assert not (tmp_path / "runs").exists()
-
-
-def test_resume_or_start_begins_a_run_and_then_goes_on_with_it(tmp_path: Path, text_file: Path) -> None:
-    first, again = (_tiny(tmp_path, text_file, "--steps", "2", "--resume-or-start") for _ in range(2))
-    assert (first.exit_code, again.exit_code) == (0, 0), first.output + again.output
-    assert again.stderr == first.stderr[first.stderr.index("held out") :]
-
-
-def test_a_run_is_not_overwritten_and_not_changed_on_resume(tmp_path: Path, text_file: Path) -> None:
-    _tiny(tmp_path, text_file, "--steps", "1")
-    assert "holds a run already" in _tiny(tmp_path, text_file, "--steps", "1").stderr
-    changed = _train(tmp_path, "--name", "tiny", "--resume", "--seed", "5")
-    assert changed.exit_code == 2
-    assert "--seed cannot change on --resume: the run has 0" in changed.stderr
-
-
-def test_a_run_of_a_device_that_is_not_here_goes_on_only_where_it_is_told_to(
-    tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _tiny(tmp_path, text_file, "--steps", "2", "--device", "cpu")
-    path = tmp_path / "runs" / "tiny" / FILE_NAME
-    saved = load_checkpoint(path)
-    save_checkpoint(path, saved | {"config": saved["config"] | {"device": "cuda:0"}})
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    auto = _train(tmp_path, "--name", "tiny", "--resume")
-    assert (auto.exit_code, auto.stderr) == (
-        2,
-        "Error: device must be cpu here (is cuda): torch finds no CUDA device\n",
-    )
-    assert _train(tmp_path, "--name", "tiny", "--resume", "--device", "cpu").exit_code == 0
-    assert load_checkpoint(path)["config"]["device"] == "cpu"
 
 
 def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(

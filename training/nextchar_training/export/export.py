@@ -36,7 +36,7 @@ class Exported:
     int8: Quality | None
 
 
-def export(trained: Trained, split: Split, *, keep_float32_step: bool) -> Exported:
+def export(trained: Trained, split: Split, *, keep_float32_step: bool = False) -> Exported:
     """Builds, proves and measures the graphs; writes no file.
 
     A cell without an int8 step graph always keeps the float32 one.

@@ -63,7 +63,8 @@ def test_torch_and_every_graph_say_the_same(write: Any, options: dict[str, Any],
     assert len(vocabulary.characters) > 256 or write is not _many_characters or "symbols" in options
 
     text = str(run.split.heldout[:200]).split("\n")[0]
-    ids = encode(vocabulary, run.split.heldout[: len(text)]).astype(np.int64)
+    ids = vocabulary.encode_code_points(run.split.heldout[: len(text)].code_points)  # as serving does
+    assert encode(vocabulary, run.split.heldout[: len(text)]).tolist() == ids.tolist()
     read = torch.from_numpy(np.concatenate([[vocabulary.begin_id], ids[:-1]]))
     with torch.no_grad():
         logprobs = network(read[:, None])[0][:, 0].double().log_softmax(1)

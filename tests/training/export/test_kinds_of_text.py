@@ -50,7 +50,7 @@ def _no_newline(folder: Path) -> Path:
         (write_words, {"unit": "line", "window": 0}),
         (write_words, {"unit": "line", "window": 0, "cell": "gru", "symbols": "bytes"}),
     ],
-    ids=str,
+    ids=lambda value: str(getattr(value, "__name__", value)),
 )
 def test_torch_and_every_graph_say_the_same(write: Any, options: dict[str, Any], tmp_path: Path) -> None:
     corpus = write(tmp_path)

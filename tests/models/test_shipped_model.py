@@ -1,27 +1,23 @@
 """The shipped model scores real text the same over every API."""
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from support.live_server import LiveServer, live_server
 
 from nextchar.entrypoints.main import main
-from nextchar.model.golden import score_strings, symbol_logprobs
 from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar_training.config import TrainingConfig
 from nextchar_training.run.checkpoint import vocabulary_to_dict
 from nextchar_training.text.corpus import load_corpus
-from nextchar_training.text.split import Split, split_corpus
+from nextchar_training.text.heldout import heldout_split
+from nextchar_training.text.split import Split
 
 MODELS = Path(__file__).parents[2] / "models"
 FOLDER = MODELS / "shakespeare" / "1"
-NUM_LINES = 1000
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +37,9 @@ def step() -> ModelGraph:
 
 
 @pytest.fixture(scope="module")
-def split() -> Split:
+def split(sequence: ModelGraph) -> Split:
     """The text that the model was trained on, split as it was then."""
-    defaults = TrainingConfig(corpus="shakespeare", name="none")
-    return split_corpus(
-        load_corpus("shakespeare"),
-        unit="text",
-        heldout=defaults.heldout,
-        development=defaults.development,
-        window=defaults.window,
-    )
+    return heldout_split(sequence.card)
 
 
 def test_hello_is_likelier_than_htktt_through_rest_grpc_and_cli(server: LiveServer) -> None:
@@ -99,28 +88,3 @@ def test_both_files_hold_the_same_vocabulary(sequence: ModelGraph, step: ModelGr
     for a, b in zip(sequence.card.quality, step.card.quality, strict=True):
         assert (a.name, a.protocol, a.num_chars) == (b.name, b.protocol, b.num_chars)
         assert a.nats_per_char == pytest.approx(b.nats_per_char, abs=1e-5)
-
-
-def test_a_thousand_held_out_lines_score_the_same_by_both_graphs(
-    sequence: ModelGraph, step: ModelGraph, split: Split, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lines = [line for line in str(split.heldout).split("\n") if line][:NUM_LINES]
-    assert len(lines) == NUM_LINES
-    ids = [step.vocabulary.encode(line) for line in lines]
-    num_chars = sum(map(len, ids))
-    float32 = math.fsum(score_strings(sequence, ids))
-    int8 = math.fsum(score_strings(step, ids))
-    difference = (float32 - int8) / num_chars
-    with capsys.disabled():
-        print(f" int8 costs {difference:+.5f} nats per character on {NUM_LINES} held-out lines", end="")
-    assert abs(difference) <= 0.003
-
-
-def test_a_thousand_held_out_lines_score_the_same_in_float32(sequence: ModelGraph, split: Split) -> None:
-    step = open_graph(FOLDER / "step-float32.onnx")
-    lines = [line for line in str(split.heldout).split("\n") if line][:NUM_LINES]
-    ids = [step.vocabulary.encode(line) for line in lines]
-    expected, found = symbol_logprobs(sequence, ids), symbol_logprobs(step, ids)
-    differences = [abs(a.sum() - b.sum()) / len(a) for a, b in zip(expected, found, strict=True)]
-    assert max(differences) <= 1e-4
-    assert np.abs(np.concatenate(expected) - np.concatenate(found)).max() <= 1e-4

@@ -18,6 +18,7 @@ from nextchar.model.vocabulary import Vocabulary
 
 CARD_KEY = "nextchar"
 MAX_CARD_DEPTH = 32
+MAX_CHARACTERS = 2**16
 MAX_GOLDEN = 64
 MAX_GOLDEN_CHARS = 4096
 
@@ -50,7 +51,7 @@ class VocabularyCard(_Part):
     """The characters in id order and the policies around them (see `nextchar.model.vocabulary`)."""
 
     characters: list[Annotated[str, Field(min_length=1, max_length=1)]] = Field(
-        min_length=1, max_length=2**16
+        min_length=1, max_length=MAX_CHARACTERS
     )
     unit: Literal["text", "line"]
     unknown: Literal["symbol", "refuse"]

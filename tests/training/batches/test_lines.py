@@ -13,10 +13,9 @@ _UNKNOWN, _END, _BEGIN = 3, 4, 5
 _TEXT = "\n".join("abc"[i % 3] * (1 + i % 7) + "b" * (i % 2) for i in range(100))
 
 
-def _batches(*, max_symbols: int = 40) -> LineBatches:
-    return LineBatches(
-        EncodedLines(Text.of(_TEXT), _VOCABULARY), unknown_id=_UNKNOWN, max_symbols=max_symbols, seed=1
-    )
+def _batches(*, batch_size: int = 4, window: int = 10) -> LineBatches:
+    lines = EncodedLines(Text.of(_TEXT), _VOCABULARY)
+    return LineBatches(lines, unknown_id=_UNKNOWN, batch_size=batch_size, window=window, seed=1)
 
 
 def _targets(batch: Batch) -> list[str]:
@@ -56,7 +55,7 @@ def test_an_epoch_holds_every_line_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_batch_stays_within_its_size_and_starts_without_state() -> None:
-    source = _batches(max_symbols=20)
+    source = _batches(window=5)
     for _ in range(30):
         batch = source.next_batch()
         assert batch.inputs.numel() <= 20
@@ -64,14 +63,14 @@ def test_a_batch_stays_within_its_size_and_starts_without_state() -> None:
 
 
 def test_epochs_have_different_orders() -> None:
-    source = _batches(max_symbols=10_000)
+    source = _batches(window=2500)
     first, second = source.next_batch(), source.next_batch()
     assert not first.targets.equal(second.targets)
 
 
 def test_a_line_over_the_batch_size_is_cut_to_it() -> None:
     lines = EncodedLines(Text.of("a" * 500 + "\nb"), _VOCABULARY)
-    source = LineBatches(lines, unknown_id=None, max_symbols=20, seed=0)
+    source = LineBatches(lines, unknown_id=None, batch_size=2, window=10, seed=0)
     assert max(source.next_batch().inputs.numel() for _ in range(2)) == 20
 
 

@@ -1,9 +1,11 @@
+from itertools import accumulate
+
 import numpy as np
 import pytest
 
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches import streams
-from nextchar_training.batches.batch import Batch
+from nextchar_training.batches.batch import IGNORED
 from nextchar_training.batches.streams import TextStreams
 
 _VOCABULARY = Vocabulary(("\n", *"abcdefghijklmnopqrstuvwxyz"))
@@ -27,10 +29,6 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """No skips, no cold starts and no unknown symbols."""
     for rate in ("LINE_START_RATE", "COLD_RATE", "UNKNOWN_RATE"):
         monkeypatch.setattr(streams, rate, 0.0)
-
-
-def _columns(batch: Batch) -> tuple[list[list[int]], list[list[int]]]:
-    return batch.inputs.T.tolist(), batch.targets.T.tolist()
 
 
 def test_targets_are_the_inputs_one_character_later() -> None:
@@ -65,24 +63,86 @@ def test_the_input_of_a_carried_window_is_the_last_target_before_it() -> None:
     assert second.inputs[0].equal(first.targets[-1])
 
 
-@pytest.mark.usefixtures("_plain")
-def test_a_document_starts_with_begin_and_no_state() -> None:
-    start = _TEXT.index("\n", 100) + 1
-    source = _streams(batch_size=1, starts=(0, start))
-    batches = [source.next_batch() for _ in range(30)]
-    fresh = [i for i, batch in enumerate(batches) if i and not batch.keep.all()]
-    assert fresh == [start // 8]
-    inputs, targets = _columns(batches[fresh[0]])
-    assert inputs[0][0] == _VOCABULARY.begin_id
-    assert _VOCABULARY.decode(targets[0]) == _TEXT[start : start + 8]
+def _texts(source: TextStreams, vocabulary: Vocabulary, num_batches: int) -> list[str]:
+    """What one stream predicts, cut where it begins afresh."""
+    texts: list[str] = []
+    for _ in range(num_batches):
+        batch = source.next_batch()
+        begins = int(batch.inputs[0, 0]) == vocabulary.begin_id
+        assert begins or batch.keep.all()
+        assert batch.num_chars == len(batch.targets) == int((batch.targets != IGNORED).sum())
+        text = vocabulary.decode(batch.targets[:, 0].numpy())
+        texts = [*texts, text] if begins else [*texts[:-1], texts[-1] + text]
+    return texts
 
 
 @pytest.mark.usefixtures("_plain")
-def test_the_end_of_the_text_is_followed_by_its_start() -> None:
-    source = _streams(_TEXT[:100], batch_size=1)
-    seen = [_columns(source.next_batch()) for _ in range(13)]
-    assert _VOCABULARY.decode(seen[-1][1][0]) == _TEXT[:8]
-    assert seen[-1][0][0][0] == _VOCABULARY.begin_id
+@pytest.mark.parametrize("lengths", [(40, 60), (16, 8, 8), (1, 7, 9, 1, 23), (3,), (5, 0, 11)])
+def test_every_document_is_read_from_its_start_to_its_last_character(lengths: tuple[int, ...]) -> None:
+    ends = list(accumulate(lengths))
+    documents = [_TEXT[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    starts = (0, *ends[:-1])
+    source = _streams(_TEXT[: ends[-1]], batch_size=1, starts=starts)
+    num_windows = int(source.steps_per_epoch)
+    assert num_windows == sum(-(-length // 8) for length in lengths)
+    found = _texts(source, _VOCABULARY, 2 * num_windows)
+    assert found == 2 * [document for document in documents if document]
+
+
+@pytest.mark.usefixtures("_plain")
+def test_streams_that_end_at_different_places_are_padded_and_every_character_is_predicted_once() -> None:
+    starts = (0, 101, 130, 131, 180)
+    text = _TEXT[:201]
+    source = _streams(text, batch_size=5, starts=starts)
+    source._positions = np.array(starts)  # one stream per document
+    seen: list[list[int]] = [[] for _ in starts]
+    for number in range(13):
+        batch = source.next_batch()
+        for column, ids in enumerate(batch.targets.T.tolist()):
+            if len(seen[column]) < len(_document(text, starts, column)):
+                seen[column] += [symbol_id for symbol_id in ids if symbol_id != IGNORED]
+        assert batch.num_chars == int((batch.targets != IGNORED).sum()), number
+    assert [_VOCABULARY.decode(ids) for ids in seen] == [_document(text, starts, k) for k in range(5)]
+
+
+def _document(text: str, starts: tuple[int, ...], k: int) -> str:
+    return text[slice(*(*starts, len(text))[k : k + 2])]
+
+
+def _counts(num_chars: int, newlines: list[int], num_passes: int) -> np.ndarray:
+    """How often each character of a text is predicted; all but its newlines are different."""
+    vocabulary = Vocabulary(tuple(map(chr, range(0x4E00, 0x4E00 + num_chars))), unknown="refuse")
+    ids = np.arange(num_chars)
+    ids[newlines] = newlines[:1] * len(newlines)
+    newline = newlines[0] if newlines else None
+    source = TextStreams(
+        ids, vocabulary, newline_id=newline, document_starts=(0,), batch_size=4, window=8, seed=3
+    )
+    seen = np.zeros(num_chars, dtype=int)
+    for _ in range(int(num_passes * source.steps_per_epoch)):
+        targets = source.next_batch().targets.numpy()
+        np.add.at(seen, targets[targets != IGNORED], 1)
+    return seen
+
+
+def test_a_text_without_newlines_is_read_evenly() -> None:
+    """A stream that would skip to the next line's start begins in place, not at the text's start."""
+    assert set(_counts(5000, [], 4)) <= {3, 4, 5}
+
+
+def test_a_long_line_is_read_to_its_end() -> None:
+    seen = _counts(6000, [*range(5, 1000, 10), *range(5000, 6000, 10)], 8)
+    assert seen[1000:5000].min() >= 2
+    assert seen.sum() > 0.99 * 8 * 6000
+
+
+def test_a_skip_to_a_line_start_stays_in_its_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LINE_START_RATE", 1.0)
+    text = "ab\n" * 30 + "c" * 100 + "\n" + "de\n" * 30
+    source = _streams(text, batch_size=1, starts=(0, 90, 191))
+    seen = "".join(_texts(source, _VOCABULARY, 60))
+    assert seen.count("c") >= 100
+    assert "c" * 7 + "\n" in seen
 
 
 def test_some_windows_start_a_line_some_start_cold_and_most_go_on() -> None:

@@ -2,17 +2,29 @@
 
 import re
 import shlex
+from collections.abc import Callable
+from inspect import Parameter, signature
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from nextchar_training.commands.options import GROUPS
+from nextchar_training.commands.analyze import analyze
+from nextchar_training.commands.evaluate import evaluate
+from nextchar_training.commands.export import export
+from nextchar_training.commands.options import CELL_OF_FLAG, GROUPS
 from nextchar_training.commands.train import train
 from nextchar_training.config import TrainingConfig
+from nextchar_training.export.export import export as make_export
+from nextchar_training.inside.page import gradient_part, recall_part
+from nextchar_training.measure.dynamic import Dynamics, dynamic_quality
+from nextchar_training.measure.exported import graph_quality
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.option import OptionField, describe_options, option_fields
+from nextchar_training.run.ngram_run import train_ngram
+from nextchar_training.text.heldout import heldout_split
 
 _ROOT = Path(__file__).parents[3]
 _FIELDS = list(option_fields(TrainingConfig))
@@ -37,6 +49,48 @@ def test_a_field_has_a_sentence_a_group_and_a_flag_with_its_default(field: Optio
 
 def test_every_flag_is_a_field_or_one_of_the_command() -> None:
     assert set(_FLAGS) == {field.name for field in _FIELDS} | _OF_COMMAND
+
+
+# What the flags of a command set in the library, and which of them only the command itself reads.
+_SETS: list[tuple[click.Command, list[Callable[..., Any]], set[str]]] = [
+    (train, [TrainingConfig, train_ngram], _OF_COMMAND - {"order"}),
+    (export, [make_export], {"models", "name", "version"}),
+    (evaluate, [heldout_split, graph_quality, dynamic_quality, Dynamics], set()),
+    (analyze, [heldout_split, gradient_part, recall_part], {"text", "parts", "output"}),
+]
+_OTHER_NAMES = {
+    "float32_step": "keep_float32_step",
+    "recall_steps": "max_steps",
+    "dynamic_rate": "rate",
+    "dynamic_decay": "decay",
+    "dynamic_segment": "segment",
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "library", "of_command"), _SETS, ids=[command.name for command, *_ in _SETS]
+)
+def test_every_flag_has_the_default_of_what_it_sets(
+    command: click.Command, library: list[Callable[..., Any]], of_command: set[str]
+) -> None:
+    automatic = {field.name for field in _FIELDS if field.option.automatic}
+    flags = {param.name or "": param for param in command.params if isinstance(param, click.Option)}
+    assert of_command <= set(flags)
+    given = command.make_context("test", ["--name", "x"] if command is train else ["x"]).params
+    for name in set(flags) - of_command:
+        defaults = _defaults(library, _OTHER_NAMES.get(name, name))
+        assert defaults, f"--{name} sets nothing in the library, or under another name"
+        if Parameter.empty in defaults:
+            assert flags[name].required or given[name] is None, name
+        elif command is not train or name not in automatic:  # else see the test of the fields
+            expected = CELL_OF_FLAG.get(given[name], given[name])
+            assert defaults == [expected] * len(defaults), name
+
+
+def _defaults(library: list[Callable[..., Any]], name: str) -> list[Any]:
+    """The defaults of a parameter, wherever there is one of its name."""
+    parameters = [signature(part).parameters for part in library]
+    return [found[name].default for found in parameters if name in found]
 
 
 def test_the_help_is_whole_sentences_under_every_heading() -> None:

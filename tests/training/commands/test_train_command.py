@@ -4,16 +4,37 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from support.tiny_runs import write_words
 
 from nextchar_training.commands.train import train
+from nextchar_training.run import run as run_module
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from nextchar_training.run.step import Trainer
 
+_KILLED = """
+import os, signal
+from nextchar_training.commands.train import train
+from nextchar_training.run.step import Trainer
+
+step = Trainer.step
+
+def killed(trainer):
+    if trainer.progress.step_count == 25:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(trainer)
+
+Trainer.step = killed
+train()
+"""
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 1 --batch-size 4 --window 16"
 _TINY = [*_NETWORK.split(), "--num-threads", "1", "--precision", "float32", "--evaluations", "2"]
 
@@ -26,9 +47,23 @@ def _tiny(tmp_path: Path, corpus: Path, *arguments: str) -> Result:
     return _train(tmp_path, "--corpus", str(corpus), "--name", "tiny", *_TINY, *arguments)
 
 
-def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: Path, text_file: Path) -> None:
-    result = _tiny(tmp_path, text_file, "--steps", "4")
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A run of four steps in a folder that no test changes, and what it said."""
+    folder = tmp_path_factory.mktemp("done")
+    result = _tiny(folder, write_words(folder), "--steps", "4", "--resume-or-start")
     assert result.exit_code == 0, result.output
+    return folder, result
+
+
+@pytest.fixture
+def copied(done: tuple[Path, Result], tmp_path: Path) -> Path:
+    """The checkpoint of that run in a folder of its own, under `tmp_path`."""
+    return Path(shutil.copytree(done[0] / "runs" / "tiny", tmp_path / "runs" / "tiny")) / FILE_NAME
+
+
+def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(done: tuple[Path, Result]) -> None:
+    folder, result = done
     lines = result.stderr.splitlines()
     assert re.match(r"forecast: [\d,]+ chars/s, 4 steps, ", lines[0])
     assert [line.split()[2:4] for line in lines if line.startswith("held out")] == [
@@ -41,18 +76,85 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(tmp_path: P
         ["xz-9", "stream"],
     ]
     assert "the network LOSES to the 7-gram" in lines[-2]
-    assert lines[-1] == f"report: {tmp_path / 'runs' / 'tiny' / 'report.html'}"
+    assert lines[-1] == f"report: {folder / 'runs' / 'tiny' / 'report.html'}"
 
 
-@pytest.mark.parametrize(("steps", "minutes", "by_time"), [(3, 9.0, False), (10**9, 0.01, True)])
-def test_steps_and_minutes_end_a_run_with_what_comes_first(
-    tmp_path: Path, text_file: Path, steps: int, minutes: float, by_time: bool
+def test_the_recorded_command_has_no_path(copied: Path) -> None:
+    command = load_checkpoint(copied)["provenance"]["command"]
+    assert command.startswith("nextchar train --corpus words.txt --name tiny ")
+    assert "/" not in command
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--resume-or-start"])
+def test_a_finished_run_resumed_reports_again(
+    done: tuple[Path, Result], copied: Path, tmp_path: Path, flag: str
 ) -> None:
+    again = _train(tmp_path, "--name", "tiny", flag)
+    assert again.exit_code == 0
+    said = done[1].stderr
+    assert again.stderr == said[said.index("held out") :].replace(str(done[0]), str(tmp_path))
+    assert load_checkpoint(copied)["trainer"]["progress"][0] == 4
+
+
+def test_a_run_is_not_overwritten_and_not_changed_on_resume(
+    done: tuple[Path, Result], copied: Path, tmp_path: Path
+) -> None:
+    before = copied.read_bytes()
+    assert "holds a run already" in _tiny(tmp_path, done[0] / "words.txt", "--steps", "1").stderr
+    changed = _train(tmp_path, "--name", "tiny", "--resume", "--seed", "5")
+    assert changed.exit_code == 2
+    assert "--seed cannot change on --resume: the run has 0" in changed.stderr
+    assert copied.read_bytes() == before
+
+
+def test_a_run_of_a_device_that_is_not_here_goes_on_only_where_it_is_told_to(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = load_checkpoint(copied)
+    save_checkpoint(copied, saved | {"config": saved["config"] | {"device": "cuda:0"}})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    auto = _train(tmp_path, "--name", "tiny", "--resume")
+    assert (auto.exit_code, auto.stderr) == (
+        2,
+        "Error: device must be cpu here (is cuda): torch finds no CUDA device\n",
+    )
+    assert _train(tmp_path, "--name", "tiny", "--resume", "--device", "cpu").exit_code == 0
+    assert load_checkpoint(copied)["config"]["device"] == "cpu"
+
+
+def test_the_forecast_does_not_disturb_the_run_and_scalars_are_written_if_asked_for(
+    done: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextchar_training.commands.train.measure_step_s", lambda _trainer: 1.0)
+    assert _tiny(tmp_path, done[0] / "words.txt", "--steps", "4", "--tensorboard").exit_code == 0
+    forecast, none = (
+        load_checkpoint(folder / "runs" / "tiny" / FILE_NAME)["trainer"] for folder in (done[0], tmp_path)
+    )
+    assert all(forecast["weights"][name].equal(none["weights"][name]) for name in none["weights"])
+    assert not (done[0] / "runs" / "tiny" / "tensorboard").exists()
+    (events,) = (tmp_path / "runs" / "tiny" / "tensorboard").iterdir()
+    content = events.read_bytes()
+    for tag in ("loss/train", "loss/development", "learning_rate", "gradient_norm/before_clipping"):
+        assert tag.encode() in content
+
+
+@pytest.mark.parametrize(("steps", "minutes", "expected"), [(3, 9.0, 3), (10**9, 0.1, 6), (6, 0.1, 6)])
+def test_steps_and_minutes_end_a_run_with_what_comes_first(
+    tmp_path: Path,
+    text_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    minutes: float,
+    expected: int,
+) -> None:
+    """By the clock of this test a step takes a second."""
+    clock = SimpleNamespace(monotonic=count().__next__)
+    monkeypatch.setattr(run_module, "time", clock)
     result = _tiny(tmp_path, text_file, "--steps", str(steps), "--max-minutes", str(minutes))
     assert result.exit_code == 0, result.output
     saved = load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)
     step_count, _, elapsed_s = saved["trainer"]["progress"]
-    assert (elapsed_s >= 60 * minutes, step_count == steps) == (by_time, not by_time)
+    assert (step_count, elapsed_s) == (expected, expected)
 
 
 @pytest.mark.parametrize(("gain", "precision"), [(0.7, "float32"), (2.0, "bf16")])
@@ -75,15 +177,6 @@ def test_a_gru_learns_at_half_the_rate_unless_told(
     assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["config"]["learning_rate"] == rate
 
 
-def test_the_forecast_does_not_disturb_the_run(tmp_path: Path, text_file: Path) -> None:
-    weights = []
-    for name in ("one", "two"):
-        arguments = ["--corpus", str(text_file), "--name", name, *_TINY, "--steps", "3"]
-        assert _train(tmp_path, *arguments).exit_code == 0
-        weights.append(load_checkpoint(tmp_path / "runs" / name / FILE_NAME)["trainer"]["weights"])
-    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
-
-
 @pytest.mark.parametrize("unit", ["text", "line"])
 def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Path, unit: str) -> None:
     options = ["--corpus", str(text_file), "--name", "n", "--cell", "ngram", "--order", "3", "--unit", unit]
@@ -97,32 +190,6 @@ def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Pat
     assert "bits" in page
     again = _train(tmp_path, *options)
     assert (again.exit_code, "holds a run already" in again.stderr) == (2, True)
-
-
-def test_scalars_for_tensorboard_are_written_if_asked_for(tmp_path: Path, text_file: Path) -> None:
-    _tiny(tmp_path, text_file, "--steps", "2")
-    assert not (tmp_path / "runs" / "tiny" / "tensorboard").exists()
-    shutil.rmtree(tmp_path / "runs")
-    assert _tiny(tmp_path, text_file, "--steps", "2", "--tensorboard").exit_code == 0
-    (events,) = (tmp_path / "runs" / "tiny" / "tensorboard").iterdir()
-    content = events.read_bytes()
-    for tag in ("loss/train", "loss/development", "learning_rate", "gradient_norm/before_clipping"):
-        assert tag.encode() in content
-
-
-def test_the_recorded_command_has_no_path(tmp_path: Path, text_file: Path) -> None:
-    _tiny(tmp_path, text_file, "--steps", "1")
-    saved = load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)
-    assert saved["provenance"]["command"].startswith("nextchar train --corpus words.txt --name tiny ")
-    assert "/" not in saved["provenance"]["command"]
-
-
-def test_a_finished_run_resumed_reports_again(tmp_path: Path, text_file: Path) -> None:
-    first = _tiny(tmp_path, text_file, "--steps", "2")
-    again = _train(tmp_path, "--name", "tiny", "--resume")
-    assert again.exit_code == 0
-    report = first.stderr[first.stderr.index("held out") :]
-    assert again.stderr == report
 
 
 @pytest.mark.parametrize(
@@ -148,69 +215,52 @@ def test_a_wrong_command_ends_with_code_2_and_no_traceback(
     assert not (tmp_path / "runs").exists()
 
 
-def test_resume_or_start_begins_a_run_and_then_goes_on_with_it(tmp_path: Path, text_file: Path) -> None:
-    first, again = (_tiny(tmp_path, text_file, "--steps", "2", "--resume-or-start") for _ in range(2))
-    assert (first.exit_code, again.exit_code) == (0, 0), first.output + again.output
-    assert again.stderr == first.stderr[first.stderr.index("held out") :]
-
-
-def test_a_run_is_not_overwritten_and_not_changed_on_resume(tmp_path: Path, text_file: Path) -> None:
-    _tiny(tmp_path, text_file, "--steps", "1")
-    assert "holds a run already" in _tiny(tmp_path, text_file, "--steps", "1").stderr
-    changed = _train(tmp_path, "--name", "tiny", "--resume", "--seed", "5")
-    assert changed.exit_code == 2
-    assert "--seed cannot change on --resume: the run has 0" in changed.stderr
-
-
-def test_a_run_of_a_device_that_is_not_here_goes_on_only_where_it_is_told_to(
+def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(
     tmp_path: Path, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _tiny(tmp_path, text_file, "--steps", "2", "--device", "cpu")
+    """SIGTERM comes in the middle of step 25; without a handler the one of this test would be called."""
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the run notes no SIGTERM"))
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "step", _signalling(Trainer.step, 24, signal.SIGTERM))
+            stopped = _tiny(tmp_path, text_file, "--steps", "40", "--evaluations", "4")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stopped.exit_code == 128 + signal.SIGTERM
+    assert stopped.stderr.count("development") == 2
+    assert "stopped; continue with: nextchar train --name tiny --resume" in stopped.stderr
     path = tmp_path / "runs" / "tiny" / FILE_NAME
-    saved = load_checkpoint(path)
-    save_checkpoint(path, saved | {"config": saved["config"] | {"device": "cuda:0"}})
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    auto = _train(tmp_path, "--name", "tiny", "--resume")
-    assert (auto.exit_code, auto.stderr) == (
-        2,
-        "Error: device must be cpu here (is cuda): torch finds no CUDA device\n",
-    )
-    assert _train(tmp_path, "--name", "tiny", "--resume", "--device", "cpu").exit_code == 0
-    assert load_checkpoint(path)["config"]["device"] == "cpu"
+    assert load_checkpoint(path)["trainer"]["progress"][0] == 25
+    assert _train(tmp_path, "--name", "tiny", "--resume").exit_code == 0
+    assert load_checkpoint(path)["trainer"]["progress"][0] == 40
 
 
-def _interrupt(tmp_path: Path, text_file: Path, number: signal.Signals, *length: str) -> tuple[int, str]:
-    """Run in a process of its own and send it a signal after the second evaluation; code and later output."""
-    command = [sys.executable, "-m", "nextchar_training.commands.train", "--corpus", str(text_file)]
-    command += ["--name", "tiny", *_TINY, *length, "--output", str(tmp_path / "runs")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr is not None
-        first = [process.stderr.readline() for _ in range(3)]
-        process.send_signal(number)
-        rest = process.stderr.read()
-    assert ["forecast" in first[0], "development" in first[1], "development" in first[2]] == [True] * 3
-    return process.returncode, rest
+def _signalling(
+    step: Callable[[Trainer], float], step_count: int, number: signal.Signals
+) -> Callable[[Trainer], float]:
+    """A step that sends its own process a signal after so many others."""
 
+    def signalling(self: Trainer) -> float:
+        if self.progress.step_count == step_count:
+            os.kill(os.getpid(), number)
+        return step(self)
 
-def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(tmp_path: Path, text_file: Path) -> None:
-    length = ["--max-minutes", "9", "--evaluations", "500"]
-    code, rest = _interrupt(tmp_path, text_file, signal.SIGTERM, *length)
-    assert code == 128 + signal.SIGTERM
-    assert "stopped; continue with: nextchar train --name tiny --resume" in rest
-    assert load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)["trainer"]["progress"][0] > 0
+    return signalling
 
 
 def test_a_killed_run_resumed_ends_with_the_same_weights_bit_for_bit(tmp_path: Path, text_file: Path) -> None:
-    length = ["--steps", "400", "--evaluations", "40", "--dropout", "0.3", "--input-noise", "0.1"]
-    code, _ = _interrupt(tmp_path, text_file, signal.SIGKILL, *length)
-    assert code == -signal.SIGKILL
+    """A process of its own is killed at step 25, five steps after its checkpoint."""
+    options = ["--dropout", "0.3", "--input-noise", "0.1", "--steps", "40", "--evaluations", "4"]
+    given = ["--corpus", str(text_file), "--name", "tiny", *_TINY, *options]
+    command = [sys.executable, "-c", _KILLED, *given, "--output", str(tmp_path / "runs")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
     path = tmp_path / "runs" / "tiny" / FILE_NAME
-    assert 0 < load_checkpoint(path)["trainer"]["progress"][0] < 400
+    assert load_checkpoint(path)["trainer"]["progress"][0] == 20
     assert _train(tmp_path, "--name", "tiny", "--resume").exit_code == 0
     killed = load_checkpoint(path)
     shutil.rmtree(path.parent)
-    assert _tiny(tmp_path, text_file, *length).exit_code == 0
+    assert _tiny(tmp_path, text_file, *options).exit_code == 0
     whole = load_checkpoint(path)
     assert killed["quality"] == whole["quality"]
     for part in ("weights", "average", "optimizer", "generator", "state", "batches"):

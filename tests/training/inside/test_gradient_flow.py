@@ -47,18 +47,23 @@ def split() -> Split:
     return split_corpus(corpus, unit="text", heldout=0.1, development=0, window=64)
 
 
+@pytest.fixture(scope="module")
+def tanh(split: Split) -> GradientFlow:
+    return _flow(split, "rnn_tanh")
+
+
 def _flow(split: Split, cell: Cell) -> GradientFlow:
     vocabulary = build_vocabulary(split, min_count=1, unknown="symbol", normalization="none")
     return gradient_flow(train_small(cell, split, vocabulary, steps=60), encode(vocabulary, split.heldout))
 
 
-def test_gradients_of_tanh_vanish_and_those_of_an_lstm_last(split: Split) -> None:
-    tanh, lstm, relu = (_flow(split, cell) for cell in ("rnn_tanh", "lstm", "rnn_relu"))
+def test_gradients_of_tanh_vanish_and_those_of_an_lstm_last(split: Split, tanh: GradientFlow) -> None:
+    lstm, relu = (_flow(split, cell) for cell in ("lstm", "rnn_relu"))
     assert tanh.norms[50] < lstm.norms[50] / 100
     assert tanh.norms[50] < relu.norms[50] / 100  # near the identity from the start
     assert tanh.decay < min(lstm.decay, relu.decay)
 
 
-def test_the_decay_of_tanh_is_exponential(split: Split) -> None:
-    distances, logs = np.arange(5, 60), np.log(_flow(split, "rnn_tanh").norms[5:60])
+def test_the_decay_of_tanh_is_exponential(tanh: GradientFlow) -> None:
+    distances, logs = np.arange(5, 60), np.log(tanh.norms[5:60])
     assert np.corrcoef(distances, logs)[0, 1] < -0.98

@@ -19,7 +19,7 @@ def test_random_text_costs_its_entropy_and_seen_text_less() -> None:
 
 
 def test_bytes_are_compressed_as_they_are() -> None:
-    text = Text.of("é" * 1000)
+    text = Text.of("".join(random.Random(2).choices("abcdefghéèê", k=9000)))
     as_bytes, as_utf8 = (compressed_nats(Text.of("x"), text, kind) for kind in ("bytes", "characters"))
     assert as_bytes.keys() == as_utf8.keys() == {"zlib-9", "bzip2-9", "xz-9"}
-    assert all(0 < as_bytes[name] <= as_utf8[name] for name in as_bytes)
+    assert all(0 < as_bytes[name] < as_utf8[name] for name in as_bytes)

@@ -8,7 +8,7 @@ from nextchar_training.measure.protocols import mean_loss
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.text.code_points import Text, Unit
 from nextchar_training.text.corpus import Corpus
-from nextchar_training.text.split import split_corpus
+from nextchar_training.text.split import given_split
 
 
 def _network(vocabulary: Vocabulary) -> CharRNN:
@@ -19,7 +19,7 @@ def _network(vocabulary: Vocabulary) -> CharRNN:
 def _development(unit: Unit) -> tuple[Development, CharRNN]:
     text = "".join(f"{'ab' * (k % 7)}{'c' * (k % 3)}\n" for k in range(400))
     corpus = Corpus("x", Text.of(text), (0,), "", "", "")
-    split = split_corpus(corpus, unit=unit, heldout=0.1, development=0.3, window=8)
+    split = given_split(corpus, corpus, corpus, unit=unit)
     vocabulary = Vocabulary(("a", "b", "c") if unit == "line" else ("\n", "a", "b", "c"), unit=unit)
     return Development(split, vocabulary), _network(vocabulary)
 

@@ -1,3 +1,6 @@
+"""Processes that torchrun starts learn what one learns, and agree on what is shared."""
+
+import json
 import os
 import subprocess
 import sys
@@ -5,58 +8,105 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from support.ports import free_port
+from support.tiny_runs import write_words
 
-from nextchar_training.page.progress import Row, read_history
+from nextchar_training.commands.train import train
+from nextchar_training.page.progress import read_history
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint
 from nextchar_training.run.processes import ProcessGroup
 
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 2 --batch-size 5 --window 16 --dropout 0.4"
 _COMMON = f"{_NETWORK} --input-noise 0.1 --num-threads 1 --precision float32 --device cpu --evaluations 4"
+_UNITS = ("text", "line")
+
+# What each process of the group does: it trains on text and on lines, then shares values of its own.
+_MEMBER = """
+import json, os, sys
+import torch
+from nextchar_training.commands.train import train
+from nextchar_training.run.processes import joined_group
+
+for port, arguments in json.loads(sys.argv[1]):
+    os.environ["MASTER_PORT"] = port
+    if arguments:
+        assert train.main(arguments, standalone_mode=False) == 0
+        continue
+    with joined_group("cpu") as group:
+        mine = torch.full((1, 3, 2), float(group.rank + 1))[:, group.columns(3)]
+        shared = {
+            "broadcast": group.broadcast(group.rank + 0.5),
+            "sum": group.sum(torch.tensor(group.rank + 1.0)).item(),
+            "gathered": group.gather(mine, 3)[0, :, 0].tolist(),
+        }
+        print(json.dumps(shared))
+"""
 
 
-def _train(folder: Path, corpus: Path, name: str, size: int, *arguments: str) -> list[Row]:
-    """Run `size` processes of a group, as torchrun starts them; the leader's history."""
-    command = [
-        sys.executable,
-        "-m",
-        "nextchar_training.commands.train",
-        "--corpus",
-        str(corpus),
-        "--name",
-        name,
-    ]
-    command += [*_COMMON.split(), *arguments, "--output", str(folder)]
-    shared = {"PYTHONPATH": os.pathsep.join(sys.path), "WORLD_SIZE": str(size)}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
+def _arguments(folder: Path, unit: str) -> list[str]:
+    corpus = folder.parent / "words.txt"
+    given = ["--corpus", str(corpus), "--name", unit, "--unit", unit, "--steps", "20"]
+    return [*given, *_COMMON.split(), "--output", str(folder)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs that one process made, in `alone`."""
+    folder = tmp_path_factory.mktemp("processes")
+    write_words(folder)
+    for unit in _UNITS:
+        made = CliRunner().invoke(train, _arguments(folder / "alone", unit))
+        assert made.exit_code == 0, made.output
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared(folder: Path) -> list[dict[str, object]]:
+    """What each of two processes says after they made the same runs, in `group`."""
+    tasks = [(str(free_port()), _arguments(folder / "group", unit)) for unit in _UNITS]
+    command = [sys.executable, "-c", _MEMBER, json.dumps([*tasks, (str(free_port()), [])])]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "WORLD_SIZE": "2"}
+    environment |= {"MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}
     processes = [
         subprocess.Popen(
-            command, env=os.environ | shared | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True
+            command,
+            env=os.environ | environment | {"RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        for rank in range(size)
+        for rank in range(2)
     ]
-    outputs = [process.communicate(timeout=120)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * size, outputs
-    return read_history(folder / name / "history.jsonl")
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    return [json.loads(out) for out, _ in outputs]
 
 
-@pytest.mark.parametrize("unit", ["text", "line"])
-def test_two_processes_learn_what_one_learns(tmp_path: Path, text_file: Path, unit: str) -> None:
-    alone = _train(tmp_path, text_file, "alone", 1, "--steps", "20", "--unit", unit)
-    group = _train(tmp_path, text_file, "group", 2, "--steps", "20", "--unit", unit)
-    assert [row.step for row in group] == [row.step for row in alone]
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("unit", _UNITS)
+def test_two_processes_learn_what_one_learns(folder: Path, unit: str) -> None:
+    alone, group = (read_history(folder / who / unit / "history.jsonl") for who in ("alone", "group"))
+    assert [row.step for row in group] == [row.step for row in alone] == list(range(1, 21))
     for mine, other in zip(alone, group, strict=True):
         assert other.train_nats == pytest.approx(mine.train_nats, abs=1e-4)
         assert other.gradient_norm == pytest.approx(mine.gradient_norm, abs=1e-3)
         assert other.development_nats == pytest.approx(mine.development_nats, abs=1e-4)
-    saved = [load_checkpoint(tmp_path / name / FILE_NAME)["trainer"] for name in ("alone", "group")]
+    saved = [load_checkpoint(folder / who / unit / FILE_NAME)["trainer"] for who in ("alone", "group")]
     assert saved[0]["state"][0].shape == saved[1]["state"][0].shape == (2, 5, 16)
     torch.testing.assert_close(saved[0]["state"], saved[1]["state"], atol=1e-3, rtol=0)
     torch.testing.assert_close(saved[0]["average"], saved[1]["average"], atol=1e-3, rtol=0)
 
 
+def test_the_leaders_value_the_sum_and_all_columns_are_known_to_every_process(
+    shared: list[dict[str, object]],
+) -> None:
+    columns = [1.0, 2.0, 2.0]  # the leader has the first of three, the other process the rest
+    assert shared == [{"broadcast": 0.5, "sum": 3.0, "gathered": columns}] * 2
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_the_shares_of_a_team_are_the_whole_batch(size: int) -> None:
+def test_the_shares_of_a_group_are_the_whole_batch(size: int) -> None:
     for num_columns in (1, 2, 5, 32):
         groups = [ProcessGroup(rank, size) for rank in range(size)]
         columns = [
@@ -66,10 +116,4 @@ def test_the_shares_of_a_team_are_the_whole_batch(size: int) -> None:
             for k in range(num_columns)[t.columns(num_columns)]
         ]
         assert columns == list(range(num_columns))
-
-
-def test_a_process_by_itself_agrees_with_itself() -> None:
-    group, part = ProcessGroup(), torch.ones(1, 2, 3)
-    assert group.is_leader
-    assert group.broadcast(0.5) == 0.5
-    assert group.gather(part, 2) is part
+        assert [group.is_leader for group in groups] == [True] + [False] * (size - 1)

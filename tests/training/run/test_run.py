@@ -2,6 +2,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -117,9 +118,21 @@ def test_the_report_has_the_network_beside_the_baselines(
     assert saved == quality
 
 
-def test_a_checkpoint_is_replaced_whole(make_run: MakeRun) -> None:
+def test_a_checkpoint_is_replaced_whole_or_not_at_all(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(_content: object, file: IO[bytes]) -> None:
+        file.write(b"the first half")
+        raise OSError("no space left on device")
+
     run = make_run()
     run.save()
+    before = (run.directory / FILE_NAME).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full_disk)
+        with pytest.raises(OSError, match="no space left"):
+            run.save()
+    assert (run.directory / FILE_NAME).read_bytes() == before
     run.save()
     assert [path.name for path in run.directory.iterdir()] == [FILE_NAME]
     assert load_checkpoint(run.directory / FILE_NAME)["format"] == 2

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from nextchar.model.card import MAX_CHARACTERS
+from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.text import code_points as text_module
 from nextchar_training.text.code_points import Text, Unit
 from nextchar_training.text.corpus import Corpus
@@ -38,6 +40,30 @@ def test_refusing_keeps_rare_characters_and_says_which_one_is_only_held_out() ->
 def test_min_count_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(CorpusError, match="lower --min-count"):
         build_vocabulary(_split("abcdefgh" * 10), min_count=99, unknown="symbol", normalization="none")
+
+
+@pytest.mark.parametrize(
+    ("num_characters", "dtype"),
+    [(254, "<u1"), (255, "<u2"), (65_534, "<u2"), (65_535, "<i4"), (65_536, "<i4")],
+)
+def test_the_ids_of_a_large_vocabulary_fit_their_type(num_characters: int, dtype: str) -> None:
+    """With unknown and begin there are two more ids than characters."""
+    characters = [chr(code) for code in range(0x10000, 0x10000 + num_characters)]
+    vocabulary = Vocabulary(tuple(characters))
+    ids = encode(vocabulary, Text.of(characters[0] + characters[-1] + "?"))
+    assert ids.dtype == np.dtype(dtype)
+    assert ids.tolist() == [0, num_characters - 1, num_characters]
+
+
+def test_more_characters_than_a_card_holds_are_refused_before_the_training() -> None:
+    characters = "".join(chr(code) for code in range(0x10000, 0x10000 + MAX_CHARACTERS + 1))
+    split = _split(characters + "ab" * 9000)
+    with pytest.raises(CorpusError, match=r"has 65,5\d\d characters \(limit 65,536\): raise --min-count"):
+        build_vocabulary(split, min_count=1, unknown="symbol", normalization="none")
+    assert build_vocabulary(split, min_count=2, unknown="symbol", normalization="none").characters == (
+        "a",
+        "b",
+    )
 
 
 def test_all_bytes_are_a_vocabulary_whatever_the_text() -> None:

@@ -23,6 +23,8 @@ class Batches(Protocol):
 
     num_chars_per_epoch: int
     steps_per_epoch: float
+    window: int
+    """The symbols of a batch, at most, per column of `batch_size`."""
 
     def next_batch(self) -> Batch:
         """Returns the next batch."""

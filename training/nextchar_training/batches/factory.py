@@ -16,12 +16,18 @@ _MAX_BYTES = 4 << 30
 
 
 def make_batches(split: Split, vocabulary: Vocabulary, config: TrainingConfig) -> Batches:
-    """Makes the source of batches from the training part."""
+    """Makes the source of batches from the training part.
+
+    Raises:
+        CorpusError: the full window would not fit into memory.
+    """
     if split.unit == "line":
+        lines = EncodedLines(split.train, vocabulary)
         return LineBatches(
-            EncodedLines(split.train, vocabulary),
+            lines,
             unknown_id=vocabulary.unknown_id,
-            max_symbols=config.batch_size * config.window,
+            batch_size=config.batch_size,
+            window=config.window or _full_window(config, int(lines.lengths.max()) + 1),  # with its end
             seed=config.seed,
         )
     ids = encode(vocabulary, split.train)
@@ -32,20 +38,13 @@ def make_batches(split: Split, vocabulary: Vocabulary, config: TrainingConfig) -
         newline_id=newline,
         document_starts=split.document_starts,
         batch_size=config.batch_size,
-        window=full_window(config, len(ids)),
+        window=config.window or _full_window(config, max(1, len(ids) // config.batch_size)),
         seed=config.seed,
     )
 
 
-def full_window(config: TrainingConfig, num_chars: int) -> int:
-    """Returns the window of running text; 0 is all of a stream.
-
-    Raises:
-        CorpusError: the window would not fit into memory.
-    """
-    if config.window:
-        return config.window
-    window = num_chars // config.batch_size
+def _full_window(config: TrainingConfig, window: int) -> int:
+    """Returns the window that is all of a stream or of the longest line, if it fits into memory."""
     wanted = window * config.batch_size * config.hidden_size * config.num_layers * _BYTES_PER_UNIT
     if wanted > _MAX_BYTES:
         raise CorpusError(

@@ -15,16 +15,18 @@ _POOL_BATCHES = 50
 
 
 class LineBatches:
-    """Yields batches of lines endlessly; a batch has at most `max_symbols` symbols with its padding.
+    """Yields batches of lines endlessly, each of at most `batch_size` × `window` symbols with its padding.
 
     The batches of an epoch and their order follow from the seed and the epoch's number alone, so the cursor
     is two numbers.
     """
 
-    def __init__(self, lines: EncodedLines, *, unknown_id: int | None, max_symbols: int, seed: int) -> None:
+    def __init__(
+        self, lines: EncodedLines, *, unknown_id: int | None, batch_size: int, window: int, seed: int
+    ) -> None:
         self.num_chars_per_epoch = lines.num_symbols
         self._lines, self._unknown_id = lines, unknown_id
-        self._max_symbols, self._seed = max_symbols, seed
+        self.window, self._max_symbols, self._seed = window, batch_size * window, seed
         self._epoch, self._index = 0, 0
         self._order = self._shuffled()
         self.steps_per_epoch = float(len(self._order))  # of the first epoch: later ones differ by a few

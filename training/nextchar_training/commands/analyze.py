@@ -11,6 +11,8 @@ from nextchar.model.graph import open_graph
 from nextchar_training.commands.heldout_options import heldout_options
 from nextchar_training.export.read_back import load_network
 from nextchar_training.inside.page import (
+    GRADIENT_STEPS,
+    RECALL_STEPS,
     dependency_part,
     gates_part,
     gradient_part,
@@ -47,14 +49,14 @@ _NUM_TEXT_CHARS = 120
 @click.option(
     "--steps",
     type=click.IntRange(1),
-    default=300,
+    default=GRADIENT_STEPS,
     show_default=True,
     help="The number of updates of each small network that is trained to compare cells.",
 )
 @click.option(
     "--recall-steps",
     type=click.IntRange(1),
-    default=1000,
+    default=RECALL_STEPS,
     show_default=True,
     help="The number of updates per lag of the recall task, at most.",
 )

@@ -80,6 +80,7 @@ def evaluate(
             click.echo(_line(found))
         else:
             click.echo(_line(graph_quality(graph, split, file.name, protocol=name, max_chars=max_chars)))
+    click.echo(f"text: {split.description}")
     click.echo("in the card:")
     for entry in graph.card.quality:
         click.echo(_line(entry))

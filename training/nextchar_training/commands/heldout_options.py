@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from nextchar_training.text.config import TextConfig
+
 
 def heldout_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options of `heldout_split` to a command."""
@@ -22,9 +24,13 @@ _OPTIONS = [
     click.option(
         "--heldout",
         type=click.FloatRange(0, min_open=True),
-        default=0.1,
-        show_default=True,
-        help="The share of the text that is held out; from 1 on, a number of characters or lines.",
+        show_default=f"as for training; {TextConfig.heldout:g} of another text",
+        help="The share of the text that is held out; from 1 on, a number of characters or distinct lines.",
     ),
     click.option("--heldout-file", metavar="PATH", help="A text that is held out as a whole."),
+    click.option(
+        "--development-file",
+        metavar="PATH",
+        help="The text between --corpus and --heldout-file, if the model was trained with one.",
+    ),
 ]

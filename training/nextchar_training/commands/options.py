@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nextchar_training.config import TrainingConfig
+from nextchar_training.measure.figures import ORDER
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.option import Bounds, OptionField, option_fields
 
@@ -135,7 +136,7 @@ _OF_COMMAND = [
         "Network",
         "The length of the longest n-grams of --cell ngram, which reads the options of the text only.",
         type=click.IntRange(1, 12),
-        default=7,
+        default=ORDER,
         show_default=True,
     ),
 ]

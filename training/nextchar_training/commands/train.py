@@ -101,7 +101,7 @@ def _prepare_text(options: dict[str, Any]) -> Path:
 def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
     directory = _prepare_text(options)
     config = TextConfig(**{entry.name: options[entry.name] for entry in fields(TextConfig)})
-    quality, page = train_ngram(directory, config, options["order"], _command(context))
+    quality, page = train_ngram(directory, config, _command(context), order=options["order"])
     for line in [*map(describe_figure, quality), f"report: {page}"]:
         print(line, file=sys.stderr)
     return 0

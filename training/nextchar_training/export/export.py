@@ -19,6 +19,7 @@ from nextchar_training.measure.figures import NETWORK
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.weights import read_weights
 from nextchar_training.run.checkpoint import Trained
+from nextchar_training.text.heldout import RECORD, text_record
 from nextchar_training.text.split import Split
 
 GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")
@@ -35,7 +36,7 @@ class Exported:
     int8: Quality | None
 
 
-def export(trained: Trained, split: Split, *, keep_float32_step: bool) -> Exported:
+def export(trained: Trained, split: Split, *, keep_float32_step: bool = False) -> Exported:
     """Builds, proves and measures the graphs; writes no file.
 
     A cell without an int8 step graph always keeps the float32 one.
@@ -120,7 +121,7 @@ def _blank_card(trained: Trained) -> Card:
             symbols=v.symbols,
         ),
         states={"draft": "draft"},
-        provenance=trained.provenance,
+        provenance={**trained.provenance, RECORD: text_record(trained.config)},
         quality=trained.quality,
         golden=[Golden(text="", logprob=0.0)],
     )

@@ -24,11 +24,14 @@ from nextchar_training.text.vocabulary import encode
 COMPARED: tuple[Cell, ...] = ("rnn_tanh", "rnn_relu", "lstm", "gru")
 DISTANCES = (0, 10, 20, 50, 100, 200, 400, 800)
 LAGS = (5, 10, 20, 40, 80, 160)
+GRADIENT_STEPS, RECALL_STEPS = 300, 1000
 _NUM_UNIT_CHARS = 20_000
 _UNITS_PER_PROPERTY, _MAX_SHOWN_CHARS = 2, 160
 
 
-def gradient_part(model: CharRNN, vocabulary: Vocabulary, split: Split, *, steps: int) -> Iterator[str]:
+def gradient_part(
+    model: CharRNN, vocabulary: Vocabulary, split: Split, *, steps: int = GRADIENT_STEPS
+) -> Iterator[str]:
     """Renders ‖∂h_t/∂s_{t-k}‖ of this network, and of small ones of four cells trained for `steps`."""
     yield html.heading("Gradient flow")
     heldout = split.heldout[:_NUM_UNIT_CHARS]
@@ -137,7 +140,7 @@ def _memory_cell(entry: Memory) -> str:
     return f"{entry.nats:+.2f} (p = {entry.probability:.2g})"
 
 
-def recall_part(cells: Sequence[Cell], *, max_steps: int) -> Iterator[str]:
+def recall_part(cells: Sequence[Cell], *, max_steps: int = RECALL_STEPS) -> Iterator[str]:
     """Renders whether each cell learns to recall a symbol as the lag grows, up to its first failure."""
     yield html.heading("Recall: one symbol of eight over a lag")
     yield html.paragraph(

@@ -21,7 +21,7 @@ from torch.nn import functional
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.measure.figures import make_quality
+from nextchar_training.measure.figures import MAX_HELDOUT_CHARS, make_quality
 from nextchar_training.measure.protocols import WARM_CHARS
 from nextchar_training.network.cells.cell import State
 from nextchar_training.network.network import CharRNN
@@ -45,7 +45,13 @@ class Dynamics:
 
 
 def dynamic_quality(
-    model: CharRNN, vocabulary: Vocabulary, split: Split, name: str, *, dynamics: Dynamics, max_chars: int
+    model: CharRNN,
+    vocabulary: Vocabulary,
+    split: Split,
+    name: str,
+    *,
+    dynamics: Dynamics,
+    max_chars: int = MAX_HELDOUT_CHARS,
 ) -> Quality:
     """Measures the loss of a model that keeps learning, on the first `max_chars` held-out characters.
 

@@ -14,7 +14,7 @@ from nextchar.model.graph import ModelGraph, log_softmax, run_sequence
 from nextchar.model.step_runner import StepRunner
 from nextchar_training.batches.batch import IGNORED
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.measure.figures import make_quality
+from nextchar_training.measure.figures import MAX_HELDOUT_CHARS, make_quality
 from nextchar_training.measure.protocols import (
     WARM_CHARS,
     Matrices,
@@ -34,7 +34,12 @@ _CHUNK, _LANES_AT_ONCE = 256, 256  # per call of a sequence graph: bounds memory
 
 
 def graph_quality(
-    graph: ModelGraph, split: Split, name: str, *, protocol: str | None = None, max_chars: int | None = None
+    graph: ModelGraph,
+    split: Split,
+    name: str,
+    *,
+    protocol: str | None = None,
+    max_chars: int = MAX_HELDOUT_CHARS,
 ) -> Quality:
     """Measures the loss of a file on a held-out part, or on its first `max_chars` characters.
 

@@ -38,7 +38,7 @@ def baseline_quality(split: Split, vocabulary: Vocabulary) -> list[Quality]:
 
     They read all text before the held-out part, or the end of it.
     """
-    ngram = fit_ngram(split, vocabulary, order=ORDER)
+    ngram = fit_ngram(split, vocabulary)
     return ngram_quality(ngram, split, vocabulary, name=NGRAM) + compressor_quality(split, vocabulary)
 
 
@@ -70,7 +70,7 @@ def ngram_quality(
     ]
 
 
-def fit_ngram(split: Split, vocabulary: Vocabulary, *, order: int) -> KneserNey:
+def fit_ngram(split: Split, vocabulary: Vocabulary, *, order: int = ORDER) -> KneserNey:
     """Fits an n-gram model to all text before the held-out part, or the end of it."""
     before = split.before_heldout(MAX_BEFORE_CHARS)
     if split.unit == "line":

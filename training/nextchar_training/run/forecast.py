@@ -5,7 +5,6 @@ import time
 import torch
 
 from nextchar_training.batches.batch import Batch
-from nextchar_training.batches.factory import full_window
 from nextchar_training.run.step import Trainer
 
 _WARM_STEPS, _TIMED_STEPS = 2, 3
@@ -43,8 +42,8 @@ class _RandomBatches:
     def __init__(self, trainer: Trainer) -> None:
         self.num_chars_per_epoch = trainer.batches.num_chars_per_epoch
         self.steps_per_epoch = trainer.batches.steps_per_epoch
-        window = full_window(trainer.config, self.num_chars_per_epoch)
-        shape = (window, trainer.config.batch_size)
+        self.window = trainer.batches.window
+        shape = (self.window, trainer.config.batch_size)
         generator = torch.Generator().manual_seed(0)
         self._ids = torch.randint(trainer.model.config.num_outputs, shape, generator=generator)
 

@@ -9,7 +9,7 @@ from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.measure.arpa import write_arpa
-from nextchar_training.measure.figures import compressor_quality, fit_ngram, ngram_quality
+from nextchar_training.measure.figures import ORDER, compressor_quality, fit_ngram, ngram_quality
 from nextchar_training.measure.kneser_ney import KneserNey
 from nextchar_training.option import describe_options
 from nextchar_training.page.run_page import write_report
@@ -23,7 +23,9 @@ from nextchar_training.text.vocabulary import encode
 FILE_NAME = "ngram.arpa"
 
 
-def train_ngram(folder: Path, config: TextConfig, order: int, command: str) -> tuple[list[Quality], Path]:
+def train_ngram(
+    folder: Path, config: TextConfig, command: str, *, order: int = ORDER
+) -> tuple[list[Quality], Path]:
     """Fits the model to all that is not held out; writes `ngram.arpa` and the report; returns the held-out
     losses and the report's path.
 

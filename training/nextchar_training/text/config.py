@@ -56,7 +56,7 @@ class TextConfig:
     heldout: Annotated[
         float,
         Option(
-            "The share of the text that is held out; from 1 on, a number of characters or lines.",
+            "The share of the text that is held out; from 1 on, a number of characters or distinct lines.",
             Bounds(minimum=0, min_open=True),
         ),
     ] = 0.1
@@ -64,7 +64,7 @@ class TextConfig:
         float,
         Option(
             "The share of the rest by which the best weights are chosen; from 1 on, a number of characters "
-            "or lines; 0 keeps the last weights.",
+            "or distinct lines; 0 keeps the last weights.",
             Bounds(minimum=0),
         ),
     ] = 0.05

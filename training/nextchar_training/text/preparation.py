@@ -16,21 +16,35 @@ def read_text(config: TextConfig, *, window: int = 1) -> tuple[Corpus, Split]:
     Raises:
         CorpusError: as `load_corpus` and `split_corpus`.
     """
+    corpus = load(config.corpus, config)
+    return corpus, cut(corpus, config, window=window)
 
-    def load(path: str) -> Corpus:
-        return load_corpus(
-            path,
-            symbols=config.symbols,
-            normalization=config.normalization,
-            pattern=config.pattern,
-            layout=config.layout,
-        )
 
-    corpus = load(config.corpus)
+def load(name_or_path: str, config: TextConfig) -> Corpus:
+    """Loads a text as the options say.
+
+    Raises:
+        CorpusError: as `load_corpus`.
+    """
+    return load_corpus(
+        name_or_path,
+        symbols=config.symbols,
+        normalization=config.normalization,
+        pattern=config.pattern,
+        layout=config.layout,
+    )
+
+
+def cut(corpus: Corpus, config: TextConfig, *, window: int) -> Split:
+    """Cuts a corpus as the options say; parts that are files of their own are loaded.
+
+    Raises:
+        CorpusError: as `load_corpus` and `split_corpus`.
+    """
     if config.heldout_file is not None:
-        development = load(config.development_file) if config.development_file else None
-        return corpus, given_split(corpus, development, load(config.heldout_file), unit=config.unit)
-    split = split_corpus(
+        development = load(config.development_file, config) if config.development_file else None
+        return given_split(corpus, development, load(config.heldout_file, config), unit=config.unit)
+    return split_corpus(
         corpus,
         unit=config.unit,
         heldout=config.heldout,
@@ -38,7 +52,6 @@ def read_text(config: TextConfig, *, window: int = 1) -> tuple[Corpus, Split]:
         window=window,
         by=config.split,
     )
-    return corpus, split
 
 
 def vocabulary_of(split: Split, config: TextConfig) -> Vocabulary:
@@ -62,9 +75,16 @@ def check_same(corpus: Corpus, split: Split, recorded: dict[str, Any]) -> None:
     Raises:
         CorpusError: the text or its split differs.
     """
-    if corpus.sha256 != recorded["corpus_sha256"] or split_digest(split) != recorded["split_sha256"]:
+    if corpus.sha256 != recorded["corpus_sha256"]:
         raise CorpusError(
             f"the corpus {corpus.name!r} has changed since the run was started: restore it, or start another "
             "run",
+            param="corpus",
+        )
+    if split_digest(split) != recorded["split_sha256"]:
+        raise CorpusError(
+            f"the corpus {corpus.name!r} is cut into other parts than when the run was started ("
+            f"{recorded['split']}): a file of its held-out or development part has changed, or this version "
+            "cuts otherwise; restore the file, or start another run",
             param="corpus",
         )

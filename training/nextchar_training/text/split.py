@@ -50,9 +50,9 @@ def split_corpus(
     """Cuts a corpus: first training, then development, then the held-out part at the end.
 
     `heldout` is a share of the whole and `development` a share of the rest; from 1 on they are numbers of
-    characters or lines. By document, whole documents are held out, chosen in a fixed random order. Lines
-    are put into a fixed random order first, because lists of strings are often sorted; empty ones are
-    dropped.
+    characters or distinct lines. By document, whole documents are held out, chosen in a fixed random order.
+    Lines are put into a fixed random order first, because lists of strings are often sorted; empty ones are
+    dropped. All copies of a line are in one part: no string that is held out was trained on.
 
     Raises:
         CorpusError: a part would be shorter than one window.
@@ -70,7 +70,8 @@ def given_split(train: Corpus, development: Corpus | None, heldout: Corpus, *, u
     """Makes a split of parts that are texts of their own."""
     parts = [train.text, development.text if development else Text.of(""), heldout.text]
     if unit == "line":
-        parts = [Text.of("\n".join(line for line in str(part).split("\n") if line)) for part in parts]
+        given = [_lines(corpus) if corpus else [] for corpus in (train, development, heldout)]
+        parts = [Text.of("\n".join(lines)) for lines in given]
     sizes = " + ".join(f"{len(part):,}" for part in parts)
     split = Split(
         unit=unit,
@@ -120,9 +121,19 @@ def _split_positions(corpus: Corpus, heldout: float, development: float) -> Spli
     )
 
 
-def _split_documents(corpus: Corpus, heldout: float, development: float) -> Split:
+def _documents(corpus: Corpus) -> list[Text]:
+    """Returns the documents of a corpus, whose texts are all of its text."""
     ends = (*corpus.document_starts[1:], len(corpus.text))
-    documents = [corpus.text[start:end] for start, end in zip(corpus.document_starts, ends, strict=True)]
+    return [corpus.text[start:end] for start, end in zip(corpus.document_starts, ends, strict=True)]
+
+
+def _lines(corpus: Corpus) -> list[str]:
+    """Returns the lines of a corpus but empty ones; the end of a document ends its last line."""
+    return [line for document in _documents(corpus) for line in str(document).split("\n") if line]
+
+
+def _split_documents(corpus: Corpus, heldout: float, development: float) -> Split:
+    documents = _documents(corpus)
     order = np.random.default_rng(_ORDER_SEED).permutation(len(documents)).tolist()
     reached = list(accumulate((len(documents[k]) for k in order), initial=0))
     first, second = _cuts(len(corpus.text), heldout, development)
@@ -144,19 +155,24 @@ def _split_documents(corpus: Corpus, heldout: float, development: float) -> Spli
 
 
 def _split_lines(corpus: Corpus, heldout: float, development: float) -> Split:
-    lines = [line for line in str(corpus.text).split("\n") if line]
-    order = np.random.default_rng(_ORDER_SEED).permutation(len(lines))
-    lines = [lines[i] for i in order]
-    first, second = _cuts(len(lines), heldout, development)
-    parts = lines[:first], lines[first:second], lines[second:]
+    lines = _lines(corpus)
+    distinct = list(dict.fromkeys(lines))
+    cuts = _cuts(len(distinct), heldout, development)
+    order = np.random.default_rng(_ORDER_SEED).permutation(len(distinct)).tolist()
+    place = {distinct[k]: sum(rank >= cut for cut in cuts) for rank, k in enumerate(order)}
+    parts: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for k in np.random.default_rng(_ORDER_SEED).permutation(len(lines)).tolist():
+        parts[place[lines[k]]].append(lines[k])
     train, held_back, last = (Text.of("\n".join(part)) for part in parts)
+    copies = "" if len(distinct) == len(lines) else f" ({len(distinct):,} of them distinct)"
     return Split(
         unit="line",
         train=train,
         development=held_back,
         heldout=last,
         document_starts=(0,),
-        description=f"in a fixed random order: {_sizes(parts)} lines for training, development, held out",
+        description=f"in a fixed random order: {_sizes(parts)} lines{copies} for training, development, held "
+        "out",
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.model.card import MAX_CHARACTERS
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.text import code_points as text_module
 from nextchar_training.text.code_points import Normalization, Symbols, Text, mapped, unnamed_file
@@ -31,7 +32,8 @@ def build_vocabulary(
     all 256, whatever the text.
 
     Raises:
-        CorpusError: fewer than two characters are left, or (when refusing) a later part has another one.
+        CorpusError: fewer than two characters are left or more than a card holds, or (when refusing) a later
+            part has another one.
     """
     if symbols == "bytes":
         return Vocabulary(tuple(map(chr, range(256))), split.unit, "refuse", "none", "bytes")
@@ -44,6 +46,12 @@ def build_vocabulary(
         raise CorpusError(
             f"at least two characters must occur {floor} times in the training part "
             f"({len(characters)} do): lower --min-count",
+            param="min_count",
+        )
+    if len(characters) > MAX_CHARACTERS:
+        raise CorpusError(
+            f"the training part has {len(characters):,} characters (limit {MAX_CHARACTERS:,}): raise "
+            "--min-count with --unknown symbol, or give --symbols bytes",
             param="min_count",
         )
     if unknown == "refuse":

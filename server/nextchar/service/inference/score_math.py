@@ -80,18 +80,35 @@ def count_each(strings: Sequence[Ids], symbol_id: int | None) -> list[int]:
 
 
 def percentiles(card: Card, num_chars: Indices, bits_per_char: Doubles) -> list[float | None]:
-    """Returns the percentile of each score among held-out strings of the nearest length."""
+    """Returns the percentile of each score among held-out strings of about its length; None for an empty one.
+
+    The card has quantiles of a few lengths. Those of a length in between are interpolated, level by level and
+    in the logarithm of the length, since bits per character fall with it; outside, the nearest length counts.
+    So a percentile never falls with the bits, and no character more or less makes it jump.
+    """
     if not card.quantiles:
         return [None] * len(num_chars)
-    levels = 100.0 * np.asarray(card.quantile_levels)
-    lengths = np.log([q.num_chars for q in card.quantiles])
-    nearest = np.abs(np.log(np.maximum(1, num_chars))[:, None] - lengths).argmin(axis=1)
-    ranks = np.empty(len(num_chars))
-    for k, quantiles in enumerate(card.quantiles):
-        chosen = nearest == k
-        ranks[chosen] = np.interp(bits_per_char[chosen], quantiles.bits_per_char, levels)
+    measured = sorted(card.quantiles, key=lambda quantiles: quantiles.num_chars)
+    quantiles = np.array([entry.bits_per_char for entry in measured])
+    lengths = np.log([entry.num_chars for entry in measured])
+    place = np.interp(np.log(np.maximum(1, num_chars)), lengths, np.arange(len(lengths)))
+    below, part = place.astype(int), (place % 1)[:, None]
+    above = np.minimum(below + 1, len(lengths) - 1)
+    curves = (1 - part) * quantiles[below] + part * quantiles[above]
+    ranks = 100 * _levels(curves, np.asarray(card.quantile_levels), bits_per_char)
     rounded = np.round(ranks, 3).tolist()
     return [rank if count else None for rank, count in zip(rounded, num_chars.tolist(), strict=True)]
+
+
+def _levels(curves: Doubles, levels: Doubles, values: Doubles) -> Doubles:
+    """Returns the level at which each row of rising quantiles [n, levels] has its value [n], interpolated."""
+    reached = (curves <= values[:, None]).sum(axis=1)
+    first, rows = np.clip(reached - 1, 0, len(levels) - 2), np.arange(len(values))
+    low, high = curves[rows, first], curves[rows, first + 1]
+    equal = low == high  # only at the ends: the value is beyond both
+    inside = np.where(equal, values >= high, (values - low) / np.where(equal, 1.0, high - low))
+    between: Doubles = levels[first] + np.clip(inside, 0, 1) * (levels[first + 1] - levels[first])
+    return between
 
 
 def char_scores(text: str, ids: Ids, logprobs: Doubles, vocabulary: Vocabulary) -> list[CharScore]:

@@ -5,8 +5,23 @@ from pathlib import Path
 
 import pytest
 from benchmarks.quality import __main__ as quality
+from click.testing import CliRunner
+
+from nextchar.entrypoints.main import main
 
 _TINY = "--cell gru --hidden-size 16 --embedding-size 8 --num-layers 1 --window 16 --development 0 --steps 5"
+
+
+def _call(*arguments: str) -> None:
+    """Runs a command in this process: two new ones would take most of the test's time."""
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_command_that_fails_ends_the_benchmark() -> None:
+    with pytest.raises(SystemExit) as ended:
+        quality._call("train", "--name", "x")
+    assert ended.value.code == 2
 
 
 def test_a_recipe_leads_to_the_table_and_a_second_time_to_the_same(
@@ -15,6 +30,7 @@ def test_a_recipe_leads_to_the_table_and_a_second_time_to_the_same(
     monkeypatch.setitem(quality.RECIPES, "gru", f"{_TINY} --num-threads 1 --softmax-temperature 1.1")
     command = ["quality", str(text_file), "--recipe", "gru", "--seed", "3", "--folder", str(tmp_path / "q")]
     monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.setattr(quality, "_call", _call)
     tables = []
     for _ in range(2):
         quality.main()

@@ -1,16 +1,20 @@
 """A draining server tells clients to retry when its work is done, by what is left and how fast it goes."""
 
-import time
 from types import SimpleNamespace
 
 import pytest
 from support.engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_trie, some_ids
 
+from nextchar.engine import engine as engine_module
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.scheduler import Scheduler
 from nextchar.engine.work import Level
 from nextchar.errors import Unavailable
+from nextchar.model.step_runner import StepRunner
+from nextchar.service import lifecycle as lifecycle_module
 from nextchar.service.lifecycle import ServiceLifecycle
+
+STEP_SECONDS = 0.01
 
 
 def advice(seconds_left: float, timeout_seconds: float) -> float:
@@ -25,11 +29,14 @@ def advice(seconds_left: float, timeout_seconds: float) -> float:
     return caught.value.retry_after_seconds
 
 
-def test_it_is_the_time_the_work_takes_but_a_second_at_least_and_never_longer_than_it_may() -> None:
+def test_it_is_the_time_the_work_takes_but_a_second_at_least_and_never_longer_than_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifecycle_module, "time", SimpleNamespace(monotonic=lambda: 100.0))
     assert advice(7.5, 20.0) == 7.5
     assert advice(0.0, 20.0) == 1.0
     assert advice(7.5, 0.0) == 1.0
-    assert advice(7.5, 5.0) == pytest.approx(5.0, abs=0.5)
+    assert advice(7.5, 5.0) == 5.0
 
 
 def test_an_engine_that_has_nothing_to_do_is_done() -> None:
@@ -41,46 +48,76 @@ def test_an_engine_that_has_nothing_to_do_is_done() -> None:
         assert e.seconds_left() == 0
 
 
-def test_what_runs_takes_its_steps_at_the_pace_of_a_row() -> None:
-    inboxes = [Inbox(), Inbox()]
-    lanes = [endless(inboxes[0]), Lane(some_ids(0), receiver=inboxes[1], sampling=Sampling(600, 1))]
-    started = time.monotonic()
-    with engine() as e:
-        e.submit(lanes)
-        inboxes[1].wait()
-        pace = 600 / (time.monotonic() - started)
-        assert e.seconds_left() > 10**6 / pace / 20  # a machine is not equally fast all the time
-        e.cancel(lanes)
-        other = Inbox()
-        e.submit([Lane(some_ids(3), receiver=other)])
-        other.wait()
-        assert e.seconds_left() < 10**6 / pace / 20
+class StepClock:
+    """Takes the place of an engine's clock: only steps take time, ten milliseconds each."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._seconds = 0.0
+        step = StepRunner.step
+
+        def timed(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
+            self._seconds += num_steps * STEP_SECONDS
+            step(runner, n, num_steps, **how)
+
+        monkeypatch.setattr(StepRunner, "step", timed)
+        monkeypatch.setattr(engine_module, "time", self)
+
+    def perf_counter(self) -> float:
+        return self._seconds
+
+    monotonic = perf_counter
 
 
-def test_what_waits_counts_on_top_of_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    with engine(max_lanes=1) as e:
-        first = Inbox()
-        e.submit([Lane(some_ids(0), receiver=first, sampling=Sampling(2000, 1)), endless(Inbox())])
-        first.wait()
-        gate = Gate(monkeypatch)
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Holds engines whose steps take ten milliseconds each."""
+    StepClock(monkeypatch)
+    return Gate(monkeypatch)
+
+
+def let(gate: Gate, calls: int) -> None:
+    """Lets calls through; returns when the next is blocked, and the engine has counted these."""
+    for _ in range(calls):
+        gate.let()
         gate.reached()
-        one = e.seconds_left()
-        e.submit([endless(Inbox()) for _ in range(3)])
-        assert e.seconds_left() > 3 * one
+
+
+def test_what_runs_takes_its_steps_at_the_pace_of_a_row(gate: Gate) -> None:
+    lanes = [endless(Inbox()), Lane(some_ids(0), receiver=Inbox(), sampling=Sampling(600, 1))]
+    with engine(max_steps=1) as e:
+        e.submit(lanes)
+        gate.reached()
+        assert e.seconds_left() == 0  # no pace is known
+        let(gate, 100)
+        assert e.seconds_left() == pytest.approx((10**6 - 100) * STEP_SECONDS)
+        e.cancel(lanes)
+        e.submit([Lane(some_ids(3), receiver=Inbox())])
+        let(gate, 1)
+        assert e.seconds_left() <= 3 * STEP_SECONDS
         gate.open()
 
 
-def test_strings_that_are_scored_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_counts_on_top_of_what_runs(gate: Gate) -> None:
+    with engine(max_lanes=1, max_steps=1) as e:
+        e.submit([endless(Inbox()) for _ in range(2)])
+        gate.reached()
+        let(gate, 100)
+        one, both = 10**6 * STEP_SECONDS, e.seconds_left()
+        assert both == pytest.approx(2 * one, rel=0.001)
+        e.submit([endless(Inbox()) for _ in range(3)])
+        assert e.seconds_left() == pytest.approx(5 * one, rel=0.001)
+        gate.open()
+
+
+def test_strings_that_are_scored_take_their_characters_at_the_pace_of_all_rows(gate: Gate) -> None:
     strings = [some_ids(400, seed=i) for i in range(8)]
-    gate = Gate(monkeypatch)
-    with engine() as e:
+    with engine(max_steps=1) as e:
         e.submit([ScoreJob(make_trie(strings, VOCABULARY.begin_id, some_ids(4)), receiver=Inbox())])
         gate.reached()
-        gate.let()
-        gate.reached()
-        gate.let()
-        gate.reached()
-        assert e.seconds_left() > 0
+        assert e.seconds_left() == 0
+        let(gate, 200)
+        # The first steps read what the strings share, in one row: the pace is a little less than of eight.
+        assert e.seconds_left() == pytest.approx((400 - 200) * STEP_SECONDS, rel=0.05)
         gate.open()
 
 

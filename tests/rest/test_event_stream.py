@@ -1,20 +1,18 @@
 """Server-sent events, byte by byte: a strict reader takes them, and a failure midway ends them in one way."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
+from support.engine_lanes import Clock
 from support.event_stream import BrokenStream, read_events
 from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 
-from nextchar.engine import lane_batch as batch
 from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 
@@ -98,20 +96,6 @@ def fails() -> None:
     raise RuntimeError("secret cause")
 
 
-@dataclass
-class Clock:
-    """That of lanes, which can be put forward."""
-
-    ahead_seconds: float = 0.0
-    perf_counter = staticmethod(time.perf_counter)
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead_seconds
-
-    def jump(self) -> None:
-        self.ahead_seconds = 10_000
-
-
 def check_failed(chunks: list[bytes], code: str | None) -> None:
     """Something came, then one error, and that is all."""
     assert b"secret" not in b"".join(chunks)
@@ -165,8 +149,7 @@ def test_a_grpc_stream_that_fails_midway_ends_with_its_status(
 def test_a_stream_whose_time_is_up_ends_so_too(
     streaming: LiveServer, monkeypatch: pytest.MonkeyPatch, path: str, code: str | None
 ) -> None:
-    clock = Clock()
-    monkeypatch.setattr(batch, "time", clock)
+    clock = Clock(monkeypatch)
     after_some_steps(monkeypatch, clock.jump)
     check_failed(stream_of(streaming, path, asked(path, **LONG)), code)
     assert streaming.metric("nextchar_requests_total", outcome="timeout", protocol="rest") >= 1

@@ -4,19 +4,18 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import httpx
 import pytest
+from support.engine_lanes import Clock, Gate
 from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
+from support.waiting import until
 
-from nextchar.engine.engine import Engine
-from nextchar.engine.lane import Lane
-from nextchar.engine.lane_batch import LaneBatch
-from nextchar.engine.work import Work
 from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
@@ -87,18 +86,8 @@ def test_64_streams_at_once_give_the_texts_of_one_by_one(server: LiveServer) -> 
     assert len(set(alone)) > NUM_STREAMS // 2
 
 
-# Seconds of work: no prefix is shared.
-MANY_STRINGS = [f"{chr(97 + i % 26)}{chr(97 + i // 26 % 26)}{chr(97 + i // 676)}" * 133 for i in range(2000)]
-
-
-def until(observed: Callable[[], bool]) -> None:
-    """Wait for something the server does on its own; fails if it does not."""
-    stop = threading.Event()
-    for _ in range(_SECONDS * 100):
-        if observed():
-            return
-        stop.wait(0.01)
-    raise AssertionError("it never happened")
+# No prefix is shared; more than a call of the graph reads.
+STRINGS = [f"{chr(97 + i)}bc" * 133 for i in range(8)]
 
 
 def cancelled(server: LiveServer, protocol: str) -> float:
@@ -109,57 +98,47 @@ def all_rows_free(server: LiveServer) -> bool:
     return all(m.engine.num_running == 0 and m.num_waiting == 0 for m in server.app.service.served_models)
 
 
-class Calls:
-    """Counts the calls of the graph, and notes the count when work is cancelled and when a lane leaves."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count, self.cancelled, self.left = 0, 0, 0
-        step, cancel, leave = StepRunner.step, Engine.cancel, LaneBatch.leave
-
-        def counted_step(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
-            self.count += 1
-            step(runner, n, num_steps, **how)
-
-        def noted_cancel(engine: Engine, works: Sequence[Work]) -> None:
-            self.cancelled = self.count
-            cancel(engine, works)
-
-        def noted_leave(batch: LaneBatch, lane: Lane) -> None:
-            self.left = self.count
-            leave(batch, lane)
-
-        monkeypatch.setattr(StepRunner, "step", counted_step)
-        monkeypatch.setattr(Engine, "cancel", noted_cancel)
-        monkeypatch.setattr(LaneBatch, "leave", noted_leave)
-
-
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
-    return Calls(monkeypatch)
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Holds every engine before each call of its graph: work that has begun ends only when a test says so."""
+    made = Gate(monkeypatch)
+    yield made
+    made.open()
 
 
-def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer, calls: Calls) -> None:
+def posted(server: LiveServer, path: str, fields: dict) -> socket.socket:
+    """Sends a request over a connection of its own."""
+    content = json.dumps(fields).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+    connection = socket.create_connection(("127.0.0.1", server.app.http_port), timeout=_SECONDS)
+    connection.sendall(head + content)
+    return connection
+
+
+def frees_its_rows(server: LiveServer, gate: Gate) -> None:
+    """The call that runs may end; before the next one the rows are free."""
+    assert not all_rows_free(server)
+    gate.let()
+    until(lambda: all_rows_free(server))
+
+
+def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer, gate: Gate) -> None:
     before = cancelled(server, "rest")
-    request = json.dumps({**LONG, "stream": True}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request)}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as connection:
-        connection.sendall(head + request)
+    with posted(server, "/v1/completions", {**LONG, "stream": True}) as connection:
+        gate.let()
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        gate.reached()
+        gate.reached()
     until(lambda: cancelled(server, "rest") == before + 1)
-    until(lambda: all_rows_free(server))
-    assert calls.count > 0
-    assert calls.left - calls.cancelled <= 2
+    frees_its_rows(server, gate)
 
 
-def test_a_request_whose_client_leaves_frees_its_lanes(server: LiveServer) -> None:
+def test_a_request_whose_client_leaves_frees_its_lanes(server: LiveServer, gate: Gate) -> None:
     before = cancelled(server, "rest")
-    request = json.dumps({"model": "tiny", "input": MANY_STRINGS}).encode()
-    head = f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request)}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as connection:
-        connection.sendall(head + request)
-        until(lambda: not all_rows_free(server))
+    with posted(server, "/v1/score", {"model": "tiny", "input": STRINGS}):
+        gate.reached()
     until(lambda: cancelled(server, "rest") == before + 1)
-    until(lambda: all_rows_free(server))
+    frees_its_rows(server, gate)
 
 
 @pytest.mark.parametrize("path", ["/v1/score", "/v1/completions"])
@@ -173,41 +152,66 @@ def test_who_leaves_in_the_middle_of_a_body_is_no_bug_of_ours(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_a_cancelled_grpc_call_frees_its_lane(server: LiveServer, calls: Calls) -> None:
+def test_a_cancelled_grpc_call_frees_its_lane(server: LiveServer, gate: Gate) -> None:
     before = cancelled(server, "grpc")
     with server.stub() as stub:
         call = stub.Complete(pb.CompletionRequest(**LONG))
+        gate.let()
         next(call)
+        gate.reached()
+        gate.reached()
         call.cancel()
-    until(lambda: cancelled(server, "grpc") == before + 1)
-    until(lambda: all_rows_free(server))
-    assert calls.count > 0
-    assert calls.left - calls.cancelled <= 2
+        until(lambda: cancelled(server, "grpc") == before + 1)
+    frees_its_rows(server, gate)
 
 
-def test_a_grpc_deadline_ends_the_call_and_frees_its_lanes(server: LiveServer) -> None:
-    with server.stub() as stub, pytest.raises(grpc.RpcError) as caught:
-        stub.Score(pb.ScoreRequest(model="tiny", input=MANY_STRINGS), timeout=0.02)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    until(lambda: all_rows_free(server))
+def test_a_grpc_deadline_ends_the_call_and_frees_its_lanes(server: LiveServer, gate: Gate) -> None:
+    for seconds in (0.2, 2, 20):  # more where the work had not begun when the time was up
+        ended = server.metric("nextchar_requests_total", protocol="grpc")
+        with server.stub() as stub, pytest.raises(grpc.RpcError) as caught:
+            stub.Score(pb.ScoreRequest(model="tiny", input=STRINGS), timeout=seconds)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        if not all_rows_free(server):
+            break
+    until(lambda: server.metric("nextchar_requests_total", protocol="grpc") == ended + 1)
+    frees_its_rows(server, gate)
 
 
 @pytest.fixture
-def hasty(models: Path) -> Iterator[LiveServer]:
-    with live_server(models, request_timeout_seconds=0.001) as running:
-        yield running
+def late(monkeypatch: pytest.MonkeyPatch, gate: Gate) -> Callable[[], None]:
+    """Puts the clock of the engines past the deadline of the work that runs, once it does."""
+    clock = Clock(monkeypatch)
+
+    def pass_by() -> None:
+        gate.reached()
+        clock.jump()
+        gate.open()
+
+    return pass_by
 
 
-def test_a_request_past_the_servers_time_limit_is_told_so(hasty: LiveServer) -> None:
-    answer = hasty.post("/v1/completions", LONG)
-    assert answer.status_code == 504
-    error = answer.json()["error"]
+def test_a_request_past_the_servers_time_limit_is_told_so(
+    server: LiveServer, late: Callable[[], None]
+) -> None:
+    before = server.metric("nextchar_requests_total", outcome="timeout")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.post, "/v1/completions", LONG)
+        late()
+    error = asked.result().json()["error"]
+    assert asked.result().status_code == 504
     assert (error["type"], error["code"]) == ("timeout_error", "deadline_exceeded")
-    with hasty.stub() as stub, pytest.raises(grpc.RpcError) as caught:
-        stub.Score(pb.ScoreRequest(model="tiny", input=MANY_STRINGS))
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert details(caught.value)[0] == "deadline_exceeded"
-    assert hasty.metric("nextchar_requests_total", outcome="timeout") == 2
+    assert server.metric("nextchar_requests_total", outcome="timeout") == before + 1
+
+
+def test_a_grpc_call_past_the_servers_time_limit_is_told_so(
+    server: LiveServer, late: Callable[[], None]
+) -> None:
+    with server.stub() as stub:
+        asked = stub.Score.future(pb.ScoreRequest(model="tiny", input=STRINGS))
+        late()
+        error = asked.exception()
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert details(error)[0] == "deadline_exceeded"
 
 
 @pytest.fixture
@@ -277,11 +281,9 @@ def watch_until_not_serving(channel: grpc.Channel) -> None:
 
 
 def test_a_slow_reader_does_not_hold_up_the_others(server: LiveServer) -> None:
-    request = json.dumps({**LONG, "stream": True, "logprobs": 20}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(request)}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as idle:
+    with posted(server, "/v1/completions", {**LONG, "stream": True, "logprobs": 20}) as idle:
         idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        idle.sendall(head + request)
         for seed in range(5):
             assert server.post("/v1/completions", {**body(seed)}).status_code == 200
+        assert server.metric("nextchar_requests_in_progress", route="complete") == 1
     until(lambda: all_rows_free(server))

@@ -14,6 +14,7 @@ import grpc
 import httpx
 
 from nextchar.entrypoints.app import App, running
+from nextchar.entrypoints.serve_command import _loop_factory
 from nextchar.entrypoints.settings import Settings
 from nextchar.pb import nextchar_pb2_grpc
 
@@ -83,7 +84,11 @@ def live_server(models: Path, **settings: Any) -> Iterator[LiveServer]:
             up.set()
             raise
 
-    thread = threading.Thread(target=asyncio.run, args=(run(),), name="live-server")
+    def run_as_served() -> None:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run())
+
+    thread = threading.Thread(target=run_as_served, name="live-server")
     thread.start()
     assert up.wait(_START_SECONDS)
     if errors:

@@ -6,7 +6,6 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import BaseModel
 from support.live_server import LiveServer
@@ -72,9 +71,9 @@ def test_every_field_of_a_request_is_an_argument(
 def test_models_are_those_of_the_server(server: LiveServer) -> None:
     with Client(server.url) as client:
         listed = client.list_models()
-        assert listed.model_dump() == httpx.get(server.url + "/v1/models").json()
+        assert listed.model_dump() == server.get("/v1/models").json()
         one = client.get_model("tiny:1")
-        assert one.model_dump() == httpx.get(server.url + "/v1/models/tiny:1").json()
+        assert one.model_dump() == server.get("/v1/models/tiny:1").json()
         assert one.card is not None
         with pytest.raises(ModelNotFound):
             client.get_model("none")
@@ -110,7 +109,7 @@ def test_states_are_base64_over_rest_alone(server: LiveServer) -> None:
 
 def test_symbols_are_the_servers(client: Client, server: LiveServer) -> None:
     found = client.tokenizer_info(model="lines")
-    assert found.model_dump() == httpx.get(server.url + "/tokenizer_info?model=lines").json()
+    assert found.model_dump() == server.get("/tokenizer_info?model=lines").json()
     told = client.tokenize("a", model="lines", add_special_tokens=True, return_token_strs=True)
     fields = {"model": "lines", "prompt": "a", "add_special_tokens": True, "return_token_strs": True}
     assert told.model_dump() == server.post("/tokenize", fields).json()

@@ -3,14 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
-from support.engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_trie, some_ids
+from support.engine_lanes import VOCABULARY, Gate, Inbox, StepClock, endless, engine, make_trie, some_ids
 
-from nextchar.engine import engine as engine_module
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.scheduler import Scheduler
 from nextchar.engine.work import Level
 from nextchar.errors import Unavailable
-from nextchar.model.step_runner import StepRunner
 from nextchar.service import lifecycle as lifecycle_module
 from nextchar.service.lifecycle import ServiceLifecycle
 
@@ -48,38 +46,11 @@ def test_an_engine_that_has_nothing_to_do_is_done() -> None:
         assert e.seconds_left() == 0
 
 
-class StepClock:
-    """Takes the place of an engine's clock: only steps take time, ten milliseconds each."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._seconds = 0.0
-        step = StepRunner.step
-
-        def timed(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
-            self._seconds += num_steps * STEP_SECONDS
-            step(runner, n, num_steps, **how)
-
-        monkeypatch.setattr(StepRunner, "step", timed)
-        monkeypatch.setattr(engine_module, "time", self)
-
-    def perf_counter(self) -> float:
-        return self._seconds
-
-    monotonic = perf_counter
-
-
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Holds engines whose steps take ten milliseconds each."""
-    StepClock(monkeypatch)
+    StepClock(monkeypatch, STEP_SECONDS)
     return Gate(monkeypatch)
-
-
-def let(gate: Gate, calls: int) -> None:
-    """Lets calls through; returns when the next is blocked, and the engine has counted these."""
-    for _ in range(calls):
-        gate.let()
-        gate.reached()
 
 
 def test_what_runs_takes_its_steps_at_the_pace_of_a_row(gate: Gate) -> None:
@@ -88,11 +59,11 @@ def test_what_runs_takes_its_steps_at_the_pace_of_a_row(gate: Gate) -> None:
         e.submit(lanes)
         gate.reached()
         assert e.seconds_left() == 0  # no pace is known
-        let(gate, 100)
+        gate.let_and_reach(100)
         assert e.seconds_left() == pytest.approx((10**6 - 100) * STEP_SECONDS)
         e.cancel(lanes)
         e.submit([Lane(some_ids(3), receiver=Inbox())])
-        let(gate, 1)
+        gate.let_and_reach(1)
         assert e.seconds_left() <= 3 * STEP_SECONDS
         gate.open()
 
@@ -101,7 +72,7 @@ def test_what_waits_counts_on_top_of_what_runs(gate: Gate) -> None:
     with engine(max_lanes=1, max_steps=1) as e:
         e.submit([endless(Inbox()) for _ in range(2)])
         gate.reached()
-        let(gate, 100)
+        gate.let_and_reach(100)
         one, both = 10**6 * STEP_SECONDS, e.seconds_left()
         assert both == pytest.approx(2 * one, rel=0.001)
         e.submit([endless(Inbox()) for _ in range(3)])
@@ -115,7 +86,7 @@ def test_strings_that_are_scored_take_their_characters_at_the_pace_of_all_rows(g
         e.submit([ScoreJob(make_trie(strings, VOCABULARY.begin_id, some_ids(4)), receiver=Inbox())])
         gate.reached()
         assert e.seconds_left() == 0
-        let(gate, 200)
+        gate.let_and_reach(200)
         # The first steps read what the strings share, in one row: the pace is a little less than of eight.
         assert e.seconds_left() == pytest.approx((400 - 200) * STEP_SECONDS, rel=0.05)
         gate.open()

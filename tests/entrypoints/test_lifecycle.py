@@ -105,8 +105,7 @@ def test_a_second_signal_ends_it_at_once(models: Path) -> None:
             assert reader.recv(100).startswith(b"HTTP/1.1 200")
             process.send_signal(signal.SIGTERM)
             assert process.stderr is not None
-            while "draining" not in process.stderr.readline():
-                pass
+            assert any("draining" in line for line in iter(process.stderr.readline, ""))
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 128 + signal.SIGTERM
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import grpc
-import httpx
 import pytest
 import uvicorn
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 from support.live_server import live_server
+from support.waiting import until
 
 from nextchar.entrypoints.app import running
 from nextchar.entrypoints.settings import Settings
@@ -47,11 +47,6 @@ async def _start_and_fail(server: _Server, sockets: list[socket.socket]) -> None
     server.on_tick = on_tick  # type: ignore[method-assign]
 
 
-def _eventually(holds: Callable[[], bool]) -> bool:
-    """Whether it holds at the latest after two thousand calls, each of which takes its time."""
-    return any(holds() for _ in range(2000))
-
-
 @pytest.mark.parametrize(
     ("owner", "method", "work", "task"),
     [
@@ -76,12 +71,12 @@ def test_a_task_that_fails_makes_a_server_unready_that_still_answers(
     keys = tmp_path / "keys"
     keys.touch()
     with live_server(models, api_keys_file=keys if task == "key_file" else None) as server:
-        assert _eventually(lambda: httpx.get(server.url + "/readyz").status_code == 503)
-        answer = httpx.get(server.url + "/v2/health/ready")
+        until(lambda: server.get("/readyz").status_code == 503)
+        answer = server.get("/v2/health/ready")
         assert answer.json() == {
             "status": f"background task {task} failed; restart the server (its log has the cause)"
         }
-        assert httpx.get(server.url + "/livez").status_code == 200
+        assert server.get("/livez").status_code == 200
         if task != "key_file":
             assert server.post("/v1/next", {"model": "tiny", "input": "a"}).status_code == 200
         counts = {name: server.metric("nextchar_background_task_failures_total", task=name) for name in TASKS}
@@ -98,7 +93,7 @@ def test_grpc_health_is_not_serving_after_a_failure(models: Path, monkeypatch: p
     request = health_pb2.HealthCheckRequest()
     with live_server(models) as server, grpc.insecure_channel(server.grpc_address) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
-        assert _eventually(lambda: check(request).status == health_pb2.HealthCheckResponse.NOT_SERVING)
+        until(lambda: check(request).status == health_pb2.HealthCheckResponse.NOT_SERVING)
 
 
 def test_a_process_whose_watcher_fails_logs_it_once_and_ends_with_status_0(models: Path) -> None:
@@ -129,8 +124,7 @@ def test_a_process_whose_watcher_fails_logs_it_once_and_ends_with_status_0(model
         env=environment,
     )
     assert process.stdout is not None
-    while "Try:" not in process.stdout.readline():
-        assert process.poll() is None
+    assert any("Try:" in line for line in iter(process.stdout.readline, ""))
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0

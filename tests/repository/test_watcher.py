@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.live_server import live_server
+from support.waiting import until
 
 from nextchar.repository import watcher as model_watch
 from nextchar.repository.folder import version_folders
@@ -59,10 +60,8 @@ def test_a_folder_that_is_away_for_a_while_takes_no_model_along(
     asked = {"model": "tiny", "input": "a"}
     with live_server(folder, model_poll_seconds=0.02) as server:
         folder.rename(tmp_path / "away")
-        for _ in range(1000):
-            assert server.post("/v1/next", asked).status_code == 200
-            if caplog.text.count("the models folder cannot be read now") >= 3:
-                break
+        until(lambda: caplog.text.count("the models folder cannot be read now") >= 3)
+        assert server.post("/v1/next", asked).status_code == 200
         (tmp_path / "away").rename(folder)
         assert server.post("/v1/next", asked).status_code == 200
     assert caplog.text.count("No such file or directory") >= 3
@@ -84,6 +83,5 @@ def test_a_folder_that_cannot_be_read_for_a_while_is_followed_after_it(
     monkeypatch.setattr(model_watch, "version_folders", versions)
     with live_server(folder, model_poll_seconds=0.02) as server:
         shutil.copytree(folder / "tiny" / "1", folder / "tiny" / "2")
-        while server.post("/v1/next", {"model": "tiny:2", "input": "a"}).status_code != 200:
-            assert len(looks) < 1000
+        until(lambda: server.post("/v1/next", {"model": "tiny:2", "input": "a"}).status_code == 200)
     assert caplog.text.count("the models folder cannot be read now: [Errno 24] Too many open files") == 3

@@ -153,7 +153,7 @@ def test_numbers_that_are_not_finite_are_refused(server: LiveServer, value: floa
     error = call(server, COMPLETE, pb.CompletionRequest(model="tiny", temperature=value))
     assert details(error)[:2] == ("invalid_value", "temperature")
     body = json.dumps({"model": "tiny", "temperature": value})
-    answer = httpx.post(server.url + COMPLETE, content=body)
+    answer = server.request("POST", COMPLETE, content=body)
     check(answer, 400, "invalid_value", "temperature", "finite")
 
 
@@ -173,13 +173,13 @@ def test_numbers_that_are_not_finite_are_refused(server: LiveServer, value: floa
     ],
 )
 def test_what_is_not_json_is_refused(server: LiveServer, body: bytes) -> None:
-    check(httpx.post(server.url + SCORE, content=body), 400, "invalid_json", None, "not valid JSON")
+    check(server.request("POST", SCORE, content=body), 400, "invalid_json", None, "not valid JSON")
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"3", b'"text"'])
 def test_json_that_is_no_object_is_refused(server: LiveServer, body: bytes) -> None:
     check(
-        httpx.post(server.url + SCORE, content=body), 400, "invalid_value", None, "the body: input should be"
+        server.request("POST", SCORE, content=body), 400, "invalid_value", None, "the body: input should be"
     )
 
 
@@ -239,7 +239,7 @@ def test_a_body_of_unknown_length_is_refused_where_it_passes_the_limit(small: Li
         for _ in range(100):
             yield b"a" * 100
 
-    answer = httpx.post(small.url + SCORE, content=chunks())
+    answer = small.request("POST", SCORE, content=chunks())
     check(answer, 413, "input_too_large", None, "at most 2000 bytes")
 
 
@@ -258,6 +258,6 @@ def test_a_message_over_the_limit_is_refused(small: LiveServer) -> None:
     ],
 )
 def test_wrong_paths_and_methods(server: LiveServer, method: str, path: str, status: int, code: str) -> None:
-    answer = httpx.request(method, server.url + path)
+    answer = server.request(method, path)
     assert answer.status_code == status
     assert answer.json()["error"]["code"] == code

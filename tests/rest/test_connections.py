@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.live_server import LiveServer, live_server
+from support.live_server import TLS, LiveServer, live_server
+from support.waiting import until
 
 from nextchar.schemas.limits import MAX_HEAD_BYTES
 
@@ -95,24 +96,17 @@ def test_who_does_not_read_is_dropped(hasty: LiveServer, stream: bool) -> None:
         reader.settimeout(_SECONDS)
         reader.sendall(head.encode() + content)
         assert reader.recv(20).startswith(b"HTTP/1.1 200")
-        assert settles(lambda: num_files() <= before + 1)  # the reader's own end is one
-        assert settles(lambda: all(m.engine.num_running == 0 for m in hasty.app.service.served_models))
+        until(lambda: num_files() <= before + 1)  # the reader's own end is one
+        until(lambda: all(m.engine.num_running == 0 for m in hasty.app.service.served_models))
 
 
 def num_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def settles(done: object) -> bool:
-    import threading
-
-    pause = threading.Event()
-    return any(done() or pause.wait(0.05) for _ in range(_SECONDS * 20))  # type: ignore[operator]
-
-
 def test_too_many_connections_are_told_so_and_the_others_are_served(models: Path) -> None:
     with live_server(models, max_connections=5) as server:
-        with httpx.Client() as client:
+        with httpx.Client(verify=TLS) as client:
             assert client.get(server.url + "/livez").status_code == 200
             idle = [connect(server) for _ in range(4)]
             with connect(server) as late:
@@ -122,7 +116,7 @@ def test_too_many_connections_are_told_so_and_the_others_are_served(models: Path
             assert client.get(server.url + "/livez").status_code == 200
             for connection in idle:
                 connection.close()
-        assert settles(lambda: httpx.get(server.url + "/livez").status_code == 200)
+        until(lambda: server.get("/livez").status_code == 200)
 
 
 def test_what_is_not_http_is_told_so_in_our_shape(server: LiveServer) -> None:
@@ -173,7 +167,7 @@ def test_what_never_becomes_a_body_ends_the_connection(server: LiveServer, piece
 
 def test_every_answer_has_security_headers_and_a_request_id(server: LiveServer) -> None:
     for path in ("/livez", "/v1/models", "/none", "/docs"):
-        headers = httpx.get(server.url + path, headers={"X-Request-Id": "mine"}).headers
+        headers = server.get(path, headers={"X-Request-Id": "mine"}).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -184,7 +178,7 @@ def test_every_answer_has_security_headers_and_a_request_id(server: LiveServer) 
 def test_pages_of_other_origins_may_call_only_where_a_setting_says_so(models: Path) -> None:
     asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
     with live_server(models, cors_origins="https://a.example, https://b.example") as server:
-        answer = httpx.options(server.url + "/v1/score", headers=asked)
+        answer = server.request("OPTIONS", "/v1/score", headers=asked)
         assert answer.headers["access-control-allow-origin"] == "https://a.example"
-        other = httpx.options(server.url + "/v1/score", headers=asked | {"Origin": "https://c.example"})
+        other = server.request("OPTIONS", "/v1/score", headers=asked | {"Origin": "https://c.example"})
         assert "access-control-allow-origin" not in other.headers

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 from support.engine_lanes import Clock
 from support.event_stream import BrokenStream, read_events
@@ -26,7 +25,7 @@ _GENERATE = "/v2/models/tiny/generate_stream"
 
 def stream_of(server: LiveServer, path: str, body: dict[str, Any]) -> list[bytes]:
     """The bytes as they come from the network."""
-    with httpx.stream("POST", server.url + path, json=body, timeout=_SECONDS) as answer:
+    with server.stream(path, body) as answer:
         chunks = list(answer.iter_raw())
         assert answer.status_code == 200, b"".join(chunks)
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"

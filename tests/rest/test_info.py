@@ -1,4 +1,3 @@
-import httpx
 import pytest
 from support.live_server import LiveServer
 
@@ -11,24 +10,24 @@ from nextchar.schemas.score import NextRequest, ScoreRequest
     "path", ["/v2/health/live", "/v2/health/ready", "/livez", "/readyz", "/health", "/version", "/docs"]
 )
 def test_probes_and_pages_answer(server: LiveServer, path: str) -> None:
-    assert httpx.get(server.url + path).status_code == 200
+    assert server.get(path).status_code == 200
 
 
 def test_the_version_is_the_packages(server: LiveServer) -> None:
-    assert httpx.get(server.url + "/version").json() == {"version": __version__}
+    assert server.get("/version").json() == {"version": __version__}
 
 
 def test_models_are_listed(server: LiveServer) -> None:
-    listed = httpx.get(server.url + "/v1/models").json()
+    listed = server.get("/v1/models").json()
     assert listed["object"] == "list"
     assert {m["id"] for m in listed["data"]} == {"tiny", "lines", "refusing", "bytes"}
-    one = httpx.get(server.url + "/v1/models/tiny").json()
+    one = server.get("/v1/models/tiny").json()
     assert (one["cell"], one["precision"], one["version"], one["ready"]) == ("lstm", "int8", "1", True)
     assert one["card"]["vocabulary"]["unit"] == "text"
 
 
 def test_openapi_tells_every_field(server: LiveServer) -> None:
-    document = httpx.get(server.url + "/openapi.json").json()
+    document = server.get("/openapi.json").json()
     paths, schemas = document["paths"], document["components"]["schemas"]
     for path, schema in (
         ("/v1/score", ScoreRequest),
@@ -43,7 +42,7 @@ def test_openapi_tells_every_field(server: LiveServer) -> None:
 def test_the_request_id_comes_back_if_it_is_one(server: LiveServer) -> None:
     def id_of(given: str | None, body: dict) -> str:
         headers = {} if given is None else {"X-Request-Id": given}
-        return httpx.post(server.url + "/v1/score", json=body, headers=headers).headers["x-request-id"]
+        return server.post("/v1/score", body, headers=headers).headers["x-request-id"]
 
     good, bad = {"model": "tiny", "input": ["a"]}, {"model": "none", "input": ["a"]}
     for body in (good, bad):

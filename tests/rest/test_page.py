@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 from support.live_server import LiveServer, live_server
 
@@ -18,7 +17,7 @@ _TYPES = {
 
 def folder(server: LiveServer) -> str:
     """Where the page's files are, as the page says."""
-    found = re.search(r'src="(/web/[0-9a-f]{16}/)app\.js"', httpx.get(server.url).text)
+    found = re.search(r'src="(/web/[0-9a-f]{16}/)app\.js"', server.get("/").text)
     assert found is not None
     return found.group(1)
 
@@ -26,28 +25,27 @@ def folder(server: LiveServer) -> str:
 def test_every_file_is_sent_with_its_type_and_its_digest(server: LiveServer) -> None:
     for path in _WEB.rglob("*.*"):
         where = "/" if path.name == "index.html" else folder(server) + str(path.relative_to(_WEB))
-        answer = httpx.get(server.url + where)
+        answer = server.get(where)
         assert answer.status_code == 200, path.name
         assert answer.headers["content-type"] == _TYPES[path.suffix]
         assert answer.headers["x-content-type-options"] == "nosniff"
         if path.name != "index.html":
             assert answer.content == path.read_bytes()
-        again = httpx.get(server.url + where, headers={"If-None-Match": answer.headers["etag"]})
+        again = server.get(where, headers={"If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
-        assert httpx.head(server.url + where).status_code == 200
+        assert server.request("HEAD", where).status_code == 200
 
 
 def test_files_are_kept_for_ever_under_their_digest_and_the_page_is_asked_for(server: LiveServer) -> None:
-    assert httpx.get(server.url).headers["cache-control"] == "no-cache"
-    app = httpx.get(server.url + folder(server) + "app.js")
+    assert server.get("/").headers["cache-control"] == "no-cache"
+    app = server.get(folder(server) + "app.js")
     assert app.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert httpx.get(server.url + "/web/0000000000000000/app.js").status_code == 404
+    assert server.get("/web/0000000000000000/app.js").status_code == 404
 
 
 def test_the_policy_lets_nothing_in(server: LiveServer) -> None:
     policy = dict(
-        part.strip().split(" ", 1)
-        for part in httpx.get(server.url).headers["content-security-policy"].split(";")
+        part.strip().split(" ", 1) for part in server.get("/").headers["content-security-policy"].split(";")
     )
     assert policy["default-src"] == "'none'"
     assert set(policy.values()) <= {"'self'", "'none'", "'script'"}
@@ -72,11 +70,11 @@ def test_modules_stay_short() -> None:
 
 
 def test_the_page_says_which_port_grpc_has(server: LiveServer) -> None:
-    assert f'name="nextchar-grpc-port" content="{server.app.grpc_port}"' in httpx.get(server.url).text
+    assert f'name="nextchar-grpc-port" content="{server.app.grpc_port}"' in server.get("/").text
 
 
 @pytest.mark.parametrize("path", ["/", "/web/0000000000000000/app.js"])
 def test_it_can_be_turned_off(models: Path, path: str) -> None:
     with live_server(models, playground=False) as server:
-        assert httpx.get(server.url + path).status_code == 404
-        assert httpx.get(server.url + "/v1/models").status_code == 200
+        assert server.get(path).status_code == 404
+        assert server.get("/v1/models").status_code == 200

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import httpx
 import pytest
 from support.live_server import LiveServer
 from support.observed import observed
@@ -72,7 +71,7 @@ def test_a_request_without_options_has_the_servers_time_and_the_default_priority
     session = server.post("/v1/sessions", {"model": "tiny"}).json()["session_id"]
     with observed(server) as found:
         assert server.post(f"/v1/sessions/{session}/fork", {}).status_code == 201
-        assert httpx.get(f"{server.url}/v1/sessions/{session}").status_code == 200
+        assert server.get(f"/v1/sessions/{session}").status_code == 200
         assert server.post("/v1/next", {"model": "tiny", "input": "a"}).status_code == 200
         assert server.post("/v1/next", {"model": "tiny"}).status_code == 400
     limit = server.settings.request_timeout_seconds
@@ -84,7 +83,7 @@ def test_the_id_in_a_body_is_the_requests(server: LiveServer) -> None:
         body = {"model": "tiny", "max_tokens": 1, "request_id": "his", "stream": stream}
         headers = {"X-Request-Id": "the-header's"}
         with observed(server) as found:
-            answer = httpx.post(server.url + "/v1/completions", json=body, headers=headers, timeout=30)
+            answer = server.post("/v1/completions", body, headers=headers)
         assert answer.headers["x-request-id"] == "his"
         assert "cmpl-his" in answer.text
         assert [request_id for _, _, request_id in found] == ["his"]

@@ -1,6 +1,5 @@
 """REST answers say where their time went and what served them."""
 
-import httpx
 import pytest
 from support.live_server import LiveServer
 
@@ -34,5 +33,5 @@ def test_a_stream_and_bytes_say_which_version_answers(server: LiveServer) -> Non
     stream = server.post("/v1/completions", {"model": "tiny", "max_tokens": 3, "stream": True})
     assert stream.headers["x-model-version"] == "1"
     session = server.post("/v1/sessions", {"model": "tiny"}).json()["session_id"]
-    state = httpx.get(f"{server.url}/v1/sessions/{session}/state")
+    state = server.get(f"/v1/sessions/{session}/state")
     assert state.headers["x-model-version"] == "1"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import grpc
-import httpx
 import pytest
 from support.live_server import LiveServer
 
@@ -80,4 +79,4 @@ def test_a_path_needs_what_its_template_says(rest: RestApp, path: str, need: obj
 
 def test_without_a_file_of_keys_everybody_may_do_everything(server: LiveServer) -> None:
     assert ANONYMOUS.scopes == frozenset(Scope)
-    assert httpx.get(server.url + "/v1/sessions").status_code == 200
+    assert server.get("/v1/sessions").status_code == 200

@@ -43,7 +43,7 @@ def limited(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def ask(limited: Limited, key: str, path: str, body: dict[str, Any]) -> httpx.Response:
     server, keys = limited
-    return httpx.post(server.url + path, json=body, headers={"X-API-Key": keys[key]}, timeout=30)
+    return server.post(path, body, headers={"X-API-Key": keys[key]})
 
 
 def check_limited(answer: httpx.Response, told: str) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from support.grpc_errors import details
-from support.live_server import LiveServer, live_server
+from support.live_server import TLS, LiveServer, live_server
 
 from nextchar.client import Client
 from nextchar.entrypoints.main import main
@@ -41,7 +41,7 @@ class Guarded:
 
     def ask(self, name: str, method: str, path: str, **how: object) -> httpx.Response:
         url = self.server.url + path
-        return httpx.request(method, url, headers=self.headers(name), timeout=30, **how)  # type: ignore[arg-type]
+        return httpx.request(method, url, headers=self.headers(name), timeout=30, verify=TLS, **how)  # type: ignore[arg-type]
 
     def metadata(self, name: str) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.keys[name]}"),)
@@ -82,7 +82,7 @@ def test_without_a_good_key_nothing_is_answered(guarded: Guarded) -> None:
 def test_a_key_comes_in_either_header(guarded: Guarded, header: str) -> None:
     key = guarded.keys["infer"]
     value = f"bearer {key}" if header.lower() == "authorization" else key
-    answer = httpx.post(guarded.server.url + "/v1/score", json=SCORE, headers={header: value})
+    answer = guarded.server.post("/v1/score", SCORE, headers={header: value})
     assert answer.status_code == 200
 
 
@@ -111,7 +111,7 @@ def test_a_key_reaches_as_far_as_its_scopes(
 
 def test_health_and_the_metrics_port_need_no_key(guarded: Guarded) -> None:
     for path in ("/v2/health/live", "/v2/health/ready", "/livez", "/readyz", "/health"):
-        assert httpx.get(guarded.server.url + path).status_code == 200
+        assert guarded.server.get(path).status_code == 200
     assert httpx.get(guarded.server.metrics_url).status_code == 200
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -244,10 +244,10 @@ def test_a_running_server_reads_its_keys_again(models: Path, tmp_path: Path) -> 
     key, record = make_key("a", [Scope.INFER])
     with live_server(models, api_keys_file=path) as server:
         headers = {"X-API-Key": key}
-        assert httpx.get(server.url + "/v1/models", headers=headers).status_code == 401
+        assert server.get("/v1/models", headers=headers).status_code == 401
         path.write_text(record.line)
         for _ in range(300):
-            answer = httpx.get(server.url + "/v1/models", headers=headers)
+            answer = server.get("/v1/models", headers=headers)
             if answer.status_code == 200:
                 return
     pytest.fail("the new key was never read")

@@ -3,42 +3,54 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
-import httpx
 import pytest
+from support.engine_lanes import Gate, StepClock
 from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
+from support.waiting import until
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
+from nextchar.service import lifecycle
 
 DRAIN_SECONDS = 9
-# At fifty thousand characters a second, a minute of work.
-LONG = {"model": "tiny", "prompt": "", "max_tokens": 3_000_000, "seed": 1, "stream": True}
-LIMITS = {"max_tokens": 3_000_000, "max_request_chars": 3_000_000}
+STEP_SECONDS = 0.05  # more than a call of several steps may take
+LONG = {"model": "tiny", "prompt": "", "max_tokens": 16_384, "seed": 1, "stream": True}
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Holds engines whose steps take 50 milliseconds each; the rest of a draining server takes no time."""
+    monkeypatch.setattr(lifecycle, "time", SimpleNamespace(monotonic=lambda: 100.0))
+    StepClock(monkeypatch, STEP_SECONDS)
+    made = Gate(monkeypatch)
+    yield made
+    made.open()
 
 
 @pytest.fixture
 def server(models: Path) -> Iterator[LiveServer]:
-    with live_server(models, **LIMITS, shutdown_timeout_seconds=0) as running:
+    with live_server(models, shutdown_timeout_seconds=0) as running:
         yield running
 
 
 @contextmanager
-def at_work(server: LiveServer) -> Iterator[None]:
-    """A stream that runs for as long as the context lasts."""
-    with httpx.stream("POST", server.url + "/v1/completions", json=LONG, timeout=60) as answer:
-        lines = answer.iter_lines()
-        while "data" not in next(lines):
-            pass
+def at_work(server: LiveServer, gate: Gate, num_steps: int) -> Iterator[None]:
+    """A stream that runs for as long as the context lasts, and has come so far."""
+    gate.let()
+    with server.stream("/v1/completions", LONG):
+        gate.reached()
+        gate.reached()
+        gate.let_and_reach(num_steps - 1)
         yield
 
 
-def drain(server: LiveServer) -> None:
-    server.loop.call_soon_threadsafe(server.app.service.lifecycle.drain, DRAIN_SECONDS)
-    while server.app.service.lifecycle.ready:
-        pass
+def drain(server: LiveServer, seconds: float) -> None:
+    server.loop.call_soon_threadsafe(server.app.service.lifecycle.drain, seconds)
+    until(lambda: not server.app.service.lifecycle.ready)
 
 
 def told_by_rest(server: LiveServer, path: str, body: dict) -> int:
@@ -72,12 +84,20 @@ def told(server: LiveServer) -> list[int]:
         ]
 
 
-def test_work_that_would_outlast_the_drain_ends_with_it(server: LiveServer) -> None:
-    with at_work(server):
-        drain(server)
-        assert all(DRAIN_SECONDS // 2 < seconds <= DRAIN_SECONDS for seconds in told(server))
+def test_work_that_would_outlast_the_drain_ends_with_it(server: LiveServer, gate: Gate) -> None:
+    with at_work(server, gate, 10):
+        drain(server, DRAIN_SECONDS)
+        assert told(server) == [DRAIN_SECONDS] * 5
+        gate.open()
+
+
+def test_who_has_work_is_gone_when_it_is_done(server: LiveServer, gate: Gate) -> None:
+    with at_work(server, gate, 384):
+        drain(server, 1000)
+        assert told(server) == [round((16_384 - 384) * STEP_SECONDS)] * 5
+        gate.open()
 
 
 def test_who_has_nothing_left_to_do_is_gone_in_a_second(server: LiveServer) -> None:
-    drain(server)
+    drain(server, DRAIN_SECONDS)
     assert told(server) == [1] * 5

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from support.engine_lanes import Clock, Gate
 from support.grpc_errors import details
-from support.live_server import LiveServer, live_server
+from support.live_server import TLS, LiveServer, live_server
 from support.waiting import until
 
 from nextchar.model.step_runner import StepRunner
@@ -49,7 +49,7 @@ async def stream_text(client: httpx.AsyncClient, url: str, fields: dict) -> str:
 async def rest_texts(url: str, seeds: list[int], at_once: int) -> list[str]:
     gate = asyncio.Semaphore(at_once)
     limits = httpx.Limits(max_connections=at_once + 1)
-    async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(timeout=60, limits=limits, verify=TLS) as client:
 
         async def one(seed: int) -> str:
             async with gate:
@@ -250,14 +250,14 @@ def test_a_failing_engine_is_told_to_everybody_and_makes_the_server_unready(
 
         monkeypatch.setattr(StepRunner, "step", failing)
         request = {**LONG, "stream": True}
-        with httpx.stream("POST", server.url + "/v1/completions", json=request, timeout=30) as answer:
+        with server.stream("/v1/completions", request) as answer:
             lines = [line for line in answer.iter_lines() if line]
         last = json.loads(lines[-1].removeprefix("data: "))
         assert last["error"]["code"] == "server_error"
         assert "secret" not in "".join(lines)
-        ready = httpx.get(server.url + "/v2/health/ready")
+        ready = server.get("/v2/health/ready")
         assert (ready.status_code, ready.json()) == (503, {"status": "not ready"})
-        assert httpx.get(server.url + "/v2/health/live").status_code == 200
+        assert server.get("/v2/health/live").status_code == 200
         refused = server.post("/v1/completions", LONG)
         assert refused.status_code == 503
         assert refused.json()["error"]["code"] == "model_not_ready"

@@ -7,13 +7,13 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 
 import pytest
 from support.live_server import LiveServer, live_server
 from support.tiny_models import TinyModel, write_models
+from support.waiting import until
 
 NUM_CLIENTS = 50
 _SECONDS = 60
@@ -72,12 +72,6 @@ def held(server: LiveServer) -> Held:
     )
 
 
-def until(observed: Callable[[], bool], told: Callable[[], object]) -> None:
-    """Wait for something the server does on its own; fails if it does not."""
-    pause = threading.Event()
-    assert any(observed() or pause.wait(0.05) for _ in range(_SECONDS * 20)), told()
-
-
 def rest_clients(server: LiveServer, num_clients: int, while_there: Callable[[], None]) -> None:
     """Every other one closes its connection; the others crash."""
     content = json.dumps({**LONG, "stream": True}).encode()
@@ -124,14 +118,14 @@ def test_nothing_of_clients_that_vanish_is_left(server: LiveServer, protocol: st
     def vanish(num_clients: int) -> Held:
         wanted, there = cancelled() + num_clients, []
         clients(server, num_clients, lambda: there.append(held(server)))
-        until(lambda: cancelled() == wanted, lambda: (cancelled(), wanted))
+        until(lambda: cancelled() == wanted)
         return there[0]
 
     vanish(1)  # what the first client of a protocol makes is the server's own
-    until(lambda: held(server).num_in_progress == 0 == held(server).num_running, lambda: held(server))
+    until(lambda: held(server).num_in_progress == 0 == held(server).num_running)
     settled = held(server)
     there = vanish(NUM_CLIENTS)
     assert there.num_in_progress == NUM_CLIENTS
     assert there.num_tasks >= settled.num_tasks + NUM_CLIENTS
     assert there.num_files >= settled.num_files + NUM_CLIENTS
-    until(lambda: held(server).no_more_than(settled), lambda: (held(server), settled))
+    until(lambda: held(server).no_more_than(settled))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.tiny_models import TEXT
 
+from nextchar.engine import engine as engine_module
 from nextchar.engine import lane_batch, score_batch
 from nextchar.engine.cooperative import Cooperative
 from nextchar.engine.engine import MAX_STEPS, Engine, EngineOptions
@@ -135,10 +136,36 @@ class Gate:
         """Lets calls through."""
         self._passing.release(calls)
 
+    def let_and_reach(self, calls: int) -> None:
+        """Lets calls through, each once it is blocked; returns when the next is, and these are counted."""
+        for _ in range(calls):
+            self.let()
+            self.reached()
+
     def open(self) -> None:
         """Lets this call and all others through."""
         self._open.set()
         self._passing.release()
+
+
+class StepClock:
+    """Takes the place of the clock of engines: only steps take time, each as much as the next."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step_seconds: float) -> None:
+        self._seconds = 0.0
+        step = StepRunner.step
+
+        def timed(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
+            self._seconds += num_steps * step_seconds
+            step(runner, n, num_steps, **how)
+
+        monkeypatch.setattr(StepRunner, "step", timed)
+        monkeypatch.setattr(engine_module, "time", self)
+
+    def perf_counter(self) -> float:
+        return self._seconds
+
+    monotonic = perf_counter
 
 
 class Clock:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socketserver import BaseServer
 from typing import Any
 
 import grpc
@@ -18,9 +17,7 @@ from nextchar.entrypoints.serve_command import _loop_factory
 from nextchar.entrypoints.settings import Settings
 from nextchar.pb import nextchar_pb2_grpc
 
-# The server of metrics looks every half second whether it should stop: as long as many a test takes.
-BaseServer.serve_forever.__defaults__ = (0.01,)
-_START_SECONDS = 30
+_START_SECONDS = _CALL_SECONDS = 30
 TLS = ssl.create_default_context()  # httpx would make one for every call, which takes longer than most calls
 
 
@@ -44,8 +41,24 @@ class LiveServer:
     def grpc_address(self) -> str:
         return f"127.0.0.1:{self.app.grpc_port}"
 
-    def post(self, path: str, body: Any) -> httpx.Response:
-        return httpx.post(self.url + path, json=body, timeout=30, verify=TLS)
+    def request(
+        self, method: str, path: str, *, timeout: float = _CALL_SECONDS, **fields: Any
+    ) -> httpx.Response:
+        """Calls it over a connection of its own; `fields` are those of `httpx.request`."""
+        return httpx.request(method, self.url + path, timeout=timeout, verify=TLS, **fields)
+
+    def get(self, path: str, **fields: Any) -> httpx.Response:
+        return self.request("GET", path, **fields)
+
+    def post(self, path: str, body: Any, **fields: Any) -> httpx.Response:
+        return self.request("POST", path, json=body, **fields)
+
+    @contextmanager
+    def stream(self, path: str, body: Any) -> Iterator[httpx.Response]:
+        """Posts a request whose answer is read as it comes."""
+        url = self.url + path
+        with httpx.stream("POST", url, json=body, timeout=2 * _CALL_SECONDS, verify=TLS) as answer:
+            yield answer
 
     @contextmanager
     def stub(self) -> Iterator[nextchar_pb2_grpc.NextcharStub]:
@@ -56,7 +69,7 @@ class LiveServer:
         """Returns a metric's value from the metrics port; 0 if it is not there."""
         from prometheus_client.parser import text_string_to_metric_families
 
-        text = httpx.get(self.metrics_url, timeout=30, verify=TLS).text
+        text = httpx.get(self.metrics_url, timeout=_CALL_SECONDS, verify=TLS).text
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)

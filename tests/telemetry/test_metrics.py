@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.live_server import LiveServer, live_server
+from support.live_server import TLS, LiveServer, live_server
 
 from nextchar.errors import (
     CannotListen,
@@ -98,7 +98,7 @@ def test_steps_are_counted_and_timed(used: LiveServer) -> None:
 
 
 def test_both_places_tell_the_same_names_and_only_known_ones(used: LiveServer) -> None:
-    texts = [httpx.get(url).text for url in (used.metrics_url, used.url + "/metrics")]
+    texts = [httpx.get(url, verify=TLS).text for url in (used.metrics_url, used.url + "/metrics")]
     families = [set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE)) for text in texts]
     assert families[0] == families[1]
     ours = {name for name in families[0] if not name.startswith(("process_", "python_"))}
@@ -107,7 +107,8 @@ def test_both_places_tell_the_same_names_and_only_known_ones(used: LiveServer) -
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
 def test_a_metric_has_the_kind_labels_and_buckets_of_the_table(used: LiveServer, metric: Metric) -> None:
-    families = {f.name: f for f in text_string_to_metric_families(httpx.get(used.metrics_url).text)}
+    text = httpx.get(used.metrics_url, verify=TLS).text
+    families = {f.name: f for f in text_string_to_metric_families(text)}
     family = families[metric.name.removesuffix("_total")]
     assert (family.type, family.documentation) == (metric.kind, metric.text)
     for sample in family.samples:
@@ -119,7 +120,7 @@ def test_a_metric_has_the_kind_labels_and_buckets_of_the_table(used: LiveServer,
 
 def test_labels_have_only_values_that_are_known(used: LiveServer) -> None:
     values: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(httpx.get(used.metrics_url).text):
+    for family in text_string_to_metric_families(httpx.get(used.metrics_url, verify=TLS).text):
         for sample in family.samples:
             for label, value in sample.labels.items():
                 values.setdefault(label, set()).add(value)

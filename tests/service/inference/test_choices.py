@@ -4,7 +4,6 @@ import json
 from collections import defaultdict
 from math import exp
 
-import httpx
 import pytest
 from support.live_server import LiveServer
 from support.tiny_models import LINES, TEXT
@@ -71,7 +70,7 @@ def test_streamed_choices_join_to_the_whole_ones(server: LiveServer) -> None:
     whole = complete(server, **fields)["choices"]
     parts: dict[int, list[dict]] = defaultdict(list)
     body = {**BASE, **fields, "stream": True, "stream_options": {"include_usage": True}}
-    with httpx.stream("POST", server.url + "/v1/completions", json=body, timeout=30) as answer:
+    with server.stream("/v1/completions", body) as answer:
         lines = [line for line in answer.iter_lines() if line]
     assert lines.pop() == "data: [DONE]"
     events = [json.loads(line.removeprefix("data: ")) for line in lines]

@@ -1,6 +1,5 @@
 import json
 
-import httpx
 import pytest
 from support.live_server import LiveServer
 from support.tiny_models import LINES, TEXT
@@ -21,7 +20,7 @@ def text_of(server: LiveServer, **fields: object) -> str:
 def stream(server: LiveServer, **fields: object) -> list[dict]:
     """The events of a stream, which ends with [DONE]."""
     body = {**BASE, "stream": True, **fields}
-    with httpx.stream("POST", server.url + "/v1/completions", json=body, timeout=30) as answer:
+    with server.stream("/v1/completions", body) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert answer.headers["cache-control"] == "no-cache"

@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from support.event_stream import read_events
 from support.live_server import LiveServer
@@ -20,7 +19,7 @@ _SECONDS = 60
 
 
 def events(server: LiveServer, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    with httpx.stream("POST", server.url + path, json=body, timeout=_SECONDS) as answer:
+    with server.stream(path, body) as answer:
         found = read_events(list(answer.iter_raw()))
     return [json.loads(event) for event in found if event != "[DONE]"]
 

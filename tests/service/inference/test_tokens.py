@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from support.live_server import LiveServer, live_server
 from support.rpc_answers import same
@@ -29,14 +28,14 @@ def test_a_text_is_its_ids_and_they_are_the_text(server: LiveServer) -> None:
 
 
 def test_special_symbols_have_labels_that_are_their_ids(server: LiveServer) -> None:
-    info = httpx.get(server.url + "/tokenizer_info", params={"model": "lines"}).json()
+    info = server.get("/tokenizer_info", params={"model": "lines"}).json()
     vocabulary = LINES.vocabulary
     assert tokenize(server, info["bos_token"])["tokens"] == [vocabulary.begin_id]
     assert tokenize(server, info["eos_token"])["tokens"] == [vocabulary.end_id]
     assert tokenize(server, "a", add_special_tokens=True)["tokens"][0] == vocabulary.begin_id
     assert tokenize(server, "<|begin|>a")["count"] == 10  # inside a text they are text
     assert info["vocab_size"] == vocabulary.num_inputs
-    of_text = httpx.get(server.url + "/tokenizer_info", params={"model": "tiny"}).json()
+    of_text = server.get("/tokenizer_info", params={"model": "tiny"}).json()
     assert of_text["eos_token"] is None
 
 
@@ -58,7 +57,7 @@ def test_the_only_model_need_not_be_named(
     assert "model must be set" in refused.json()["error"]["message"]
     with live_server(write_models(tmp_path_factory.mktemp("models"), {"only": TEXT})) as alone:
         assert alone.post("/tokenize", {"prompt": "a"}).json()["model"] == "only"
-        assert httpx.get(alone.url + "/tokenizer_info").json()["model"] == "only"
+        assert alone.get("/tokenizer_info").json()["model"] == "only"
 
 
 @pytest.mark.parametrize(("tokens", "status"), [([10**6], 400), ([0] * 70_000, 413), ([-1], 400)])
@@ -74,13 +73,13 @@ def test_grpc_answers_what_rest_answers(server: LiveServer) -> None:
         same(stub.Tokenize(request), tokenize(server, "ab", add_special_tokens=True))
         back = stub.Detokenize(pb.DetokenizeRequest(model="lines", tokens=[0, 1]))
         same(back, server.post("/detokenize", {"model": "lines", "tokens": [0, 1]}).json())
-        info = httpx.get(server.url + "/tokenizer_info", params={"model": "lines"}).json()
+        info = server.get("/tokenizer_info", params={"model": "lines"}).json()
         same(stub.TokenizerInfo(pb.TokenizerInfoRequest(model="lines")), info)
-        same(stub.Limits(pb.LimitsRequest()), httpx.get(server.url + "/v1/limits").json())
+        same(stub.Limits(pb.LimitsRequest()), server.get("/v1/limits").json())
 
 
 def test_the_limits_that_are_told_are_those_that_hold(server: LiveServer) -> None:
-    limits = httpx.get(server.url + "/v1/limits").json()
+    limits = server.get("/v1/limits").json()
     settings, request = server.settings, limits["request"]
     for name in ("max_strings", "max_input_chars", "max_body_bytes", "max_tokens", "max_choices"):
         assert request[name] == getattr(settings, name)
@@ -120,7 +119,7 @@ def test_the_limits_that_are_told_are_those_that_hold(server: LiveServer) -> Non
 def test_each_limit_is_where_refusing_begins(
     server: LiveServer, name: str, path: str, body: Callable[[int], dict[str, object]]
 ) -> None:
-    limit = httpx.get(server.url + "/v1/limits").json()["request"][name]
+    limit = server.get("/v1/limits").json()["request"][name]
     over = server.post(path, {"model": "tiny", **body(limit + 1)})
     assert over.status_code in (400, 413), over.text
     assert over.json()["error"]["type"] == "invalid_request_error"

@@ -181,7 +181,7 @@ def test_other_errors_have_their_statuses_and_one_shape(server: LiveServer) -> N
         assert list(answer.json()) == ["error"]
     for head in ("x", "-1", "99999", "3"):
         headers = {"Inference-Header-Content-Length": head}
-        answer = httpx.post(server.url + "/v2/models/tiny/infer", content=b"{}", headers=headers, timeout=30)
+        answer = server.request("POST", "/v2/models/tiny/infer", content=b"{}", headers=headers)
         assert (answer.status_code, list(answer.json())) == (400, ["error"])
 
 

@@ -24,7 +24,7 @@ def oip(server: LiveServer) -> Iterator[inference_pb2_grpc.GRPCInferenceServiceS
 
 
 def get(server: LiveServer, path: str, **headers: str) -> Any:
-    answer = httpx.get(server.url + path, headers=headers, timeout=30)
+    answer = server.get(path, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -85,7 +85,7 @@ def test_unknown_models_are_not_ready_and_not_found(
 ) -> None:
     for path in ("", "/ready", "/config", "/stats", "/versions/9", "/versions/9/stats"):
         name = "tiny" if "versions" in path else "none"
-        answer = httpx.get(f"{server.url}/v2/models/{name}{path}", timeout=30)
+        answer = server.get(f"/v2/models/{name}{path}")
         assert (answer.status_code, answer.headers["x-error-code"]) == (404, "model_not_found")
     assert not oip.ModelReady(pb.ModelReadyRequest(name="none")).ready
     for call, request in (

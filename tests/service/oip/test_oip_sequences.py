@@ -11,6 +11,7 @@ from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 from support.oip_client import WAYS, body, infer, message, post, stub
 from support.tiny_models import TEXT, write_models
+from support.waiting import until
 
 from nextchar.pb import inference_pb2 as pb
 
@@ -40,7 +41,7 @@ def error(server: LiveServer, **parameters: Any) -> tuple[int, str, str]:
 
 
 def session(server: LiveServer, sequence_id: int | str) -> httpx.Response:
-    return httpx.get(f"{server.url}/v1/sessions/sequence.tiny.{sequence_id}", timeout=30)
+    return server.get(f"/v1/sessions/sequence.tiny.{sequence_id}")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -136,9 +137,8 @@ def test_a_sequence_goes_on_after_a_restart_and_expires(tmp_path: Path) -> None:
     with live_server(models, data_dir=tmp_path / "data", session_ttl_seconds=0.001) as server:
         assert step(server, "json", 1, 2)["log_probs"].tolist() == [wanted[2][1]]
         step(server, "json", 2, 0)
-        while (found := error(server, sequence_id=2))[0] == 200:
-            pass
-        assert found[:2] == (410, "session_expired")
+        until(lambda: error(server, sequence_id=2)[0] != 200)
+        assert error(server, sequence_id=2)[:2] == (410, "session_expired")
         step(server, "json", 2, 0)  # and may begin again
 
 

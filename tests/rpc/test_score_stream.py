@@ -3,18 +3,30 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.engine_lanes import Gate
 from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
+from support.waiting import until
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rpc.score_stream import MAX_AT_WORK, ordered_results
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Holds every engine before each call of its graph: work that has begun ends only when a test says so."""
+    made = Gate(monkeypatch)
+    yield made
+    made.open()
+
 
 _TEXTS = st.text(alphabet=st.sampled_from("abc \n.éZ\N{SNOWMAN}\0"), max_size=12)
 
@@ -84,46 +96,76 @@ def test_what_is_wrong_ends_the_stream_after_the_answers_before_it(
     assert details(caught.value)[:2] == (code, param)
 
 
-def test_a_full_line_is_waited_out(models: Path) -> None:
+@pytest.fixture
+def narrow(models: Path) -> Iterator[LiveServer]:
+    with live_server(models, max_waiting=8, max_bulk_lanes=1, max_lanes=1, engine_threads=1) as running:
+        yield running
+
+
+def test_a_full_line_is_waited_out(narrow: LiveServer, server: LiveServer, gate: Gate) -> None:
     """Messages of many tries over one engine that takes one at a time: Score would say queue_full."""
-    messages = [[f"{'ab' * n}{i}" for i in range(8)] for n in range(24)]
-    with live_server(models, max_waiting=8, max_bulk_lanes=1, max_lanes=1, engine_threads=1) as small:
-        found = streamed(small, messages, model="tiny")
-    with live_server(models) as large:
-        assert found == streamed(large, messages, model="tiny")
+    messages = [[f"{'ab' * n}{i}" for i in range(8)] for n in range(2 * MAX_AT_WORK)]
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(streamed, narrow, messages, model="tiny")
+        gate.reached()
+        until(lambda: narrow.metric("nextchar_requests_total", outcome="rejected"))
+        gate.open()
+    assert found.result() == streamed(server, messages, model="tiny")
 
 
 def test_a_message_that_never_fits_is_refused_in_time(models: Path) -> None:
     with (
-        live_server(models, max_waiting=2, request_timeout_seconds=0.3) as small,
+        live_server(models, max_waiting=2, request_timeout_seconds=0.1) as small,
         pytest.raises(grpc.RpcError) as caught,
     ):
         streamed(small, [["a", "b", "c"]], model="tiny")
     assert details(caught.value)[0] == "queue_full"
 
 
-def test_cancelling_frees_the_lanes_and_the_deadline_ends_the_stream(server: LiveServer) -> None:
-    work = pb.ScoreRequest(model="tiny", input=["abc" * 9000 + str(i) for i in range(30)])
+WORK = pb.ScoreRequest(model="tiny", input=["abc" * 90 + str(i) for i in range(30)])
+
+
+def all_rows_free(server: LiveServer) -> bool:
+    return all(m.engine.num_running == 0 == m.num_waiting for m in server.app.service.served_models)
+
+
+def test_a_stream_that_waits_for_its_next_message_holds_nobody_up(server: LiveServer) -> None:
     stop = threading.Event()
 
     def requests() -> Iterator[pb.ScoreRequest]:
-        yield work
-        stop.wait(30)
+        yield WORK
+        assert stop.wait(30)
 
     with server.stub() as stub:
         stream = stub.ScoreStream(requests())
-        idle = stub.Score(pb.ScoreRequest(model="tiny", input=["a"]))
-        assert idle.data
-        stream.cancel()
+        assert next(stream).data
+        assert stub.Score(pb.ScoreRequest(model="tiny", input=["a"])).data
         stop.set()
-        late = stub.ScoreStream(iter([work] * 3), timeout=0.2)
-        with pytest.raises(grpc.RpcError) as caught:
-            list(late)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    model = server.app.service.served_models.get("tiny")
-    ended = threading.Event()
-    while model.num_waiting or server.metric("nextchar_requests_in_progress", route="score"):
-        assert not ended.wait(0.01)
+        assert list(stream) == []
+
+
+def test_cancelling_frees_the_rows(server: LiveServer, gate: Gate) -> None:
+    with server.stub() as stub:
+        stream = stub.ScoreStream(iter([WORK] * 3))
+        gate.reached()
+        stream.cancel()
+        until(lambda: not server.metric("nextchar_requests_in_progress", route="score"))
+    assert not all_rows_free(server)
+    gate.let()
+    until(lambda: all_rows_free(server))
+
+
+def test_the_deadline_ends_the_stream_and_frees_the_rows(server: LiveServer, gate: Gate) -> None:
+    for seconds in (0.2, 2, 20):  # more where the work had not begun when the time was up
+        with server.stub() as stub, pytest.raises(grpc.RpcError) as caught:
+            list(stub.ScoreStream(iter([WORK] * 3), timeout=seconds))
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        if not all_rows_free(server):
+            break
+    until(lambda: not server.metric("nextchar_requests_in_progress", route="score"))
+    assert not all_rows_free(server)
+    gate.let()
+    until(lambda: all_rows_free(server))
 
 
 def test_works_begin_only_when_there_is_room_and_end_in_order() -> None:
@@ -145,9 +187,7 @@ def test_works_begin_only_when_there_is_room_and_end_in_order() -> None:
         for gate in reversed(gates[1:]):
             gate.set()
         first = asyncio.ensure_future(anext(results))
-        while len(begun) < MAX_AT_WORK:
-            await asyncio.sleep(0)
-        for _ in range(20):
+        for _ in range(100):  # more turns than ten works need
             await asyncio.sleep(0)
         assert begun == list(range(MAX_AT_WORK))
         gates[0].set()

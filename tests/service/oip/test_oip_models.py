@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import httpx
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
-from support.live_server import LiveServer, live_server
+from support.engine_lanes import Clock, Gate
+from support.live_server import LiveServer
 from support.oip_client import body, message, post, stub
 
 from nextchar import __version__
@@ -209,10 +210,17 @@ def test_what_is_wrong_with_generate_has_its_status(server: LiveServer, call: st
     assert server.post(path.replace("tiny", "none"), {"text_input": "a"}).status_code == 404
 
 
-def test_a_stream_that_fails_ends_with_an_error_event(models: Path) -> None:
-    limits = {"max_tokens": 10**9, "max_request_chars": 2 * 10**9}
-    with live_server(models, request_timeout_seconds=0.5, **limits) as server:
-        pieces = events(server, max_tokens=10**9)
+def test_a_stream_that_fails_ends_with_an_error_event(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, clock = Gate(monkeypatch), Clock(monkeypatch)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(events, server, max_tokens=16_384)
+        gate.reached()
+        gate.let_and_reach(2)
+        clock.jump()
+        gate.open()
+    pieces = asked.result()
     assert list(pieces[0]) == ["text_output", "model_name", "model_version"]
     assert list(pieces[-1]) == ["error"]
     assert not any("error" in piece for piece in pieces[:-1])

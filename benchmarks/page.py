@@ -1,4 +1,6 @@
-"""Measures what the page at `/` adds to a feed call: key to bars, beside the bare call, in one browser.
+"""Measures what the page at `/` adds to a feed call, and how long it is held up by many strings.
+
+Key to bars is measured beside the bare call, in one browser.
 
 Needs `make tools` and Debian's chromium; tests/page/browser/ has the scenarios.
 """
@@ -17,6 +19,7 @@ from benchmarks.servers import our_server
 _ROOT = Path(__file__).parents[1]
 _PORT = 18391
 _MODEL, _NUM_CHARS, _NUM_KEYS, _KEYS_PER_SECOND = "shakespeare", 5000, 400, 30.0
+_NUM_STRINGS = 10_000
 
 
 def installed() -> bool:
@@ -36,13 +39,22 @@ def measure(*, rounds: int) -> dict[str, Any]:
         for k in range(rounds):
             session = {"model": _MODEL, "session_id": f"bare-{k}", "prime": given}
             httpx.post(url + "/v1/sessions", json=session).raise_for_status()
-            seen = _run("write.beside", **order, session_id=f"bare-{k}")
+            seen = _run("pace.beside", **order, session_id=f"bare-{k}")
             for name, times in (("bare feed", seen["bare"]), ("key to bars", key_to_bars(seen))):
                 found.setdefault(f"{name}, half below", []).append(statistics.median(times))
                 found.setdefault(f"{name}, 95% below", []).append(statistics.quantiles(times, n=20)[-1])
     result = {name: statistics.median(values) for name, values in found.items()}
     pairs = zip(found["key to bars, 95% below"], found["bare feed, 95% below"], strict=True)
     return {**result, "ratio of the 95%": statistics.median(key / bare for key, bare in pairs)}
+
+
+def longest_tasks(*, rounds: int) -> dict[str, float]:
+    """Returns the median over rounds of the longest that the page is held up while 10,000 strings come in."""
+    strings = [f"{number * 7919 % 10_007:05}-{number:x}" for number in range(_NUM_STRINGS)]
+    with our_server(_ROOT / "models", _PORT):
+        order = {"url": f"http://127.0.0.1:{_PORT}", "model": "domains", "strings": strings}
+        found = [max(_run("compare.many", **order)["tasks"], default=0.0) for _ in range(rounds)]
+    return {"longest task": statistics.median(found)}
 
 
 def key_to_bars(seen: dict[str, Any]) -> list[float]:

@@ -16,6 +16,7 @@ import pytest
 from support.chromium import Browser
 from support.live_server import LiveServer
 from support.tools import tool_program, tool_python
+from support.waiting import until
 
 from nextchar.engine.sampler import Filters, truncated, weigh
 
@@ -65,21 +66,37 @@ def test_strings_are_ranked_sorted_filtered_and_downloaded(browser: Browser, shi
         assert float(cells[4]) == pytest.approx(wanted[text][4])
 
 
-def test_ten_thousand_strings_come_in_as_they_are_scored_and_the_page_stays_free(
-    browser: Browser, shipped: LiveServer
-) -> None:
+def random_strings(count: int) -> list[str]:
     random = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz-0123456789"))
-    strings = ["".join(random.choice(letters, random.integers(4, 16))) for _ in range(10_000)]
-    found = browser.run("compare.many", url=shipped.url, model="domains", strings=strings)
-    assert max(found["tasks"], default=0) <= 200
-    counts = [
-        int(m[1].replace(",", "")) for text in found["progress"] if (m := re.search(r"([\d,]+) scored", text))
-    ]
-    assert len(counts) > 5
+    return ["".join(random.choice(letters, random.integers(12, 20))) for _ in range(count)]
+
+
+def scored_counts(progress: list[str]) -> list[int]:
+    return [int(m[1].replace(",", "")) for text in progress if (m := re.search(r"([\d,]+) scored", text))]
+
+
+def test_strings_come_in_as_they_are_scored_and_the_page_answers_meanwhile(
+    browser: Browser, shipped: LiveServer
+) -> None:
+    progress = browser.run("compare.held", url=shipped.url, model="domains", strings=random_strings(900))
+    counts = scored_counts(progress)
+    assert {0, 20, 220, 420} <= set(counts)
+    assert counts == sorted(counts)
+    assert progress[-1] == "900 strings"
+
+
+def test_of_ten_thousand_strings_only_the_rows_on_the_screen_are_made(
+    browser: Browser, shipped: LiveServer
+) -> None:
+    found, fewer = (
+        browser.run("compare.many", url=shipped.url, model="domains", strings=random_strings(count))
+        for count in (10_000, 500)
+    )
+    assert found["rows_made"] == fewer["rows_made"] > 0
+    counts = scored_counts(found["progress"])
     assert counts == sorted(counts)
     assert found["progress"][-1] == "10,000 strings"
-    assert found["rows_made"] < 100
     for text, shown, *_ in found["middle"][:3]:
         assert float(shown) == pytest.approx(scores(shipped, "domains", [text])[0]["logprob"], abs=0.006)
 
@@ -173,9 +190,8 @@ def test_stop_ends_the_work_on_the_server(browser: Browser, shipped: LiveServer)
     before = shipped.metric("nextchar_requests_total", **labels)
     states = browser.run("generate.stop", url=shipped.url)
     assert all(state.endswith("stopped") for state in states)
-    while shipped.metric("nextchar_requests_total", **labels) < before + 4:  # when the server has noticed
-        pass
-    assert shipped.metric("nextchar_requests_in_progress", route="complete") == 0
+    until(lambda: shipped.metric("nextchar_requests_total", **labels) == before + 4)
+    until(lambda: shipped.metric("nextchar_requests_in_progress", route="complete") == 0)
 
 
 def test_what_is_refused_is_said_in_the_servers_words(browser: Browser, shipped: LiveServer) -> None:

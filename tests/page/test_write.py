@@ -1,5 +1,6 @@
 """Write: each distribution that is drawn is the one of the text before the caret, however typed."""
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from support.chromium import Browser
 from support.live_server import LiveServer
 from support.ports import free_port
 
-NUM_KEYS, KEYS_PER_SECOND = 400, 30.0
+BLOCKS = (1, 1, 2, 5, 1, 20, 3, 1, 50, 2)  # keys, of which all but the first come before an answer
 
 
 def asked(server: LiveServer, text: str, model: str = "shakespeare") -> dict[str, Any]:
@@ -62,19 +63,23 @@ def test_each_character_tells_its_number_and_what_was_expected(browser: Browser,
     )
 
 
-def test_400_keys_at_30_a_second_each_have_their_own_distribution(
+def test_each_key_has_its_own_distribution_and_none_comes_late(
     browser: Browser, shipped: LiveServer, play: str
 ) -> None:
-    text, typed = play[:5000], play[5000 : 5000 + NUM_KEYS]
-    arguments = {"text": text, "typed": typed, "keys_per_second": KEYS_PER_SECOND}
-    found = browser.run("write.typing", url=shipped.url, **arguments)
+    text, typed = play[:5000], play[5000 : 5000 + sum(BLOCKS)]
+    ends = list(itertools.accumulate(BLOCKS))
+    blocks = [typed[end - size : end] for end, size in zip(ends, BLOCKS, strict=True)]
+    found = browser.run("write.typing", url=shipped.url, text=text, blocks=blocks)
     assert found["text"] == text + typed
-    drawn = found["drawn"]
-    assert [d["text"] for d in drawn] == sorted({d["text"] for d in drawn}, key=len)  # none comes late
-    assert len(drawn) > NUM_KEYS / 8  # keys that come while a call runs go together in the next
+    # A call goes with the first key of a block, one more with all that came before its answer.
+    drawn_at = sorted({*ends, *(end - size + 1 for end, size in zip(ends, BLOCKS, strict=True))})
+    assert found["calls"] == len(drawn_at) + 1  # and one for the key that was taken back
+    *drawn, taken_back, last = found["drawn"]
+    assert [len(one["text"]) - len(text) for one in drawn] == drawn_at
+    assert all((text + typed).startswith(one["text"]) for one in drawn)
     same(drawn[-1], asked(shipped, text + typed))
-    for one in drawn[:: len(drawn) // 4]:
-        same(one, asked(shipped, one["text"]))
+    same(taken_back, asked(shipped, text + typed + "x"))
+    same(last, asked(shipped, text + typed))
     whole = shipped.post(
         "/v1/completions",
         {"model": "shakespeare", "prompt": text + typed, "echo": True, "max_tokens": 0, "logprobs": 12},
@@ -82,9 +87,8 @@ def test_400_keys_at_30_a_second_each_have_their_own_distribution(
     for one in drawn[:-1]:
         wanted = sorted(whole[len(one["text"])].values(), reverse=True)
         assert [item["logprob"] for item in one["data"]] == pytest.approx(wanted, abs=1e-5)
-    # One call a key at most: what each costs does not grow with the text.
-    assert found["calls"] <= NUM_KEYS
-    assert [shift for shift in found["shifts"] if shift["nodes"] != ["editor"]] == []
+    assert all(places == found["places"][0] for places in found["places"])
+    assert {name for name, *_ in found["places"][0]} >= {"bars", "reading", "write-hint"}
 
 
 def test_an_edit_anywhere_is_followed(browser: Browser, shipped: LiveServer, play: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
-from stage import Stage, frame, until
+from stage import HeldAnswers, Stage, frame, until
 
 _ROWS = ".many tbody tr:not(.space)"
 _DONE = "document.querySelector('#compare [role=status]').dataset.done === 'true'"
@@ -68,22 +68,43 @@ _PASTE = """(strings) => {
 }"""
 
 
+_SAYS = "document.querySelector('#compare [role=status]').textContent === arg"
+_FIRST_SCORED = (20, 220, 420)  # of the first batches
+
+
+def held(stage: Stage, url: str, model: str, strings: list[str]) -> list[str]:
+    """Strings pasted while the server takes its time: what is said of each batch, and the page answers."""
+    page = stage.open(url, "compare")
+    page.select_option("#model", model)
+    until(page, _DONE)
+    answers = HeldAnswers(page, "**/v1/score", but='"return_chars":true')
+    page.evaluate(_PASTE, strings)
+    for scored in (0, *_FIRST_SCORED):
+        answers.wait()
+        until(page, _SAYS, f"{len(strings)} strings, {scored} scored")
+        if scored:
+            page.get_by_label("Filter").fill(strings[scored - 1])
+            until(page, _SAYS, f"{len(strings)} strings, {scored} scored, 1 shown")
+            page.get_by_label("Filter").fill("")
+        answers.let()
+    page.unroute("**/v1/score")
+    until(page, f"{_DONE} && {_SAYS}", f"{len(strings)} strings")
+    return page.evaluate("seen.progress")
+
+
 def many(stage: Stage, url: str, model: str, strings: list[str]) -> dict[str, Any]:
-    """Ten thousand strings pasted: how they come in, and how long the main thread was held."""
+    """Many strings pasted: how they come in, the rows in their middle, and what held the main thread."""
     page = stage.open(url, "compare")
     page.select_option("#model", model)
     until(page, _DONE)
     page.evaluate(_PASTE, strings)
-    until(
-        page,
-        f"{_DONE} && document.querySelector('#compare [role=status]').textContent === arg",
-        f"{len(strings):,} strings",
-    )
+    until(page, f"{_DONE} && {_SAYS}", f"{len(strings):,} strings")
     page.locator(".scroller").evaluate("element => (element.scrollTop = element.scrollHeight / 2)")
     until(
         page,
         "Number(document.querySelector('.many tbody tr:not(.space)').ariaRowIndex ?? "
-        "document.querySelector('.many tbody tr:not(.space)').getAttribute('aria-rowindex')) > 1000",
+        "document.querySelector('.many tbody tr:not(.space)').getAttribute('aria-rowindex')) > arg",
+        len(strings) // 4,
     )
     seen = page.evaluate("({tasks: seen.tasks, progress: seen.progress})")
     return {**seen, "rows_made": page.locator(_ROWS).count(), "middle": _rows(page)}

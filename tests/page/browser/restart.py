@@ -17,8 +17,7 @@ def _server(command: list[str], url: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            while "REST" not in process.stdout.readline():
-                assert process.poll() is None
+            assert any("REST" in line for line in iter(process.stdout.readline, ""))
             urllib.request.urlopen(url + "/readyz").close()
             yield process
         finally:

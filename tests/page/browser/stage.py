@@ -1,10 +1,11 @@
 """A browser window that writes down what goes wrong in it: console errors, failed requests, page errors."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 860}},
@@ -57,6 +58,40 @@ class Stage:
     def close(self) -> None:
         for context in self._contexts:
             context.close()
+
+
+class HeldAnswers:
+    """Holds the calls to a path: each goes to the server only when a scenario lets it.
+
+    Those whose body has the text `but` in it go at once.
+    """
+
+    def __init__(self, page: Page, path: str, *, but: str | None = None) -> None:
+        self._page, self._but = page, but
+        self._held: list[Route] = []
+        self.count = 0
+        page.route(path, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if self._but is not None and self._but in (route.request.post_data or ""):
+            route.continue_()
+            return
+        self._held.append(route)
+        self.count += 1
+
+    def wait(self) -> None:
+        """Returns when a call is held; there is never a second one beside it."""
+        late = time.monotonic() + _PATIENCE_MS / 1000
+        while not self._held:
+            assert time.monotonic() < late, "no call was made"
+            frame(self._page)
+        assert len(self._held) == 1
+
+    def let(self) -> None:
+        """Lets the held call go on."""
+        (route,) = self._held
+        self._held.clear()
+        route.continue_()
 
 
 # Every served model has been asked for and drawn.

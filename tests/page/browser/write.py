@@ -1,13 +1,10 @@
 """Scenarios of Write."""
 
-import time
 from typing import Any
 
-from playwright.sync_api import Page
-from stage import Stage, bars_of, until
+from stage import HeldAnswers, Stage, bars_of, until
 
 _AREA = ".editor textarea"
-_BLOCK = 50
 
 
 def first_look(stage: Stage, url: str) -> dict[str, Any]:
@@ -75,64 +72,47 @@ def edits(stage: Stage, url: str, text: str, places: list[int]) -> list[dict[str
     return [*found, {"text": text, "tints": tints}]
 
 
-def typing(stage: Stage, url: str, text: str, typed: str, keys_per_second: float) -> dict[str, Any]:
-    """A long text, then keys at a pace: what is drawn, when, and what moves."""
+# What may not move while somebody types.
+_PLACES = """[...document.querySelectorAll("[role=tab], .bars, #reading, #write-hint")].map((element) => {
+  const { x, y } = element.getBoundingClientRect();
+  return [element.id || element.className, x, y];
+})"""
+
+
+def typing(stage: Stage, url: str, text: str, blocks: list[str]) -> dict[str, Any]:
+    """A long text, then keys: the first of a block makes a call, the others come before its answer does.
+
+    At last a key is taken back before the answer to it has come.
+    """
     page = stage.open(url)
     bars_of(page, "To be, or not to b")
-    page.evaluate("forget()")
     page.fill(_AREA, text)
     bars_of(page, text)
     until(page, "document.querySelector('.ink').dataset.known === String(arg)", len(text))
     until(page, "document.querySelector('.looked-at').textContent.includes('expected')")  # comes at rest
-    calls: list[str] = []
-    page.on("request", lambda request: calls.append(request.url) if "/feed" in request.url else None)
-    _type(page, typed, keys_per_second)
-    bars_of(page, text + typed)
-    return {**page.evaluate("seen"), "calls": len(calls), "text": page.locator(_AREA).input_value()}
-
-
-_BARE = """async ({path, text, pause}) => {
-  const times = [];
-  for (const char of text) {
-    const started = performance.now();
-    const body = JSON.stringify({text: char});
-    const headers = {"Content-Type": "application/json"};
-    const response = await fetch(`/v1/sessions/${path}/feed`, {method: "POST", body, headers});
-    await response.json();
-    times.push(performance.now() - started);
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, pause - times.at(-1))));
-  }
-  return times;
-}"""
-
-
-def beside(
-    stage: Stage, url: str, text: str, typed: str, keys_per_second: float, session_id: str
-) -> dict[str, Any]:
-    """Keys at a pace, a block of them at a time, and bare feeds of the same characters after each block."""
-    page = stage.open(url)
-    bars_of(page, "To be, or not to b")
-    page.fill(_AREA, text)
-    bars_of(page, text)
     page.evaluate("forget()")
-    bare: list[float] = []
-    for start in range(0, len(typed), _BLOCK):
-        block = typed[start : start + _BLOCK]
-        _type(page, block, keys_per_second)
+    answers = HeldAnswers(page, "**/feed")
+    places = [page.evaluate(_PLACES)]
+    for block in blocks:
+        page.keyboard.type(block[0])
+        answers.wait()
+        page.keyboard.type(block[1:])
+        answers.let()
         text += block
+        if len(block) > 1:
+            answers.wait()
+            answers.let()
         bars_of(page, text)
-        until(page, "document.querySelector('.ink').dataset.known === String(arg)", len(text))
-        order = {"path": session_id, "text": block, "pause": 1000 / keys_per_second}
-        bare += page.evaluate(_BARE, order)
-    return {**page.evaluate("seen"), "bare": bare}
-
-
-def _type(page: Page, keys: str, keys_per_second: float) -> None:
-    due = time.perf_counter()
-    for key in keys:
-        page.keyboard.type(key)
-        due += 1 / keys_per_second
-        time.sleep(max(0.0, due - time.perf_counter()))  # a person's pace is what is tried here
+        places.append(page.evaluate(_PLACES))
+    page.keyboard.type("x")
+    answers.wait()
+    page.keyboard.press("Backspace")
+    answers.let()
+    bars_of(page, text + "x")
+    bars_of(page, text)
+    drawn = page.evaluate("seen.drawn")
+    known = page.locator(_AREA).input_value()
+    return {"drawn": drawn, "calls": answers.count, "places": places, "text": known}
 
 
 def lines(stage: Stage, url: str, model: str) -> dict[str, Any]:

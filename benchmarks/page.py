@@ -31,7 +31,6 @@ def measure(*, rounds: int) -> dict[str, Any]:
     """Returns the medians over rounds of the milliseconds that 50% and 95% of calls stay below."""
     found: dict[str, list[float]] = {}
     url = f"http://127.0.0.1:{_PORT}"
-    (_ROOT / ".data").mkdir(exist_ok=True)
     with our_server(_ROOT / "models", _PORT):
         text = _play(url)
         given, typed = text[:_NUM_CHARS], text[_NUM_CHARS : _NUM_CHARS + _NUM_KEYS]

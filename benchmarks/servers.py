@@ -105,6 +105,7 @@ def our_body(max_tokens: int, seed: int, *, stream: bool) -> bytes:
 def _process(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[None]:
     """Runs a process and ends it with all that it has started: some servers leave workers behind."""
     log = ROOT / ".data" / "benchmark-server.log"
+    log.parent.mkdir(exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=output, stderr=output, start_new_session=True

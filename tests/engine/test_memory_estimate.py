@@ -14,8 +14,14 @@ from nextchar.engine.lane_batch import LaneBatch
 from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.engine.score_batch import ScoreBatch
 from nextchar.engine.state_pool import StatePool
+from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
+
+
+@pytest.fixture(scope="module")
+def wide() -> ModelGraph:
+    return TinyModel(hidden_size=256).step()
 
 
 def taken(make: Callable[[], object]) -> int:
@@ -30,11 +36,9 @@ def taken(make: Callable[[], object]) -> int:
     return size
 
 
-@pytest.mark.parametrize(
-    "model", [TinyModel(hidden_size=512), TinyModel("rnn_tanh", 64, 1)], ids=lambda m: m.cell
-)
-def test_a_lane(model: TinyModel) -> None:
-    graph = model.step()
+@pytest.mark.parametrize("small", [None, TinyModel("rnn_tanh", 64, 1)], ids=["lstm", "rnn_tanh"])
+def test_a_lane(wide: ModelGraph, small: TinyModel | None) -> None:
+    graph = wide if small is None else small.step()
 
     def lanes(count: int) -> LaneBatch:
         return LaneBatch(StepRunner(graph, count, 16), EngineStats())
@@ -43,14 +47,12 @@ def test_a_lane(model: TinyModel) -> None:
     assert per_lane == pytest.approx(lane_bytes(graph.state_bytes, graph.vocabulary.num_outputs), rel=0.2)
 
 
-def test_a_row_for_bulk_scoring() -> None:
-    graph = TinyModel(hidden_size=512).step()
-
+def test_a_row_for_bulk_scoring(wide: ModelGraph) -> None:
     def rows(count: int) -> ScoreBatch:
-        return ScoreBatch(StepRunner(graph, count), EngineStats())
+        return ScoreBatch(StepRunner(wide, count), EngineStats())
 
     per_row = (taken(lambda: rows(300)) - taken(lambda: rows(100))) / 200
-    assert per_row == pytest.approx(bulk_lane_bytes(graph.state_bytes, graph.vocabulary.num_outputs), rel=0.2)
+    assert per_row == pytest.approx(bulk_lane_bytes(wide.state_bytes, wide.vocabulary.num_outputs), rel=0.2)
 
 
 def test_a_string_that_waits() -> None:
@@ -65,9 +67,8 @@ def test_a_string_that_waits() -> None:
     assert found == pytest.approx(expected, rel=0.2)
 
 
-def test_a_kept_state() -> None:
-    graph = TinyModel(hidden_size=512).step()
-    runner = StepRunner(graph, 256)
+def test_a_kept_state(wide: ModelGraph) -> None:
+    runner = StepRunner(wide, 256)
 
     def pool() -> StatePool:
         made = StatePool(runner)
@@ -75,4 +76,4 @@ def test_a_kept_state() -> None:
         made.keep(np.arange(63), [1] * 63)
         return made
 
-    assert taken(pool) / 256 == pytest.approx(graph.state_bytes, rel=0.2)
+    assert taken(pool) / 256 == pytest.approx(wide.state_bytes, rel=0.2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.engine_lanes import at_once
+from support.engine_lanes import GRAPH, at_once
 from support.tiny_models import TEXT
 
 from nextchar.model.card import Card, Quantiles
@@ -33,7 +33,7 @@ UNKNOWN = TEXT.vocabulary.unknown_id
 
 
 def scores(logprobs: list[np.ndarray], strings: list[list[int]] | None = None, **card: object) -> list[Score]:
-    graph = replace(TEXT.step(), card=TEXT.card(**card))
+    graph = replace(GRAPH, card=TEXT.card(**card))
     ids = [np.array(s, dtype=np.int64) for s in strings or [[0] * len(x) for x in logprobs]]
     return at_once(make_scores(logprobs, ids, graph, has_end=False))
 

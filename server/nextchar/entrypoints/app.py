@@ -6,11 +6,11 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import disable_created_metrics, start_http_server
+from prometheus_client import disable_created_metrics
 
 from nextchar.engine.deliveries import deliver_on
 from nextchar.entrypoints.composition import build_service
@@ -38,6 +38,7 @@ from nextchar.security.key_file import KeyFile
 from nextchar.service.service import Service
 from nextchar.telemetry.access_log import AccessLog
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.metrics_server import metrics_server
 from nextchar.telemetry.tracing import call_tracer
 
 if TYPE_CHECKING:
@@ -221,14 +222,10 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
 
 @contextmanager
 def _metrics_server(metrics: Metrics, settings: Settings) -> Iterator[int]:
-    try:
-        server, thread = start_http_server(settings.metrics_port, settings.host, metrics.registry)
-    except OSError as error:
-        address = f"{settings.host}:{settings.metrics_port}"
-        raise CannotListen(f"cannot listen on {address}: {error.strerror}") from error
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with ExitStack() as stack:
+        try:
+            port = stack.enter_context(metrics_server(metrics.registry, settings.host, settings.metrics_port))
+        except OSError as error:
+            address = f"{settings.host}:{settings.metrics_port}"
+            raise CannotListen(f"cannot listen on {address}: {error.strerror}") from error
+        yield port

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
+
+from nextchar.entrypoints.main import main
 
 _ROOT = Path(__file__).parents[2]
 _SERVE = [
@@ -52,16 +55,26 @@ def serving(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str]
         process.communicate(timeout=30)
 
 
-def refused(*arguments: str, **env: str) -> str:
+def refused(*arguments: str) -> str:
     """The one line of a server that does not start."""
     done = subprocess.run(
-        [*_SERVE, *arguments], capture_output=True, text=True, timeout=60, env=environment(**env), check=False
+        [*_SERVE, *arguments], capture_output=True, text=True, timeout=60, env=environment(), check=False
     )
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert done.stderr.startswith("Error: ")
-    assert len(done.stderr.splitlines()) == 1
-    return done.stderr
+    return one_line(done.returncode, done.stdout, done.stderr)
+
+
+def refused_here(*arguments: str, **env: str) -> str:
+    """The one line of settings that are refused before anything is set up, without a process."""
+    done = CliRunner(env=env).invoke(main, ["serve", *arguments])
+    return one_line(done.exit_code, done.stdout, done.stderr)
+
+
+def one_line(status: int, printed: str, told: str) -> str:
+    assert status == 2, told
+    assert printed == ""
+    assert told.startswith("Error: ")
+    assert len(told.splitlines()) == 1
+    return told
 
 
 def url_of(greeting: str) -> str:
@@ -128,8 +141,8 @@ def test_models_that_are_not_there_or_not_sound_are_one_clear_error(tmp_path: Pa
 
 def test_bad_settings_are_one_clear_error() -> None:
     assert "http_port" in refused("--http-port", "70000")
-    assert "max_lanes" in refused("--max-lanes", "0")
-    assert "grpc_port" in refused(NEXTCHAR_GRPC_PORT="abc")
+    assert "max_lanes" in refused_here("--max-lanes", "0")
+    assert "grpc_port" in refused_here(NEXTCHAR_GRPC_PORT="abc")
 
 
 def test_a_flag_beats_the_environment(models: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from support.waiting import until
 
 from nextchar.schemas.limits import MAX_HEAD_BYTES
 
-BOUNDS = {"receive_timeout_seconds": 0.3, "send_timeout_seconds": 1.0, "keep_alive_timeout_seconds": 0.3}
+BOUNDS = {"receive_timeout_seconds": 0.3, "send_timeout_seconds": 0.3, "keep_alive_timeout_seconds": 0.3}
 HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
 _SECONDS = 30
 
@@ -87,7 +87,8 @@ def test_lines_between_requests_do_not_keep_a_connection(hasty: LiveServer) -> N
 @pytest.mark.parametrize("stream", [True, False])
 def test_who_does_not_read_is_dropped(hasty: LiveServer, stream: bool) -> None:
     before = num_files()
-    body = {"model": "tiny", "max_tokens": 16_384, "seed": 1, "logprobs": 20, "stream": stream}
+    # 500 bytes each: more than the sockets' buffers hold.
+    body = {"model": "tiny", "max_tokens": 12_000, "seed": 1, "logprobs": 20, "stream": stream}
     content = json.dumps(body).encode()
     head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
     with socket.socket() as reader:

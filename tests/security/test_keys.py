@@ -11,12 +11,14 @@ import pytest
 from click.testing import CliRunner
 from support.grpc_errors import details
 from support.live_server import TLS, LiveServer, live_server
+from support.waiting import until
 
 from nextchar.client import Client
 from nextchar.entrypoints.main import main
 from nextchar.errors import AuthenticationFailed, PermissionDenied, SettingsInvalid
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
+from nextchar.security import key_file
 from nextchar.security.api_keys import KeyRing, make_key, read_records
 from nextchar.security.key_file import KeyFile
 from nextchar.security.principal import Scope
@@ -238,7 +240,10 @@ def test_a_changed_file_is_read_again_and_a_broken_one_changes_nothing(
         keys.ring.find(old)
 
 
-def test_a_running_server_reads_its_keys_again(models: Path, tmp_path: Path) -> None:
+def test_a_running_server_reads_its_keys_again(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_file, "_CHECK_SECONDS", 0.02)
     path = tmp_path / "keys"
     path.write_text("")
     key, record = make_key("a", [Scope.INFER])
@@ -246,11 +251,7 @@ def test_a_running_server_reads_its_keys_again(models: Path, tmp_path: Path) -> 
         headers = {"X-API-Key": key}
         assert server.get("/v1/models", headers=headers).status_code == 401
         path.write_text(record.line)
-        for _ in range(300):
-            answer = server.get("/v1/models", headers=headers)
-            if answer.status_code == 200:
-                return
-    pytest.fail("the new key was never read")
+        until(lambda: server.get("/v1/models", headers=headers).status_code == 200)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def body(seed: int) -> dict:
     return {
         "model": ("tiny", "lines", "refusing")[seed % 3],
         "prompt": "abc " * (seed % 5),
-        "max_tokens": 20 + seed % 7 * 40,
+        "max_tokens": 20 + seed % 7 * 20,
         "temperature": (1.0, 0.7, 0.0, 1.3)[seed % 4],
         "top_k": (0, 8)[seed % 2],
         "seed": seed,

@@ -17,7 +17,7 @@ from nextchar.entrypoints.main import main
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 
-NUM_REQUESTS = 500
+NUM_REQUESTS = 240
 _LETTERS = "\n abcdefghijklmnopqrstuvwxyz.,éÉ☃\U0001f600"
 _MODELS = ("tiny", "lines", "bytes")
 _STATED = ("seed", "max_tokens", "temperature", "top_k", "top_p", "min_p", "stop")

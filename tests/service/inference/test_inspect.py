@@ -1,6 +1,7 @@
 """What the model holds after each character: torch's states, the lanes' own, the same over every protocol."""
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -37,17 +38,23 @@ def of_torch(model: TinyModel, text: str) -> dict[tuple[int, str], np.ndarray]:
     return {key: np.stack(values[1:]) for key, values in rows.items()}
 
 
+@pytest.fixture(scope="module")
+def every_cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server of each cell in each of its precisions."""
+    models = tmp_path_factory.mktemp("cells")
+    for cell, precision in STEP_GRAPHS:
+        folder = models / f"{cell}-{precision}" / "1"
+        folder.mkdir(parents=True)
+        (folder / f"step-{precision}.onnx").write_bytes(TinyModel(cell).step_bytes(precision))
+    with live_server(models) as running:
+        yield running
+
+
 @pytest.mark.parametrize(("cell", "precision"), STEP_GRAPHS)
-def test_the_states_are_those_of_torch(
-    cell: Any, precision: Any, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_states_are_those_of_torch(every_cell: LiveServer, cell: Any, precision: Any) -> None:
     model = TinyModel(cell)
     tolerance = 1e-5 if precision == "float32" else 0.05
-    folder = tmp_path_factory.mktemp("models") / "one" / "1"
-    folder.mkdir(parents=True)
-    (folder / f"step-{precision}.onnx").write_bytes(model.step_bytes(precision))
-    with live_server(folder.parents[1]) as server:
-        answer = inspect(server, model="one")
+    answer = inspect(every_cell, model=f"{cell}-{precision}")
     expected = of_torch(model, TEXT_SHOWN)
     assert [(t["layer"], t["state"]) for t in answer["data"]] == sorted(
         expected, key=lambda key: (key[0], key[1] == "cell")
@@ -67,7 +74,9 @@ def test_the_states_are_the_engines_own(server: LiveServer) -> None:
         runner.io(1, 1).given[:] = symbol
         runner.step(1)
         rows.append({name: dequantized(state) for name, state in runner.read_state(0).items()})
-    for trace in inspect(server)["data"]:
+    traces = inspect(server)["data"]
+    assert len(traces) == 2 * TEXT.num_layers
+    for trace in traces:
         name = f"{'h' if trace['state'] == 'hidden' else 'c'}_{trace['layer']}"
         assert np.array_equal(np.float32(trace["values"]), np.stack([row[name] for row in rows[1:]]))
 
@@ -81,6 +90,7 @@ def test_what_each_character_was_worth_is_its_score(server: LiveServer) -> None:
 
 def test_base64_are_the_same_numbers(server: LiveServer) -> None:
     floats = inspect(server)["data"]
+    assert floats
     for trace, plain in zip(inspect(server, encoding_format="base64")["data"], floats, strict=True):
         values = np.frombuffer(base64.b64decode(trace["values"]), dtype="<f4")
         assert np.array_equal(values.reshape(-1, trace["num_units"]), np.float32(plain["values"]))

@@ -40,7 +40,9 @@ PATTERNS = [
 def sampled(server: LiveServer, **fields: object) -> list[dict]:
     answer = server.post(COMPLETE, {"model": "tiny", "max_tokens": 24, "seed": 1, **fields})
     assert answer.status_code == 200, answer.text
-    return answer.json()["choices"]
+    choices: list[dict] = answer.json()["choices"]
+    assert len(choices) == fields.get("n", 1)
+    return choices
 
 
 @pytest.mark.parametrize("model", ["tiny", "lines", "bytes"])

@@ -59,6 +59,7 @@ def test_both_protocols_tell_the_same_of_a_model(
 def test_metadata_tells_the_shapes_that_come(server: LiveServer) -> None:
     sizes = {"-1": 3}
     told = get(server, "/v2/models/lines")["outputs"]
+    assert told
     found = post(server, "lines", body(["a", "b", "c"])).json()["outputs"]
     for one, tensor in zip(told, found, strict=True):
         shape = [sizes.get(str(size), size) for size in one["shape"]]

@@ -64,7 +64,7 @@ def test_fed_in_pieces_is_fed_at_once(graph: ModelGraph, cuts: list[int], wants_
         assert np.array_equal(one, other)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 40), max_size=5))
 def test_wherever_it_is_cut(cuts: list[int]) -> None:
     graph, ids = GRAPHS["lstm-int8"], _ids(40)

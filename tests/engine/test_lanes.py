@@ -41,6 +41,9 @@ def test_an_empty_lane_is_done_without_a_step() -> None:
     assert sampled.bytes() == ([], [], FinishReason.LENGTH, 0)
 
 
+NUM_MIXED = 23  # enough for every kind of sampling beside every length of prompt
+
+
 def mixed_lanes(
     count: int, chars_per_delivery: int = 0, seconds_per_delivery: float = UNLIMITED
 ) -> list[Lane]:
@@ -73,23 +76,29 @@ def mixed_lanes(
 )
 def test_a_lane_gives_the_same_bytes_alone_and_among_others(model: TinyModel) -> None:
     graph = model.step()
-    together = [inbox.bytes() for inbox in run(mixed_lanes(40), graph, max_lanes=17)]
-    alone = [run([lane], graph, max_lanes=1)[0].bytes() for lane in mixed_lanes(40)]
+    together = [inbox.bytes() for inbox in run(mixed_lanes(NUM_MIXED), graph, max_lanes=11)]
+    alone = [run([lane], graph, max_lanes=1)[0].bytes() for lane in mixed_lanes(NUM_MIXED)]
     assert together == alone
 
 
+@pytest.fixture(scope="module")
+def mixed() -> list[tuple[object, ...]]:
+    """What the mixed lanes of the first model give, with several steps in a call."""
+    return [inbox.bytes() for inbox in run(mixed_lanes(NUM_MIXED), max_steps=4)]
+
+
 @pytest.mark.parametrize("max_steps", [1, 2, 5, 64])
-def test_steps_per_call_change_nothing(max_steps: int) -> None:
+def test_steps_per_call_change_nothing(mixed: list[tuple[object, ...]], max_steps: int) -> None:
     """Several characters per call of the graph, or one: the same bytes."""
-    expected = [inbox.bytes() for inbox in run(mixed_lanes(40), max_steps=4)]
-    assert [inbox.bytes() for inbox in run(mixed_lanes(40), max_steps=max_steps)] == expected
+    assert [inbox.bytes() for inbox in run(mixed_lanes(NUM_MIXED), max_steps=max_steps)] == mixed
 
 
 @pytest.mark.parametrize(("size", "seconds"), [(1, UNLIMITED), (2, 0.0), (16, UNLIMITED), (1000, 0.001)])
-def test_delivery_size_and_time_change_nothing_but_the_pieces(size: int, seconds: float) -> None:
-    whole = [inbox.bytes() for inbox in run(mixed_lanes(20))]
-    pieces = run(mixed_lanes(20, size, seconds))
-    assert [inbox.bytes() for inbox in pieces] == whole
+def test_delivery_size_and_time_change_nothing_but_the_pieces(
+    mixed: list[tuple[object, ...]], size: int, seconds: float
+) -> None:
+    pieces = run(mixed_lanes(NUM_MIXED, size, seconds))
+    assert [inbox.bytes() for inbox in pieces] == mixed
 
 
 def test_a_stream_delivers_the_first_character_at_once_and_then_in_groups() -> None:

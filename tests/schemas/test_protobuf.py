@@ -113,7 +113,7 @@ ANSWERS = [schema for schema in pairs.PAIRS if issubclass(schema, ResponseModel)
 
 
 @pytest.mark.parametrize("schema", REQUESTS, ids=lambda schema: schema.__name__)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_a_request_comes_back_as_it_went(schema: type[BaseModel], data: st.DataObject) -> None:
     message_type = pairs.PAIRS[schema]
@@ -134,7 +134,7 @@ def test_a_request_comes_back_as_it_went(schema: type[BaseModel], data: st.DataO
 
 
 @pytest.mark.parametrize("schema", ANSWERS, ids=lambda schema: schema.__name__)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_an_answer_comes_back_as_it_went(schema: type[BaseModel], data: st.DataObject) -> None:
     message_type = pairs.PAIRS[schema]

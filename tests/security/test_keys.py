@@ -68,12 +68,11 @@ def told(answer: httpx.Response) -> tuple[int, str, str]:
 
 
 def test_without_a_good_key_nothing_is_answered(guarded: Guarded) -> None:
-    url, key = guarded.server.url, guarded.keys["all"]
+    key = guarded.keys["all"]
     wrong = [{}, {"Authorization": "Bearer " + key[:-1]}, {"X-API-Key": key + "x"}, {"X-API-Key": "nck--"}]
     wrong += [{"Authorization": key}, {"Authorization": "Bearer"}, {"X-API-Key": b"\xc3\xa9"}]  # type: ignore[dict-item]
     for headers in wrong:
-        answer = httpx.post(url + "/v1/score", json=SCORE, headers=headers)
-        status, kind, code = told(answer)
+        status, kind, code = told(guarded.server.post("/v1/score", SCORE, headers=headers))
         assert (status, kind) == (401, "authentication_error")
         assert code in ("missing_api_key", "invalid_api_key")
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -245,7 +244,7 @@ def test_a_running_server_reads_its_keys_again(
 ) -> None:
     monkeypatch.setattr(key_file, "_CHECK_SECONDS", 0.02)
     path = tmp_path / "keys"
-    path.write_text("")
+    path.touch()
     key, record = make_key("a", [Scope.INFER])
     with live_server(models, api_keys_file=path) as server:
         headers = {"X-API-Key": key}

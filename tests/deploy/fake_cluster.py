@@ -5,6 +5,7 @@ Deleting a pod kills its process at once, harder than Kubernetes would; another 
 
 import json
 import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from support.certificates import Authority
 
 _ROOT = Path(__file__).parents[2]
 _SERVE = [
@@ -108,17 +111,12 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def kubernetes_api(cluster: Cluster, account: Path) -> Iterator[int]:
     """The API's port; what a pod's account has is written into a folder."""
-    certificate, key = account / "ca.crt", account / "server.key"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=api"
-    )
-    command += " -addext subjectAltName=IP:127.0.0.1"
-    out = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *out], check=True, capture_output=True)
+    authority = Authority(account.parent / "certificates")
+    shutil.copy(authority.certificate, account / "ca.crt")
     (account / "token").write_text(TOKEN)
     (account / "namespace").write_text("n")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(*authority.sign("server"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(cluster))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)

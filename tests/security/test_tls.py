@@ -1,19 +1,17 @@
 """TLS on both ports: nothing in the clear, clients with a certificate where one is asked for, and new
-certificates without a restart. The certificates are made by openssl."""
+certificates without a restart."""
 
 import logging
 import ssl
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import httpx
 import pytest
 from click.testing import CliRunner
+from support.certificates import Authority
 from support.live_server import LiveServer, live_server
-from support.tools import debian_program
 
 from nextchar.entrypoints.exposure_warning import is_loopback, warn_if_exposed
 from nextchar.entrypoints.healthcheck_command import healthcheck
@@ -27,44 +25,9 @@ from nextchar.security.tls import TlsFiles, make_context
 SCORE = {"model": "tiny", "input": ["abc"]}
 
 
-@dataclass(frozen=True)
-class Authority:
-    """One that signs certificates in a folder."""
-
-    folder: Path
-    name: str
-
-    @property
-    def certificate(self) -> Path:
-        return self.folder / f"{self.name}.crt"
-
-    def make(self) -> "Authority":
-        self._openssl(*self._new(self.name), "-x509", "-days", "2", "-out", str(self.certificate))
-        return self
-
-    def sign(self, name: str) -> tuple[Path, Path]:
-        """A certificate for localhost and its key, in place of those of the same name."""
-        request, certificate, key = (self.folder / f"{name}.{end}" for end in ("csr", "crt", "key"))
-        self._openssl(*self._new(name), "-addext", "subjectAltName=IP:127.0.0.1", "-out", str(request))
-        signer = ["-CA", str(self.certificate), "-CAkey", str(self.folder / f"{self.name}.key")]
-        signing = ["x509", "-req", "-in", str(request), *signer, "-days", "2", "-copy_extensions", "copy"]
-        self._openssl(*signing, "-out", str(certificate))
-        return certificate, key
-
-    def _new(self, name: str) -> list[str]:
-        key = str(self.folder / f"{name}.key")
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-        return ["req", *curve, "-nodes", "-keyout", key, "-subj", f"/CN={name}"]
-
-    @staticmethod
-    def _openssl(*arguments: str) -> None:
-        program = debian_program("openssl", "openssl")
-        subprocess.run([program, *arguments], check=True, capture_output=True)
-
-
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path, "authority").make()
+    return Authority(tmp_path)
 
 
 @pytest.fixture
@@ -103,8 +66,7 @@ def test_both_ports_speak_tls_and_nothing_else(secure: LiveServer, authority: Au
 def test_a_new_certificate_is_used_without_a_restart(
     secure: LiveServer, authority: Authority, tmp_path: Path
 ) -> None:
-    (tmp_path / "other").mkdir()
-    other = Authority(tmp_path / "other", "other").make()
+    other = Authority(tmp_path / "other")
     certificate, key = other.sign("server")
     (tmp_path / "server.key").write_bytes(key.read_bytes())  # for a moment they do not fit together
     assert rest_score(secure, authority) == 200
@@ -120,8 +82,7 @@ def test_where_clients_need_a_certificate_only_those_with_one_are_served(
     models: Path, authority: Authority, tmp_path: Path
 ) -> None:
     certificate, key = authority.sign("server")
-    (tmp_path / "other").mkdir()
-    clients = Authority(tmp_path / "other", "clients").make()
+    clients = Authority(tmp_path / "clients")
     good, bad = clients.sign("good"), authority.sign("bad")
     roots = tmp_path / "roots.crt"
     roots.write_bytes(clients.certificate.read_bytes())

@@ -1,9 +1,7 @@
 """Every way to a Valkey: a user and a password, TLS, sentinels that fail over, a cluster."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -13,6 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 import redis
+from support.certificates import Authority
 from support.ports import free_port
 from support.session_stores import load
 from support.valkey_server import Sentinel, ValkeyServer
@@ -127,40 +126,17 @@ def _passed_to(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWrite
 
 
 def test_tls(tmp_path: Path, ended: ExitStack) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    make += [
-        "-addext",
-        "subjectAltName=DNS:localhost,IP:127.0.0.1",
-        "-keyout",
-        str(key),
-        "-out",
-        str(certificate),
-    ]
-    subprocess.run(make, check=True, capture_output=True)
+    authority = Authority(tmp_path / "certificates")
     server = _server(tmp_path, ended)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(*authority.sign("server"))
 
     async def work() -> None:
         async with await asyncio.start_server(
             _passed_to(server.port), "127.0.0.1", 0, ssl=context
         ) as listener:
             place = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}/0"
-            await _used(f"valkeys://{place}?ssl_ca_certs={certificate}")
+            await _used(f"valkeys://{place}?ssl_ca_certs={authority.certificate}")
             store = ValkeyStore(f"valkeys://{place}", grace_seconds=60)  # nobody vouches for the certificate
             with pytest.raises(Unavailable):
                 await load(store, "ann", "one")

@@ -31,7 +31,7 @@ test-all: .venv/.dev tools
 
 # Runs `make test` N times beside a process that keeps one core busy, and stops at the first failure.
 test-repeat: .venv/.dev
-	cd tests && PYTHONPATH=. ../$(BIN)/python -m support.repeat $(or $(N),20)
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m suite.repeat $(or $(N),20)
 
 # Runs all tests and writes the table of folders in tests/README.md.
 test-times: .venv/.dev tools
@@ -59,15 +59,15 @@ docs: chart
 
 # Runs a real Prometheus over a server under load, for two minutes.
 scrape: .venv/.dev
-	SCRAPE_SECONDS=120 $(BIN)/python -m pytest tests/operations/test_scrape.py
+	SCRAPE_SECONDS=120 $(BIN)/python -m pytest tests/system/operations/test_scrape.py
 
 # Replaces and then kills three replicas behind HAProxy over Valkey, under load, with the chart's numbers.
 upgrade-drill: .venv/.dev
-	UPGRADE_ROUNDS=3 $(BIN)/python -m pytest -s tests/operations/test_upgrade.py
+	UPGRADE_ROUNDS=3 $(BIN)/python -m pytest -s tests/system/operations/test_upgrade.py
 
 # Runs 5,000 operations on 200 sessions of two servers over one Valkey; then again while servers are killed.
 drill-sessions: .venv/.dev
-	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILLS=12 $(BIN)/python -m pytest -s tests/drills/test_hopping.py
+	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILLS=12 $(BIN)/python -m pytest -s tests/system/drills/test_hopping.py
 
 # Tests overload and misbehaving clients against a real server, in four minutes; docs/overload.md has the figures.
 drills: .venv/.dev
@@ -83,15 +83,15 @@ quality: .venv/.dev
 
 # Tests the OpenAPI document against a real server: all checks of schemathesis, some 10,000 cases.
 contract: .venv/.dev tools
-	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.contract
+	cd tests && PYTHONPATH=.:system ../$(BIN)/python -m hardening.contract
 
 # Fuzzes everything that parses input: atheris, guided by coverage, then a running server; 15 minutes.
 fuzz: .venv/.dev tools
-	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.fuzz
+	cd tests && PYTHONPATH=.:system ../$(BIN)/python -m hardening.fuzz
 
 # Changes the code in small ways and counts which changes the tests notice: make mutants PACKAGE=engine SAMPLE=300.
 mutants: .venv/.dev tools
-	cd tests && PYTHONPATH=. ../$(BIN)/python -m hardening.mutants $(or $(PACKAGE),engine) --sample $(or $(SAMPLE),300)
+	cd tests && PYTHONPATH=.:system ../$(BIN)/python -m hardening.mutants $(or $(PACKAGE),engine) --sample $(or $(SAMPLE),300)
 
 # Installs the servers that `make bench` measures beside ours, each in an environment of its own; a gigabyte each.
 peers:

@@ -2,7 +2,7 @@
 
 Key to bars is measured beside the bare call, in one browser.
 
-Needs `make tools` and Debian's chromium; tests/page/browser/ has the scenarios.
+Needs `make tools` and Debian's chromium; tests/system/page/browser/ has the scenarios.
 """
 
 import json
@@ -73,7 +73,7 @@ def _play(url: str) -> str:
 
 
 def _run(scenario: str, **arguments: Any) -> Any:
-    driver = _ROOT / "tests/page/browser/driver.py"
+    driver = _ROOT / "tests/system/page/browser/driver.py"
     command = [_ROOT / ".tools/browser/bin/python", driver, shutil.which("chromium") or ""]
     order = json.dumps({"scenario": scenario, "arguments": arguments})
     done = subprocess.run(command, input=order, capture_output=True, text=True, check=True)

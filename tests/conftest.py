@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 
 import hypothesis
 import pytest
-from support import tiers
-from support.folder_times import FolderTimes
+from suite import tiers
+from suite.folder_times import FolderTimes
 from support.live_server import LiveServer, live_server
 from support.tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
 

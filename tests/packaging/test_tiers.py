@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from support import tiers
-from support.folder_times import FolderTime, folder_table
+from suite import tiers
+from suite.folder_times import FolderTime, folder_table
 
 _TESTS = Path(__file__).parents[1]
 

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.tiers import check_program
+from suite.tiers import check_program
 
 _ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ STATE_KEY = "a key that two servers share, for sealed states"
 
 @pytest.fixture(scope="session")
 def shipped_models() -> Path:
-    return Path(__file__).parents[2] / "models"
+    return Path(__file__).parents[3] / "models"
 
 
 @pytest.fixture(scope="session")

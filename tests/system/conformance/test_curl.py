@@ -13,7 +13,7 @@ from support.tools import debian_program
 
 from nextchar.entrypoints.serve_command import _greet
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _README = (_ROOT / "README.md").read_text()
 _PLAYGROUND = (_ROOT / "docs" / "playground.md").read_text()
 _CHANGING = {"id", "created", "expires_at"}

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from support.ports import free_port
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAME = "localhost/nextchar"
 
 only_where_asked = pytest.mark.skipif(

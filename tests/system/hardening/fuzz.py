@@ -19,7 +19,7 @@ from hardening.fuzz_seeds import write_seeds
 from hardening.fuzz_servers import knock
 from support.tools import tool_python
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 # Parts of the runs, by how many a second are tried.
 SHARES = {
     **{"model_card": 10, "model_file": 8, "card_text": 10, "state": 14},

@@ -15,30 +15,24 @@ QUICK, STANDARD, LONG = "quick", "standard", "long"
 # The longest path that a test's file begins with decides.
 TIER_OF_FOLDER = {
     "client": STANDARD,
-    "conformance": LONG,
-    "deploy": LONG,
     "docs": STANDARD,
-    "drills": LONG,
     "engine": QUICK,
     "entrypoints": STANDARD,
-    "hardening": LONG,
     "model": QUICK,
     "models": STANDARD,
     "models/figures": LONG,
-    "operations": LONG,
     "packaging": STANDARD,
-    "page": LONG,
     "repository": STANDARD,
     "rest": STANDARD,
     "rpc": STANDARD,
     "schemas": QUICK,
     "security": STANDARD,
     "service": STANDARD,
+    "system": LONG,
     "telemetry": STANDARD,
     "training": QUICK,
     "training/commands": STANDARD,
     "training/run": STANDARD,
-    "wheel": LONG,
 }
 
 _PROCESSES = {
@@ -76,7 +70,7 @@ def trespasses() -> list[str]:
 
 def check_program(name: str) -> None:
     """Checks that the running test may drive a program that the project does not install with itself."""
-    assert _current in (None, LONG), f"{name} is for tests of the tier {LONG!r} (tests/support/tiers.py)"
+    assert _current in (None, LONG), f"{name} is for tests of the tier {LONG!r} (tests/suite/tiers.py)"
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:

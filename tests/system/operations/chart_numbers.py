@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_VALUES = Path(__file__).parents[2] / "helm/nextchar/values.yaml"
+_VALUES = Path(__file__).parents[3] / "helm/nextchar/values.yaml"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from support.tools import debian_program
 
 from nextchar.telemetry.metric_table import METRICS
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _RULES = _ROOT / "helm/nextchar/files/rules.yaml"
 
 

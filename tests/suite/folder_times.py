@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pytest
-from support.tiers import LONG, QUICK, STANDARD, tier_of
+from suite.tiers import LONG, QUICK, STANDARD, tier_of
 
 _BEGIN, _END = "<!-- folder times: begin -->\n", "<!-- folder times: end -->\n"
 

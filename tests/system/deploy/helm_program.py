@@ -13,7 +13,7 @@ import pytest
 import yaml
 from support.tools import tool_python
 
-CHART = Path(__file__).parents[2] / "helm" / "nextchar"
+CHART = Path(__file__).parents[3] / "helm" / "nextchar"
 CI_FILES = sorted((CHART / "ci").glob("*-values.yaml"))
 MAJORS = {"3": "v32", "4": "v37"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _MODEL = _ROOT / "models" / "shakespeare"
 
 
@@ -71,7 +71,7 @@ def test_every_serving_module_imports(alone: Path, tmp_path: Path) -> None:
 def test_valkey_says_what_to_install(alone: Path, tmp_path: Path) -> None:
     options = [
         "--models",
-        str(Path(__file__).parents[2] / "models"),
+        str(Path(__file__).parents[3] / "models"),
         "--session-store",
         "valkey://127.0.0.1:1",
     ]

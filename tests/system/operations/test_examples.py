@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support.tools import debian_program
 
-_EXAMPLES = Path(__file__).parents[2] / "operations/examples"
+_EXAMPLES = Path(__file__).parents[3] / "operations/examples"
 
 
 def test_haproxy_takes_its_configuration() -> None:

@@ -13,7 +13,7 @@ from support.ports import free_port
 from support.tools import debian_program
 from support.waiting import until
 
-_RULES = Path(__file__).parents[2] / "helm/nextchar/files/rules.yaml"
+_RULES = Path(__file__).parents[3] / "helm/nextchar/files/rules.yaml"
 
 
 class Prometheus:

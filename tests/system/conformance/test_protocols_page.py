@@ -11,7 +11,7 @@ import pytest
 from support.live_server import LiveServer, live_server
 from support.tools import tool_program, tool_python
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _PAGE = (_ROOT / "docs" / "protocols.md").read_text()
 _SECONDS = 60
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from support.certificates import Authority
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _SERVE = [
     sys.executable,
     "-c",

@@ -1,3 +1,5 @@
+"""The next call is for the level whose turn it is, and as long as others can wait."""
+
 import pytest
 
 from nextchar.engine.call_planner import LONG_CALL_SECONDS, MAX_CALL_SECONDS, CallPlanner
@@ -54,3 +56,40 @@ def test_calls_for_completions_are_long_until_an_interactive_request_comes() -> 
         round(MAX_CALL_SECONDS[Level.SAMPLING] * 1000),
     )
     assert planner.plan([Level.SAMPLING], 2.5) == (Level.SAMPLING, round(LONG_CALL_SECONDS * 1000))
+
+
+def test_a_later_level_is_due_once_the_earlier_ones_have_had_three_times_its_last_call() -> None:
+    planner, active = CallPlanner(max_steps=16), list(Level)
+    assert planner.choose(active) is Level.BULK  # nothing is known of it: one call shows
+    planner.record(Level.BULK, 0.25, 1)
+    assert planner.choose(active) is Level.SAMPLING
+    planner.record(Level.SAMPLING, 0.5, 1)
+    assert planner.choose(active) is Level.INTERACTIVE
+    planner.record(Level.INTERACTIVE, 0.125, 1)
+    assert planner.choose(active) is Level.INTERACTIVE
+    planner.record(Level.INTERACTIVE, 0.125, 1)  # with the 0.5 of the level between, 3 times its quarter
+    assert planner.choose(active) is Level.BULK
+    planner.record(Level.BULK, 0.25, 1)
+    assert planner.choose(active) is Level.INTERACTIVE
+    planner.record(Level.INTERACTIVE, 1.25, 1)
+    assert planner.choose([Level.INTERACTIVE, Level.SAMPLING]) is Level.SAMPLING
+
+
+def test_calls_are_long_from_the_start_and_a_second_after_an_interactive_request() -> None:
+    planner, sampling = CallPlanner(max_steps=1000), [Level.SAMPLING]
+    planner.record(Level.SAMPLING, 2.0**-10, 1)
+    long, short = (
+        planner.max_steps(Level.SAMPLING, s) for s in (LONG_CALL_SECONDS, MAX_CALL_SECONDS[Level.SAMPLING])
+    )
+    assert long > short
+    assert planner.plan(sampling, 0.5) == (Level.SAMPLING, long)
+    planner.plan(list(Level), 8.0)
+    assert planner.plan(sampling, 8.75) == (Level.SAMPLING, short)
+    assert planner.plan(sampling, 9.0) == (Level.SAMPLING, long)
+
+
+@pytest.mark.parametrize("level", [Level.INTERACTIVE, Level.BULK])
+def test_only_calls_for_completions_are_ever_long(level: Level) -> None:
+    planner = CallPlanner(max_steps=1000)
+    planner.record(level, 1e-5, 1)
+    assert planner.plan([level], 100.0) == (level, planner.max_steps(level, MAX_CALL_SECONDS[level]))

@@ -1,8 +1,10 @@
 """The memory of rows, strings and states is what docs/performance.md says, within a fifth."""
 
 import gc
+import re
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,21 @@ from nextchar.engine.state_pool import StatePool
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+
+
+@pytest.mark.parametrize(
+    ("row", "estimate"), [("a row (there are", lane_bytes), ("a row for bulk scoring", bulk_lane_bytes)]
+)
+def test_an_estimate_is_the_formula_of_the_page(row: str, estimate: Callable[[int, int], int]) -> None:
+    found = re.search(rf"^\| {re.escape(row)}[^|]*\| ([^|;]*)", PAGE.read_text(), re.MULTILINE)
+    assert found is not None
+    formula = found[1].replace(",", "").replace("·", "*")
+    for state, symbols in ((0, 0), (1000, 0), (0, 70), (5120, 69)):
+        value = formula.replace("state", str(state)).replace("symbols", str(symbols))
+        terms = [[int(number) for number in term.split("*")] for term in value.split("+")]
+        assert estimate(state, symbols) == sum(np.prod(term) for term in terms)
 
 
 @pytest.fixture(scope="module")

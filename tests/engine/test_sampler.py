@@ -1,9 +1,23 @@
+"""Draws by filters, bias and penalties are those of a plain reading of the rules, row by row."""
+
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextchar.engine.sampler import Filters, History, Uniforms, draw, penalized, top, truncated, weigh
+from nextchar.engine.sampler import (
+    Filters,
+    History,
+    Uniforms,
+    draw,
+    drawn_logprobs,
+    penalized,
+    top,
+    truncated,
+    weigh,
+)
 from nextchar.model.graph import log_softmax
 
 FOUR = np.log(np.array([[0.1, 0.4, 0.3, 0.2]]))
@@ -150,3 +164,57 @@ def test_a_row_is_the_same_bytes_alone_and_among_others() -> None:
     for n in range(1, 65):
         assert run(slice(n)) == together[:n]
     assert [run(slice(i, i + 1))[0] for i in range(256)] == together
+
+
+# Few values, so that there are ties, and exact in binary, so that a plain sum is the same number.
+WEIGHTS = st.lists(st.lists(st.integers(0, 5), min_size=40, max_size=40), min_size=1, max_size=4).filter(
+    lambda rows: all(map(any, rows))
+)
+
+
+def likeliest(row: list[float]) -> list[int]:
+    """The symbols in falling order, ties by id."""
+    return sorted(range(len(row)), key=lambda k: (-row[k], k))
+
+
+@settings(max_examples=40)
+@given(WEIGHTS, st.integers(0, 45))
+def test_the_likeliest_of_every_row_come_first(rows: list[list[float]], count: int) -> None:
+    assert top(np.array(rows, dtype=np.float64), count).tolist() == [likeliest(row)[:count] for row in rows]
+
+
+@settings(max_examples=40)
+@given(WEIGHTS, st.integers(0, 12), st.integers(1, 8), st.integers(0, 8))
+def test_filters_keep_in_every_row_what_the_rules_say(
+    rows: list[list[float]], top_k: int, top_p: int, min_p: int
+) -> None:
+    def kept(row: list[float]) -> list[float]:
+        ranked = likeliest(row)[: top_k or None]
+        if top_p < 8:
+            total, reached = sum(row[k] for k in ranked), 0.0
+            before = [reached := reached + row[k] for k in ranked]
+            ranked = [k for k, b in zip(ranked, before, strict=True) if b - row[k] < top_p / 8 * total]
+        return [x if k in ranked and x >= min_p / 8 * max(row) else 0.0 for k, x in enumerate(row)]
+
+    n = len(rows)
+    chosen = Filters(np.full(n, top_k), np.full(n, top_p / 8), np.full(n, min_p / 8))
+    found = truncated(np.array(rows, dtype=np.float64), chosen)
+    assert found.tolist() == [kept(row) for row in rows]
+
+
+@settings(max_examples=40)
+@given(WEIGHTS, st.integers(0, 15))
+def test_reported_log_probabilities_are_those_of_the_draws(rows: list[list[float]], greedy_bits: int) -> None:
+    greedy = [bool(greedy_bits >> k & 1) for k in range(len(rows))]
+    found = drawn_logprobs(np.array(rows, dtype=np.float64), np.array(greedy))
+    for row, takes_largest, logprobs in zip(rows, greedy, found.tolist(), strict=True):
+        shares = [x / sum(row) for x in row]
+        if takes_largest:
+            shares = [float(k == likeliest(row)[0]) for k in range(len(row))]
+        assert logprobs == pytest.approx([math.log(x) if x else -math.inf for x in shares])
+
+
+def test_weights_leave_the_scores_as_they_were() -> None:
+    scores = FOUR.copy()
+    weigh(scores, np.array([0.5]), 1)
+    assert scores.tolist() == FOUR.tolist()

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from support.engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from support.tiny_models import LINES, TinyModel
 
+from nextchar.engine import trie as trie_module
 from nextchar.engine.branch_queue import BranchQueue
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.score_batch import ScoreBatch
-from nextchar.engine.trie import Trie, split_sorted
+from nextchar.engine.trie import Trie, build_trie, split_sorted
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
@@ -160,3 +161,72 @@ def test_parts_hold_every_string_once_and_neighbours_together() -> None:
     assert sorted(i for part in parts for i in part) == list(range(700))
     texts = [[strings[i].tolist() for i in part] for part in parts]
     assert all(max(a) <= min(b) for a, b in itertools.pairwise(texts))
+
+
+@settings(max_examples=40)
+@given(STRINGS, st.integers(1, 30))
+def test_values_come_back_alike_from_tables_of_any_size(strings: list[list[int]], max_cells: int) -> None:
+    trie = make_trie(arrays(strings), BEGIN, some_ids(2))
+    values = np.arange(trie.num_nodes) / 4
+    whole = trie.gather(values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trie_module, "_MAX_CELLS", max_cells)
+        assert trie.gather(values).tolist() == whole.tolist()
+
+
+def test_no_table_has_more_cells_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    trie, tables = make_trie([some_ids(20, seed=i) for i in range(100)], BEGIN, NO_CONTEXT), []
+    paths = Trie._paths
+
+    def noted(of: Trie, block: slice, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = paths(of, block, above)
+        tables.append(found[0].size)
+        return found
+
+    monkeypatch.setattr(trie_module, "_MAX_CELLS", 650)
+    monkeypatch.setattr(Trie, "_paths", noted)
+    trie.gather(np.zeros(trie.num_nodes))
+    assert tables == [32 * 20] * 3 + [4 * 20]
+
+
+def test_nothing_to_score_is_a_trie_too() -> None:
+    trie = make_trie([], BEGIN, some_ids(3))
+    assert (trie.num_strings, trie.num_nodes, trie.longest) == (0, 4, 3)
+    assert trie.gather(np.zeros(4)).tolist() == []
+    assert trie.must_read.tolist() == [True] * 3 + [False]
+    assert make_trie(arrays([[], []]), BEGIN, NO_CONTEXT).gather(np.zeros(1)).tolist() == []
+
+
+@given(STRINGS, st.integers(0, 3))
+def test_the_longest_way_is_the_context_and_the_longest_string(
+    strings: list[list[int]], num_context: int
+) -> None:
+    trie = make_trie(arrays(strings), BEGIN, some_ids(num_context))
+    assert trie.longest == num_context + max(map(len, strings))
+    assert trie.symbols[: num_context + 1].tolist() == [BEGIN, *some_ids(num_context).tolist()]
+
+
+def test_building_pauses_so_often_that_others_need_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    strings, added = [some_ids(4, seed=i) for i in range(1000)], [0]
+    add = trie_module._Builder.add
+
+    def counted(builder: trie_module._Builder, string: np.ndarray, shared: int) -> None:
+        added[-1] += 1
+        add(builder, string, shared)
+
+    monkeypatch.setattr(trie_module._Builder, "add", counted)
+    added.extend(0 for _ in build_trie(strings, BEGIN, NO_CONTEXT))
+    assert sum(added) == 1000
+    assert max(added) <= 128
+    assert added[0] == added[1] == added[-1] == 0  # sorting them, and the arrays, are parts of their own
+
+
+def test_parts_are_as_many_as_are_worth_it_and_hold_all_strings() -> None:
+    strings = [some_ids(5, seed=i) for i in range(300)]
+    for num_strings, num_parts, expected in (
+        *((0, 4, [0]), (255, 4, [255]), (256, 4, [128, 128])),
+        *((300, 2, [150, 150]), (299, 2, [150, 149]), (300, 1, [300])),
+    ):
+        parts = split_sorted(strings[:num_strings], num_parts)
+        assert [len(part) for part in parts] == expected
+        assert sorted(i for part in parts for i in part) == list(range(num_strings))

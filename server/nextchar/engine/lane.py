@@ -129,7 +129,7 @@ class Lane(Work):
     # The engine's bookkeeping.
     row: int = -1
     num_read: int = 0  # given ids already put into chunks
-    num_drawn: int = 0  # draws already put into chunks
+    num_drawn: int = 0  # draws, or the step for the distribution, already put into chunks
     tail: list[int] = field(default_factory=list)  # last ids drawn before this chunk, for stop strings
 
     @property

@@ -169,7 +169,8 @@ class LaneArrays:
         room = CHUNK - num_given
         if lane.sampling is None:
             self.symbols[row, num_given:] = 0  # read for the distribution only
-            return min(room, int(lane.wants_distribution))
+            lane.num_drawn = min(room, int(lane.wants_distribution))
+            return lane.num_drawn
         count = min(room, lane.sampling.max_chars - lane.num_drawn)
         self.symbols[row, num_given : num_given + count] = 0 if self.host_sampler.enabled[row] else _DRAWN
         self.uniforms[row, num_given : num_given + count] = (

@@ -103,11 +103,11 @@ def test_a_short_pause_between_two_calls_counts_as_work_and_a_long_one_in_part()
 
 
 def test_a_level_waits_since_its_last_call_or_since_it_has_work() -> None:
-    waits = Progress().waits
+    waits = Progress().waits  # a call for completions takes the interactive rows along
     assert waits(DRAWS, [ALONE, DRAWS, BULK], 10.0, 11.0) == [
         (ALONE, 0.0),
         (DRAWS, 0.0),
-    ]  # completions take the others along
+    ]
     assert waits(ALONE, [ALONE, DRAWS, BULK], 12.0, 13.0) == [(ALONE, 1.0)]
     assert waits(BULK, [ALONE, DRAWS, BULK], 14.0, 15.0) == [(BULK, 4.0)]
     assert waits(DRAWS, [ALONE, DRAWS], 16.0, 17.0) == [(ALONE, 3.0), (DRAWS, 5.0)]

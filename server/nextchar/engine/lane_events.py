@@ -90,6 +90,8 @@ class LaneEvents:
             is_end = drawn[count - 1] == self._end_id
             num_stop = 1 if is_end else sampling.matched_stop([*lane.tail, *drawn[:count]], before + count)
             if num_stop:
-                arrays.cursor[row] = arrays.num_given[row] + count
+                stop = arrays.num_given[row] + count
+                arrays.end[row] -= arrays.cursor[row] - stop  # what is dropped was a step, too: it is not left
+                arrays.cursor[row] = stop
                 return num_stop
         return 0

@@ -1,26 +1,19 @@
-"""Lanes that come and go give what each gives alone, are delivered in time and are counted rightly."""
-
-from collections.abc import Callable
-from itertools import count
+"""Lanes that come and go at any time give what each gives alone, and are counted rightly."""
 
 import numpy as np
 import pytest
+from support.batch_by_hand import Batch
 from support.engine_lanes import GRAPH, some_ids
 from support.tiny_models import LINES
 
 from nextchar.engine import lane_arrays
 from nextchar.engine.automaton import Automaton
-from nextchar.engine.lane import Lane, LaneState, Penalties, Sampling
-from nextchar.engine.lane_batch import LaneBatch
+from nextchar.engine.lane import Lane, Penalties, Sampling
 from nextchar.engine.work import UNLIMITED, Delivery, FinishReason, Level
-from nextchar.errors import DeadlineExceeded, InternalError
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import ModelGraph
-from nextchar.model.step_runner import StepRunner
-from nextchar.telemetry.engine_stats import EngineStats
 
 GRAPHS = {"text": GRAPH, "lines": LINES.step()}
-ENDLESS = 10**6
 
 
 def pairs(num_symbols: int) -> Automaton:
@@ -83,70 +76,6 @@ def joined(deliveries: list[Delivery]) -> tuple[object, ...]:
 
 def state_of(lane: Lane) -> object:
     return lane.state and (lane.state.last_id, {name: a.tolist() for name, a in lane.state.arrays.items()})
-
-
-class Batch:
-    """A batch, and what its numbers are to be by a count of our own."""
-
-    def __init__(self, max_lanes: int, graph: ModelGraph = GRAPH, stats: EngineStats | None = None) -> None:
-        self.graph = graph
-        self.batch = LaneBatch(StepRunner(graph, max_lanes, 16), stats or EngineStats())
-        self.deliveries: dict[Lane, list[Delivery]] = {}
-        self.left: dict[Lane, int] = {}
-        self.all_steps = [0, 0]
-
-    def join(self, lane: Lane, now: float = 0.0) -> None:
-        self.all_steps[lane.level] += lane.num_steps
-        self.deliveries[lane] = []
-        done = self.batch.join(lane, now)
-        assert lane.joined == now
-        if done is None:
-            self.left[lane] = lane.num_steps
-        else:
-            self.deliveries[lane] = [done]
-
-    def leave(self, lane: Lane) -> None:
-        self.batch.leave(lane)
-        del self.left[lane], self.deliveries[lane]
-
-    def step(self, level: Level, max_steps: int) -> list[Lane]:
-        """Runs a call; returns the lanes that have ended."""
-        outbox = self.batch.step(level, max_steps)
-        for lane, delivery in outbox:
-            assert isinstance(lane, Lane)
-            self.deliveries[lane].append(delivery)
-        ended = [lane for lane, delivery in outbox if delivery.last]
-        for lane in self.left:
-            if lane.level <= level:
-                self.left[lane] = max(0, self.left[lane] - self.batch.num_steps)
-        for lane in ended:
-            del self.left[lane]
-        return ended  # type: ignore[return-value]
-
-    def to_end(self) -> None:
-        while self.batch.lanes:
-            self.step(Level.SAMPLING, 1)
-
-    def check(self) -> None:
-        """Compares every number that others read."""
-        batch, arrays, lanes = self.batch, self.batch._arrays, list(self.left)
-        assert set(batch.lanes) == set(lanes)
-        assert [lane.row for lane in batch.lanes] == list(range(len(lanes)))
-        levels = [lane.level for lane in batch.lanes]
-        assert levels == sorted(levels)
-        assert batch.num_interactive == levels.count(Level.INTERACTIVE)
-        for level in (Level.INTERACTIVE, Level.SAMPLING):
-            left = [n for lane, n in self.left.items() if lane.level is level]
-            assert batch.longest(level) == max(left, default=0)
-            assert batch.num_done[level] + sum(left) == self.all_steps[level]
-        drawn = [lane.sampling for lane in lanes if lane.sampling is not None]
-        has_end = self.graph.vocabulary.end_id is not None
-        assert arrays.num_sampling == len(drawn)
-        assert arrays.num_stopping == sum(bool(s.stop) or has_end for s in drawn)
-        assert arrays.num_topped == sum(lane.num_top > 0 for lane in lanes)
-        assert arrays.num_timed == sum(s.seconds_per_delivery < UNLIMITED for s in drawn)
-        assert arrays.host_sampler.num_enabled == sum(s.needs_host for s in drawn)
-        assert arrays.host_sampler.masks.num_patterns == sum(s.automaton is not None for s in drawn)
 
 
 def alone(lane: Lane, graph: ModelGraph = GRAPH) -> list[Delivery]:
@@ -217,131 +146,3 @@ def test_a_text_ends_where_the_plain_rules_say() -> None:
             assert (len(drawn), finish, num_stop) == (s.max_chars - 1, FinishReason.STOP, 0)
         else:
             assert (len(drawn), finish, num_stop) == (s.max_chars, FinishReason.LENGTH, 0)
-
-
-def drawn_text(k: int) -> Lane:
-    return Lane(some_ids(3, seed=k), sampling=Sampling(60, k, chars_per_delivery=4, seconds_per_delivery=5.0))
-
-
-@pytest.mark.parametrize("changes", [{}, {"num_top": 1}, {"keeps_state": True}])
-def test_a_stream_delivers_when_there_is_enough_or_time_is_up(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, int]
-) -> None:
-    now, rng, tried = [0.0], np.random.default_rng(1), Batch(3)
-    monkeypatch.setattr("nextchar.engine.lane_batch.time.monotonic", lambda: now[0])
-    lanes = [drawn_text(k) for k in range(3)]
-    for each in lanes:
-        for name, value in changes.items():
-            setattr(each, name, value)
-        tried.join(each)
-    taken, due, expected = 0, UNLIMITED, []
-    for passed in range(1, 3 + 60 + 1):
-        now[0] += float(rng.choice([0.0, 1.0, 3.0]))
-        tried.step(Level.SAMPLING, 1)
-        if passed == 4 or passed == 63 or (passed > 4 and (passed - taken >= 4 or now[0] >= due)):
-            expected.append(passed - taken)
-            taken, due = passed, now[0] + 5.0
-    assert len(set(expected[1:-1])) > 2  # some were full, some out of time
-    for each in lanes:
-        assert [len(d.ids) for d in tried.deliveries[each]] == expected
-
-
-def test_the_first_character_has_a_call_of_its_own_among_few_and_shares_one_among_many() -> None:
-    for num_others, expected in ((7, 4), (8, 16)):
-        tried = Batch(12)
-        for k in range(num_others):
-            tried.join(Lane(some_ids(0), sampling=Sampling(ENDLESS, k)))
-        tried.step(Level.SAMPLING, 4)
-        first = drawn_text(99)
-        tried.join(first)
-        tried.step(Level.SAMPLING, 16)
-        assert tried.batch.num_steps == expected
-        assert [len(d.ids) for d in tried.deliveries[first]] == [expected]
-
-
-def test_a_lane_without_steps_is_done_when_it_joins_and_its_state_is_where_it_started() -> None:
-    start = LaneState(3, StepRunner(GRAPH, 1).read_state(0))
-    for one, reason in (
-        (Lane(some_ids(0), start=start, keeps_state=True), FinishReason.GIVEN),
-        (Lane(some_ids(0), start=start, sampling=Sampling(0, 1)), FinishReason.LENGTH),
-    ):
-        tried = Batch(2)
-        tried.join(one, now=7.0)
-        (delivery,) = tried.deliveries[one]
-        assert (delivery.finish, delivery.ids.tolist(), delivery.logprobs.tolist()) == (reason, [], [])
-        assert (delivery.ids.dtype, delivery.logprobs.dtype) == (np.int64, np.float64)
-        assert one.state is start
-        assert tried.batch.lanes == []
-        assert tried.batch.step(Level.SAMPLING, 4) == []
-
-
-def test_lanes_end_at_their_deadlines_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, tried = [0.0], Batch(8)
-    monkeypatch.setattr("nextchar.engine.lane_batch.time.monotonic", lambda: now[0])
-    lanes = [
-        Lane(some_ids(0), sampling=Sampling(ENDLESS, k), deadline=deadline)
-        for k, deadline in enumerate((30.0, UNLIMITED, 10.0, 10.5, 20.0))
-    ]
-    for each in lanes:
-        tried.join(each)
-    for now[0], late in (
-        (9.9, []),
-        (10.0, [2]),
-        (19.0, [3]),
-        (19.5, []),
-        (20.0, [4]),
-        (40.0, [0]),
-        (1e9, []),
-    ):
-        ended = tried.step(Level.SAMPLING, 4)
-        assert [lanes.index(each) for each in ended] == late
-        for each in ended:
-            assert isinstance(tried.deliveries[each][-1].error, DeadlineExceeded)
-        if late == [3]:
-            sooner = Lane(some_ids(0), sampling=Sampling(ENDLESS, 9), deadline=19.2)
-            lanes.append(sooner)
-            tried.join(sooner)
-            late_too = tried.step(Level.SAMPLING, 4)
-            assert late_too == []
-            now[0] = 19.2
-            assert tried.step(Level.SAMPLING, 4) == [sooner]
-    assert list(tried.left) == [lanes[1]]
-
-
-def test_a_failure_ends_every_lane_and_leaves_an_empty_batch() -> None:
-    tried, error = Batch(8), InternalError("broken")
-    lanes = [lane(k, GRAPH) for k in (1, 4, 6, 10, 11, 18)]
-    for each in lanes:
-        tried.join(each)
-    outbox = tried.batch.fail(error)
-    assert {work for work, _ in outbox} == set(lanes)
-    assert all(delivery.error is error for _, delivery in outbox)
-    assert (tried.batch.lanes, tried.batch.num_interactive) == ([], 0)
-    arrays = tried.batch._arrays
-    counts = (arrays.num_sampling, arrays.num_stopping, arrays.num_topped, arrays.num_timed)
-    assert counts == (0, 0, 0, 0)
-    assert arrays.host_sampler.num_enabled == arrays.host_sampler.masks.num_patterns == 0
-
-
-def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes a second pass with every look at the clock."""
-    clock: Callable[[], int] = count(1).__next__
-    monkeypatch.setattr("nextchar.engine.lane_batch.time.perf_counter", lambda: float(clock()))
-
-
-def test_a_call_is_counted_with_its_rows_its_steps_and_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticking(monkeypatch)
-    stats = EngineStats()
-    tried = Batch(4, stats=stats)
-    for k in range(3):
-        tried.join(Lane(some_ids(0), sampling=Sampling(ENDLESS, k)))
-    tried.join(Lane(some_ids(60)))
-    tried.step(Level.SAMPLING, 8)
-    tried.step(Level.INTERACTIVE, 4)
-    assert {n: (c.num_calls, c.step_seconds, c.sample_seconds) for n, c in stats.by_batch.items()} == {
-        4: (1, 1.0, 2.0),
-        1: (1, 1.0, 2.0),
-    }
-    assert (stats.batch_size.count, stats.batch_size.sum) == (12, 4 * 8 + 4)
-    assert stats.step_seconds.sum == 2.0
-    assert stats.sample_seconds.sum == 4.0

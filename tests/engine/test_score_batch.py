@@ -44,7 +44,10 @@ def test_what_is_done_and_what_is_left_are_together_what_has_joined(max_steps: i
         assert bulk.num_done + bulk.num_left == joined
         assert bool(before) <= before - bulk.num_left <= 8 * bulk.num_steps
         for work, delivery in ended:
-            assert delivery.finish is FinishReason.GIVEN
+            assert (delivery.finish, delivery.ids.tolist()) == (
+                FinishReason.GIVEN,
+                [],
+            )
             running = [each for each in running if each is not work]
         assert bulk.num_jobs == len(running)
     while bulk.num_jobs:

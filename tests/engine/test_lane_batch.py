@@ -146,3 +146,32 @@ def test_a_text_ends_where_the_plain_rules_say() -> None:
             assert (len(drawn), finish, num_stop) == (s.max_chars - 1, FinishReason.STOP, 0)
         else:
             assert (len(drawn), finish, num_stop) == (s.max_chars, FinishReason.LENGTH, 0)
+
+
+@pytest.mark.parametrize("num_given", [0, 13, 16, 20])
+def test_a_stop_counts_only_after_the_least_characters_in_any_chunk(
+    monkeypatch: pytest.MonkeyPatch, num_given: int
+) -> None:
+    monkeypatch.setattr(lane_arrays, "CHUNK", 16)
+    stop = tuple((symbol,) for symbol in range(9))
+    for seed in range(3):
+        for min_chars in (0, 1, 6, 18):
+            changes = ((), 0), (stop, min_chars)
+            whole, stopped = (
+                Lane(some_ids(num_given), sampling=Sampling(40, seed, stop=stop, min_chars=least))
+                for stop, least in changes
+            )
+            (text, *_), (found, *_) = (joined(alone(one)) for one in (whole, stopped))
+            assert isinstance(text, list)
+            first = num_given + min_chars
+            end = next((k for k, symbol in enumerate(text) if k >= first and symbol < 9), len(text))
+            assert found == text[: end + 1]
+
+
+def test_the_graph_draws_at_a_temperature_as_the_host_does() -> None:
+    for seed, temperature in enumerate((0.3, 0.5, 0.8, 1.0, 1.5)):
+        by_graph, by_host = (
+            Lane(some_ids(9), sampling=Sampling(60, seed, temperature=temperature, bias=bias))
+            for bias in ((), ((0, 0.0),))
+        )
+        assert joined(alone(by_graph)) == joined(alone(by_host))

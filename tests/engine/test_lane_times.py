@@ -18,17 +18,19 @@ from nextchar.telemetry.engine_stats import EngineStats
 ENDLESS = 10**6
 
 
-def drawn_text(k: int) -> Lane:
-    return Lane(some_ids(3, seed=k), sampling=Sampling(60, k, chars_per_delivery=4, seconds_per_delivery=5.0))
+def drawn_text(k: int, size: int = 4) -> Lane:
+    sampling = Sampling(60, k, chars_per_delivery=size, seconds_per_delivery=5.0)
+    return Lane(some_ids(3, seed=k), sampling=sampling)
 
 
+@pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("changes", [{}, {"num_top": 1}, {"keeps_state": True}])
 def test_a_stream_delivers_when_there_is_enough_or_time_is_up(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, int]
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, int], size: int
 ) -> None:
     now, rng, tried = [0.0], np.random.default_rng(1), Batch(3)
     monkeypatch.setattr("nextchar.engine.lane_batch.time.monotonic", lambda: now[0])
-    lanes = [drawn_text(k) for k in range(3)]
+    lanes = [drawn_text(k, size) for k in range(3)]
     for each in lanes:
         for name, value in changes.items():
             setattr(each, name, value)
@@ -37,10 +39,10 @@ def test_a_stream_delivers_when_there_is_enough_or_time_is_up(
     for passed in range(1, 3 + 60 + 1):
         now[0] += float(rng.choice([0.0, 1.0, 3.0]))
         tried.step(Level.SAMPLING, 1)
-        if passed == 4 or passed == 63 or (passed > 4 and (passed - taken >= 4 or now[0] >= due)):
+        if passed in (4, 63) or (passed > 4 and (passed - taken >= size or now[0] >= due)):
             expected.append(passed - taken)
             taken, due = passed, now[0] + 5.0
-    assert len(set(expected[1:-1])) > 2  # some were full, some out of time
+    assert len(set(expected[1:-1])) > 2 or size == 1  # some were full, some out of time
     for each in lanes:
         assert [len(d.ids) for d in tried.deliveries[each]] == expected
 

@@ -1,3 +1,5 @@
+"""Dropout drops its share of what it says, in every step alike, and nothing where it is off."""
+
 import pytest
 import torch
 from support.tiny_models import CELL_NAMES
@@ -111,3 +113,105 @@ def test_bfloat16_returns_float32_logits_and_state_near_the_float32_ones() -> No
     rough, after = _run(model, autocast=True)
     assert rough.dtype == after[0].dtype == torch.float32
     torch.testing.assert_close(rough, exact, atol=0.02, rtol=0.02)
+
+
+def test_rates_that_are_given_are_taken_and_others_are_a_share() -> None:
+    config = TrainingConfig(
+        corpus="x",
+        name="x",
+        dropout=0.8,
+        input_dropout=0.1,
+        layer_dropout=0.2,
+        output_dropout=0.3,
+        weight_dropout=0.0,
+        input_noise=0.05,
+    )
+    assert dropout_rates(config) == DropoutRates(0.1, 0.2, 0.3, 0.0, 0.05)
+    config = TrainingConfig(corpus="x", name="x", dropout=0.8)
+    assert dropout_rates(config) == DropoutRates(0.2, 0.8, 0.8, 0.4, 0.0)
+
+
+def test_nothing_is_drawn_where_nothing_is_dropped() -> None:
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    masks, x, ids = dropout._Masks(generator, slice(0, 3), 3), torch.ones(2, 3, 4), torch.ones(2, 3)
+    assert masks.locked(x, 0.0) is x
+    assert masks.dropped(x, 0.0) is x
+    assert masks.replaced(ids, 0.0, 9) is ids
+    assert generator.get_state().equal(before)
+
+
+def test_what_is_not_replaced_stays_and_replacements_are_any_symbol() -> None:
+    ids = torch.arange(4000).reshape(1000, 4) + 100
+    masks = dropout._Masks(torch.Generator().manual_seed(0), slice(1, 5), 7)
+    read = masks.replaced(ids, 0.5, 9)
+    assert read.shape == ids.shape
+    changed = read != ids
+    assert changed.float().mean().item() == pytest.approx(0.5, abs=0.03)
+    assert set(read[changed].tolist()) == set(range(9))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_mask_of_any_size_has_the_type_of_what_it_drops(dtype: torch.dtype) -> None:
+    for num in range(1, 11):  # four elements come of one random number
+        dropped = _masks().dropped(torch.ones(num, 1, dtype=dtype), 0.5)
+        assert dropped.shape == (num, 1)
+        assert dropped.dtype == dtype
+        assert set(dropped.flatten().tolist()) <= {0.0, 2.0}
+
+
+def test_neighbours_are_dropped_independently() -> None:
+    kept = (_masks().dropped(torch.ones(100_000), 0.5) > 0).float()
+    for distance in range(1, 6):
+        both = (kept[distance:] * kept[:-distance]).mean().item()
+        assert both == pytest.approx(0.25, abs=0.01)
+
+
+def _changes(kind: str, num_layers: int, cell: Cell = "gru") -> bool:
+    config = ModelConfig(cell, 10, 9, embedding_size=6, hidden_size=8, num_layers=num_layers)
+    model = CharRNN(config)
+    return not _run(model, rates=DropoutRates(**{kind: 0.5}))[0].equal(_run(model)[0])
+
+
+def test_each_rate_is_for_its_own_place() -> None:
+    assert not _changes("layer", 1)  # there is nothing between one layer
+    assert _changes("layer", 2)
+    assert _changes("output", 1)
+    assert _changes("weight", 1)
+    assert not _changes("weight", 2, "rnn_relu")  # it would overflow
+    assert _changes("input", 1, "rnn_relu")
+
+
+def test_the_last_output_is_dropped_and_not_the_state() -> None:
+    model = _model()
+    dropped, after = _run(model, rates=DropoutRates(output=0.5))
+    plain, expected = _run(model)
+    assert not dropped.equal(plain)
+    torch.testing.assert_close(after, expected)
+
+
+def test_each_stream_of_a_batch_has_a_mask_of_its_own() -> None:
+    for kind in ("input", "layer", "output"):
+        generator = torch.Generator().manual_seed(1)
+        logits, _ = _run(_model(), rates=DropoutRates(**{kind: 0.5}), generator=generator)
+        assert not logits[:, 0].equal(logits[:, 1])  # though both read the same
+    logits, _ = _run(_model(), rates=DropoutRates(weight=0.5))
+    assert logits[:, 0].equal(logits[:, 1])
+
+
+def test_noise_reads_no_symbol_that_cannot_be_predicted() -> None:
+    model = _model()  # ten symbols are read, the last of them is never an output
+    with torch.no_grad():
+        model.embedding.weight[9] = torch.nan
+    logits, _ = _run(model, torch.zeros(400, 2, dtype=torch.int64), DropoutRates(noise=0.9))
+    assert logits.isfinite().all()
+
+
+def test_a_window_goes_on_from_the_state_of_each_layer() -> None:
+    model = _model()
+    ids = torch.randint(9, (20, 2))
+    whole, whole_after = _run(model, ids)
+    first, state = _run(model, ids[:8])
+    second, after = _run(model, ids[8:], state=state)
+    torch.testing.assert_close(torch.cat([first, second]), whole)
+    torch.testing.assert_close(after, whole_after)

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from support.batch_by_hand import Batch
-from support.engine_lanes import GRAPH, some_ids
+from support.engine_lanes import GRAPH, Batch, some_ids
 from support.tiny_models import LINES
 
 from nextchar.engine import lane_arrays
@@ -52,7 +51,7 @@ def lane(k: int, graph: ModelGraph, *, in_pieces: bool = True) -> Lane:
         chars_per_delivery=int(rng.choice([0, 1, 7, 30])) if in_pieces else 0,
         seconds_per_delivery=0.0 if in_pieces and k % 10 == 1 else UNLIMITED,
     )
-    return Lane(given, sampling=sampling, num_top=2 * (k % 17 == 1), keeps_state=k % 19 == 1)
+    return Lane(given, sampling=sampling, num_top=int(k % 17 == 1), keeps_state=k % 19 == 1)
 
 
 def joined(deliveries: list[Delivery]) -> tuple[object, ...]:

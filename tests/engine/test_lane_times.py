@@ -5,8 +5,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from support.batch_by_hand import Batch
-from support.engine_lanes import GRAPH, VOCABULARY, some_ids
+from support.engine_lanes import GRAPH, VOCABULARY, Batch, some_ids
 
 from nextchar.engine.automaton import Automaton
 from nextchar.engine.lane import Lane, LaneState, Sampling

@@ -1,7 +1,7 @@
 """Work waits in order, within limits, and leaves for a row, by its time or when it is taken back."""
 
 import pytest
-from support.queued_work import interactive, job, sampling, scheduler
+from support.engine_lanes import interactive, job, sampling, scheduler
 
 from nextchar.engine.work import Level
 from nextchar.errors import QueueFull

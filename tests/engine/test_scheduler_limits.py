@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.queued_work import interactive, job, sampling, scheduler
+from support.engine_lanes import interactive, job, sampling, scheduler
 
 from nextchar.engine.scheduler import Scheduler
 from nextchar.engine.work import UNLIMITED, Level, Work

@@ -91,7 +91,7 @@ class LaneEvents:
             num_stop = 1 if is_end else sampling.matched_stop([*lane.tail, *drawn[:count]], before + count)
             if num_stop:
                 stop = arrays.num_given[row] + count
-                arrays.end[row] -= arrays.cursor[row] - stop  # what is dropped was a step, too: it is not left
+                arrays.end[row] -= arrays.cursor[row] - stop  # steps that were made for nothing: not left
                 arrays.cursor[row] = stop
                 return num_stop
         return 0

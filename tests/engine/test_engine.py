@@ -145,6 +145,19 @@ def test_a_full_queue_refuses_a_request_whole(gate: Gate) -> None:
         gate.open()
 
 
+def test_work_that_was_cancelled_before_a_failure_has_no_delivery(gate: Gate) -> None:
+    running, waiting, kept = Inbox(), Inbox(), Inbox()
+    with engine(max_lanes=2) as e:
+        lanes = [endless(running), endless(kept), endless(waiting)]
+        e.submit(lanes)
+        gate.reached()
+        e.cancel([lanes[0], lanes[2]])
+        gate.failure = RuntimeError("broken")
+        gate.open()
+        assert isinstance(kept.wait().error, InternalError)
+    assert (running.deliveries, waiting.deliveries) == ([], [])
+
+
 def test_a_failing_step_ends_all_work_and_is_logged_once(
     caplog: pytest.LogCaptureFixture, gate: Gate
 ) -> None:

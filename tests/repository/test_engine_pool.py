@@ -48,6 +48,8 @@ def test_work_goes_where_least_is_and_is_cancelled_there(monkeypatch: pytest.Mon
         for work in works:
             engines.submit([work])
         assert sorted(work.engine for work in works) == [0, 0, 1, 1]
+        for _ in range(2):  # both engines are in a call
+            gate.reached()
         engines.cancel(works)
         gate.open()
         inbox = Inbox()

@@ -248,9 +248,11 @@ class Engine:
             self._deliver(outbox)
 
     def _end(self, error: NextcharError) -> None:
-        """Ends all work that runs or waits with an error."""
+        """Ends all work that runs or waits with an error, and cancelled work without one."""
         with self._changed:
             self._failure = error
             waiting = self._scheduler.drain()
         failed = [*self._lane_batch.fail(error), *self._score_batch.fail(error)]
-        self._send([*failed, *((work, work.failed(error)) for work in waiting)])
+        failed += [(work, work.failed(error)) for work in waiting]
+        cancelled = {id(work) for work in self._cancelled}
+        self._send([(work, delivery) for work, delivery in failed if id(work) not in cancelled])

@@ -25,6 +25,7 @@ from nextchar.telemetry.engine_stats import EngineStats
 
 T = TypeVar("T")
 SECONDS = 30
+_MAX_BLOCKED = 64  # engines of one test
 NOTHING = np.empty(0, dtype=np.int64)
 GRAPH = TEXT.step()
 VOCABULARY = GRAPH.vocabulary
@@ -147,9 +148,9 @@ class Gate:
             self.reached()
 
     def open(self) -> None:
-        """Lets this call and all others through."""
+        """Lets all calls through, those that are blocked and those to come."""
         self._open.set()
-        self._passing.release()
+        self._passing.release(_MAX_BLOCKED)
 
 
 class StepClock:

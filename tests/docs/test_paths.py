@@ -6,8 +6,20 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_PAGES = ["README.md", "models/README.md", *(f"docs/{path.name}" for path in (_ROOT / "docs").glob("*.md"))]
-_PLACES = ["", "server/nextchar", "server/nextchar/engine", "training/nextchar_training", "tests/engine"]
+_PAGES = [
+    "README.md",
+    "models/README.md",
+    "tests/README.md",
+    *(f"docs/{path.name}" for path in (_ROOT / "docs").glob("*.md")),
+]
+_PLACES = [
+    "",
+    "server/nextchar",
+    "server/nextchar/engine",
+    "training/nextchar_training",
+    "tests",
+    "tests/engine",
+]
 _NAMED = re.compile(r"`((?:[\w-]+/)*[\w-]+\.(?:py|json|yaml|proto|cfg|yml))`")
 
 

@@ -36,7 +36,7 @@ def run_target(name: str, runs: int, corpus: Path, found: Path) -> tuple[int, in
     """
     found.mkdir(parents=True, exist_ok=True)
     packages = next(Path(sys.prefix).glob("lib/python*/site-packages"))
-    paths = [_ROOT / "tests", _ROOT / "server", packages]
+    paths = [_ROOT / "tests", _ROOT / "tests/system", _ROOT / "server", packages]
     limits = [f"-atheris_runs={runs}", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]
     limits += [
         f"-max_len={_MAX_BYTES.get(name, 1024)}",

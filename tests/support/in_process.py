@@ -1,0 +1,69 @@
+"""Runs the use cases of a server in this process, without an API: real models, real engines, an own loop."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nextchar.engine.deliveries import deliver_on
+from nextchar.engine.engine import EngineOptions
+from nextchar.engine.work import UNLIMITED
+from nextchar.entrypoints.composition import build_service
+from nextchar.repository.folder import find_models
+from nextchar.repository.served_models import ServedModels
+from nextchar.request_context import RequestContext, Route
+from nextchar.schemas.limits import Limits, SessionLimits
+from nextchar.security.principal import ANONYMOUS, Principal
+from nextchar.service.service import Service
+from nextchar.service.sessions.stores.base import SessionStore
+from nextchar.service.sessions.stores.memory import MemoryStore
+from nextchar.telemetry.metrics import Metrics
+
+T = TypeVar("T")
+_OPTIONS = EngineOptions(8, 4, 8, 1000)
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Holds the use cases, and runs their calls one after the other."""
+
+    service: Service
+    _runner: asyncio.Runner
+
+    def run(self, call: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(call)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Returns the value of one series; 0 if it is not there."""
+        return self.service.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def context(route: Route = "session", principal: Principal = ANONYMOUS) -> RequestContext:
+    return RequestContext(route, "rest", UNLIMITED, "an-id", principal=principal)
+
+
+@contextmanager
+def in_process(
+    models: Path,
+    *,
+    limits: Limits | None = None,
+    session_limits: SessionLimits | None = None,
+    store: SessionStore | None = None,
+    default_model: str | None = None,
+) -> Iterator[InProcess]:
+    """Serves the models of a folder for as long as the context lasts."""
+    with asyncio.Runner() as runner:
+        deliver = deliver_on(runner.get_loop())
+        with ServedModels(find_models(models), _OPTIONS, num_threads=1, deliver=deliver) as served:
+            service = build_service(
+                served,
+                Metrics(),
+                limits or Limits(),
+                store=store or MemoryStore(),
+                state_key=b"k" * 32,
+                session_limits=session_limits or SessionLimits(),
+                default_model=default_model,
+            )
+            yield InProcess(service, runner)

@@ -12,6 +12,7 @@ from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import UNLIMITED
 from nextchar.entrypoints.composition import build_service
 from nextchar.repository.folder import find_models
+from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
 from nextchar.request_context import RequestContext, Route
 from nextchar.schemas.limits import Limits, SessionLimits
@@ -64,6 +65,7 @@ def in_process(
                 store=store or MemoryStore(),
                 state_key=b"k" * 32,
                 session_limits=session_limits or SessionLimits(),
+                model_manager=ModelManager(served, models),
                 default_model=default_model,
             )
             yield InProcess(service, runner)

@@ -1,0 +1,151 @@
+"""A session whose version is gone: replayed into the newest one where that is wanted, else told so."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.in_process import InProcess, in_process
+from support.sessions_in_process import Sessions, owner_context
+from support.tiny_models import LINES, TEXT, TinyModel, write_models
+
+from nextchar.errors import NextcharError
+from nextchar.model.vocabulary import Vocabulary
+from nextchar.repository.manager import PastVersion
+from nextchar.schemas.limits import SessionLimits
+from nextchar.schemas.sessions import SampleRequest
+from nextchar.service.sessions.model_versions import _translated
+from nextchar.service.sessions.stores.memory import MemoryStore
+
+_KNOWN = " abcdefghijklmno"
+_NEW = TinyModel(seed=9, vocabulary=Vocabulary(tuple(_KNOWN), unknown="refuse"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_models(tmp_path / "models", {"tiny": TEXT, "other": LINES})
+
+
+def _renewed(made: InProcess, folder: Path) -> None:
+    """Serves version 2 and lets version 1 go, sessions or not."""
+    write_models(folder, {"tiny": _NEW}, version=2)
+    made.run(made.service.model_manager.load("tiny:2"))
+    _unloaded(made, "tiny:1")
+
+
+def _unloaded(made: InProcess, model: str) -> None:
+    manager, served = made.service.model_manager, made.service.served_models
+    manager.unload(model)
+    name, _, version = model.partition(":")
+    found = served.running(name, version)
+    assert found is not None
+    made.run(manager._unload(found))
+
+
+def _drawn(sessions: Sessions, count: int) -> str:
+    request = SampleRequest(max_tokens=count)
+    answer = sessions.made.run(sessions.calls.text.sample("one", request, owner_context()))
+    return str(answer.choices[0].text)
+
+
+def _refused(sessions: Sessions) -> tuple[str, str | None, str]:
+    return sessions.refused(sessions.calls.get("one", owner_context()))
+
+
+def test_it_goes_on_from_the_characters_that_the_new_version_knows(folder: Path) -> None:
+    store = MemoryStore()
+    with in_process(folder, store=store, session_limits=SessionLimits(replays=True)) as made:
+        sessions = Sessions(made, store)
+        sessions.create(prime="abcz")
+        drawn = _drawn(sessions, 3)
+        known = "".join(c for c in "abcz" + drawn if c in _KNOWN)
+        _renewed(made, folder)
+        info = sessions.info()
+        assert (info.model_version, info.position, info.revision) == ("2", 7, 3)
+        assert info.max_rewind == len(known)
+        assert sessions.info() == info  # once
+        assert sessions.metric("nextchar_sessions_replayed_total") == 1
+        sessions.create("fresh", prime=known)
+        feeds = [sessions.feed("ab", name, **{"return": "last"}) for name in ("one", "fresh")]
+        assert feeds[0].data == feeds[1].data
+        assert feeds[0].position == 9
+        (loaded,) = [r for r in store._records.values() if r.session_id == "one"]
+        state = made.service.session_manager.unseal(
+            owner_context(), made.service.served_models.get("tiny"), loaded.sealed
+        )
+        assert (state.seed, state.here.num_drawn, state.here.position) == (3, 3, 9)
+        assert state.anchor.position == 9 - state.max_rewind
+        assert len(state.drawn_before) == state.max_rewind
+
+
+def test_where_all_characters_are_known_each_keeps_its_random_number(folder: Path) -> None:
+    store = MemoryStore()
+    with in_process(folder, store=store, session_limits=SessionLimits(replays=True)) as made:
+        sessions = Sessions(made, store)
+        sessions.create(prime="ab")
+        _drawn(sessions, 4)
+        write_models(folder, {"tiny": TinyModel(seed=4)}, version=2)
+        made.run(made.service.model_manager.load("tiny:2"))
+        _unloaded(made, "tiny:1")
+        info = sessions.info()
+        (loaded,) = store._records.values()
+        state = made.service.session_manager.unseal(
+            owner_context(), made.service.served_models.get("tiny"), loaded.sealed
+        )
+        assert state.drawn_before.tolist() == [0, 0, 0, 1, 2, 3]
+        assert (info.position, info.max_rewind, state.anchor.position, state.here.num_drawn) == (6, 6, 0, 4)
+
+
+def test_without_replays_it_is_told_that_its_version_is_gone(folder: Path) -> None:
+    store = MemoryStore()
+    with in_process(folder, store=store) as made:
+        sessions = Sessions(made, store)
+        sessions.create(prime="abc")
+        _renewed(made, folder)
+        says = "the session is of model tiny:1, which is no longer served here"
+        assert _refused(sessions) == ("state_model_mismatch", None, says)
+
+
+def test_with_no_version_left_it_is_told_so(folder: Path) -> None:
+    store = MemoryStore()
+    with in_process(folder, store=store, session_limits=SessionLimits(replays=True)) as made:
+        sessions = Sessions(made, store)
+        sessions.create(prime="abc")
+        _unloaded(made, "tiny:1")
+        says = "the session is of model tiny:1; no version of it is served"
+        assert _refused(sessions) == ("state_model_mismatch", None, says)
+
+
+def test_a_version_that_was_never_here_is_not_replayed(folder: Path) -> None:
+    store = MemoryStore()
+    with in_process(folder, store=store, session_limits=SessionLimits(replays=True)) as made:
+        sessions = Sessions(made, store)
+        sessions.create(prime="abc")
+        store._records["ann", "one"] = replace(store._records["ann", "one"], digest="another file")
+        says = "the session is of model tiny:1, which is no longer served here"
+        assert _refused(sessions) == ("state_model_mismatch", None, says)
+
+
+def test_the_server_that_ends_opens_no_session(folder: Path) -> None:
+    store = MemoryStore()
+    with in_process(folder, store=store) as made:
+        sessions = Sessions(made, store)
+        sessions.create()
+        ctx: Any = owner_context()
+        made.run(made.service.session_manager.open(ctx, "one"))
+        assert (ctx.model, ctx.version) == ("tiny", "1")
+        made.service.lifecycle.drain(0.0)
+        with pytest.raises(NextcharError) as caught:
+            sessions.info()
+        assert caught.value.code == "draining"
+
+
+def test_characters_are_translated_by_what_they_are_and_others_left_out() -> None:
+    past = PastVersion("d", Vocabulary(("a", "é", "b")), {})
+    ids = past.vocabulary.encode("aéb\N{SNOWMAN}a")
+    whole = Vocabulary(("b", "a", "e\N{COMBINING ACUTE ACCENT}"[:1], "é"))
+    assert _translated(ids, past, whole).tolist() == [1, 3, 0, whole.unknown_id, 1]
+    refusing = Vocabulary(("b", "a"), unknown="refuse")
+    assert _translated(ids, past, refusing).tolist() == [1, 0, 1]
+    nfc = Vocabulary(("é",), unknown="refuse", normalization="NFC")
+    assert _translated(ids, past, nfc).tolist() == [0]

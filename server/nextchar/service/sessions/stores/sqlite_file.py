@@ -154,7 +154,7 @@ class _Damaged(sqlite3.DatabaseError):
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) or 0
+    code = getattr(error, "sqlite_errorcode", 0)
     return isinstance(error, _Damaged) or code & 0xFF in _DAMAGED or code in _DAMAGED_READS
 
 

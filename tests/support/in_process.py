@@ -7,22 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import UNLIMITED
 from nextchar.entrypoints.composition import build_service
+from nextchar.errors import NextcharError
 from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
 from nextchar.request_context import RequestContext, Route
 from nextchar.schemas.limits import Limits, SessionLimits
-from nextchar.security.principal import ANONYMOUS, Principal
+from nextchar.schemas.sessions import CreateSessionRequest, FeedRequest, SessionInfo
+from nextchar.security.budgets import Allowance, Budget
+from nextchar.security.principal import ANONYMOUS, Principal, Scope
 from nextchar.service.service import Service
 from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.telemetry.metrics import Metrics
 
 T = TypeVar("T")
+ANN = Principal("k1", "ann", frozenset(Scope), Budget(Allowance()))
 _OPTIONS = EngineOptions(8, 4, 8, 1000)
 
 
@@ -69,3 +75,33 @@ def in_process(
                 default_model=default_model,
             )
             yield InProcess(service, runner)
+
+
+def owner_context(principal: Principal = ANN) -> RequestContext:
+    return context(principal=principal)
+
+
+class Sessions:
+    """Calls the use cases of sessions for one owner."""
+
+    def __init__(self, made: InProcess, store: MemoryStore) -> None:
+        self.made, self.store, self.calls = made, store, made.service.sessions
+
+    def create(self, session_id: str | None = "one", **fields: Any) -> SessionInfo:
+        request = CreateSessionRequest(**{"model": "tiny", "seed": 3, "session_id": session_id} | fields)
+        return self.made.run(self.calls.create(request, owner_context()))
+
+    def feed(self, text: str, session_id: str = "one", **fields: Any) -> Any:
+        request = FeedRequest.model_validate({"text": text, "return": "none"} | fields)
+        return self.made.run(self.calls.text.feed(session_id, request, owner_context()))
+
+    def info(self, session_id: str = "one") -> SessionInfo:
+        return self.made.run(self.calls.get(session_id, owner_context()))
+
+    def refused(self, call: Coroutine[Any, Any, Any]) -> tuple[str, str | None, str]:
+        with pytest.raises(NextcharError) as caught:
+            self.made.run(call)
+        return caught.value.code, caught.value.param, caught.value.message
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.made.metric(name, **labels)

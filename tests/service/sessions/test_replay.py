@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.in_process import InProcess, in_process
-from support.sessions_in_process import Sessions, owner_context
+from support.in_process import InProcess, Sessions, in_process, owner_context
 from support.tiny_models import LINES, TEXT, TinyModel, write_models
 
 from nextchar.errors import NextcharError

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.in_process import in_process
-from support.sessions_in_process import Sessions, owner_context
+from support.in_process import Sessions, in_process, owner_context
 
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.limits import Limits, SessionLimits

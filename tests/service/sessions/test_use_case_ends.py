@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.in_process import in_process
-from support.sessions_in_process import Sessions, owner_context
+from support.in_process import Sessions, in_process, owner_context
 
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.schemas.sessions import (

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.in_process import in_process
-from support.sessions_in_process import ANN, Sessions, owner_context
+from support.in_process import ANN, Sessions, in_process, owner_context
 
 from nextchar.errors import InvalidRequest, NextcharError, PermissionDenied, SessionBusy, SessionLimit
 from nextchar.schemas.completion import CompletionRequest

@@ -174,13 +174,13 @@ def _settings(num_examples: int) -> Callable[[Callable[..., None]], Callable[...
     return settings(max_examples=num_examples, database=None, derandomize=True)
 
 
-@_settings(60)
+@_settings(40)
 @given(st.lists(_writes | _purges, min_size=6, max_size=16))
 def test_memory(calls: list[_Call]) -> None:
     asyncio.run(_same(MemoryStore(), calls))
 
 
-@_settings(25)
+@_settings(15)
 @given(st.lists(_writes | _purges, min_size=6, max_size=16))
 def test_a_file(tmp_path_factory: pytest.TempPathFactory, calls: list[_Call]) -> None:
     asyncio.run(_same(SqliteStore(tmp_path_factory.mktemp("store") / "sessions.db"), calls))

@@ -141,6 +141,11 @@ class Gate:
         """Lets calls through."""
         self._passing.release(calls)
 
+    def let_blocked(self) -> None:
+        """Lets a call through if one is blocked now."""
+        if self._entered.acquire(blocking=False):
+            self.let()
+
     def let_and_reach(self, calls: int) -> None:
         """Lets calls through, each once it is blocked; returns when the next is, and these are counted."""
         for _ in range(calls):

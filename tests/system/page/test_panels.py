@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from support.chromium import Browser
+from support.engine_lanes import Gate
 from support.live_server import LiveServer
 from support.tools import tool_program, tool_python
 from support.waiting import until
@@ -185,10 +186,18 @@ def joined(pieces: list[str]) -> str:
     return "".join(json.loads(piece) for piece in pieces)
 
 
-def test_stop_ends_the_work_on_the_server(browser: Browser, shipped: LiveServer) -> None:
+def test_stop_ends_the_work_on_the_server(
+    browser: Browser, shipped: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     labels = {"route": "complete", "outcome": "cancelled"}
     before = shipped.metric("nextchar_requests_total", **labels)
-    states = browser.run("generate.stop", url=shipped.url)
+    gate, model = Gate(monkeypatch), shipped.app.service.served_models.get("shakespeare")
+    browser.start("generate.stop", url=shipped.url)
+    # A call at a time until all four run: they have far to go then. A few more, so that each shows text.
+    until(lambda: model.engine.num_running == 4 or gate.let_blocked())
+    gate.let(40)
+    states = browser.finish()
+    gate.open()
     assert all(state.endswith("stopped") for state in states)
     until(lambda: shipped.metric("nextchar_requests_total", **labels) == before + 4)
     until(lambda: shipped.metric("nextchar_requests_in_progress", route="complete") == 0)

@@ -38,7 +38,7 @@ def samples(stage: Stage, url: str, prompt: str, fields: dict[str, str]) -> dict
 def stop(stage: Stage, url: str) -> list[str]:
     """Long completions, stopped."""
     page = stage.open(url, "generate")
-    _fill(page, Characters="16384")  # more than are drawn before the click
+    _fill(page, Characters="16384")
     page.get_by_role("button", name="Generate").click()
     until(page, "[...document.querySelectorAll('.outputs .drawn')].filter(s => s.textContent).length === 4")
     page.get_by_role("button", name="Stop").click()

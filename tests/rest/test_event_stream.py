@@ -1,7 +1,7 @@
 """Server-sent events, byte by byte: a strict reader takes them, and a failure midway ends them in one way."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,13 @@ from support.engine_lanes import Clock
 from support.event_stream import BrokenStream, read_events
 from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
+from support.midway import fails, midway
 
-from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
 
 DONE = "[DONE]"
 LONG = {"max_tokens": 16_384, "seed": 1}
 _SECONDS = 60
-_NUM_STEPS = 60
 _SAMPLE, _COMPLETE = "/v1/sessions/here/sample", "/v1/completions"
 _GENERATE = "/v2/models/tiny/generate_stream"
 
@@ -77,24 +76,6 @@ def test_a_strict_reader_takes_every_stream(streaming: LiveServer, path: str, fi
         assert "error" not in json.loads(event)
 
 
-def after_some_steps(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
-    """Something happens once, when a part of a text has been drawn."""
-    step, num_left = StepRunner.step, _NUM_STEPS
-
-    def counted(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
-        nonlocal num_left
-        num_left -= 1
-        if num_left == 0:
-            happens()
-        step(runner, n, num_steps, **how)
-
-    monkeypatch.setattr(StepRunner, "step", counted)
-
-
-def fails() -> None:
-    raise RuntimeError("secret cause")
-
-
 def check_failed(chunks: list[bytes], code: str | None) -> None:
     """Something came, then one error, and that is all."""
     assert b"secret" not in b"".join(chunks)
@@ -123,7 +104,7 @@ def test_a_stream_that_fails_midway_ends_with_one_error_and_is_not_done(
 ) -> None:
     with live_server(models) as server:
         server.post("/v1/sessions", {"model": "tiny", "session_id": "here"})
-        after_some_steps(monkeypatch, fails)
+        midway(monkeypatch, server, fails)
         check_failed(stream_of(server, path, asked(path, **LONG, **fields)), code)
         assert server.metric("nextchar_requests_total", outcome="error", protocol="rest") == 1
 
@@ -132,7 +113,7 @@ def test_a_grpc_stream_that_fails_midway_ends_with_its_status(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with live_server(models) as server, server.stub() as stub:
-        after_some_steps(monkeypatch, fails)
+        midway(monkeypatch, server, fails)
         came = []
         with pytest.raises(grpc.RpcError) as caught:
             came.extend(stub.Complete(pb.CompletionRequest(model="tiny", **LONG)))
@@ -149,6 +130,6 @@ def test_a_stream_whose_time_is_up_ends_so_too(
     streaming: LiveServer, monkeypatch: pytest.MonkeyPatch, path: str, code: str | None
 ) -> None:
     clock = Clock(monkeypatch)
-    after_some_steps(monkeypatch, clock.jump)
+    midway(monkeypatch, streaming, clock.jump)
     check_failed(stream_of(streaming, path, asked(path, **LONG)), code)
     assert streaming.metric("nextchar_requests_total", outcome="timeout", protocol="rest") >= 1

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import httpx
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
-from support.engine_lanes import Clock, Gate
+from support.engine_lanes import Clock
 from support.live_server import LiveServer
+from support.midway import midway
 from support.oip_client import body, message, post, stub
 
 from nextchar import __version__
@@ -214,14 +214,8 @@ def test_what_is_wrong_with_generate_has_its_status(server: LiveServer, call: st
 def test_a_stream_that_fails_ends_with_an_error_event(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, clock = Gate(monkeypatch), Clock(monkeypatch)
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(events, server, max_tokens=16_384)
-        gate.reached()
-        gate.let_and_reach(2)
-        clock.jump()
-        gate.open()
-    pieces = asked.result()
+    midway(monkeypatch, server, Clock(monkeypatch).jump)
+    pieces = events(server, max_tokens=16_384)
     assert list(pieces[0]) == ["text_output", "model_name", "model_version"]
     assert list(pieces[-1]) == ["error"]
     assert not any("error" in piece for piece in pieces[:-1])

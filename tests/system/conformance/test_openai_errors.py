@@ -10,16 +10,15 @@ from typing import Any
 import httpx
 import pytest
 from support.live_server import live_server
+from support.midway import fails, midway
 from support.tiny_models import REFUSING, TEXT, write_models
 from support.tools import tool_python
 
-from nextchar.model.step_runner import StepRunner
 from nextchar.security.api_keys import make_key
 from nextchar.security.principal import Scope
 
 _SCRIPT = Path(__file__).with_name("openai_errors.py")
 _SECONDS = 120
-_STEPS_UNTIL_FAILURE = 100
 LONG = {"max_tokens": 16_384, "seed": 1}
 
 Case = dict[str, Any]
@@ -105,17 +104,8 @@ def test_each_refusal_is_an_exception_of_its_class(
 def test_a_stream_that_fails_midway_raises_after_what_came(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, num_steps_done = StepRunner.step, 0
-
-    def failing(runner: StepRunner, n: int, num_steps: int = 1, **how: bool) -> None:
-        nonlocal num_steps_done
-        num_steps_done += 1
-        if num_steps_done == _STEPS_UNTIL_FAILURE:
-            raise RuntimeError("secret cause")
-        step(runner, n, num_steps, **how)
-
     with live_server(models) as server:
-        monkeypatch.setattr(StepRunner, "step", failing)
+        midway(monkeypatch, server, fails)
         fields = {**LONG, "stream": True}
         error = raised({"midway": {"url": server.url, "fields": fields}})["midway"]
         assert (error["kind"], error["code"], error["type"]) == ("APIError", "server_error", "server_error")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.chromium import Browser, chromium
+from chromium import Browser, chromium
 from support.live_server import LiveServer, live_server
 
 STATE_KEY = "a key that two servers share, for sealed states"

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from support.chromium import Browser
+from chromium import Browser
 from support.engine_lanes import Gate
 from support.live_server import LiveServer
 from support.tools import tool_program, tool_python

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.chromium import SCREENSHOTS, Browser
+from chromium import SCREENSHOTS, Browser
 from support.live_server import LiveServer, live_server
 
 from nextchar.security.api_keys import make_key

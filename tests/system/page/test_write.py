@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.chromium import Browser
+from chromium import Browser
 from support.live_server import LiveServer
 from support.ports import free_port
 

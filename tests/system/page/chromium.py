@@ -9,8 +9,8 @@ from typing import Any
 
 from support.tools import debian_program, tool_python
 
-_DRIVER = Path(__file__).parents[1] / "system" / "page" / "browser" / "driver.py"
-SCREENSHOTS = Path(__file__).parents[1] / "system" / "page" / ".screenshots"
+_DRIVER = Path(__file__).parent / "browser" / "driver.py"
+SCREENSHOTS = Path(__file__).parent / ".screenshots"
 
 
 class Browser:

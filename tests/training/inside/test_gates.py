@@ -21,6 +21,28 @@ def test_a_trace_ends_in_the_networks_own_state(cell: Cell) -> None:
             np.testing.assert_allclose(layer.values["cell"][-1], last[1], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("cell", "places"),
+    [
+        ("lstm", {"input gate": 0, "forget gate": 1, "output gate": 3}),
+        ("lstm_coupled", {"forget gate": 0, "output gate": 2}),
+        ("gru", {"reset gate": 0, "update gate": 1}),
+    ],
+)
+def test_a_gate_is_the_sigmoid_of_its_rows(cell: Cell, places: dict[str, int]) -> None:
+    model = TinyModel(cell).module()
+    x = model.embedding.weight.numpy()[_IDS].astype(np.float64)
+    for layer, traced in zip(model.layers, trace(model, _IDS), strict=True):
+        hidden = traced.values["hidden"].astype(np.float64)
+        before = np.vstack([np.zeros(hidden.shape[1]), hidden[:-1]])
+        sums = x @ layer.input.numpy().T + before @ layer.recurrent.numpy().T
+        sums += layer.input_bias.numpy() + layer.recurrent_bias.numpy()
+        gates = np.split(1 / (1 + np.exp(-sums)), layer.cell.num_gates, axis=1)
+        for name, place in places.items():
+            np.testing.assert_allclose(traced.values[name], gates[place], atol=1e-5)
+        x = hidden
+
+
 @pytest.mark.parametrize("cell", ["lstm", "lstm_coupled"])
 def test_the_output_gate_lets_out_the_cell(cell: Cell) -> None:
     for layer in trace(TinyModel(cell).module(), _IDS):

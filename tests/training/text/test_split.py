@@ -102,7 +102,8 @@ def test_the_end_of_a_document_ends_its_last_line(unit: Unit) -> None:
         assert "".join(_parts(split)) == str(given.heldout) == "".join(documents)
 
 
-_DOCUMENTS = st.lists(st.text("ab\n", max_size=30), min_size=25, max_size=40)
+# Of one size, nearly: a document as long as the held-out share would leave nothing to hold out.
+_DOCUMENTS = st.lists(st.text("ab\n", min_size=8, max_size=12), min_size=25, max_size=40)
 
 
 @given(_DOCUMENTS, st.sampled_from(["position", "document"]), st.sampled_from([0.1, 0.3]))

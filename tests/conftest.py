@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 from suite import tiers
 from suite.folder_times import FolderTimes
+from support.engine_lanes import Gate
 from support.live_server import LiveServer, live_server
 from support.tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
 
@@ -65,3 +66,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(models: Path) -> Iterator[LiveServer]:
     with live_server(models) as running:
         yield running
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Holds every engine before each call of its graph: work that has begun ends only when a test says so."""
+    made = Gate(monkeypatch)
+    yield made
+    made.open()

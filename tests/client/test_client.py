@@ -88,14 +88,6 @@ def test_a_state_goes_out_and_comes_back(client: Client) -> None:
     assert again.data == client.next("hello", model="tiny").data != first.data
 
 
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """Holds every engine before each call of its graph: work that has begun ends only when a test says so."""
-    made = Gate(monkeypatch)
-    yield made
-    made.open()
-
-
 def test_leaving_a_stream_ends_it_on_the_server(client: Client, server: LiveServer, gate: Gate) -> None:
     before = server.metric("nextchar_requests_total", route="complete", outcome="cancelled")
     parts = client.stream("", model="tiny", max_tokens=16_000, stream_options={"min_event_chars": 1})
@@ -108,7 +100,7 @@ def test_leaving_a_stream_ends_it_on_the_server(client: Client, server: LiveServ
         lambda: server.metric("nextchar_requests_total", route="complete", outcome="cancelled") == before + 1
     )
     gate.let()
-    until(lambda: all(model.engine.num_running == 0 for model in server.app.service.served_models))
+    until(server.is_idle)
 
 
 @pytest.mark.parametrize("count", [0, 1, 257, 1000])

@@ -17,11 +17,6 @@ from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
 
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    return Gate(monkeypatch)
-
-
 def job(count: int = 20, **fields: Any) -> ScoreJob:
     strings = [some_ids(30, seed=i) for i in range(count)]
     return ScoreJob(make_trie(strings, VOCABULARY.begin_id, some_ids(0)), **fields)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from support.live_server import LiveServer, live_server
 
 from nextchar.entrypoints.main import main
-from nextchar.model.graph import ModelGraph, open_graph
+from nextchar.model.graph import ModelGraph
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar_training.run.checkpoint import vocabulary_to_dict
 from nextchar_training.text.corpus import load_corpus
@@ -24,16 +24,6 @@ FOLDER = MODELS / "shakespeare" / "1"
 def server() -> Iterator[LiveServer]:
     with live_server(MODELS) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def sequence() -> ModelGraph:
-    return open_graph(FOLDER / "model.onnx")
-
-
-@pytest.fixture(scope="module")
-def step() -> ModelGraph:
-    return open_graph(FOLDER / "step-int8.onnx")
 
 
 @pytest.fixture(scope="module")

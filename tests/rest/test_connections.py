@@ -98,7 +98,7 @@ def test_who_does_not_read_is_dropped(hasty: LiveServer, stream: bool) -> None:
         reader.sendall(head.encode() + content)
         assert reader.recv(20).startswith(b"HTTP/1.1 200")
         until(lambda: num_files() <= before + 1)  # the reader's own end is one
-        until(lambda: all(m.engine.num_running == 0 for m in hasty.app.service.served_models))
+        until(hasty.is_idle)
 
 
 def num_files() -> int:

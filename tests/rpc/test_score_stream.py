@@ -19,15 +19,6 @@ from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rpc.score_stream import MAX_AT_WORK, ordered_results
 
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """Holds every engine before each call of its graph: work that has begun ends only when a test says so."""
-    made = Gate(monkeypatch)
-    yield made
-    made.open()
-
-
 _TEXTS = st.text(alphabet=st.sampled_from("abc \n.éZ\N{SNOWMAN}\0"), max_size=12)
 
 
@@ -125,10 +116,6 @@ def test_a_message_that_never_fits_is_refused_in_time(models: Path) -> None:
 WORK = pb.ScoreRequest(model="tiny", input=["abc" * 90 + str(i) for i in range(30)])
 
 
-def all_rows_free(server: LiveServer) -> bool:
-    return all(m.engine.num_running == 0 == m.num_waiting for m in server.app.service.served_models)
-
-
 def test_a_stream_that_waits_for_its_next_message_holds_nobody_up(server: LiveServer) -> None:
     stop = threading.Event()
 
@@ -150,9 +137,9 @@ def test_cancelling_frees_the_rows(server: LiveServer, gate: Gate) -> None:
         gate.reached()
         stream.cancel()
         until(lambda: not server.metric("nextchar_requests_in_progress", route="score"))
-    assert not all_rows_free(server)
+    assert not server.is_idle()
     gate.let()
-    until(lambda: all_rows_free(server))
+    until(server.is_idle)
 
 
 def test_the_deadline_ends_the_stream_and_frees_the_rows(server: LiveServer, gate: Gate) -> None:
@@ -160,12 +147,12 @@ def test_the_deadline_ends_the_stream_and_frees_the_rows(server: LiveServer, gat
         with server.stub() as stub, pytest.raises(grpc.RpcError) as caught:
             list(stub.ScoreStream(iter([WORK] * 3), timeout=seconds))
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        if not all_rows_free(server):
+        if not server.is_idle():
             break
     until(lambda: not server.metric("nextchar_requests_in_progress", route="score"))
-    assert not all_rows_free(server)
+    assert not server.is_idle()
     gate.let()
-    until(lambda: all_rows_free(server))
+    until(server.is_idle)
 
 
 def test_works_begin_only_when_there_is_room_and_end_in_order() -> None:

@@ -94,18 +94,6 @@ def cancelled(server: LiveServer, protocol: str) -> float:
     return server.metric("nextchar_requests_total", outcome="cancelled", protocol=protocol)
 
 
-def all_rows_free(server: LiveServer) -> bool:
-    return all(m.engine.num_running == 0 and m.num_waiting == 0 for m in server.app.service.served_models)
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """Holds every engine before each call of its graph: work that has begun ends only when a test says so."""
-    made = Gate(monkeypatch)
-    yield made
-    made.open()
-
-
 def posted(server: LiveServer, path: str, fields: dict) -> socket.socket:
     """Sends a request over a connection of its own."""
     content = json.dumps(fields).encode()
@@ -117,9 +105,9 @@ def posted(server: LiveServer, path: str, fields: dict) -> socket.socket:
 
 def frees_its_rows(server: LiveServer, gate: Gate) -> None:
     """The call that runs may end; before the next one the rows are free."""
-    assert not all_rows_free(server)
+    assert not server.is_idle()
     gate.let()
-    until(lambda: all_rows_free(server))
+    until(server.is_idle)
 
 
 def test_a_stream_whose_client_leaves_frees_its_lane(server: LiveServer, gate: Gate) -> None:
@@ -171,7 +159,7 @@ def test_a_grpc_deadline_ends_the_call_and_frees_its_lanes(server: LiveServer, g
         with server.stub() as stub, pytest.raises(grpc.RpcError) as caught:
             stub.Score(pb.ScoreRequest(model="tiny", input=STRINGS), timeout=seconds)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        if not all_rows_free(server):
+        if not server.is_idle():
             break
     until(lambda: server.metric("nextchar_requests_total", protocol="grpc") == ended + 1)
     frees_its_rows(server, gate)
@@ -286,4 +274,4 @@ def test_a_slow_reader_does_not_hold_up_the_others(server: LiveServer) -> None:
         for seed in range(5):
             assert server.post("/v1/completions", {**body(seed)}).status_code == 200
         assert server.metric("nextchar_requests_in_progress", route="complete") == 1
-    until(lambda: all_rows_free(server))
+    until(server.is_idle)

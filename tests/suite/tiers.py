@@ -12,7 +12,7 @@ from typing import Any
 
 QUICK, STANDARD, LONG = "quick", "standard", "long"
 
-# The longest path that a test's file begins with decides.
+# The row of the innermost folder decides.
 TIER_OF_FOLDER = {
     "client": STANDARD,
     "docs": STANDARD,
@@ -52,8 +52,8 @@ _trespasses: list[str] = []
 
 def tier_of(path: PurePosixPath) -> str:
     """Returns the tier of a file, given relative to `tests/`; raises KeyError if its folder has none."""
-    folder = next(p for p in [*path.parents, path] if str(p) in TIER_OF_FOLDER or str(p) == ".")
-    return TIER_OF_FOLDER[str(folder)]
+    folders = [str(folder) for folder in path.parents]
+    return TIER_OF_FOLDER[next((folder for folder in folders if folder in TIER_OF_FOLDER), folders[0])]
 
 
 def begin(tier: str | None) -> None:
@@ -64,7 +64,7 @@ def begin(tier: str | None) -> None:
 
 
 def trespasses() -> list[str]:
-    """Returns the processes and sockets that the running test has begun with, if its tier may not."""
+    """Returns what the running test did that its tier may not do: processes and sockets."""
     return list(_trespasses)
 
 

@@ -60,6 +60,11 @@ class LiveServer:
         with httpx.stream("POST", url, json=body, timeout=2 * _CALL_SECONDS, verify=TLS) as answer:
             yield answer
 
+    def is_idle(self) -> bool:
+        """Returns whether no lane and no job runs or waits."""
+        models = self.app.service.served_models
+        return all(model.engine.num_running == 0 == model.num_waiting for model in models)
+
     @contextmanager
     def stub(self) -> Iterator[nextchar_pb2_grpc.NextcharStub]:
         with grpc.insecure_channel(self.grpc_address) as channel:

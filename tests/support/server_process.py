@@ -73,6 +73,16 @@ class ServerProcess:
         return found[group]
 
     @property
+    def pid(self) -> int:
+        return self._running.pid
+
+    @property
+    def resident_bytes(self) -> int:
+        """The memory that it holds now."""
+        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
     def log(self) -> str:
         """What it has written to its standard error since it was started."""
         return _content(self._errors)

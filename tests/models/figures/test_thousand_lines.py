@@ -15,16 +15,6 @@ NUM_LINES = 1000
 
 
 @pytest.fixture(scope="module")
-def sequence() -> ModelGraph:
-    return open_graph(FOLDER / "model.onnx")
-
-
-@pytest.fixture(scope="module")
-def step() -> ModelGraph:
-    return open_graph(FOLDER / "step-int8.onnx")
-
-
-@pytest.fixture(scope="module")
 def lines(sequence: ModelGraph) -> list[str]:
     found = [line for line in str(heldout_split(sequence.card).heldout).split("\n") if line][:NUM_LINES]
     assert len(found) == NUM_LINES

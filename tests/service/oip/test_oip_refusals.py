@@ -1,30 +1,17 @@
 """The use case of tensors refuses by code, field and limit what it cannot answer."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.in_process import InProcess, in_process
+from support.in_process import InProcess
 from support.tensors_in_process import ids as _ids
 from support.tensors_in_process import infer as _infer
 from support.tensors_in_process import text as _text
 
 from nextchar.errors import NextcharError
-from nextchar.schemas.limits import Limits
 from nextchar.service.oip.inference import MAX_BATCH
 from nextchar.service.oip.tensors import Tensor
-
-_OUTPUTS = ("log_probs", "next", "next_id", "score")
-_LIMITS = Limits(max_strings=200, max_input_chars=10, max_request_chars=300)
-
-
-@pytest.fixture(scope="module")
-def tensors(models: Path) -> Iterator[InProcess]:
-    with in_process(models, limits=_LIMITS) as made:
-        yield made
-
 
 _SEQUENCE = {"sequence_id": 5, "sequence_start": True}
 _NEEDS_ID = "sequence_id must be neither 0 nor empty when sequence_start or sequence_end is set"

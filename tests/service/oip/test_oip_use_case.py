@@ -1,11 +1,8 @@
 """The use case of tensors: at which sizes it still answers, what is the same however it is asked."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
-from support.in_process import InProcess, context, in_process
+from support.in_process import InProcess, context
 from support.tensors_in_process import ids as _ids
 from support.tensors_in_process import infer as _infer
 from support.tensors_in_process import request as _request
@@ -13,18 +10,10 @@ from support.tensors_in_process import text as _text
 from support.tensors_in_process import values as _values
 
 from nextchar.errors import NextcharError
-from nextchar.schemas.limits import Limits
 from nextchar.service.oip.inference import MAX_BATCH
 from nextchar.service.oip.tensors import Tensor
 
 _OUTPUTS = ("log_probs", "next", "next_id", "score")
-_LIMITS = Limits(max_strings=200, max_input_chars=10, max_request_chars=300)
-
-
-@pytest.fixture(scope="module")
-def tensors(models: Path) -> Iterator[InProcess]:
-    with in_process(models, limits=_LIMITS) as made:
-        yield made
 
 
 @pytest.mark.parametrize(

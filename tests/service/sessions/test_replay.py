@@ -1,5 +1,7 @@
 """A session whose version is gone: replayed into the newest one where that is wanted, else told so."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,18 +49,23 @@ def _drawn(sessions: Sessions, count: int) -> str:
     return str(answer.choices[0].text)
 
 
+@contextmanager
+def _sessions(folder: Path, *, replays: bool = True) -> Iterator[Sessions]:
+    store = MemoryStore()
+    with in_process(folder, store=store, session_limits=SessionLimits(replays=replays)) as made:
+        yield Sessions(made, store)
+
+
 def _refused(sessions: Sessions) -> tuple[str, str | None, str]:
     return sessions.refused(sessions.calls.get("one", owner_context()))
 
 
 def test_it_goes_on_from_the_characters_that_the_new_version_knows(folder: Path) -> None:
-    store = MemoryStore()
-    with in_process(folder, store=store, session_limits=SessionLimits(replays=True)) as made:
-        sessions = Sessions(made, store)
+    with _sessions(folder) as sessions:
         sessions.create(prime="abcz")
         drawn = _drawn(sessions, 3)
         known = "".join(c for c in "abcz" + drawn if c in _KNOWN)
-        _renewed(made, folder)
+        _renewed(sessions.made, folder)
         info = sessions.info()
         assert (info.model_version, info.position, info.revision) == ("2", 7, 3)
         assert info.max_rewind == len(known)
@@ -68,9 +75,9 @@ def test_it_goes_on_from_the_characters_that_the_new_version_knows(folder: Path)
         feeds = [sessions.feed("ab", name, **{"return": "last"}) for name in ("one", "fresh")]
         assert feeds[0].data == feeds[1].data
         assert feeds[0].position == 9
-        (loaded,) = [r for r in store._records.values() if r.session_id == "one"]
-        state = made.service.session_manager.unseal(
-            owner_context(), made.service.served_models.get("tiny"), loaded.sealed
+        (loaded,) = [r for r in sessions.store._records.values() if r.session_id == "one"]
+        state = sessions.made.service.session_manager.unseal(
+            owner_context(), sessions.made.service.served_models.get("tiny"), loaded.sealed
         )
         assert (state.seed, state.here.num_drawn, state.here.position) == (3, 3, 9)
         assert state.anchor.position == 9 - state.max_rewind
@@ -78,62 +85,54 @@ def test_it_goes_on_from_the_characters_that_the_new_version_knows(folder: Path)
 
 
 def test_where_all_characters_are_known_each_keeps_its_random_number(folder: Path) -> None:
-    store = MemoryStore()
-    with in_process(folder, store=store, session_limits=SessionLimits(replays=True)) as made:
-        sessions = Sessions(made, store)
+    with _sessions(folder) as sessions:
         sessions.create(prime="ab")
         _drawn(sessions, 4)
         write_models(folder, {"tiny": TinyModel(seed=4)}, version=2)
-        made.run(made.service.model_manager.load("tiny:2"))
-        _unloaded(made, "tiny:1")
+        sessions.made.run(sessions.made.service.model_manager.load("tiny:2"))
+        _unloaded(sessions.made, "tiny:1")
         info = sessions.info()
-        (loaded,) = store._records.values()
-        state = made.service.session_manager.unseal(
-            owner_context(), made.service.served_models.get("tiny"), loaded.sealed
+        (loaded,) = sessions.store._records.values()
+        state = sessions.made.service.session_manager.unseal(
+            owner_context(), sessions.made.service.served_models.get("tiny"), loaded.sealed
         )
         assert state.drawn_before.tolist() == [0, 0, 0, 1, 2, 3]
         assert (info.position, info.max_rewind, state.anchor.position, state.here.num_drawn) == (6, 6, 0, 4)
 
 
 def test_without_replays_it_is_told_that_its_version_is_gone(folder: Path) -> None:
-    store = MemoryStore()
-    with in_process(folder, store=store) as made:
-        sessions = Sessions(made, store)
+    with _sessions(folder, replays=False) as sessions:
         sessions.create(prime="abc")
-        _renewed(made, folder)
+        _renewed(sessions.made, folder)
         says = "the session is of model tiny:1, which is no longer served here"
         assert _refused(sessions) == ("state_model_mismatch", None, says)
 
 
 def test_with_no_version_left_it_is_told_so(folder: Path) -> None:
-    store = MemoryStore()
-    with in_process(folder, store=store, session_limits=SessionLimits(replays=True)) as made:
-        sessions = Sessions(made, store)
+    with _sessions(folder) as sessions:
         sessions.create(prime="abc")
-        _unloaded(made, "tiny:1")
+        _unloaded(sessions.made, "tiny:1")
         says = "the session is of model tiny:1; no version of it is served"
         assert _refused(sessions) == ("state_model_mismatch", None, says)
 
 
 def test_a_version_that_was_never_here_is_not_replayed(folder: Path) -> None:
-    store = MemoryStore()
-    with in_process(folder, store=store, session_limits=SessionLimits(replays=True)) as made:
-        sessions = Sessions(made, store)
+    with _sessions(folder) as sessions:
         sessions.create(prime="abc")
-        store._records["ann", "one"] = replace(store._records["ann", "one"], digest="another file")
+        sessions.store._records["ann", "one"] = replace(
+            sessions.store._records["ann", "one"], digest="another file"
+        )
         says = "the session is of model tiny:1, which is no longer served here"
         assert _refused(sessions) == ("state_model_mismatch", None, says)
 
 
 def test_the_server_that_ends_opens_no_session(folder: Path) -> None:
-    store = MemoryStore()
-    with in_process(folder, store=store) as made:
-        sessions = Sessions(made, store)
+    with _sessions(folder, replays=False) as sessions:
         sessions.create()
         ctx: Any = owner_context()
-        made.run(made.service.session_manager.open(ctx, "one"))
+        sessions.made.run(sessions.made.service.session_manager.open(ctx, "one"))
         assert (ctx.model, ctx.version) == ("tiny", "1")
-        made.service.lifecycle.drain(0.0)
+        sessions.made.service.lifecycle.drain(0.0)
         with pytest.raises(NextcharError) as caught:
             sessions.info()
         assert caught.value.code == "draining"

@@ -1,13 +1,9 @@
 """What the use cases of sessions answer: the place, the distributions, the pages."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from support.in_process import Sessions, in_process, owner_context
+from support.in_process import Sessions, owner_context
 
 from nextchar.schemas.completion import CompletionRequest
-from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.schemas.sessions import (
     CheckpointRequest,
     ListSessionsRequest,
@@ -16,16 +12,7 @@ from nextchar.schemas.sessions import (
     SessionNextRequest,
     SessionScoreRequest,
 )
-from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.service.sessions.text import MAX_EACH_CHARS
-
-
-@pytest.fixture
-def sessions(models: Path) -> Iterator[Sessions]:
-    store = MemoryStore()
-    limits = SessionLimits(max_checkpoints=2, ttl_seconds_by_model={"lines": 77.0})
-    with in_process(models, store=store, session_limits=limits, limits=Limits(max_tokens=40)) as made:
-        yield Sessions(made, store)
 
 
 def test_what_is_at_the_edge_is_done(sessions: Sessions) -> None:

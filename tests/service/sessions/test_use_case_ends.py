@@ -2,14 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from support.in_process import Sessions, in_process, owner_context
+from support.in_process import Sessions, owner_context
 
-from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.schemas.sessions import (
     FeedRequest,
     ForkRequest,
@@ -21,14 +18,6 @@ from nextchar.schemas.sessions import (
 from nextchar.service.sessions import maintenance as session_maintenance
 from nextchar.service.sessions import manager as session_manager
 from nextchar.service.sessions.stores.memory import MemoryStore
-
-
-@pytest.fixture
-def sessions(models: Path) -> Iterator[Sessions]:
-    store = MemoryStore()
-    limits = SessionLimits(max_checkpoints=2, ttl_seconds_by_model={"lines": 77.0})
-    with in_process(models, store=store, session_limits=limits, limits=Limits(max_tokens=40)) as made:
-        yield Sessions(made, store)
 
 
 def test_the_time_to_live_is_the_requests_or_the_models_or_the_servers(sessions: Sessions) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from support.in_process import ANN, Sessions, in_process, owner_context
 
 from nextchar.errors import InvalidRequest, NextcharError, PermissionDenied, SessionBusy, SessionLimit
 from nextchar.schemas.completion import CompletionRequest
-from nextchar.schemas.limits import Limits, SessionLimits
+from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import (
     CheckpointRequest,
     CreateSessionRequest,
@@ -31,14 +31,6 @@ from nextchar.service.sessions.text import MAX_EACH_CHARS
 
 Call = Callable[[Sessions], Coroutine[Any, Any, Any]]
 _READER = Principal("k2", "ann", frozenset({Scope.INFER, Scope.METRICS}), Budget(Allowance()))
-
-
-@pytest.fixture
-def sessions(models: Path) -> Iterator[Sessions]:
-    store = MemoryStore()
-    limits = SessionLimits(max_checkpoints=2, ttl_seconds_by_model={"lines": 77.0})
-    with in_process(models, store=store, session_limits=limits, limits=Limits(max_tokens=40)) as made:
-        yield Sessions(made, store)
 
 
 _EACH = FeedRequest.model_validate({"text": "a" * (MAX_EACH_CHARS + 1), "return": "each"})

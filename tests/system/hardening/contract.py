@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 import httpx
-from hardening.served import server_process
+from support.server_process import server_process
 from support.tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
 from support.tools import tool_program
 

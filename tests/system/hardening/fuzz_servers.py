@@ -7,7 +7,7 @@ import grpc
 import httpx
 from hardening.fuzz_seeds import seeds
 from hardening.mutation import mutated
-from hardening.served import ServerProcess, server_process
+from support.server_process import ServerProcess, server_process
 from support.tiny_models import TEXT, write_models
 
 from nextchar.pb import inference_pb2
@@ -67,7 +67,7 @@ def _knock(server: ServerProcess, count: int, seed: int) -> None:
         for number, data in enumerate(mutated(bodies, half, seed)):
             _post(client, _PATHS[number % len(_PATHS)], data)
     methods = _methods()
-    with grpc.insecure_channel(server.grpc_url.removeprefix("grpc://")) as channel:
+    with grpc.insecure_channel(server.grpc_address) as channel:
         messages = [data[1:] for data in found["message"]] + found["infer_message"] + found["state"]
         for number, data in enumerate(mutated(messages, count - half, seed)):
             _call(channel, methods[number % len(methods)], data)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import click
-from hardening.served import server_process
+from support.server_process import server_process
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -40,7 +40,7 @@ def main(models: Path, model: str, count: int) -> None:
     """Print memory at each tenth."""
     with server_process(models.resolve(), "--log-level", "error") as server:
         command = [sys.executable, "-c", "from nextchar.entrypoints.main import main; main()", "score", model]
-        command += ["--url", server.grpc_url, "--file", "-"]
+        command += ["--url", f"grpc://{server.grpc_address}", "--file", "-"]
         started = time.monotonic()
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
             assert asking.stdin is not None
@@ -53,7 +53,7 @@ def main(models: Path, model: str, count: int) -> None:
                 if not asking.stdout.readline():
                     break
                 if number % (count // 10) == 0:
-                    held = peak_bytes(server.process.pid) >> 20, peak_bytes(asking.pid) >> 20
+                    held = peak_bytes(server.pid) >> 20, peak_bytes(asking.pid) >> 20
                     click.echo(f"{number:9,d} {held[0]:11d} {held[1]:11d}")
             feeding.join()
         seconds = time.monotonic() - started

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 from hardening.contract import MODELS, run
-from hardening.served import server_process
 from support.live_server import LiveServer, live_server
+from support.server_process import server_process
 from support.tiny_models import write_models
 
 from nextchar.rest.errors import ERROR_STATUSES

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, endless, engine, make_trie, run, some_ids
+from support.replacing import replace_in
 
+from nextchar.engine import lane_batch, score_batch
 from nextchar.engine.call_planner import LONG_CALL_SECONDS, MAX_CALL_SECONDS, CallPlanner
 from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
@@ -79,8 +81,8 @@ def test_running_work_past_its_deadline_ends_and_frees_its_rows(
 ) -> None:
     late, late_job, other = Inbox(), Inbox(), Inbox()
     now = [100.0]
-    for module in ("lane_batch", "score_batch"):
-        monkeypatch.setattr(f"nextchar.engine.{module}.time.monotonic", lambda: now[0])
+    for module in (lane_batch, score_batch):
+        replace_in(monkeypatch, module, "time", monotonic=lambda: now[0])
     with engine() as e:
         work = [endless(late, deadline=200.0), endless(other), job(receiver=late_job, deadline=200.0)]
         e.submit(work)
@@ -99,7 +101,7 @@ def test_a_deadline_that_passes_in_a_call_for_interactive_requests_alone_is_kept
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("nextchar.engine.lane_batch.time.monotonic", lambda: now[0])
+    replace_in(monkeypatch, lane_batch, "time", monotonic=lambda: now[0])
     batch = LaneBatch(StepRunner(GRAPH, 4), EngineStats())
     late = endless(Inbox(), deadline=200.0)
     batch.join(late, 0.0)

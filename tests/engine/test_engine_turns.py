@@ -6,7 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, Inbox, deliver, engine, make_trie, some_ids
+from support.replacing import replace_in
 
+from nextchar.engine import engine as engine_module
 from nextchar.engine.engine import Engine, EngineOptions
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.work import UNLIMITED, FinishReason, Level, Outbox, Work
@@ -28,8 +30,8 @@ class Clock:
             step(runner, n, num_steps, **how)
 
         monkeypatch.setattr(StepRunner, "step", timed)
-        for look in ("monotonic", "perf_counter"):
-            monkeypatch.setattr(f"nextchar.engine.engine.time.{look}", lambda: self.now)
+        looks = {look: lambda: self.now for look in ("monotonic", "perf_counter")}
+        replace_in(monkeypatch, engine_module, "time", **looks)
 
 
 @pytest.fixture

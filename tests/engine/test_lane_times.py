@@ -6,7 +6,9 @@ from itertools import count
 import numpy as np
 import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, Batch, some_ids
+from support.replacing import replace_in
 
+from nextchar.engine import lane_batch
 from nextchar.engine.automaton import Automaton
 from nextchar.engine.lane import Lane, LaneState, Sampling
 from nextchar.engine.work import UNLIMITED, FinishReason, Level
@@ -28,7 +30,7 @@ def test_a_stream_delivers_when_there_is_enough_or_time_is_up(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, int], size: int
 ) -> None:
     now, rng, tried = [0.0], np.random.default_rng(1), Batch(3)
-    monkeypatch.setattr("nextchar.engine.lane_batch.time.monotonic", lambda: now[0])
+    replace_in(monkeypatch, lane_batch, "time", monotonic=lambda: now[0])
     lanes = [drawn_text(k, size) for k in range(3)]
     for each in lanes:
         for name, value in changes.items():
@@ -77,7 +79,7 @@ def test_a_lane_without_steps_is_done_when_it_joins_and_its_state_is_where_it_st
 
 def test_lanes_end_at_their_deadlines_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     now, tried = [0.0], Batch(8)
-    monkeypatch.setattr("nextchar.engine.lane_batch.time.monotonic", lambda: now[0])
+    replace_in(monkeypatch, lane_batch, "time", monotonic=lambda: now[0])
     lanes = [
         Lane(some_ids(0), sampling=Sampling(ENDLESS, k), deadline=deadline)
         for k, deadline in enumerate((30.0, UNLIMITED, 10.0, 10.5, 20.0))
@@ -135,7 +137,7 @@ def test_a_failure_ends_every_lane_and_leaves_an_empty_batch() -> None:
 def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a second pass with every look at the clock."""
     clock: Callable[[], int] = count(1).__next__
-    monkeypatch.setattr("nextchar.engine.lane_batch.time.perf_counter", lambda: float(clock()))
+    replace_in(monkeypatch, lane_batch, "time", perf_counter=lambda: float(clock()))
 
 
 def test_a_call_is_counted_with_its_rows_its_steps_and_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, make_trie, some_ids
+from support.replacing import replace_in
 
+from nextchar.engine import score_batch
 from nextchar.engine.branch_queue import BranchQueue
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.score_batch import ScoreBatch
@@ -98,7 +100,7 @@ def test_a_job_past_its_deadline_ends_with_an_error_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("nextchar.engine.score_batch.time.monotonic", lambda: now[0])
+    replace_in(monkeypatch, score_batch, "time", monotonic=lambda: now[0])
     bulk, jobs = batch(), [job(300, seed=k, deadline=d) for k, d in enumerate((30.0, 10.0, UNLIMITED, 20.0))]
     for each in jobs:
         bulk.join(each, 0.0)

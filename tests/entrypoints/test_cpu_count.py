@@ -1,16 +1,17 @@
 """Cores: as many as the process may use, whatever the machine has."""
 
-import os
 from pathlib import Path
 
 import pytest
+from support.replacing import replace_in
 
+from nextchar.entrypoints import cpu_count
 from nextchar.entrypoints.cpu_count import num_cores
 
 
 @pytest.fixture(autouse=True)
 def _eight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    replace_in(monkeypatch, cpu_count, "os", sched_getaffinity=lambda _: set(range(8)))
 
 
 @pytest.mark.parametrize(

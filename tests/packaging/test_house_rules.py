@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +56,48 @@ def test_package_markers_stay_empty() -> None:
     for path in python_files():
         if path.name == "__init__.py" and path not in published:
             assert path.read_text() == "", path
+
+
+def changed_for_everybody(call: ast.Call) -> str | None:
+    """Returns the module of the standard library of which `monkeypatch.setattr` sets a name, if any."""
+    target = ast.unparse(call.args[0]) if call.args else ""
+    if isinstance(call.args[0], ast.Constant | ast.JoinedStr):
+        target = target.strip("f'\"").rpartition(".")[0]
+    module = target.rpartition(".")[2]
+    # Arguments, streams and limits of the process are what these are for.
+    return module if module in sys.stdlib_module_names - {"sys", "resource"} else None
+
+
+def test_a_test_changes_a_library_for_one_module_and_not_for_every_thread() -> None:
+    """Else an event loop of another test's server runs by the clock of this one: support/replacing.py."""
+    found = [
+        (path.name, node.lineno)
+        for path in python_files()
+        if path.name.startswith("test_") and "setattr" in path.read_text()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "setattr"
+        and changed_for_everybody(node)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("written", "module"),
+    [
+        ("m.setattr(time, 'monotonic', f)", "time"),
+        ("m.setattr(ours.asyncio, 'sleep', f)", "asyncio"),
+        ("m.setattr('ours.part.time.monotonic', f)", "time"),
+        ("m.setattr(f'ours.{part}.time.monotonic', f)", "time"),
+        ("m.setattr(ours, 'time', f)", None),
+        ("m.setattr(sys, 'argv', [])", None),
+    ],
+)
+def test_such_a_change_is_seen_however_it_is_written(written: str, module: str | None) -> None:
+    call = ast.parse(written, mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert changed_for_everybody(call) == module
 
 
 def test_folders_can_be_read_at_a_glance() -> None:

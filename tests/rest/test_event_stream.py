@@ -9,9 +9,9 @@ import grpc
 import pytest
 from support.engine_lanes import Clock
 from support.event_stream import BrokenStream, read_events
-from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 from support.midway import fails, midway
+from support.rpc_answers import details
 
 from nextchar.pb import nextchar_pb2 as pb
 

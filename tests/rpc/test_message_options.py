@@ -6,10 +6,10 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
-from support.grpc_errors import details
 from support.live_server import LiveServer
 from support.observed import observed
 from support.oip_client import message as tensors
+from support.rpc_answers import details
 
 from nextchar.pb import inference_pb2_grpc, nextchar_pb2_grpc
 from nextchar.pb import nextchar_pb2 as pb

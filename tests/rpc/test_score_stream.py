@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.engine_lanes import Gate
-from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
+from support.rpc_answers import details
 from support.waiting import until
 
 from nextchar.errors import InvalidRequest

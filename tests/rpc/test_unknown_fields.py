@@ -7,8 +7,8 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
-from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
+from support.rpc_answers import details
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import inference_pb2 as oip

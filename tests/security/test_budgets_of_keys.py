@@ -9,8 +9,8 @@ import grpc
 import httpx
 import pytest
 from support.engine_lanes import Gate
-from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
+from support.rpc_answers import details
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs

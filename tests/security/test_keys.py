@@ -9,8 +9,8 @@ import grpc
 import httpx
 import pytest
 from click.testing import CliRunner
-from support.grpc_errors import details
 from support.live_server import TLS, LiveServer, live_server
+from support.rpc_answers import details
 from support.waiting import until
 
 from nextchar.client import Client

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import grpc
 import pytest
 from support.engine_lanes import Gate, StepClock
-from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
+from support.rpc_answers import details
 from support.waiting import until
 
 from nextchar.pb import nextchar_pb2 as pb

@@ -12,8 +12,8 @@ import grpc
 import httpx
 import pytest
 from support.engine_lanes import Clock, Gate
-from support.grpc_errors import details
 from support.live_server import TLS, LiveServer, live_server
+from support.rpc_answers import details
 from support.waiting import until
 
 from nextchar.model.step_runner import StepRunner

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.in_process import InProcess, in_process
+from support.replacing import replace_in
 
 from nextchar.errors import Unavailable
 from nextchar.service import lifecycle as service_lifecycle
@@ -48,7 +49,7 @@ def test_who_comes_while_it_drains_is_told_when_it_is_gone(
     made: InProcess, monkeypatch: pytest.MonkeyPatch, timeout: float, work: float, later: float, wait: float
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(service_lifecycle.time, "monotonic", lambda: now)
+    replace_in(monkeypatch, service_lifecycle, "time", monotonic=lambda: now)
     monkeypatch.setattr(made.service.served_models, "seconds_left", lambda: work)
     made.service.lifecycle.drain(timeout)
     now += later

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.replacing import replace_in
 
 from nextchar.engine.automaton import Automaton
 from nextchar.errors import InvalidRequest, QueueFull
@@ -122,7 +123,7 @@ def test_a_process_that_is_killed_was_asked_for_too_much(
     def ends(_command: list[str], **options: object) -> object:
         return run(["sh", "-c", f"kill {status} $$" if status < 0 else f"exit {status}"], **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(subprocess, "run", ends)
+    replace_in(monkeypatch, regex_compiler, "subprocess", run=ends)
     error = _refused(lambda _: build("a", _SYMBOLS))
     assert (error.code, error.param) == ("input_too_large", "regex")
     assert error.message == "regex is too large: the limits are 2048 states and 2 seconds to compile it"

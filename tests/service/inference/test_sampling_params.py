@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.replacing import replace_in
 
 from nextchar.engine.lane import Penalties, Sampling
 from nextchar.engine.work import UNLIMITED
@@ -194,7 +195,7 @@ def test_a_seed_is_its_own_64_bits(given_: int) -> None:
 
 def test_random_seeds_have_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(sampling_params.secrets, "randbelow", lambda bound: asked.append(bound) or 17)
+    replace_in(monkeypatch, sampling_params, "secrets", randbelow=lambda bound: asked.append(bound) or 17)
     assert make_seed(None) == 17
     assert asked == [2**64]
 

@@ -6,9 +6,9 @@ import grpc
 import httpx
 import numpy as np
 import pytest
-from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 from support.oip_client import WAYS, body, infer, message, post, stub
+from support.rpc_answers import details
 
 from nextchar.pb import inference_pb2 as pb
 from nextchar.service.oip.schemas import InferParameters

@@ -6,9 +6,9 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from support.grpc_errors import details
 from support.live_server import TLS, LiveServer, live_server
 from support.oip_client import body, message, stub
+from support.rpc_answers import details
 
 from nextchar.pb import inference_pb2 as pb
 from nextchar.security.api_keys import make_key

@@ -6,9 +6,9 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict
-from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 from support.oip_client import body, message, post, stub
+from support.rpc_answers import details
 from support.tiny_models import TEXT, TinyModel, write_models
 
 from nextchar.pb import inference_pb2 as pb

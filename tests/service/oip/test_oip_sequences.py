@@ -7,9 +7,9 @@ import grpc
 import httpx
 import numpy as np
 import pytest
-from support.grpc_errors import details
 from support.live_server import LiveServer, live_server
 from support.oip_client import WAYS, body, infer, message, post, stub
+from support.rpc_answers import details
 from support.tiny_models import TEXT, write_models
 from support.waiting import until
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from support.in_process import Sessions, owner_context
+from support.replacing import replace_in
 
 from nextchar.schemas.sessions import (
     FeedRequest,
@@ -57,9 +58,9 @@ def test_use_renews_a_session(sessions: Sessions, use: str) -> None:
 
 def test_a_session_has_expired_at_its_moment(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     made = sessions.create(ttl_seconds=2.5)
-    monkeypatch.setattr(session_manager.time, "time", lambda: made.expires_at - 0.001)
+    replace_in(monkeypatch, session_manager, "time", time=lambda: made.expires_at - 0.001)
     assert sessions.info().position == 0
-    monkeypatch.setattr(session_manager.time, "time", lambda: made.expires_at)
+    replace_in(monkeypatch, session_manager, "time", time=lambda: made.expires_at)
     expected = ("session_expired", "session_id", "session 'one' was not used for 2.5 s and has expired")
     assert sessions.refused(sessions.calls.get("one", owner_context())) == expected
     assert sessions.metric("nextchar_session_lookups_total", result="expired") == 1
@@ -72,7 +73,7 @@ def test_what_happens_to_sessions_is_counted(sessions: Sessions, monkeypatch: py
         assert sessions.metric("nextchar_session_lookups_total", result=result) == 0
     sessions.info()
     sessions.refused(sessions.calls.get("two", owner_context()))
-    monkeypatch.setattr(session_manager.time, "time", lambda: made.created + 50)
+    replace_in(monkeypatch, session_manager, "time", time=lambda: made.created + 50)
     sessions.made.run(sessions.calls.delete("one", owner_context()))
     assert sessions.metric("nextchar_sessions_created_total") == 1
     assert sessions.metric("nextchar_sessions_ended_total", cause="end") == 1
@@ -105,7 +106,7 @@ def test_maintenance_purges_counts_and_goes_on_after_a_failure(
             raise session_maintenance.Unavailable("it is away")
         return await purge(store, before=before)
 
-    monkeypatch.setattr(session_maintenance.asyncio, "sleep", sleep)
+    replace_in(monkeypatch, session_maintenance, "asyncio", sleep=sleep)
     monkeypatch.setattr(MemoryStore, "purge", failing)
     with pytest.raises(asyncio.CancelledError):
         sessions.made.run(sessions.made.service.session_maintenance.run())

@@ -7,6 +7,7 @@ import ctypes
 from types import SimpleNamespace
 
 import pytest
+from support.replacing import replace_in
 
 from nextchar_training.run import allocator
 from nextchar_training.run.allocator import keep_freed_memory
@@ -25,7 +26,7 @@ def test_both_thresholds_are_raised_and_a_refusal_is_told(
         seen[option] = value
         return int(option != refused)
 
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: SimpleNamespace(mallopt=mallopt))
+    replace_in(monkeypatch, allocator, "ctypes", CDLL=lambda _name: SimpleNamespace(mallopt=mallopt))
     assert keep_freed_memory() == (refused is None)
     assert set(seen.values()) == {2**30}
     if refused is None:
@@ -33,7 +34,7 @@ def test_both_thresholds_are_raised_and_a_refusal_is_told(
 
 
 def test_a_c_library_without_mallopt_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: SimpleNamespace())
+    replace_in(monkeypatch, allocator, "ctypes", CDLL=lambda _name: SimpleNamespace())
     assert not keep_freed_memory()
 
 

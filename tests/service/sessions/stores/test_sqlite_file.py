@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.replacing import replace_in
 
 from nextchar.errors import Unavailable
 from nextchar.service.sessions.stores import sqlite_file
@@ -114,8 +115,7 @@ def test_a_damaged_file_is_kept_with_those_that_belong_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     moment = time.struct_time((2026, 3, 4, 5, 6, 7, 0, 0, 0))
-    strftime = time.strftime
-    monkeypatch.setattr(sqlite_file.time, "strftime", lambda shape: strftime(shape, moment))
+    replace_in(monkeypatch, sqlite_file, "time", strftime=lambda shape: time.strftime(shape, moment))
     path = tmp_path / "sessions.db"
     for name in ("sessions.db", "sessions.db-wal", "other.db-shm"):
         (tmp_path / name).write_text(f"in {name}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.replacing import replace_in
 from support.valkey_server import ValkeyServer
 
 from nextchar.errors import Unavailable
@@ -266,7 +267,7 @@ def test_a_valkey_that_failed_is_not_asked_for_a_second_and_one_that_refuses_is(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr(valkey_store.time, "monotonic", lambda: now)
+    replace_in(monkeypatch, valkey_store, "time", monotonic=lambda: now)
 
     async def told(store: ValkeyStore) -> Unavailable:
         with pytest.raises(Unavailable) as caught:

@@ -13,7 +13,7 @@ SYMBOLS = VOCABULARY.num_outputs
 
 
 def random_lane(rng: np.random.Generator) -> Lane:
-    """A lane with each parameter in about a third of them, or without draws that the host is needed for."""
+    """Makes a lane that has each parameter with a chance of about a third, or none that the host must draw for."""
 
     def some(value: float, off: float) -> float:
         return value if rng.random() < 0.4 else off
@@ -40,7 +40,7 @@ def random_lane(rng: np.random.Generator) -> Lane:
 
 @dataclass
 class Alone:
-    """One lane and what it has drawn; draws from plain numbers."""
+    """Draws for one lane by a plain reading of the rules, and keeps what it has drawn."""
 
     lane: Lane
     drawn: list[int] = field(default_factory=list)

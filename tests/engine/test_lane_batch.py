@@ -30,7 +30,7 @@ def one_pair(num_symbols: int) -> Automaton:
 
 
 def lane(k: int, graph: ModelGraph, *, in_pieces: bool = True) -> Lane:
-    """Lane number `k`: of every kind, in some way."""
+    """Makes lane number `k`; neighbouring numbers give lanes of different kinds."""
     rng = np.random.default_rng(k)
     given = some_ids(int(rng.choice([0, 1, 5, 15, 16, 17, 40])), seed=k)
     if k % 4 == 0:

@@ -26,7 +26,7 @@ def known(runner: StepRunner, row: int) -> set[float]:
 
 
 class Tried:
-    """A pool, and the states that are to be in it by slot: which, and how many uses are left."""
+    """Runs a pool beside a dictionary of the states that it must hold, each with the uses it has left."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)

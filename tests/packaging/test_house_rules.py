@@ -69,7 +69,7 @@ def changed_for_everybody(call: ast.Call) -> str | None:
 
 
 def test_a_test_changes_a_library_for_one_module_and_not_for_every_thread() -> None:
-    """Else an event loop of another test's server runs by the clock of this one: support/replacing.py."""
+    """Otherwise the event loop of another test's server runs by the clock of this test: use `replace_in`."""
     found = [
         (path.name, node.lineno)
         for path in python_files()

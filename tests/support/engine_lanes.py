@@ -224,7 +224,7 @@ def scheduler(
 
 
 class Batch:
-    """A batch, and what its numbers are to be by a count of our own."""
+    """Runs a batch, and counts by itself what the numbers of the batch must be."""
 
     def __init__(self, max_lanes: int, graph: ModelGraph = GRAPH, stats: EngineStats | None = None) -> None:
         self.graph = graph

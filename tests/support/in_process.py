@@ -1,4 +1,4 @@
-"""Runs the use cases of a server in this process, without an API: real models, real engines, an own loop."""
+"""Runs the use cases of a server in this process, without an API, on a loop of its own."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator

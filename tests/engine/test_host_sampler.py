@@ -13,7 +13,7 @@ SYMBOLS = VOCABULARY.num_outputs
 
 
 def random_lane(rng: np.random.Generator) -> Lane:
-    """Makes a lane that has each parameter with a chance of about a third, or none that the host must draw for."""
+    """Makes a lane with about a third of the parameters, or with none that the host must draw for."""
 
     def some(value: float, off: float) -> float:
         return value if rng.random() < 0.4 else off

@@ -24,7 +24,7 @@ _KEY = "k" * 32
 
 @pytest.fixture(scope="module")
 def mistreated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One of this file's own."""
+    """Runs a Valkey for the tests that kill, freeze and fill it."""
     with valkey_server(tmp_path_factory.mktemp("mistreated")) as server:
         yield server
 

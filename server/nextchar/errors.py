@@ -18,6 +18,7 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   ├── SessionClosing             the session is being ended
 │   ├── StateInvalid               the bytes are not a state that this server has sealed
 │   └── StateModelMismatch         the state is of another model, or of a version that is gone
+├── OutcomeUnknown                 a change may have been done: ask for the session before doing it again
 ├── SessionLimit                   the quota of sessions is used up; retry after `retry_after_seconds`
 ├── QueueFull                      the queue is full; retry after `retry_after_seconds`
 │   └── RateLimited                the budget of the API key is used up
@@ -131,6 +132,19 @@ class SessionLimit(NextcharError):
     def __init__(self, message: str, *, retry_after_seconds: float = SOONEST_SECONDS) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class OutcomeUnknown(NextcharError):
+    """A change of a session may have been done: the store was sent it and did not confirm it.
+
+    `revision` is the one that the session has if it was done; None where none can be named.
+    """
+
+    code = "outcome_unknown"
+
+    def __init__(self, message: str, *, param: str | None = None, revision: int | None = None) -> None:
+        super().__init__(message, param=param)
+        self.revision = revision
 
 
 class StateInvalid(SessionError):

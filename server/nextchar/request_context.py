@@ -2,11 +2,12 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from nextchar.errors import ClientGone
 from nextchar.schemas.base import RequestOptions
 from nextchar.security.principal import PRINCIPAL, Principal
 
@@ -66,6 +67,7 @@ class RequestContext:
     num_sampled: int = 0
     trace_headers: Mapping[str, str] = field(default_factory=dict)  # W3C's, as they were received
     trace: Trace | None = None
+    has_client: Callable[[], bool] = lambda: True  # whether the connection that it came by is still open
 
     def __post_init__(self) -> None:
         """Bounds the priority by the best one of the key."""
@@ -75,6 +77,15 @@ class RequestContext:
     def owner(self) -> str:
         """The owner of the sessions that the request may use."""
         return self.principal.owner
+
+    def check_client(self) -> None:
+        """Checks, just before a change is stored, that there is still somebody to be told of it.
+
+        Raises:
+            ClientGone: the connection is closed; nothing was changed.
+        """
+        if not self.has_client():
+            raise ClientGone("the client disconnected before its change was stored; it was not done")
 
     def ran(self, submitted: float, joined: float) -> None:
         """Adds work that ends now: when it was submitted, and when it got its rows, in monotonic seconds."""

@@ -14,6 +14,7 @@ from nextchar.errors import (
     ModelFileError,
     ModelNotFound,
     NextcharError,
+    OutcomeUnknown,
     PermissionDenied,
     QueueFull,
     RequestTimeout,
@@ -57,6 +58,7 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (ModelFileError, 400, "invalid_request_error"),
     (DeadlineExceeded, 504, "timeout_error"),
     (ClientGone, 499, "client_error"),
+    (OutcomeUnknown, 500, "server_error"),
     (NextcharError, 500, "server_error"),
 )
 
@@ -85,6 +87,10 @@ def error_response(error: NextcharError, path: str = "") -> Response:
         # The standard header holds whole seconds only; OpenAI's clients read the second one first.
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
         headers["Retry-After-Ms"] = str(max(1, round(error.retry_after_seconds * 1000)))
+    if status == 500:  # what was done is not known, so clients that try again by themselves must not
+        headers["X-Should-Retry"] = "false"
+    if isinstance(error, OutcomeUnknown) and error.revision is not None:
+        headers["X-Session-Revision"] = str(error.revision)
     if isinstance(error, AuthenticationFailed):
         headers["WWW-Authenticate"] = "Bearer"
     if not is_oip(path):

@@ -13,6 +13,7 @@ from nextchar.errors import (
     ModelFileError,
     ModelNotFound,
     NextcharError,
+    OutcomeUnknown,
     PermissionDenied,
     QueueFull,
     RequestTimeout,
@@ -57,6 +58,7 @@ _CODES: tuple[tuple[type[NextcharError], grpc.StatusCode], ...] = (
     (ModelFileError, grpc.StatusCode.FAILED_PRECONDITION),
     (DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
     (ClientGone, grpc.StatusCode.CANCELLED),
+    (OutcomeUnknown, grpc.StatusCode.UNKNOWN),
     (NextcharError, grpc.StatusCode.INTERNAL),
 )
 
@@ -67,6 +69,8 @@ async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None
     status = status_pb2.Status(code=code.value[0], message=error.message)
     # The code as in REST; google.rpc requires reasons in upper case.
     facts = {"code": error.code} | ({} if error.param is None else {"param": error.param})
+    if isinstance(error, OutcomeUnknown) and error.revision is not None:
+        facts["revision"] = str(error.revision)
     info = error_details_pb2.ErrorInfo(reason=error.code.upper(), domain=_DOMAIN, metadata=facts)
     details: list[object] = [info]
     if error.param is not None:

@@ -15,6 +15,7 @@ from nextchar.errors import (
     InternalError,
     ModelFileError,
     NextcharError,
+    OutcomeUnknown,
     SettingsInvalid,
 )
 from nextchar.pb import nextchar_pb2 as pb
@@ -194,5 +195,5 @@ def test_only_our_own_faults_are_errors() -> None:
     """A kind of error that is added is the caller's, a refusal or late, unless it is named here."""
     found = {kind for kind in _kinds(NextcharError) if outcome_of(kind.__new__(kind)) == "error"}
     at_start = {SettingsInvalid, CannotListen, ModelFileError, GoldenMismatch}
-    known = {NextcharError, InternalError, *at_start}
+    known = {NextcharError, InternalError, OutcomeUnknown, *at_start}
     assert {kind for kind in found if kind.__module__ == "nextchar.errors"} == known

@@ -24,6 +24,7 @@ from nextchar.service.sessions.lifecycle import SessionLifecycle
 from nextchar.service.sessions.maintenance import SessionMaintenance
 from nextchar.service.sessions.manager import SessionManager
 from nextchar.service.sessions.model_versions import SessionVersions
+from nextchar.service.sessions.store_clock import StoreClock
 from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.service.sessions.text import SessionText
@@ -52,7 +53,8 @@ def build_service(
     client_states = ClientStates(codec, validation, metrics)
     observed, replays = InstrumentedStore(store, session_metrics), session_limits.replays
     versions = SessionVersions(model_manager, codec, validation, lifecycle, metrics, replays=replays)
-    manager = SessionManager(observed, codec, versions, session_limits, session_metrics)
+    clock = StoreClock(observed, session_metrics)
+    manager = SessionManager(observed, codec, versions, session_limits, session_metrics, clock)
     text = SessionText(manager, validation, completions, scores, metrics)
     sequences = SequenceSessions(manager, validation, metrics)
     tokenizer = Tokenizer(
@@ -69,7 +71,7 @@ def build_service(
         limits_report=LimitsReport(served_models, limits, session_limits, api_limits or ApiLimits()),
         sessions=SessionLifecycle(manager, text, validation, metrics, session_limits),
         session_manager=manager,
-        session_maintenance=SessionMaintenance(observed, session_metrics, replays=replays),
+        session_maintenance=SessionMaintenance(observed, clock, session_metrics, replays=replays),
         tensor_inference=TensorInference(validation, scores, sequences, metrics),
         model_metadata=ModelMetadata(served_models, metrics, session_limits),
         served_models=served_models,

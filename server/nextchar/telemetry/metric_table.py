@@ -25,7 +25,7 @@ PHASES = ("step", "sample")
 LEVELS = ("interactive", "sampling", "bulk")
 OPS = (
     *("create", "load", "replace", "touch", "delete", "page"),
-    *("count", "count_of", "kept", "next_expiry", "was_evicted", "purge"),
+    *("count", "count_of", "kept", "next_expiry", "was_evicted", "tidy", "time", "check_key"),
 )
 KINDS = ("scored", "fed", "sampled")
 TASKS = (
@@ -142,6 +142,12 @@ _SESSIONS = (
         "gauge",
         "sessions",
         "Number of unexpired sessions in the store, which servers may share.",
+    ),
+    Metric(
+        "nextchar_session_store_clock_skew_seconds",
+        "gauge",
+        "seconds",
+        "How far this machine's clock is ahead of the session store's, by which sessions expire.",
     ),
     Metric(
         "nextchar_session_state_bytes",

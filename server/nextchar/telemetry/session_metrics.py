@@ -34,6 +34,7 @@ class SessionMetrics:
         self._replayed = counter("nextchar_sessions_replayed_total", r)
         self._store = histogram("nextchar_state_store_duration_seconds", r)
         self._store_errors = counter("nextchar_state_store_errors_total", r)
+        self._clock_skew = gauge("nextchar_session_store_clock_skew_seconds", r)
         for cause in CAUSES:
             self._ended.labels(cause)
         for result in RESULTS:
@@ -44,6 +45,9 @@ class SessionMetrics:
 
     def set_active(self, count: int) -> None:
         self._active.set(count)
+
+    def set_clock_skew(self, seconds: float) -> None:
+        self._clock_skew.set(seconds)
 
     def created(self) -> None:
         self._created.inc()

@@ -132,11 +132,14 @@ def test_a_session_that_the_store_has_thrown_out_is_told_from_one_that_never_was
     with valkey_server(tmp_path) as store, live_server(models, session_store=store.url) as server:
         session = Session.create(server, prime="abc")
         with store.client as client:
-            for key in client.keys("nextchar:session:*"):
+            for key in client.keys("nextchar:*:session:*"):
                 client.delete(key)  # as an eviction does
         assert "has evicted session" in _error(session.post("next"), 410, "session_evicted")
         _error(Session(server.url, "never").post("next"), 404, "session_not_found")
+        tidied = server.app.service.session_maintenance.tidy()
+        asyncio.run_coroutine_threadsafe(tidied, server.loop).result(30)
         assert server.metric("nextchar_sessions_ended_total", cause="evicted") == 1
+        assert server.metric("nextchar_sessions_active") == 0
         assert Session.create(server, session_id=session.id).info()["position"] == 0
 
 

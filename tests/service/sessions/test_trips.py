@@ -48,7 +48,7 @@ def trips(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Trips:
 
 def _tidied(calls: list[str]) -> list[str]:
     """Without the calls of the background task."""
-    return [name for name in calls if name not in ("purge", "count")]
+    return [name for name in calls if name not in ("tidy", "time", "count")]
 
 
 @pytest.mark.parametrize("fields", [{"return": "last"}, {"return": "last", "top": 1}, {"return": "none"}])

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from support.in_process import Sessions, owner_context
 from support.replacing import replace_in
 
+from nextchar.errors import Unavailable
 from nextchar.schemas.sessions import (
     FeedRequest,
     ForkRequest,
@@ -17,8 +19,20 @@ from nextchar.schemas.sessions import (
     SessionScoreRequest,
 )
 from nextchar.service.sessions import maintenance as session_maintenance
-from nextchar.service.sessions import manager as session_manager
+from nextchar.service.sessions import store_clock
+from nextchar.service.sessions.stores.base import Tidied
 from nextchar.service.sessions.stores.memory import MemoryStore
+
+
+def _shown(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Returns what sets the store's clock to a time, at most a minute after the last look at it."""
+    ahead = sessions.made.service.session_manager._clock._ahead
+    assert ahead is not None
+
+    def show(moment: float) -> None:
+        replace_in(monkeypatch, store_clock, "time", monotonic=lambda: moment - ahead)
+
+    return show
 
 
 def test_the_time_to_live_is_the_requests_or_the_models_or_the_servers(sessions: Sessions) -> None:
@@ -58,9 +72,10 @@ def test_use_renews_a_session(sessions: Sessions, use: str) -> None:
 
 def test_a_session_has_expired_at_its_moment(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     made = sessions.create(ttl_seconds=2.5)
-    replace_in(monkeypatch, session_manager, "time", time=lambda: made.expires_at - 0.001)
+    show = _shown(sessions, monkeypatch)
+    show(made.expires_at - 0.001)
     assert sessions.info().position == 0
-    replace_in(monkeypatch, session_manager, "time", time=lambda: made.expires_at)
+    show(made.expires_at)
     expected = ("session_expired", "session_id", "session 'one' was not used for 2.5 s and has expired")
     assert sessions.refused(sessions.calls.get("one", owner_context())) == expected
     assert sessions.metric("nextchar_session_lookups_total", result="expired") == 1
@@ -73,7 +88,7 @@ def test_what_happens_to_sessions_is_counted(sessions: Sessions, monkeypatch: py
         assert sessions.metric("nextchar_session_lookups_total", result=result) == 0
     sessions.info()
     sessions.refused(sessions.calls.get("two", owner_context()))
-    replace_in(monkeypatch, session_manager, "time", time=lambda: made.created + 50)
+    _shown(sessions, monkeypatch)(made.created + 50)
     sessions.made.run(sessions.calls.delete("one", owner_context()))
     assert sessions.metric("nextchar_sessions_created_total") == 1
     assert sessions.metric("nextchar_sessions_ended_total", cause="end") == 1
@@ -94,20 +109,20 @@ def test_maintenance_purges_counts_and_goes_on_after_a_failure(
     recent = replace(sessions.store._records["ann", "b"], expires_at=time.time() - 3500)
     sessions.store._records["ann", "b"] = recent
     sleeps: list[float] = []
-    purge = MemoryStore.purge
+    tidy = MemoryStore.tidy
 
     async def sleep(seconds: float) -> None:
         sleeps.append(seconds)
         if len(sleeps) == 2:
             raise asyncio.CancelledError
 
-    async def failing(store: MemoryStore, *, before: float) -> int:
+    async def failing(store: MemoryStore, *, now: float, before: float) -> Tidied:
         if not sleeps:
-            raise session_maintenance.Unavailable("it is away")
-        return await purge(store, before=before)
+            raise Unavailable("it is away")
+        return await tidy(store, now=now, before=before)
 
     replace_in(monkeypatch, session_maintenance, "asyncio", sleep=sleep)
-    monkeypatch.setattr(MemoryStore, "purge", failing)
+    monkeypatch.setattr(MemoryStore, "tidy", failing)
     with pytest.raises(asyncio.CancelledError):
         sessions.made.run(sessions.made.service.session_maintenance.run())
     assert sleeps == [15.0, 15.0]

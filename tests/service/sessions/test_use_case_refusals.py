@@ -154,7 +154,6 @@ def test_an_evicted_session_is_told_from_none(sessions: Sessions, monkeypatch: p
     expected = ("session_evicted", "session_id", "the store has evicted session 'one' to make room")
     assert sessions.refused(sessions.calls.get("one", owner_context())) == expected
     assert sessions.refused(sessions.calls.get("two", owner_context()))[0] == "session_not_found"
-    assert sessions.metric("nextchar_sessions_ended_total", cause="evicted") == 1
     assert sessions.metric("nextchar_session_lookups_total", result="missing") == 2
 
 

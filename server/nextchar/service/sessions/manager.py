@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from nextchar.service.sessions.model_versions import SessionVersions
 from nextchar.service.sessions.quota import SessionQuota
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.state_cache import StateCache
+from nextchar.service.sessions.store_clock import StoreClock
 from nextchar.service.sessions.stores.base import LoadedSession, SessionRecord
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.telemetry.session_metrics import SessionMetrics
@@ -62,10 +62,11 @@ class SessionManager:
         versions: SessionVersions,
         limits: SessionLimits,
         metrics: SessionMetrics,
+        clock: StoreClock,
     ) -> None:
         self._store, self._codec, self._versions = store, codec, versions
-        self._limits, self._metrics = limits, metrics
-        self._quota, self._states = SessionQuota(store, limits), StateCache()
+        self._limits, self._metrics, self._clock = limits, metrics, clock
+        self._quota, self._states = SessionQuota(store, limits, clock), StateCache()
         self._closing: set[tuple[str, str]] = set()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -105,9 +106,10 @@ class SessionManager:
         Raises:
             SessionExists: the id is in use.
             SessionLimit: the principal has as many sessions, or bytes of states, as allowed.
+            OutcomeUnknown: the store did not confirm it.
         """
         ctx.principal.require(Scope.SESSIONS)  # here, whichever protocol and route the request came through
-        now = time.time()
+        now = await self._clock.now()
         sealed = self.seal(ctx, model, state)
         await self._quota.check_one_more(ctx.owner, len(sealed), now=now)
         own = self._limits.ttl_seconds_by_model.get(model.name, self._limits.ttl_seconds)
@@ -125,6 +127,7 @@ class SessionManager:
             expires_at=now + ttl,
             sealed=sealed,
         )
+        ctx.check_client()
         if not await self._store.create(record, now=now):
             raise SessionExists(f"session {record.session_id!r} exists already", param="session_id")
         self._states.put(record, state)
@@ -176,16 +179,15 @@ class SessionManager:
         ctx.principal.require(Scope.SESSIONS)
         known = re.fullmatch(SESSION_ID, session_id)  # no other id can exist
         loaded = await self._store.load(ctx.owner, session_id) if known else None
-        if loaded is None and known and await self._store.was_evicted(ctx.owner, session_id, now=time.time()):
-            self._metrics.looked_up("missing")
-            self._metrics.ended("evicted")
-            raise SessionEvicted(
-                f"the store has evicted session {session_id!r} to make room", param="session_id"
-            )
+        now = await self._clock.now()
         if loaded is None:
             self._metrics.looked_up("missing")
+            if known and await self._store.was_evicted(ctx.owner, session_id, now=now):
+                raise SessionEvicted(
+                    f"the store has evicted session {session_id!r} to make room", param="session_id"
+                )
             raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")
-        if _has_expired(loaded.record):
+        if loaded.record.expires_at <= now:
             self._metrics.looked_up("expired")
             raise SessionExpired(
                 f"session {session_id!r} was not used for {loaded.record.ttl_seconds:g} s and has expired",
@@ -200,17 +202,20 @@ class SessionManager:
         Raises:
             SessionBusy: another request has stored one meanwhile.
             SessionLimit: the session has grown, and the principal has as many bytes as allowed.
+            ClientGone: nobody is there to be told; nothing was stored.
+            OutcomeUnknown: the store did not confirm it.
         """
         old = opened.record
         record = replace(
             old,
             revision=old.revision + 1,
             position=state.here.position,
-            expires_at=time.time() + old.ttl_seconds,
+            expires_at=await self._clock.now() + old.ttl_seconds,
             sealed=self.seal(ctx, opened.model, state),
         )
         growth = len(record.sealed) - len(old.sealed)
         await self._quota.check_growth(ctx.owner, opened.owner_bytes, growth)
+        ctx.check_client()
         if not await self._store.replace(record, revision=old.revision):
             self._metrics.conflict()
             raise SessionBusy(
@@ -226,7 +231,7 @@ class SessionManager:
 
     async def renew(self, record: SessionRecord, ttl_seconds: float) -> SessionRecord:
         """Renews a session: it expires `ttl_seconds` from now."""
-        expires_at = time.time() + ttl_seconds
+        expires_at = await self._clock.now() + ttl_seconds
         await self._store.touch(
             record.owner, record.session_id, ttl_seconds=ttl_seconds, expires_at=expires_at
         )
@@ -245,15 +250,20 @@ class SessionManager:
 
     async def delete(self, ctx: RequestContext, session_id: str) -> None:
         """Deletes a session that the request holds; raises as `open` where there is none."""
-        record = (await self._load(ctx, session_id)).record
         self._states.drop(ctx.owner, session_id)
+        try:
+            record = (await self._load(ctx, session_id)).record
+        except SessionEvicted:
+            await self._store.delete(ctx.owner, session_id)  # it is told once, and counts no longer
+            raise
+        ctx.check_client()
         if await self._store.delete(ctx.owner, session_id):
-            self._metrics.ended_at(time.time() - record.created, record.position)
+            self._metrics.ended_at(await self._clock.now() - record.created, record.position)
 
     async def page(self, ctx: RequestContext, *, after: str, limit: int) -> list[SessionRecord]:
         """Returns a page of the principal's unexpired sessions, by id."""
         ctx.principal.require(Scope.SESSIONS)
-        return await self._store.page(ctx.owner, after=after, limit=limit, now=time.time())
+        return await self._store.page(ctx.owner, after=after, limit=limit, now=await self._clock.now())
 
     async def update(
         self,
@@ -289,7 +299,3 @@ class SessionManager:
         """Returns the state of bytes; raises StateInvalid, StateModelMismatch."""
         graph = model.graph
         return self._codec.open(sealed, owner=ctx.owner, digest=graph.digest, shapes=graph.state_shapes)
-
-
-def _has_expired(record: SessionRecord) -> bool:
-    return record.expires_at <= time.time()

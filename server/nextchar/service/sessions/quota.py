@@ -1,9 +1,8 @@
 """Limits what one owner has in the store: sessions, and bytes of their states."""
 
-import time
-
 from nextchar.errors import SOONEST_SECONDS, SessionLimit
 from nextchar.schemas.limits import SessionLimits
+from nextchar.service.sessions.store_clock import StoreClock
 from nextchar.service.sessions.stores.base import GRACE_SECONDS
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 
@@ -11,8 +10,8 @@ from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 class SessionQuota:
     """Checks quotas against one store; raises SessionLimit, which says when an unused session expires."""
 
-    def __init__(self, store: InstrumentedStore, limits: SessionLimits) -> None:
-        self._store, self._limits = store, limits
+    def __init__(self, store: InstrumentedStore, limits: SessionLimits, clock: StoreClock) -> None:
+        self._store, self._limits, self._clock = store, limits, clock
 
     async def check_one_more(self, owner: str, num_bytes: int, *, now: float) -> None:
         """Checks that an owner may have one more session, of `num_bytes`."""
@@ -28,7 +27,7 @@ class SessionQuota:
     async def check_growth(self, owner: str, num_bytes: int, num_more: int) -> None:
         """Checks that a session may grow by `num_more` bytes, when its owner has `num_bytes`."""
         if num_more > 0:
-            await self._check_bytes(owner, num_bytes, num_more, now=time.time())
+            await self._check_bytes(owner, num_bytes, num_more, now=await self._clock.now())
 
     async def _check_bytes(self, owner: str, num_bytes: int, num_more: int, *, now: float) -> None:
         limit = self._limits.max_state_bytes

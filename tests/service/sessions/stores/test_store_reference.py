@@ -14,7 +14,14 @@ from support.valkey_server import ValkeyServer
 
 from nextchar.errors import Unavailable
 from nextchar.service.sessions.stores import valkey as valkey_store
-from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, SessionStore
+from nextchar.service.sessions.stores import valkey_link
+from nextchar.service.sessions.stores.base import (
+    LoadedSession,
+    OwnerUsage,
+    SessionRecord,
+    SessionStore,
+    Tidied,
+)
 from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 from nextchar.service.sessions.stores.valkey import ValkeyStore
@@ -96,11 +103,11 @@ class _Reference:
     def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:  # noqa: ARG002
         return False
 
-    def purge(self, *, before: float) -> int:
+    def tidy(self, *, now: float, before: float) -> Tidied:  # noqa: ARG002
         old = [r for r in self.records if r.expires_at < before]
         for record in old:
             self.delete(record.owner, record.session_id)
-        return len(old)
+        return Tidied(len(old), 0)
 
 
 _owners, _ids = st.sampled_from(_OWNERS), st.sampled_from(_IDS)
@@ -142,7 +149,7 @@ _writes = st.one_of(
     _calls("touch", _owners, _ids, ttl_seconds=st.floats(0.001, 1e9), expires_at=_moments),
     _calls("delete", _owners, _ids),
 )
-_purges = _calls("purge", before=_moments)
+_tidies = _calls("tidy", now=st.just(_NOW - 1), before=_moments)
 # All that can be asked, at every moment.
 _QUESTIONS = [
     *(_Call("load", (owner, name)) for owner in _OWNERS for name in _IDS),
@@ -176,19 +183,19 @@ def _settings(num_examples: int) -> Callable[[Callable[..., None]], Callable[...
 
 
 @_settings(40)
-@given(st.lists(_writes | _purges, min_size=6, max_size=16))
+@given(st.lists(_writes | _tidies, min_size=6, max_size=16))
 def test_memory(calls: list[_Call]) -> None:
     asyncio.run(_same(MemoryStore(), calls))
 
 
 @_settings(15)
-@given(st.lists(_writes | _purges, min_size=6, max_size=16))
+@given(st.lists(_writes | _tidies, min_size=6, max_size=16))
 def test_a_file(tmp_path_factory: pytest.TempPathFactory, calls: list[_Call]) -> None:
     asyncio.run(_same(SqliteStore(tmp_path_factory.mktemp("store") / "sessions.db"), calls))
 
 
 @_settings(15)
-@given(st.lists(_writes, min_size=6, max_size=16))  # what Valkey purges it has forgotten by its own clock
+@given(st.lists(_writes | _tidies, min_size=6, max_size=16))
 def test_valkey(valkey: ValkeyServer, calls: list[_Call]) -> None:
     valkey.flush()
     asyncio.run(_same(ValkeyStore(valkey.url, grace_seconds=3600), calls))
@@ -210,7 +217,7 @@ def test_valkey_reads_more_sessions_than_fit_one_batch(
         assert await store.count_of("m", "1", now=_NOW) == 3
         assert await store.count_of("n", "1", now=_NOW) == 1
         assert await store.count_of("m", "2", now=_NOW) == 0
-        assert await store.purge(before=_NOW + 3) == 3
+        assert await store.tidy(now=_NOW, before=_NOW + 3) == Tidied(3, 0)
         assert await store.kept("ann") == OwnerUsage(2, 10)
         await store.close()
 
@@ -225,7 +232,7 @@ def test_valkey_tells_an_evicted_session_from_one_that_never_was(valkey: ValkeyS
         store = ValkeyStore(valkey.url, grace_seconds=3600)
         assert await store.create(record, now=_NOW)
         with valkey.client as client:
-            client.delete("nextchar:session:{ann|one}")  # as a full Valkey does
+            client.delete("nextchar:{=ann}:session:one")  # as a full Valkey does
         assert await store.load("ann", "one") is None
         assert await store.was_evicted("ann", "one", now=_NOW)
         assert not await store.was_evicted("ann", "one", now=_NOW + 9)
@@ -234,6 +241,11 @@ def test_valkey_tells_an_evicted_session_from_one_that_never_was(valkey: ValkeyS
         assert await store.page("ann", after="", limit=9, now=_NOW) == []
         await store.touch("ann", "one", ttl_seconds=1.0, expires_at=_NOW + 99)
         assert await store.next_expiry("ann", after=_NOW) == _NOW + 9
+        assert await store.tidy(now=_NOW, before=0.0) == Tidied(0, 1)
+        assert await store.tidy(now=_NOW, before=0.0) == Tidied(0, 0)  # it is counted once
+        assert await store.was_evicted("ann", "one", now=_NOW)
+        assert not await store.was_evicted("ann", "one", now=_NOW + 9)
+        assert await store.kept("ann") == OwnerUsage(0, 0)
         assert not await store.delete("ann", "one")
         assert not await store.was_evicted("ann", "one", now=_NOW)
         assert await store.kept("ann") == OwnerUsage(0, 0)
@@ -248,7 +260,7 @@ def test_valkey_keeps_a_session_for_its_grace_and_forgets_it_then(valkey: Valkey
 
     def forgotten_at() -> int:
         with valkey.client as client:
-            return int(client.pexpiretime("nextchar:session:{ann|one}"))
+            return int(client.pexpiretime("nextchar:{=ann}:session:one"))
 
     async def work() -> None:
         store = ValkeyStore(valkey.url, grace_seconds=100)
@@ -267,7 +279,7 @@ def test_a_valkey_that_failed_is_not_asked_for_a_second_and_one_that_refuses_is(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    replace_in(monkeypatch, valkey_store, "time", monotonic=lambda: now)
+    replace_in(monkeypatch, valkey_link, "time", monotonic=lambda: now)
 
     async def told(store: ValkeyStore) -> Unavailable:
         with pytest.raises(Unavailable) as caught:
@@ -286,8 +298,8 @@ def test_a_valkey_that_failed_is_not_asked_for_a_second_and_one_that_refuses_is(
         await store.close()
         with valkey.client as client:
             client.flushall()
-            client.set("nextchar:ids:{ann}", "no sorted set")
-            client.set("nextchar:sizes:{ann}", "no hash")
+            client.set("nextchar:{=ann}:live", "no sorted set")
+            client.set("nextchar:{=ann}:sizes", "no hash")
         store = ValkeyStore(valkey.url, grace_seconds=1)
         for _ in range(2):
             assert str(await told(store)).startswith("the session store refuses: WRONGTYPE")

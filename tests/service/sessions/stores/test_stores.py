@@ -13,7 +13,7 @@ from support.session_stores import load
 from support.valkey_server import ValkeyServer
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord, SessionStore
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord, SessionStore, Tidied
 from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 from nextchar.service.sessions.stores.valkey import ValkeyStore
@@ -160,13 +160,13 @@ def test_the_next_to_expire_is_the_owners_first_after_a_time(use: Callable[[Use]
     use(work)
 
 
-def test_purging_forgets_what_expired_before(use: Callable[[Use], None]) -> None:
+def test_tidying_forgets_what_expired_before(use: Callable[[Use], None]) -> None:
     async def work(store: SessionStore) -> None:
         for k in range(4):
             await store.create(
                 replace(_RECORD, session_id=f"s{k}", expires_at=_NOW + 150 + k), now=_NOW + 100
             )
-        assert await store.purge(before=_NOW + 152) == 2
+        assert await store.tidy(now=_NOW + 152, before=_NOW + 152) == Tidied(2, 0)
         assert await store.kept("ann") == OwnerUsage(2, 2 * len(_RECORD.sealed))
         assert await load(store, "ann", "s2") is not None
 
@@ -210,9 +210,9 @@ def test_a_locked_database_is_unavailable_and_then_not(
 ) -> None:
     import sqlite3
 
-    from nextchar.service.sessions.stores import sqlite_file
+    from nextchar.service.sessions.stores import sqlite
 
-    monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
 
     async def work() -> None:
         store = SqliteStore(tmp_path / "sessions.db")
@@ -230,10 +230,10 @@ def test_a_locked_database_is_unavailable_and_then_not(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system of two megabytes."""
+    """A folder on a file system of eight megabytes."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small file system is not allowed here")
     yield folder
@@ -245,7 +245,7 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
         return replace(_RECORD, session_id=f"s{k:04}", sealed=bytes(5000))
 
     async def filled(store: SessionStore) -> None:
-        for k in range(1000):
+        for k in range(3000):
             assert await store.create(record(k), now=_NOW)
 
     async def work() -> None:
@@ -255,7 +255,7 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk: Path) -> None:
         assert refused.value.code == "store_unavailable"
         kept = await store.count("ann", now=_NOW)
         assert kept > 20
-        found = await store.page("ann", after="", limit=1000, now=_NOW)
+        found = await store.page("ann", after="", limit=3000, now=_NOW)
         assert [entry.session_id for entry in found] == [record(k).session_id for k in range(kept)]
         assert await load(store, "ann", "s0003") == record(3)
         await store.close()

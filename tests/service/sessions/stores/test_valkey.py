@@ -16,6 +16,7 @@ from support.valkey_server import ValkeyServer, valkey_server
 from support.waiting import until
 
 from nextchar.service.sessions.stores import valkey as valkey_store
+from nextchar.service.sessions.stores import valkey_link
 from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.service.sessions.stores.valkey import ValkeyStore
 
@@ -45,7 +46,7 @@ def two(models: Path, mistreated: ValkeyServer) -> Iterator[tuple[LiveServer, Li
 def _use_again(replicas: tuple[LiveServer, LiveServer]) -> None:
     """Makes servers that have given the store up ask it at once."""
     for replica in replicas:
-        replica.app.service.session_manager._store._store._down_until = 0.0
+        replica.app.service.session_manager._store._store._link._down_until = 0.0
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_state_moves_from_replica_to_replica(replicas: tuple[LiveServer, LiveS
 def test_a_valkey_that_is_killed_and_comes_back_has_kept_every_answer(
     replicas: tuple[LiveServer, LiveServer], store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(valkey_store, "_OPEN_SECONDS", 0.0)
+    monkeypatch.setattr(valkey_link, "_OPEN_SECONDS", 0.0)
     session = Session.create(replicas[0], prime="abc")
     first = session.do("feed", text="xyz")
     store.kill()
@@ -136,7 +137,7 @@ def test_a_valkey_that_hangs_is_given_up_and_then_used_again(
     replicas: tuple[LiveServer, LiveServer], store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session.create(replicas[0], prime="abc")
-    monkeypatch.setattr(valkey_store, "_OPEN_SECONDS", 3600.0)
+    monkeypatch.setattr(valkey_link, "_OPEN_SECONDS", 3600.0)
     store.freeze()
     _refused(session.post("next"))
     waited = session.post("next")  # nobody waits for it a second time
@@ -154,7 +155,7 @@ def test_an_expired_session_is_told_from_none_and_then_forgotten(
     until(lambda: "error" in session.info())
     assert session.post("next").json()["error"]["code"] == "session_expired"
     with store.client as client:
-        (key,) = client.keys("nextchar:session:*")
+        (key,) = client.keys("nextchar:*:session:*")
         assert 3500 < client.ttl(key) <= 3600
 
 

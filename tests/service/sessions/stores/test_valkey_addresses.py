@@ -18,7 +18,7 @@ from support.valkey_server import Sentinel, ValkeyServer
 from support.waiting import until
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord
+from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord, Tidied
 from nextchar.service.sessions.stores.valkey import ValkeyStore
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ async def _answered(store: ValkeyStore, call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except Unavailable:
-            store._down_until = 0.0
+            store._link._down_until = 0.0
             await asyncio.sleep(_PAUSE_SECONDS)
     return await call()
 
@@ -89,7 +89,7 @@ async def _used(url: str) -> None:
     assert not await store.was_evicted(_RECORD.owner, "other", now=time.time())
     assert await store.delete(_RECORD.owner, "one")
     assert await store.kept(_RECORD.owner) == OwnerUsage(0, 0)
-    assert await store.purge(before=time.time()) == 0
+    assert await store.tidy(now=time.time(), before=time.time()) == Tidied(0, 0)
     await store.close()
 
 
@@ -164,7 +164,7 @@ def test_sentinels_name_the_master_and_then_the_next(tmp_path: Path, ended: Exit
         store = ValkeyStore(url, grace_seconds=60)
         assert await _created(store)
         with redis.Redis(port=replica.port, password="secr3t") as second:
-            _wait_for(lambda: second.exists("nextchar:session:{a{n}n|one}"))
+            _wait_for(lambda: second.exists("nextchar:{=a{n}n}:session:one"))
         master.kill()
         assert await _answered(store, lambda: load(store, _RECORD.owner, "one")) == _RECORD
         new = replace(_RECORD, revision=2)

@@ -43,10 +43,28 @@ class OwnerUsage:
     num_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """What a store has forgotten: sessions that expired a while ago, and such as it evicted to make room."""
+
+    num_expired: int
+    num_evicted: int
+
+
 class SessionStore(Protocol):
-    """Raises Unavailable from any call while the store cannot be reached."""
+    """Raises Unavailable from any call while the store cannot be reached, and then nothing was done.
+
+    A write may also raise OutcomeUnknown: it may have been done. All times are of the store's own clock, so
+    that servers whose clocks differ agree on what has expired.
+    """
 
     durable: bool  # whether it outlives the process
+
+    async def time(self) -> float:
+        """Returns what the store's clock shows, in Unix seconds."""
+
+    async def check_key(self, fingerprint: str) -> bool:
+        """Keeps the first fingerprint of a key that seals states; returns whether it is the one given."""
 
     async def create(self, record: SessionRecord, *, now: float) -> bool:
         """Stores a new session; returns false if its id is in use by one that has not expired."""
@@ -81,8 +99,8 @@ class SessionStore(Protocol):
     async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:
         """Returns whether the store has evicted a session, which is unexpired, to make room."""
 
-    async def purge(self, *, before: float) -> int:
-        """Deletes the sessions that expired before a time; returns how many."""
+    async def tidy(self, *, now: float, before: float) -> Tidied:
+        """Deletes the sessions that expired before a time, and notes those that were evicted."""
 
     async def close(self) -> None:
         """Releases what the store holds."""

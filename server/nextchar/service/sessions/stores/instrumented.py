@@ -1,6 +1,12 @@
 """Times each call of a session store."""
 
-from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, SessionStore
+from nextchar.service.sessions.stores.base import (
+    LoadedSession,
+    OwnerUsage,
+    SessionRecord,
+    SessionStore,
+    Tidied,
+)
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 
@@ -10,6 +16,14 @@ class InstrumentedStore:
     def __init__(self, store: SessionStore, metrics: SessionMetrics) -> None:
         self._store, self._metrics = store, metrics
         self.durable = store.durable
+
+    async def time(self) -> float:
+        with self._metrics.timed("time"):
+            return await self._store.time()
+
+    async def check_key(self, fingerprint: str) -> bool:
+        with self._metrics.timed("check_key"):
+            return await self._store.check_key(fingerprint)
 
     async def create(self, record: SessionRecord, *, now: float) -> bool:
         self._metrics.written(len(record.sealed))
@@ -57,9 +71,9 @@ class InstrumentedStore:
         with self._metrics.timed("was_evicted"):
             return await self._store.was_evicted(owner, session_id, now=now)
 
-    async def purge(self, *, before: float) -> int:
-        with self._metrics.timed("purge"):
-            return await self._store.purge(before=before)
+    async def tidy(self, *, now: float, before: float) -> Tidied:
+        with self._metrics.timed("tidy"):
+            return await self._store.tidy(now=now, before=before)
 
     async def close(self) -> None:
         await self._store.close()

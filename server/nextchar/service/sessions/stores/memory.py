@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
-from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord
+from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, Tidied
+from nextchar.service.sessions.stores.steady_clock import SteadyClock
 
 
 class MemoryStore:
@@ -12,9 +13,16 @@ class MemoryStore:
     durable = False
 
     def __init__(self) -> None:
+        self._clock = SteadyClock()
         self._records: dict[tuple[str, str], SessionRecord] = {}
         self._num_kept: Counter[str] = Counter()
         self._num_bytes: Counter[str] = Counter()
+
+    async def time(self) -> float:
+        return self._clock.now()
+
+    async def check_key(self, fingerprint: str) -> bool:  # noqa: ARG002
+        return True  # the sessions and the key end together
 
     async def create(self, record: SessionRecord, *, now: float) -> bool:
         key = record.owner, record.session_id
@@ -65,11 +73,11 @@ class MemoryStore:
             kept.expires_at > now for key, kept in self._records.items() if owner is None or key[0] == owner
         )
 
-    async def purge(self, *, before: float) -> int:
+    async def tidy(self, *, now: float, before: float) -> Tidied:  # noqa: ARG002
         old = [key for key, kept in self._records.items() if kept.expires_at < before]
         for owner, session_id in old:
             await self.delete(owner, session_id)
-        return len(old)
+        return Tidied(len(old), 0)
 
     async def kept(self, owner: str) -> OwnerUsage:
         return OwnerUsage(self._num_kept[owner], self._num_bytes[owner])

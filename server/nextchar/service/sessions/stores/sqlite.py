@@ -7,17 +7,20 @@ a slow disk delays only the requests that use it.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
 from typing import TypeVar
 
-from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord
-from nextchar.service.sessions.stores.sqlite_file import SqliteFile
+from nextchar.errors import OutcomeUnknown, Unavailable
+from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, Tidied
+from nextchar.service.sessions.stores.sqlite_file import SqliteFile, is_full, is_passing
+from nextchar.service.sessions.stores.steady_clock import Moment, SteadyClock
 
 T = TypeVar("T")
+_BUSY_SECONDS = 2.0  # for which a call waits for other processes, and for the calls before it
 
 _COLUMNS = (
     "owner, session_id, model, version, digest, revision, position, created, ttl_seconds, expires_at, sealed"
@@ -29,18 +32,39 @@ class SqliteStore:
 
     durable = True
 
-    def __init__(self, path: Path) -> None:
-        """
+    def __init__(self, path: Path, *, before_open: Callable[[], None] = lambda: None) -> None:
+        """Opens the file; `before_open` is called each time that it is made or opened.
+
         Raises:
             Unavailable: the file cannot be opened.
         """
-        self._file = SqliteFile(path)
+        self._file = SqliteFile(path, before_open=before_open)
+        self._clock: SteadyClock | None = None
         self._thread = ThreadPoolExecutor(1, "session-store")
         try:
-            self._thread.submit(self._file.connection).result()
+            self._thread.submit(self._file.connection, _BUSY_SECONDS).result()
         except Unavailable:
             self._thread.shutdown()
             raise
+
+    async def time(self) -> float:
+        return (await self._steady_clock()).now()
+
+    async def _steady_clock(self) -> SteadyClock:
+        """Returns the clock, which goes on from where the file says that it was."""
+        if self._clock is None:
+            query = "SELECT steady, machine, since_boot, boot FROM clock"
+            row = await self._run(lambda db: db.execute(query).fetchone())
+            self._clock = SteadyClock(None if row is None else Moment(*row))
+        return self._clock
+
+    async def check_key(self, fingerprint: str) -> bool:
+        def run(db: sqlite3.Connection) -> bool:
+            db.execute("INSERT OR IGNORE INTO marks VALUES ('state_key', ?)", (fingerprint,))
+            (kept,) = db.execute("SELECT value FROM marks WHERE name='state_key'").fetchone()
+            return bool(kept == fingerprint)
+
+        return await self._run(run)
 
     async def create(self, record: SessionRecord, *, now: float) -> bool:
         def run(db: sqlite3.Connection) -> bool:
@@ -78,7 +102,7 @@ class SqliteStore:
 
     async def delete(self, owner: str, session_id: str) -> bool:
         query = "DELETE FROM sessions WHERE owner=? AND session_id=?"
-        return await self._run(lambda db: db.execute(query, (owner, session_id)).rowcount == 1)
+        return await self._run(lambda db: db.execute(query, (owner, session_id)).rowcount == 1, frees=True)
 
     async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
         columns = _COLUMNS.replace("sealed", "x''")
@@ -112,26 +136,58 @@ class SqliteStore:
     async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:  # noqa: ARG002
         return False  # a full disk refuses writes and evicts nothing
 
-    async def purge(self, *, before: float) -> int:
+    async def tidy(self, *, now: float, before: float) -> Tidied:  # noqa: ARG002
         query = "DELETE FROM sessions WHERE expires_at<?"
-        return await self._run(lambda db: db.execute(query, (before,)).rowcount)
+        num_expired = await self._run(lambda db: db.execute(query, (before,)).rowcount, frees=True)
+        moment = astuple((await self._steady_clock()).moment())
+        await self._run(lambda db: db.execute("INSERT OR REPLACE INTO clock VALUES (1,?,?,?,?)", moment))
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._file.keep_reserve)
+        return Tidied(num_expired, 0)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
         self._thread.shutdown()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs some work in one transaction on the store's thread.
+    async def _run(self, work: Callable[[sqlite3.Connection], T], *, frees: bool = False) -> T:
+        """Runs some work in one transaction on the store's thread; on a full disk too, if it `frees` room.
 
         Raises:
-            Unavailable: the disk is full, the file locked or damaged.
+            Unavailable: the disk is full, the file locked or damaged; nothing was done.
+            OutcomeUnknown: the transaction may have been stored.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
+        latest = time.monotonic() + _BUSY_SECONDS
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._transaction, work, latest, frees)
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._file.connection()
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], latest: float, frees: bool) -> T:
+        connection = self._file.connection(latest - time.monotonic())
         try:
-            with connection:
-                return work(connection)
+            try:
+                return self._stored(connection, work)
+            except sqlite3.Error as error:
+                if not (frees and is_full(error)):
+                    raise
+                self._file.make_room(connection)
+                return self._stored(connection, work)
         except sqlite3.Error as error:
             raise self._file.failed(error) from error
+
+    def _stored(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs and commits some work."""
+        before = connection.total_changes
+        try:
+            answer = work(connection)
+        except BaseException:
+            connection.rollback()
+            raise
+        try:
+            connection.commit()
+        except sqlite3.Error as error:
+            connection.rollback()
+            if is_passing(error):
+                raise
+            self._file.failed(error)
+            raise OutcomeUnknown(f"the session store did not confirm the change: {error}") from error
+        if connection.total_changes != before and not self._file.is_still_there():
+            raise OutcomeUnknown("the session store's file was removed while a change was written to it")
+        return answer

@@ -1,26 +1,22 @@
 """Stores sessions in Valkey or Redis, for several servers.
 
-A session is a hash under a key of its own, which the server deletes some time after it has expired; an
-owner's sessions are a sorted set of ids by expiry, and a hash of their sizes. A change is one script on the
-keys of one hash slot, so it works in a cluster; what an owner has is written after it, and corrected by the
-session's next change.
+A change is one script on the keys of one owner: the session and the owner's books change together or not at
+all. `valkey_scripts` has the scripts and the keys, `valkey_link` says what became of a call. The clock is
+Valkey's, which all servers share.
 """
 
 import logging
 import secrets
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from redis.exceptions import RedisError, ResponseError
-
-from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord
+from nextchar.errors import OutcomeUnknown, Unavailable
+from nextchar.service.sessions.stores import valkey_scripts as scripts
+from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, Tidied
 from nextchar.service.sessions.stores.valkey_client import close_client, valkey_client
+from nextchar.service.sessions.stores.valkey_link import ValkeyLink
 
 logger = logging.getLogger(__name__)
 
-_OPEN_SECONDS = 1.0  # after a failure, for which all calls fail at once
 _FIELDS = (
     "model",
     "version",
@@ -32,47 +28,13 @@ _FIELDS = (
     "expires_at",
     "sealed",
 )
-_OWNERS = "nextchar:owners"
-# A write whose answer was lost is sent again: its token shows that it was done, so it is not done twice.
-_DONE = "if redis.call('HGET', KEYS[1], 'write') == ARGV[3] then return 1 end\n"
-_CREATE = f"""{_DONE}
-local kept = redis.call('HGET', KEYS[1], 'expires_at')
-if kept and tonumber(kept) > tonumber(ARGV[1]) then return 0 end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'write', unpack(ARGV, 3))
-redis.call('PEXPIREAT', KEYS[1], ARGV[2])
-return 1
-"""
-_REPLACE = f"""{_DONE}
-if redis.call('HGET', KEYS[1], 'revision') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'write', unpack(ARGV, 3))
-redis.call('PEXPIREAT', KEYS[1], ARGV[2])
-return 1
-"""
-_TOUCH = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'expires_at', ARGV[1], 'ttl_seconds', ARGV[3])
-redis.call('PEXPIREAT', KEYS[1], ARGV[2])
-return 1
-"""
-# An owner's ids by expiry, and the sizes of their states: their sum is the size of the empty id.
-_LIST = """
-local old = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-redis.call('HINCRBY', KEYS[2], '', tonumber(ARGV[3]) - old)
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-return 1
-"""
-_UNLIST = """
-for _, id in ipairs(ARGV) do
-    local old = tonumber(redis.call('HGET', KEYS[2], id) or '0')
-    redis.call('HDEL', KEYS[2], id)
-    redis.call('HINCRBY', KEYS[2], '', -old)
-    redis.call('ZREM', KEYS[1], id)
-end
-return 1
-"""
+_OWNERS, _KEY_MARK = "nextchar:owners", "nextchar:state_key"
+_UNKNOWN = (
+    "the session store did not confirm the change: session {!r} {}; ask for the session before you send the "
+    "change again"
+)
 _A_BATCH = 500  # ids at a time
+_LOST_SECONDS = 86_400.0  # for which an owner whose books were evicted is told so of ids that are not found
 
 
 class ValkeyStore:
@@ -86,16 +48,22 @@ class ValkeyStore:
             ValueError: the address is invalid.
         """
         self._grace_seconds = grace_seconds
-        self._down_until = 0.0
         self._redis = valkey_client(url)
+        self._link = ValkeyLink(self._redis)
+        self._knows_policy = False
+
+    async def time(self) -> float:
+        seconds, microseconds = await self._call("time")
+        return int(seconds) + int(microseconds) / 1e6
+
+    async def check_key(self, fingerprint: str) -> bool:
+        await self._call("set", _KEY_MARK, fingerprint, nx=True)
+        return bool(await self._call("get", _KEY_MARK) == fingerprint.encode())
 
     async def create(self, record: SessionRecord, *, now: float) -> bool:
-        arguments = [now, self._forgotten_at(record.expires_at), _token(), *_values(record)]
-        done = await self._script(_CREATE, _key(record.owner, record.session_id), arguments)
-        if done:
-            await self._call("sadd", _OWNERS, record.owner)
-            await self._list(record)
-        return done
+        is_new = await self._call("sadd", _OWNERS, record.owner)
+        last = [repr(now), 0 if is_new else 1]
+        return await self._changed(scripts.CREATE, record, last, "may have been created")
 
     async def load(self, owner: str, session_id: str) -> LoadedSession | None:
         async def read() -> Any:
@@ -104,30 +72,28 @@ class ValkeyStore:
             pipe.hget(_sizes(owner), "")
             return await pipe.execute()
 
-        values, num_bytes = await self._answer(read)
+        values, num_bytes = await self._link.ask(read)
         if values[0] is None:
             return None
         return LoadedSession(_record(owner, session_id, values), int(num_bytes or 0))
 
     async def replace(self, record: SessionRecord, *, revision: int) -> bool:
-        arguments = [revision, self._forgotten_at(record.expires_at), _token(), *_values(record)]
-        done = await self._script(_REPLACE, _key(record.owner, record.session_id), arguments)
-        if done:
-            await self._list(record)
-        return done
+        may = f"may be at revision {record.revision} now"
+        return await self._changed(scripts.REPLACE, record, [revision, ""], may)
 
     async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
-        arguments = [repr(expires_at), self._forgotten_at(expires_at), repr(ttl_seconds)]
-        if await self._script(_TOUCH, _key(owner, session_id), arguments):
-            await self._call("zadd", _ids(owner), {session_id: expires_at}, xx=True)
+        times = [repr(expires_at), self._forgotten_at(expires_at), repr(ttl_seconds)]
+        await self._call("eval", scripts.TOUCH, 4, *_keys(owner, session_id), *times, session_id)
 
     async def delete(self, owner: str, session_id: str) -> bool:
-        num_deleted = await self._call("delete", _key(owner, session_id))
-        await self._call("eval", _UNLIST, 2, _ids(owner), _sizes(owner), session_id)
-        return bool(num_deleted)
+        try:
+            written = await self._link.write(scripts.DELETE, _keys(owner, session_id), [session_id])
+        except OutcomeUnknown as error:
+            raise OutcomeUnknown(_UNKNOWN.format(session_id, "may have been deleted")) from error
+        return bool(written.answer) or written.was_repeated
 
     async def page(self, owner: str, *, after: str, limit: int, now: float) -> list[SessionRecord]:
-        live = await self._call("zrange", _ids(owner), f"({now!r}", "+inf", byscore=True)
+        live = await self._call("zrange", _live(owner), f"({now!r}", "+inf", byscore=True)
         ids = sorted(name for name in (raw.decode() for raw in live) if name > after)
         page: list[SessionRecord] = []
         for session_id in ids:
@@ -139,23 +105,26 @@ class ValkeyStore:
         return page
 
     async def count(self, owner: str | None, *, now: float) -> int:
+        if owner is not None:
+            await self._tidy(owner, now=now, before=0.0)  # those that were evicted do not count
         owners = await self._owners() if owner is None else [owner]
-        return sum([await self._call("zcount", _ids(name), f"({now!r}", "+inf") for name in owners])
+        return sum([await self._call("zcount", _live(name), f"({now!r}", "+inf") for name in owners])
 
     async def kept(self, owner: str) -> OwnerUsage:
         num_bytes = await self._call("hget", _sizes(owner), "")
-        return OwnerUsage(int(await self._call("zcard", _ids(owner))), int(num_bytes or 0))
+        num_sessions = await self._call("zcount", _live(owner), "(-inf", "+inf")
+        return OwnerUsage(int(num_sessions), int(num_bytes or 0))
 
     async def next_expiry(self, owner: str, *, after: float) -> float | None:
         place = {"byscore": True, "offset": 0, "num": 1, "withscores": True}
-        first = await self._call("zrange", _ids(owner), f"({after!r}", "+inf", **place)
+        first = await self._call("zrange", _live(owner), f"({after!r}", "+inf", **place)
         return float(first[0][1]) if first else None
 
     async def count_of(self, model: str, version: str, *, now: float) -> int:
         wanted: list[bytes | None] = [model.encode(), version.encode()]
         count = 0
         for owner in await self._owners():
-            live = await self._call("zrange", _ids(owner), f"({now!r}", "+inf", byscore=True)
+            live = await self._call("zrange", _live(owner), f"({now!r}", "+inf", byscore=True)
             for first in range(0, len(live), _A_BATCH):
                 keys = [_key(owner, name.decode()) for name in live[first : first + _A_BATCH]]
                 count += (await self._models(keys)).count(wanted)
@@ -170,23 +139,56 @@ class ValkeyStore:
                 pipe.hmget(key, "model", "version")
             return await pipe.execute()
 
-        models: list[list[bytes | None]] = await self._answer(read)
+        models: list[list[bytes | None]] = await self._link.ask(read)
         return models
 
     async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:
-        expires_at = await self._call("zscore", _ids(owner), session_id)
-        return expires_at is not None and expires_at > now
+        async def read() -> Any:
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zmscore(_live(owner), [session_id, ""])
+            pipe.zmscore(_evicted(owner), [session_id, ""])
+            pipe.sismember(_OWNERS, owner)
+            return await pipe.execute()
 
-    async def purge(self, *, before: float) -> int:
-        # Valkey deletes sessions itself; what is left are their entries in the owners' lists.
-        count = 0
+        (live_until, books), (evicted_until, lost_until), is_known = await self._link.ask(read)
+        if is_known and books is None:  # the books themselves were evicted
+            return True
+        return any(until is not None and until > now for until in (live_until, evicted_until, lost_until))
+
+    async def tidy(self, *, now: float, before: float) -> Tidied:
+        await self._warn_of_policy()
+        total = Tidied(0, 0)
         for owner in await self._owners():
-            old = await self._call("zrange", _ids(owner), "-inf", f"({before!r}", byscore=True)
-            for first in range(0, len(old), _A_BATCH):
-                ids = old[first : first + _A_BATCH]
-                await self._call("eval", _UNLIST, 2, _ids(owner), _sizes(owner), *ids)
-            count += len(old)
-        return count
+            found = await self._tidy(owner, now=now, before=before)
+            total = Tidied(total.num_expired + found.num_expired, total.num_evicted + found.num_evicted)
+        return total
+
+    async def _tidy(self, owner: str, *, now: float, before: float) -> Tidied:
+        """Corrects the books of an owner, a batch of sessions at a time."""
+        keys = _keys(owner, "")
+        first = num_expired = num_evicted = 0
+        while True:
+            rank = [repr(now), repr(before), first, first + _A_BATCH - 1]
+            left, expired, evicted = await self._call("eval", scripts.TIDY, 4, *keys, *rank)
+            first, num_expired, num_evicted = first + left, num_expired + expired, num_evicted + evicted
+            if left + expired + evicted < _A_BATCH:
+                return Tidied(num_expired, num_evicted)
+
+    async def _warn_of_policy(self) -> None:
+        """Warns once of a Valkey that may evict more than sessions."""
+        if self._knows_policy:
+            return
+        self._knows_policy = True
+        try:
+            policy = (await self._call("info", "memory")).get("maxmemory_policy", "")
+        except Unavailable:  # the user of a managed store may not be allowed to ask
+            return
+        if policy.startswith("allkeys"):
+            logger.warning(
+                "the session store's maxmemory-policy is %s: it may evict the list of an owner's sessions; "
+                "set noeviction or one that begins with volatile",
+                policy,
+            )
 
     async def close(self) -> None:
         await close_client(self._redis)
@@ -194,47 +196,63 @@ class ValkeyStore:
     async def _owners(self) -> list[str]:
         return [owner.decode() for owner in await self._call("smembers", _OWNERS)]
 
-    async def _list(self, record: SessionRecord) -> None:
-        arguments = record.session_id, repr(record.expires_at), len(record.sealed)
-        await self._call("eval", _LIST, 2, _ids(record.owner), _sizes(record.owner), *arguments)
+    def _head(self, record: SessionRecord) -> list[Any]:
+        """Returns what the scripts of a write are given first."""
+        forgotten_at, lost_until = self._forgotten_at(record.expires_at), record.expires_at + _LOST_SECONDS
+        expires_at, size = repr(record.expires_at), len(record.sealed)
+        return [_token(), forgotten_at, record.session_id, expires_at, size, repr(lost_until)]
 
     def _forgotten_at(self, expires_at: float) -> int:
         return int((expires_at + self._grace_seconds) * 1000)
 
-    async def _script(self, script: str, key: str, arguments: list[Any]) -> bool:
-        return bool(await self._call("eval", script, 1, key, *arguments))
+    async def _changed(self, script: str, record: SessionRecord, last: list[Any], may: str) -> bool:
+        """Runs the script of a write.
+
+        Sent twice, a write that is then told no may have been done before another server's, so it is not
+        known what became of it.
+
+        Raises:
+            Unavailable: nothing was done.
+            OutcomeUnknown: it may have been done.
+        """
+        arguments = [*self._head(record), *last, *_values(record)]
+        doubt = OutcomeUnknown(_UNKNOWN.format(record.session_id, may), revision=record.revision)
+        try:
+            written = await self._link.write(script, _keys(record.owner, record.session_id), arguments)
+        except OutcomeUnknown as error:
+            raise doubt from error
+        if written.was_repeated and not written.answer:
+            raise doubt
+        return bool(written.answer)
 
     async def _call(self, command: str, *arguments: Any, **options: Any) -> Any:
-        """Raises as `_answer`."""
-        return await self._answer(lambda: getattr(self._redis, command)(*arguments, **options))
+        """Makes a call that changes nothing the second time; raises as `ValkeyLink.ask`."""
+        return await self._link.ask(lambda: getattr(self._redis, command)(*arguments, **options))
 
-    async def _answer(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """
-        Raises:
-            Unavailable: the store does not answer, refuses the call, or did not answer a moment ago.
-        """
-        if time.monotonic() < self._down_until:
-            raise Unavailable("the session store did not answer a moment ago", code="store_unavailable")
-        try:
-            return await ask()
-        except ResponseError as error:
-            raise Unavailable(f"the session store refuses: {error}", code="store_unavailable") from error
-        except (RedisError, OSError) as error:
-            self._down_until = time.monotonic() + _OPEN_SECONDS
-            logger.warning("the session store does not answer: %s", error)
-            raise Unavailable("the session store does not answer", code="store_unavailable") from error
+
+def _prefix(owner: str) -> str:
+    """Returns what the keys of an owner begin with; the braces put them in one hash slot, whoever it is."""
+    return f"nextchar:{{={owner}}}:"
 
 
 def _key(owner: str, session_id: str) -> str:
-    return f"nextchar:session:{{{owner}|{session_id}}}"
+    return f"{_prefix(owner)}session:{session_id}"
 
 
-def _ids(owner: str) -> str:
-    return f"nextchar:ids:{{{owner}}}"
+def _live(owner: str) -> str:
+    return f"{_prefix(owner)}live"
 
 
 def _sizes(owner: str) -> str:
-    return f"nextchar:sizes:{{{owner}}}"
+    return f"{_prefix(owner)}sizes"
+
+
+def _evicted(owner: str) -> str:
+    return f"{_prefix(owner)}evicted"
+
+
+def _keys(owner: str, session_id: str) -> list[str]:
+    return [_key(owner, session_id), _live(owner), _sizes(owner), _evicted(owner)]
 
 
 def _token() -> str:

@@ -147,7 +147,7 @@ _SESSIONS = (
         "nextchar_session_store_clock_skew_seconds",
         "gauge",
         "seconds",
-        "How far this machine's clock is ahead of the session store's, by which sessions expire.",
+        "Time by which this machine's clock is ahead of the session store's, by which sessions expire.",
     ),
     Metric(
         "nextchar_session_state_bytes",

@@ -97,7 +97,7 @@ def test_a_time_to_live_is_the_models_the_sessions_or_renewed(models: Path) -> N
         before = time.time()
         session.do("feed", text="a")
         assert session.info()["ttl_seconds"] == 900
-        assert session.info()["expires_at"] >= before + 900
+        assert session.info()["expires_at"] > before + 870  # by the clock of the store
 
 
 def test_a_session_that_is_being_ended_takes_no_more_calls(
@@ -117,7 +117,7 @@ def test_a_session_that_is_being_ended_takes_no_more_calls(
         running = pool.submit(session.post, "feed", text="b")
         assert feeding.wait(30)
         ending = pool.submit(session.delete)  # waits for the call that runs
-        until(lambda: server.app.service.session_manager._closing)
+        until(lambda: server.app.service.session_manager._locks._closing)
         answer = session.post("checkpoint", name="c")
         go_on.set()
         assert "is being deleted" in _error(answer, 412, "session_closing")

@@ -41,7 +41,7 @@ def test_the_time_to_live_is_the_requests_or_the_models_or_the_servers(sessions:
     assert sessions.create("b", model="lines").ttl_seconds == 77.0
     assert sessions.create("c", model="lines", ttl_seconds=5.0).ttl_seconds == 5.0
     info = sessions.info("b")
-    assert before <= info.created <= time.time()
+    assert before - 30 < info.created < time.time() + 30  # by the clock of the store
     assert info.expires_at == info.created + 77.0
     fork = sessions.made.run(sessions.calls.fork("c", ForkRequest(session_id="d"), owner_context()))
     assert fork.ttl_seconds == 5.0
@@ -50,7 +50,7 @@ def test_the_time_to_live_is_the_requests_or_the_models_or_the_servers(sessions:
         renewed = run(renew("c", RenewRequest(ttl_seconds=given), owner_context()))
         assert renewed.ttl_seconds == ttl == sessions.info("c").ttl_seconds
         assert renewed.expires_at == sessions.info("c").expires_at
-        assert time.time() + ttl - 60 < renewed.expires_at <= time.time() + ttl
+        assert time.time() + ttl - 60 < renewed.expires_at < time.time() + ttl + 60
 
 
 @pytest.mark.parametrize("use", ["feed", "next", "score", "sample"])

@@ -1,19 +1,16 @@
-"""Loads, unseals and saves sessions; serialises the requests on one session."""
+"""Loads, unseals and saves sessions."""
 
-import asyncio
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
 from nextchar.errors import (
     InternalError,
     SessionBusy,
-    SessionClosing,
     SessionEvicted,
     SessionExists,
     SessionExpired,
@@ -29,6 +26,7 @@ from nextchar.security.principal import Scope
 from nextchar.service.sessions.codec import StateCodec
 from nextchar.service.sessions.model_versions import SessionVersions
 from nextchar.service.sessions.quota import SessionQuota
+from nextchar.service.sessions.session_locks import SessionLocks
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.state_cache import StateCache
 from nextchar.service.sessions.store_clock import StoreClock
@@ -67,30 +65,15 @@ class SessionManager:
         self._store, self._codec, self._versions = store, codec, versions
         self._limits, self._metrics, self._clock = limits, metrics, clock
         self._quota, self._states = SessionQuota(store, limits, clock), StateCache()
-        self._closing: set[tuple[str, str]] = set()
-        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._locks = SessionLocks()
 
-    @asynccontextmanager
-    async def exclusive(self, ctx: RequestContext, session_id: str) -> AsyncIterator[None]:
+    def exclusive(self, ctx: RequestContext, session_id: str) -> AbstractAsyncContextManager[None]:
         """Holds a session for one request; those on the same session follow in order of arrival.
 
         Raises:
             SessionClosing: the session is being deleted.
         """
-        key = ctx.owner, session_id
-        self._check_not_closing(key)
-        async with self._lock(key):
-            yield
-
-    def _lock(self, key: tuple[str, str]) -> asyncio.Lock:
-        lock = self._locks.get(key)
-        if lock is None:
-            lock = self._locks[key] = asyncio.Lock()
-        return lock
-
-    def _check_not_closing(self, key: tuple[str, str]) -> None:
-        if key in self._closing:
-            raise SessionClosing(f"session {key[1]!r} is being deleted", param="session_id")
+        return self._locks.exclusive((ctx.owner, session_id))
 
     async def create(
         self,
@@ -239,14 +222,8 @@ class SessionManager:
 
     async def end(self, ctx: RequestContext, session_id: str) -> None:
         """Deletes a session after the requests that came before; those that come meanwhile are refused."""
-        key = ctx.owner, session_id
-        self._check_not_closing(key)
-        self._closing.add(key)
-        try:
-            async with self._lock(key):
-                await self.delete(ctx, session_id)
-        finally:
-            self._closing.discard(key)
+        async with self._locks.closing((ctx.owner, session_id)):
+            await self.delete(ctx, session_id)
 
     async def delete(self, ctx: RequestContext, session_id: str) -> None:
         """Deletes a session that the request holds; raises as `open` where there is none."""

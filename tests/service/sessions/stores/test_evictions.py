@@ -39,6 +39,28 @@ def use(valkey: ValkeyServer) -> Callable[[Work], None]:
     return lambda work: asyncio.run(body(work))
 
 
+def test_an_evicted_session_is_told_from_one_that_never_was(use: Callable[[Work], None]) -> None:
+    async def work(store: ValkeyStore, evict: Evict) -> None:
+        evict("session:s0")
+        until = _RECORD.expires_at
+        assert await store.load("ann", "s0") is None
+        assert await store.was_evicted("ann", "s0", now=_NOW)
+        await store.touch("ann", "s0", ttl_seconds=1.0, expires_at=until + 99)
+        assert await store.tidy(now=_NOW, before=0.0) == Tidied(0, 1)
+        assert await store.tidy(now=_NOW, before=0.0) == Tidied(0, 0)  # it is counted once
+        for owner, name, now, told in (
+            ("ann", "s0", _NOW, True),
+            ("ann", "s0", until, False),
+            ("ann", "s9", _NOW, False),
+            ("bob", "s0", _NOW, False),
+        ):
+            assert await store.was_evicted(owner, name, now=now) is told
+        assert not await store.delete("ann", "s0")
+        assert not await store.was_evicted("ann", "s0", now=_NOW)
+
+    use(work)
+
+
 def test_the_evicted_do_not_count_once_they_are_counted(use: Callable[[Work], None]) -> None:
     async def work(store: ValkeyStore, evict: Evict) -> None:
         evict("session:s0", "session:s2")

@@ -84,7 +84,7 @@ def _journal(file: SqliteFile) -> tuple[str, int, int]:
 def test_the_file_has_a_log_and_its_tables_are_made_once(tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     file = SqliteFile(path)
-    assert _journal(file) == ("wal", 1, 2)
+    assert _journal(file) == ("wal", 1, 3)
     file.connection().execute("INSERT INTO owners VALUES ('ann', 7, 9)")
     file.connection().commit()
     file.close()
@@ -103,7 +103,7 @@ def test_the_file_has_a_log_and_its_tables_are_made_once(tmp_path: Path) -> None
 def test_a_file_without_tables_gets_them(tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     with sqlite3.connect(path) as other:
-        other.execute("PRAGMA user_version=2")
+        other.execute("PRAGMA user_version=3")
         other.execute("CREATE TABLE others (x)")
     other.close()
     file = SqliteFile(path)

@@ -224,36 +224,6 @@ def test_valkey_reads_more_sessions_than_fit_one_batch(
     asyncio.run(work())
 
 
-def test_valkey_tells_an_evicted_session_from_one_that_never_was(valkey: ValkeyServer) -> None:
-    valkey.flush()
-    record = SessionRecord("ann", "one", "m", "1", "d", 1, 5, _NOW, 60.0, _NOW + 9, b"12345")
-
-    async def work() -> None:
-        store = ValkeyStore(valkey.url, grace_seconds=3600)
-        assert await store.create(record, now=_NOW)
-        with valkey.client as client:
-            client.delete("nextchar:{=ann}:session:one")  # as a full Valkey does
-        assert await store.load("ann", "one") is None
-        assert await store.was_evicted("ann", "one", now=_NOW)
-        assert not await store.was_evicted("ann", "one", now=_NOW + 9)
-        assert not await store.was_evicted("ann", "two", now=_NOW)
-        assert not await store.was_evicted("bob", "one", now=_NOW)
-        assert await store.page("ann", after="", limit=9, now=_NOW) == []
-        await store.touch("ann", "one", ttl_seconds=1.0, expires_at=_NOW + 99)
-        assert await store.next_expiry("ann", after=_NOW) == _NOW + 9
-        assert await store.tidy(now=_NOW, before=0.0) == Tidied(0, 1)
-        assert await store.tidy(now=_NOW, before=0.0) == Tidied(0, 0)  # it is counted once
-        assert await store.was_evicted("ann", "one", now=_NOW)
-        assert not await store.was_evicted("ann", "one", now=_NOW + 9)
-        assert await store.kept("ann") == OwnerUsage(0, 0)
-        assert not await store.delete("ann", "one")
-        assert not await store.was_evicted("ann", "one", now=_NOW)
-        assert await store.kept("ann") == OwnerUsage(0, 0)
-        await store.close()
-
-    asyncio.run(work())
-
-
 def test_valkey_keeps_a_session_for_its_grace_and_forgets_it_then(valkey: ValkeyServer) -> None:
     valkey.flush()
     record = SessionRecord("ann", "one", "m", "1", "d", 1, 5, _NOW, 60.0, _NOW + 9.5, b"1")

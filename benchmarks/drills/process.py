@@ -32,6 +32,11 @@ class ServerProcess:
     metrics_url: str
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the process runs; one that was killed has no memory left."""
+        return bool(Path(f"/proc/{self.pid}/cmdline").read_bytes())
+
+    @property
     def num_files(self) -> int:
         """The number of its open file descriptors."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
@@ -56,13 +61,14 @@ class ServerProcess:
 
 
 @contextmanager
-def served(models: Path, *arguments: str) -> Iterator[ServerProcess]:
-    """Runs a server of a folder of models for as long as the context lasts."""
+def served(models: Path, *arguments: str, enter: Callable[[], None] | None = None) -> Iterator[ServerProcess]:
+    """Runs a server of a folder of models for as long as the context lasts; `enter` is called in it first."""
     paths = f"{_ROOT / 'server'}{os.pathsep}{_ROOT / 'training'}"
     process = subprocess.Popen(
         [*_COMMAND, *_PORTS, "--models", str(models), *arguments],
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=enter,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": paths},
     )
     assert process.stdout is not None

@@ -99,13 +99,13 @@ def _stream(model: str, num_chars: int) -> bytes:
         "logprobs": 20,
     }
     body = json.dumps(fields).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
 def _answers(server: ServerProcess) -> bool:
     with _connect(server) as connection:
-        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         return connection.recv(100).startswith(b"HTTP/1.1 200")
 
 
@@ -139,7 +139,7 @@ def abuse(
             held += [_connect(server, port) for _ in range(num_idle)]
             watch.all_there(num_idle)
     with _counted(server, "half a request, then silence", 2, reports) as watch:
-        for said in (b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Le", _stream(model, 10)[:-5]):
+        for said in (b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Le", _stream(model, 10)[:-5]):
             held.append(_connect(server))
             held[-1].sendall(said)
         watch.all_there(2)

@@ -61,7 +61,8 @@ class OverloadReport:
 def request(model: str, num_chars: int) -> bytes:
     """Returns a completion request, which takes as many steps as it has characters."""
     body = json.dumps({"model": model, "prompt": "", "max_tokens": num_chars, "seed": 1}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}"
+    head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += f"Content-Length: {len(body)}"
     head += "\r\n\r\n"
     return head.encode() + body
 

@@ -2,12 +2,14 @@
 
 NextcharError                      a `code`, a message for a person, the `param` at fault
 ├── InvalidRequest                 a value of the request is not valid
+│   ├── UnsupportedMediaType       the body says that it is something else than the route reads
 │   ├── UnknownCharacter           a character is outside the vocabulary, and that is refused
 │   └── InputTooLarge              the input is over a size limit
 ├── ModelNotFound                  the model is not served
 ├── RouteNotFound                  the path or the method does not exist
 ├── AuthenticationFailed           the API key is missing, unknown or expired
 ├── PermissionDenied               the API key does not allow this request
+│   └── ForeignRequest             a page of another origin made the request, or for a host of another name
 ├── SessionError                   the request does not fit the session
 │   ├── SessionNotFound            the principal has no session of this id
 │   ├── SessionExpired             the session was unused for longer than its time to live
@@ -61,6 +63,10 @@ class InvalidRequest(NextcharError):
             self.code = code
 
 
+class UnsupportedMediaType(InvalidRequest):
+    code = "unsupported_media_type"
+
+
 class UnknownCharacter(InvalidRequest):
     code = "unknown_character"
 
@@ -90,6 +96,12 @@ class AuthenticationFailed(NextcharError):
 
 class PermissionDenied(NextcharError):
     code = "permission_denied"
+
+
+class ForeignRequest(PermissionDenied):
+    """A browser was made to send the request, by a page that is not the server's own."""
+
+    code = "foreign_request"
 
 
 class SessionError(NextcharError):

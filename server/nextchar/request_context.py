@@ -134,6 +134,6 @@ CURRENT_REQUEST: ContextVar[RequestContext | None] = ContextVar("request_context
 
 def make_request_id(given: str | None) -> str:
     """Returns the client's own id if it is one short printable word, else a new one."""
-    if given and len(given) <= _MAX_ID_CHARS and given.isascii() and given.isprintable():
+    if given and len(given) <= _MAX_ID_CHARS and all("!" <= character <= "~" for character in given):
         return given
     return uuid.uuid4().hex

@@ -15,6 +15,7 @@ _OTHERS = {
     "--appendonly",
     "--dir",
     "--daemonize",
+    "--json",
     "--rounds",
 }
 

@@ -113,7 +113,7 @@ def test_a_second_signal_ends_it_at_once(models: Path) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=30) as reader:
             # A reader that reads nothing: the stream cannot end.
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
             reader.sendall(head.encode() + body)
             assert reader.recv(100).startswith(b"HTTP/1.1 200")
             process.send_signal(signal.SIGTERM)

@@ -22,13 +22,14 @@ from nextchar.entrypoints.app import running
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.supervisor import Supervisor
 from nextchar.repository.manager import ModelManager
-from nextchar.rest.http_server import _Server
+from nextchar.rest.http.server import _Server
 from nextchar.rpc.server import RpcServer
 from nextchar.security.key_file import KeyFile
 from nextchar.service.sessions.maintenance import SessionMaintenance
 from nextchar.telemetry.metric_table import TASKS
 
 _ROOT = Path(__file__).parents[2]
+_START = _Server.startup
 _FAILED = "failed; the server is unready until restarted"
 
 
@@ -38,8 +39,7 @@ async def _fail(*_: object, **__: object) -> NoReturn:
 
 async def _start_and_fail(server: _Server, sockets: list[socket.socket]) -> None:
     """Only this server's: the class's other servers run on."""
-    await uvicorn.Server.startup(server, sockets)
-    server.up.set()
+    await _START(server, sockets)
 
     async def on_tick(counter: int) -> bool:
         return await uvicorn.Server.on_tick(server, counter) if counter == 0 else await _fail()

@@ -228,7 +228,7 @@ def test_what_is_exactly_at_the_limit_is_served(small: LiveServer) -> None:
 def test_a_body_over_the_limit_is_refused_before_it_is_read(small: LiveServer) -> None:
     """The length alone is enough: the body is never sent, and the answer comes all the same."""
     with socket.create_connection(("127.0.0.1", small.app.http_port), timeout=30) as connection:
-        head = f"POST {SCORE} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"
+        head = f"POST {SCORE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
 

@@ -15,7 +15,7 @@ from support.waiting import until
 from nextchar.schemas.limits import MAX_HEAD_BYTES
 
 BOUNDS = {"receive_timeout_seconds": 0.3, "send_timeout_seconds": 0.3, "keep_alive_timeout_seconds": 0.3}
-HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+HEAD = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
 _SECONDS = 30
 
 
@@ -59,7 +59,7 @@ def test_a_body_that_comes_in_pieces_behind_its_head_is_read(
     server: LiveServer, path: str, given: dict[str, object]
 ) -> None:
     body = json.dumps({"model": "tiny", **given}).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with connect(server) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(100):  # whoever looks whether the client is still there must not take the body
@@ -72,13 +72,13 @@ def test_a_body_that_comes_in_pieces_behind_its_head_is_read(
 
 def test_a_connection_that_is_idle_after_an_answer_is_closed(hasty: LiveServer) -> None:
     with connect(hasty) as connection:
-        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert rest(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_lines_between_requests_do_not_keep_a_connection(hasty: LiveServer) -> None:
     with connect(hasty) as connection:
-        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
         connection.sendall(b"\r\n")
         assert b"HTTP/1.1 408 " in rest(connection)
@@ -90,7 +90,7 @@ def test_who_does_not_read_is_dropped(hasty: LiveServer, stream: bool) -> None:
     # 500 bytes each: more than the sockets' buffers hold.
     body = {"model": "tiny", "max_tokens": 12_000, "seed": 1, "logprobs": 20, "stream": stream}
     content = json.dumps(body).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         reader.connect(("127.0.0.1", hasty.app.http_port))
@@ -128,7 +128,17 @@ def test_what_is_not_http_is_told_so_in_our_shape(server: LiveServer) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_http"
 
 
-_BEGIN = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+def test_what_is_not_http_is_not_taken_for_the_answer_to_what_came_before(server: LiveServer) -> None:
+    body = json.dumps({"model": "tiny", "max_tokens": 200}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connect(server) as connection:
+        connection.sendall(head.encode() + body + b"\x16\x03\x01 hello\r\n\r\n")
+        answer = rest(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+_BEGIN = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +171,7 @@ def test_a_large_head_is_taken(server: LiveServer) -> None:
 
 @pytest.mark.parametrize("piece", [b"5;" + b"a" * 4096, b"0\r\nT: " + b"a" * 4096], ids=["chunk", "trailer"])
 def test_what_never_becomes_a_body_ends_the_connection(server: LiveServer, piece: bytes) -> None:
-    head = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with connect(server) as connection, pytest.raises(OSError, match=r"reset|Broken pipe"):
         connection.sendall(head + piece + b"a" * 2**24)
 

@@ -41,11 +41,11 @@ def test_openapi_tells_every_field(server: LiveServer) -> None:
 
 def test_the_request_id_comes_back_if_it_is_one(server: LiveServer) -> None:
     def id_of(given: str | None, body: dict) -> str:
-        headers = {} if given is None else {"X-Request-Id": given}
+        headers = {} if given is None else {"X-Request-Id": given.encode("latin-1")}
         return server.post("/v1/score", body, headers=headers).headers["x-request-id"]
 
     good, bad = {"model": "tiny", "input": ["a"]}, {"model": "none", "input": ["a"]}
     for body in (good, bad):
-        assert id_of("my id 1", body) == "my id 1"
-        assert len(id_of(None, body)) == 32
-        assert len(id_of("x" * 129, body)) == 32
+        assert id_of("my-id:1", body) == "my-id:1"
+        for other in (None, "x" * 129, "two words", "a\tb", "a\xa0b", "é"):
+            assert len(id_of(other, body)) == 32, other

@@ -1,6 +1,6 @@
 """uvicorn has each private part that the server leans on: a release without one fails here, by its name.
 
-`rest/http_protocol.py` and `rest/http_server.py` extend classes of uvicorn that are not its public interface.
+The files of `rest/http/` extend classes of uvicorn that are not its public interface.
 The bounds in pyproject.toml keep other releases out until these tests have passed with them.
 """
 
@@ -61,32 +61,59 @@ def protocol() -> HttpToolsProtocol:
     [
         *("connection_made", "data_received", "connection_lost", "resume_writing"),
         *("on_message_begin", "on_header", "on_headers_complete", "on_body"),
-        *("send_400_response", "_unset_keepalive_if_required"),
+        *("send_400_response", "_unset_keepalive_if_required", "eof_received"),
+        *("on_message_complete", "on_response_complete", "_start_asgi_task"),
     ],
 )
 def test_a_connection_has_the_methods_that_are_extended(name: str) -> None:
     assert inspect.isfunction(getattr(HttpToolsProtocol, name, None)), said(
-        f"HttpToolsProtocol.{name}()", "http_protocol.py"
+        f"HttpToolsProtocol.{name}()", "http/protocol.py"
     )
 
 
-@pytest.mark.parametrize("name", ["connections", "transport", "loop", "cycle", "flow"])
+@pytest.mark.parametrize(
+    "name", ["connections", "transport", "loop", "cycle", "flow", "pipeline", "scope", "scheme"]
+)
 def test_a_connection_has_the_attributes_that_are_read(name: str) -> None:
     async def look() -> bool:
         return hasattr(protocol(), name)
 
-    assert asyncio.run(look()), said(f"HttpToolsProtocol.{name}", "http_protocol.py")
+    assert asyncio.run(look()), said(f"HttpToolsProtocol.{name}", "http/protocol.py")
 
 
 def test_a_flow_says_whether_writing_is_paused() -> None:
     assert hasattr(FlowControl(Transport()), "write_paused"), said(
-        "FlowControl.write_paused", "http_protocol.py"
+        "FlowControl.write_paused", "http/protocol.py"
     )
+
+
+def test_a_flow_pauses_and_resumes_reading() -> None:
+    for name in ("pause_reading", "resume_reading"):
+        assert inspect.isfunction(getattr(FlowControl, name, None)), said(
+            f"FlowControl.{name}()", "http/pipelining.py"
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["disconnected", "keep_alive", "message_event", "more_body", "response_started", "scope"],
+)
+def test_a_cycle_has_the_attributes_that_are_read_and_set(name: str) -> None:
+    async def look() -> bool:
+        connection = protocol()
+        connection.connection_made(Transport())
+        connection.data_received(_GET)
+        found = hasattr(connection.cycle, name)
+        for task in connection.tasks:
+            task.cancel()
+        return found
+
+    assert asyncio.run(look()), said(f"RequestResponseCycle.{name}", "http/half_close.py")
 
 
 def test_status_lines_are_bytes_by_status() -> None:
     lines = getattr(httptools_impl, "STATUS_LINE", {})
-    assert lines.get(408) == b"HTTP/1.1 408 Request Timeout\r\n", said("STATUS_LINE[408]", "http_protocol.py")
+    assert lines.get(408) == b"HTTP/1.1 408 Request Timeout\r\n", said("STATUS_LINE[408]", "http/protocol.py")
 
 
 def test_a_cycle_says_when_its_answer_is_complete() -> None:
@@ -100,7 +127,7 @@ def test_a_cycle_says_when_its_answer_is_complete() -> None:
         connection.connection_lost(None)
         return cycle.response_complete and b"".join(transport.written).endswith(b"hi")
 
-    assert asyncio.run(answer()), said("RequestResponseCycle.response_complete", "http_protocol.py")
+    assert asyncio.run(answer()), said("RequestResponseCycle.response_complete", "http/protocol.py")
 
 
 @pytest.mark.parametrize(
@@ -114,30 +141,44 @@ def test_a_cycle_says_when_its_answer_is_complete() -> None:
 )
 def test_a_server_has_the_methods_that_are_called_or_replaced(name: str, parameters: list[str]) -> None:
     method = getattr(uvicorn.Server, name, None)
-    assert method is not None, said(f"Server.{name}()", "http_server.py")
+    assert method is not None, said(f"Server.{name}()", "http/server.py")
     assert list(inspect.signature(method).parameters) == parameters, said(
-        f"Server.{name}({', '.join(parameters)})", "http_server.py"
+        f"Server.{name}({', '.join(parameters)})", "http/server.py"
     )
 
 
 def test_a_server_calls_what_is_replaced() -> None:
     source = inspect.getsource(uvicorn.Server)
     for call in ("self.capture_signals()", "self.startup(", "self.on_tick(counter)", "asyncio.sleep(0.1)"):
-        assert call in source, said(f"call {call} in Server", "http_server.py")
+        assert call in source, said(f"call {call} in Server", "http/server.py")
 
 
 def test_a_server_has_the_attributes_that_are_read_and_set() -> None:
     made = uvicorn.Server(uvicorn.Config(hello))  # type: ignore[arg-type]
-    assert made.should_exit is False, said("Server.should_exit", "http_server.py")
-    assert made.server_state.connections == set(), said("Server.server_state.connections", "http_server.py")
-    assert hasattr(made.config, "timeout_graceful_shutdown"), said(
-        "Config.timeout_graceful_shutdown", "http_server.py"
+    made.config.load()
+    assert made.should_exit is False, said("Server.should_exit", "http/server.py")
+    assert made.server_state.connections == set(), said("Server.server_state.connections", "http/server.py")
+    for name in ("timeout_graceful_shutdown", "http_protocol_class", "lifespan_class"):
+        assert hasattr(made.config, name), said(f"Config.{name}", "http/server.py")
+    assert made.started is False, said("Server.started", "http/server.py")
+
+
+def test_a_server_waits_for_and_closes_what_accepts_for_it() -> None:
+    source = inspect.getsource(uvicorn.Server)
+    for part in ("self.servers", "server.close()", "await server.wait_closed()", "self.lifespan.state"):
+        assert part in source, said(f"{part} in Server", "http/server.py")
+
+
+@pytest.mark.parametrize("name", ["config", "server_state", "app_state"])
+def test_a_connection_is_made_of_what_it_is_given(name: str) -> None:
+    assert name in inspect.signature(HttpToolsProtocol).parameters, said(
+        f"HttpToolsProtocol({name}=…)", "http/server.py"
     )
 
 
-@pytest.mark.parametrize("name", ["ssl_context_factory", "timeout_keep_alive", "http", "server_header"])
+@pytest.mark.parametrize("name", ["timeout_keep_alive", "http", "server_header"])
 def test_a_configuration_takes_what_it_is_given(name: str) -> None:
-    assert name in inspect.signature(uvicorn.Config).parameters, said(f"Config({name}=…)", "http_server.py")
+    assert name in inspect.signature(uvicorn.Config).parameters, said(f"Config({name}=…)", "http/server.py")
 
 
 def test_the_package_admits_the_releases_that_were_tested_and_no_later_one() -> None:

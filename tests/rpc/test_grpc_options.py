@@ -3,6 +3,7 @@
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -33,7 +34,8 @@ def test_defaults_let_clients_ping_idle_streams() -> None:
 
 def test_every_setting_reaches_grpc() -> None:
     fields = {name: value + 1.0 for name, value in _numbers(GrpcOptions()).items()}
-    of_both_protocols = {"receive_timeout_seconds": fields.pop("receive_timeout_seconds")}
+    both = ("receive_timeout_seconds", "max_connections")
+    of_both_protocols: dict[str, Any] = {name: fields.pop(name) for name in both}
     named = {f"grpc_{name}": type(getattr(GrpcOptions(), name))(value) for name, value in fields.items()}
     changed = grpc_options(Settings(**named, **of_both_protocols, grpc_keepalive_without_calls=False))
     before = dict(GrpcOptions().channel_arguments())

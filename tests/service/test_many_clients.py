@@ -97,7 +97,7 @@ def cancelled(server: LiveServer, protocol: str) -> float:
 def posted(server: LiveServer, path: str, fields: dict) -> socket.socket:
     """Sends a request over a connection of its own."""
     content = json.dumps(fields).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n".encode()
     connection = socket.create_connection(("127.0.0.1", server.app.http_port), timeout=_SECONDS)
     connection.sendall(head + content)
     return connection
@@ -135,7 +135,9 @@ def test_who_leaves_in_the_middle_of_a_body_is_no_bug_of_ours(
 ) -> None:
     before = cancelled(server, "rest")
     with socket.create_connection(("127.0.0.1", server.app.http_port), timeout=30) as connection:
-        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+        connection.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{".encode()
+        )
     until(lambda: cancelled(server, "rest") == before + 1)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 

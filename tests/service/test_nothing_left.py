@@ -75,7 +75,9 @@ def held(server: LiveServer) -> Held:
 def rest_clients(server: LiveServer, num_clients: int, while_there: Callable[[], None]) -> None:
     """Every other one closes its connection; the others crash."""
     content = json.dumps({**LONG, "stream": True}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+    head = (
+        f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+    )
     address = ("127.0.0.1", server.app.http_port)
     clients = [socket.create_connection(address, timeout=_SECONDS) for _ in range(num_clients)]
     for client in clients:

@@ -64,6 +64,12 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
+{{/* The names of the Services inside the cluster; nobody outside it can own a name below .svc or .cluster.local. */}}
+{{- define "nextchar.hosts" -}}
+{{- $name := include "nextchar.fullname" . -}}
+{{ $name }},{{ $name }}.{{ .Release.Namespace }},{{ $name }}-headless,{{ $name }}-headless.{{ .Release.Namespace }},*.svc,*.cluster.local
+{{- end }}
+
 {{/* The value of a setting as an environment variable. Helm has turned YAML's numbers into floats; lists become JSON. */}}
 {{- define "nextchar.settingValue" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) -}}

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ from prometheus_client import disable_created_metrics
 
 from nextchar.engine.deliveries import deliver_on
 from nextchar.entrypoints.composition import build_service
+from nextchar.entrypoints.descriptor_limit import fit_connections
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
 from nextchar.entrypoints.session_backend import session_store, state_key
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_options import (
     api_limits,
+    connection_limits,
     engine_options,
     grpc_options,
     limits,
@@ -38,11 +41,11 @@ from nextchar.security.key_file import KeyFile
 from nextchar.service.service import Service
 from nextchar.telemetry.access_log import AccessLog
 from nextchar.telemetry.metrics import Metrics
-from nextchar.telemetry.metrics_server import metrics_server
 from nextchar.telemetry.tracing import call_tracer
 
 if TYPE_CHECKING:
-    from nextchar.rest.http_server import HttpServer
+    from nextchar.rest.http.server import HttpServer
+    from nextchar.rest.strangers import StrangerCheck
     from nextchar.rpc.server import RpcServer
 
 _DRAIN_LOOK_SECONDS = 0.02
@@ -69,11 +72,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         CannotListen: a port is in use.
         SettingsInvalid, Unavailable: the session store is unknown, or cannot be opened.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call] # they would double the series, and nothing reads them
+    settings, metrics = fit_connections(settings), _metrics(settings)
     warn_if_exposed(settings)
-    metrics = Metrics()
-    if settings.log_requests:
-        metrics.observers.append(AccessLog())
     paths = find_models(settings.models, settings.precision)
     if settings.model_versions == "latest":
         paths = list({path.name: path for path in paths}.values())
@@ -111,6 +111,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         keys = _keys(settings, supervisor)
         rpc = _rpc_server(service, settings, keys)
         http = _http_server(service, settings, keys, grpc_port=rpc.port)
+        stack.callback(http.close)
         with _metrics_server(metrics, settings) as metrics_port:
             supervisor.watch("http_server", await http.start())
             supervisor.watch("grpc_health", await rpc.start())
@@ -120,6 +121,14 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             finally:
                 await _drained(service, settings.shutdown_timeout_seconds, http.stop, rpc.stop)
                 await maintenance.leave()
+
+
+def _metrics(settings: Settings) -> Metrics:
+    disable_created_metrics()  # type: ignore[no-untyped-call] # they would double the series, and nothing reads them
+    metrics = Metrics()
+    if settings.log_requests:
+        metrics.observers.append(AccessLog())
+    return metrics
 
 
 async def _drained(
@@ -168,8 +177,7 @@ def _http_server(
 ) -> "HttpServer":
     # Both APIs are imported here: their frameworks load while the models open (serve_command.py).
     from nextchar.rest.app import RestApp
-    from nextchar.rest.http_protocol import ConnectionLimits
-    from nextchar.rest.http_server import HttpServer
+    from nextchar.rest.http.server import HttpServer
     from nextchar.rest.middleware import GuardMiddleware, with_cors
     from nextchar.rest.playground import page_routes
     from nextchar.security.tls import HttpTls
@@ -183,23 +191,34 @@ def _http_server(
         more_routes=page_routes(grpc_port) if settings.playground else (),
     )
     files = tls_files(settings)
-    guard = GuardMiddleware(rest.app, keys=keys, needs=rest.needs, tls=files is not None)
+    guard = GuardMiddleware(
+        rest.app,
+        keys=keys,
+        needs=rest.needs,
+        tls=files is not None,
+        strangers=_strangers(settings) if keys is None else None,
+    )
     return HttpServer(
         with_cors(guard, settings.cors_origins or ""),
-        limits=ConnectionLimits(
-            max_connections=settings.max_connections,
-            receive_timeout_seconds=settings.receive_timeout_seconds,
-            send_timeout_seconds=settings.send_timeout_seconds,
-            keep_alive_timeout_seconds=settings.keep_alive_timeout_seconds,
-        ),
+        limits=connection_limits(settings),
         tls=None if files is None else HttpTls(files),
         host=settings.host,
         port=settings.http_port,
     )
 
 
+def _strangers(settings: Settings) -> "StrangerCheck":
+    from nextchar.rest.strangers import StrangerCheck
+
+    return StrangerCheck(
+        origins=settings.cors_origins or "",
+        hosts=f"{settings.host},{socket.gethostname()},{settings.allowed_hosts or ''}",
+        checks_host=settings.tls_certificate_file is None,
+    )
+
+
 def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "RpcServer":
-    from nextchar.rest.http_server import listen
+    from nextchar.rest.http.server import listen
     from nextchar.rpc.server import RpcServer
     from nextchar.security.tls import GrpcTls
 
@@ -220,12 +239,12 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
         raise CannotListen(f"cannot listen on {address}: the port is in use") from error
 
 
-@contextmanager
-def _metrics_server(metrics: Metrics, settings: Settings) -> Iterator[int]:
-    with ExitStack() as stack:
-        try:
-            port = stack.enter_context(metrics_server(metrics.registry, settings.host, settings.metrics_port))
-        except OSError as error:
-            address = f"{settings.host}:{settings.metrics_port}"
-            raise CannotListen(f"cannot listen on {address}: {error.strerror}") from error
-        yield port
+def _metrics_server(metrics: Metrics, settings: Settings) -> AbstractContextManager[int]:
+    from nextchar.rest.http.metrics_server import metrics_server
+
+    return metrics_server(
+        metrics.registry,
+        host=settings.host,
+        port=settings.metrics_port,
+        limits=connection_limits(settings),
+    )

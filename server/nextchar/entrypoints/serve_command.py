@@ -93,8 +93,8 @@ def _greet(settings: Settings, app: "App") -> None:
   metrics  http://{settings.host}:{app.metrics_port}/metrics
 
 Try:
-  curl -s {http}/v1/score -d '{{"model": "{name}", "input": ["hello", "htktt"]}}'
-  curl -s {http}/v1/next -d '{{"model": "{name}", "input": "To be, or not to b", "top": 3}}'
-  curl -s {http}/v1/completions -d '{{"model": "{name}", "prompt": "ROMEO:", "max_tokens": 200, "seed": 1}}'
+  curl -s {http}/v1/score --json '{{"model": "{name}", "input": ["hello", "htktt"]}}'
+  curl -s {http}/v1/next --json '{{"model": "{name}", "input": "To be, or not to b", "top": 3}}'
+  curl -s {http}/v1/completions --json '{{"model": "{name}", "prompt": "ROMEO:", "max_tokens": 200}}'
 """
     )

@@ -184,7 +184,12 @@ class Settings(BaseSettings):
     keep_alive_timeout_seconds: float = Field(
         30.0, gt=0, description="The longest time a REST connection may be idle after a response."
     )
-    max_connections: int = Field(8192, ge=1, description="Largest number of REST connections at a time.")
+    max_connections: int = Field(
+        8192,
+        ge=1,
+        description="Largest number of connections of REST, and of gRPC, at a time; fewer if the limit of "
+        "open files (ulimit -n) is too low for both.",
+    )
     tls_certificate_file: Path | None = Field(
         None, description="The certificate chain of REST and gRPC, in PEM; it is reloaded when it changes."
     )
@@ -195,6 +200,11 @@ class Settings(BaseSettings):
     )
     cors_origins: str | None = Field(
         None, description="The origins whose pages may call the REST API, separated by commas, or * for all."
+    )
+    allowed_hosts: str | None = Field(
+        None,
+        description="The names, besides IP addresses, localhost and the server's own, by which REST may be "
+        "called without API keys and TLS, separated by commas; *.name is for all below a name, * for all.",
     )
     queue_timeout_seconds: float = Field(
         15.0, gt=0, description="The longest time a request may wait in the queue."

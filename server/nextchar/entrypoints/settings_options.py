@@ -10,6 +10,7 @@ from nextchar.rpc.options import GrpcOptions
 from nextchar.schemas.limits import ApiLimits, Limits, SessionLimits
 
 if TYPE_CHECKING:
+    from nextchar.rest.http.protocol import ConnectionLimits
     from nextchar.security.tls import TlsFiles
 
 
@@ -73,6 +74,18 @@ def grpc_options(settings: Settings) -> GrpcOptions:
         max_connection_age_seconds=settings.grpc_max_connection_age_seconds,
         max_connection_age_grace_seconds=settings.grpc_max_connection_age_grace_seconds,
         receive_timeout_seconds=settings.receive_timeout_seconds,
+        max_connections=settings.max_connections,
+    )
+
+
+def connection_limits(settings: Settings) -> "ConnectionLimits":
+    from nextchar.rest.http.protocol import ConnectionLimits  # imports uvicorn, which loads while models open
+
+    return ConnectionLimits(
+        max_connections=settings.max_connections,
+        receive_timeout_seconds=settings.receive_timeout_seconds,
+        send_timeout_seconds=settings.send_timeout_seconds,
+        keep_alive_timeout_seconds=settings.keep_alive_timeout_seconds,
     )
 
 

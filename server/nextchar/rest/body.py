@@ -5,11 +5,38 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
-from nextchar.errors import ClientGone, InputTooLarge, RequestTimeout
+from nextchar.errors import ClientGone, InputTooLarge, RequestTimeout, UnsupportedMediaType
 
 T = TypeVar("T")
+_MAX_SHOWN = 60
+_BROWSERS = {"origin", "sec-fetch-site"}  # headers that browsers alone send
+
+
+def check_is_json(headers: Headers) -> None:
+    """Checks that a body is called JSON, which a page of another origin may not do without being allowed to.
+
+    A program that does not name a type at all, as Triton's client, means JSON; a browser sends any body so.
+
+    Raises:
+        UnsupportedMediaType: it is called something else.
+    """
+    given = headers.get("content-type")
+    if given is None and not (_has_body(headers) and _BROWSERS.intersection(headers.keys())):
+        return
+    name = (given or "").partition(";")[0].strip().lower()
+    if name != "application/json":
+        shown = f"is {given[:_MAX_SHOWN]!r}" if given else "is missing"
+        raise UnsupportedMediaType(
+            f"the header Content-Type must be application/json ({shown}); with curl, write --json for -d",
+            param="Content-Type",
+        )
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 async def read_body(request: Request, max_bytes: int, timeout_seconds: float) -> bytes:

@@ -31,10 +31,12 @@ from nextchar.errors import (
     StateModelMismatch,
     Unavailable,
     UnknownCharacter,
+    UnsupportedMediaType,
 )
 
 # The first class that an error is an instance of gives its status and OpenAI's error type.
 _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
+    (UnsupportedMediaType, 415, "invalid_request_error"),
     (UnknownCharacter, 422, "invalid_request_error"),
     (InputTooLarge, 413, "invalid_request_error"),
     (InvalidRequest, 400, "invalid_request_error"),

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from nextchar.errors import NextcharError
 from nextchar.request_context import TRACE_HEADERS, RequestContext, make_context
-from nextchar.rest.body import read_body, while_connected
+from nextchar.rest.body import check_is_json, read_body, while_connected
+from nextchar.rest.http.half_close import HAS_CLIENT
 from nextchar.rest.route import Extra, RestCall, RestRoute
 from nextchar.rest.sse import EventStream
 from nextchar.telemetry.metrics import Metrics
@@ -71,6 +72,8 @@ class RestHandler:
         content = b""
         try:
             if route.reads_body:
+                if route.is_json:
+                    check_is_json(request.headers)
                 content = await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
             started = time.monotonic()
             body = None if route.read is None else route.read(request, content, self._extra)
@@ -82,7 +85,7 @@ class RestHandler:
         self, route: RestRoute, request: Request, body: object, started: float
     ) -> RequestContext:
         assert route.label is not None
-        return make_context(
+        ctx = make_context(
             route.label,
             "rest",
             body,
@@ -91,6 +94,8 @@ class RestHandler:
             started=started,
             trace_headers={name: request.headers[name] for name in TRACE_HEADERS if name in request.headers},
         )
+        ctx.has_client = request.scope.get("extensions", {}).get(HAS_CLIENT, ctx.has_client)
+        return ctx
 
 
 def as_json(

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nextchar.errors import NextcharError
 from nextchar.request_context import make_request_id
 from nextchar.rest.errors import error_response
+from nextchar.rest.strangers import StrangerCheck
 from nextchar.security.access import OPEN, AccessTable, Need, permit
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.principal import PRINCIPAL
@@ -37,14 +38,21 @@ logger = logging.getLogger(__name__)
 class GuardMiddleware:
     """Wraps an ASGI application: authenticates each request, adds its request id and the security headers.
 
-    Without `keys` no key is needed. `needs` are the scopes of the paths.
+    Without `keys` no key is needed, and `strangers` refuses what a page of another origin sends. `needs` are
+    the scopes of the paths.
     """
 
     def __init__(
-        self, app: ASGIApp, *, keys: KeyRing | None, needs: Mapping[str, Need], tls: bool = False
+        self,
+        app: ASGIApp,
+        *,
+        keys: KeyRing | None,
+        needs: Mapping[str, Need],
+        tls: bool = False,
+        strangers: StrangerCheck | None = None,
     ) -> None:
         self._app = app
-        self._keys = keys
+        self._keys, self._strangers = keys, strangers
         self._table = AccessTable(needs)
         self._security = (*_SECURITY, _HSTS) if tls else _SECURITY
 
@@ -75,10 +83,12 @@ class GuardMiddleware:
         Raises:
             AuthenticationFailed, PermissionDenied, RouteNotFound, RateLimited: it is refused.
         """
-        if self._keys is None:
-            return
         need = self._table.need(scope["path"])
         if need == OPEN:
+            return
+        if self._strangers is not None:
+            self._strangers.check(scope["method"], scope["headers"])
+        if self._keys is None:
             return
         principal = self._keys.find(_given_key(scope["headers"]))
         permit(principal, need)

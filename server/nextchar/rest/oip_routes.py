@@ -50,6 +50,7 @@ def oip_routes(service: Service) -> list[RestRoute]:
                 handle=handlers.infer,
                 need=Scope.INFER,
                 label="infer",
+                is_json=False,  # tensors' bytes may follow the JSON
                 read=infer_body,
                 body=InferBody,
                 answer=InferResponse,

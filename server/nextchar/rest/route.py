@@ -24,7 +24,7 @@ Read = Callable[[Request, bytes, Extra], R]
 JsonObject = dict[str, Any]
 EMPTY = b"{}"  # what an empty body stands for where no field is required
 _BODY_METHODS = {"POST", "PUT"}
-_BODY_STATUSES = {408, 413}
+_BODY_STATUSES = {408, 413, 415}
 _WORK_STATUSES = {409, 410, 412, 422}  # of requests that run a model or use a session
 
 
@@ -83,6 +83,7 @@ class RestRoute:
     read: Read[Any] | None = None  # how the fields of the request are read; None: there are none
     body: Any = None  # the type of the JSON body
     body_required: bool = True
+    is_json: bool = True  # whether the body, if there is one, must be called application/json
     query: type[BaseModel] | None = None  # its fields are the parameters of the URL
     answer: Any = None  # the type of the JSON answer
     status: int = 200

@@ -189,6 +189,7 @@ def _session_records(handlers: SessionHandlers) -> list[RestRoute]:
             path=f"{_SESSION}/state",
             methods=("PUT",),
             handle=handlers.import_state,
+            is_json=False,
             read=state_bytes,
             answer=SessionInfo,
             document={"requestBody": {"required": True, **_STATE}},

@@ -134,7 +134,7 @@ class RpcHandler:
 
     def _make_context(self, context: Context, label: Route, body: object) -> RequestContext:
         metadata, remaining = metadata_of(context), context.time_remaining()
-        return make_context(
+        ctx = make_context(
             label,
             "grpc",
             body,
@@ -142,6 +142,13 @@ class RpcHandler:
             max_seconds=self._timeout_seconds if remaining is None else min(remaining, self._timeout_seconds),
             trace_headers={name: metadata[name] for name in TRACE_HEADERS if name in metadata},
         )
+        ctx.has_client = partial(_has_client, context, asyncio.current_task())
+        return ctx
+
+
+def _has_client(context: Context, task: "asyncio.Task[object] | None") -> bool:
+    """Returns whether a call has its client: gRPC cancels the task of one whose client has left."""
+    return not (context.cancelled() or context.done() or (task is not None and task.cancelling()))
 
 
 def as_message(answer: BaseModel | Message, method: RpcMethod) -> Message:

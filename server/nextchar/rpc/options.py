@@ -10,7 +10,8 @@ _FOREVER_MS = 2**31 - 1  # means "no limit" to gRPC
 class GrpcOptions:
     """Holds the options under gRPC's own names, which its doc/keepalive.md explains; an age of 0 is no limit.
 
-    `receive_timeout_seconds` limits the handshake of a new connection.
+    `receive_timeout_seconds` limits the handshake of a new connection. A connection beyond `max_connections`
+    is closed.
     """
 
     keepalive_time_seconds: float = 60.0
@@ -22,6 +23,7 @@ class GrpcOptions:
     max_connection_age_seconds: float = 0.0
     max_connection_age_grace_seconds: float = 600.0
     receive_timeout_seconds: float = 20.0
+    max_connections: int = 8192
 
     def channel_arguments(self) -> tuple[tuple[str, int], ...]:
         """Returns the arguments of a gRPC server."""
@@ -36,6 +38,7 @@ class GrpcOptions:
             ("grpc.max_connection_age_ms", _ms(age) if age else _FOREVER_MS),
             ("grpc.max_connection_age_grace_ms", _ms(self.max_connection_age_grace_seconds)),
             ("grpc.server_handshake_timeout_ms", _ms(self.receive_timeout_seconds)),
+            ("grpc.max_allowed_incoming_connections", self.max_connections),
         )
 
 

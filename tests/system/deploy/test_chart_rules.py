@@ -12,6 +12,8 @@ from helm_program import CHART, CI_FILES, Document, of_file, one, pod_specs, ren
 
 from nextchar import __version__
 from nextchar.entrypoints.settings import Settings
+from nextchar.errors import ForeignRequest
+from nextchar.rest.strangers import StrangerCheck
 
 _CI = CHART / "ci"
 
@@ -125,6 +127,21 @@ def test_the_server_takes_the_environment_it_is_given(ci_file: Path, monkeypatch
     config = yaml.safe_load(ci_file.read_text()).get("config", {})
     assert {name: getattr(settings, name) for name in config} == config
     assert (settings.host, settings.models) == ("0.0.0.0", Path("/models"))
+
+
+def test_a_server_without_keys_is_called_by_the_names_of_its_services(ci_file: Path) -> None:
+    documents = of_file(ci_file)
+    data = one(documents, "ConfigMap")["data"]
+    if {"NEXTCHAR_API_KEYS_FILE", "NEXTCHAR_TLS_KEY_FILE"} & data.keys():
+        assert "NEXTCHAR_ALLOWED_HOSTS" not in data
+        return
+    check = StrangerCheck(origins="", hosts=data["NEXTCHAR_ALLOWED_HOSTS"])
+    for service in ("r-nextchar", "r-nextchar-headless"):
+        one(documents, "Service", service)
+        for name in (service, f"{service}.n", f"{service}.n.svc", f"{service}.n.svc.cluster.local"):
+            check.check("POST", [(b"host", f"{name}:8000".encode())])
+    with pytest.raises(ForeignRequest):
+        check.check("POST", [(b"host", b"evil.example")])
 
 
 def test_what_other_values_decide_are_settings() -> None:

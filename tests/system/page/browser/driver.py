@@ -14,6 +14,7 @@ from stage import Stage
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+    "--host-resolver-rules=MAP evil.example 127.0.0.1",  # as its owner's name server would say
 )
 
 

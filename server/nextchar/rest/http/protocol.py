@@ -9,11 +9,13 @@ The extended classes of uvicorn are private; tests/rest/test_uvicorn_contract.py
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from nextchar.rest.http.half_close import HalfClosingProtocol
 from nextchar.schemas.limits import MAX_HEAD_BYTES
 
 _HEADER_BYTES = 32  # the overhead of a header besides its text
@@ -36,11 +38,15 @@ class HeadTooLarge(Exception):
     """Stops the parser; `send_400_response`, which uvicorn then calls, writes the answer."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Enforces the limits of one connection; `check_reader` must be called about once per second."""
+class BoundedProtocol(HalfClosingProtocol):
+    """Enforces the limits of one connection; `check` must be called about once per second.
+
+    `on_lost` is called when the connection has ended.
+    """
 
     def __init__(self, limits: ConnectionLimits, **parts: Any) -> None:
         super().__init__(**parts)
+        self.on_lost: Callable[[BoundedProtocol], None] = lambda _: None
         self._limits = limits
         self._head_timer: asyncio.TimerHandle | None = None
         self._refused = False
@@ -58,11 +64,11 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._await_head()
 
-    def data_received(self, data: bytes) -> None:
+    def parse(self, piece: bytes) -> None:
         if self._refused:
             return
-        self._num_unparsed += len(data)
-        super().data_received(data)
+        self._num_unparsed += len(piece)
+        super().parse(piece)
         between = self.cycle is None or self.cycle.response_complete
         if self._num_unparsed > MAX_HEAD_BYTES and not self._refused:
             self._end_unparsed(between)
@@ -92,6 +98,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        self.on_lost(self)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        return not self.transport.is_closing() and super().eof_received()
 
     def resume_writing(self) -> None:
         self._unread = None
@@ -103,8 +113,9 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._refuse(400, msg, "invalid_request_error", "invalid_http")
 
-    def check_reader(self, now: float) -> None:
-        """Drops the connection if the server waits for its client to read, and it reads too slowly."""
+    def check(self, now: float) -> None:
+        """Drops the connection if its client has left, or reads too slowly while the server waits for it."""
+        self.drop_if_reset()
         size = self.transport.get_write_buffer_size()
         waits = self.flow.write_paused or self.transport.is_closing()
         waits = waits or self.cycle is None or self.cycle.response_complete
@@ -149,8 +160,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(431, message, "invalid_request_error", "head_too_large")
 
     def _refuse(self, status: int, message: str, kind: str, code: str, more: bytes = b"") -> None:
-        """Answers what is not a request yet, and closes the connection."""
+        """Answers what is not a request yet, and closes the connection.
+
+        Where answers to earlier requests are due, it would be taken for one of them: they are sent, and then
+        the connection is closed.
+        """
         self._refused = True
+        if self._owes_answers():
+            self.cycle.keep_alive = False
+            return
         error = {"message": message, "type": kind, "param": None, "code": code}
         body = json.dumps({"error": error}).encode()
         length = str(len(body)).encode()
@@ -165,3 +183,10 @@ class BoundedProtocol(HttpToolsProtocol):
             + body
         )
         self.transport.close()
+
+    def _owes_answers(self) -> bool:
+        """Whether a request that has come whole is not answered, or an answer has begun."""
+        last = self.cycle
+        if last is None or last.response_complete:
+            return False
+        return bool(self.pipeline) or last.response_started or not last.more_body

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from nextchar.errors import CannotListen
-from nextchar.rest.http_protocol import BoundedProtocol, ConnectionLimits
+from nextchar.rest.http.acceptor import Acceptor
+from nextchar.rest.http.protocol import BoundedProtocol, ConnectionLimits
 from nextchar.security.tls import HttpTls
 
 _BACKLOG = 2048
@@ -35,15 +37,18 @@ class HttpServer:
             app,
             http=partial(BoundedProtocol, limits),  # type: ignore[arg-type]
             ws="none",
-            ssl_context_factory=None if tls is None else lambda *_: tls.context,
             timeout_keep_alive=limits.keep_alive_timeout_seconds,  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, limits, None if tls is None else tls.context)
         self._serving: asyncio.Task[None] | None = None
+
+    def close(self) -> None:
+        """Listens no longer; for a server that is not started, or has ended."""
+        self._socket.close()
 
     async def start(self) -> asyncio.Task[None]:
         """Starts the server; returns when it accepts connections, with the task that serves them."""
@@ -67,22 +72,54 @@ class HttpServer:
                 await self._server.shutdown([self._socket])
         self._socket.close()
 
+    async def abort(self) -> None:
+        """Ends the server and its connections at once."""
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
+        for server in self._server.servers:
+            server.close()
+            await server.wait_closed()
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+        self._socket.close()
+
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits, tls: ssl.SSLContext | None) -> None:
         super().__init__(config)
+        self.servers = []
         self.up = asyncio.Event()
+        self._limits, self._tls = limits, tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
+        await self.lifespan.startup()
+        self.servers = [self._acceptor(listener) for listener in sockets or ()]  # type: ignore[misc]
+        self.started = True
         self.up.set()
+
+    def _acceptor(self, listener: socket.socket) -> Acceptor:
+        def make_protocol() -> BoundedProtocol:
+            made = self.config.http_protocol_class(  # type: ignore[call-arg]
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            assert isinstance(made, BoundedProtocol)
+            return made
+
+        return Acceptor(
+            listener,
+            make_protocol,
+            max_connections=self._limits.max_connections,
+            tls=self._tls,
+            handshake_seconds=self._limits.receive_timeout_seconds,
+        )
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_PER_CHECK == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 assert isinstance(connection, BoundedProtocol)
-                connection.check_reader(now)
+                connection.check(now)
         return await super().on_tick(counter)
 
     @contextmanager

@@ -152,6 +152,13 @@ _SESSIONS: list[Panel] = [
         rate("nextchar_state_store_errors_total", "op"),
     ),
     one_query(
+        "Clock skew",
+        "s",
+        "Time by which a server's clock is ahead of the session store's, by which sessions expire.",
+        "{{instance}}",
+        value("nextchar_session_store_clock_skew_seconds", "instance", how="max"),
+    ),
+    one_query(
         "Session conflicts",
         "cps",
         "Session changes per second that were refused because another change came first.",

@@ -21,7 +21,7 @@ _REPLACED = {
     r"await ": "",
     r"Awaitable\[(\w+)\]": r"\1",
     r"grpc\.aio\.": "grpc.",
-    r"asyncio import Semaphore": "threading import Semaphore",
+    r"asyncio import (Lock|Semaphore)": r"threading import \1",
     r"asyncio": "time",
     r"nextchar\.client\.asynchronous": "nextchar.client.blocking",
     r"(Abstract)?Async([A-Z]\w*)": r"\1\2",

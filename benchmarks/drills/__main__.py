@@ -1,4 +1,4 @@
-"""Runs the drills (`make drills`): overload and abuse of a real server, with figures."""
+"""Runs the drills (`make drills`): overload, abuse and a broken store under real servers, with figures."""
 
 import json
 import sys
@@ -8,6 +8,9 @@ from pathlib import Path
 import click
 
 from benchmarks.drills.abuse import AbuseReport, abuse
+from benchmarks.drills.doubled.drill import Findings, doubled, programs
+from benchmarks.drills.doubled.table import shown
+from benchmarks.drills.doubled.valkey import NAMINGS
 from benchmarks.drills.overload import OverloadReport, overload
 from benchmarks.drills.process import served
 
@@ -31,7 +34,11 @@ _BOUNDS = ["--receive-timeout-seconds", "30", "--send-timeout-seconds", "10"]
 @click.option(
     "--queue-timeout-seconds", default=4.0, show_default=True, help="Longest wait in the server's queue."
 )
-@click.option("--only", type=click.Choice(["overload", "abuse"]), help="Run one of the two drills only.")
+@click.option("--only", type=click.Choice(["overload", "abuse", "doubled"]), help="Run one drill only.")
+@click.option("--seed", default=1, show_default=True, help="Seed of what happens to the store, and when.")
+@click.option("--store-seconds", default=300.0, show_default=True, help="Seconds for which the store breaks.")
+@click.option("--sessions", "num_sessions", default=200, show_default=True, help="Sessions that are fed.")
+@click.option("--feeds", "num_feeds", default=10_000, show_default=True, help="Feeds of all sessions.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
 def main(
     models: Path,
@@ -41,24 +48,54 @@ def main(
     num_lanes: int,
     queue_timeout_seconds: float,
     only: str | None,
+    seed: int,
+    store_seconds: float,
+    num_sessions: int,
+    num_feeds: int,
     out: Path | None,
 ) -> None:
-    """Runs overload and abuse against a real server; exits with 1 if a bar is missed."""
+    """Runs overload, abuse and a broken store against real servers; exits with 1 if a bar is missed."""
     missed, figures = False, json.loads(out.read_text()) if out is not None and out.exists() else {}
-    if only != "abuse":
+    if only in (None, "overload"):
         lanes = ["--max-lanes", str(num_lanes), "--engine-threads", "1"]
         with served(models, *_QUIET, *lanes, "--queue-timeout-seconds", str(queue_timeout_seconds)) as server:
             load = overload(server, model, num_chars=num_chars, num_lanes=num_lanes, seconds=seconds)
         missed |= _show_overload(load, queue_timeout_seconds)
         figures["overload"] = asdict(load)
-    if only != "overload":
+    if only in (None, "abuse"):
         with served(models, *_QUIET, *_BOUNDS) as server:
             clients = abuse(server, model, num_idle=2000, num_vanishing=500)
         missed |= _show_abuse(clients)
         figures["abuse"] = [asdict(report) for report in clients]
+    if only in (None, "doubled"):
+        found = _broken_store(models, model, seed, store_seconds, num_sessions, num_feeds)
+        missed |= not all(one.good for one in found)
+        figures["doubled"] = [asdict(one) for one in found]
     if out is not None:
         out.write_text(json.dumps(figures, indent=1) + "\n")
     sys.exit(1 if missed else 0)
+
+
+def _broken_store(
+    models: Path, model: str, seed: int, seconds: float, num_sessions: int, num_feeds: int
+) -> list[Findings]:
+    """Feeds half of the sessions over a store behind an address, and half over one that a sentinel names."""
+    found = []
+    for naming in NAMINGS:
+        one = doubled(
+            models,
+            model,
+            naming,
+            seed=seed,
+            seconds=seconds / len(NAMINGS),
+            num_sessions=num_sessions // len(NAMINGS),
+            num_feeds=num_feeds // num_sessions,
+            programs=programs(),
+        )
+        for line in shown(one):
+            click.echo(line)
+        found.append(one)
+    return found
 
 
 def _show_overload(load: OverloadReport, queue_timeout_seconds: float) -> bool:

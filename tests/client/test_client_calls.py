@@ -23,6 +23,7 @@ from nextchar.schemas.sessions import (
     CheckpointRequest,
     CreateSessionRequest,
     FeedRequest,
+    ImportStateRequest,
     RewindRequest,
     SampleRequest,
     SessionNextRequest,
@@ -59,6 +60,7 @@ def client(url: str) -> Iterator[Client]:
         (SessionScoreRequest, arguments.SessionScoreArguments, {"input"}),
         (CheckpointRequest, arguments.ChangeArguments, {"name"}),
         (RewindRequest, arguments.ChangeArguments, {"num_chars"}),
+        (ImportStateRequest, arguments.ChangeArguments, {"state"}),
     ],
 )
 def test_every_field_of_a_request_is_an_argument(
@@ -203,12 +205,30 @@ def test_a_change_of_another_revision_is_refused(client: Client) -> None:
             lambda of: session.checkpoint("there", if_revision=of),
             lambda of: session.rewind(1, if_revision=of),
             lambda of: session.rollback("here", if_revision=of),
+            lambda of: session.import_state(session.export_state(), if_revision=of),
         ]
         for change in changes:
             with pytest.raises(SessionMoved):
                 change(stale)
             change(at)
             at = session.info().revision
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "param"),
+    [
+        ("if_revision=0", "invalid_value", "if_revision"),
+        ("if_revision=x", "invalid_value", "if_revision"),
+        ("revision=1", "unknown_field", "revision"),
+    ],
+)
+def test_the_query_of_an_import_is_checked(server: LiveServer, query: str, code: str, param: str) -> None:
+    with Client(server.url) as client, client.session(model="tiny") as session:
+        path = f"/v1/sessions/{session.session_id}/state"
+        answer = server.request("PUT", f"{path}?{query}", content=session.export_state())
+        assert answer.status_code == 400
+        assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == (code, param)
+        assert session.info().revision == 1
 
 
 def test_the_client_that_does_not_block_has_the_same_calls(url: str) -> None:

@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from nextchar.client import AsyncClient, Client
 from nextchar.client.retries import Retries
 from nextchar.client.wire_errors import CONNECTION_LOST, UNREACHABLE, error_from_wire
-from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull, Unavailable
+from nextchar.errors import DeadlineExceeded, NextcharError, OutcomeUnknown, QueueFull, Unavailable
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 
@@ -112,11 +112,33 @@ def test_a_call_that_changes_nothing_is_retried_when_its_answer_was_lost() -> No
     assert len(script.called) == 2
 
 
-def test_a_call_that_changes_something_is_retried_only_if_it_was_refused() -> None:
-    with scripted([(429, {}, FULL), None]) as script, pytest.raises(Unavailable) as caught:
-        script.client.session(model="m")
-    assert caught.value.code == CONNECTION_LOST
+def test_a_call_that_could_be_done_twice_is_retried_only_if_it_was_refused() -> None:
+    with scripted([(429, {}, FULL), None]) as script, pytest.raises(OutcomeUnknown) as caught:
+        script.client.complete("a", model="m", session_id="s")
+    assert isinstance(caught.value.__cause__, Unavailable)
+    assert caught.value.__cause__.code == CONNECTION_LOST
     assert len(script.called) == 2
+
+
+UNKNOWN = b'{"error":{"message":"?","type":"server_error","param":null,"code":"outcome_unknown"}}'
+
+
+def test_an_outcome_that_the_server_does_not_know_is_retried_by_the_revision_alone() -> None:
+    headers = {"X-Session-Revision": "8", "X-Should-Retry": "false"}
+    with scripted([(500, headers, UNKNOWN)] * 5) as script:
+        with pytest.raises(OutcomeUnknown) as caught:
+            script.client.complete("a", model="m", session_id="s")
+        assert (caught.value.revision, len(script.called)) == (8, 1)
+        with pytest.raises(OutcomeUnknown) as caught:
+            script.client.complete("a", model="m", session_id="s", if_revision=7)
+        assert (caught.value.revision, len(script.called)) == (8, 5)
+
+
+@pytest.mark.parametrize("status", [503, 502, 504])
+def test_the_word_of_a_proxy_does_not_say_that_nothing_was_done(status: int) -> None:
+    with scripted([(status, {}, b"<html>")] * 2) as script, pytest.raises(OutcomeUnknown):
+        script.client.complete("a", model="m", session_id="s")
+    assert len(script.called) == 1
 
 
 @pytest.mark.parametrize(
@@ -209,6 +231,26 @@ def test_grpc_says_how_long_to_wait_and_the_key_is_sent() -> None:
     assert servicer.metadata["authorization"] == "Bearer secret"
     assert 2 <= waits[0] <= 2.5
     assert "secret" not in repr(client.__dict__)
+
+
+def unknown(context: Any) -> None:
+    reason, metadata = "OUTCOME_UNKNOWN", {"code": "outcome_unknown", "revision": "8"}
+    packed = any_pb2.Any()
+    packed.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="nextchar", metadata=metadata))
+    status = status_pb2.Status(code=2, message="?", details=[packed])
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, "?")
+
+
+def test_grpc_says_which_revision_a_change_of_unknown_outcome_has() -> None:
+    once = Retries(max_attempts=1)
+    with (
+        grpc_scripted(unknown) as (url, _),
+        Client(url, retries=once) as client,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        client.next("a", model="m")
+    assert caught.value.revision == 8
 
 
 def test_a_call_that_exceeded_its_deadline_is_not_retried() -> None:

@@ -130,7 +130,7 @@ class Hopper:
             answer = self._client.request(method, self._urls[self._server] + path, json=body)
         except httpx.TransportError:
             answer = None
-        if answer is None or answer.status_code == 503 or self._was_done(answer):
+        if answer is None or answer.status_code in (500, 503) or self._was_done(answer):
             self._counts.add(num_failed=1)
             self._server = (self._server + 1) % len(self._urls)
             return None

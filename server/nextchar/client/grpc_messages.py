@@ -12,8 +12,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from nextchar.client.endpoint import Endpoint
 from nextchar.client.operations import Operation
-from nextchar.client.wire_errors import CONNECTION_LOST, error_from_wire
-from nextchar.errors import DeadlineExceeded, InvalidRequest, NextcharError, Unavailable
+from nextchar.client.wire_errors import CONNECTION_LOST, AnswerTimeout, error_from_wire
+from nextchar.errors import InvalidRequest, NextcharError, Unavailable
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.schemas.protobuf import to_request
 
@@ -70,7 +70,9 @@ def request_message(operation: Operation[Any], *, only: Collection[str] = ()) ->
         InvalidRequest: gRPC has no such call or no such field, or cannot hold a value.
     """
     message_type = GetMessageClass(_descriptor(rpc_of(operation)).input_type)
-    fields = operation.fields if operation.content is None else {"state": operation.content}
+    fields = dict(operation.fields)
+    if operation.content is not None:
+        fields["state"] = operation.content
     if only:
         fields = {name: value for name, value in fields.items() if name in only}
     return to_request(fields, message_type, session_id=operation.session_id)
@@ -135,19 +137,21 @@ def _error(error: Any) -> NextcharError:
         packed.Unpack(info)
         packed.Unpack(field)
         has_wait |= packed.Unpack(wait)
+    revision = info.metadata.get("revision", "")
     return error_from_wire(
         info.reason.lower() or "server_error",
         message,
         param=field.field_violations[0].field if field.field_violations else None,
         retry_after_seconds=wait.retry_delay.ToTimedelta().total_seconds() if has_wait else None,
         status=_STATUSES.get(error.code(), 500),
+        revision=int(revision) if revision.isdecimal() else None,
     )
 
 
 def _plain_error(code: grpc.StatusCode, message: str) -> NextcharError:
     """The error of a status that gRPC itself made."""
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineExceeded("the server did not answer in time")
+        return AnswerTimeout("the server did not answer in time")
     if code is grpc.StatusCode.INTERNAL and message.startswith(_WRITE_REFUSED):
         return WriteRefused("the server ended the stream")
     if code is grpc.StatusCode.UNAVAILABLE:

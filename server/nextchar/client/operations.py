@@ -1,9 +1,10 @@
 """Describes each call once, for REST and gRPC, and for both clients."""
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel
@@ -19,6 +20,7 @@ from nextchar.client.arguments import (
     ScoreArguments,
     TokenizeArguments,
 )
+from nextchar.errors import NextcharError, SessionExists, SessionMoved
 from nextchar.schemas.compare import CompareResponse
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.inspect import InspectResponse
@@ -30,6 +32,7 @@ from nextchar.schemas.tokens import DetokenizeResponse, TokenizeResponse, Tokeni
 
 A = TypeVar("A", bound=BaseModel)
 C = TypeVar("C", bound=Completion)
+_ID_BYTES = 16  # 128 random bits, as the server's own ids have
 _ANSWER_SECONDS = 1.0  # on top of a call's timeout: the server's own answer is to arrive
 
 
@@ -37,9 +40,10 @@ _ANSWER_SECONDS = 1.0  # on top of a call's timeout: the server's own answer is 
 class Operation(Generic[A]):
     """One call: how it is sent and what it is answered with.
 
-    `fields` are those of the JSON body, or of the query of a GET. `repeatable` calls change nothing the
-    second time, so they are retried when their answer was lost. `rpc` is the method of nextchar.v1 as
-    Service/Method; None if gRPC has no such call.
+    `fields` are those of the JSON body, or of the query where the body is none. `changes` is set for calls
+    that a second time do more than the first time did, and `refused_as` is the error by which the server
+    refuses such a call if it is done already: without one, it is not retried when its answer was lost. `rpc`
+    is the method of nextchar.v1 as Service/Method; None if gRPC has no such call.
     """
 
     http_method: str
@@ -47,9 +51,19 @@ class Operation(Generic[A]):
     rpc: str | None
     fields: Mapping[str, Any]
     answer_type: type[A]
-    repeatable: bool = True
+    changes: bool = False
+    refused_as: type[NextcharError] | None = None
     session_id: str | None = None  # in the path of REST, in the message of gRPC
     content: bytes | None = None  # the body where it is not JSON; `state` in gRPC
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the call may be sent again when it may have been done."""
+        return not self.changes or self.refused_as is not None
+
+    def at(self, revision: int) -> Self:
+        """Returns the call that is done only if its session is at a revision."""
+        return replace(self, fields={**self.fields, "if_revision": revision}, refused_as=SessionMoved)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -83,10 +97,11 @@ def complete(
     prompt: PromptInput, model: str, arguments: CompletionArguments, *, stream: bool
 ) -> Operation[Completion]:
     fields = given({"model": model, "prompt": prompt, **arguments})
-    repeatable = "session_id" not in fields  # a completion of a session moves it
+    changes = "session_id" in fields  # a completion of a session moves it
     if stream:
         fields = streamed(fields)
-    return Operation("POST", "/v1/completions", "Nextchar/Complete", fields, Completion, repeatable)
+    refused_as = SessionMoved if "if_revision" in fields else None
+    return Operation("POST", "/v1/completions", "Nextchar/Complete", fields, Completion, changes, refused_as)
 
 
 def inspect(text: str, model: str, arguments: InspectArguments) -> Operation[InspectResponse]:
@@ -122,8 +137,15 @@ def get_model(model: str) -> Operation[ModelInfo]:
 
 
 def create_session(model: str, arguments: CreateSessionArguments) -> Operation[SessionInfo]:
-    fields = given({"model": model, **arguments})
-    return Operation("POST", "/v1/sessions", "Sessions/Create", fields, SessionInfo, repeatable=False)
+    fields = {"session_id": new_session_id(), **given({"model": model, **arguments})}
+    return Operation(
+        "POST", "/v1/sessions", "Sessions/Create", fields, SessionInfo, changes=True, refused_as=SessionExists
+    )
+
+
+def new_session_id() -> str:
+    """Returns an id that no other session has, so that a session which has it is this client's own."""
+    return f"sess-{secrets.token_urlsafe(_ID_BYTES)}"
 
 
 def list_sessions(after: str, limit: int) -> Operation[SessionList]:

@@ -11,8 +11,15 @@ from pydantic import ValidationError
 
 from nextchar.client.endpoint import Endpoint
 from nextchar.client.operations import A, C, Operation
-from nextchar.client.wire_errors import CONNECTION_LOST, UNREACHABLE, connection_error, error_from_wire
-from nextchar.errors import DeadlineExceeded, InternalError, InvalidRequest, NextcharError
+from nextchar.client.wire_errors import (
+    CONNECTION_LOST,
+    NOT_OURS,
+    UNREACHABLE,
+    AnswerTimeout,
+    connection_error,
+    error_from_wire,
+)
+from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.schemas.sessions import SessionState
 
 _CONNECT_SECONDS = 5.0
@@ -42,9 +49,9 @@ def http_request(operation: Operation[Any], timeout_seconds: float) -> dict[str,
         "headers": operation.headers,
         "timeout": httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
     }
-    if operation.http_method == "GET":
+    if operation.http_method == "GET" or operation.content is not None:
         request["params"] = dict(operation.fields)
-    elif operation.content is not None:
+    if operation.content is not None:
         request["content"] = operation.content
     elif operation.http_method == "POST":
         request["headers"]["content-type"] = "application/json"
@@ -80,7 +87,13 @@ def read_error(response: httpx.Response) -> NextcharError:
     seconds, milliseconds = (response.headers.get(name, "") for name in ("retry-after", "retry-after-ms"))
     wait = float(seconds) if seconds.isdecimal() else None
     wait = int(milliseconds) / 1000 if milliseconds.isdecimal() else wait
-    return _error(body, status=response.status_code, retry_after_seconds=wait)
+    revision = response.headers.get("x-session-revision", "")
+    return _error(
+        body,
+        status=response.status_code,
+        retry_after_seconds=wait,
+        revision=int(revision) if revision.isdecimal() else None,
+    )
 
 
 class EventReader(Generic[C]):
@@ -123,7 +136,7 @@ def http_errors(endpoint: Endpoint) -> Generator[None]:
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise connection_error(endpoint.url, error or type(error).__name__, code=UNREACHABLE) from error
     except httpx.TimeoutException as error:
-        raise DeadlineExceeded(f"{endpoint.url} did not answer in time") from error
+        raise AnswerTimeout(f"{endpoint.url} did not answer in time") from error
     except httpx.TransportError as error:
         raise connection_error(endpoint.url, error or type(error).__name__, code=CONNECTION_LOST) from error
 
@@ -141,16 +154,19 @@ def _base64(value: object) -> str:
     raise TypeError(f"a field has a value of type {type(value).__name__}")
 
 
-def _error(body: Any, *, status: int, retry_after_seconds: float | None) -> NextcharError:
+def _error(
+    body: Any, *, status: int, retry_after_seconds: float | None, revision: int | None = None
+) -> NextcharError:
     """The error in a body, which may be that of a proxy, or no JSON at all."""
     found = body.get("error") if isinstance(body, dict) else None
     if not isinstance(found, dict):
         found = {"message": found or f"the server answered with status {status}"}
     code, param = found.get("code"), found.get("param")
     return error_from_wire(
-        code if isinstance(code, str) else "http_error",
+        code if isinstance(code, str) else NOT_OURS,
         str(found.get("message")),
         param=param if isinstance(param, str) else None,
         retry_after_seconds=retry_after_seconds,
         status=status,
+        revision=revision,
     )

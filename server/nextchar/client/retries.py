@@ -3,8 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from nextchar.client.wire_errors import CONNECTION_LOST
-from nextchar.errors import NextcharError, QueueFull, Unavailable
+from nextchar.client.wire_errors import may_be_done
+from nextchar.errors import NextcharError, OutcomeUnknown, QueueFull, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +12,11 @@ class Retries:
     """How often a call is retried, and how long the client waits before it.
 
     Calls are retried that the server refused before it did anything (`queue_full`, `draining`,
-    `model_not_ready`), and calls that did not reach it. A call whose answer was lost is retried only if a
-    second one changes nothing. The client waits as long as the server says and up to a quarter longer, so
-    that many clients do not return at once; if the server says nothing, twice as long each time. A call is
-    not retried if the wait would be longer than `max_wait_seconds`.
+    `model_not_ready`, `store_unavailable`), and calls that did not reach it. A call whose answer was lost, or
+    whose outcome the server does not know, is retried only if it cannot be done twice. The client waits as
+    long as the server says and up to a quarter longer, so that many clients do not return at once; if the
+    server says nothing, twice as long each time. A call is not retried if the wait would be longer than
+    `max_wait_seconds`.
     """
 
     max_attempts: int = 4
@@ -24,11 +25,11 @@ class Retries:
 
     def wait_seconds(self, error: NextcharError, *, attempt: int, repeatable: bool) -> float | None:
         """Returns how long to wait after an attempt, counted from 1; None if it was the last one."""
-        if attempt >= self.max_attempts or not isinstance(error, QueueFull | Unavailable):
+        if attempt >= self.max_attempts or not isinstance(error, QueueFull | Unavailable | OutcomeUnknown):
             return None
-        if error.code == CONNECTION_LOST and not repeatable:
+        if may_be_done(error) and not repeatable:
             return None
-        advised: float | None = error.retry_after_seconds
+        advised: float | None = getattr(error, "retry_after_seconds", None)  # OutcomeUnknown has none
         wait = self.first_wait_seconds * 2 ** (attempt - 1) if advised is None else advised
         if wait > self.max_wait_seconds:
             return None

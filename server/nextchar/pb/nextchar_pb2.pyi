@@ -801,6 +801,16 @@ class SessionState(_message.Message):
     state: bytes
     def __init__(self, session_id: _Optional[str] = ..., state: _Optional[bytes] = ...) -> None: ...
 
+class ImportStateRequest(_message.Message):
+    __slots__ = ("session_id", "state", "if_revision")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    IF_REVISION_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    state: bytes
+    if_revision: int
+    def __init__(self, session_id: _Optional[str] = ..., state: _Optional[bytes] = ..., if_revision: _Optional[int] = ...) -> None: ...
+
 class SessionInfo(_message.Message):
     __slots__ = ("session_id", "model", "model_version", "position", "revision", "created", "ttl_seconds", "expires_at", "state_bytes", "max_rewind", "checkpoints")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -583,7 +583,7 @@ class SessionsStub:
                 _registered_method=True)
         self.ImportState = channel.unary_unary(
                 '/nextchar.v1.Sessions/ImportState',
-                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionState.SerializeToString,
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.ImportStateRequest.SerializeToString,
                 response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
                 _registered_method=True)
         self.Converse = channel.stream_stream(
@@ -786,7 +786,7 @@ def add_SessionsServicer_to_server(servicer, server):
             ),
             'ImportState': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportState,
-                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionState.FromString,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.ImportStateRequest.FromString,
                     response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
             ),
             'Converse': grpc.stream_stream_rpc_method_handler(
@@ -1200,7 +1200,7 @@ class Sessions:
             request,
             target,
             '/nextchar.v1.Sessions/ImportState',
-            nextchar_dot_pb_dot_nextchar__pb2.SessionState.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.ImportStateRequest.SerializeToString,
             nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
             options,
             channel_credentials,

@@ -12,13 +12,14 @@ from nextchar.rest.docs_page import DocumentHandlers
 from nextchar.rest.info_handlers import InfoHandlers
 from nextchar.rest.oip_routes import oip_routes, repository_routes
 from nextchar.rest.route import RestRoute, answering, get, on_session, post
-from nextchar.rest.session_handlers import BYTES, SessionHandlers, list_query, state_bytes
+from nextchar.rest.session_handlers import BYTES, SessionHandlers, imported_state, list_query
 from nextchar.schemas.compare import CompareRequest, CompareResponse
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.inspect import InspectRequest, InspectResponse
 from nextchar.schemas.limits_report import LimitsResponse
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.schemas.sessions import (
+    ChangeFields,
     CheckpointRequest,
     CreateSessionRequest,
     FeedRequest,
@@ -190,7 +191,8 @@ def _session_records(handlers: SessionHandlers) -> list[RestRoute]:
             methods=("PUT",),
             handle=handlers.import_state,
             is_json=False,
-            read=state_bytes,
+            read=imported_state,
+            query=ChangeFields,
             answer=SessionInfo,
             document={"requestBody": {"required": True, **_STATE}},
         ),

@@ -5,7 +5,13 @@ from fastapi import Request, Response
 from nextchar.rest.handler import call_headers
 from nextchar.rest.route import Extra, RestCall
 from nextchar.schemas.base import validated
-from nextchar.schemas.sessions import ListSessionsRequest, SessionInfo, SessionList
+from nextchar.schemas.sessions import (
+    ChangeFields,
+    ImportStateRequest,
+    ListSessionsRequest,
+    SessionInfo,
+    SessionList,
+)
 from nextchar.service.sessions.lifecycle import SessionLifecycle
 
 BYTES = "application/octet-stream"
@@ -17,9 +23,11 @@ def list_query(request: Request, _content: bytes, _extra: Extra) -> ListSessions
     return validated(lambda: ListSessionsRequest.model_validate_strings(given))
 
 
-def state_bytes(_request: Request, content: bytes, _extra: Extra) -> bytes:
-    """Reads the body as it is."""
-    return content
+def imported_state(request: Request, content: bytes, _extra: Extra) -> ImportStateRequest:
+    """Reads the body as it is, and the revision that the query of the URL asks for."""
+    given = dict(request.query_params)
+    revision = validated(lambda: ChangeFields.model_validate_strings(given)).if_revision
+    return ImportStateRequest(state=content, if_revision=revision)
 
 
 class SessionHandlers:
@@ -46,9 +54,10 @@ class SessionHandlers:
         sealed = await self._sessions.export(call.session_id, call.ctx)
         return Response(sealed, media_type=BYTES, headers=_headers(call))
 
-    async def import_state(self, call: RestCall[bytes]) -> SessionInfo:
+    async def import_state(self, call: RestCall[ImportStateRequest]) -> SessionInfo:
         """Sets the session to such a state."""
-        return await self._sessions.restore(call.session_id, call.body, call.ctx)
+        state, revision = call.body.state, call.body.if_revision
+        return await self._sessions.restore(call.session_id, state, call.ctx, revision=revision)
 
 
 def _headers(call: RestCall[None]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from nextchar.schemas.sessions import (
     CreateSessionRequest,
     FeedRequest,
     ForkRequest,
+    ImportStateRequest,
     ListSessionsRequest,
     RenewRequest,
     RewindRequest,
@@ -102,7 +103,7 @@ def session_methods(sessions: SessionLifecycle, handler: RpcHandler) -> list[Rpc
         row("Rewind", on_session(sessions.rewind), body_on_session(RewindRequest)),
         row("Renew", on_session(sessions.renew), body_on_session(RenewRequest)),
         row("ExportState", handlers.export_state, nothing_of),
-        row("ImportState", handlers.import_state, nothing_of),
+        row("ImportState", handlers.import_state, body_on_session(ImportStateRequest)),
     ]
     return [*methods, row("Converse", Conversations(methods, handler).converse)]
 

@@ -12,7 +12,7 @@ from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rpc.handler import RpcHandler, as_message
 from nextchar.rpc.method import Context, RpcCall, RpcMethod
 from nextchar.schemas.completion import Completion
-from nextchar.schemas.sessions import SampleRequest, SessionInfo
+from nextchar.schemas.sessions import ImportStateRequest, SampleRequest, SessionInfo
 from nextchar.service.sessions.lifecycle import SessionLifecycle
 
 _REPLY_FIELDS = {field.message_type.full_name: field.name for field in pb.SessionReply.DESCRIPTOR.fields}
@@ -38,9 +38,10 @@ class SessionHandlers:
         state = await self._sessions.export(call.session_id, call.ctx)
         return pb.SessionState(session_id=call.session_id, state=state)
 
-    async def import_state(self, call: RpcCall[None]) -> SessionInfo:
+    async def import_state(self, call: RpcCall[ImportStateRequest]) -> SessionInfo:
         """Sets the session to such a state."""
-        return await self._sessions.restore(call.session_id, call.message.state, call.ctx)
+        state, revision = call.body.state, call.body.if_revision
+        return await self._sessions.restore(call.session_id, state, call.ctx, revision=revision)
 
     def sample(self, call: RpcCall[SampleRequest]) -> AsyncGenerator[Completion]:
         """Yields characters as they are sampled."""

@@ -64,6 +64,7 @@ PAIRS: dict[type[BaseModel], type[Message]] = {
     sessions.CheckpointRequest: pb.CheckpointRequest,
     sessions.RewindRequest: pb.RewindRequest,
     sessions.RenewRequest: pb.RenewRequest,
+    sessions.ImportStateRequest: pb.ImportStateRequest,
     sessions.SessionState: pb.SessionState,
     sessions.SessionInfo: pb.SessionInfo,
     sessions.SessionList: pb.SessionList,
@@ -88,6 +89,7 @@ NAME_THEIR_SESSION = frozenset(
         pb.CheckpointRequest,
         pb.RewindRequest,
         pb.RenewRequest,
+        pb.ImportStateRequest,
     }
 )
 # There are two in the request of a fork: the session that is forked, and the one that is created.

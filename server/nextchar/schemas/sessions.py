@@ -18,7 +18,7 @@ SessionId = Annotated[str, Field(pattern=SESSION_ID)]
 CheckpointName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
-class _ChangeFields(RequestFields):
+class ChangeFields(RequestFields):
     """The revision that a change applies to, so that a client may repeat a change whose answer was lost."""
 
     if_revision: int | None = Field(
@@ -52,7 +52,7 @@ class ListSessionsRequest(RequestFields):
     limit: int = Field(100, ge=1, le=1000, description="The largest number of sessions on the page.")
 
 
-class FeedRequest(RequestOptions, _ChangeFields):
+class FeedRequest(RequestOptions, ChangeFields):
     """Text to read, and which distributions to return."""
 
     text: str = Field(description="The characters to read, after all that was fed and sampled before.")
@@ -74,7 +74,7 @@ class SessionNextRequest(RequestOptions):
     )
 
 
-class SampleRequest(SamplingFields, _ChangeFields):
+class SampleRequest(SamplingFields, ChangeFields):
     """How to sample a continuation of the session's text; the session moves to its end.
 
     A field that is null takes its default.
@@ -93,18 +93,24 @@ class ForkRequest(RequestFields):
     )
 
 
-class CheckpointRequest(_ChangeFields):
+class CheckpointRequest(ChangeFields):
     """The name of a position that the session can return to."""
 
     name: CheckpointName
 
 
-class RewindRequest(_ChangeFields):
+class RewindRequest(ChangeFields):
     """How many characters to take back."""
 
     num_chars: int = Field(
         ge=0, description="The number of characters; `max_rewind` of the session is the largest."
     )
+
+
+class ImportStateRequest(ChangeFields):
+    """The exported bytes that replace a session's state."""
+
+    state: OpaqueBytes
 
 
 class RenewRequest(RequestFields):

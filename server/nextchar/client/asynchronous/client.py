@@ -7,16 +7,15 @@
 
 Answers are the models of `nextchar.schemas`: the fields of the JSON. Errors are raised as those of
 `nextchar.errors`, with the server's code and field. A server that cannot be reached raises `Unavailable` with
-the code `unreachable`, or `connection_lost` if it may have seen the call. Importing this module imports
-neither onnxruntime nor the server.
+the code `unreachable`, or `connection_lost` if it may have seen the call. A change of a session that may have
+been done raises `OutcomeUnknown`. Importing this module imports neither onnxruntime nor the server.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from nextchar.client import operations
 from nextchar.client.arguments import (
@@ -30,7 +29,8 @@ from nextchar.client.arguments import (
     ScoreArguments,
     TokenizeArguments,
 )
-from nextchar.client.asynchronous.session import AsyncSession
+from nextchar.client.asynchronous.session import AsyncSession, create
+from nextchar.client.attempts import Attempts
 from nextchar.client.endpoint import Endpoint
 from nextchar.client.operations import A, C, Operation
 from nextchar.client.parts import cut_into_messages, shift_indices
@@ -172,7 +172,8 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         self, *, model: str, keep: bool = False, **arguments: Unpack[CreateSessionArguments]
     ) -> AsyncSession:
         """Creates a session; as a context manager it is deleted at the end, unless `keep` is set."""
-        opened = await self.execute(operations.create_session(model, arguments))
+        operation = operations.create_session(model, arguments)
+        opened = await create(self, operation, is_own_id="session_id" not in arguments)
         return AsyncSession(self, opened, keep=keep)
 
     async def open_session(self, session_id: str, *, keep: bool = True) -> AsyncSession:
@@ -185,17 +186,17 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
 
     async def execute(self, operation: Operation[A]) -> A:
         """Makes one call, with its retries."""
-        for attempt in count(1):
+        attempts = Attempts(operation, self._retries)
+        while True:
             try:
                 return await self._transport.execute(operation)
             except NextcharError as error:
-                await self._wait_or_raise(error, attempt, operation)
-        raise AssertionError
+                await self._sleep(attempts.wait_seconds(error))
 
     async def execute_stream(self, operation: Operation[C]) -> AsyncGenerator[C]:
         """Makes one call and yields the parts of its answer, with retries until the first part."""
-        for attempt in count(1):
-            has_begun = False
+        attempts, has_begun = Attempts(operation, self._retries), False
+        while True:
             try:
                 async with aclosing(self._transport.execute_stream(operation)) as parts:
                     async for part in parts:
@@ -204,14 +205,8 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
                 return
             except NextcharError as error:
                 if has_begun:
-                    raise
-                await self._wait_or_raise(error, attempt, operation)
-
-    async def _wait_or_raise(self, error: NextcharError, attempt: int, operation: Operation[Any]) -> None:
-        wait = self._retries.wait_seconds(error, attempt=attempt, repeatable=operation.repeatable)
-        if wait is None:
-            raise error
-        await self._sleep(wait)
+                    raise attempts.failure(error)  # noqa: B904 it has its cause
+                await self._sleep(attempts.wait_seconds(error))
 
 
 def _open_transport(

@@ -8,16 +8,15 @@
 
 Answers are the models of `nextchar.schemas`: the fields of the JSON. Errors are raised as those of
 `nextchar.errors`, with the server's code and field. A server that cannot be reached raises `Unavailable` with
-the code `unreachable`, or `connection_lost` if it may have seen the call. Importing this module imports
-neither onnxruntime nor the server.
+the code `unreachable`, or `connection_lost` if it may have seen the call. A change of a session that may have
+been done raises `OutcomeUnknown`. Importing this module imports neither onnxruntime nor the server.
 """
 
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, closing
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from nextchar.client import operations
 from nextchar.client.arguments import (
@@ -31,7 +30,8 @@ from nextchar.client.arguments import (
     ScoreArguments,
     TokenizeArguments,
 )
-from nextchar.client.blocking.session import Session
+from nextchar.client.attempts import Attempts
+from nextchar.client.blocking.session import Session, create
 from nextchar.client.endpoint import Endpoint
 from nextchar.client.operations import A, C, Operation
 from nextchar.client.parts import cut_into_messages, shift_indices
@@ -168,7 +168,8 @@ class Client(AbstractContextManager["Client"]):
         self, *, model: str, keep: bool = False, **arguments: Unpack[CreateSessionArguments]
     ) -> Session:
         """Creates a session; as a context manager it is deleted at the end, unless `keep` is set."""
-        opened = self.execute(operations.create_session(model, arguments))
+        operation = operations.create_session(model, arguments)
+        opened = create(self, operation, is_own_id="session_id" not in arguments)
         return Session(self, opened, keep=keep)
 
     def open_session(self, session_id: str, *, keep: bool = True) -> Session:
@@ -181,17 +182,17 @@ class Client(AbstractContextManager["Client"]):
 
     def execute(self, operation: Operation[A]) -> A:
         """Makes one call, with its retries."""
-        for attempt in count(1):
+        attempts = Attempts(operation, self._retries)
+        while True:
             try:
                 return self._transport.execute(operation)
             except NextcharError as error:
-                self._wait_or_raise(error, attempt, operation)
-        raise AssertionError
+                self._sleep(attempts.wait_seconds(error))
 
     def execute_stream(self, operation: Operation[C]) -> Generator[C]:
         """Makes one call and yields the parts of its answer, with retries until the first part."""
-        for attempt in count(1):
-            has_begun = False
+        attempts, has_begun = Attempts(operation, self._retries), False
+        while True:
             try:
                 with closing(self._transport.execute_stream(operation)) as parts:
                     for part in parts:
@@ -200,14 +201,8 @@ class Client(AbstractContextManager["Client"]):
                 return
             except NextcharError as error:
                 if has_begun:
-                    raise
-                self._wait_or_raise(error, attempt, operation)
-
-    def _wait_or_raise(self, error: NextcharError, attempt: int, operation: Operation[Any]) -> None:
-        wait = self._retries.wait_seconds(error, attempt=attempt, repeatable=operation.repeatable)
-        if wait is None:
-            raise error
-        self._sleep(wait)
+                    raise attempts.failure(error)  # noqa: B904 it has its cause
+                self._sleep(attempts.wait_seconds(error))
 
 
 def _open_transport(

@@ -5,11 +5,11 @@ import { askForKey, authorization } from "./key.js";
 
 const MOST_RETRIES = 5;
 
-// An error of the API, with the server's message.
+// An error of the API, with the server's message, and after how many seconds to retry, if it says so.
 export class ApiError extends Error {
-  constructor(status, { message, code = null, param = null }) {
+  constructor(status, { message, code = null, param = null }, retryAfter = null) {
     super(message);
-    Object.assign(this, { name: "ApiError", status, code, param });
+    Object.assign(this, { name: "ApiError", status, code, param, retryAfter });
   }
 }
 
@@ -21,15 +21,17 @@ async function json(method, path, options = {}) {
   return (await send(method, path, options)).json();
 }
 
-// Returns a successful response. Waits for a server that is gone, and retries when it is busy (429, 503).
-export async function send(method, path, { body, signal, type = "application/json", patient = true } = {}) {
+// Returns a successful response. Waits for a server that is gone, and retries when it is busy (429, 503): but never
+// a call that may change a session, which could be done twice. session_calls.js makes those.
+export async function send(method, path, { body, signal, type = "application/json", ...options } = {}) {
+  const patient = (options.patient ?? true) && (method === "GET" || !path.startsWith("/v1/sessions"));
   for (let tries = 0; ; tries += 1) {
     const response = await answered(method, path, body, signal, type, patient);
     if (response.ok) return response;
     const error = await explained(response);
     if (response.status === 401) await askForKey(error.message);
     else if (!patient || tries >= MOST_RETRIES || ![429, 503].includes(response.status)) throw error;
-    else await pause(Number(response.headers.get("Retry-After") || 1), signal);
+    else await pause(error.retryAfter ?? 1, signal);
   }
 }
 
@@ -47,15 +49,16 @@ async function answered(method, path, body, signal, type, patient) {
 }
 
 async function explained(response) {
+  const retryAfter = Number(response.headers.get("Retry-After")) || null;
   try {
     const { error } = await response.json();
-    return new ApiError(response.status, typeof error === "string" ? { message: error } : error);
+    return new ApiError(response.status, typeof error === "string" ? { message: error } : error, retryAfter);
   } catch {
     return new ApiError(response.status, { message: `the server answered with status ${response.status}` });
   }
 }
 
-function pause(seconds, signal) {
+export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, 1000 * Math.min(seconds, 10));
     signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });

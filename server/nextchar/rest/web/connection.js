@@ -3,6 +3,8 @@
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 2000;
 const BACK_SHOWN_MS = 2500;
+const REREAD_SHOWN_MS = 10_000;
+const REREAD = "An answer of the server was lost. Your text was read again into a new session, so that nothing counts twice.";
 
 class Connection extends EventTarget {
   #restored = null;
@@ -15,6 +17,11 @@ class Connection extends EventTarget {
   whenBack() {
     this.#restored ??= this.#wait();
     return this.#restored;
+  }
+
+  // Reports that a text was read again, since its session may have moved by a call whose answer was lost.
+  readAgain() {
+    this.dispatchEvent(new Event("reread"));
   }
 
   async #wait() {
@@ -45,9 +52,13 @@ export function showConnection(line) {
     line.dataset.state = state;
     line.hidden = false;
   };
+  const sayFor = (milliseconds, text) => {
+    say(text, "back");
+    hide = setTimeout(() => (line.hidden = true), milliseconds);
+  };
   connection.addEventListener("lost", () => say("The server does not answer. Retrying…", "lost"));
   connection.addEventListener("back", () => {
-    say("The server is back. Continuing where you were.", "back");
-    hide = setTimeout(() => (line.hidden = true), BACK_SHOWN_MS);
+    sayFor(BACK_SHOWN_MS, "The server is back. Continuing where you were.");
   });
+  connection.addEventListener("reread", () => sayFor(REREAD_SHOWN_MS, REREAD));
 }

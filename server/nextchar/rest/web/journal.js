@@ -18,15 +18,17 @@ class Journal extends EventTarget {
     return this.#entries.get(id);
   }
 
-  add({ id, model, version, text, by, parent = null }) {
-    this.#entries.set(id, { id, model, version, text, by, parent, since: Date.now(), steps: [], ended: false });
+  add({ id, revision, model, version, text, by, parent = null }) {
+    const entry = { id, revision, model, version, text, by, parent, since: Date.now(), steps: [], ended: false };
+    this.#entries.set(id, { ...entry, astray: false });
     this.#changed();
   }
 
-  // Records the text that a session has now.
-  moved(id, text) {
+  // Records the text that a session has at a revision.
+  moved(id, revision, text) {
     const entry = this.#entries.get(id);
-    if (!entry || entry.text === text) return;
+    if (!entry || (entry.text === text && entry.revision === revision)) return;
+    entry.revision = revision;
     if (entry.text.length > text.length) this.#step(entry, `back to ${text.length}`);
     entry.text = text;
     this.#changed();
@@ -36,6 +38,13 @@ class Journal extends EventTarget {
   note(id, step) {
     const entry = this.#entries.get(id);
     if (entry) this.#step(entry, step);
+    this.#changed();
+  }
+
+  // Records that a session was moved by somebody else, so that its text is not known here.
+  lose(id) {
+    const entry = this.#entries.get(id);
+    if (entry) entry.astray = true;
     this.#changed();
   }
 

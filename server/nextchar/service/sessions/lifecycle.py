@@ -137,8 +137,10 @@ class SessionLifecycle:
         """Returns the state as bytes for `restore`, here or on a server with the same key and model."""
         return (await self._manager.open(ctx, session_id)).record.sealed
 
-    async def restore(self, session_id: str, sealed: bytes, ctx: RequestContext) -> SessionInfo:
-        """Puts an existing session where the bytes say; they were made for its model.
+    async def restore(
+        self, session_id: str, sealed: bytes, ctx: RequestContext, *, revision: int | None = None
+    ) -> SessionInfo:
+        """Puts an existing session where the bytes say, if it is at `revision`; they were made for its model.
 
         Raises:
             StateInvalid, StateModelMismatch: the bytes are no state for it; it stays where it is.
@@ -148,7 +150,7 @@ class SessionLifecycle:
             state = self._manager.unseal(ctx, opened.model, sealed)
             return state, state
 
-        state, record = await self._manager.update(ctx, session_id, change, revision=None)
+        state, record = await self._manager.update(ctx, session_id, change, revision=revision)
         return _info(record, state)
 
     async def _moved(

@@ -1,14 +1,15 @@
 // The Sessions panel: the tree of this tab's sessions, to fork, rewind, export and import.
 
-import { post, remove, send } from "../api.js";
+import { send } from "../api.js";
 import { download, errorLine, h } from "../dom.js";
 import { journal } from "../journal.js";
+import { AnswerLost, begin, end, move, replaceState } from "../session_calls.js";
 import { fromFile, toFile } from "../parts/session_file.js";
 import { inline, plural } from "../symbols.js";
 
 const SHOWN_CHARS = 90;
 const BACK_CHARS = 10;
-const BYTES = "application/octet-stream";
+const ASTRAY = "moved by another tab or program, or by a call whose answer was lost: its text is not known here";
 
 export function panel(root) {
   return new Sessions(root);
@@ -18,6 +19,7 @@ class Sessions {
   #tree = h("ul", { className: "tree" });
   #errors = errorLine();
   #said = h("p", { className: "note", role: "status" });
+  #last = Promise.resolve(); // the action before, since each starts from where the one before left the session
   #file = h("input", { type: "file", hidden: true, accept: "application/json,.json" });
 
   constructor(root) {
@@ -54,12 +56,14 @@ class Sessions {
         h("p", { className: "note" }, head, h("span", { className: "mono" }, ` ${entry.id.slice(0, 12)}`)),
         h("p", { className: "told" }, inline(tail) || "nothing read yet"),
         entry.steps.length ? h("p", { className: "note" }, entry.steps.join(" → ")) : null,
+        entry.astray ? h("p", { className: "note" }, ASTRAY) : null,
         entry.ended ? h("p", { className: "note" }, "ended") : this.#actions(entry)),
       children.length ? h("ul", {}, children.map((child) => this.#node(child, entries))) : null);
   }
 
   #actions(entry) {
-    const button = (label, said, work) => h("button", { type: "button", onclick: () => this.#do(said, () => work(entry)) }, label);
+    const button = (label, said, work) => h("button", { type: "button", onclick: () => this.#do(said, () => work(entry), entry) }, label);
+    if (entry.astray) return h("div", { className: "actions" }, button("End", "ended", (e) => this.#end(e)));
     const marks = Object.keys(entry.marks ?? {});
     return h("div", { className: "actions" },
       h("button", { type: "button", onclick: () => this.#write(entry) }, "Continue in Write"),
@@ -71,14 +75,37 @@ class Sessions {
       button("End", "ended", (e) => this.#end(e)));
   }
 
-  async #do(said, work) {
+  #do(said, work, entry = null) {
+    this.#last = this.#last.then(() => this.#done(said, work, entry));
+    return this.#last;
+  }
+
+  async #done(said, work, entry) {
     this.#errors.clear();
+    this.#said.textContent = "";
     try {
-      await work();
-      this.#said.textContent = said;
+      this.#said.textContent = (await work()) ?? said;
     } catch (error) {
+      if (error.code === "session_moved" && entry) journal.lose(entry.id);
       if (error.name !== "AbortError") this.#errors.show(error);
     }
+  }
+
+  // Moves a session to a text. Where the answer was lost and the session is one revision further, this is what moved
+  // it: then that is said, and the text is the session's.
+  async #move(entry, call, body, text) {
+    let { revision } = entry;
+    let said = null;
+    try {
+      ({ revision } = await move(entry.id, revision, call, body));
+    } catch (error) {
+      if (!(error instanceof AnswerLost) || error.now?.revision !== revision + 1) throw error;
+      ({ revision } = error.now);
+      said = error.message;
+    }
+    journal.moved(entry.id, revision, text);
+    if (journal.live === entry.id) journal.wanted = entry; // Write uses this session, and continues from here
+    return said;
   }
 
   #write(entry) {
@@ -87,34 +114,27 @@ class Sessions {
   }
 
   async #fork(entry) {
-    const info = await post(`/v1/sessions/${entry.id}/fork`, {});
-    journal.add({ id: info.session_id, model: entry.model, version: info.model_version, text: entry.text, by: "a fork", parent: entry.id });
-    journal.get(info.session_id).marks = { ...entry.marks };
+    const { session_id: id, revision, model_version: version } = await begin(`/${entry.id}/fork`, {});
+    journal.add({ id, revision, model: entry.model, version, text: entry.text, by: "a fork", parent: entry.id });
+    journal.get(id).marks = { ...entry.marks };
   }
 
   async #checkpoint(entry) {
     const name = `mark-${Object.keys(entry.marks ?? {}).length + 1}`;
-    await post(`/v1/sessions/${entry.id}/checkpoint`, { name });
+    const said = await this.#move(entry, "checkpoint", { name }, entry.text);
     entry.marks = { ...entry.marks, [name]: entry.text };
     journal.note(entry.id, `${name} at ${Array.from(entry.text).length}`);
+    return said;
   }
 
-  async #rollback(entry, name) {
-    await post(`/v1/sessions/${entry.id}/rollback`, { name });
-    this.#moved(entry, entry.marks[name]);
+  #rollback(entry, name) {
+    return this.#move(entry, "rollback", { name }, entry.marks[name]);
   }
 
-  async #rewind(entry) {
+  #rewind(entry) {
     const chars = Array.from(entry.text);
     const count = Math.min(BACK_CHARS, chars.length);
-    await post(`/v1/sessions/${entry.id}/rewind`, { num_chars: count });
-    this.#moved(entry, chars.slice(0, chars.length - count).join(""));
-  }
-
-  // If Write uses this session, it continues from the new text.
-  #moved(entry, text) {
-    journal.moved(entry.id, text);
-    if (journal.live === entry.id) journal.wanted = entry;
+    return this.#move(entry, "rewind", { num_chars: count }, chars.slice(0, chars.length - count).join(""));
   }
 
   async #export(entry) {
@@ -124,19 +144,17 @@ class Sessions {
 
   async #import(file) {
     const found = fromFile(await file.arrayBuffer());
-    const info = await post("/v1/sessions", { model: `${found.model}:${found.model_version}` });
-    try {
-      await send("PUT", `/v1/sessions/${info.session_id}/state`, { body: found.state, type: BYTES });
-    } catch (error) {
-      await remove(`/v1/sessions/${info.session_id}`);
+    const { session_id: id, revision: first, model_version: version } = await begin("", { model: `${found.model}:${found.model_version}` });
+    const { revision } = await replaceState(id, first, found.state).catch(async (error) => {
+      await end(id);
       throw error;
-    }
-    journal.add({ id: info.session_id, model: found.model, version: info.model_version, text: found.text, by: "a file" });
+    });
+    journal.add({ id, revision, model: found.model, version, text: found.text, by: "a file" });
     this.#file.value = "";
   }
 
   async #end(entry) {
-    await remove(`/v1/sessions/${entry.id}`);
+    await end(entry.id);
     journal.end(entry.id);
   }
 }

@@ -77,7 +77,7 @@ class Write {
     this.#reader = reader(card);
     this.#pricer = new Pricer(id, this.#reader.perLine);
     const live = new LiveSession(id, this.#reader.count);
-    if (going) live.adopt(going.id, characters(this.#reader.perLine ? going.text.slice(going.text.lastIndexOf("\n") + 1) : going.text));
+    if (going) live.adopt(going.id, going.revision ?? null, characters(this.#reader.perLine ? going.text.slice(going.text.lastIndexOf("\n") + 1) : going.text));
     const text = going?.text ?? this.#start(card.vocabulary.unit);
     this.#live = null; // until the editor has its text
     this.#editor.text = "";

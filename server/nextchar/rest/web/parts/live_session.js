@@ -2,25 +2,31 @@
 //
 // `want` sets the text; calls are made one after the other until the session has read it. The session can rewind
 // as far as the server allows, and roll back further to checkpoints that were set on the way (`anchors.js`).
+// Each move names the revision whose text is known here. A session that has moved by anything else, as by a call whose
+// answer was lost, is left, and the text is read again into a new one: it is never wrong, and nothing is read twice.
 
-import { ApiError, get, post, remove } from "../api.js";
+import { ApiError, get, pause, post } from "../api.js";
 import { Anchors } from "./anchors.js";
 import { connection } from "../connection.js";
 import { journal } from "../journal.js";
+import { begin, end, mayBeDone, move } from "../session_calls.js";
 
 const PIECE = 512; // characters per call
 const ALWAYS_BACK = 128; // how far a session can always rewind; at most twice as far
 const NUM_EXPECTED = 3;
-const BUSY_MS = 300;
+const BUSY_SECONDS = 0.3;
+const MOST_DOUBTS = 5; // answers in a row that say nothing of whether a move was done
 const PROMPTLY = { patient: false };
 
 export class LiveSession extends EventTarget {
   #model;
   #count;
   #id = null;
+  #revision = null; // at which the session has read the characters; null if that is not known
   #read = []; // the characters that the session has read
   #back = 0; // how many of its symbols can be rewound, at least
   #known = null; // the distribution after them
+  #doubts = 0;
   #wanted = [];
   #anchors = new Anchors();
   #running = false;
@@ -43,8 +49,9 @@ export class LiveSession extends EventTarget {
   }
 
   // Continues a session that has read these characters.
-  adopt(id, chars) {
+  adopt(id, revision, chars) {
     this.#id = id;
+    this.#revision = revision;
     this.#read = [...chars];
     this.#back = 0;
     this.#known = null;
@@ -77,6 +84,7 @@ export class LiveSession extends EventTarget {
     const same = sharedLength(this.#read, target);
     try {
       if (this.#id === null) await this.#create();
+      else if (this.#revision === null) await this.#lookAgain();
       else if (same < this.#read.length) await this.#goBack(same);
       else if (same < target.length) await this.#feed(target.slice(same));
       else if (this.#known === null) await this.#ask();
@@ -88,18 +96,20 @@ export class LiveSession extends EventTarget {
   }
 
   async #create() {
-    const info = await this.#post("", { model: this.#model });
+    const info = await begin("", { model: this.#model });
     this.#id = info.session_id;
+    this.#revision = info.revision;
     this.#moveTo([], 0);
     this.#anchors.forgetAfter(-1);
-    journal.add({ id: info.session_id, model: info.model, version: info.model_version, text: "", by: "Write" });
+    const { session_id: id, revision, model, model_version: version } = info;
+    journal.add({ id, revision, model, version, text: "", by: "Write" });
   }
 
   async #feed(chars) {
     const piece = chars.slice(0, PIECE);
     const whole = piece.length === chars.length;
     const started = performance.now();
-    const answer = await this.#post(`/${this.#id}/feed`, { text: piece.join(""), return: whole ? "last" : "none" });
+    const answer = await this.#move("feed", { text: piece.join(""), return: whole ? "last" : "none" });
     const ms = performance.now() - started;
     const position = this.#read.length;
     const entry = piece.length === 1 ? worth(piece[0], this.#known) : null;
@@ -112,8 +122,9 @@ export class LiveSession extends EventTarget {
 
   async #anchor() {
     const name = this.#anchors.nameFor(this.#read.length);
-    await this.#post(`/${this.#id}/checkpoint`, { name });
+    await this.#move("checkpoint", { name });
     this.#anchors.set(name, this.#read.length);
+    journal.moved(this.#id, this.#revision, this.#read.join(""));
   }
 
   async #goBack(length) {
@@ -122,34 +133,37 @@ export class LiveSession extends EventTarget {
     this.#anchors.forgetAfter(length);
     this.#known = null;
     if (symbols <= this.#back) {
-      const info = await this.#post(`/${this.#id}/rewind`, { num_chars: symbols });
+      const info = await this.#move("rewind", { num_chars: symbols });
       this.#moveTo(this.#read.slice(0, length), info.max_rewind);
     } else if (anchor !== null) {
-      await this.#post(`/${this.#id}/rollback`, { name: anchor.name });
+      await this.#move("rollback", { name: anchor.name });
       this.#moveTo(this.#read.slice(0, anchor.position), 0);
     } else {
       const old = this.#id;
       this.#id = null; // starts again, since nothing nearer exists
       journal.end(old);
-      remove(`/v1/sessions/${old}`).catch(() => {}); // it also expires by itself
+      end(old).catch(() => {}); // it also expires by itself
     }
   }
 
   async #ask() {
     const started = performance.now();
-    const answer = await this.#post(`/${this.#id}/next`, {});
+    const answer = await post(`/v1/sessions/${this.#id}/next`, {}, PROMPTLY);
     this.#show({ data: answer.data, entropy_bits: answer.entropy_bits }, performance.now() - started, 0);
   }
 
-  #post(path, body) {
-    return post(`/v1/sessions${path}`, body, PROMPTLY);
+  async #move(call, body) {
+    const answer = await move(this.#id, this.#revision, call, body, PROMPTLY);
+    this.#revision = answer.revision;
+    this.#doubts = 0;
+    return answer;
   }
 
   #moveTo(chars, back) {
     this.#read = chars;
     this.#back = back;
     this.#known = null;
-    journal.moved(this.#id, chars.join(""));
+    journal.moved(this.#id, this.#revision, chars.join(""));
   }
 
   #show(distribution, ms, count) {
@@ -165,27 +179,45 @@ export class LiveSession extends EventTarget {
     } else if (!(error instanceof ApiError)) {
       throw error;
     } else if ([404, 410, 412].includes(error.status) && error.code !== "model_not_found") {
-      journal.end(this.#id);
-      this.#id = null;
+      this.#leave();
     } else if (error.status === 409) {
       await this.#lookAgain();
+    } else if (this.#id !== null && mayBeDone(error) && this.#doubts < MOST_DOUBTS) {
+      this.#doubts += 1;
+      await pause(BUSY_SECONDS);
+      await this.#lookAgain();
     } else if (error.status === 429 || error.status === 503) {
-      await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+      await pause(BUSY_SECONDS);
     } else {
       throw error;
     }
   }
 
-  // Keeps the session only if it has not moved, since a call whose answer was lost may have been done.
+  // Keeps the session only if it has not moved, since a call whose answer was lost may have been done. One that is
+  // done later, or while nobody can tell, is noticed by the next move, which is refused then.
   async #lookAgain() {
     if (this.#id === null) return;
     try {
-      const info = await get(`/v1/sessions/${this.#id}`, PROMPTLY);
-      if (info.position === this.#count(this.#read)) this.#back = info.max_rewind;
-      else this.#id = null;
+      const info = await get(`/v1/sessions/${this.#id}`);
+      const isKnown = this.#revision === null ? info.position === this.#count(this.#read) : info.revision === this.#revision;
+      if (!isKnown) return this.#leaveMoved();
+      this.#revision = info.revision;
+      this.#back = info.max_rewind;
     } catch (error) {
-      if (error instanceof ApiError) this.#id = null;
+      if ([404, 409, 410, 412].includes(error.status)) this.#leave();
+      else if (this.#revision === null) throw error;
     }
+    return null;
+  }
+
+  #leaveMoved() {
+    this.#leave();
+    connection.readAgain();
+  }
+
+  #leave() {
+    journal.end(this.#id);
+    this.#id = null;
   }
 
   #tell(name, detail = null) {

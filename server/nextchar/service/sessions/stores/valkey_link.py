@@ -37,7 +37,7 @@ class ValkeyLink:
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self._down_until = 0.0
+        self._down_until, self._num_moves = 0.0, 0  # how often the server that takes writes was another one
         self._slots = asyncio.Semaphore(_MAX_CALLS)
 
     async def ask(self, read: Callable[[], Awaitable[T]]) -> T:
@@ -71,6 +71,7 @@ class ValkeyLink:
                     connection = await self.client.connection_pool.get_connection()
                 except (RedisError, OSError) as error:
                     raise self._failed(error, in_doubt=in_doubt) from error
+                num_moves = self._num_moves
                 try:
                     return Written(await _run(connection, script, keys, arguments), in_doubt)
                 except (RedisError, OSError) as error:
@@ -80,6 +81,8 @@ class ValkeyLink:
                     if attempt == _SENDS or not _may_pass(error):
                         raise self._not_done(error, in_doubt=in_doubt) from error
                 finally:
+                    if num_moves != self._num_moves:
+                        await connection.disconnect()
                     await self.client.connection_pool.release(connection)
         raise AssertionError
 
@@ -103,9 +106,14 @@ class ValkeyLink:
             raise Unavailable("the session store did not answer a moment ago", code="store_unavailable")
 
     async def _leave_replica(self) -> None:
-        """Closes all connections: they are to a server that is no longer the one which takes writes."""
+        """Closes the connections, which are to a server that is no longer the one that takes writes.
+
+        Those in use are closed when their writes end: closed before, they fail with errors that say nothing
+        of connections.
+        """
         logger.warning("the session store takes no writes; it is connected to anew")
-        await self.client.connection_pool.disconnect()
+        self._num_moves += 1
+        await self.client.connection_pool.disconnect(inuse_connections=False)
 
     def _not_done(self, error: Exception, *, in_doubt: bool) -> Unavailable | OutcomeUnknown:
         if in_doubt or not isinstance(error, ResponseError):

@@ -1,4 +1,4 @@
-"""Runs the drills (`make drills`): overload and abuse of a real server, with figures."""
+"""Runs the drills (`make drills`): overload and abuse of a real server, floods of calls, with figures."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from benchmarks.drills.abuse import AbuseReport, abuse
+from benchmarks.drills.calls import CallsReport, ResetReport, calls_at_once, honest_beside_resets
 from benchmarks.drills.overload import OverloadReport, overload
 from benchmarks.drills.process import served
 
@@ -31,7 +32,7 @@ _BOUNDS = ["--receive-timeout-seconds", "30", "--send-timeout-seconds", "10"]
 @click.option(
     "--queue-timeout-seconds", default=4.0, show_default=True, help="Longest wait in the server's queue."
 )
-@click.option("--only", type=click.Choice(["overload", "abuse"]), help="Run one of the two drills only.")
+@click.option("--only", type=click.Choice(["overload", "abuse", "calls"]), help="Run one drill only.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
 def main(
     models: Path,
@@ -43,19 +44,27 @@ def main(
     only: str | None,
     out: Path | None,
 ) -> None:
-    """Runs overload and abuse against a real server; exits with 1 if a bar is missed."""
+    """Runs the drills against a real server; exits with 1 if a bar is missed."""
     missed, figures = False, json.loads(out.read_text()) if out is not None and out.exists() else {}
-    if only != "abuse":
+    if only in (None, "overload"):
         lanes = ["--max-lanes", str(num_lanes), "--engine-threads", "1"]
         with served(models, *_QUIET, *lanes, "--queue-timeout-seconds", str(queue_timeout_seconds)) as server:
             load = overload(server, model, num_chars=num_chars, num_lanes=num_lanes, seconds=seconds)
         missed |= _show_overload(load, queue_timeout_seconds)
         figures["overload"] = asdict(load)
-    if only != "overload":
+    if only in (None, "abuse"):
         with served(models, *_QUIET, *_BOUNDS) as server:
             clients = abuse(server, model, num_idle=2000, num_vanishing=500)
         missed |= _show_abuse(clients)
         figures["abuse"] = [asdict(report) for report in clients]
+    if only in (None, "calls"):
+        with served(models, *_QUIET) as server:
+            reports = [
+                calls_at_once(server, model, num_calls=count, num_processes=4) for count in (1100, 10_000)
+            ]
+            resets = honest_beside_resets(server, model, num_floods=2, seconds=seconds)
+        missed |= _show_calls(reports, resets)
+        figures["calls"] = [asdict(report) for report in (*reports, resets)]
     if out is not None:
         out.write_text(json.dumps(figures, indent=1) + "\n")
     sys.exit(1 if missed else 0)
@@ -89,6 +98,17 @@ def _show_abuse(reports: list[AbuseReport]) -> bool:
         files = f"descriptors {r.files_before}, {r.files_at_most}, {r.files_after}"
         click.echo(f"{'ok  ' if r.good else 'MISS'} {r.num_clients} {r.what}: {files}; {left}")
     return not all(r.good for r in reports)
+
+
+def _show_calls(reports: list[CallsReport], resets: ResetReport) -> bool:
+    for r in reports:
+        statuses = ", ".join(f"{count} {name}" for name, count in sorted(r.by_status.items()))
+        counted = f"{r.num_counted} counted, {r.num_without_advice} refused without advice"
+        click.echo(f"{'ok  ' if r.good else 'MISS'} {r.num_calls} gRPC calls at once: {statuses}; {counted}")
+    failed = ", ".join(f"{count} {name}" for name, count in resets.failed.items()) or "none"
+    honest = f"{resets.num_honest} honest calls meanwhile, failed: {failed}"
+    click.echo(f"{'ok  ' if resets.good else 'MISS'} {resets.num_reset} gRPC calls reset at once: {honest}")
+    return not (resets.good and all(r.good for r in reports))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ Made by `make docs` from `server/nextchar/entrypoints/settings.py`; do not edit 
 
 Each setting is a flag of `nextchar serve`, an environment variable, and a name in a TOML file
 (`--config`, `NEXTCHAR_CONFIG`). A flag overrides the environment, the environment overrides the file, the
-file overrides the default. Settings are read once, at the start.
+file overrides the default. Settings are read once, at the start. An empty variable is as if it were not set;
+an empty flag or entry of the file is an error.
 
 ```toml
 # nextchar.toml

@@ -265,6 +265,13 @@ _PROCESS: list[Panel] = [
         "{{task}} {{instance}}",
         value("nextchar_background_task_failures_total", "task", "instance"),
     ),
+    one_query(
+        "Dropped log lines",
+        "short",
+        "Log lines per second that were dropped, because nothing reads them or they cannot be written.",
+        "{{instance}}",
+        rate("nextchar_log_lines_dropped_total", "instance"),
+    ),
 ]
 
 ROWS: dict[str, list[Panel]] = {

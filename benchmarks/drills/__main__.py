@@ -1,4 +1,4 @@
-"""Runs the drills (`make drills`): overload, abuse and a broken store under real servers, with figures."""
+"""Runs the drills (`make drills`) against real servers, with figures: what strangers, floods and stores do."""
 
 import json
 import sys
@@ -7,13 +7,17 @@ from pathlib import Path
 
 import click
 
-from benchmarks.drills.abuse import AbuseReport, abuse
+from benchmarks.drills.abuse import abuse
+from benchmarks.drills.calls import calls_at_once, honest_beside_resets
 from benchmarks.drills.doubled.drill import Findings, doubled, programs
 from benchmarks.drills.doubled.table import shown
 from benchmarks.drills.doubled.valkey import NAMINGS
-from benchmarks.drills.overload import OverloadReport, overload
+from benchmarks.drills.figures import show_abuse, show_calls, show_memory, show_overload
+from benchmarks.drills.memory_limit import memory_limit
+from benchmarks.drills.overload import overload
 from benchmarks.drills.process import served
 
+_DRILLS = ["overload", "abuse", "calls", "doubled", "memory"]
 _QUIET = ["--log-level", "warning"]
 # Two thousand connections are opened one after the other, before the server closes the first.
 _BOUNDS = ["--receive-timeout-seconds", "30", "--send-timeout-seconds", "10"]
@@ -34,9 +38,10 @@ _BOUNDS = ["--receive-timeout-seconds", "30", "--send-timeout-seconds", "10"]
 @click.option(
     "--queue-timeout-seconds", default=4.0, show_default=True, help="Longest wait in the server's queue."
 )
-@click.option("--only", type=click.Choice(["overload", "abuse", "doubled"]), help="Run one drill only.")
-@click.option("--seed", default=1, show_default=True, help="Seed of what happens to the store, and when.")
+@click.option("--only", type=click.Choice(_DRILLS), help="Run one drill only.")
+@click.option("--seed", default=1, show_default=True, help="Seed of what happens, and when.")
 @click.option("--store-seconds", default=300.0, show_default=True, help="Seconds for which the store breaks.")
+@click.option("--memory-seconds", default=300.0, show_default=True, help="Seconds of the largest requests.")
 @click.option("--sessions", "num_sessions", default=200, show_default=True, help="Sessions that are fed.")
 @click.option("--feeds", "num_feeds", default=10_000, show_default=True, help="Feeds of all sessions.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file for the figures.")
@@ -50,27 +55,40 @@ def main(
     only: str | None,
     seed: int,
     store_seconds: float,
+    memory_seconds: float,
     num_sessions: int,
     num_feeds: int,
     out: Path | None,
 ) -> None:
-    """Runs overload, abuse and a broken store against real servers; exits with 1 if a bar is missed."""
+    """Runs the drills against real servers; exits with 1 if a bar is missed."""
     missed, figures = False, json.loads(out.read_text()) if out is not None and out.exists() else {}
     if only in (None, "overload"):
         lanes = ["--max-lanes", str(num_lanes), "--engine-threads", "1"]
         with served(models, *_QUIET, *lanes, "--queue-timeout-seconds", str(queue_timeout_seconds)) as server:
             load = overload(server, model, num_chars=num_chars, num_lanes=num_lanes, seconds=seconds)
-        missed |= _show_overload(load, queue_timeout_seconds)
+        missed |= show_overload(load, queue_timeout_seconds)
         figures["overload"] = asdict(load)
     if only in (None, "abuse"):
         with served(models, *_QUIET, *_BOUNDS) as server:
             clients = abuse(server, model, num_idle=2000, num_vanishing=500)
-        missed |= _show_abuse(clients)
+        missed |= show_abuse(clients)
         figures["abuse"] = [asdict(report) for report in clients]
+    if only in (None, "calls"):
+        with served(models, *_QUIET) as server:
+            reports = [
+                calls_at_once(server, model, num_calls=count, num_processes=4) for count in (1100, 10_000)
+            ]
+            resets = honest_beside_resets(server, model, num_floods=2, seconds=seconds)
+        missed |= show_calls(reports, resets)
+        figures["calls"] = [asdict(report) for report in (*reports, resets)]
     if only in (None, "doubled"):
         found = _broken_store(models, model, seed, store_seconds, num_sessions, num_feeds)
         missed |= not all(one.good for one in found)
         figures["doubled"] = [asdict(one) for one in found]
+    if only in (None, "memory"):
+        lived = memory_limit(models, model, seconds=memory_seconds, seed=seed, arguments=_QUIET)
+        missed |= show_memory(lived)
+        figures["memory"] = lived.figures
     if out is not None:
         out.write_text(json.dumps(figures, indent=1) + "\n")
     sys.exit(1 if missed else 0)
@@ -96,36 +114,6 @@ def _broken_store(
             click.echo(line)
         found.append(one)
     return found
-
-
-def _show_overload(load: OverloadReport, queue_timeout_seconds: float) -> bool:
-    """Prints the figures; returns whether one misses its bar."""
-    bound = queue_timeout_seconds + 20 * load.alone_seconds
-    goodput, peak, ratios = load.goodput_per_second, load.peak_per_second, load.advised_over_true
-    counts = f"accepted {load.num_accepted}, refused {load.num_refused}, other {load.num_other}"
-    rows = [
-        (f"goodput {goodput:.2f}/s, peak {peak:.2f}/s: {load.share_of_peak:.0%}", load.share_of_peak >= 0.9),
-        (counts, not load.num_other),
-        (f"refused without Retry-After: {load.num_without_retry_after}", not load.num_without_retry_after),
-        (
-            f"Retry-After within 2x of the true wait: {load.share_true:.1%} of {len(ratios)}",
-            load.share_true >= 0.99,
-        ),
-        (f"accepted: p50 {load.p50_seconds:.2f} s, p99 {load.p99_seconds:.2f} s", load.p99_seconds <= bound),
-    ]
-    grown = (load.memory_after_bytes - load.memory_before_bytes) / 2**20
-    rows.append((f"memory {load.memory_before_bytes / 2**20:.0f} MiB, {grown:+.1f} MiB after", grown < 20))
-    for text, good in rows:
-        click.echo(f"{'ok  ' if good else 'MISS'} {text}")
-    return not all(good for _, good in rows)
-
-
-def _show_abuse(reports: list[AbuseReport]) -> bool:
-    for r in reports:
-        left = "not all released" if r.left_seconds is None else f"all released after {r.left_seconds:.1f} s"
-        files = f"descriptors {r.files_before}, {r.files_at_most}, {r.files_after}"
-        click.echo(f"{'ok  ' if r.good else 'MISS'} {r.num_clients} {r.what}: {files}; {left}")
-    return not all(r.good for r in reports)
 
 
 if __name__ == "__main__":

@@ -48,13 +48,26 @@ class MemoryReport:
         return sorted(self.health_seconds)[int(0.99 * len(self.health_seconds))]
 
     @property
-    def good(self) -> bool:
-        return (
-            self.is_alive
-            and not self.num_kills
-            and self.health_p99_seconds <= 0.25
-            and self.after_bytes <= 1.2 * self.before_bytes
-        )
+    def has_health(self) -> bool:
+        return self.health_p99_seconds <= 0.25
+
+    @property
+    def has_given_back(self) -> bool:
+        return 0 < self.after_bytes <= 1.2 * self.before_bytes
+
+    @property
+    def figures(self) -> dict[str, object]:
+        return {
+            "seconds": self.seconds,
+            "is_alive": self.is_alive,
+            "num_kills": self.num_kills,
+            "before_bytes": self.before_bytes,
+            "peak_bytes": self.peak_bytes,
+            "after_bytes": self.after_bytes,
+            "answers": dict(self.answers),
+            "health_p99_seconds": self.health_p99_seconds,
+            "worst_seconds": self.worst,
+        }
 
 
 def memory_limit(

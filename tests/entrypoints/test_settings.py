@@ -113,3 +113,59 @@ def test_the_help_tells_all_that_is_known_of_every_setting() -> None:
     shown = "".join(CliRunner().invoke(main, ["serve", "--help"]).stdout.split())
     for text in TEXTS:
         assert "".join(f"{text.flag} VALUE {text.shown}".split()) in shown  # lines break anywhere
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
+def test_an_empty_variable_is_as_if_it_were_not_set(
+    text: SettingText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(text.variable, "")
+    assert Settings() == Settings.model_construct()
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
+def test_an_empty_flag_is_refused_by_its_name(text: SettingText) -> None:
+    done = CliRunner().invoke(main, ["serve", text.flag, ""])
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
+    assert done.stderr.startswith(f"Error: {text.name}")
+
+
+@pytest.mark.parametrize("value", ["{", "3", '"a"', '{"a": "b"}', '{"a": 0}', "[" * 100_000])
+@pytest.mark.parametrize("variable", [True, False])
+def test_a_wrong_dictionary_is_one_clear_error(value: str, variable: bool) -> None:
+    name = "NEXTCHAR_MODEL_SESSION_TTL_SECONDS"
+    arguments = [] if variable else ["--model-session-ttl-seconds", value]
+    done = CliRunner(env={name: value if variable else None}).invoke(main, ["serve", *arguments])
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
+    assert done.stderr.startswith("Error: model_session_ttl_seconds")
+
+
+def test_a_dictionary_is_read_from_a_flag_a_variable_and_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "nextchar.toml"
+    path.write_text("model_session_ttl_seconds = {a = 1.5}")
+    assert Settings(config=path).model_session_ttl_seconds == {"a": 1.5}
+    monkeypatch.setenv("NEXTCHAR_MODEL_SESSION_TTL_SECONDS", '\ufeff{"a": 2}')
+    assert Settings().model_session_ttl_seconds == {"a": 2}
+    assert Settings(model_session_ttl_seconds='{"a": 3}').model_session_ttl_seconds == {"a": 3}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize(
+    "text", [text for text in TEXTS if text.unit == "seconds"], ids=lambda text: text.name
+)
+def test_a_time_is_a_finite_number(text: SettingText, value: str) -> None:
+    given = f'{{"a": "{value}"}}' if text.name.startswith("model_session") else value
+    done = CliRunner().invoke(main, ["serve", f"{text.flag}={given}"])
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
+    assert done.stderr.startswith(f"Error: {text.name}")
+
+
+def test_a_null_character_is_refused_by_the_name_of_its_setting(tmp_path: Path) -> None:
+    path = tmp_path / "nextchar.toml"
+    for name in ("models", "data_dir", "api_keys_file", "host"):
+        path.write_text(f'{name} = "a\\u0000b"')
+        done = CliRunner().invoke(main, ["serve", "--config", str(path)])
+        assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert done.stderr.startswith(f"Error: {name}")

@@ -43,6 +43,17 @@ def test_every_setting_reaches_grpc() -> None:
     assert all(after[name] != before[name] for name in before)
 
 
+def test_a_number_that_grpc_cannot_hold_is_no_limit(models: Path) -> None:
+    huge = 10**30
+    fields = dict.fromkeys(_numbers(GrpcOptions()), huge)
+    found = dict(GrpcOptions(**fields).channel_arguments())  # type: ignore[arg-type]
+    assert all(abs(value) < 2**31 for value in found.values())
+    named = {"grpc_max_connection_calls": huge, "grpc_max_calls": huge, "max_body_bytes": huge}
+    with live_server(models, **named) as server, grpc.insecure_channel(server.grpc_address) as channel:
+        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
+        assert stub.ServerLive(pb.ServerLiveRequest()).live
+
+
 def _numbers(options: GrpcOptions) -> dict[str, float]:
     found = {name: getattr(options, name) for name in GrpcOptions.__dataclass_fields__}
     return {name: value for name, value in found.items() if not isinstance(value, bool)}

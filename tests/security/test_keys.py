@@ -1,8 +1,10 @@
 """Keys: who is let in, how far, and whose sessions it sees; over REST and gRPC alike."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -210,8 +212,6 @@ def test_a_new_key_is_printed_once_and_kept_as_its_hash(tmp_path: Path) -> None:
 
 
 def test_an_expired_key_is_told_so() -> None:
-    from datetime import UTC, datetime
-
     key, record = make_key("me", [Scope.INFER], expires=datetime(2020, 1, 1, tzinfo=UTC))
     with pytest.raises(AuthenticationFailed) as caught:
         KeyRing([record]).find(key)
@@ -227,15 +227,15 @@ def test_a_changed_file_is_read_again_and_a_broken_one_changes_nothing(
     keys = KeyFile(path)
     before = keys.ring.find(old)
     path.write_text(f"{old_record.line}\n{new_record.line}\n")
-    keys.reload_if_changed()
+    asyncio.run(keys.reload_if_changed())
     assert keys.ring.find(new).owner == "b"
     assert keys.ring.find(old) is before  # and with it what it is in the middle of
     path.write_text("{")
-    keys.reload_if_changed()
+    asyncio.run(keys.reload_if_changed())
     assert keys.ring.find(new).owner == "b"
     assert "the keys stay unchanged" in caplog.text
     path.write_text(new_record.line)
-    keys.reload_if_changed()
+    asyncio.run(keys.reload_if_changed())
     with pytest.raises(AuthenticationFailed):
         keys.ring.find(old)
 
@@ -263,7 +263,7 @@ def test_a_running_server_reads_its_keys_again(
         (json.dumps({"id": "a", "owner": "a", "scopes": ["all"], "sha256": "0" * 64}), "scopes"),
         (json.dumps({"id": "a", "owner": "a", "scopes": ["infer"], "sha256": "x"}), "sha256"),
         ("\n".join([make_key("a", [Scope.INFER])[1].line] * 2), "two keys with the id"),
-        ("\udcff", "UTF-8"),
+        ("\udcff", "it is not UTF-8"),
     ],
 )
 def test_a_file_that_is_none_says_where(tmp_path: Path, text: str, why: str) -> None:

@@ -32,7 +32,7 @@ def test_it_is_ready_until_it_fails_and_the_first_reason_is_kept(made: InProcess
 def test_without_a_model_it_is_not_ready(made: InProcess) -> None:
     for model in made.service.served_models:
         made.service.served_models.retire(model.name, model.version)
-    assert (made.service.lifecycle.ready, made.service.lifecycle.status) == (False, "not ready")
+    assert (made.service.lifecycle.ready, made.service.lifecycle.status) == (False, "no model is served")
 
 
 @pytest.mark.parametrize(

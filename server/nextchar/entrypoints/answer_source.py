@@ -62,7 +62,7 @@ def run_with(
 async def _with_server(model: str, url: str, work: Callable[[AnswerSource], Awaitable[None]]) -> None:
     from nextchar.client import AsyncClient
 
-    async with AsyncClient(url, api_key=os.environ.get(API_KEY)) as client:
+    async with AsyncClient(url, api_key=os.environ.get(API_KEY) or None) as client:
         await work(_Server(client, model))
 
 

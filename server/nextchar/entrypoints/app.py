@@ -17,7 +17,7 @@ from nextchar.engine.deliveries import deliver_on
 from nextchar.entrypoints.composition import build_service
 from nextchar.entrypoints.descriptor_limit import fit_connections
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
-from nextchar.entrypoints.session_backend import session_store, state_key
+from nextchar.entrypoints.session_backend import check_key, confirm_key, session_store, state_key
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_options import (
     api_limits,
@@ -29,8 +29,9 @@ from nextchar.entrypoints.settings_options import (
     session_limits,
     tls_files,
 )
+from nextchar.entrypoints.standard_streams import print_beside
 from nextchar.entrypoints.supervisor import Supervisor
-from nextchar.errors import CannotListen
+from nextchar.errors import CannotListen, Unavailable
 from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
@@ -38,7 +39,9 @@ from nextchar.repository.watcher import watch_models
 from nextchar.schemas.base import build_schemas
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.key_file import KeyFile
+from nextchar.security.state_key import StateKey
 from nextchar.service.service import Service
+from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.telemetry.access_log import AccessLog
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.tracing import call_tracer
@@ -47,8 +50,10 @@ if TYPE_CHECKING:
     from nextchar.rest.http.server import HttpServer
     from nextchar.rest.strangers import StrangerCheck
     from nextchar.rpc.server import RpcServer
+    from nextchar.security.tls import HttpTls
 
 _DRAIN_LOOK_SECONDS = 0.02
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 logger = logging.getLogger(__name__)
 
@@ -68,39 +73,34 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     """Runs a server for as long as the context lasts; leaving the context drains it.
 
     Raises:
-        ModelFileError: the models folder has no models, or a model file is not valid.
+        ModelFileError: the models folder does not exist, or cannot be read.
         CannotListen: a port is in use.
-        SettingsInvalid, Unavailable: the session store is unknown, or cannot be opened.
+        SettingsInvalid, Unavailable: the session store is unknown, cannot be opened, or has another key.
     """
     settings, metrics = fit_connections(settings), _metrics(settings)
     warn_if_exposed(settings)
-    paths = find_models(settings.models, settings.precision)
-    if settings.model_versions == "latest":
-        paths = list({path.name: path for path in paths}.values())
-    deliver = deliver_on(asyncio.get_running_loop())
-    options, threads = engine_options(settings), settings.engine_threads
     async with AsyncExitStack() as stack:
-        served_models = stack.enter_context(
-            ServedModels(paths, options, num_threads=threads, deliver=deliver)
-        )
+        served_models = stack.enter_context(_served_models(settings))
         metrics.collect_from(served_models)
         if settings.otlp_endpoint is not None:
             # First, so that the access log knows the trace of a request.
             metrics.observers.insert(0, stack.enter_context(call_tracer(settings.otlp_endpoint)))
         model_manager = ModelManager(served_models, settings.models, model_manager_options(settings))
-        store = await stack.enter_async_context(session_store(settings))
+        key = state_key(settings)
+        store = await stack.enter_async_context(session_store(settings, key))
         service = build_service(
             served_models,
             metrics,
             limits(settings),
             store=store,
-            state_key=state_key(settings),
+            state_key=key.secret,
             session_limits=session_limits(settings),
             api_limits=api_limits(settings),
             default_model=settings.default_model,
             model_manager=model_manager,
         )
         supervisor = await stack.enter_async_context(Supervisor(metrics.registry, service.lifecycle.fail))
+        await _follow_key(key, store, supervisor)
         maintenance = service.session_maintenance
         supervisor.start("session_maintenance", maintenance.run())
         unloading = model_manager.unload_retired(maintenance.count_of, maintenance.left_behind)
@@ -110,7 +110,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             supervisor.start("model_watcher", watching)
         keys = _keys(settings, supervisor)
         rpc = _rpc_server(service, settings, keys)
-        http = _http_server(service, settings, keys, grpc_port=rpc.port)
+        tls = _http_tls(settings, supervisor)
+        http = _http_server(service, settings, keys, tls=tls, grpc_port=rpc.port)
         stack.callback(http.close)
         with _metrics_server(metrics, settings) as metrics_port:
             supervisor.watch("http_server", await http.start())
@@ -129,6 +130,26 @@ def _metrics(settings: Settings) -> Metrics:
     if settings.log_requests:
         metrics.observers.append(AccessLog())
     return metrics
+
+
+def _served_models(settings: Settings) -> ServedModels:
+    return ServedModels(
+        find_models(settings.models, settings.precision),
+        engine_options(settings),
+        num_threads=settings.engine_threads,
+        deliver=deliver_on(asyncio.get_running_loop()),
+        latest_only=settings.model_versions == "latest",
+        strict_readiness=settings.strict_readiness,
+    )
+
+
+async def _follow_key(key: StateKey, store: SessionStore, supervisor: Supervisor) -> None:
+    """Checks that the store has this key, now or once it can be reached; keeps the file of the key."""
+    try:
+        await check_key(store, key)
+    except Unavailable:
+        supervisor.start("store_key", confirm_key(store, key))
+    supervisor.start("state_key", key.follow())
 
 
 async def _drained(
@@ -152,15 +173,24 @@ def _keys(settings: Settings, supervisor: Supervisor) -> KeyRing | None:
     return keys.ring
 
 
-async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:
-    """Runs the server until SIGTERM or SIGINT; a second signal ends it at once. Raises as `running`."""
+async def serve(settings: Settings, on_ready: Callable[[App], str]) -> None:
+    """Runs the server until SIGTERM, SIGINT or SIGHUP; a second signal ends it at once.
+
+    Prints what `on_ready` returns. Raises as `running`, and OSError where it cannot be printed.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, number, stop)
+    for number in _STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup makes SIGHUP
+            loop.add_signal_handler(number, _on_signal, number, stop)
     async with running(settings) as app:
-        on_ready(app)
-        await stop.wait()
+        printing = asyncio.create_task(print_beside(on_ready(app)))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((printing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if printing.done():
+            printing.result()  # raises why it could not be printed
+        await stopping
+        printing.cancel()
         logger.info("draining: running requests have %g s to finish", settings.shutdown_timeout_seconds)
     logger.info("stopped")
 
@@ -168,19 +198,31 @@ async def serve(settings: Settings, on_ready: Callable[[App], object]) -> None:
 def _on_signal(number: int, stop: asyncio.Event) -> None:
     if stop.is_set():
         logger.warning("second signal: stopping at once")
+        logging.shutdown()  # waits two seconds at most for who reads the log
         os._exit(128 + number)
     stop.set()
 
 
+def _http_tls(settings: Settings, supervisor: Supervisor) -> "HttpTls | None":
+    """Returns the certificate of REST, reloaded when its files change; None if TLS is off."""
+    files = tls_files(settings)
+    if files is None:
+        return None
+    from nextchar.security.tls import HttpTls
+
+    tls = HttpTls(files)
+    supervisor.start("certificate", tls.follow())
+    return tls
+
+
 def _http_server(
-    service: Service, settings: Settings, keys: KeyRing | None, *, grpc_port: int
+    service: Service, settings: Settings, keys: KeyRing | None, *, tls: "HttpTls | None", grpc_port: int
 ) -> "HttpServer":
     # Both APIs are imported here: their frameworks load while the models open (serve_command.py).
     from nextchar.rest.app import RestApp
     from nextchar.rest.http.server import HttpServer
     from nextchar.rest.middleware import GuardMiddleware, with_cors
     from nextchar.rest.playground import page_routes
-    from nextchar.security.tls import HttpTls
 
     rest = RestApp(
         service,
@@ -190,18 +232,17 @@ def _http_server(
         lenient_fields=settings.lenient_fields,
         more_routes=page_routes(grpc_port) if settings.playground else (),
     )
-    files = tls_files(settings)
     guard = GuardMiddleware(
         rest.app,
         keys=keys,
         needs=rest.needs,
-        tls=files is not None,
+        tls=tls is not None,
         strangers=_strangers(settings) if keys is None else None,
     )
     return HttpServer(
         with_cors(guard, settings.cors_origins or ""),
         limits=connection_limits(settings),
-        tls=None if files is None else HttpTls(files),
+        tls=tls,
         host=settings.host,
         port=settings.http_port,
     )

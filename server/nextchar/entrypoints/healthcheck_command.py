@@ -37,7 +37,7 @@ def healthcheck(host: str, port: int | None, over_grpc: bool, live: bool, timeou
 
 def _port(protocol: str, default: int) -> int:
     name = f"NEXTCHAR_{protocol}_PORT"
-    value = os.environ.get(name, str(default))
+    value = os.environ.get(name) or str(default)  # an empty variable is as if it were not set
     if not value.isdecimal():
         raise click.ClickException(f"{name} is {value!r}; it must be a port number")
     return int(value)

@@ -8,6 +8,7 @@ import click
 
 from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
 from nextchar.security.api_keys import KeyRecord, make_key, read_records
+from nextchar.security.operator_file import read_text
 from nextchar.security.principal import Scope
 
 _RATE = click.FloatRange(min=0, min_open=True)
@@ -70,11 +71,10 @@ def list_keys(path: Path | None) -> None:
 
 def _append(path: Path, record: KeyRecord) -> None:
     """Appends a record to a file; a new file can be read by its owner only."""
-    if path.exists():
-        read_records(path)  # raises if the file is not valid, before it is changed
-    else:
+    if not path.exists():
         path.touch(0o600)
-    text = path.read_text(encoding="utf-8")
+    read_records(path)  # raises if the file is not valid, before it is changed
+    text = read_text(path, "--file")
     gap = "" if not text or text.endswith("\n") else "\n"
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{gap}{record.line}\n")

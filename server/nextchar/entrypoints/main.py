@@ -4,10 +4,12 @@ import gc
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from typing import Any
 
 import click
 
 from nextchar import __version__
+from nextchar.entrypoints.standard_streams import open_standard_streams, told_in_a_line
 from nextchar.errors import NextcharError
 
 # Imported when they are called: a health check that runs every few seconds must not load a model's libraries.
@@ -73,6 +75,11 @@ class _Commands(click.Group):
         if others := {name: entry for name, entry in _added().items() if name not in _TRAINING}:
             with formatter.section("Commands of other packages"):
                 formatter.write_dl([(name, f"Runs {entry.value}.") for name, entry in sorted(others.items())])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        open_standard_streams()
+        with told_in_a_line():
+            return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -10,7 +10,7 @@ from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import UNLIMITED
 from nextchar.entrypoints.composition import build_service
 from nextchar.entrypoints.cpu_count import num_cores
-from nextchar.repository.folder import PrecisionChoice, find_model
+from nextchar.repository.folder import FoundModels, PrecisionChoice, find_model
 from nextchar.repository.served_models import ServedModels
 from nextchar.request_context import RequestContext, Route, make_request_id
 from nextchar.schemas.limits import Limits, SessionLimits
@@ -45,7 +45,8 @@ def run_offline(
     async def run() -> None:
         deliver = deliver_on(asyncio.get_running_loop())
         found = find_model(path, precision)
-        with ServedModels([found], _OPTIONS, num_threads=num_cores(), deliver=deliver) as served_models:
+        with ServedModels(FoundModels(), _OPTIONS, num_threads=num_cores(), deliver=deliver) as served_models:
+            served_models.add(served_models.open(found))
             service = build_service(
                 served_models,
                 Metrics(),

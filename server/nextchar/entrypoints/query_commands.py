@@ -13,6 +13,7 @@ from nextchar.entrypoints.answer_source import AnswerSource, run_with, url_optio
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.score import Score
 
+_BYTE_ORDER_MARK = "\ufeff"  # which some editors put first, and standard input is not decoded without it
 _MODEL = click.argument("model")
 _PRECISION = click.option(
     "--precision",
@@ -29,7 +30,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print the response
 @click.argument("texts", nargs=-1)
 @click.option(
     "--file",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("r", encoding="utf-8-sig"),
     help="Score each line of a file, of any length, as it is read; - is standard input.",
 )
 @click.option("--context", default="", help="The text before every string; it is not scored.")
@@ -181,7 +182,7 @@ def _standard_input() -> TextIO:
 
 def _lines(file: TextIO) -> Iterator[str]:
     try:
-        for line in file:
-            yield line.rstrip("\r\n")
+        for number, line in enumerate(file):
+            yield (line if number else line.removeprefix(_BYTE_ORDER_MARK)).rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"{file.name} is not UTF-8: {error.reason} at byte {error.start}") from error

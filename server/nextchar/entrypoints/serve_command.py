@@ -5,6 +5,7 @@ import gc
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ from nextchar.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
     from nextchar.entrypoints.app import App
+    from nextchar.repository.served_models import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,7 +62,9 @@ def _serve(given: dict[str, str | None]) -> None:
 def _import_frameworks() -> None:
     """Imports the frameworks of both APIs, half of the start time, while the models load."""
     for name in ("fastapi", "grpc.aio", "uvicorn"):
-        import_module(name)
+        # What fails here fails again where it is used, in the main thread, which says so.
+        with suppress(ImportError, MemoryError):
+            import_module(name)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -72,29 +76,35 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def _on_ready(settings: Settings, app: "App") -> None:
+def _on_ready(settings: Settings, app: "App") -> str:
+    """Prepares the process for requests; returns what is printed."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.freeze()  # what is loaded by now stays: collecting it would stop all requests for 100 ms
     gc.enable()
-    _greet(settings, app)
+    return _greeting(settings, app)
 
 
-def _greet(settings: Settings, app: "App") -> None:
-    """Prints the addresses of the server and three commands to try."""
+def _greeting(settings: Settings, app: "App") -> str:
+    """Returns the addresses of the server and three commands to try."""
     served = list(app.service.served_models)
-    models = [model.name for model in served]
+    models = ", ".join(dict.fromkeys(model.name for model in served)) or "no model yet"
     http = f"{'http' if settings.tls_certificate_file is None else 'https'}://{settings.host}:{app.http_port}"
-    # The examples are running text; a model of lines would end at once.
-    name = next((model.name for model in served if model.graph.vocabulary.unit == "text"), models[0])
-    click.echo(
-        f"""nextchar serves {", ".join(dict.fromkeys(models))}
+    return f"""nextchar serves {models}
   REST     {http}  (documentation: {http}/docs)
   gRPC     {settings.host}:{app.grpc_port}
   metrics  http://{settings.host}:{app.metrics_port}/metrics
 
 Try:
-  curl -s {http}/v1/score --json '{{"model": "{name}", "input": ["hello", "htktt"]}}'
-  curl -s {http}/v1/next --json '{{"model": "{name}", "input": "To be, or not to b", "top": 3}}'
-  curl -s {http}/v1/completions --json '{{"model": "{name}", "prompt": "ROMEO:", "max_tokens": 200}}'
+{_examples(http, served)}
+
 """
-    )
+
+
+def _examples(http: str, served: "list[Model]") -> str:
+    if not served:
+        return f"  curl -s {http}/v2/repository/index --json '{{}}'"
+    # The examples are running text; a model of lines would end at once.
+    name = next((model.name for model in served if model.graph.vocabulary.unit == "text"), served[0].name)
+    return f"""  curl -s {http}/v1/score --json '{{"model": "{name}", "input": ["hello", "htktt"]}}'
+  curl -s {http}/v1/next --json '{{"model": "{name}", "input": "To be, or not to b", "top": 3}}'
+  curl -s {http}/v1/completions --json '{{"model": "{name}", "prompt": "ROMEO:", "max_tokens": 200}}'"""

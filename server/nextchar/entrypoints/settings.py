@@ -12,13 +12,12 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
-    SettingsConfigDict,
 )
 
-from nextchar.entrypoints.cpu_count import num_cores
-from nextchar.entrypoints.settings_sources import PREFIX, check_environment, read_file
-from nextchar.repository.folder import PrecisionChoice
+from nextchar.entrypoints.settings_models import ModelSettings
+from nextchar.entrypoints.settings_sources import check_environment, read_file
 from nextchar.rpc.options import GrpcOptions
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.schemas.sessions import MAX_TTL_SECONDS
@@ -27,75 +26,17 @@ from nextchar.telemetry.logs import LogFormat
 _LIMITS = Limits()
 _SESSIONS = SessionLimits()
 _GRPC = GrpcOptions()
+_BYTE_ORDER_MARK = "\ufeff"
+_SecondsByModel = dict[str, Annotated[float, Field(gt=0, le=MAX_TTL_SECONDS)]]
 
 
-def default_engine_threads() -> int:
-    """Returns all cores but one, which the event loop needs."""
-    return max(1, num_cores() - 1)
-
-
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Settings(BaseSettings):
+class Settings(ModelSettings):
     """The settings of one server, read once at start.
 
-    A flag overrides the environment, which overrides the file, which overrides the default.
+    A flag overrides the environment, which overrides the file, which overrides the default. An empty variable
+    is as if it were not set: compose files and charts make them so. An empty flag or entry is refused.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
-
-    config: Path | None = Field(None, description="The TOML file that sets settings by their names.")
-    host: str = Field("127.0.0.1", description="The address that the server listens on.")
-    http_port: Port = Field(8000, description="The port of the REST API.")
-    grpc_port: Port = Field(8001, description="The port of the gRPC API.")
-    metrics_port: Port = Field(8002, description="The port of the Prometheus metrics.")
-    models: Path = Field(Path("models"), description="The folder that holds the models as <name>/<version>.")
-    default_model: str | None = Field(
-        None,
-        description="The model of /tokenize, /detokenize and /tokenizer_info for requests that name none "
-        "when several are served.",
-    )
-    precision: PrecisionChoice = Field(
-        "auto", description="The precision of the models that are loaded; auto prefers int8."
-    )
-    model_versions: Literal["all", "latest"] = Field(
-        "all",
-        description="The versions that take new requests: all, or only the latest version of each model.",
-    )
-    model_poll_seconds: float = Field(
-        0.0,
-        ge=0,
-        description="Time between two checks of the models folder for new versions; 0 turns them off.",
-    )
-    unload_after_seconds: float = Field(
-        3600.0, ge=0, description="The longest time an unloaded version stays in memory for its sessions."
-    )
-    engine_threads: int = Field(
-        default_factory=default_engine_threads,
-        ge=1,
-        le=256,
-        description="Number of engine threads of each model; leave one core to the event loop.",
-        json_schema_extra={"shown_default": "all cores but one"},
-    )
-    max_lanes: int = Field(
-        128,
-        ge=1,
-        le=4096,
-        description="Number of rows of an engine thread; each runs one completion at a time.",
-    )
-    reserved_lanes: int = Field(
-        16,
-        ge=0,
-        le=4096,
-        description="Number of additional rows of an engine thread for interactive requests.",
-    )
-    max_bulk_lanes: int = Field(
-        64, ge=1, le=4096, description="Number of rows of an engine thread that bulk scoring may use."
-    )
-    max_waiting: int = Field(
-        8192, ge=1, description="Largest number of strings in each queue of an engine thread."
-    )
     max_strings: int = Field(
         _LIMITS.max_strings, ge=1, description="Largest number of strings in a score request."
     )
@@ -159,7 +100,7 @@ class Settings(BaseSettings):
         le=MAX_TTL_SECONDS,
         description="Time after its last use until a session expires.",
     )
-    model_session_ttl_seconds: dict[str, Annotated[float, Field(gt=0, le=MAX_TTL_SECONDS)]] = Field(
+    model_session_ttl_seconds: Annotated[_SecondsByModel, NoDecode] = Field(
         {}, description='Times until a session of a model expires, by model, as JSON: {"shakespeare": 600}.'
     )
     max_state_bytes: int = Field(
@@ -240,6 +181,16 @@ class Settings(BaseSettings):
         ge=0,
         description="Largest number of strikes before a gRPC connection is closed; 0 is no limit.",
     )
+    grpc_max_calls: int = Field(
+        _GRPC.max_calls,
+        ge=1,
+        description="Largest number of gRPC calls at a time; those of health are counted by themselves.",
+    )
+    grpc_max_connection_calls: int = Field(
+        _GRPC.max_connection_calls,
+        ge=1,
+        description="Largest number of calls of one gRPC connection at a time; clients hold back the others.",
+    )
     grpc_max_connection_age_seconds: float = Field(
         _GRPC.max_connection_age_seconds,
         ge=0,
@@ -264,11 +215,21 @@ class Settings(BaseSettings):
     @field_validator("model_session_ttl_seconds", mode="before")
     @classmethod
     def _from_json(cls, value: Any) -> Any:
-        """Parses the text of a flag; pydantic-settings parses that of the environment."""
+        """Parses the text of a flag or a variable."""
         try:
-            return json.loads(value) if isinstance(value, str) else value
-        except json.JSONDecodeError as error:
+            return json.loads(value.removeprefix(_BYTE_ORDER_MARK)) if isinstance(value, str) else value
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"is not JSON: {error}") from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any) -> Any:
+        """Refuses an empty text, which would be the working folder as a path, and what no path can hold."""
+        if value == "":
+            raise ValueError("is empty; leave it out for the default")
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("holds a null character")
+        return value
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]

@@ -75,6 +75,8 @@ def grpc_options(settings: Settings) -> GrpcOptions:
         max_connection_age_grace_seconds=settings.grpc_max_connection_age_grace_seconds,
         receive_timeout_seconds=settings.receive_timeout_seconds,
         max_connections=settings.max_connections,
+        max_calls=settings.grpc_max_calls,
+        max_connection_calls=settings.grpc_max_connection_calls,
     )
 
 

@@ -19,6 +19,7 @@ UNITS = {
     "lanes": "rows",
     "key": "rows",
     "connections": "connections",
+    "calls": "calls",
     "sessions": "sessions",
     "threads": "threads",
     "port": "port number",

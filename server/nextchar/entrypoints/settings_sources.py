@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nextchar.errors import SettingsInvalid
+from nextchar.security.operator_file import read_text
 
 PREFIX = "NEXTCHAR_"
 # Variables that the client commands read; they are not settings of the server.
@@ -51,11 +52,10 @@ def read_file(path: Path, names: Iterable[str]) -> dict[str, Any]:
     Raises:
         SettingsInvalid: the file cannot be read, is not TOML, or has a name that is not a setting.
     """
+    text = read_text(path, "config")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsInvalid(f"config: cannot read {str(path)!r}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsInvalid(f"config: {str(path)!r} is not TOML: {error}") from error
     known = set(names) - {"config"}
     for name in values:

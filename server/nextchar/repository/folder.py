@@ -1,6 +1,6 @@
 """Finds model files in a models folder: <name>/<version>/step-int8.onnx or step-float32.onnx."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +8,7 @@ from nextchar.errors import ModelFileError
 from nextchar.model.names import is_model_name, is_version
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
+Key = tuple[str, str]  # name and version; a model's folder without a version has the version ""
 _FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
 
 
@@ -21,19 +22,45 @@ class ModelPath:
     fallback: Path | None = None
 
 
-def find_models(folder: Path, precision: PrecisionChoice = "auto") -> list[ModelPath]:
+@dataclass(frozen=True, slots=True)
+class FoundModels:
+    """The versions that a models folder has, and why others in it cannot be served."""
+
+    paths: list[ModelPath] = field(default_factory=list)
+    faults: dict[Key, str] = field(default_factory=dict)
+
+
+def find_models(folder: Path, precision: PrecisionChoice = "auto") -> FoundModels:
     """Finds every version of every model in a folder, in order of name and version.
 
+    A version without a file of this precision, a name that cannot be a model's, a link that leads out of the
+    folder and a model without a version are faults: they take nothing from the models beside them.
+
     Raises:
-        ModelFileError: the folder does not exist, has no model or a version without a file of this precision,
-            has a folder whose name cannot be a model's, or a link that leads out of it.
+        ModelFileError: the folder does not exist, or cannot be read.
     """
     if not folder.is_dir():
         raise ModelFileError(f"models folder {str(folder)!r} does not exist")
-    found = [version_in(folder, path, precision) for path in version_folders(folder)]
-    if not found:
-        raise ModelFileError(f"no models in {str(folder)!r}: it must have <name>/<version>/step-int8.onnx")
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise ModelFileError(f"models folder {str(folder)!r} cannot be read: {error.strerror}") from error
+    found = FoundModels()
+    for path in version_folders(folder):
+        try:
+            found.paths.append(version_in(folder, path, precision))
+        except ModelFileError as error:
+            found.faults[path.parent.name, path.name] = error.message
+    found.faults.update(empty_models(folder))
     return found
+
+
+def empty_models(folder: Path) -> dict[Key, str]:
+    """Finds the folders of models that have no version, and says of each what it needs."""
+    named = [entry for entry in _entries(folder) if is_model_name(entry.name) and entry.is_dir()]
+    empty = [entry.name for entry in named if not version_folders(folder, entry.name)]
+    why = "has no version that can be read: it must have <version>/step-int8.onnx"
+    return {(name, ""): f"{name}: {why}" for name in empty}
 
 
 def version_in(folder: Path, version: Path, precision: PrecisionChoice) -> ModelPath:

@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 from nextchar.engine.deliveries import GatherReceiver
 from nextchar.engine.lane import Lane, Sampling
 from nextchar.errors import ModelFileError, NextcharError
-from nextchar.repository.folder import ModelPath, PrecisionChoice, version_folders, version_in
+from nextchar.repository.folder import (
+    Key,
+    ModelPath,
+    PrecisionChoice,
+    empty_models,
+    version_folders,
+    version_in,
+)
 from nextchar.repository.served_models import Model, ServedModels
-
-Key = tuple[str, str]  # name and version
 
 _WARM_CHARS = 32
 
@@ -27,19 +32,28 @@ class ModelLoader:
     def __init__(self, served_models: ServedModels, folder: Path | None, precision: PrecisionChoice) -> None:
         self._served_models, self._folder, self._precision = served_models, folder, precision
         self.loading: set[Key] = set()
-        self.failures: dict[Key, str] = {}
+        self.failures = served_models.failures
 
-    async def versions(self, name: str) -> list[ModelPath]:
-        """Lists the versions of a model in the folder, the latest last.
+    async def versions(self, name: str, version: str = "") -> list[ModelPath]:
+        """Lists the versions of a model in the folder, or that one, the latest last.
 
         Raises:
             ModelFileError: the files of a version cannot be used.
         """
-        return await asyncio.to_thread(self._versions, name)
+        return await asyncio.to_thread(self._versions, name, version)
 
     async def keys(self) -> set[Key]:
-        """Lists the name and version of every version in the folder."""
-        return await asyncio.to_thread(self._keys)
+        """Lists the name and version of every version in the folder, and of models that have none.
+
+        Forgets why versions could not be loaded that are in the folder no more.
+        """
+        if self._folder is None:
+            return set()
+        versions, empty = await asyncio.to_thread(_keys, self._folder)
+        for key in self.failures.keys() - versions - self.loading:
+            del self.failures[key]
+        self.failures.update(empty)
+        return versions | empty.keys()
 
     async def open(self, path: ModelPath) -> Model:
         """Opens a model, checks its golden strings and samples with every engine.
@@ -58,6 +72,7 @@ class ModelLoader:
         finally:
             self.loading.discard(key)
         self.failures.pop(key, None)
+        self.failures.pop((path.name, ""), None)
         return model
 
     async def check_same(self, model: Model, path: ModelPath) -> None:
@@ -68,16 +83,17 @@ class ModelLoader:
                 f"{model.name}/{model.version} is served and its file has changed: save it as a new version"
             )
 
-    def _versions(self, name: str) -> list[ModelPath]:
+    def _versions(self, name: str, version: str) -> list[ModelPath]:
         folder = self._folder
         if folder is None:
             return []
-        return [version_in(folder, path, self._precision) for path in version_folders(folder, name)]
+        paths = [path for path in version_folders(folder, name) if version in ("", path.name)]
+        return [version_in(folder, path, self._precision) for path in paths]
 
-    def _keys(self) -> set[Key]:
-        if self._folder is None:
-            return set()
-        return {(path.parent.name, path.name) for path in version_folders(self._folder)}
+
+def _keys(folder: Path) -> tuple[set[Key], dict[Key, str]]:
+    versions = version_folders(folder)
+    return {(path.parent.name, path.name) for path in versions}, empty_models(folder)
 
 
 async def stop(model: Model) -> None:

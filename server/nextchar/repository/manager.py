@@ -18,9 +18,9 @@ import numpy as np
 from nextchar.errors import ModelFileError, ModelNotFound, Unavailable
 from nextchar.model.names import check_model_name
 from nextchar.model.vocabulary import Vocabulary
-from nextchar.repository.folder import ModelPath, PrecisionChoice
-from nextchar.repository.loader import Key, ModelLoader, stop
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.folder import Key, ModelPath, PrecisionChoice
+from nextchar.repository.loader import ModelLoader, stop
+from nextchar.repository.served_models import Model, ServedModels, by_version
 
 VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 T = TypeVar("T")
@@ -47,7 +47,10 @@ class ModelManagerOptions:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """The state of one version, on disk or served; `reason` says why it is not READY."""
+    """The state of one version, on disk or served; `reason` says why it is not READY.
+
+    A model whose folder has no version is listed with an empty one.
+    """
 
     name: str
     version: str
@@ -99,10 +102,8 @@ class ModelManager:
         check_model_name(name, version or None)
 
         async def work() -> list[Model]:
-            found = await self._loader.versions(name)
-            if version:
-                found = [path for path in found if path.version == version]
-            elif self._options.latest_only:
+            found = await self._loader.versions(name, version)
+            if self._options.latest_only:
                 found = found[-1:]
             if not found:
                 raise ModelNotFound(f"model {model_id!r} is not in the models folder", param="model")
@@ -124,6 +125,10 @@ class ModelManager:
             self._retire(model)
         return found
 
+    def forget(self, name: str, version: str) -> None:
+        """Forgets why a version could not be loaded: it is in the folder no more."""
+        self._loader.failures.pop((name, version), None)
+
     def wants(self, name: str, version: str) -> bool:
         """Returns whether a new version in the folder is to be loaded; with `latest_only`, if it is later."""
         others = [int(model.version) for model in self.served_models.serving if model.name == name]
@@ -133,7 +138,7 @@ class ModelManager:
         """Lists the state of every version in the folder or served."""
         on_disk = await self._loader.keys()
         served = {(model.name, model.version): model for model in self.served_models}
-        keys = sorted({*on_disk, *served}, key=lambda key: (key[0], int(key[1])))
+        keys = sorted({*on_disk, *served}, key=by_version)
         return [IndexEntry(*key, *self._state(key, served.get(key))) for key in keys]
 
     def _state(self, key: Key, model: Model | None) -> tuple[VersionState, str]:
@@ -241,12 +246,11 @@ class ModelManager:
     async def _load_for_session(self, key: Key, digest: str) -> Model | None:
         """Loads a version for its sessions only; None if its file is not the one they began with."""
         self._not_before[key] = time.monotonic() + _RETRY_SECONDS
-        paths = await self._loader.versions(key[0])
-        path = next((path for path in paths if path.version == key[1]), None)
-        if path is None:
-            return None
         try:
-            model = await self._loader.open(path)
+            paths = await self._loader.versions(*key)
+            if not paths:
+                return None
+            model = await self._loader.open(paths[0])
         except ModelFileError as error:
             logger.warning("the model of a session cannot be loaded: %s", error)
             return None

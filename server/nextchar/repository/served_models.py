@@ -5,7 +5,7 @@ A name alone means the latest version; `name:version` pins one.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ from typing import Self
 
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import Outbox
-from nextchar.errors import GoldenMismatch, ModelNotFound
+from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound, NextcharError, Unavailable
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.repository.engine_pool import EnginePool
-from nextchar.repository.folder import ModelPath
+from nextchar.repository.folder import FoundModels, Key, ModelPath
 from nextchar.telemetry.engine_stats import EngineStats
 
 logger = logging.getLogger(__name__)
@@ -72,33 +72,59 @@ class Model:
 class ServedModels(AbstractContextManager["ServedModels"]):
     """Holds the served models; a context manager: their engines run inside the context.
 
+    A version that cannot be served takes nothing from the others: `failures` says why, by name and version.
     `open` may run on any thread; all other methods run on one.
     """
 
     def __init__(
         self,
-        paths: Sequence[ModelPath],
+        found: FoundModels,
         options: EngineOptions,
         *,
         num_threads: int,
         deliver: Callable[[Outbox], object],
+        latest_only: bool = False,
+        strict_readiness: bool = False,
     ) -> None:
-        self._paths = paths
+        """Takes what is to be served.
+
+        Args:
+            latest_only: Serve of each model only the latest version that can be.
+            strict_readiness: Be ready only while there are no `failures`.
+        """
+        self._found = found
+        self._latest_only, self._strict_readiness = latest_only, strict_readiness
+        self.failures: dict[Key, str] = {}
+        self._has_served = False
+        self._withdrawn: set[str] = set()  # models that were served and are not to be
         self._options = options
         self._num_threads = num_threads
         self._deliver = deliver
-        self._models: dict[tuple[str, str], Model] = {}
-        self._retired: set[tuple[str, str]] = set()
+        self._models: dict[Key, Model] = {}
+        self._retired: set[Key] = set()
 
     def __enter__(self) -> Self:
-        """Opens all models; raises ModelFileError for a file that is not valid."""
+        """Opens all models that can be; logs and keeps why others cannot."""
+        for key, reason in self._found.faults.items():
+            self._fail(key, reason)
         try:
-            for path in self._paths:
-                self.add(self.open(path))
+            for path in reversed(self._found.paths):  # the latest version of a model first
+                if not (self._latest_only and any(model.name == path.name for model in self)):
+                    self._open_if_valid(path)
         except BaseException:
             self.close()
             raise
         return self
+
+    def _open_if_valid(self, path: ModelPath) -> None:
+        try:
+            self.add(self.open(path))
+        except ModelFileError as error:
+            self._fail((path.name, path.version), error.message)
+
+    def _fail(self, key: Key, reason: str) -> None:
+        self.failures[key] = reason
+        logger.error("a model cannot be served: %s", reason)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -110,7 +136,7 @@ class ServedModels(AbstractContextManager["ServedModels"]):
 
     def __iter__(self) -> Iterator[Model]:
         """Iterates over all loaded models, retired ones too, in order of name and version."""
-        return iter([self._models[key] for key in sorted(self._models, key=_order)])
+        return iter([self._models[key] for key in sorted(self._models, key=by_version)])
 
     @property
     def serving(self) -> list[Model]:
@@ -119,8 +145,17 @@ class ServedModels(AbstractContextManager["ServedModels"]):
 
     @property
     def ready(self) -> bool:
+        return not self.unready_reason
+
+    @property
+    def unready_reason(self) -> str:
+        """Why the server is not ready, in words that name no model: health needs no key. Empty if it is."""
         serving = self.serving
-        return bool(serving) and all(model.ready for model in serving)
+        if not serving:
+            return "no model is served"
+        if self._strict_readiness and self.failures:
+            return "not every model is served: the repository index and the log say which, and why"
+        return "" if all(model.ready for model in serving) else "not ready"
 
     def seconds_left(self) -> float:
         """Estimates when the work of all models is finished, as `Engine.seconds_left` does."""
@@ -131,15 +166,27 @@ class ServedModels(AbstractContextManager["ServedModels"]):
 
         Raises:
             ModelNotFound: the model is not served.
+            Unavailable: it cannot be served as its files are, or no model is served yet.
         """
         name, _, version = model_id.partition(":")
         found = [m for m in self.serving if m.name == name and version in ("", m.version)]
         if not found:
-            served = ", ".join(sorted({model.name for model in self.serving})) or "none"
-            raise ModelNotFound(
-                f"model {model_id[:100]!r} is not served here; served models: {served}", param="model"
-            )
+            raise self._missing(name, version)
         return found[-1]
+
+    def _missing(self, name: str, version: str) -> NextcharError:
+        """Says why a model is not served: it is not there, or taken out of service, or damaged."""
+        shown = repr(_shown((name, version))[:100])
+        failed = any(name == other and version in ("", number) for other, number in self.failures)
+        if failed and name not in self._withdrawn:
+            return Unavailable(
+                f"model {shown} is in the models folder and cannot be served: the repository index and the "
+                "server's log say why"
+            )
+        if not self._has_served:
+            return Unavailable(f"model {shown} is not served: the server has no model yet")
+        served = ", ".join(sorted({model.name for model in self.serving})) or "none"
+        return ModelNotFound(f"model {shown} is not served here; served models: {served}", param="model")
 
     def running(self, name: str, version: str) -> Model | None:
         """Returns a loaded version, retired or not; None if it is not loaded."""
@@ -168,16 +215,22 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         """Serves a model; a retired one serves only the sessions that began with it."""
         key = model.name, model.version
         self._models[key] = model
+        self._has_served = True
         if retired:
             self._retired.add(key)
+        else:
+            self._withdrawn.discard(model.name)
 
     def retire(self, name: str, version: str) -> None:
         """Stops giving a version new work."""
         self._retired.add((name, version))
+        if not any(model.name == name for model in self.serving):
+            self._withdrawn.add(name)
 
     def recall(self, name: str, version: str) -> None:
         """Gives a retired version new work again."""
         self._retired.discard((name, version))
+        self._withdrawn.discard(name)
 
     def remove(self, name: str, version: str) -> Model:
         """Removes a version and returns it; its engines still run."""
@@ -196,9 +249,15 @@ class ServedModels(AbstractContextManager["ServedModels"]):
             return _open_checked(path, path.fallback)
 
 
-def _order(key: tuple[str, str]) -> tuple[str, int, str]:
+def by_version(key: Key) -> tuple[str, int, str]:
+    """Orders names and versions, the numbers of versions as numbers."""
     name, version = key
     return name, int(version) if version.isdecimal() else 0, version
+
+
+def _shown(key: Key) -> str:
+    name, version = key
+    return f"{name}:{version}" if version else name
 
 
 def _open_checked(model: ModelPath, file: Path) -> ModelGraph:

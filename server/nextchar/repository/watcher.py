@@ -5,8 +5,7 @@ import logging
 from pathlib import Path
 
 from nextchar.errors import NextcharError
-from nextchar.repository.folder import version_folders
-from nextchar.repository.loader import Key
+from nextchar.repository.folder import Key, version_folders
 from nextchar.repository.manager import ModelManager
 
 Fingerprint = tuple[tuple[str, int, int], ...]  # of a version's files: name, size, time of its last change
@@ -56,6 +55,7 @@ async def _load(model_manager: ModelManager, key: Key) -> None:
 
 def _unload(model_manager: ModelManager, key: Key) -> None:
     name, version = key
+    model_manager.forget(name, version)
     if any((model.name, model.version) == key for model in model_manager.served_models.serving):
         model_manager.unload(f"{name}:{version}")
 

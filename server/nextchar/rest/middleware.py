@@ -16,7 +16,7 @@ from nextchar.rest.errors import error_response
 from nextchar.rest.strangers import StrangerCheck
 from nextchar.security.access import OPEN, AccessTable, Need, permit
 from nextchar.security.api_keys import KeyRing
-from nextchar.security.principal import PRINCIPAL
+from nextchar.security.principal import CLIENT_ADDRESS, PRINCIPAL
 
 Headers = Iterable[tuple[bytes, bytes]]
 _BEARER = b"bearer "
@@ -83,6 +83,8 @@ class GuardMiddleware:
         Raises:
             AuthenticationFailed, PermissionDenied, RouteNotFound, RateLimited: it is refused.
         """
+        address, _ = scope.get("client") or ("", 0)
+        CLIENT_ADDRESS.set(address)
         need = self._table.need(scope["path"])
         if need == OPEN:
             return

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -18,6 +19,7 @@ from nextchar.rpc.errors import abort
 from nextchar.rpc.method import Context, RpcCall, RpcMethod, metadata_of
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
 from nextchar.schemas.protobuf import to_message
+from nextchar.security.principal import CLIENT_ADDRESS
 from nextchar.telemetry.metrics import Metrics
 
 R = TypeVar("R")
@@ -64,6 +66,18 @@ class RpcHandler:
         if method.descriptor.client_streaming:
             return converse
         return stream if method.descriptor.server_streaming else answer
+
+    def refusal(self, label: Route | None, error: NextcharError) -> grpc.RpcMethodHandler:
+        """Makes a handler that ends a call, of whatever kind, with an error; with a label it is observed."""
+
+        async def refuse(_messages: object, context: Context) -> None:
+            async with self.ended_by_errors(context):
+                if label is None:
+                    raise error
+                with self._metrics.observe(self._make_context(context, label, None)):
+                    raise error
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
 
     @asynccontextmanager
     async def _observed_call(
@@ -134,6 +148,7 @@ class RpcHandler:
 
     def _make_context(self, context: Context, label: Route, body: object) -> RequestContext:
         metadata, remaining = metadata_of(context), context.time_remaining()
+        CLIENT_ADDRESS.set(_address(context.peer()))
         ctx = make_context(
             label,
             "grpc",
@@ -149,6 +164,11 @@ class RpcHandler:
 def _has_client(context: Context, task: "asyncio.Task[object] | None") -> bool:
     """Returns whether a call has its client: gRPC cancels the task of one whose client has left."""
     return not (context.cancelled() or context.done() or (task is not None and task.cancelling()))
+
+
+def _address(peer: str) -> str:
+    """Returns the address of a peer such as ipv4:127.0.0.1:5000 or ipv6:%5B::1%5D:5000, as REST has it."""
+    return unquote(peer.partition(":")[2].rpartition(":")[0]).strip("[]")
 
 
 def as_message(answer: BaseModel | Message, method: RpcMethod) -> Message:

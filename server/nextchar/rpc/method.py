@@ -53,7 +53,7 @@ class RpcMethod:
 
     With `read`, calls are observed under the `label`, and `handle` is given an `RpcCall` and returns, or
     yields, answers of a schema or messages. Without, `handle` is given the message, or an iterator of
-    messages, and gRPC's context.
+    messages, and gRPC's context; the label is then that of calls that are refused.
     """
 
     name: str

@@ -72,7 +72,7 @@ def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
     complete = completions(service.completer.complete, service.completer.stream)
     return [
         row("Score", answering(service.scorer.score), body_of(ScoreRequest), "score"),
-        row("ScoreStream", ScoreStreams(service.scorer.score, handler).answers),
+        row("ScoreStream", ScoreStreams(service.scorer.score, handler).answers, label="score"),
         row("Next", answering(service.predictor.next), body_of(NextRequest), "next"),
         row("Complete", complete, body_of(CompletionRequest), "complete"),
         row("Compare", answering(service.comparer.compare), body_of(CompareRequest), "compare"),
@@ -123,7 +123,7 @@ def inference_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
         row("ModelConfig", oip.model_config, need=ANY),
         row("ModelStatistics", oip.model_statistics, need=ANY),
         row("ModelInfer", oip.infer, oip.infer_request, "infer", need=Scope.INFER),
-        row("ModelStreamInfer", oip.stream_infer, need=Scope.INFER),
+        row("ModelStreamInfer", oip.stream_infer, label="infer", need=Scope.INFER),
         admin("RepositoryIndex", repository.index),
         admin("RepositoryModelLoad", repository.load),
         admin("RepositoryModelUnload", repository.unload),

@@ -7,10 +7,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from nextchar.rpc.auth_interceptor import AuthInterceptor
+from nextchar.rpc.call_limit_interceptor import CallLimitInterceptor, Refuse
 from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.message_interceptor import MessageInterceptor
 from nextchar.rpc.methods import INFERENCE, NEXTCHAR, SESSIONS, rpc_methods, rpc_needs
-from nextchar.rpc.options import GrpcOptions
+from nextchar.rpc.options import MOST, GrpcOptions
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.tls import GrpcTls
 from nextchar.service.service import Service
@@ -42,14 +43,22 @@ class RpcServer:
             service.metrics, request_timeout_seconds=request_timeout_seconds, lenient_fields=lenient_fields
         )
         self.methods = rpc_methods(service, handler)
+        needs = rpc_needs(self.methods)
         self._server = grpc.aio.server(
             interceptors=(
-                AuthInterceptor(keys, rpc_needs(self.methods)),
+                CallLimitInterceptor(
+                    options.max_calls, needs, self._refusal(handler), service.served_models.seconds_left
+                ),
+                AuthInterceptor(keys, needs),
                 MessageInterceptor(strict=() if lenient_fields else NAMES),
             ),
             options=(
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
-                ("grpc.max_receive_message_length", max_message_bytes),
+                ("grpc.max_receive_message_length", min(max_message_bytes, MOST)),
+                # It counts calls that are answered until they are forgotten, and so would refuse calls of
+                # clients that keep the limit.
+                ("grpc.http.overload_protection", 0),
+                ("grpc.server_max_unrequested_time_in_server", MOST),  # a call has a timeout of its own
                 *options.channel_arguments(),
             ),
         )
@@ -65,6 +74,11 @@ class RpcServer:
         else:
             self.port = self._server.add_secure_port(address, tls.credentials)
         self._following: asyncio.Task[None] | None = None
+
+    def _refusal(self, handler: RpcHandler) -> Refuse:
+        """Makes what refuses a call to a path, observed as calls to it are."""
+        labels = {method.path: method.label for method in self.methods}
+        return lambda path, error: handler.refusal(labels.get(path), error)
 
     async def start(self) -> asyncio.Task[None]:
         """Starts the server and its health service; returns the task that keeps the health status."""

@@ -1,5 +1,6 @@
 """Defines the requests and answers of sessions."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,9 +14,17 @@ from nextchar.schemas.score import NextChar, NextResponse, ScoreFields
 MAX_EACH_CHARS = 256
 MAX_TTL_SECONDS = 30 * 24 * 3600.0
 
-SESSION_ID = r"^[A-Za-z0-9._-]{1,128}$"
-SessionId = Annotated[str, Field(pattern=SESSION_ID)]
-CheckpointName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+# A name is one part of a path. HTTP clients resolve "." and "..", so that no request would ever reach them.
+_NAME = r"(\.{3}|\.{0,2}[A-Za-z0-9_-])[A-Za-z0-9._-]*"
+SESSION_ID = rf"^{_NAME}$"
+MAX_SESSION_ID_CHARS = 128
+SessionId = Annotated[str, Field(pattern=SESSION_ID, max_length=MAX_SESSION_ID_CHARS)]
+CheckpointName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=64)]
+
+
+def is_session_id(session_id: str) -> bool:
+    """Returns whether a session may have this id."""
+    return len(session_id) <= MAX_SESSION_ID_CHARS and re.fullmatch(SESSION_ID, session_id) is not None
 
 
 class ChangeFields(RequestFields):

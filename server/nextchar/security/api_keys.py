@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from nextchar.errors import AuthenticationFailed, SettingsInvalid
 from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
 from nextchar.security.budgets import Allowance, Budget
+from nextchar.security.operator_file import read_text
 from nextchar.security.principal import Principal, Scope
 
 _PREFIX = "nck"
@@ -71,11 +72,7 @@ def read_records(path: Path) -> list[KeyRecord]:
     Raises:
         SettingsInvalid: the file cannot be read, a line is not a record, or two records have one id.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise SettingsInvalid(f"api_keys_file: cannot read {str(path)!r}: {why}") from error
+    lines = read_text(path, "api_keys_file").splitlines()
     records: dict[str, KeyRecord] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from nextchar.errors import SettingsInvalid
-from nextchar.security.api_keys import KeyRing, read_records
+from nextchar.security.api_keys import KeyRecord, KeyRing, read_records
 from nextchar.security.file_watch import FileWatch
 
 _CHECK_SECONDS = 1.0
@@ -31,16 +31,21 @@ class KeyFile:
         """Checks for changes for as long as this runs."""
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
-            self.reload_if_changed()
+            await self.reload_if_changed()
 
-    def reload_if_changed(self) -> None:
-        """Loads the file if it has changed."""
+    async def reload_if_changed(self) -> None:
+        """Loads the file if it has changed; looks at it in a thread, for its drive may be away."""
+        records = await asyncio.to_thread(self._changed_records)
+        if records is not None:
+            self.ring.replace(records)
+            logger.info("%s has changed: it has %d valid keys", self._path, len(records))
+
+    def _changed_records(self) -> list[KeyRecord] | None:
+        """Returns the records of the file if it has changed and is valid."""
         if not self._watch.changed():
-            return
+            return None
         try:
-            records = read_records(self._path)
+            return read_records(self._path)
         except SettingsInvalid as error:
             logger.error("the keys stay unchanged: %s", error.message)
-            return
-        self.ring.replace(records)
-        logger.info("%s has changed: it has %d valid keys", self._path, len(records))
+            return None

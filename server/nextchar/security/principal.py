@@ -46,3 +46,10 @@ class Principal:
 
 ANONYMOUS = Principal("", "", frozenset(Scope), Budget(Allowance()))
 PRINCIPAL: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
+# Where the request comes from. Those of one proxy, or one host, have one address.
+CLIENT_ADDRESS: ContextVar[str] = ContextVar("client_address", default="")
+
+
+def sharer() -> str:
+    """Returns whose turn a request takes where work is done in turns: its owner's, else its address's."""
+    return PRINCIPAL.get().owner or CLIENT_ADDRESS.get()

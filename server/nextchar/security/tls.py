@@ -1,5 +1,6 @@
 """Loads the certificates of both ports, and reloads them when they change, for new connections."""
 
+import asyncio
 import logging
 import ssl
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ import grpc
 
 from nextchar.errors import SettingsInvalid
 from nextchar.security.file_watch import FileWatch
+from nextchar.security.operator_file import read_file
 
+_CHECK_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
@@ -22,8 +25,18 @@ class TlsFiles:
     client_ca: Path | None = None
 
     @property
+    def by_setting(self) -> dict[str, Path]:
+        """The files that are given, by the settings that name them."""
+        given = {
+            "tls_certificate_file": self.certificate,
+            "tls_key_file": self.key,
+            "tls_client_ca_file": self.client_ca,
+        }
+        return {setting: path for setting, path in given.items() if path is not None}
+
+    @property
     def paths(self) -> list[Path]:
-        return [path for path in (self.certificate, self.key, self.client_ca) if path is not None]
+        return list(self.by_setting.values())
 
 
 class HttpTls:
@@ -40,13 +53,26 @@ class HttpTls:
         # Called in every handshake, whether or not the client names a server; it may change the context.
         self.context.sni_callback = self._choose
 
-    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        if self._watch.changed():
-            try:
-                self._current = make_context(self._files)
+    async def follow(self) -> None:
+        """Checks the files for changes for as long as this runs, in a thread: their drive may be away."""
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            changed = await asyncio.to_thread(self._changed_context)
+            if changed is not None:
+                self._current = changed
                 logger.info("the certificate has changed: %s", self._files.certificate)
-            except SettingsInvalid as error:
-                logger.error("the certificate stays unchanged: %s", error.message)
+
+    def _changed_context(self) -> ssl.SSLContext | None:
+        """Returns the context of the files if they have changed and are valid."""
+        if not self._watch.changed():
+            return None
+        try:
+            return make_context(self._files)
+        except SettingsInvalid as error:
+            logger.error("the certificate stays unchanged: %s", error.message)
+            return None
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         if connection.context is not self._current:
             connection.context = self._current
 
@@ -60,8 +86,10 @@ def make_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    for setting, path in files.by_setting.items():
+        read_file(path, setting)  # OpenSSL would wait for the writer of a pipe
     try:
-        context.load_cert_chain(files.certificate, files.key)
+        context.load_cert_chain(files.certificate, files.key, _refuse_password)
         if files.client_ca is not None:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(files.client_ca)
@@ -69,6 +97,11 @@ def make_context(files: TlsFiles) -> ssl.SSLContext:
         shown = ", ".join(str(path) for path in files.paths)
         raise SettingsInvalid(f"tls_certificate_file: cannot use {shown}: {error}") from error
     return context
+
+
+def _refuse_password() -> str:
+    """Stands for the password of an encrypted key, for which OpenSSL would ask the terminal and wait."""
+    raise SettingsInvalid("tls_key_file: the key is encrypted; it must be one without a password")
 
 
 class GrpcTls:

@@ -24,7 +24,7 @@ class ServiceLifecycle:
         """The state in a word or a sentence, for the person who asks why the server is not ready."""
         if self.ready:
             return "ok"
-        return "draining" if self.draining else self._failure or "not ready"
+        return "draining" if self.draining else self._failure or self._served_models.unready_reason
 
     def fail(self, reason: str) -> None:
         """Makes the server unready until it is restarted; `reason` is a sentence, the first one is kept."""

@@ -11,6 +11,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
+from nextchar.telemetry.log_writer import LogWriter
+
+_STANDARD_ERROR = 2
 LogFormat = Literal["auto", "json", "text"]
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _WITHIN = "  | "  # begins each line of an exception, so that none can pass for a line of its own
@@ -78,7 +81,7 @@ def configure_logs(level: str, style: LogFormat = "auto") -> None:
 
     The style `auto` is text on a terminal and JSON elsewhere.
     """
-    handler = logging.StreamHandler()
+    handler = LogWriter(_STANDARD_ERROR)
     as_text = style == "text" or (style == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,7 +1,7 @@
 """Makes prometheus_client's objects from the table of metrics; an unknown name raises KeyError."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from nextchar.telemetry.engine_stats import Tally
 from nextchar.telemetry.metric_table import METRICS
@@ -23,6 +23,13 @@ def histogram(name: str, registry: CollectorRegistry) -> Histogram:
     metric = METRICS[name]
     assert metric.kind == "histogram", name
     return Histogram(name, metric.text, metric.labels, buckets=metric.buckets, registry=registry)
+
+
+def counter_family(name: str) -> CounterMetricFamily:
+    """Makes a counter whose values are read at the scrape."""
+    metric = METRICS[name]
+    assert metric.kind == "counter", name
+    return CounterMetricFamily(name, metric.text, labels=metric.labels)
 
 
 def gauge_family(name: str) -> GaugeMetricFamily:

@@ -30,7 +30,7 @@ OPS = (
 KINDS = ("scored", "fed", "sampled")
 TASKS = (
     *("http_server", "grpc_health", "model_watcher", "model_unloader"),
-    *("session_maintenance", "key_file", "schema_builder"),
+    *("session_maintenance", "key_file", "certificate", "state_key", "store_key", "schema_builder"),
 )
 
 
@@ -240,6 +240,12 @@ _MODELS = (
 )
 
 _SERVER = (
+    Metric(
+        "nextchar_log_lines_dropped_total",
+        "counter",
+        "lines",
+        "Number of log lines dropped because standard error was not read, or could not be written.",
+    ),
     Metric(
         "nextchar_background_task_failures_total",
         "counter",

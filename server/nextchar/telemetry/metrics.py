@@ -13,8 +13,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from nextchar.errors import (
     AuthenticationFailed,
@@ -32,7 +34,8 @@ from nextchar.errors import (
 )
 from nextchar.request_context import RequestContext
 from nextchar.telemetry.engine_stats import Tally
-from nextchar.telemetry.metric_registry import counter, gauge, histogram
+from nextchar.telemetry.log_writer import OF_PROCESS
+from nextchar.telemetry.metric_registry import counter, counter_family, gauge, histogram
 from nextchar.telemetry.metric_table import METRICS
 from nextchar.telemetry.model_metrics import ModelsCollector, ObservedModel
 from nextchar.telemetry.triton_statistics import Statistics
@@ -65,6 +68,7 @@ class Metrics:
         self._bits: dict[str, Tally] = {}
         self.statistics = Statistics()
         self.observers: list[RequestObserver] = []
+        r.register(_LogCollector())
         ProcessCollector(registry=r)
         PlatformCollector(registry=r)
 
@@ -135,6 +139,15 @@ class Metrics:
         self._bits.setdefault(ctx.model, Tally(METRICS["nextchar_score_bits_per_char"].buckets)).add_all(
             bits_per_char
         )
+
+
+class _LogCollector(Collector):
+    """Reads at a scrape how many log lines the process has dropped."""
+
+    def collect(self) -> Iterator[Metric]:
+        family = counter_family("nextchar_log_lines_dropped_total")
+        family.add_metric([], OF_PROCESS.count)
+        yield family
 
 
 _CLIENT_ERRORS = (

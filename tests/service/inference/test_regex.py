@@ -6,11 +6,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from math import exp
 
+import httpx
 import pytest
 from support.live_server import LiveServer
 from support.tiny_models import BYTES, LINES, TEXT
 
 from nextchar.pb import nextchar_pb2 as pb
+from nextchar.security import principal
+from nextchar.service.inference import regex_compiler
 
 COMPLETE = "/v1/completions"
 PATTERNS = [
@@ -183,3 +186,19 @@ def test_greedy_and_filters_choose_among_what_matches(server: LiveServer) -> Non
     best = next(c for c in order if c in "xyz")
     for fields in ({"temperature": 0}, {"top_k": 1}, {"top_p": 1e-9}, {"min_p": 1}):
         assert sampled(server, regex="[xyz]", **fields)[0]["text"] == best
+
+
+def test_turns_are_of_an_address_at_both_doors(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def noted() -> str:
+        asked.append(principal.sharer())
+        return asked[-1]
+
+    monkeypatch.setattr(regex_compiler, "sharer", noted)
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.9")) as client:
+        body = {"model": "tiny", "max_tokens": 4, "regex": "[p-r]{2}"}
+        assert client.post(server.url + COMPLETE, json=body).status_code == 200
+    with server.stub() as stub:
+        assert list(stub.Complete(pb.CompletionRequest(model="tiny", max_tokens=4, regex="[p-s]{2}")))
+    assert asked == ["127.0.0.9", "127.0.0.1"]

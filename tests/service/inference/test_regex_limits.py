@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.replacing import replace_in
 
 from nextchar.engine.automaton import Automaton
-from nextchar.errors import InvalidRequest, QueueFull
+from nextchar.errors import InvalidRequest
 from nextchar.service.inference import regex_compiler
 from nextchar.service.inference.regex_compiler import RegexCompiler, build
 
@@ -22,9 +22,9 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The patterns that are built, each in a process of its own."""
     patterns: list[str] = []
 
-    def noted(pattern: str, symbols: tuple[bytes, ...]) -> Automaton:
+    def noted(pattern: str, symbols: tuple[bytes, ...], *, quick: bool) -> Automaton:
         patterns.append(pattern)
-        return build(pattern, symbols)
+        return build(pattern, symbols, quick=quick)
 
     monkeypatch.setattr(regex_compiler, "build", noted)
     return patterns
@@ -60,24 +60,6 @@ def test_requests_that_want_one_pattern_at_once_wait_for_one_process(built: list
     first, *others = asyncio.run(work())
     assert all(other is first for other in others)
     assert built == ["a+"]
-
-
-def test_only_so_many_wait_and_whoever_comes_then_is_told(
-    built: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(regex_compiler, "_MAX_WAITING", 2)
-
-    async def work() -> list[Automaton | BaseException]:
-        compiler = RegexCompiler()
-        asked = (compiler.automaton("a" * k, _SYMBOLS, 9) for k in range(1, 4))
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return [*answers, await compiler.automaton("b", _SYMBOLS, 9)]  # their places are free again
-
-    *answers, refused, later = asyncio.run(work())
-    assert all(isinstance(answer, Automaton) for answer in (*answers, later))
-    assert isinstance(refused, QueueFull)
-    assert str(refused) == "2 regex patterns are already waiting to be compiled; retry later"
-    assert built == ["a", "aa", "b"]
 
 
 @pytest.mark.parametrize(

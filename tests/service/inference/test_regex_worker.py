@@ -11,6 +11,7 @@ from array import array
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.replacing import replace_in
 
 from nextchar.service.inference import regex_worker
 from nextchar.service.inference.regex_worker import MAX_CPU_SECONDS, SYNTAX, TOO_LARGE
@@ -27,6 +28,8 @@ class _Worker:
         self.limits: dict[int, tuple[int, int]] = {}
         # The limits would hold for the tests that follow too.
         monkeypatch.setattr(resource, "setrlimit", self.limits.__setitem__)
+        self.nice: list[int] = []
+        replace_in(monkeypatch, regex_worker, "os", nice=self.nice.append)
 
     def run(self, pattern: str, symbols: list[bytes]) -> tuple[int, bytes]:
         given = json.dumps({"pattern": pattern, "symbols": [symbol.hex() for symbol in symbols]})
@@ -97,6 +100,7 @@ def test_the_process_bounds_its_time_and_memory_and_leaves_no_core(worker: _Work
         resource.RLIMIT_AS: (2**30, 2**30),
         resource.RLIMIT_CORE: (0, 0),
     }
+    assert worker.nice == [10]  # what takes long takes its time from nobody else
 
 
 _STATES = st.integers(0, 4)

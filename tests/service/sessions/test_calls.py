@@ -246,9 +246,12 @@ def test_calls_of_one_session_at_once_lose_nothing(server: LiveServer) -> None:
             "session_store is 'oracle://db'; it must be memory:, sqlite:///path or valkey://host",
         ),
         (["--session-store", "sqlite:///"], "it must be memory:, sqlite:///path"),
-        (["--session-store", "sqlite:////proc/none/sessions.db"], "cannot open the session store"),
+        (
+            ["--session-store", "sqlite:////proc/none/sessions.db", "--state-key", "k" * 32],
+            "cannot open the session store",
+        ),
         (["--state-key", "short"], "state_key has 5 bytes; it must have at least 32"),
-        (["--data-dir", "/proc/none"], "cannot open the session store '/proc/none/sessions.db'"),
+        (["--data-dir", "/proc/none"], "cannot write the state key in '/proc/none'"),
     ],
 )
 def test_settings_that_cannot_be_used_are_said_at_start(models: Path, flags: list[str], says: str) -> None:

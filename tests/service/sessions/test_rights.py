@@ -129,7 +129,10 @@ def test_a_session_that_is_being_ended_takes_no_more_calls(
 def test_a_session_that_the_store_has_thrown_out_is_told_from_one_that_never_was(
     models: Path, tmp_path: Path
 ) -> None:
-    with valkey_server(tmp_path) as store, live_server(models, session_store=store.url) as server:
+    with (
+        valkey_server(tmp_path) as store,
+        live_server(models, session_store=store.url, state_key="k" * 32) as server,
+    ):
         session = Session.create(server, prime="abc")
         with store.client as client:
             for key in client.keys("nextchar:*:session:*"):

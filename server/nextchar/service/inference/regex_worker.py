@@ -1,12 +1,15 @@
 """Compiles one pattern in a process of its own, which may be killed for it.
 
 A pattern of a few characters can stand for an automaton of any size, so it is not built inside the server.
-Reads JSON from standard input: the pattern and the bytes of each symbol. Writes to standard output the number
+Reads JSON from standard input: the pattern, the bytes of each symbol, and for a quick try the seconds of a
+processor that it may use, after which SIGPROF ends the process. Writes to standard output the number
 of states, the number of states that may end a text, these states, and the transitions, all as 32-bit numbers.
 Exits with SYNTAX for an invalid pattern, with TOO_LARGE for one with too many states.
 """
 
 import json
+import os
+import signal
 import sys
 from array import array
 from collections.abc import Mapping
@@ -16,6 +19,7 @@ from outlines_core import Index, Vocabulary
 SYNTAX, TOO_LARGE = 3, 4
 MAX_STATES = 2048
 MAX_CPU_SECONDS = 2
+_NICENESS = 10
 _MAX_MEMORY_BYTES = 2**30
 # outlines_core drops transitions from an accepting state to one that is not. With this symbol after the
 # pattern no state of a text is accepting, and a text may end where this may follow: text·STOP matches
@@ -33,6 +37,10 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     given = json.load(sys.stdin)
+    if given.get("cpu_seconds"):
+        signal.setitimer(signal.ITIMER_PROF, given["cpu_seconds"])  # SIGPROF ends the process
+    else:
+        os.nice(_NICENESS)  # behind the quick tries of others, and behind the server itself
     pattern: str = given["pattern"]
     if not _is_pattern(pattern):
         return SYNTAX

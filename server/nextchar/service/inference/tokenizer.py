@@ -95,11 +95,11 @@ class Tokenizer:
         model_id = model_id or self._default_model
         if model_id is None:
             names = sorted({model.name for model in self._served_models.serving})
-            if len(names) != 1:
+            if len(names) > 1:
                 raise InvalidRequest(
                     f"model must be set: several are served, {', '.join(names)}", param="model"
                 )
-            model_id = names[0]
+            model_id = next(iter(names), "")
         return self._validation.model(model_id, ctx)
 
 

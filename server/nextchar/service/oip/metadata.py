@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nextchar import __version__
-from nextchar.errors import InvalidRequest, ModelNotFound
+from nextchar.errors import InvalidRequest, ModelNotFound, Unavailable
 from nextchar.repository.served_models import Model, ServedModels
 from nextchar.schemas.limits import SessionLimits
 from nextchar.service.oip.inference import MAX_BATCH
@@ -28,7 +28,7 @@ _NANOSECONDS = 1e9
 class ModelMetadata:
     """Returns the metadata, configuration and statistics of the server and its models.
 
-    Each method that takes a name and a version, which may be empty, raises ModelNotFound.
+    Each method that takes a name and a version, which may be empty, raises as `ServedModels.get`.
     """
 
     def __init__(self, served_models: ServedModels, metrics: Metrics, session_limits: SessionLimits) -> None:
@@ -41,7 +41,7 @@ class ModelMetadata:
         """Returns whether the model is served and answers."""
         try:
             return self.get(name, version).ready
-        except ModelNotFound:
+        except (ModelNotFound, Unavailable):
             return False
 
     def server(self) -> dict[str, Any]:

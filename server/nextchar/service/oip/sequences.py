@@ -4,7 +4,6 @@ A sequence of a model is the session `sequence.<model>.<id>` in the session stor
 restart and on another replica.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, Sessi
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
-from nextchar.schemas.sessions import SESSION_ID
+from nextchar.schemas.sessions import is_session_id
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import Validation
 from nextchar.service.oip.schemas import InferRequest
@@ -104,7 +103,7 @@ def _model_id(request: InferRequest) -> str:
 
 def _session_id(request: InferRequest) -> str:
     session_id = f"sequence.{request.model}.{request.parameters.sequence_id}"
-    if re.fullmatch(SESSION_ID, session_id):
+    if is_session_id(session_id):
         return session_id
     raise InvalidRequest(
         "sequence_id must be letters, digits, '.', '_' or '-', up to 118 together with the model's name",

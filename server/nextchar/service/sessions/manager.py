@@ -1,7 +1,6 @@
 """Loads, unseals and saves sessions."""
 
 import logging
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,7 +20,7 @@ from nextchar.errors import (
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.limits import SessionLimits
-from nextchar.schemas.sessions import SESSION_ID
+from nextchar.schemas.sessions import is_session_id
 from nextchar.security.principal import Scope
 from nextchar.service.sessions.codec import StateCodec
 from nextchar.service.sessions.model_versions import SessionVersions
@@ -160,7 +159,7 @@ class SessionManager:
     async def _load(self, ctx: RequestContext, session_id: str) -> LoadedSession:
         """Loads a session's record; raises as `open`."""
         ctx.principal.require(Scope.SESSIONS)
-        known = re.fullmatch(SESSION_ID, session_id)  # no other id can exist
+        known = is_session_id(session_id)  # no other id can exist
         loaded = await self._store.load(ctx.owner, session_id) if known else None
         now = await self._clock.now()
         if loaded is None:

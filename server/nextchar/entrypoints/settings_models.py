@@ -1,0 +1,84 @@
+"""Defines the settings of where the server listens, and of its models and their engines."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nextchar.entrypoints.cpu_count import num_cores
+from nextchar.entrypoints.settings_sources import PREFIX
+from nextchar.repository.folder import PrecisionChoice
+
+
+def default_engine_threads() -> int:
+    """Returns all cores but one, which the event loop needs."""
+    return max(1, num_cores() - 1)
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ModelSettings(BaseSettings):
+    """The first part of the settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", allow_inf_nan=False
+    )
+
+    config: Path | None = Field(None, description="The TOML file that sets settings by their names.")
+    host: str = Field("127.0.0.1", description="The address that the server listens on.")
+    http_port: Port = Field(8000, description="The port of the REST API.")
+    grpc_port: Port = Field(8001, description="The port of the gRPC API.")
+    metrics_port: Port = Field(8002, description="The port of the Prometheus metrics.")
+    models: Path = Field(Path("models"), description="The folder that holds the models as <name>/<version>.")
+    default_model: str | None = Field(
+        None,
+        description="The model of /tokenize, /detokenize and /tokenizer_info for requests that name none "
+        "when several are served.",
+    )
+    precision: PrecisionChoice = Field(
+        "auto", description="The precision of the models that are loaded; auto prefers int8."
+    )
+    model_versions: Literal["all", "latest"] = Field(
+        "all",
+        description="The versions that take new requests: all, or only the latest version of each model.",
+    )
+    model_poll_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Time between two checks of the models folder for new versions; 0 turns them off.",
+    )
+    strict_readiness: bool = Field(
+        False,
+        description="Be ready only while every version in the models folder can be served, instead of while "
+        "one is.",
+    )
+    unload_after_seconds: float = Field(
+        3600.0, ge=0, description="The longest time an unloaded version stays in memory for its sessions."
+    )
+    engine_threads: int = Field(
+        default_factory=default_engine_threads,
+        ge=1,
+        le=256,
+        description="Number of engine threads of each model; leave one core to the event loop.",
+        json_schema_extra={"shown_default": "all cores but one"},
+    )
+    max_lanes: int = Field(
+        128,
+        ge=1,
+        le=4096,
+        description="Number of rows of an engine thread; each runs one completion at a time.",
+    )
+    reserved_lanes: int = Field(
+        16,
+        ge=0,
+        le=4096,
+        description="Number of additional rows of an engine thread for interactive requests.",
+    )
+    max_bulk_lanes: int = Field(
+        64, ge=1, le=4096, description="Number of rows of an engine thread that bulk scoring may use."
+    )
+    max_waiting: int = Field(
+        8192, ge=1, description="Largest number of strings in each queue of an engine thread."
+    )

@@ -1,4 +1,4 @@
-"""Runs the drills (`make drills`) against real servers, with figures: what strangers, floods and stores do."""
+"""Runs the drills (`make drills`) against real servers: what strangers, floods and broken stores do."""
 
 import json
 import sys

@@ -139,10 +139,11 @@ def test_a_damaged_state_is_a_fault_of_the_server(
     sessions.create()
     (record,) = sessions.store._records.values()
     sessions.store._records["ann", "one"] = replace(record, sealed=record.sealed[:-1] + b"!")
-    expected = ("server_error", None, "the session's stored state is damaged; it cannot go on")
+    why = "the session cannot go on: its stored state is damaged, or was made for another owner"
+    expected = ("server_error", None, why)
     assert sessions.refused(sessions.calls.get("one", owner_context())) == expected
     assert sessions.metric("nextchar_sessions_ended_total", cause="error") == 1
-    assert "the stored state of a session of model tiny is damaged" in caplog.text
+    assert "a session of model tiny cannot go on: its stored state is damaged" in caplog.text
 
 
 def test_an_evicted_session_is_told_from_none(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:

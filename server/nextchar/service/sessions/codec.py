@@ -1,11 +1,11 @@
 """Seals a session's state into bytes that only this server's key can make, for one owner and one model.
 
-    magic 4 | model 8 | MAC 16 | zlib( length of header 4 | header JSON | arrays )
+    magic 4 | model 8 | key 4 | MAC 16 | zlib( length of header 4 | header JSON | arrays )
 
 The MAC (HMAC-SHA256 with the server's key, cut to 128 bits) is over owner, model digest and all that
 follows it. So bytes that were changed, cut off, or made for another owner or model are refused before any of
-them is parsed. `model` is the beginning of a hash of the model's digest: it tells a state of another model
-from a damaged one.
+them is parsed. `model` is the beginning of a hash of the model's digest, `key` that of a MAC of a constant:
+they tell a state of another model, or one that was sealed with another key, from a damaged one.
 """
 
 import hashlib
@@ -23,10 +23,11 @@ from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
 from nextchar.service.sessions.state import SessionState, Snapshot
 
-MAGIC = b"NCS2"
-_MODEL_BYTES, _MAC_BYTES = 8, 16
+MAGIC = b"NCS3"
+_MODEL_BYTES, _KEY_BYTES, _MAC_BYTES = 8, 4, 16
 _MODEL_END = len(MAGIC) + _MODEL_BYTES
-_MAC_END = _MODEL_END + _MAC_BYTES
+_KEY_END = _MODEL_END + _KEY_BYTES
+_MAC_END = _KEY_END + _MAC_BYTES
 _ZLIB_HEADER = b"\x78\x01"  # the fastest level
 _MAX_BYTES = 1 << 28
 _LENGTH = struct.Struct("<I")
@@ -39,6 +40,7 @@ class StateCodec:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._key_mark = hmac.new(key, b"nextchar key", hashlib.sha256).digest()[:_KEY_BYTES]
 
     def seal(self, state: SessionState, *, owner: str, digest: str) -> bytes:
         """Returns the bytes of a state."""
@@ -46,7 +48,7 @@ class StateCodec:
         header = json.dumps(_header(state, arrays), separators=(",", ":")).encode()
         recent, drawn_before, *states = (array.tobytes() for array in arrays)
         packed = _pack(b"".join([_LENGTH.pack(len(header)), header, recent, drawn_before]), b"".join(states))
-        return MAGIC + _model_hash(digest) + self._mac(packed, owner, digest) + packed
+        return MAGIC + _model_hash(digest) + self._key_mark + self._mac(packed, owner, digest) + packed
 
     def open(self, sealed: bytes, *, owner: str, digest: str, shapes: Shapes) -> SessionState:
         """Returns the state of bytes that `seal` made for the same owner and model.
@@ -55,18 +57,20 @@ class StateCodec:
             StateModelMismatch: they were made for another model, or another version of it.
             StateInvalid: they are anything else.
         """
-        mac, packed = sealed[_MODEL_END:_MAC_END], sealed[_MAC_END:]
+        mac, packed = sealed[_KEY_END:_MAC_END], sealed[_MAC_END:]
         if sealed[: len(MAGIC)] != MAGIC or len(mac) < _MAC_BYTES:
             raise StateInvalid("state is not a state of nextchar, or has another format", param="state")
         if not made_for(sealed, digest):
             raise StateModelMismatch(
                 "state was made for another model, or another version of it", param="state"
             )
-        if not hmac.compare_digest(mac, self._mac(packed, owner, digest)):
+        if sealed[_MODEL_END:_KEY_END] != self._key_mark:
             raise StateInvalid(
-                "state is damaged, or was made by a server with another key or for another owner",
+                "state was sealed with another key: servers that share states need the same state_key",
                 param="state",
             )
+        if not hmac.compare_digest(mac, self._mac(packed, owner, digest)):
+            raise StateInvalid("state is damaged, or was made for another owner", param="state")
         return _parse(zlib.decompressobj().decompress(packed, _MAX_BYTES), shapes)
 
     def _mac(self, packed: bytes, owner: str, digest: str) -> bytes:

@@ -143,8 +143,8 @@ class SessionManager:
             return OpenSession(record, model, state, loaded.owner_bytes)
         except StateInvalid as error:
             self._metrics.ended("error")
-            logger.error("the stored state of a session of model %s is damaged", record.model)
-            raise InternalError("the session's stored state is damaged; it cannot go on") from error
+            logger.error("a session of model %s cannot go on: its stored %s", record.model, error.message)
+            raise InternalError(f"the session cannot go on: its stored {error.message}") from error
 
     async def _replayed(self, loaded: LoadedSession, ctx: RequestContext) -> OpenSession:
         """Replays and saves a session, whose version is unloaded, in the newest version."""

@@ -3,7 +3,7 @@
 import asyncio
 import codecs
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from fastapi import Request
@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from nextchar.errors import ClientGone, InputTooLarge, InvalidRequest, RequestTimeout, UnsupportedMediaType
 from nextchar.schemas.base import validated
-from nextchar.schemas.item_limits import ItemLimits
+from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -28,7 +28,7 @@ class BodyRules:
     they may have.
     """
 
-    items: ItemLimits = field(default_factory=ItemLimits)
+    items: ItemLimits = DEFAULT_ITEMS
     extra: Literal["ignore"] | None = None
 
     def read_json(self, schema: type[Model], content: bytes) -> Model:

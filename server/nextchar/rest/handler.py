@@ -16,7 +16,7 @@ from nextchar.rest.body import BodyRules, check_is_json, read_body, while_connec
 from nextchar.rest.http.half_close import HAS_CLIENT
 from nextchar.rest.route import RestCall, RestRoute
 from nextchar.rest.sse import EventStream
-from nextchar.schemas.item_limits import ItemLimits
+from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
 from nextchar.schemas.json_pieces import IN_PIECES_BYTES, json_pieces
 from nextchar.telemetry.metrics import Metrics
 
@@ -29,7 +29,7 @@ class RestHandler:
     def __init__(
         self,
         metrics: Metrics,
-        items: ItemLimits,
+        items: ItemLimits = DEFAULT_ITEMS,
         *,
         max_body_bytes: int,
         request_timeout_seconds: float,

@@ -19,7 +19,7 @@ from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_
 from nextchar.rpc.errors import abort
 from nextchar.rpc.method import Context, RpcCall, RpcMethod, metadata_of
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
-from nextchar.schemas.item_limits import ItemLimits
+from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
 from nextchar.schemas.json_pieces import IN_PIECES_BYTES
 from nextchar.schemas.protobuf import M, message_in_parts, to_message
 from nextchar.security.principal import CLIENT_ADDRESS
@@ -35,7 +35,7 @@ class RpcHandler:
     def __init__(
         self,
         metrics: Metrics,
-        items: ItemLimits,
+        items: ItemLimits = DEFAULT_ITEMS,
         *,
         request_timeout_seconds: float,
         lenient_fields: bool = False,

@@ -71,6 +71,9 @@ class ItemLimits:
                 )
 
 
+DEFAULT_ITEMS = ItemLimits()
+
+
 def item_limits(limits: RequestLimits) -> ItemLimits:
     """Returns the limits of what a request holds by its other limits."""
     return ItemLimits(limits.max_strings + ROOM, limits.max_choices + ROOM, limits.max_request_chars + ROOM)

@@ -20,7 +20,7 @@ class Rows(Sequence[T]):
 
     @abstractmethod
     def plain(self, start: int, stop: int) -> list[Any]:
-        """Returns the items from `start` up to `stop` as JSON has them, without those fields that it omits."""
+        """Returns the items from `start` up to `stop` as JSON has them, without fields that it omits."""
 
     @abstractmethod
     def made(self, plain: Any) -> T:

@@ -8,7 +8,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import ModelRequest, ResponseModel, StateFields, Usage, omitted_if_none
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
-from nextchar.schemas.rows import IN_ROWS
+from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import MAX_TOP_LOGPROBS, SamplingFields
 
 MAX_CHOICES = 128
@@ -154,7 +154,7 @@ class Logprobs(ResponseModel):
 
     tokens: list[str]
     token_logprobs: list[float | None]
-    top_logprobs: Annotated[list[dict[str, float]], IN_ROWS]
+    top_logprobs: Listed[dict[str, float]]
     text_offset: list[int]
 
 
@@ -179,7 +179,7 @@ class Choice(ResponseModel):
     ended: bool = Field(default=False, exclude=True)  # by the end symbol, not by a stop string
     token_ids: list[int] | None = omitted_if_none()
     prompt_token_ids: list[int] | None = omitted_if_none()
-    prompt_logprobs: Annotated[list[dict[int, PromptLogprob] | None], IN_ROWS] | None = omitted_if_none()
+    prompt_logprobs: Listed[dict[int, PromptLogprob] | None] | None = omitted_if_none()
 
     @property
     def tells(self) -> bool:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from nextchar.schemas.base import RequestOptions, ResponseModel, Usage
 from nextchar.schemas.limits import MAX_INTEGER
-from nextchar.schemas.rows import IN_ROWS
+from nextchar.schemas.rows import Listed
 from nextchar.schemas.score import CharScore
 
 StateName = Literal["hidden", "cell"]
@@ -53,6 +53,6 @@ class InspectResponse(ResponseModel):
 
     model: str
     model_version: str
-    chars: Annotated[list[CharScore], IN_ROWS]
+    chars: Listed[CharScore]
     data: list[StateTrace]
     usage: Usage

@@ -24,7 +24,7 @@ def to_message(answer: BaseModel, message_type: type[M]) -> M:
 
 def message_in_parts(answer: BaseModel, message_type: type[M]) -> Generator[None, None, M]:
     """Converts an answer to its message in parts of about a millisecond; it yields between two of them."""
-    message = message_type()
+    message: M = message_type()
     yield from codec_of(message_type).fill(message, answer)
     return message
 

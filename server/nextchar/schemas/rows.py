@@ -6,7 +6,7 @@ list would be held twice. Rows look like a list to those who read them, and are 
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
 
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -82,4 +82,12 @@ def _listed(value: Any) -> Any:
     return value.plain(0, len(value)) if isinstance(value, Rows) else value
 
 
-IN_ROWS = _InRows()  # of a field of type list: `Annotated[list[…], IN_ROWS]`
+if TYPE_CHECKING:
+    Listed = Sequence
+else:
+
+    class Listed:
+        """The type of a field that holds a list of items, or rows of them: `Listed[CharScore]`."""
+
+        def __class_getitem__(cls, item: Any) -> Any:
+            return Annotated[list[item], _InRows()]

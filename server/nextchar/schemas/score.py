@@ -1,6 +1,6 @@
 """Defines the requests and answers of `/v1/score` and `/v1/next`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from nextchar.schemas.base import (
 )
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
-from nextchar.schemas.rows import IN_ROWS
+from nextchar.schemas.rows import Listed
 
 BeginsAfter = Literal["begin", "context", "state"]
 
@@ -82,7 +82,7 @@ class Score(ResponseModel):
     num_chars: int
     num_unknown: int
     percentile: float | None = omitted_if_none()
-    chars: Annotated[list[CharScore], IN_ROWS] | None = omitted_if_none()
+    chars: Listed[CharScore] | None = omitted_if_none()
 
 
 class ScoreResponse(ResponseModel):
@@ -117,7 +117,7 @@ class NextResponse(ResponseModel):
 
     model: str
     model_version: str
-    data: Annotated[list[NextChar], IN_ROWS]
+    data: Listed[NextChar]
     entropy_bits: float
     usage: Usage
     state: OpaqueBytes | None = omitted_if_none()

@@ -9,7 +9,7 @@ from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, 
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
-from nextchar.schemas.rows import IN_ROWS
+from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import MAX_SEED, MIN_SEED, SamplingFields
 from nextchar.schemas.score import NextChar, NextResponse, ScoreFields
 
@@ -171,7 +171,7 @@ class SessionList(ResponseModel):
 class Distribution(ResponseModel):
     """The distribution of one character, as in `/v1/next`."""
 
-    data: Annotated[list[NextChar], IN_ROWS]
+    data: Listed[NextChar]
     entropy_bits: float
 
 
@@ -188,7 +188,7 @@ class FeedResponse(ResponseModel):
     revision: int
     logprob: float
     num_unknown: int
-    data: Annotated[list[NextChar], IN_ROWS] | list[Distribution] | None = omitted_if_none()
+    data: Listed[NextChar] | list[Distribution] | None = omitted_if_none()
     entropy_bits: float | None = omitted_if_none()
 
 

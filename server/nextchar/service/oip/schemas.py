@@ -7,7 +7,7 @@ from pydantic import Field
 
 from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.limits import MAX_INTEGER, MAX_PRIORITY
-from nextchar.schemas.rows import IN_ROWS
+from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.service.oip.tensors import Tensor
 
@@ -168,7 +168,7 @@ class GenerateLogprob(ResponseModel):
 
 class GenerateDetails(ResponseModel):
     finish_reason: FinishReason | None = omitted_if_none()
-    logprobs: Annotated[list[GenerateLogprob], IN_ROWS]
+    logprobs: Listed[GenerateLogprob]
 
 
 class GenerateResponse(ResponseModel):

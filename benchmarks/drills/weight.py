@@ -19,6 +19,8 @@ from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 
 _AT_ONCE = 8
+_MOST_BYTES = 1 << 30  # of memory, as small servers have
+_MOST_SECONDS = 0.25  # until an answer about health
 _SECONDS = 300
 _LOOK_SECONDS = 0.02
 _CHANNEL = [("grpc.max_receive_message_length", -1)]
@@ -44,8 +46,9 @@ class WeightReport:
     health_p99_seconds: float
     health_worst_seconds: float
 
-    def good(self, limit_bytes: int) -> bool:
-        return self.peak_bytes < limit_bytes and self.health_p99_seconds <= 0.25
+    @property
+    def good(self) -> bool:
+        return self.peak_bytes < _MOST_BYTES and self.health_p99_seconds <= _MOST_SECONDS
 
 
 def weigh(server: ServerProcess, model: str) -> Iterator[WeightReport]:

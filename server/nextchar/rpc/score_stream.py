@@ -113,6 +113,7 @@ class ScoreStreams:
         while True:
             try:
                 with self._handler.observed("score", lambda: request, message, context) as call:
+                    call.ctx.num_at_once = MAX_AT_WORK
                     latest = call.ctx.deadline = min(latest, call.ctx.deadline)
                     scores = await self._score(request, call.ctx)
                     answer = await as_message(scores, pb.ScoreResponse, call.ctx)

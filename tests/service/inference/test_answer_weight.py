@@ -14,8 +14,10 @@ from pydantic import BaseModel
 from support.engine_lanes import Gate
 from support.in_process import InProcess, context, in_process, owner_context
 
+from nextchar.client.parts import MAX_MESSAGE_CHARS, MAX_MESSAGE_STRINGS
 from nextchar.errors import InputTooLarge
 from nextchar.request_context import RequestContext
+from nextchar.rpc.score_stream import MAX_AT_WORK
 from nextchar.schemas import protobuf_pairs as pairs
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest
@@ -26,7 +28,7 @@ from nextchar.schemas.protobuf import to_message
 from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.schemas.sessions import CreateSessionRequest, FeedRequest, SampleRequest
 from nextchar.schemas.tokens import TokenizeRequest
-from nextchar.service.inference.answer_weight import ANSWER
+from nextchar.service.inference.answer_weight import ANSWER, score_weight
 from nextchar.service.service import Service
 
 Call = Callable[[Service, RequestContext], Coroutine[Any, Any, Any]]
@@ -249,3 +251,15 @@ def test_a_stream_holds_no_more_than_its_client_has_not_read(small: InProcess) -
         )
 
     assert small.run(read()) == 2500
+
+
+def test_what_our_client_sends_on_a_stream_fits_as_often_as_the_server_reads_ahead() -> None:
+    weight = score_weight(MAX_MESSAGE_STRINGS, MAX_MESSAGE_CHARS, return_chars=True)
+    assert MAX_AT_WORK * weight.bytes_over("grpc") <= Limits().max_answer_bytes
+
+
+def test_requests_of_one_call_share_the_limit(small: InProcess) -> None:
+    ctx = replace(context("score"), num_at_once=4)
+    with pytest.raises(InputTooLarge, match="the limit is 16384"):
+        small.run(score("a" * 400, return_chars=True)(small.service, ctx))
+    small.run(score("a" * 400, return_chars=True)(small.service, context("score")))

@@ -43,7 +43,7 @@ class Weight:
 # a distribution.
 ANSWER = Weight(8192, 2048, 4096)
 STRING = Weight(1300, 360, 600)
-CHAR_SCORE = Weight(24, 140, 240)
+CHAR_SCORE = Weight(24, 140, 220)
 NEXT_CHAR = Weight(16, 120, 200)
 # A character of a text, and what may be listed of it; `TOP` and `PROMPT_TOP` are one likeliest symbol of it.
 TEXT = Weight(16, 6, 12)
@@ -51,7 +51,7 @@ TOKEN_ID = Weight(45, 8, 16)
 LOGPROB = Weight(100, 50, 100)
 TOP = Weight(8, 40, 160)
 PROMPT_LOGPROB = Weight(20, 4, 40)
-PROMPT_TOP = Weight(8, 82, 220)
+PROMPT_TOP = Weight(8, 82, 180)
 STATE_VALUE = Weight(40, 26, 32)
 TENSOR_VALUE = Weight(48, 26, 24)
 TOKEN = Weight(52, 24, 48)

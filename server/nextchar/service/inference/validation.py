@@ -161,7 +161,8 @@ class Validation:
         Raises:
             InputTooLarge (answer_too_large): that is more than an answer may.
         """
-        ctx.answer_bytes, limit = weight.bytes_over(ctx.protocol), self._limits.max_answer_bytes
+        ctx.answer_bytes = weight.bytes_over(ctx.protocol)
+        limit = self._limits.max_answer_bytes // ctx.num_at_once
         if ctx.answer_bytes > limit:
             raise InputTooLarge(
                 f"the answer to this request may take {ctx.answer_bytes} bytes, the limit is {limit} "

@@ -92,9 +92,11 @@ def bodies(route: RestRoute) -> Iterator[bytes]:
 
 
 def routes(server: LiveServer) -> dict[str, RestRoute]:
+    """Returns a route of each body, by its path."""
     app = RestApp(server.app.service, max_body_bytes=1, request_timeout_seconds=1)
     found = [route for route in app.routes if route.body is not None]
-    return {route.path: route for route in found if "/repository/" not in route.path}
+    of_each = {route.body: route for route in found if "/repository/" not in route.path}
+    return {route.path: route for route in of_each.values()}
 
 
 @pytest.fixture(scope="module")

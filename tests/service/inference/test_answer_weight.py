@@ -15,7 +15,7 @@ from support.engine_lanes import Gate
 from support.in_process import InProcess, context, in_process, owner_context
 
 from nextchar.client.parts import MAX_MESSAGE_CHARS, MAX_MESSAGE_STRINGS
-from nextchar.errors import InputTooLarge
+from nextchar.errors import AnswerTooLarge
 from nextchar.request_context import RequestContext
 from nextchar.rpc.score_stream import MAX_AT_WORK
 from nextchar.schemas import protobuf_pairs as pairs
@@ -234,7 +234,7 @@ def test_what_weighs_too_much_is_refused_before_any_work(
     small: InProcess, gate: Gate, call: Call, param: str, told: str
 ) -> None:
     del gate  # never opened: no character is read
-    with pytest.raises(InputTooLarge) as caught:
+    with pytest.raises(AnswerTooLarge) as caught:
         small.run(call(small.service, owner_context()))
     error = caught.value
     assert (error.code, error.param) == ("answer_too_large", param)
@@ -260,6 +260,6 @@ def test_what_our_client_sends_on_a_stream_fits_as_often_as_the_server_reads_ahe
 
 def test_requests_of_one_call_share_the_limit(small: InProcess) -> None:
     ctx = replace(context("score"), num_at_once=4)
-    with pytest.raises(InputTooLarge, match="the limit is 16384"):
+    with pytest.raises(AnswerTooLarge, match="the limit is 16384"):
         small.run(score("a" * 400, return_chars=True)(small.service, ctx))
     small.run(score("a" * 400, return_chars=True)(small.service, context("score")))

@@ -16,6 +16,7 @@ from nextchar.service.inference.score_rows import NextChars
 
 LN2 = math.log(2)
 _A_SLICE = 128  # strings
+_SLICE_CHARS = 65_536
 _MAX_EXPONENT = 700.0  # e^709 is the largest double
 
 
@@ -31,11 +32,18 @@ def make_scores(
 ) -> Cooperative[list[Score]]:
     """Returns the score of each string's log-probabilities; an empty one has 0 bits per character."""
     scores: list[Score] = []
-    for first in range(0, len(strings), _A_SLICE):
-        block = slice(first, first + _A_SLICE)
+    while len(scores) < len(strings):
+        first = len(scores)
+        block = slice(first, first + _num_in_slice(strings[first : first + _A_SLICE]))
         scores += _scores(first, logprobs[block], strings[block], graph, has_end)
         yield
     return scores
+
+
+def _num_in_slice(strings: Sequence[Ids]) -> int:
+    """Returns how many of the first strings are computed at once: one, or more of few characters."""
+    ends = np.cumsum([len(ids) for ids in strings])
+    return max(1, int(np.searchsorted(ends, _SLICE_CHARS, side="right")))
 
 
 def _scores(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nextchar.errors import InputTooLarge, InvalidRequest, UnknownCharacter
+from nextchar.errors import AnswerTooLarge, InputTooLarge, InvalidRequest, UnknownCharacter
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model, ServedModels
 from nextchar.request_context import RequestContext
@@ -159,20 +159,19 @@ class Validation:
             advice: what a client may do, as "send fewer strings".
 
         Raises:
-            InputTooLarge (answer_too_large): that is more than an answer may.
+            AnswerTooLarge: that is more than an answer may.
         """
         ctx.answer_bytes = weight.bytes_over(ctx.protocol)
         limit = self._limits.max_answer_bytes // ctx.num_at_once
         if ctx.answer_bytes > limit:
-            raise InputTooLarge(
+            raise AnswerTooLarge(
                 f"the answer to this request may take {ctx.answer_bytes} bytes, the limit is {limit} "
                 f"(max_answer_bytes): {advice}",
                 param=param,
-                code="answer_too_large",
             )
 
     def check_distributions(self, num: int, top: int | None, model: Model, ctx: RequestContext) -> None:
-        """Raises InputTooLarge (answer_too_large) for more distributions than an answer may hold."""
+        """Raises AnswerTooLarge for more distributions than an answer may hold."""
         num_outputs = model.graph.vocabulary.num_outputs
         weight = distribution_weight(num, min(top or num_outputs, num_outputs))
         self.check_answer(weight, ctx, "top", f"set top to fewer than {num_outputs}, or send a shorter text")

@@ -158,3 +158,4 @@ def test_too_many_items_are_refused_at_both_doors(server: LiveServer) -> None:
                 call()
             assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
             assert details(caught.value)[0] == "too_many_items"
+            assert "strings and fields, the limit is 10240" in caught.value.details()  # counted on its bytes

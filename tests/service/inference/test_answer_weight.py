@@ -137,6 +137,8 @@ LISTING = [  # something for each character
     complete(PLAIN, max_tokens=0, prompt_logprobs=0),
     complete(PLAIN, max_tokens=0, prompt_logprobs=20),
     complete(PLAIN, max_tokens=400, n=3, logprobs=5, model="bytes"),
+    complete(PLAIN, max_tokens=400, n=3, logprobs=0, prompt_logprobs=20),
+    complete(PLAIN, echo=True, max_tokens=400, n=2, logprobs=20, prompt_logprobs=1),
     inspect(PLAIN[:400]),
     next_(PLAIN, model="bytes"),
 ]

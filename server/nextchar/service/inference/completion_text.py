@@ -111,6 +111,7 @@ class CompletionText:
         self._tokens = _Tokens(TopLogprobs(vocabulary, shown.num_top or 0))
         self._of_prompt = PromptLogprobs(vocabulary, shown.num_prompt_top or 0)
         self._of_prompt.add(None, 0, int(prompt.begins))
+        self._unknown: dict[str, str] = {}
         self._is_first = True
         self.num_drawn = 0
         self.logprob = 0.0  # of all drawn symbols
@@ -187,9 +188,12 @@ class CompletionText:
         )
 
     def _label(self, text: str, symbol_id: int) -> str:
-        if text:
-            return self._vocabulary.shown(text)
-        return BEGIN if symbol_id == self._vocabulary.begin_id else self._vocabulary.label(symbol_id)
+        """Returns the text of a token, one object for all tokens of the same text."""
+        if symbol_id == self._vocabulary.begin_id:
+            return BEGIN
+        if symbol_id == self._vocabulary.unknown_id:  # as the prompt has it
+            return self._unknown.setdefault(text, text)
+        return self._vocabulary.labels[symbol_id]
 
     def _extras(self, tokens: _Tokens, finish: FinishReason | None) -> dict[str, object]:
         extras: dict[str, object] = {}

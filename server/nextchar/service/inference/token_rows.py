@@ -35,10 +35,26 @@ class TokenRows(Rows[T]):
         return self._ends[-1] if self._ends else 0
 
     def add(self, delivery: Delivery | None, first: int, last: int) -> None:
-        """Adds the symbols of a delivery from `first` up to `last`."""
+        """Adds the symbols of a delivery from `first` up to `last`, of which alone it keeps the arrays."""
         if last > first:
+            if delivery is not None and self._is_part(delivery, first, last):
+                delivery, first, last = self._part_of(delivery, first, last), 0, last - first
             self._ends.append(len(self) + last - first)
             self._parts.append((delivery, first, last))
+
+    def _is_part(self, delivery: Delivery, first: int, last: int) -> bool:
+        tops = delivery.top_ids
+        return last - first < len(delivery.ids) or (tops is not None and tops.shape[1] > self._num_top)
+
+    def _part_of(self, delivery: Delivery, first: int, last: int) -> Delivery:
+        """Returns some symbols of a delivery, and of the likeliest ones those listed, with own arrays."""
+        tops, values, count = delivery.top_ids, delivery.top_logprobs, self._num_top
+        return Delivery(
+            delivery.ids[first:last].copy(),
+            delivery.logprobs[first:last].copy(),
+            None if tops is None else tops[first:last, :count].copy(),
+            None if values is None else values[first:last, :count].copy(),
+        )
 
     def join(self, other: Self) -> None:
         """Adds all symbols of another list."""

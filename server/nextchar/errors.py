@@ -5,6 +5,7 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   ├── UnsupportedMediaType       the body says that it is something else than the route reads
 │   ├── UnknownCharacter           a character is outside the vocabulary, and that is refused
 │   └── InputTooLarge              the input is over a size limit
+│       └── AnswerTooLarge         the answer would be
 ├── ModelNotFound                  the model is not served
 ├── RouteNotFound                  the path or the method does not exist
 ├── AuthenticationFailed           the API key is missing, unknown or expired
@@ -73,6 +74,10 @@ class UnknownCharacter(InvalidRequest):
 
 class InputTooLarge(InvalidRequest):
     code = "input_too_large"
+
+
+class AnswerTooLarge(InputTooLarge):
+    code = "answer_too_large"
 
 
 class ModelNotFound(NextcharError):

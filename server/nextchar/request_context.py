@@ -62,6 +62,8 @@ class RequestContext:
     queue_seconds: float = 0.0
     input_seconds: float = 0.0  # from bytes to tensors
     output_seconds: float = 0.0  # from tensors to bytes
+    answer_bytes: int = 0  # what its answer weighs at most
+    num_at_once: int = 1  # requests of one call that may have their answers in memory at a time
     inference_seconds: float = 0.0  # during which its work had rows
     num_given: int = 0  # characters read, of the prompt or the strings
     num_sampled: int = 0

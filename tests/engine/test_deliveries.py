@@ -134,3 +134,44 @@ async def test_other_tasks_run_once_between_two_parts_and_the_result_comes_back(
     assert await run_cooperatively(work()) == "result"
     await beside
     assert order == ["part", "other"] * 3 + ["other"]
+
+
+@in_loop
+async def test_what_nobody_takes_is_joined_and_nothing_of_it_is_lost() -> None:
+    receiver = StreamReceiver(2)
+    lanes = [Lane(NOTHING, tag=tag) for tag in range(2)]
+    for k in range(1000):
+        tops = np.array([[k, k + 1]], dtype=np.int32)
+        part = Delivery(np.array([k]), np.array([-float(k)]), tops, tops.astype(np.float32))
+        receiver.receive(lanes[0], part)
+        receiver.receive(lanes[1], delivery(k))
+    receiver.receive(lanes[0], last(1000))
+    receiver.receive(lanes[1], last(1000))
+    found: list[list[Delivery]] = [[], []]
+    async for tag, part in receiver:
+        found[tag].append(part)
+    for parts in found:
+        assert len(parts) <= 65
+        assert np.concatenate([part.ids for part in parts]).tolist() == list(range(1001))
+        assert [part.finish for part in parts if part.last] == [FinishReason.LENGTH]
+        assert parts[-1].last
+    tops = [part.top_ids for part in found[0] if part.top_ids is not None]
+    assert np.concatenate(tops).tolist() == [[k, k + 1] for k in range(1000)]
+    assert all(part.top_ids is None for part in found[1])
+
+
+@in_loop
+async def test_an_error_comes_after_what_was_joined_before_it() -> None:
+    receiver, lane = StreamReceiver(1), Lane(NOTHING)
+    for k in range(200):
+        receiver.receive(lane, delivery(k))
+    receiver.receive(lane, delivery(error=InternalError("broken")))
+    seen: list[int] = []
+
+    async def take() -> None:
+        async for _, part in receiver:
+            seen.extend(part.ids.tolist())
+
+    with pytest.raises(InternalError):
+        await take()
+    assert seen == list(range(200))

@@ -167,8 +167,8 @@ def test_numbers_that_are_not_finite_are_refused(server: LiveServer, value: floa
         b'{"model": "tiny", "input": ["\xff"]}',
         b'{"model": "tiny", "input": ["\\ud800"]}',
         b'{"model": "tiny", "input": ["\\ude00\\ud83d"]}',
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
+        b"[" * 10_000,
+        b'{"a":' * 3000,
         b"\xff\xfe{\x00}\x00",
     ],
 )

@@ -27,6 +27,7 @@ _LIMITS = Limits(
     max_request_chars=_UNBOUNDED,
     max_tokens=_UNBOUNDED,
     max_choices=_UNBOUNDED,
+    max_answer_bytes=_UNBOUNDED,
 )
 
 

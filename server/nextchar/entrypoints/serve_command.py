@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nextchar.entrypoints.heap import give_freed_memory_back
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_reference import setting_texts
 from nextchar.schemas.base import validated
@@ -39,6 +40,7 @@ _SWITCH_SECONDS = 0.00002
 @_with_settings
 def serve(**given: str | None) -> None:
     """Serve the models of a folder over REST and gRPC."""
+    give_freed_memory_back()
     gc.disable()  # until it is up: as in main.py
     try:
         _serve(given)

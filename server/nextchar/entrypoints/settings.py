@@ -62,6 +62,11 @@ class Settings(ModelSettings):
         ge=1,
         description="Largest number of completions of a request: prompts times n or best_of.",
     )
+    max_answer_bytes: int = Field(
+        _LIMITS.max_answer_bytes,
+        ge=64 * 1024,
+        description="Largest size of the answer to a request, estimated before any work is done for it.",
+    )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest size of a request's body.")
     strict_characters: bool = Field(
         False, description="Refuse text with characters outside the vocabulary instead of counting them."

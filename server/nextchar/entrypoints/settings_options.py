@@ -40,6 +40,7 @@ def limits(settings: Settings) -> Limits:
         max_tokens=settings.max_tokens,
         max_inspect_chars=settings.max_inspect_chars,
         max_choices=settings.max_choices,
+        max_answer_bytes=settings.max_answer_bytes,
         strict_characters=settings.strict_characters,
     )
 

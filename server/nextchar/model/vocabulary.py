@@ -157,6 +157,11 @@ class Vocabulary:
         special = self.special(symbol_id)
         return f"<|{special}|>" if special else self.shown(self.characters[symbol_id])
 
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The label of each symbol that can be predicted, by id."""
+        return tuple(map(self.label, range(self.num_outputs)))
+
 
 class TextDecoder:
     """Converts text in normal form, piece by piece, to text for a client."""

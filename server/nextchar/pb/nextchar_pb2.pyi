@@ -253,7 +253,7 @@ class LimitsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class RequestLimits(_message.Message):
-    __slots__ = ("max_body_bytes", "max_strings", "max_input_chars", "max_request_chars", "max_tokens", "max_choices", "max_inspect_chars", "strict_characters", "timeout_seconds", "queue_timeout_seconds", "max_n", "max_stops", "max_top_logprobs", "max_pattern_chars", "max_head_bytes")
+    __slots__ = ("max_body_bytes", "max_strings", "max_input_chars", "max_request_chars", "max_tokens", "max_choices", "max_inspect_chars", "strict_characters", "timeout_seconds", "queue_timeout_seconds", "max_n", "max_stops", "max_top_logprobs", "max_pattern_chars", "max_head_bytes", "max_answer_bytes")
     MAX_BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_STRINGS_FIELD_NUMBER: _ClassVar[int]
     MAX_INPUT_CHARS_FIELD_NUMBER: _ClassVar[int]
@@ -269,6 +269,7 @@ class RequestLimits(_message.Message):
     MAX_TOP_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     MAX_PATTERN_CHARS_FIELD_NUMBER: _ClassVar[int]
     MAX_HEAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_ANSWER_BYTES_FIELD_NUMBER: _ClassVar[int]
     max_body_bytes: int
     max_strings: int
     max_input_chars: int
@@ -284,7 +285,8 @@ class RequestLimits(_message.Message):
     max_top_logprobs: int
     max_pattern_chars: int
     max_head_bytes: int
-    def __init__(self, max_body_bytes: _Optional[int] = ..., max_strings: _Optional[int] = ..., max_input_chars: _Optional[int] = ..., max_request_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_choices: _Optional[int] = ..., max_inspect_chars: _Optional[int] = ..., strict_characters: _Optional[bool] = ..., timeout_seconds: _Optional[float] = ..., queue_timeout_seconds: _Optional[float] = ..., max_n: _Optional[int] = ..., max_stops: _Optional[int] = ..., max_top_logprobs: _Optional[int] = ..., max_pattern_chars: _Optional[int] = ..., max_head_bytes: _Optional[int] = ...) -> None: ...
+    max_answer_bytes: int
+    def __init__(self, max_body_bytes: _Optional[int] = ..., max_strings: _Optional[int] = ..., max_input_chars: _Optional[int] = ..., max_request_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_choices: _Optional[int] = ..., max_inspect_chars: _Optional[int] = ..., strict_characters: _Optional[bool] = ..., timeout_seconds: _Optional[float] = ..., queue_timeout_seconds: _Optional[float] = ..., max_n: _Optional[int] = ..., max_stops: _Optional[int] = ..., max_top_logprobs: _Optional[int] = ..., max_pattern_chars: _Optional[int] = ..., max_head_bytes: _Optional[int] = ..., max_answer_bytes: _Optional[int] = ...) -> None: ...
 
 class OwnerLimits(_message.Message):
     __slots__ = ("max_sessions", "max_state_bytes", "max_checkpoints", "session_ttl_seconds", "max_lanes_per_key")

@@ -14,6 +14,7 @@ from nextchar.rest.handler import RestHandler
 from nextchar.rest.openapi import describe_with
 from nextchar.rest.route import RestRoute
 from nextchar.rest.routes import document_routes, rest_routes
+from nextchar.schemas.item_limits import item_limits
 from nextchar.security.access import Need
 from nextchar.service.service import Service
 
@@ -39,6 +40,7 @@ class RestApp:
         """Registers the routes of the table; `more_routes` are those of the page."""
         self._handler = RestHandler(
             service.metrics,
+            item_limits(service.limits_report.limits().request),
             max_body_bytes=max_body_bytes,
             request_timeout_seconds=request_timeout_seconds,
             receive_timeout_seconds=receive_timeout_seconds,

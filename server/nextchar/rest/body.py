@@ -1,18 +1,47 @@
 """Reads the body of a request within its limits, and cancels work when the client disconnects."""
 
 import asyncio
+import codecs
 from collections.abc import Awaitable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
-from nextchar.errors import ClientGone, InputTooLarge, RequestTimeout, UnsupportedMediaType
+from nextchar.errors import ClientGone, InputTooLarge, InvalidRequest, RequestTimeout, UnsupportedMediaType
+from nextchar.schemas.base import validated
+from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
 
 T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAX_SHOWN = 60
 _BROWSERS = {"origin", "sec-fetch-site"}  # headers that browsers alone send
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRules:
+    """Says how bodies are read: what happens to unknown fields, None as the schema says, and how many items
+    they may have.
+    """
+
+    items: ItemLimits = DEFAULT_ITEMS
+    extra: Literal["ignore"] | None = None
+
+    def read_json(self, schema: type[Model], content: bytes) -> Model:
+        """Reads a body strictly, in one pass; a byte order mark before it has no meaning.
+
+        Raises:
+            InvalidRequest: it is not JSON, has too many items or does not fit the schema.
+        """
+        text = content.removeprefix(codecs.BOM_UTF8)
+        if text.startswith(_UTF16):
+            raise InvalidRequest("the body is not valid JSON: it is UTF-16; send UTF-8", code="invalid_json")
+        self.items.check_json(text)
+        return validated(lambda: schema.model_validate_json(text, extra=self.extra))
 
 
 def check_is_json(headers: Headers) -> None:

@@ -1,19 +1,23 @@
 """Reads, validates, observes and answers the requests of a route."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from nextchar.errors import NextcharError
 from nextchar.request_context import TRACE_HEADERS, RequestContext, make_context
-from nextchar.rest.body import check_is_json, read_body, while_connected
+from nextchar.rest.body import BodyRules, check_is_json, read_body, while_connected
 from nextchar.rest.http.half_close import HAS_CLIENT
-from nextchar.rest.route import Extra, RestCall, RestRoute
+from nextchar.rest.route import RestCall, RestRoute
 from nextchar.rest.sse import EventStream
+from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
+from nextchar.schemas.json_pieces import IN_PIECES_BYTES, json_pieces
 from nextchar.telemetry.metrics import Metrics
 
 JSON = "application/json"
@@ -25,6 +29,7 @@ class RestHandler:
     def __init__(
         self,
         metrics: Metrics,
+        items: ItemLimits = DEFAULT_ITEMS,
         *,
         max_body_bytes: int,
         request_timeout_seconds: float,
@@ -35,7 +40,7 @@ class RestHandler:
         self._max_body_bytes = max_body_bytes
         self._timeout_seconds = request_timeout_seconds
         self._receive_timeout_seconds = receive_timeout_seconds
-        self._extra: Extra = "ignore" if lenient_fields else None
+        self._rules = BodyRules(items, "ignore" if lenient_fields else None)
 
     def endpoint(self, route: RestRoute) -> Callable[[Request], Awaitable[Response]]:
         """Makes the endpoint that answers the requests of a route."""
@@ -76,7 +81,7 @@ class RestHandler:
                     check_is_json(request.headers)
                 content = await read_body(request, self._max_body_bytes, self._receive_timeout_seconds)
             started = time.monotonic()
-            body = None if route.read is None else route.read(request, content, self._extra)
+            body = None if route.read is None else route.read(request, content, self._rules)
         except NextcharError as error:
             return None, error, 0.0
         return body, None, time.monotonic() - started
@@ -101,9 +106,20 @@ class RestHandler:
 def as_json(
     answer: BaseModel, ctx: RequestContext, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Makes the response of an answer, with the headers that every answer has."""
-    own = {**call_headers(ctx), **timing_headers(ctx)}
-    return Response(answer.model_dump_json(), status, media_type=JSON, headers={**own, **(headers or {})})
+    """Makes the response of an answer, with the headers that every answer has.
+
+    One that may be large is written in pieces as its client reads them.
+    """
+    own = {**call_headers(ctx), **timing_headers(ctx), **(headers or {})}
+    if ctx.answer_bytes > IN_PIECES_BYTES:
+        return StreamingResponse(_in_pieces(answer), status, own, JSON)
+    return Response(answer.model_dump_json(), status, own, JSON)
+
+
+async def _in_pieces(answer: BaseModel) -> AsyncGenerator[bytes]:
+    for piece in json_pieces(answer):
+        yield piece
+        await asyncio.sleep(0)
 
 
 def session_header(request: Request, answer: BaseModel) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """Converts the bodies of infer requests to tensors and back: JSON, or JSON followed by the tensors' bytes."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from nextchar.errors import InvalidRequest
-from nextchar.schemas.base import RequestOptions, validated
+from nextchar.rest.body import BodyRules
+from nextchar.schemas.base import RequestOptions
 from nextchar.service.oip.schemas import (
     InferAnswer,
     InferBody,
@@ -16,6 +16,7 @@ from nextchar.service.oip.schemas import (
 from nextchar.service.oip.tensors import Tensor, from_list, from_raw, to_list, to_raw
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+_DEFAULT_RULES = BodyRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,7 @@ def read_request(
     header_length: str | None,
     model: str,
     version: str,
-    *,
-    extra_fields: Literal["ignore"] | None = None,
+    rules: BodyRules = _DEFAULT_RULES,
 ) -> InferCall:
     """Reads a body: its JSON, and the tensors' bytes that follow it.
 
@@ -45,7 +45,7 @@ def read_request(
         InvalidRequest: the JSON is wrong, or the bytes do not match it.
     """
     length = _header_length(header_length, len(body))
-    given = validated(lambda: InferBody.model_validate_json(body[:length], extra=extra_fields))
+    given = rules.read_json(InferBody, body[:length])
     inputs, place = [], length
     for one in given.inputs:
         tensor, place = _input(one, body, place)

@@ -9,9 +9,10 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from nextchar.errors import NextcharError
+from nextchar.rest.body import BodyRules
 from nextchar.rest.handler import JSON, call_headers
 from nextchar.rest.oip_body import HEADER_LENGTH, InferCall, answer_body, read_request
-from nextchar.rest.route import Extra, RestCall, model_and_version
+from nextchar.rest.route import RestCall, model_and_version
 from nextchar.rest.sse import EventStream, event, unexpected
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion, CompletionRequest
@@ -23,10 +24,10 @@ SEQUENCE = "sequence"
 SCHEDULING = "X-Model-Scheduling"
 
 
-def infer_body(request: Request, content: bytes, extra: Extra) -> InferCall:
+def infer_body(request: Request, content: bytes, rules: BodyRules) -> InferCall:
     """Reads a body of tensors, as JSON or as bytes that follow it; the path names the model."""
     length = request.headers.get(HEADER_LENGTH)
-    return read_request(content, length, *model_and_version(request), extra_fields=extra)
+    return read_request(content, length, *model_and_version(request), rules)
 
 
 class OipHandlers:

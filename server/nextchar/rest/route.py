@@ -4,23 +4,22 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 
 from nextchar.request_context import RequestContext
 from nextchar.request_context import Route as Label
+from nextchar.rest.body import BodyRules
 from nextchar.rest.errors import ERROR_STATUSES, is_oip, oip_status
 from nextchar.rest.sse import EventStream
-from nextchar.schemas.base import validated
 from nextchar.security.access import Need
 
 R = TypeVar("R")
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
-Extra = Literal["ignore"] | None  # what pydantic does with unknown fields; None: what the schema says
-Read = Callable[[Request, bytes, Extra], R]
+Read = Callable[[Request, bytes, BodyRules], R]
 JsonObject = dict[str, Any]
 EMPTY = b"{}"  # what an empty body stands for where no field is required
 _BODY_METHODS = {"POST", "PUT"}
@@ -153,8 +152,8 @@ def post(
 def json_of(schema: type[Model], *, empty: bytes = b"") -> Read[Model]:
     """Makes a reader of JSON bodies: it validates the bytes strictly, in one pass."""
 
-    def read(_request: Request, content: bytes, extra: Extra) -> Model:
-        return validated(lambda: schema.model_validate_json(content or empty, extra=extra))
+    def read(_request: Request, content: bytes, rules: BodyRules) -> Model:
+        return rules.read_json(schema, content or empty)
 
     return read
 

@@ -2,8 +2,9 @@
 
 from fastapi import Request, Response
 
+from nextchar.rest.body import BodyRules
 from nextchar.rest.handler import call_headers
-from nextchar.rest.route import Extra, RestCall
+from nextchar.rest.route import RestCall
 from nextchar.schemas.base import validated
 from nextchar.schemas.sessions import (
     ChangeFields,
@@ -17,13 +18,13 @@ from nextchar.service.sessions.lifecycle import SessionLifecycle
 BYTES = "application/octet-stream"
 
 
-def list_query(request: Request, _content: bytes, _extra: Extra) -> ListSessionsRequest:
+def list_query(request: Request, _content: bytes, _rules: BodyRules) -> ListSessionsRequest:
     """Reads which page of sessions the query of the URL asks for."""
     given = dict(request.query_params)
     return validated(lambda: ListSessionsRequest.model_validate_strings(given))
 
 
-def imported_state(request: Request, content: bytes, _extra: Extra) -> ImportStateRequest:
+def imported_state(request: Request, content: bytes, _rules: BodyRules) -> ImportStateRequest:
     """Reads the body as it is, and the revision that the query of the URL asks for."""
     given = dict(request.query_params)
     revision = validated(lambda: ChangeFields.model_validate_strings(given)).if_revision

@@ -13,12 +13,15 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from pydantic import BaseModel
 
+from nextchar.engine.cooperative import run_cooperatively
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_context, make_request_id
 from nextchar.rpc.errors import abort
 from nextchar.rpc.method import Context, RpcCall, RpcMethod, metadata_of
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
-from nextchar.schemas.protobuf import to_message
+from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
+from nextchar.schemas.json_pieces import IN_PIECES_BYTES
+from nextchar.schemas.protobuf import M, message_in_parts, to_message
 from nextchar.security.principal import CLIENT_ADDRESS
 from nextchar.telemetry.metrics import Metrics
 
@@ -30,23 +33,29 @@ class RpcHandler:
     """Makes what gRPC calls of each method; the only place where the context of a gRPC request is made."""
 
     def __init__(
-        self, metrics: Metrics, *, request_timeout_seconds: float, lenient_fields: bool = False
+        self,
+        metrics: Metrics,
+        items: ItemLimits = DEFAULT_ITEMS,
+        *,
+        request_timeout_seconds: float,
+        lenient_fields: bool = False,
     ) -> None:
-        self._metrics = metrics
+        self._metrics, self._items = metrics, items
         self.lenient_fields = lenient_fields
         self._timeout_seconds = request_timeout_seconds
 
     def endpoint(self, method: RpcMethod) -> grpc.RpcMethodHandler:
         """Makes the handler that answers the calls of a method."""
-        return method.of_grpc(self._behavior(method))
+        return method.of_grpc(self._behavior(method), self._items)
 
     def _behavior(self, method: RpcMethod) -> Callable[..., Any]:
         async def answer(message: Message, context: Context) -> Message:
             async with self.ended_by_errors(context):
                 if method.read is None:
-                    return as_message(await method.handle(message, context), method)
+                    found: Message = await method.handle(message, context)
+                    return found
                 async with self._observed_call(method, message, context) as call:
-                    return as_message(await method.handle(call), method)
+                    return await as_message(await method.handle(call), method.output_type, call.ctx)
             raise AssertionError("the call was aborted")
 
         async def stream(message: Message, context: Context) -> AsyncGenerator[Message]:
@@ -56,7 +65,7 @@ class RpcHandler:
                 aclosing(method.handle(call)) as answers,
             ):
                 async for one in answers:
-                    yield as_message(one, method)
+                    yield await as_message(one, method.output_type, call.ctx)
 
         async def converse(messages: AsyncIterator[Message], context: Context) -> AsyncGenerator[Message]:
             async with self.ended_by_errors(context), aclosing(method.handle(messages, context)) as answers:
@@ -171,6 +180,10 @@ def _address(peer: str) -> str:
     return unquote(peer.partition(":")[2].rpartition(":")[0]).strip("[]")
 
 
-def as_message(answer: BaseModel | Message, method: RpcMethod) -> Message:
-    """Converts an answer to the message that the method returns."""
-    return to_message(answer, method.output_type) if isinstance(answer, BaseModel) else answer
+async def as_message(answer: BaseModel | M, message_type: type[M], ctx: RequestContext) -> M:
+    """Converts an answer to its message; one that may be large in parts, with other work in between."""
+    if not isinstance(answer, BaseModel):
+        return answer
+    if ctx.answer_bytes > IN_PIECES_BYTES:
+        return await run_cooperatively(message_in_parts(answer, message_type))
+    return to_message(answer, message_type)

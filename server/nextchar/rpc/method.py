@@ -14,6 +14,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.request_context import RequestContext
 from nextchar.request_context import Route as Label
 from nextchar.schemas.base import validated
+from nextchar.schemas.item_limits import ItemLimits
 from nextchar.schemas.protobuf import to_fields
 from nextchar.security.access import Need
 
@@ -85,14 +86,23 @@ class RpcMethod:
         found: type[Message] = GetMessageClass(self.descriptor.output_type)
         return found
 
-    def of_grpc(self, handle: Callable[..., Any]) -> grpc.RpcMethodHandler:
-        """Makes gRPC's description of the method, with `handle` to answer it."""
+    def of_grpc(self, handle: Callable[..., Any], items: ItemLimits) -> grpc.RpcMethodHandler:
+        """Makes gRPC's description of the method, with `handle` to answer it.
+
+        Its reader raises InvalidRequest for a message with too many items, before it is built.
+        """
+        parse, descriptor = self.input_type.FromString, self.input_type.DESCRIPTOR
+
+        def read(data: bytes) -> Message:
+            items.check_message(data, descriptor)
+            return parse(data)
+
         make = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[self.descriptor.client_streaming, self.descriptor.server_streaming]
-        return make(handle, self.input_type.FromString, self.output_type.SerializeToString)
+        return make(handle, read, self.output_type.SerializeToString)
 
 
 def body_of(schema: type[Model], **more: object) -> Read[Model]:

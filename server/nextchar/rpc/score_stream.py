@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.request_context import RequestContext
-from nextchar.rpc.handler import RpcHandler
+from nextchar.rpc.handler import RpcHandler, as_message
 from nextchar.rpc.method import Context
 from nextchar.schemas.base import validated
-from nextchar.schemas.protobuf import to_fields, to_message
+from nextchar.schemas.protobuf import to_fields
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
 
 T = TypeVar("T")
@@ -113,8 +113,10 @@ class ScoreStreams:
         while True:
             try:
                 with self._handler.observed("score", lambda: request, message, context) as call:
+                    call.ctx.num_at_once = MAX_AT_WORK
                     latest = call.ctx.deadline = min(latest, call.ctx.deadline)
-                    answer = to_message(await self._score(request, call.ctx), pb.ScoreResponse)
+                    scores = await self._score(request, call.ctx)
+                    answer = await as_message(scores, pb.ScoreResponse, call.ctx)
                 break
             except QueueFull:
                 if time.monotonic() + wait_seconds > latest:

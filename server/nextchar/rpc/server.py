@@ -12,6 +12,7 @@ from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.message_interceptor import MessageInterceptor
 from nextchar.rpc.methods import INFERENCE, NEXTCHAR, SESSIONS, rpc_methods, rpc_needs
 from nextchar.rpc.options import MOST, GrpcOptions
+from nextchar.schemas.item_limits import item_limits
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.tls import GrpcTls
 from nextchar.service.service import Service
@@ -40,7 +41,10 @@ class RpcServer:
         self._service = service
         self._health = health.aio.HealthServicer()
         handler = RpcHandler(
-            service.metrics, request_timeout_seconds=request_timeout_seconds, lenient_fields=lenient_fields
+            service.metrics,
+            item_limits(service.limits_report.limits().request),
+            request_timeout_seconds=request_timeout_seconds,
+            lenient_fields=lenient_fields,
         )
         self.methods = rpc_methods(service, handler)
         needs = rpc_needs(self.methods)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
+from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler, as_message
 from nextchar.rpc.method import Context, RpcCall, RpcMethod
 from nextchar.schemas.completion import Completion
@@ -77,9 +78,9 @@ class Conversations:
                 if method.descriptor.server_streaming:
                     async with aclosing(method.handle(call)) as answers:
                         async for one in answers:
-                            yield _reply(method, one)
+                            yield await _reply(method, one, call.ctx)
                     continue
-                reply = _reply(method, await method.handle(call))
+                reply = await _reply(method, await method.handle(call), call.ctx)
             opened = reply.info.session_id if kind in ("create", "open") else opened
             yield reply
 
@@ -107,6 +108,7 @@ class Conversations:
         return read(part)
 
 
-def _reply(method: RpcMethod, answer: BaseModel | Message) -> pb.SessionReply:
-    fields: Any = {_REPLY_FIELDS[method.descriptor.output_type.full_name]: as_message(answer, method)}
+async def _reply(method: RpcMethod, answer: BaseModel | Message, ctx: RequestContext) -> pb.SessionReply:
+    message = await as_message(answer, method.output_type, ctx)
+    fields: Any = {_REPLY_FIELDS[method.descriptor.output_type.full_name]: message}
     return pb.SessionReply(**fields)

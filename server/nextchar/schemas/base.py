@@ -130,6 +130,6 @@ def _explain(first: ErrorDetails) -> InvalidRequest:
         message = message.removeprefix("Value error, ")
     shown = f"{param or 'the body'}: {message[:1].lower()}{message[1:]}"
     given = first["input"]
-    if isinstance(given, bool | int | float) or (isinstance(given, str) and len(given) <= _MAX_SHOWN):
-        shown += f", is {given!r}"
+    if isinstance(given, bool | int | float | str) and len(text := repr(given)) <= _MAX_SHOWN + 2:
+        shown += f", is {text}"
     return InvalidRequest(shown, param=param)

@@ -13,7 +13,7 @@ class CompareRequest(ModelRequest):
     """Candidates to rank by their likelihood under one model, or by the likelihood ratio of two models."""
 
     input: list[str] = Field(
-        min_length=1, description="The candidates to rank.", examples=[["hello", "htktt"]]
+        fail_fast=True, min_length=1, description="The candidates to rank.", examples=[["hello", "htktt"]]
     )
     context: str = Field(
         "", description="Text before every candidate. The scores are conditioned on it; it is not scored."

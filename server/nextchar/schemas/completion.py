@@ -2,22 +2,44 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WrapValidator, field_validator, model_validator
 
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import ModelRequest, ResponseModel, StateFields, Usage, omitted_if_none
+from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
+from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import MAX_TOP_LOGPROBS, SamplingFields
 
 MAX_CHOICES = 128
 
-TokenIds = list[Annotated[int, Field(ge=0)]]
+TokenIds = list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]]
+
+
+def _is_prompt(value: Any, _validate: object) -> Any:
+    """Validates a prompt by looks at whole lists: pydantic would try each form on each of a million items.
+
+    Raises:
+        InvalidRequest: it has none of the forms.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and (_all_str(value) or _all_ids(value) or _all_lists(value)):
+        return value
+    raise InvalidRequest(
+        "prompt must be a string, a list of strings, a list of ids or a list of lists of ids; a list must "
+        f"have at least one item, and an id is from 0 to {MAX_INTEGER}",
+        param="prompt",
+    )
+
+
+Prompts = Annotated[str | list[str] | TokenIds | list[TokenIds], WrapValidator(_is_prompt)]
 
 
 class CompletionRequest(SamplingFields, StateFields, ModelRequest):
     """Prompts to continue, and how. A field that is null takes its default."""
 
-    prompt: str | list[str] | TokenIds | list[TokenIds] = Field(
+    prompt: Prompts = Field(
         "",
         description="The text to continue, or its ids, or a list of either.",
         examples=["ROMEO:"],
@@ -51,6 +73,7 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
     if_revision: int | None = Field(
         default=None,
         ge=1,
+        le=MAX_INTEGER,
         description="Continue the session only if it is at this revision; otherwise fail with session_moved.",
     )
 
@@ -68,20 +91,6 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
     def is_whole(self) -> bool:
         """Whether the answer is known only when all of it is sampled."""
         return self.num_samples > self.n or self.prompt_logprobs is not None
-
-    @field_validator("prompt", mode="before")
-    @classmethod
-    def _is_a_prompt(cls, value: Any) -> Any:
-        items = value if isinstance(value, list) else None
-        if not (
-            isinstance(value, str) or (items and (_all_str(items) or _all_ids(items) or _all_lists(items)))
-        ):
-            raise InvalidRequest(
-                "prompt must be a string, a list of strings, a list of ids or a list of lists of ids; a list "
-                "must have at least one item",
-                param="prompt",
-            )
-        return value
 
     @field_validator("suffix")
     @classmethod
@@ -125,11 +134,11 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
 
 
 def _all_str(items: list[Any]) -> bool:
-    return all(isinstance(item, str) for item in items)
+    return set(map(type, items)) == {str}
 
 
 def _all_ids(items: list[Any]) -> bool:
-    return all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in items)
+    return not items or (set(map(type, items)) == {int} and min(items) >= 0 and max(items) <= MAX_INTEGER)
 
 
 def _all_lists(items: list[Any]) -> bool:
@@ -145,7 +154,7 @@ class Logprobs(ResponseModel):
 
     tokens: list[str]
     token_logprobs: list[float | None]
-    top_logprobs: list[dict[str, float]]
+    top_logprobs: Listed[dict[str, float]]
     text_offset: list[int]
 
 
@@ -170,7 +179,7 @@ class Choice(ResponseModel):
     ended: bool = Field(default=False, exclude=True)  # by the end symbol, not by a stop string
     token_ids: list[int] | None = omitted_if_none()
     prompt_token_ids: list[int] | None = omitted_if_none()
-    prompt_logprobs: list[dict[int, PromptLogprob] | None] | None = omitted_if_none()
+    prompt_logprobs: Listed[dict[int, PromptLogprob] | None] | None = omitted_if_none()
 
     @property
     def tells(self) -> bool:

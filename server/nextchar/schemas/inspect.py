@@ -1,10 +1,12 @@
 """Defines the request and the answer of `/v1/inspect`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from nextchar.schemas.base import RequestOptions, ResponseModel, Usage
+from nextchar.schemas.limits import MAX_INTEGER
+from nextchar.schemas.rows import Listed
 from nextchar.schemas.score import CharScore
 
 StateName = Literal["hidden", "cell"]
@@ -15,14 +17,18 @@ class InspectRequest(RequestOptions):
 
     model: str = Field(description="The model's name, or name:version.", examples=["shakespeare"])
     input: str = Field(description="The text, which is read from the begin symbol on.", examples=["hello"])
-    layers: list[int] | None = Field(
+    layers: list[Annotated[int, Field(le=MAX_INTEGER)]] | None = Field(
         None,
+        fail_fast=True,
         min_length=1,
         description="The layers to return, counted from 0; by default all.",
         examples=[[1]],
     )
     states: list[StateName] | None = Field(
-        None, min_length=1, description="The states to return: hidden, and cell of an LSTM; by default all."
+        None,
+        fail_fast=True,
+        min_length=1,
+        description="The states to return: hidden, and cell of an LSTM; by default all.",
     )
     encoding_format: Literal["float", "base64"] = Field(
         "float",
@@ -47,6 +53,6 @@ class InspectResponse(ResponseModel):
 
     model: str
     model_version: str
-    chars: list[CharScore]
+    chars: Listed[CharScore]
     data: list[StateTrace]
     usage: Usage

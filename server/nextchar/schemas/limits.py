@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 # Of requests that wait, the lowest number is served first; the default is 0.
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
+# The largest integer of a request that has no smaller limit: the stores and the arrays hold 64 bits.
+MAX_INTEGER = 2**63 - 1
 # The request line and the headers of an HTTP request. gRPC has a limit of its own for metadata.
 MAX_HEAD_BYTES = 65_536
 
@@ -15,7 +17,8 @@ class Limits:
 
     `max_request_chars` bounds the work of one request: the characters of all its strings and their context,
     and in completions those that may be sampled too. `max_choices` bounds the number of prompts times the
-    number of completions of each.
+    number of completions of each. `max_answer_bytes` bounds what the answer may take, as
+    `service/inference/answer_weight.py` estimates it: eight of them fit in 1 GiB beside the server.
     """
 
     max_strings: int = 2048
@@ -24,6 +27,7 @@ class Limits:
     max_tokens: int = 16_384
     max_inspect_chars: int = 512
     max_choices: int = 256
+    max_answer_bytes: int = 64 * 1024 * 1024
     strict_characters: bool = False
 
 

@@ -15,6 +15,7 @@ class RequestLimits(ResponseModel):
     max_request_chars: int
     max_tokens: int
     max_choices: int
+    max_answer_bytes: int
     max_inspect_chars: int
     strict_characters: bool
     timeout_seconds: float

@@ -3,7 +3,7 @@
 Which types are pairs, and where the two of a pair differ, is declared in `protobuf_pairs`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -19,6 +19,13 @@ M = TypeVar("M", bound=Message)
 def to_message(answer: BaseModel, message_type: type[M]) -> M:
     """Converts an answer to its message; what is None stays unset."""
     message: M = message_type(**codec_of(message_type).write(vars(answer)))
+    return message
+
+
+def message_in_parts(answer: BaseModel, message_type: type[M]) -> Generator[None, None, M]:
+    """Converts an answer to its message in parts of about a millisecond; it yields between two of them."""
+    message: M = message_type()
+    yield from codec_of(message_type).fill(message, answer)
     return message
 
 

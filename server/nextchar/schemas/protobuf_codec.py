@@ -6,9 +6,11 @@ from typing import Any, get_args
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from pydantic import BaseModel
 
 from nextchar.errors import InvalidRequest
 from nextchar.schemas import protobuf_pairs as pairs
+from nextchar.schemas.rows import Rows, blocks, is_long
 
 ValueWriter = Callable[[Any], Any]
 # From a value of the schema to the name of a field in the message, and what it holds.
@@ -39,6 +41,7 @@ class Codec:
         self._left_out = pairs.LEFT_OUT.get(message_type, frozenset[str]())
         self._readers = {field.name: (name, _value_reader(message_type, field)) for field, name in fields}
         self._field_writers = list(dict(_field_writers(message_type, fields)).items())
+        self._field_of_forms, _, self._form = pairs.FORMS.get(message_type, ("", (), _no_form))
         self._unset = dict(_unset(message_type, fields))
         self._asked_for = pairs.ASKED_FOR.get(message_type, {})
         self._comes_with = pairs.COMES_WITH.get(message_type, {})
@@ -46,7 +49,11 @@ class Codec:
 
     def write(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the arguments of the message's constructor; what is None is left out."""
-        written = {name: value for name, value in values.items() if value is not None}
+        written = {
+            name: value.plain(0, len(value)) if isinstance(value, Rows) else value
+            for name, value in values.items()
+            if value is not None
+        }
         for name in self._left_out:
             written.pop(name, None)
         for name, write in self._field_writers:
@@ -54,6 +61,24 @@ class Codec:
                 target, value = write(written.pop(name))
                 written[target] = value
         return written
+
+    def fill(self, message: Any, answer: BaseModel) -> Iterator[None]:
+        """Fills an empty message with an answer, long lists block by block; it yields after each block."""
+        fields = {name: value for name, value in answer if name not in self._left_out}
+        long = {name: fields.pop(name) for name in list(fields) if is_long(fields[name])}
+        message.MergeFrom(type(message)(**self.write(fields)))
+        for name, value in long.items():
+            if isinstance(value, BaseModel):
+                yield from _fill(getattr(message, name), value)
+                continue
+            for block in blocks(value):
+                if isinstance(block[0], BaseModel) and any(map(is_long, block)):
+                    items = getattr(message, self._form(value)[0] if name == self._field_of_forms else name)
+                    for item in block:
+                        yield from _fill(items.add(), item)
+                else:
+                    message.MergeFrom(type(message)(**self.write({name: block})))
+                yield
 
     def read(self, message: Message, request: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the fields of the schema.
@@ -81,6 +106,14 @@ class Codec:
     def _forms(self, name: str) -> str:
         *forms, last = [target for target, (other, _) in self._readers.items() if other == name]
         return f"{', '.join(forms)} and {last}"
+
+
+def _fill(message: Message, answer: BaseModel) -> Iterator[None]:
+    return codec_of(type(message)).fill(message, answer)
+
+
+def _no_form(_value: Any) -> tuple[str, Any]:
+    raise AssertionError("no field of this message has forms")
 
 
 def named_fields(message_type: type[Message]) -> Iterator[tuple[FieldDescriptor, str]]:
@@ -148,7 +181,7 @@ def _value_writer(message_type: type[Message], field: FieldDescriptor) -> ValueW
         return lambda items: [wrap(item) for item in items]
     write = codec_of(kind).write
     if field.is_repeated:
-        return lambda items: [write(item.__dict__) for item in items]
+        return lambda items: [write(item if type(item) is dict else item.__dict__) for item in items]
     return lambda item: write(item if type(item) is dict else item.__dict__)  # a client gives a dict
 
 

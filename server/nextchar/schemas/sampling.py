@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import RequestOptions
+from nextchar.schemas.limits import MAX_INTEGER
 
 MAX_STOPS = 4
 MAX_STOP_TOKEN_IDS = 64
@@ -57,10 +58,13 @@ class SamplingFields(RequestOptions):
 
     model_config = ConfigDict(json_schema_extra=_accepted_by_validators)
 
-    max_tokens: int = Field(16, ge=0, description="The largest number of characters to sample.")
+    max_tokens: int = Field(
+        16, ge=0, le=MAX_INTEGER, description="The largest number of characters to sample."
+    )
     min_tokens: int = Field(
         0,
         ge=0,
+        le=MAX_INTEGER,
         description="The number of characters before which nothing ends the text: no stop and no end symbol.",
     )
     temperature: float = Field(
@@ -69,7 +73,9 @@ class SamplingFields(RequestOptions):
         le=2,
         description="Temperature of the distribution; 0 always samples the likeliest character.",
     )
-    top_k: int = Field(0, ge=0, description="Sample from the k likeliest characters; 0 is all.")
+    top_k: int = Field(
+        0, ge=0, le=MAX_INTEGER, description="Sample from the k likeliest characters; 0 is all."
+    )
     top_p: float = Field(
         1.0, gt=0, le=1, description="Sample from the smallest set of characters that has this probability."
     )
@@ -86,11 +92,13 @@ class SamplingFields(RequestOptions):
         description="The same seed samples the same text, under any load; by default a random one.",
     )
     stop: list[Annotated[str, Field(min_length=1)]] = Field(
+        fail_fast=True,
         default=[],
         max_length=MAX_STOPS,
         description="Up to 4 strings that end the completion; it does not include them.",
     )
-    stop_token_ids: list[Annotated[int, Field(ge=0)]] = Field(
+    stop_token_ids: list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]] = Field(
+        fail_fast=True,
         default=[],
         max_length=MAX_STOP_TOKEN_IDS,
         description="Ids of characters that end the completion; it does not include them.",

@@ -12,7 +12,9 @@ from nextchar.schemas.base import (
     Usage,
     omitted_if_none,
 )
+from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
+from nextchar.schemas.rows import Listed
 
 BeginsAfter = Literal["begin", "context", "state"]
 
@@ -21,6 +23,7 @@ class ScoreFields(RequestOptions):
     """The fields that scores have in common, of a model or of a session."""
 
     input: list[str] = Field(
+        fail_fast=True,
         min_length=1,
         description="The strings, which are scored independently of each other.",
         examples=[["hello", "htktt"]],
@@ -42,7 +45,10 @@ class NextRequest(StateFields, ModelRequest):
 
     input: str = Field(description="The text so far; may be empty.", examples=["To be, or not to b"])
     top: int | None = Field(
-        None, ge=1, description="How many of the likeliest characters to return; by default all."
+        None,
+        ge=1,
+        le=MAX_INTEGER,
+        description="How many of the likeliest characters to return; by default all.",
     )
 
 
@@ -76,7 +82,7 @@ class Score(ResponseModel):
     num_chars: int
     num_unknown: int
     percentile: float | None = omitted_if_none()
-    chars: list[CharScore] | None = omitted_if_none()
+    chars: Listed[CharScore] | None = omitted_if_none()
 
 
 class ScoreResponse(ResponseModel):
@@ -111,7 +117,7 @@ class NextResponse(ResponseModel):
 
     model: str
     model_version: str
-    data: list[NextChar]
+    data: Listed[NextChar]
     entropy_bits: float
     usage: Usage
     state: OpaqueBytes | None = omitted_if_none()

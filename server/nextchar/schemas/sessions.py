@@ -7,8 +7,10 @@ from pydantic import Field
 
 from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.completion import Completion
+from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
-from nextchar.schemas.sampling import SamplingFields
+from nextchar.schemas.rows import Listed
+from nextchar.schemas.sampling import MAX_SEED, MIN_SEED, SamplingFields
 from nextchar.schemas.score import NextChar, NextResponse, ScoreFields
 
 MAX_EACH_CHARS = 256
@@ -33,6 +35,7 @@ class ChangeFields(RequestFields):
     if_revision: int | None = Field(
         default=None,
         ge=1,
+        le=MAX_INTEGER,
         description="Change the session only if it is at this revision; otherwise fail with session_moved.",
     )
 
@@ -48,8 +51,8 @@ class CreateSessionRequest(RequestOptions):
     prime: str = Field("", description="Text that the session reads first.", examples=["ROMEO:"])
     seed: int | None = Field(
         None,
-        ge=-(2**63),
-        le=2**63 - 1,
+        ge=MIN_SEED,
+        le=MAX_SEED,
         description="Seed of what the session samples; by default a random one.",
     )
 
@@ -71,7 +74,10 @@ class FeedRequest(RequestOptions, ChangeFields):
         description="Return the distribution after the last character, after each (of 256 at most), or none.",
     )
     top: int | None = Field(
-        None, ge=1, description="How many of the likeliest characters to return; by default all."
+        None,
+        ge=1,
+        le=MAX_INTEGER,
+        description="How many of the likeliest characters to return; by default all.",
     )
 
 
@@ -79,7 +85,10 @@ class SessionNextRequest(RequestOptions):
     """Returns the distribution of the next character; the session does not move."""
 
     top: int | None = Field(
-        None, ge=1, description="How many of the likeliest characters to return; by default all."
+        None,
+        ge=1,
+        le=MAX_INTEGER,
+        description="How many of the likeliest characters to return; by default all.",
     )
 
 
@@ -112,7 +121,9 @@ class RewindRequest(ChangeFields):
     """How many characters to take back."""
 
     num_chars: int = Field(
-        ge=0, description="The number of characters; `max_rewind` of the session is the largest."
+        ge=0,
+        le=MAX_INTEGER,
+        description="The number of characters; `max_rewind` of the session is the largest.",
     )
 
 
@@ -160,7 +171,7 @@ class SessionList(ResponseModel):
 class Distribution(ResponseModel):
     """The distribution of one character, as in `/v1/next`."""
 
-    data: list[NextChar]
+    data: Listed[NextChar]
     entropy_bits: float
 
 
@@ -177,7 +188,7 @@ class FeedResponse(ResponseModel):
     revision: int
     logprob: float
     num_unknown: int
-    data: list[NextChar] | list[Distribution] | None = omitted_if_none()
+    data: Listed[NextChar] | list[Distribution] | None = omitted_if_none()
     entropy_bits: float | None = omitted_if_none()
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from nextchar.schemas.base import RequestOptions, ResponseModel, omitted_if_none
+from nextchar.schemas.limits import MAX_INTEGER
 
 _WHICH = "The model's name; by default the server's default_model, or the only model."
 
@@ -39,8 +40,8 @@ class DetokenizeRequest(RequestOptions):
     """Ids: returns their text."""
 
     model: str | None = Field(default=None, description=_WHICH, examples=["shakespeare"])
-    tokens: list[Annotated[int, Field(ge=0)]] = Field(
-        description="The ids, which may be those of special symbols."
+    tokens: list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]] = Field(
+        fail_fast=True, description="The ids, which may be those of special symbols."
     )
 
 

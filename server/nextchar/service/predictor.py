@@ -20,6 +20,7 @@ class Predictor:
         """Returns the distribution of the character after a text, and the state there if it is wanted."""
         model, state = self._client_states.open(request, ctx)
         ids = self._validation.encode(request.input, model=model, ctx=ctx, param="input")
+        self._validation.check_distributions(1, request.top, model, ctx)
         self._metrics.observe_size(ctx, len(ids))
         stepper = SessionStepper(model, ctx, self._metrics)
         if request.return_state:

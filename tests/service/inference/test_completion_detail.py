@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from nextchar.engine.work import Delivery, FinishReason
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.completion import Choice, PromptLogprob
-from nextchar.service.inference.completion_text import BEGIN, CompletionText, Prompt, Shown, join_choices
+from nextchar.service.inference.choice_joiner import join_choices
+from nextchar.service.inference.completion_text import BEGIN, CompletionText, Prompt, Shown
 
 _LINE = Vocabulary(("a", "b", "c"), unit="line")  # unknown is 3, end is 4, begin is 5
 _LABELS = ["a", "b", "c", "<|unknown|>", "<|end|>"]

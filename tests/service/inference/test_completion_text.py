@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from nextchar.engine.work import Delivery, FinishReason
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.completion import Choice
-from nextchar.service.inference.completion_text import CompletionText, Prompt, Shown, join_choices
+from nextchar.service.inference.choice_joiner import join_choices
+from nextchar.service.inference.completion_text import CompletionText, Prompt, Shown
 
 ABC = Vocabulary(("a", "b", "c"))
 

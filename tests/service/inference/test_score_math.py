@@ -14,13 +14,13 @@ from nextchar.model.graph import open_graph
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.score import Score
 from nextchar.service.inference.score_math import (
-    char_scores,
     count_each,
     entropy_bits,
     make_scores,
     next_chars,
     percentiles,
 )
+from nextchar.service.inference.score_rows import CharScores
 
 QUANTILES = {
     "quantile_levels": [0.0, 0.5, 1.0],
@@ -174,7 +174,7 @@ def test_entropy_is_in_bits() -> None:
 
 def test_character_scores_name_the_end() -> None:
     line = Vocabulary(("a",), unit="line")
-    found = char_scores("ax", np.array([0, 1, 2]), np.array([-1.0, -2.0, -3.0]), line)
+    found = CharScores("ax", np.array([-1.0, -2.0, -3.0]), line)
     assert [(c.char, c.offset, c.logprob, c.special) for c in found] == [
         ("a", 0, -1.0, None),
         ("x", 1, -2.0, None),

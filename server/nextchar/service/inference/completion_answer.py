@@ -1,7 +1,6 @@
 """Assembles the answer to a completion from what its lanes deliver."""
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,8 +8,8 @@ from nextchar.engine.work import Delivery, FinishReason
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Completion
+from nextchar.service.inference.choice_joiner import ChoiceJoiner
 from nextchar.service.inference.completion_plan import CompletionEnd, CompletionPlan, Sample
-from nextchar.service.inference.completion_text import join_choices
 
 
 class CompletionAnswer:
@@ -19,6 +18,7 @@ class CompletionAnswer:
     def __init__(self, plan: CompletionPlan, ctx: RequestContext) -> None:
         self._plan = plan
         self.samples = plan.samples()
+        self._joiners = [ChoiceJoiner() for _ in self.samples]
         self._num_left = len(self.samples)
         self._passed: list[Delivery] = []  # all deliveries, where the end is saved
         model = plan.start.model
@@ -31,6 +31,7 @@ class CompletionAnswer:
             choices=[],
             **plan.start.fields,
         )
+        self._last = self._template
 
     async def piece(self, sample: Sample, delivery: Delivery) -> Completion:
         """Returns the next piece of one choice; the last of all comes after the end is saved."""
@@ -62,14 +63,16 @@ class CompletionAnswer:
             state=lane.state if known else None,  # else the lane has read beyond the text
         )
 
-    def joined(self, pieces: Sequence[Completion]) -> Completion:
-        """Returns the pieces as one answer: all choices in order, or the best of each prompt."""
-        parts: list[list[Choice]] = [[] for _ in self.samples]
-        for piece in pieces:
-            (choice,) = piece.choices
-            parts[choice.index].append(choice)
-        choices = self._best([join_choices(part) for part in parts])
-        return pieces[-1].model_copy(update={"choices": choices})
+    def join(self, piece: Completion) -> None:
+        """Adds a piece to those that become one answer."""
+        (choice,) = piece.choices
+        self._joiners[choice.index].add(choice)
+        self._last = piece
+
+    def joined(self) -> Completion:
+        """Returns what was added as one answer: all choices in order, or the best of each prompt."""
+        choices = self._best([joiner.joined() for joiner in self._joiners])
+        return self._last.model_copy(update={"choices": choices})
 
     def _best(self, choices: list[Choice]) -> list[Choice]:
         """Returns each prompt's likeliest choices per character, likeliest first; of equals the first."""

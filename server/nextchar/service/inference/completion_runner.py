@@ -1,5 +1,6 @@
 """Runs completions in three steps: prepares what is sampled, runs its lanes, assembles what they deliver."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -10,6 +11,7 @@ from nextchar.engine.work import Delivery
 from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.sampling import SamplingFields
+from nextchar.service.inference.answer_weight import completion_weight
 from nextchar.service.inference.completion_answer import CompletionAnswer
 from nextchar.service.inference.completion_plan import CompletionPlan, Sample, Start
 from nextchar.service.inference.completion_text import Prompt, Shown
@@ -18,6 +20,8 @@ from nextchar.service.inference.sampling_params import choice_seed, make_samplin
 from nextchar.service.inference.submission import submitted
 from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
+
+_MANY_IDS = 64
 
 
 class CompletionRunner:
@@ -42,7 +46,10 @@ class CompletionRunner:
 
         Without a seed of the request, the random numbers are the start's own and go on where it left off.
         """
-        self._metrics.observe_size(ctx, sum(len(prompt.ids) for prompt in prompts))
+        num_chars = sum(len(prompt.ids) for prompt in prompts)
+        weight = completion_weight(num_chars, len(prompts), request, shown, num_samples=num_samples)
+        self._validation.check_answer(weight, ctx, *_lighter(request, shown))
+        self._metrics.observe_size(ctx, num_chars)
         seed, first_draw = start.seed, start.first_draw
         if request.seed is not None or seed is None:
             seed, first_draw = make_seed(request.seed), 0
@@ -74,8 +81,9 @@ class CompletionRunner:
         """Returns all choices whole: the pieces of each joined, in order."""
         answer = CompletionAnswer(plan, ctx)
         async with aclosing(self._run(plan, answer.samples, ctx)) as deliveries:
-            pieces = [await answer.piece(sample, delivery) async for sample, delivery in deliveries]
-        return answer.joined(pieces)
+            async for sample, delivery in deliveries:
+                answer.join(await answer.piece(sample, delivery))
+        return answer.joined()
 
     async def _run(
         self, plan: CompletionPlan, samples: Sequence[Sample], ctx: RequestContext
@@ -90,6 +98,10 @@ class CompletionRunner:
                 sample = samples[tag]
                 self._observe(ctx, sample, delivery)
                 yield sample, delivery
+                if (
+                    len(delivery.ids) > _MANY_IDS
+                ):  # milliseconds of work; the next delivery may be there already
+                    await asyncio.sleep(0)
 
     def _observe(self, ctx: RequestContext, sample: Sample, delivery: Delivery) -> None:
         lane, now = sample.lane, time.monotonic()
@@ -105,3 +117,17 @@ class CompletionRunner:
         if delivery.last:
             self._metrics.observe_queue(ctx, lane.joined - lane.submitted)
             ctx.ran(lane.submitted, lane.joined)
+
+
+def _lighter(request: SamplingFields, shown: Shown) -> tuple[str, str]:
+    """Returns the field that makes an answer large, and what would make it smaller."""
+    if shown.num_prompt_top is not None:
+        param, ways = "prompt_logprobs", [f"set prompt_logprobs to less than {shown.num_prompt_top}"]
+    elif shown.num_top is not None:
+        param, ways = "logprobs", [f"set logprobs to less than {shown.num_top}"]
+    else:
+        param, ways = "max_tokens", []
+    ways += ["leave echo out"] * shown.echo + ["leave return_token_ids out"] * shown.token_ids
+    ways += ["send fewer or shorter prompts", "sample less (max_tokens, n, best_of)"]
+    ways += ["request a stream"] * (not request.stream and shown.num_prompt_top is None)
+    return param, f"{', '.join(ways[:-1])} or {ways[-1]}"

@@ -1,17 +1,17 @@
 """Turns a lane's deliveries into pieces of a completion: text, log-probabilities, what is held back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 
 from nextchar.engine.work import Delivery, FinishReason
 from nextchar.model.vocabulary import Ids, TextDecoder, Vocabulary
-from nextchar.schemas.completion import Choice, Logprobs, PromptLogprob
+from nextchar.schemas.completion import Choice, Logprobs
+from nextchar.service.inference.token_rows import PromptLogprobs, TopLogprobs
 
 BEGIN = "<|begin|>"
-_NEVER = -float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Prompt:
     """
 
     ids: Ids
-    texts: list[str]
+    texts: Sequence[str]
     begins: bool = False
 
     @property
@@ -54,44 +54,44 @@ class Shown:
         return max(self.num_top or 0, self.num_prompt_top or 0)
 
 
-@dataclass(slots=True)
 class _Tokens:
-    """Symbols of a text, in columns: there are many of most, and often only the text is wanted.
+    """Holds symbols of a text in columns: there are many of most, and often only the text is wanted.
 
     The first `num_given` are the prompt's.
     """
 
-    texts: list[str] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[float | None] = field(default_factory=list)
-    tops: list[dict[str, float]] = field(default_factory=list)
-    num_given: int = 0
+    def __init__(self, tops: TopLogprobs) -> None:
+        self.texts: list[str] = []
+        self.ids: list[int] = []
+        self.logprobs: list[float | None] = []
+        self.tops = tops
+        self.num_given = 0
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def add_given(self, text: str, symbol_id: int, logprob: float | None, top: dict[str, float]) -> None:
-        """Adds a symbol of the prompt; these come first."""
-        self.texts.append(text)
+    def add_begin(self, symbol_id: int) -> None:
+        """Adds the begin symbol, which has no text and no log-probability, before all others."""
+        self.texts.append("")
         self.ids.append(symbol_id)
-        self.logprobs.append(logprob)
-        self.tops.append(top)
+        self.logprobs.append(None)
+        self.tops.add(None, 0, 1)
         self.num_given += 1
 
     def take(self, count: int) -> "_Tokens":
         """Removes the first symbols and returns them."""
-        num_given = min(count, self.num_given)
-        taken = _Tokens(
-            self.texts[:count], self.ids[:count], self.logprobs[:count], self.tops[:count], num_given
-        )
-        self.num_given -= num_given
-        for column in (self.texts, self.ids, self.logprobs, self.tops):
+        taken = _Tokens(self.tops.take(count))
+        taken.num_given = min(count, self.num_given)
+        taken.texts, taken.ids, taken.logprobs = self.texts[:count], self.ids[:count], self.logprobs[:count]
+        self.num_given -= taken.num_given
+        for column in (self.texts, self.ids, self.logprobs):
             del column[:count]
         return taken
 
     def drop(self, count: int) -> None:
         """Removes the last symbols."""
-        for column in (self.texts, self.ids, self.logprobs, self.tops):
+        self.tops.drop(count)
+        for column in (self.texts, self.ids, self.logprobs):
             del column[len(column) - count :]
 
 
@@ -108,13 +108,15 @@ class CompletionText:
         self._num_seen = 0
         self._offset = 0
         self._decoder = TextDecoder(vocabulary)
-        self._tokens = _Tokens()
-        self._of_prompt: list[dict[int, PromptLogprob] | None] = [None] * prompt.begins
+        self._tokens = _Tokens(TopLogprobs(vocabulary, shown.num_top or 0))
+        self._of_prompt = PromptLogprobs(vocabulary, shown.num_prompt_top or 0)
+        self._of_prompt.add(None, 0, int(prompt.begins))
+        self._unknown: dict[str, str] = {}
         self._is_first = True
         self.num_drawn = 0
         self.logprob = 0.0  # of all drawn symbols
         if prompt.begins and shown.echo:
-            self._tokens.add_given("", vocabulary.begin_id, None, {})
+            self._tokens.add_begin(vocabulary.begin_id)
 
     @property
     def mean_logprob(self) -> float:
@@ -130,48 +132,23 @@ class CompletionText:
         return self._release(num_ready, delivery.finish)
 
     def _keep(self, delivery: Delivery) -> None:
-        ids, logprobs = delivery.ids.tolist(), delivery.logprobs.tolist()
-        num_given = min(len(ids), max(0, len(self.prompt.texts) - self._num_seen))
-        for k in range(num_given):
-            self._keep_given(delivery, k, ids[k], logprobs[k])
-        drawn, values = ids[num_given:], logprobs[num_given:]
-        listed, tokens = range(num_given, len(ids)) if self._shown.num_top else (), self._tokens
-        tokens.texts += map(self._vocabulary.texts.__getitem__, drawn)
-        tokens.ids += drawn
-        tokens.logprobs += values
-        tokens.tops += [self._top(delivery, k) for k in listed] or [{}] * len(drawn)
-        self.num_drawn += len(drawn)
-        self.logprob += sum(values)
-        self._num_seen += len(ids)
-
-    def _keep_given(self, delivery: Delivery, k: int, symbol_id: int, logprob: float) -> None:
-        prompt, shown = self.prompt, self._shown
-        if shown.num_prompt_top is not None:
-            self._of_prompt.append(self._at(delivery, k, symbol_id, logprob, shown.num_prompt_top))
-        if shown.echo:
-            text = prompt.texts[self._num_seen + k]
-            self._tokens.add_given(text, symbol_id, logprob, self._top(delivery, k))
-
-    def _top(self, delivery: Delivery, k: int) -> dict[str, float]:
-        if delivery.top_ids is None or delivery.top_logprobs is None or not self._shown.num_top:
-            return {}
-        count = self._shown.num_top
-        pairs = zip(
-            delivery.top_ids[k, :count].tolist(), delivery.top_logprobs[k, :count].tolist(), strict=True
-        )
-        return {self._vocabulary.label(i): logprob for i, logprob in pairs if logprob > _NEVER}
-
-    def _at(
-        self, delivery: Delivery, k: int, symbol_id: int, logprob: float, num_top: int
-    ) -> dict[int, PromptLogprob]:
-        """Returns what the likeliest symbols and the given one have at a place of the prompt."""
-        logprobs = {}
-        if num_top and delivery.top_ids is not None and delivery.top_logprobs is not None:
-            ids, values = delivery.top_ids[k, :num_top].tolist(), delivery.top_logprobs[k, :num_top].tolist()
-            logprobs = dict(zip(ids, values, strict=True))
-        logprobs[symbol_id] = logprob
-        label = self._vocabulary.label
-        return {i: PromptLogprob(logprob=value, decoded_token=label(i)) for i, value in logprobs.items()}
+        num_ids, tokens = len(delivery.ids), self._tokens
+        num_given = min(num_ids, max(0, len(self.prompt.ids) - self._num_seen))
+        if num_given and self._shown.num_prompt_top is not None:
+            self._of_prompt.add(delivery, 0, num_given)
+        first = 0 if self._shown.echo else num_given
+        ids, logprobs = delivery.ids[first:].tolist(), delivery.logprobs[first:].tolist()
+        num_echoed = num_given - first
+        if num_echoed:
+            tokens.texts += self.prompt.texts[self._num_seen : self._num_seen + num_echoed]
+            tokens.num_given += num_echoed
+        tokens.texts += map(self._vocabulary.texts.__getitem__, ids[num_echoed:])
+        tokens.ids += ids
+        tokens.logprobs += logprobs
+        tokens.tops.add(delivery if self._shown.num_top else None, first, num_ids)
+        self.num_drawn += num_ids - num_given
+        self.logprob += sum(logprobs[num_echoed:])
+        self._num_seen += num_ids
 
     def _num_held(self) -> int:
         """Returns how many characters at the end may begin a stop string; never the prompt's."""
@@ -211,9 +188,12 @@ class CompletionText:
         )
 
     def _label(self, text: str, symbol_id: int) -> str:
-        if text:
-            return self._vocabulary.shown(text)
-        return BEGIN if symbol_id == self._vocabulary.begin_id else self._vocabulary.label(symbol_id)
+        """Returns the text of a token, one object for all tokens of the same text."""
+        if symbol_id == self._vocabulary.begin_id:
+            return BEGIN
+        if symbol_id == self._vocabulary.unknown_id:  # as the prompt has it
+            return self._unknown.setdefault(text, text)
+        return self._vocabulary.labels[symbol_id]
 
     def _extras(self, tokens: _Tokens, finish: FinishReason | None) -> dict[str, object]:
         extras: dict[str, object] = {}
@@ -226,25 +206,3 @@ class CompletionText:
         if finish is not None and self._shown.num_prompt_top is not None:
             extras["prompt_logprobs"] = self._of_prompt
         return extras
-
-
-def join_choices(choices: list[Choice]) -> Choice:
-    """Joins the pieces of a completion into one choice."""
-    parts = [choice.logprobs for choice in choices if choice.logprobs is not None]
-    detail = None
-    if parts:
-        detail = Logprobs(
-            tokens=[token for part in parts for token in part.tokens],
-            token_logprobs=[value for part in parts for value in part.token_logprobs],
-            top_logprobs=[tops for part in parts for tops in part.top_logprobs],
-            text_offset=[offset for part in parts for offset in part.text_offset],
-        )
-    ids = [choice.token_ids for choice in choices if choice.token_ids is not None]
-    return choices[-1].model_copy(
-        update={
-            "text": "".join(choice.text for choice in choices),
-            "logprobs": detail,
-            "token_ids": [i for part in ids for i in part] if ids else None,
-            "prompt_token_ids": choices[0].prompt_token_ids,
-        }
-    )

@@ -14,7 +14,9 @@ from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace
-from nextchar.service.inference.score_math import char_scores, joined_logprobs
+from nextchar.service.inference.answer_weight import inspection_weight
+from nextchar.service.inference.score_math import joined_logprobs
+from nextchar.service.inference.score_rows import CharScores
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
@@ -44,7 +46,11 @@ class Inspector:
         model = self._validation.model(request.model, ctx)
         ids = self._validation.encode(request.input, model=model, ctx=ctx, param="input")
         chosen = _choose(model, request)
-        self._check_size(model, chosen, len(ids))
+        num_values = self._check_size(model, chosen, len(ids))
+        weight = inspection_weight(len(ids), num_values)
+        self._validation.check_answer(
+            weight, ctx, "input", "request fewer layers or states, or send less text"
+        )
         self._metrics.observe_size(ctx, len(ids))
         states, logprobs = await self._read(model, ids, ctx)
         self._metrics.count_chars(ctx, fed=len(ids))
@@ -52,12 +58,13 @@ class Inspector:
         return InspectResponse(
             model=model.name,
             model_version=model.version,
-            chars=char_scores(vocabulary.normalize(request.input), ids, logprobs, vocabulary),
+            chars=CharScores(vocabulary.normalize(request.input), logprobs, vocabulary),
             data=[_trace(name, model, states, request.encoding_format) for name in chosen],
             usage=make_usage(len(ids)),
         )
 
-    def _check_size(self, model: Model, chosen: Sequence[str], num_chars: int) -> None:
+    def _check_size(self, model: Model, chosen: Sequence[str], num_chars: int) -> int:
+        """Returns the number of values of the answer, which is bounded."""
         if num_chars > self._max_chars:
             raise InputTooLarge(
                 f"input has {num_chars} characters; the limit of an inspection is {self._max_chars}",
@@ -71,6 +78,7 @@ class Inspector:
                 "layers or states, or send a shorter input",
                 param="input",
             )
+        return num_values
 
     async def _read(self, model: Model, ids: Ids, ctx: RequestContext) -> tuple[list[LaneState], Doubles]:
         """Returns the states after each character, and the characters' log-probabilities.

@@ -26,6 +26,7 @@ class LimitsReport:
             max_request_chars=limits.max_request_chars,
             max_tokens=limits.max_tokens,
             max_choices=limits.max_choices,
+            max_answer_bytes=limits.max_answer_bytes,
             max_inspect_chars=limits.max_inspect_chars,
             strict_characters=limits.strict_characters,
             timeout_seconds=api.request_timeout_seconds,

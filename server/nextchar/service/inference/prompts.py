@@ -39,7 +39,7 @@ class PromptReader:
         ]
 
     def _of_text(self, text: str, param: str) -> Prompt:
-        return Prompt(self._encode(text, param), list(self._vocabulary.normalize(text)))
+        return Prompt(self._encode(text, param), self._vocabulary.normalize(text))
 
     def _of_ids(self, given: TokenIds, param: str) -> Prompt:
         self._check_size(len(given), param)

@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter
 
 from nextchar.engine.cooperative import Cooperative
 from nextchar.engine.sampler import Doubles, Indices
@@ -13,12 +11,13 @@ from nextchar.engine.work import Delivery
 from nextchar.model.card import Card
 from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.schemas.score import CharScore, NextChar, Score
+from nextchar.schemas.score import Score
+from nextchar.service.inference.score_rows import NextChars
 
 LN2 = math.log(2)
 _A_SLICE = 128  # strings
+_SLICE_CHARS = 65_536
 _MAX_EXPONENT = 700.0  # e^709 is the largest double
-_NEXT_CHARS = TypeAdapter(list[NextChar], config=ConfigDict(defer_build=True))
 
 
 def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
@@ -33,11 +32,18 @@ def make_scores(
 ) -> Cooperative[list[Score]]:
     """Returns the score of each string's log-probabilities; an empty one has 0 bits per character."""
     scores: list[Score] = []
-    for first in range(0, len(strings), _A_SLICE):
-        block = slice(first, first + _A_SLICE)
+    while len(scores) < len(strings):
+        first = len(scores)
+        block = slice(first, first + _num_in_slice(strings[first : first + _A_SLICE]))
         scores += _scores(first, logprobs[block], strings[block], graph, has_end)
         yield
     return scores
+
+
+def _num_in_slice(strings: Sequence[Ids]) -> int:
+    """Returns how many of the first strings are computed at once: one, or more of few characters."""
+    ends = np.cumsum([len(ids) for ids in strings])
+    return max(1, int(np.searchsorted(ends, _SLICE_CHARS, side="right")))
 
 
 def _scores(
@@ -111,52 +117,10 @@ def _levels(curves: Doubles, levels: Doubles, values: Doubles) -> Doubles:
     return between
 
 
-def char_scores(text: str, ids: Ids, logprobs: Doubles, vocabulary: Vocabulary) -> list[CharScore]:
-    """Returns an entry per character of the normalised text, then one for the end symbol if it was scored."""
-    code_points, sizes = _places(text, vocabulary)
-    return [
-        CharScore(
-            char=vocabulary.shown(text[k]) if k < len(text) else None,
-            offset=k,
-            code_point_offset=code_points[k],
-            byte_offset=sizes[k],
-            logprob=float(logprobs[k]),
-            special=None if k < len(text) else vocabulary.special(int(ids[k])),
-        )
-        for k in range(len(ids))
-    ]
-
-
-def _places(text: str, vocabulary: Vocabulary) -> tuple[list[int], list[int]]:
-    """Returns where each symbol of a normalised text begins, and its end, in code points and UTF-8 bytes."""
-    if vocabulary.symbols == "bytes":
-        # The bytes of a character after its first are 0b10……; all of them belong to its code point.
-        starts = accumulate((byte & 0xC0) != 0x80 for byte in text.encode("latin-1"))
-        code_points = [max(0, count - 1) for count in starts]
-        return [*code_points, len(text.encode("latin-1").decode(errors="replace"))], list(
-            range(len(text) + 1)
-        )
-    sizes = accumulate((len(c.encode("utf-8", "surrogatepass")) for c in text), initial=0)
-    return list(range(len(text) + 1)), list(sizes)
-
-
-def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -> list[NextChar]:
+def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -> NextChars:
     """Returns the symbols in falling order of probability, ties by id."""
     order = np.argsort(-distribution, kind="stable")[:top]
-    logprobs = distribution[order].tolist()
-    rows = [_next_char(i, logprob, vocabulary) for i, logprob in zip(order.tolist(), logprobs, strict=True)]
-    return _NEXT_CHARS.validate_python(rows)  # all in one call: there is one per symbol of the vocabulary
-
-
-def _next_char(symbol_id: int, logprob: float, vocabulary: Vocabulary) -> dict[str, object]:
-    special = vocabulary.special(symbol_id)
-    return {
-        "char": None if special else vocabulary.shown(vocabulary.characters[symbol_id]),
-        "id": symbol_id,
-        "logprob": logprob,
-        "probability": math.exp(logprob),
-        "special": special,
-    }
+    return NextChars(order, distribution[order], vocabulary)
 
 
 def entropy_bits(distribution: Doubles) -> float:

@@ -15,7 +15,9 @@ from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse
-from nextchar.service.inference.score_math import char_scores, joined_logprobs, make_scores
+from nextchar.service.inference.answer_weight import score_weight
+from nextchar.service.inference.score_math import joined_logprobs, make_scores
+from nextchar.service.inference.score_rows import CharScores
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
@@ -76,6 +78,11 @@ class ScoreRunner:
             yield
         num_scored = sum(map(len, strings))
         self._validation.check_total(num_scored + len(context))
+        num_returned = num_scored + len(strings) * request.include_end
+        weight = score_weight(len(strings), num_returned, return_chars=request.return_chars)
+        self._validation.check_answer(
+            weight, ctx, "return_chars", "send fewer strings, or leave return_chars out"
+        )
         if request.include_end:
             end = np.array([end_id(model)], dtype=np.int64)
             strings = [np.concatenate([ids, end]) for ids in strings]
@@ -108,7 +115,7 @@ class ScoreRunner:
         self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
         if request.return_chars:
             for i, score in enumerate(data):
-                data[i] = _with_chars(score, request, model, strings, logprobs)
+                data[i] = _with_chars(score, request, model, logprobs)
                 yield
         usage = make_usage(prepared.num_chars)
         return ScoreResponse(
@@ -141,12 +148,10 @@ def _by_string(prepared: _Prepared, results: list[Doubles]) -> list[Doubles]:
     return by_string
 
 
-def _with_chars(
-    score: Score, request: ScoreFields, model: Model, strings: list[Ids], logprobs: list[Doubles]
-) -> Score:
+def _with_chars(score: Score, request: ScoreFields, model: Model, logprobs: list[Doubles]) -> Score:
     vocabulary, i = model.graph.vocabulary, score.index
     text = vocabulary.normalize(request.input[i])
-    return score.model_copy(update={"chars": char_scores(text, strings[i], logprobs[i], vocabulary)})
+    return score.model_copy(update={"chars": CharScores(text, logprobs[i], vocabulary)})
 
 
 def end_id(model: Model) -> int:

@@ -12,6 +12,7 @@ from nextchar.schemas.tokens import (
     TokenizeResponse,
     TokenizerInfo,
 )
+from nextchar.service.inference.answer_weight import tokens_weight
 from nextchar.service.inference.completion_text import BEGIN
 from nextchar.service.inference.validation import Validation
 
@@ -41,6 +42,7 @@ class Tokenizer:
             ids = [special]
         if request.add_special_tokens:
             ids = [vocabulary.begin_id, *ids]
+        self._validation.check_answer(tokens_weight(len(ids)), ctx, "prompt", "send a shorter text")
         return TokenizeResponse(
             model=model.name,
             model_version=model.version,

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nextchar.errors import InputTooLarge, InvalidRequest, UnknownCharacter
+from nextchar.errors import AnswerTooLarge, InputTooLarge, InvalidRequest, UnknownCharacter
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model, ServedModels
 from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.limits import Limits
+from nextchar.service.inference.answer_weight import Weight, distribution_weight
 from nextchar.service.inference.completion_text import Prompt
 from nextchar.service.inference.prompts import PromptReader
 from nextchar.service.lifecycle import ServiceLifecycle
@@ -149,6 +150,31 @@ class Validation:
         limit = self._limits.max_input_chars
         if num_chars > limit:
             raise InputTooLarge(f"{param} has {num_chars} characters, the limit is {limit}", param=param)
+
+    def check_answer(self, weight: Weight, ctx: RequestContext, param: str, advice: str) -> None:
+        """Notes in the context what an answer will weigh at most.
+
+        Args:
+            param: the field that makes it large.
+            advice: what a client may do, as "send fewer strings".
+
+        Raises:
+            AnswerTooLarge: that is more than an answer may.
+        """
+        ctx.answer_bytes = weight.bytes_over(ctx.protocol)
+        limit = self._limits.max_answer_bytes // ctx.num_at_once
+        if ctx.answer_bytes > limit:
+            raise AnswerTooLarge(
+                f"the answer to this request may take {ctx.answer_bytes} bytes, the limit is {limit} "
+                f"(max_answer_bytes): {advice}",
+                param=param,
+            )
+
+    def check_distributions(self, num: int, top: int | None, model: Model, ctx: RequestContext) -> None:
+        """Raises AnswerTooLarge for more distributions than an answer may hold."""
+        num_outputs = model.graph.vocabulary.num_outputs
+        weight = distribution_weight(num, min(top or num_outputs, num_outputs))
+        self.check_answer(weight, ctx, "top", f"set top to fewer than {num_outputs}, or send a shorter text")
 
     def check_choices(self, num_choices: int) -> None:
         """Raises InvalidRequest (too_many_items) for more completions than one request may sample."""

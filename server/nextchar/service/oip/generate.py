@@ -1,7 +1,8 @@
 """Maps the generate extension to completions, which it has under other names."""
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar.schemas.completion import Choice, Completion, CompletionRequest
+from nextchar.schemas.completion import Choice, Completion, CompletionRequest, Logprobs
+from nextchar.schemas.rows import Rows
 from nextchar.service.oip.schemas import (
     FinishReason,
     GenerateDetails,
@@ -36,23 +37,34 @@ def to_response(piece: Completion, vocabulary: Vocabulary, *, details: bool) -> 
 
 
 def _details(choice: Choice, vocabulary: Vocabulary) -> GenerateDetails:
-    found = choice.logprobs
-    pairs = [] if found is None else zip(found.tokens, found.token_logprobs, strict=True)
-    ids = {vocabulary.label(i): i for i in range(vocabulary.num_outputs)}
     return GenerateDetails(
-        finish_reason=_finish_reason(choice),
-        logprobs=[_logprob(token, logprob, ids, vocabulary) for token, logprob in pairs],
+        finish_reason=_finish_reason(choice), logprobs=_Logprobs(choice.logprobs, vocabulary)
     )
 
 
-def _logprob(
-    token: str, logprob: float | None, ids: dict[str, int], vocabulary: Vocabulary
-) -> GenerateLogprob:
-    symbol_id = ids.get(token, vocabulary.unknown_id)
-    assert symbol_id is not None, token
-    assert logprob is not None, token  # only the begin symbol has none, and it is not in the text
-    special = vocabulary.special(symbol_id) is not None
-    return GenerateLogprob(id=symbol_id, text=token, logprob=logprob, special=special)
+class _Logprobs(Rows[GenerateLogprob]):
+    """Lists the characters of a completion with their ids."""
+
+    def __init__(self, found: Logprobs | None, vocabulary: Vocabulary) -> None:
+        self._tokens, self._logprobs = ([], []) if found is None else (found.tokens, found.token_logprobs)
+        self._vocabulary = vocabulary
+        self._ids = {label: i for i, label in enumerate(vocabulary.labels)}
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def made(self, plain: dict[str, object]) -> GenerateLogprob:
+        return GenerateLogprob.model_validate(plain)
+
+    def plain(self, start: int, stop: int) -> list[dict[str, object]]:
+        return [self._row(self._tokens[k], self._logprobs[k]) for k in range(start, stop)]
+
+    def _row(self, token: str, logprob: float | None) -> dict[str, object]:
+        symbol_id = self._ids.get(token, self._vocabulary.unknown_id)
+        assert symbol_id is not None, token
+        assert logprob is not None, token  # only the begin symbol has none, and it is not in the text
+        special = self._vocabulary.special(symbol_id) is not None
+        return {"id": symbol_id, "text": token, "logprob": logprob, "special": special}
 
 
 def _finish_reason(choice: Choice) -> FinishReason | None:

@@ -13,6 +13,7 @@ from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.score import ScoreFields
+from nextchar.service.inference.answer_weight import tensor_weight
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.score_runner import ScoreRunner, end_id
 from nextchar.service.inference.submission import run_to_end
@@ -112,6 +113,10 @@ class TensorInference:
         ctx: RequestContext,
     ) -> _Found:
         self._validation.check_total(sum(map(len, strings)))
+        num_values = len(strings) * model.graph.vocabulary.num_outputs
+        self._validation.check_answer(
+            tensor_weight(num_values), ctx, "outputs", "send fewer strings, or name the outputs that you need"
+        )
         self._metrics.observe_size(ctx, sum(map(len, strings)))
         end = np.array([end_id(model)], dtype=np.int64) if request.parameters.include_end else _NOTHING
         distribution = wanted != ("score",)

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
-from nextchar.schemas.limits import MAX_PRIORITY
+from nextchar.schemas.limits import MAX_INTEGER, MAX_PRIORITY
+from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.service.oip.tensors import Tensor
 
@@ -53,7 +54,10 @@ class InferParameters(RequestFields):
 
 class InputParameters(RequestFields):
     binary_data_size: int | None = Field(
-        default=None, ge=0, description="The number of bytes after the JSON that hold its elements."
+        default=None,
+        ge=0,
+        le=MAX_INTEGER,
+        description="The number of bytes after the JSON that hold its elements.",
     )
 
 
@@ -63,7 +67,9 @@ class OutputParameters(RequestFields):
 
 class InferInput(RequestFields):
     name: str = Field(examples=["text"])
-    shape: list[int] = Field(max_length=8, examples=[[1]])
+    shape: list[Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]] = Field(
+        fail_fast=True, max_length=8, examples=[[1]]
+    )
     datatype: str = Field(examples=["BYTES"])
     parameters: InputParameters = InputParameters()
     data: list[Any] | None = Field(
@@ -81,9 +87,9 @@ class InferBody(RequestFields):
 
     id: str = Field(default="", max_length=1024, description="An id that the response repeats.")
     parameters: InferParameters = InferParameters()
-    inputs: list[InferInput] = Field(min_length=1, max_length=2)
+    inputs: list[InferInput] = Field(fail_fast=True, min_length=1, max_length=2)
     outputs: list[InferOutput] = Field(
-        default=[], max_length=8, description="The outputs to compute; all by default."
+        fail_fast=True, default=[], max_length=8, description="The outputs to compute; all by default."
     )
 
 
@@ -162,7 +168,7 @@ class GenerateLogprob(ResponseModel):
 
 class GenerateDetails(ResponseModel):
     finish_reason: FinishReason | None = omitted_if_none()
-    logprobs: list[GenerateLogprob]
+    logprobs: Listed[GenerateLogprob]
 
 
 class GenerateResponse(ResponseModel):

@@ -70,9 +70,9 @@ def from_list(name: str, datatype: str, shape: Sequence[int], data: Sequence[Any
         return Tensor(
             name, datatype, tuple(shape), [_as_bytes(value, name, i) for i, value in enumerate(values)]
         )
-    for i, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-            raise InvalidRequest(f"input {name}: element {i} must be an INT64", param=name)
+    if set(map(type, values)) - {int} or (values and not -(2**63) <= min(values) <= max(values) < 2**63):
+        wrong = next(i for i, v in enumerate(values) if type(v) is not int or not -(2**63) <= v < 2**63)
+        raise InvalidRequest(f"input {name}: element {wrong} must be an INT64", param=name)
     return Tensor(name, datatype, tuple(shape), np.array(values, dtype=np.int64))
 
 
@@ -110,6 +110,9 @@ def to_list(tensor: Tensor) -> list[Any]:
 
 def _flat(data: Sequence[Any]) -> Iterator[Any]:
     """Yields the elements of nested lists; a loop, so that any depth is fine."""
+    if not {list, tuple} & set(map(type, data)):
+        yield from data
+        return
     nested = [iter(data)]
     while nested:
         for value in nested[-1]:

@@ -71,6 +71,8 @@ class SessionText:
     ) -> tuple[SessionState, FeedResponse]:
         model, state, stepper = opened.model, opened.state, self._stepper(opened, ctx)
         ids = self._validation.encode(request.text, model=model, ctx=ctx, param="text")
+        num_distributions = {"each": len(ids), "last": 1, "none": 0}[request.return_]
+        self._validation.check_distributions(num_distributions, request.top, model, ctx)
         self._metrics.observe_size(ctx, len(ids))
         distributions: list[Distribution] = []
         total = 0.0

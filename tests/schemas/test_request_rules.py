@@ -1,0 +1,63 @@
+"""Rules of every request: no number is too large for 64 bits, no list is read beyond its first fault."""
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+import annotated_types
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from nextchar.rest.repository_handlers import LoadRequest  # with it, all of REST's own
+from nextchar.schemas.base import RequestFields
+from nextchar.schemas.limits import MAX_INTEGER
+from nextchar.schemas.sampling import StreamOptions
+from nextchar.service.oip.schemas import InferBody
+
+_LARGEST = 2**64 - 1
+_WITHOUT_ITEMS_TO_CHECK = {"data"}  # of any type
+assert issubclass(LoadRequest, RequestFields)
+assert issubclass(InferBody, RequestFields)
+
+
+def kinds(of: type[BaseModel]) -> set[type[BaseModel]]:
+    return {of}.union(*(kinds(kind) for kind in of.__subclasses__()))
+
+
+def parts(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yields each type in an annotation with what is declared of it."""
+    inner = getattr(annotation, "__metadata__", None)
+    if inner is not None:
+        yield from parts(get_args(annotation)[0], (*metadata, *inner))
+        return
+    yield annotation, metadata
+    shared = metadata if type(None) in get_args(annotation) else ()
+    for each in get_args(annotation):
+        yield from parts(each, shared)
+
+
+def bounds(metadata: tuple[Any, ...]) -> Iterator[Any]:
+    for each in metadata:
+        yield from each.metadata if isinstance(each, FieldInfo) else [each]
+
+
+SCHEMAS = sorted(kinds(RequestFields) | {StreamOptions}, key=lambda schema: schema.__name__)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
+def test_every_integer_has_a_largest_value_that_64_bits_hold(schema: type[BaseModel]) -> None:
+    for name, info in schema.model_fields.items():
+        for kind, metadata in parts(info.annotation, tuple(info.metadata)):
+            if kind is int:
+                most = [bound.le for bound in bounds(metadata) if isinstance(bound, annotated_types.Le)]
+                assert most, (schema, name)
+                assert min(most) <= (_LARGEST if schema.__module__.endswith("oip.schemas") else MAX_INTEGER)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
+def test_every_list_is_validated_up_to_its_first_fault(schema: type[BaseModel]) -> None:
+    for name, info in schema.model_fields.items():
+        if name == "prompt" or name in _WITHOUT_ITEMS_TO_CHECK:  # prompts are looked at as whole lists
+            continue
+        if any(get_origin(kind) is list for kind, _ in parts(info.annotation, ())):
+            assert {"fail_fast": True} in [getattr(bound, "__dict__", None) for bound in info.metadata], name

@@ -69,7 +69,8 @@ upgrade-drill: .venv/.dev
 drill-sessions: .venv/.dev
 	DRILL_OPERATIONS=5000 DRILL_SESSIONS=200 DRILL_KILLS=12 $(BIN)/python -m pytest -s tests/system/drills/test_hopping.py
 
-# Tests overload and misbehaving clients against a real server, in four minutes; docs/overload.md has the figures.
+# Runs real servers through overload, bad clients, floods, a store that breaks and requests of the largest size, in
+# twenty minutes; docs/overload.md and docs/hardening.md have the figures. The last one needs Linux and root.
 drills: .venv/.dev
 	$(BIN)/python -m benchmarks.drills --out benchmarks/results/drills.json
 

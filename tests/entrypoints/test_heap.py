@@ -8,7 +8,7 @@ import pytest
 _PROGRAM = """
 import os
 import sys
-from nextchar.entrypoints.heap import give_freed_memory_back
+from nextchar.entrypoints.machine import give_freed_memory_back
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -9,7 +9,7 @@ from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import UNLIMITED
 from nextchar.entrypoints.composition import build_service
-from nextchar.entrypoints.cpu_count import num_cores
+from nextchar.entrypoints.machine import num_cores
 from nextchar.repository.folder import FoundModels, PrecisionChoice, find_model
 from nextchar.repository.served_models import ServedModels
 from nextchar.request_context import RequestContext, Route, make_request_id

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nextchar.entrypoints.heap import give_freed_memory_back
+from nextchar.entrypoints.machine import give_freed_memory_back
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_reference import setting_texts
 from nextchar.schemas.base import validated

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nextchar.entrypoints.cpu_count import num_cores
+from nextchar.entrypoints.machine import num_cores
 from nextchar.entrypoints.settings_sources import PREFIX
 from nextchar.repository.folder import PrecisionChoice
 

@@ -1,9 +1,15 @@
-"""Counts the processor cores that this process may use."""
+"""Asks for what the machine gives to this process: processor cores, and memory that it can give back."""
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+# Numbers of glibc's mallopt(3).
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_BYTES = 1 << 20
+_MMAP_BYTES = 512 * 1024  # what an engine allocates in each step is smaller
 
 
 def num_cores(cgroup: Path = _CGROUP) -> int:
@@ -28,3 +34,20 @@ def _share(cgroup: Path) -> float | None:
         return int(quota) / int(period) if int(quota) > 0 else None
     except (OSError, ValueError):  # no such limit here; v2 says "max"
         return None
+
+
+def give_freed_memory_back() -> bool:
+    """Fixes from which size on a block is mapped by itself, so that freeing it unmaps it.
+
+    glibc raises that size to up to 32 MiB when such a block is freed. From then on the lists of a large
+    request are parts of the heap, which cannot shrink past any small block that was allocated after them.
+
+    Returns:
+        Whether it did; other systems and C libraries have no such habit.
+    """
+    if sys.platform != "linux":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_MMAP_THRESHOLD, _MMAP_BYTES)) and bool(mallopt(_TRIM_THRESHOLD, _TRIM_BYTES))

@@ -30,6 +30,12 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{_ROOT / 'server'}:{_ROOT / 'training'}", **more}
 
 
+def _with_usual_signals() -> None:
+    """A shell ignores SIGINT in the background, nohup SIGHUP, and its children inherit that."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def serving(
     *arguments: str, ignored: signal.Signals | None = None, **env: str
@@ -42,6 +48,7 @@ def serving(
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**env),
+        preexec_fn=_with_usual_signals,
     )
     assert process.stdout is not None
     assert process.stderr is not None

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -111,3 +112,9 @@ def test_folders_can_be_read_at_a_glance() -> None:
         assert len(names[_ROOT / package]) <= _MAX_PACKAGE_ENTRIES, package
     crowded = {folder: len(found) for folder, found in names.items() if len(found) > _MAX_FOLDER_ENTRIES}
     assert crowded == {}
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by their names, and refuses the second."""
+    names = Counter(path.name for path in (_ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

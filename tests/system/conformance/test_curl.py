@@ -11,7 +11,7 @@ import pytest
 from support.live_server import LiveServer, live_server
 from support.tools import debian_program
 
-from nextchar.entrypoints.serve_command import _greet
+from nextchar.entrypoints.serve_command import _greeting
 
 _ROOT = Path(__file__).parents[3]
 _README = (_ROOT / "README.md").read_text()
@@ -80,9 +80,8 @@ def test_that_of_the_page_about_the_page_prints_what_is_shown(shipped: LiveServe
     assert [float(text) for text in numbers.findall(done)[:2]] == pytest.approx(expected, rel=1e-3)
 
 
-def test_those_that_the_server_prints_work(server: LiveServer, capsys: pytest.CaptureFixture[str]) -> None:
-    _greet(server.settings, server.app)
-    greeting = capsys.readouterr().out
+def test_those_that_the_server_prints_work(server: LiveServer) -> None:
+    greeting = _greeting(server.settings, server.app)
     commands = [line.strip() for line in greeting.splitlines() if line.startswith("  curl ")]
     assert [shlex.split(command)[2].removeprefix(server.url) for command in commands] == [
         "/v1/score",

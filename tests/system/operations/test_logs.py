@@ -126,7 +126,7 @@ def test_a_server_that_writes_into_a_pipe_writes_json_unless_told_otherwise(
 
 
 def test_a_grpc_client_that_is_gone_while_it_is_sent_to_is_no_error_of_the_server(
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     root, logger = logging.getLogger(), logging.getLogger("grpc._cython.cygrpc")
     before, level = list(root.handlers), root.level
@@ -134,10 +134,11 @@ def test_a_grpc_client_that_is_gone_while_it_is_sent_to_is_no_error_of_the_serve
         configure_logs("info", "json")
         for error in (cygrpc.ExecuteBatchError("gone"), ValueError("a cause")):
             logger.error("raised in core", exc_info=error)
+        root.handlers[0].close()  # writes what it has
     finally:
         root.handlers[:] = before
         root.setLevel(level)
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = capfd.readouterr().err.splitlines()
     assert json.loads(line)["exception"].endswith("ValueError: a cause")
 
 

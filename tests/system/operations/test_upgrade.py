@@ -59,12 +59,12 @@ def test_a_killed_replica_fails_only_what_it_had_and_every_session_goes_on(servi
         for client in clients:
             for failure in client.failures:
                 had_it = [
-                    failure.replica == kill.replica
+                    failure.replica in (kill.replica, None)
                     and failure.started <= kill.removed
                     and failure.ended >= kill.killed
                     for kill in kills
                 ]
-                assert any(had_it), failure
+                assert any(had_it), failure  # HAProxy names none where it ends a connection without an answer
         _all_is_there(clients)
 
 

@@ -26,6 +26,13 @@ class Pipe:
     def read(self) -> str:
         return os.read(self.read_end, 2**20).decode()
 
+    def read_to(self, end: str) -> Iterator[str]:
+        """Yields what is written, up to a piece with a certain end."""
+        piece = ""
+        while not piece.endswith(end):
+            piece = self.read()
+            yield piece
+
     def close(self) -> None:
         os.close(self.read_end)
         self.writer.close()
@@ -55,12 +62,11 @@ def test_what_does_not_fit_is_dropped_and_the_next_line_says_how_many() -> None:
         lost = pipe.dropped.count
         assert 0 < lost < 3000
         found: list[str] = []
-        reader = threading.Thread(target=lambda: found.extend(iter(pipe.read, "the last\n")))
+        reader = threading.Thread(target=lambda: found.extend(pipe.read_to("the last\n")))
         reader.start()
-        pipe.writer.flush()
         until(lambda: pipe.writer._num_bytes == 0)
         pipe.logger.info("the last")
-        reader.join()
+        reader.join(60)
         told = "".join(found)
         assert f"{lost} log lines were dropped" in told
         assert told.count("x" * 99) == 3000 - lost

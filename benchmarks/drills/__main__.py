@@ -12,13 +12,12 @@ from benchmarks.drills.calls import calls_at_once, honest_beside_resets
 from benchmarks.drills.doubled.drill import Findings, doubled, programs
 from benchmarks.drills.doubled.table import shown
 from benchmarks.drills.doubled.valkey import NAMINGS
-from benchmarks.drills.figures import show_abuse, show_calls, show_memory, show_overload, show_weight
+from benchmarks.drills.figures import show_abuse, show_calls, show_memory, show_overload
 from benchmarks.drills.memory_limit import memory_limit
 from benchmarks.drills.overload import overload
 from benchmarks.drills.process import served
-from benchmarks.drills.weight import weigh
 
-_DRILLS = ["overload", "abuse", "calls", "doubled", "memory", "weight"]
+_DRILLS = ["overload", "abuse", "calls", "doubled", "memory"]
 _QUIET = ["--log-level", "warning"]
 # Two thousand connections are opened one after the other, before the server closes the first.
 _BOUNDS = ["--receive-timeout-seconds", "30", "--send-timeout-seconds", "10"]
@@ -90,11 +89,6 @@ def main(
         lived = memory_limit(models, model, seconds=memory_seconds, seed=seed, arguments=_QUIET)
         missed |= show_memory(lived)
         figures["memory"] = lived.figures
-    if only in (None, "weight"):
-        with served(models, *_QUIET) as server:
-            heavy = list(weigh(server, model))
-        missed |= show_weight(heavy)
-        figures["weight"] = [asdict(report) for report in heavy]
     if out is not None:
         out.write_text(json.dumps(figures, indent=1) + "\n")
     sys.exit(1 if missed else 0)

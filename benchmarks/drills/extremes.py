@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from nextchar.pb import nextchar_pb2 as pb
+
 Limits = dict[str, Any]  # what /v1/limits says of a request
 _TEXT = "the quick brown fox jumps over a lazy dog. "
 
@@ -26,6 +28,16 @@ def extremes(model: str, limits: Limits) -> list[Extreme]:
         *_completions(model, limits),
         *_small_calls(model, limits),
         *_many_items(model, limits),
+    ]
+
+
+def messages(model: str, limits: Limits) -> list[pb.ScoreRequest | pb.CompletionRequest]:
+    """Returns gRPC requests whose answers are the largest, and one of the most items."""
+    text, top = _text(limits["max_input_chars"]), limits["max_top_logprobs"]
+    return [
+        pb.ScoreRequest(model=model, input=[text] * 3, return_chars=True),
+        pb.CompletionRequest(model=model, prompt=text[:12_000], max_tokens=0, prompt_logprobs=top),
+        pb.CompletionRequest(model=model, prompts=[""] * 1_000_000),
     ]
 
 

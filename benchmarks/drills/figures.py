@@ -6,7 +6,6 @@ from benchmarks.drills.abuse import AbuseReport
 from benchmarks.drills.calls import CallsReport, ResetReport
 from benchmarks.drills.memory_limit import MemoryReport
 from benchmarks.drills.overload import OverloadReport
-from benchmarks.drills.weight import WeightReport
 
 
 def show_overload(load: OverloadReport, queue_timeout_seconds: float) -> bool:
@@ -64,17 +63,3 @@ def show_memory(r: MemoryReport) -> bool:
     for text, good in rows:
         click.echo(f"{'ok  ' if good else 'MISS'} {text}")
     return not all(good for _, good in rows)
-
-
-def show_weight(reports: list[WeightReport]) -> bool:
-    """Prints what the heaviest requests did; returns whether one misses its bar."""
-    for r in reports:
-        answers = f"answered {r.num_answered}, refused {r.num_refused}"
-        health = (
-            f"health p99 {1000 * r.health_p99_seconds:.0f} ms, worst {1000 * r.health_worst_seconds:.0f} ms"
-        )
-        memory = f"at most {r.peak_bytes / 2**20:.0f} MiB"
-        click.echo(
-            f"{'ok  ' if r.good else 'MISS'} {r.what}: {answers} in {r.seconds:.1f} s; {memory}; {health}"
-        )
-    return not all(r.good for r in reports)

@@ -4,7 +4,7 @@ import random
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,7 +16,7 @@ import grpc
 import httpx
 
 from benchmarks.drills.cgroup import memory_cgroup
-from benchmarks.drills.extremes import Extreme, combined, extremes
+from benchmarks.drills.extremes import Extreme, combined, extremes, messages
 from benchmarks.drills.process import ServerProcess, served
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
@@ -27,6 +27,7 @@ _ANSWER_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
 _PIPELINED_BYTES, _FLOOD_CALLS = 60_000_000, 1_000
 _SETTLE_SECONDS = 20.0
+_UNLIMITED = [("grpc.max_receive_message_length", -1)]
 
 
 @dataclass(slots=True)
@@ -112,6 +113,7 @@ def _acts(
         (lambda: _send_all(server, others, report), f"{_AT_ONCE} others"),
         (lambda: _pipeline(server, draw.choice([known[0].path, "/livez"])), "pipelining"),
         (lambda: _flood(server, model, report), "gRPC flood"),
+        (lambda: _call_all(server, draw.choice(messages(model, limits)), report), f"{_AT_ONCE} × gRPC"),
     ]
 
 
@@ -153,6 +155,27 @@ def _flood(server: ServerProcess, model: str, report: MemoryReport) -> None:
         calls = [score.future(request, timeout=_ANSWER_SECONDS) for _ in range(_FLOOD_CALLS)]
         for call in calls:
             report.answers[call.code().name] += 1
+
+
+def _call_all(
+    server: ServerProcess, message: pb.ScoreRequest | pb.CompletionRequest, report: MemoryReport
+) -> None:
+    """Makes one call of the largest size eight times at once."""
+
+    def call(_number: int) -> str:
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}", _UNLIMITED) as channel:
+            stub = nextchar_pb2_grpc.NextcharStub(channel)
+            try:
+                if isinstance(message, pb.ScoreRequest):
+                    stub.Score(message, timeout=_ANSWER_SECONDS)
+                else:
+                    deque(stub.Complete(message, timeout=_ANSWER_SECONDS), maxlen=0)
+            except grpc.RpcError as error:
+                return str(error.code().name)
+            return "OK"
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        report.answers.update(pool.map(call, range(_AT_ONCE)))
 
 
 @contextmanager

@@ -26,8 +26,25 @@ print(resident() - before)
 """
 
 
-def _left(how: str) -> int:
-    done = subprocess.run([sys.executable, "-c", _PROGRAM, how], capture_output=True, text=True, check=True)
+_FRAGMENTS = """
+import os
+import sys
+from nextchar.entrypoints.machine import trim
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+before = resident()
+blocks = [bytes(2000) for _ in range(50_000)]
+blocks[:-1] = [block for number, block in enumerate(blocks[:-1]) if number % 50 == 0]  # the last one holds the heap
+if sys.argv[1] == "trimmed":
+    assert trim()
+print(resident() - before)
+"""
+
+
+def _left(how: str, program: str = _PROGRAM) -> int:
+    done = subprocess.run([sys.executable, "-c", program, how], capture_output=True, text=True, check=True)
     return int(done.stdout)
 
 
@@ -35,3 +52,9 @@ def _left(how: str) -> int:
 def test_freed_lists_go_back_to_the_system() -> None:
     assert _left("fixed") < 20 << 20
     assert _left("as it is") > 80 << 20  # else this test shows nothing
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_what_lies_free_between_blocks_in_use_goes_back_to_the_system() -> None:
+    assert _left("trimmed", _FRAGMENTS) < 30 << 20
+    assert _left("as it is", _FRAGMENTS) > 60 << 20  # else this test shows nothing

@@ -17,6 +17,7 @@ from nextchar.engine.deliveries import deliver_on
 from nextchar.entrypoints.composition import build_service
 from nextchar.entrypoints.descriptor_limit import fit_connections
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
+from nextchar.entrypoints.machine import keep_trimmed
 from nextchar.entrypoints.session_backend import check_key, confirm_key, session_store, state_key
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_options import (
@@ -101,6 +102,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         )
         supervisor = await stack.enter_async_context(Supervisor(metrics.registry, service.lifecycle.fail))
         await _follow_key(key, store, supervisor)
+        supervisor.start("memory", keep_trimmed())
         maintenance = service.session_maintenance
         supervisor.start("session_maintenance", maintenance.run())
         unloading = model_manager.unload_retired(maintenance.count_of, maintenance.left_behind)

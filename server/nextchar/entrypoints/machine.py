@@ -1,8 +1,10 @@
 """Asks for what the machine gives to this process: processor cores, and memory that it can give back."""
 
+import asyncio
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -10,6 +12,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _TRIM_BYTES = 1 << 20
 _MMAP_BYTES = 512 * 1024  # what an engine allocates in each step is smaller
+_TRIM_SECONDS = 10.0
 
 
 def num_cores(cgroup: Path = _CGROUP) -> int:
@@ -45,9 +48,30 @@ def give_freed_memory_back() -> bool:
     Returns:
         Whether it did; other systems and C libraries have no such habit.
     """
-    if sys.platform != "linux":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _of_glibc("mallopt")
     if mallopt is None:
         return False
     return bool(mallopt(_MMAP_THRESHOLD, _MMAP_BYTES)) and bool(mallopt(_TRIM_THRESHOLD, _TRIM_BYTES))
+
+
+async def keep_trimmed() -> None:
+    """Gives back what lies free between blocks in use, every few seconds, in a thread.
+
+    Freed blocks that are too small to be mapped by themselves stay in the heap of the thread that had them.
+    """
+    while await asyncio.to_thread(trim):
+        await asyncio.sleep(_TRIM_SECONDS)
+
+
+def trim() -> bool:
+    """Gives back all free pages of all heaps; returns whether the C library can."""
+    malloc_trim = _of_glibc("malloc_trim")
+    if malloc_trim is None:
+        return False
+    malloc_trim(0)
+    return True
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """Returns a function of glibc; None on other systems and with other C libraries."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

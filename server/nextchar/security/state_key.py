@@ -15,7 +15,7 @@ from nextchar.security.operator_file import read_file
 _KEY_BYTES = 32
 _KEY_FILE = "state.key"
 _CHECK_SECONDS = 2.0
-_FINGERPRINT_DIGITS = 32
+_MARK_BYTES = 16
 logger = logging.getLogger(__name__)
 
 
@@ -30,7 +30,7 @@ class StateKey:
     @property
     def fingerprint(self) -> str:
         """A mark of the key that does not give it away, by which a store knows it again."""
-        return hmac.new(self.secret, b"nextchar state key", hashlib.sha256).hexdigest()[:_FINGERPRINT_DIGITS]
+        return key_mark(self.secret).hex()
 
     async def follow(self) -> None:
         """Keeps the file of the key for as long as this runs; without a file there is nothing to do."""
@@ -57,6 +57,11 @@ class StateKey:
                 "%s: %s; what is stored from now on cannot be opened after a restart", self._path, why
             )
         self._kept = kept
+
+
+def key_mark(secret: bytes) -> bytes:
+    """Returns bytes by which a key is known again, and which do not give it away."""
+    return hmac.new(secret, b"nextchar state key", hashlib.sha256).digest()[:_MARK_BYTES]
 
 
 def make_state_key(given: str | None, folder: Path | None) -> StateKey:

@@ -29,7 +29,7 @@ OPS = (
 )
 KINDS = ("scored", "fed", "sampled")
 TASKS = (
-    *("http_server", "grpc_health", "model_watcher", "model_unloader"),
+    *("http_server", "grpc_health", "model_watcher", "model_unloader", "memory"),
     *("session_maintenance", "key_file", "certificate", "state_key", "store_key", "schema_builder"),
 )
 

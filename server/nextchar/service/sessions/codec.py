@@ -4,7 +4,7 @@
 
 The MAC (HMAC-SHA256 with the server's key, cut to 128 bits) is over owner, model digest and all that
 follows it. So bytes that were changed, cut off, or made for another owner or model are refused before any of
-them is parsed. `model` is the beginning of a hash of the model's digest, `key` that of a MAC of a constant:
+them is parsed. `model` is the beginning of a hash of the model's digest, `key` that of the key's mark:
 they tell a state of another model, or one that was sealed with another key, from a damaged one.
 """
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
+from nextchar.security.state_key import key_mark
 from nextchar.service.sessions.state import SessionState, Snapshot
 
 MAGIC = b"NCS3"
@@ -40,7 +41,7 @@ class StateCodec:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._key_mark = hmac.new(key, b"nextchar key", hashlib.sha256).digest()[:_KEY_BYTES]
+        self._key_mark = key_mark(key)[:_KEY_BYTES]
 
     def seal(self, state: SessionState, *, owner: str, digest: str) -> bytes:
         """Returns the bytes of a state."""

@@ -98,10 +98,8 @@ class CompletionRunner:
                 sample = samples[tag]
                 self._observe(ctx, sample, delivery)
                 yield sample, delivery
-                if (
-                    len(delivery.ids) > _MANY_IDS
-                ):  # milliseconds of work; the next delivery may be there already
-                    await asyncio.sleep(0)
+                if len(delivery.ids) > _MANY_IDS:
+                    await asyncio.sleep(0)  # it was milliseconds of work, and the next may be there already
 
     def _observe(self, ctx: RequestContext, sample: Sample, delivery: Delivery) -> None:
         lane, now = sample.lane, time.monotonic()

@@ -176,6 +176,11 @@ def test_no_more_is_held_than_was_said(made: InProcess, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Validation, "check_answer", note)
     made.run(call(made.service, context()))  # what is made once is there now
+    # Threads of other tests may allocate meanwhile, so the least of some calls is what the call holds.
+    assert min(_held_bytes(made, call) for _ in range(5)) <= said + _BESIDE_BYTES
+
+
+def _held_bytes(made: InProcess, call: Call) -> int:
     gc.collect()
     tracemalloc.start()
     try:
@@ -185,7 +190,7 @@ def test_no_more_is_held_than_was_said(made: InProcess, monkeypatch: pytest.Monk
     finally:
         tracemalloc.stop()
     assert answer is not None
-    assert held <= said + _BESIDE_BYTES
+    return held
 
 
 SMALL = Limits(max_answer_bytes=64 * 1024)

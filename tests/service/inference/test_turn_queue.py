@@ -81,3 +81,32 @@ def test_an_owner_has_its_room_and_no_other_ones() -> None:
         await settle(queue)
 
     run(work())
+
+
+@given(st.text("bcd", max_size=12))
+def test_an_owner_has_room_by_the_time_it_was_told_whatever_the_others_wait_for(others: str) -> None:
+    async def work() -> None:
+        turn = asyncio.Semaphore(0)
+
+        async def job(_name: str) -> None:
+            await turn.acquire()
+
+        queue = TurnQueue(job, max_jobs=99, first_seconds=1.0)
+        for owner in f"a{others}":
+            queue.add(owner, owner)
+        queue._max_jobs = 2
+        await asyncio.sleep(0)  # the first job runs
+        while queue.has_room("a"):
+            queue.add("a", "a")
+        told, num_done = queue.seconds_to_room(), 0
+        while not queue.has_room("a"):
+            turn.release()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            num_done += 1
+        assert num_done <= told <= num_done + len(set(others))
+        while queue._running is not None:
+            turn.release()
+            await asyncio.sleep(0)
+
+    run(work())

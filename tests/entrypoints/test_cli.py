@@ -72,6 +72,11 @@ def test_a_model_is_a_folder_or_a_file(models: Path, path: str) -> None:
     assert ok("score", str(models / path), "a") == ok("score", str(models / "tiny"), "a")
 
 
+@pytest.mark.parametrize("path", ["tiny", "tiny/1", "tiny/1/step-int8.onnx"])
+def test_card_takes_what_score_takes(models: Path, path: str) -> None:
+    assert ok("card", str(models / path)) == ok("card", str(models / "tiny" / "1" / "step-int8.onnx"))
+
+
 def test_card_prints_the_card(models: Path) -> None:
     path = str(models / "tiny" / "1" / "step-int8.onnx")
     text = ok("card", path)
@@ -92,16 +97,19 @@ def test_the_old_name_of_card_says_in_one_line_where_it_went(more: list[str]) ->
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["score", "{none}", "a"], "none"),
         (["score", "{tiny}", "a", "--include-end"], "no end symbol"),
         (["score", "{tiny}", "a", "--precision", "float32"], "no step-float32.onnx"),
         (["score", "{sequence}", "a"], "open the version's folder, or its step graph"),
-        (["score", "{text}", "a"], "not an ONNX file"),
         (["complete", "{tiny}", "--temperature", "-1"], "temperature: input should be greater than or equal"),
         (["complete", "{tiny}", "--temperature", "nan"], "temperature: input should be a finite number"),
         (["complete", "{tiny}", "--top-p", "0"], "top_p"),
-        (["complete", "{tiny}", "--stop", ""], "stop.0"),
-        (["card", "{none}"], "cannot be read"),
+        (["complete", "{tiny}", *["--stop", ""] * 5], "stop"),
+        (["score", "{none}", "a"], "there is no file or folder '{none}': give a step graph"),
+        (["score", "{folder}", "a"], "{folder}: no step-int8.onnx"),
+        (["score", "{text}", "a"], "{text}: not an ONNX file"),
+        (["card", "{none}"], "there is no file or folder '{none}'"),
+        (["card", "{folder}"], "{folder}: no step-int8.onnx"),
+        (["card", "{text}"], "{text}: not an ONNX file"),
         (["score", "{refusing}", "A"], "U+0041"),
     ],
 )
@@ -116,7 +124,9 @@ def test_bad_input_is_one_line_and_status_2(
         "refusing": models / "refusing",
         "sequence": tmp_path / "model.onnx",
         "text": tmp_path / "text.onnx",
+        "folder": tmp_path,
     }
+    told = told.format(**places)
     result = run(*(argument.format(**places) for argument in arguments))
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")

@@ -14,12 +14,21 @@ _FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
 
 @dataclass(frozen=True, slots=True)
 class ModelPath:
-    """The file of a model version; `fallback` is served on processors that cannot run it."""
+    """The file of a model version; `fallback` is served on processors that cannot run it.
+
+    Errors name the file as its user knows it: by its path if that was `given`, else by its place in the
+    models folder.
+    """
 
     name: str
     version: str
     path: Path
     fallback: Path | None = None
+    given: bool = False
+
+    def shown(self, file: Path) -> str:
+        """Returns how errors name one of the files."""
+        return str(file) if self.given else f"{self.name}/{self.version}/{file.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +92,28 @@ def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
     """Finds the model at a path: a step graph, a version's folder, or a model's folder (its latest version).
 
     Raises:
-        ModelFileError: the folder has no file of this precision.
+        ModelFileError: there is no such path, or the folder has no file of this precision.
     """
+    if not path.exists():
+        raise ModelFileError(
+            f"there is no file or folder {str(path)!r}: give a step graph, the folder of a version or the "
+            "folder of a model"
+        )
     if path.is_dir():
         versions = version_folders(path.parent, path.name)
-        files = step_files(versions[-1] if versions else path, precision)
+        folder = versions[-1] if versions else path
+        files = step_files(folder, precision, shown=str(folder))
     else:
         files = [path]
-    folder = files[0].resolve().parent
-    return ModelPath(folder.parent.name or "model", folder.name or "1", *files)
+    first, *fallback = files
+    folder = first.resolve().parent
+    return ModelPath(folder.parent.name or "model", folder.name or "1", first, *fallback, given=True)
 
 
-def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
+def step_files(folder: Path, precision: PrecisionChoice, *, shown: str = "") -> list[Path]:
     """Finds the step graphs in the folder of a version in order of preference; `auto` prefers int8.
+
+    `shown` names the folder in errors, by default as <name>/<version>.
 
     Raises:
         ModelFileError: the folder has no step graph of this precision.
@@ -105,7 +123,8 @@ def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
     if found:
         return found
     expected = " or ".join(_FILES[name] for name in wanted)
-    raise ModelFileError(f"{folder.parent.name}/{folder.name}: no {expected} (precision {precision})")
+    shown = shown or f"{folder.parent.name}/{folder.name}"
+    raise ModelFileError(f"{shown}: no {expected} (precision {precision})")
 
 
 def inside(folder: Path, path: Path) -> Path:

@@ -75,4 +75,5 @@ def describe(served_models: ServedModels, model: Model) -> dict[str, Any]:
         "state_bytes": model.graph.state_bytes,
         "digest": model.graph.digest,
         "ready": model.ready,
+        "default": served_models.default is model,
     }

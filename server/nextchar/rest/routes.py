@@ -12,7 +12,13 @@ from nextchar.rest.docs_page import DocumentHandlers
 from nextchar.rest.info_handlers import InfoHandlers
 from nextchar.rest.oip_routes import oip_routes, repository_routes
 from nextchar.rest.route import RestRoute, answering, get, on_session, post
-from nextchar.rest.session_handlers import BYTES, SessionHandlers, imported_state, list_query
+from nextchar.rest.session_handlers import (
+    BYTES,
+    SessionHandlers,
+    checkpoint_in_path,
+    imported_state,
+    list_query,
+)
 from nextchar.schemas.compare import CompareRequest, CompareResponse
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.inspect import InspectRequest, InspectResponse
@@ -180,6 +186,14 @@ def _session_records(handlers: SessionHandlers) -> list[RestRoute]:
         ),
         row(path=_SESSION, methods=("GET",), handle=handlers.get, answer=SessionInfo, name="get_session"),
         row(path=_SESSION, methods=("DELETE",), handle=handlers.delete, status=204, name="delete_session"),
+        row(
+            path=f"{_SESSION}/checkpoints/{{name}}",
+            methods=("DELETE",),
+            handle=handlers.delete_checkpoint,
+            read=checkpoint_in_path,
+            query=ChangeFields,
+            answer=SessionInfo,
+        ),
         row(
             path=f"{_SESSION}/state",
             methods=("GET",),

@@ -96,12 +96,13 @@ NAME_THEIR_SESSION = frozenset(
 RENAMED = {pb.ForkRequest: {"session_id": "fork_id"}}
 
 # Fields of a schema that its message does not have, and does not need: calls that sample always stream and
-# report their usage; a session's state is exported by a call of its own; `ended` is sent by neither protocol.
+# report their usage, at the end alone; a session's state is exported by a call of its own; `ended` and the
+# usage of a choice are sent by neither protocol; and an event of REST is filled up where a message is not.
 LEFT_OUT: dict[type[Message], frozenset[str]] = {
     pb.CompletionRequest: frozenset({"stream"}),
     pb.SampleRequest: frozenset({"stream"}),
-    pb.StreamOptions: frozenset({"include_usage"}),
-    pb.Choice: frozenset({"ended"}),
+    pb.StreamOptions: frozenset({"include_usage", "continuous_usage_stats", "include_obfuscation"}),
+    pb.Choice: frozenset({"ended", "usage"}),
     pb.SessionNextResponse: frozenset({"state"}),
     pb.SessionCompletion: frozenset({"state"}),
 }

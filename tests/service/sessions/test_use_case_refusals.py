@@ -69,7 +69,7 @@ _REFUSALS: list[tuple[Call, tuple[str, str, str]]] = [
         (
             "invalid_value",
             "name",
-            "the session has 2 checkpoints, the limit is 2: use one of their names",
+            "the session has 2 checkpoints, the limit is 2: delete one, or use one of their names",
         ),
     ),
     (

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from nextchar.rest.repository_handlers import LoadRequest  # with it, all of REST's own
 from nextchar.schemas.base import RequestFields
+from nextchar.schemas.integer import whole
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.sampling import StreamOptions
 from nextchar.service.oip.schemas import InferBody
@@ -52,6 +53,23 @@ def test_every_integer_has_a_largest_value_that_64_bits_hold(schema: type[BaseMo
                 most = [bound.le for bound in bounds(metadata) if isinstance(bound, annotated_types.Le)]
                 assert most, (schema, name)
                 assert min(most) <= (_LARGEST if schema.__module__.endswith("oip.schemas") else MAX_INTEGER)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
+def test_every_integer_may_be_written_with_a_point_and_without_a_fraction(schema: type[BaseModel]) -> None:
+    """JSON Schema, by which the OpenAPI document describes them, takes 2.0 for an integer."""
+    for name, info in schema.model_fields.items():
+        for kind, metadata in parts(info.annotation, tuple(info.metadata)):
+            if kind is int:
+                assert whole in [getattr(bound, "func", None) for bound in bounds(metadata)], (schema, name)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(2.0, 2), (-0.0, 0), (1e15, 10**15), (2.5, 2.5), (True, True), ("2", "2"), (None, None), (3, 3)],
+)
+def test_only_a_number_without_a_fraction_becomes_an_integer(given: object, kept: object) -> None:
+    assert (whole(given), type(whole(given))) == (kept, type(kept))
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)

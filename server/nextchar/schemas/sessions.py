@@ -150,7 +150,11 @@ class RenewRequest(RequestFields):
 
 
 class SessionInfo(ResponseModel):
-    """A session: `revision` counts its changes, `max_rewind` is how many characters can be taken back."""
+    """A session: `revision` counts its changes, `max_rewind` is how many characters can be taken back now.
+
+    That is at least 128 of the characters read and sampled last, or all of them, and at most 256. A rewind
+    leaves fewer, by as many as it takes back, and a rollback none; what is read after it counts again.
+    """
 
     session_id: str
     model: str

@@ -75,7 +75,12 @@ def empty_models(folder: Path) -> dict[Key, str]:
 def version_in(folder: Path, version: Path, precision: PrecisionChoice) -> ModelPath:
     """Finds the files in the folder of a version; raises as `find_models`."""
     files = [inside(folder, file) for file in step_files(version, precision)]
-    return ModelPath(_name(version), version.name, *files)
+    return _path_of(_name(version), version.name, files)
+
+
+def _path_of(name: str, version: str, files: list[Path], *, given: bool = False) -> ModelPath:
+    first, *others = files
+    return ModelPath(name, version, first, others[0] if others else None, given)
 
 
 def _name(version: Path) -> str:
@@ -105,9 +110,8 @@ def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
         files = step_files(folder, precision, shown=str(folder))
     else:
         files = [path]
-    first, *fallback = files
-    folder = first.resolve().parent
-    return ModelPath(folder.parent.name or "model", folder.name or "1", first, *fallback, given=True)
+    folder = files[0].resolve().parent
+    return _path_of(folder.parent.name or "model", folder.name or "1", files, given=True)
 
 
 def step_files(folder: Path, precision: PrecisionChoice, *, shown: str = "") -> list[Path]:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -161,6 +162,21 @@ def test_help_has_a_whole_sentence_of_its_own_for_each_command(help_page: str) -
     texts = [" ".join(text.split()) for text in found.values()]
     assert all(re.fullmatch(r"[A-Z].{20,}[^.]\.", text) for text in texts), texts
     assert len(set(texts)) == len(texts)
+
+
+COMMANDS = [[name] for name in main_module._SERVING] + [["keys", "new"], ["keys", "list"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_help_breaks_a_word(command: list[str], columns: int) -> None:
+    found: Any = main
+    for name in command:
+        found = found.get_command(click.Context(found), name)
+    shown = CliRunner().invoke(main, [*command, "--help"], terminal_width=columns).stdout
+    texts = [option.help or "" for option in found.params if isinstance(option, click.Option)]
+    words = {word for text in [*texts, found.help or ""] for word in re.split(r"[\s-]+", text)}
+    assert words <= set(re.split(r"[\s-]+", shown))  # a line may end at a hyphen
 
 
 @pytest.mark.parametrize(("found", "says"), [(None, True), (object(), False)])

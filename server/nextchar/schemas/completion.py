@@ -6,7 +6,7 @@ from pydantic import Field, WrapValidator, field_validator, model_validator
 
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import ModelRequest, ResponseModel, StateFields, Usage, omitted_if_none
-from nextchar.schemas.integer import Integer, whole
+from nextchar.schemas.integer import Integer, whole_items
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
 from nextchar.schemas.rows import Listed
@@ -14,7 +14,7 @@ from nextchar.schemas.sampling import MAX_TOP_LOGPROBS, SamplingFields
 
 MAX_CHOICES = 128
 
-TokenIds = list[Annotated[Integer, Field(ge=0, le=MAX_INTEGER)]]
+TokenIds = list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]]
 
 
 def _is_prompt(value: Any, _validate: object) -> Any:
@@ -146,9 +146,8 @@ def _all_ids(items: list[Any]) -> bool:
 
 def _ids(items: list[Any]) -> list[int] | None:
     """Returns a list of ids, numbers without a fraction as integers; None if it is something else."""
-    if float in set(map(type, items)):
-        items = list(map(whole, items))
-    return items if _all_ids(items) else None
+    found: list[int] = whole_items(items)
+    return found if _all_ids(found) else None
 
 
 def _lists(items: list[Any]) -> list[list[int]] | None:

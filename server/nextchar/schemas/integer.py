@@ -10,4 +10,12 @@ def whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
+def whole_items(value: Any) -> Any:
+    """Does what `whole` does for each item of a list; a list of integers, maybe a million, stays as it is."""
+    if isinstance(value, list) and float in set(map(type, value)):
+        return list(map(whole, value))
+    return value
+
+
 Integer = Annotated[int, BeforeValidator(whole)]
+WHOLE_ITEMS = BeforeValidator(whole_items)  # of a list of integers: a call for each would take long

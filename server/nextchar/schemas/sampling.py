@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import RequestOptions
-from nextchar.schemas.integer import Integer
+from nextchar.schemas.integer import WHOLE_ITEMS, Integer
 from nextchar.schemas.limits import MAX_INTEGER
 
 MAX_STOPS = 4
@@ -120,7 +120,7 @@ class SamplingFields(RequestOptions):
         description="Up to 4 strings that end the completion; it does not include them. An empty one "
         "is none.",
     )
-    stop_token_ids: list[Annotated[Integer, Field(ge=0, le=MAX_INTEGER)]] = Field(
+    stop_token_ids: Annotated[list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]], WHOLE_ITEMS] = Field(
         fail_fast=True,
         default=[],
         max_length=MAX_STOP_TOKEN_IDS,

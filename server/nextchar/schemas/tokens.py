@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from nextchar.schemas.base import ModelRequest, ResponseModel, omitted_if_none
-from nextchar.schemas.integer import Integer
+from nextchar.schemas.integer import WHOLE_ITEMS
 from nextchar.schemas.limits import MAX_INTEGER
 
 
@@ -37,7 +37,7 @@ class TokenizeResponse(ResponseModel):
 class DetokenizeRequest(ModelRequest):
     """Ids: returns their text."""
 
-    tokens: list[Annotated[Integer, Field(ge=0, le=MAX_INTEGER)]] = Field(
+    tokens: Annotated[list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]], WHOLE_ITEMS] = Field(
         fail_fast=True, description="The ids, which may be those of special symbols."
     )
 

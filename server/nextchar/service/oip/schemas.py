@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
-from nextchar.schemas.integer import Integer
+from nextchar.schemas.integer import WHOLE_ITEMS, Integer
 from nextchar.schemas.limits import MAX_INTEGER, MAX_PRIORITY
 from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import SamplingFields
@@ -68,7 +68,7 @@ class OutputParameters(RequestFields):
 
 class InferInput(RequestFields):
     name: str = Field(examples=["text"])
-    shape: list[Annotated[Integer, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]] = Field(
+    shape: Annotated[list[Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]], WHOLE_ITEMS] = Field(
         fail_fast=True, max_length=8, examples=[[1]]
     )
     datatype: str = Field(examples=["BYTES"])

@@ -106,6 +106,7 @@ def test_the_old_name_of_card_says_in_one_line_where_it_went(more: list[str]) ->
         (["complete", "{tiny}", "--top-p", "0"], "top_p"),
         (["complete", "{tiny}", *["--stop", ""] * 5], "stop"),
         (["score", "{none}", "a"], "there is no file or folder '{none}': give a step graph"),
+        (["score", "x" * 5000, "a"], "there is no file or folder 'xxx"),
         (["score", "{folder}", "a"], "{folder}: no step-int8.onnx"),
         (["score", "{text}", "a"], "{text}: not an ONNX file"),
         (["card", "{none}"], "there is no file or folder '{none}'"),

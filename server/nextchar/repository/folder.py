@@ -1,5 +1,6 @@
 """Finds model files in a models folder: <name>/<version>/step-int8.onnx or step-float32.onnx."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from nextchar.model.names import is_model_name, is_version
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
 Key = tuple[str, str]  # name and version; a model's folder without a version has the version ""
+_MAX_SHOWN = 1000  # characters of a path
 _FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
 
 
@@ -99,10 +101,10 @@ def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
     Raises:
         ModelFileError: there is no such path, or the folder has no file of this precision.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # which a path that cannot be one does not make fail, as it does Path's
         raise ModelFileError(
-            f"there is no file or folder {str(path)!r}: give a step graph, the folder of a version or the "
-            "folder of a model"
+            f"there is no file or folder {str(path)[:_MAX_SHOWN]!r}: give a step graph, the folder of a "
+            "version or the folder of a model"
         )
     if path.is_dir():
         versions = version_folders(path.parent, path.name)

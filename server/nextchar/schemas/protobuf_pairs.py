@@ -97,17 +97,20 @@ RENAMED = {pb.ForkRequest: {"session_id": "fork_id"}}
 
 # Fields of a schema that its message does not have, and does not need: calls that sample always stream and
 # report their usage, at the end alone; a session's state is exported by a call of its own; `ended` and the
-# usage of a choice are sent by neither protocol; and an event of REST is filled up where a message is not.
+# usage of a choice are sent by neither protocol.
 LEFT_OUT: dict[type[Message], frozenset[str]] = {
     pb.CompletionRequest: frozenset({"stream"}),
     pb.SampleRequest: frozenset({"stream"}),
-    pb.StreamOptions: frozenset({"include_usage", "continuous_usage_stats", "include_obfuscation"}),
+    pb.StreamOptions: frozenset({"include_usage", "continuous_usage_stats"}),
     pb.Choice: frozenset({"ended", "usage"}),
     pb.SessionNextResponse: frozenset({"state"}),
     pb.SessionCompletion: frozenset({"state"}),
 }
 # Fields of a request that its message does not have, so that a client may not set them.
-REFUSED: dict[type[Message], frozenset[str]] = {pb.InspectRequest: frozenset({"encoding_format"})}
+REFUSED: dict[type[Message], frozenset[str]] = {
+    pb.InspectRequest: frozenset({"encoding_format"}),
+    pb.StreamOptions: frozenset({"include_obfuscation"}),
+}
 
 # protobuf has no list of lists and no list of maps: each inner one is in a message, in its only field.
 WRAPPERS = frozenset({pb.TokenIds, pb.StateRow, pb.TopLogprobs, pb.PromptLogprobs})

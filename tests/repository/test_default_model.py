@@ -71,20 +71,36 @@ def test_the_setting_is_the_default_and_nothing_takes_its_place(tmp_path: Path) 
             found.get(None)
 
 
-def test_a_default_model_that_is_not_in_the_folder_is_refused_at_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("default", "told"),
+    [
+        ("zz", "which is not in the models folder; it has: damaged, lines, tiny"),
+        ("zz:1", "which is not in the models folder; it has: damaged, lines, tiny"),
+        ("tiny:9", "which is not served; the versions of tiny are: 1"),
+        ("damaged:2", "which is not served; the versions of damaged are: 1"),
+    ],
+)
+def test_a_default_model_that_is_not_there_is_refused_at_the_start(
+    tmp_path: Path, default: str, told: str
+) -> None:
     models = write_models(tmp_path, {"tiny": TEXT, "lines": LINES})
     (models / "damaged" / "1").mkdir(parents=True)
     (models / "damaged" / "1" / "step-int8.onnx").write_text("hello")
-    told = r"default_model is 'zz', which is not in the models folder; it has: damaged, lines, tiny$"
-    settings = Settings(models=models, http_port=0, grpc_port=0, metrics_port=0, default_model="zz")
+    settings = Settings(models=models, http_port=0, grpc_port=0, metrics_port=0, default_model=default)
 
     async def start() -> None:
         async with running(settings):
             raise AssertionError("it started")
 
-    with pytest.raises(SettingsInvalid, match=told):
+    with pytest.raises(SettingsInvalid, match=f"default_model is '{default}', {told}$"):
         asyncio.run(start())
-    with live_server(models, default_model="damaged") as server:  # which may be mended
+
+
+def test_a_default_model_that_is_damaged_may_be_mended(tmp_path: Path) -> None:
+    models = write_models(tmp_path, {"tiny": TEXT, "lines": LINES})
+    (models / "damaged" / "1").mkdir(parents=True)
+    (models / "damaged" / "1" / "step-int8.onnx").write_text("hello")
+    with live_server(models, default_model="damaged") as server:
         assert server.post("/v1/next", {"input": "a"}).status_code == 503
     with live_server(models, default_model="lines") as server:
         assert server.post("/v1/next", {"input": "a"}).json()["model"] == "lines"

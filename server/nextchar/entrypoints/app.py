@@ -84,7 +84,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     warn_if_exposed(settings)
     async with AsyncExitStack() as stack:
         served_models = stack.enter_context(_served_models(settings))
-        check_names(settings.default_model, settings.model_session_ttl_seconds, served_models.known_names)
+        check_names(settings.default_model, settings.model_session_ttl_seconds, served_models.known)
         metrics.collect_from(served_models)
         if settings.otlp_endpoint is not None:
             # First, so that the access log knows the trace of a request.

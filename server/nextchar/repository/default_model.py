@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from nextchar.errors import SettingsInvalid
+from nextchar.repository.folder import Key
 
 if TYPE_CHECKING:
     from nextchar.repository.served_models import Model
@@ -26,8 +27,8 @@ def default_of(models: Iterable["Model"]) -> "Model | None":
     return min(latest, key=rank, default=None)
 
 
-def check_names(default_model: str | None, others: Iterable[str], names: Collection[str]) -> None:
-    """Checks the names of models that settings hold against those that the models folder has.
+def check_names(default_model: str | None, others: Iterable[str], known: Collection[Key]) -> None:
+    """Checks the names of models that settings hold against the names and versions that are there.
 
     A folder without any model may get one later. Of `others`, which the settings give a time to live, one
     that is not there is logged.
@@ -35,15 +36,24 @@ def check_names(default_model: str | None, others: Iterable[str], names: Collect
     Raises:
         SettingsInvalid: the default model is not there.
     """
+    names = sorted({name for name, _ in known})
     if not names:
         return
-    known = ", ".join(sorted(names))
-    if default_model is not None and default_model.partition(":")[0] not in names:
-        raise SettingsInvalid(
-            f"default_model is {default_model[:100]!r}, which is not in the models folder; it has: {known}"
-        )
+    if default_model is not None:
+        _check_default(default_model, names, known)
     for name in others:
         if name not in names:
+            told = ", ".join(names)
             logger.warning(
-                "model_session_ttl_seconds names %r, which is not in the models folder: %s", name[:100], known
+                "model_session_ttl_seconds names %r, which is not in the models folder: %s", name[:100], told
             )
+
+
+def _check_default(default_model: str, names: Collection[str], known: Collection[Key]) -> None:
+    name, _, version = default_model.partition(":")
+    shown = f"default_model is {default_model[:100]!r}, which is not"
+    if name not in names:
+        raise SettingsInvalid(f"{shown} in the models folder; it has: {', '.join(names)}")
+    versions = sorted({other for model, other in known if model == name}, key=lambda v: (len(v), v))
+    if version and version not in versions:
+        raise SettingsInvalid(f"{shown} served; the versions of {name} are: {', '.join(versions)}")

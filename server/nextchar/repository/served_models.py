@@ -175,9 +175,9 @@ class ServedModels(AbstractContextManager["ServedModels"]):
             return None
 
     @property
-    def known_names(self) -> set[str]:
-        """The names of all models that are served, or would be if their files were right."""
-        return {model.name for model in self} | {name for name, _ in self.failures}
+    def known(self) -> set[Key]:
+        """The names and versions that are served, or would be if their files were right."""
+        return {(model.name, model.version) for model in self} | self.failures.keys()
 
     def get(self, model_id: str | None) -> Model:
         """Finds the model of `name` or `name:version` for new work; a name alone is its latest version.

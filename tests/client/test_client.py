@@ -182,7 +182,7 @@ def test_a_session_is_the_same_over_rest_and_grpc(server: LiveServer) -> None:
         (lambda c: c.score(["a" * 70_000], model="tiny"), InputTooLarge, "input_too_large", "input.0"),
         (lambda c: c.score(["A"], model="refusing"), UnknownCharacter, "unknown_character", "input.0"),
         (lambda c: list(c.stream("a", model="tiny", top_p=7.0)), InvalidRequest, "invalid_value", "top_p"),
-        (lambda c: c.complete("a", model="tiny", top_k=-1), InvalidRequest, "invalid_value", "top_k"),
+        (lambda c: c.complete("a", model="tiny", top_k=-2), InvalidRequest, "invalid_value", "top_k"),
         (lambda c: c.open_session("none"), SessionNotFound, "session_not_found", "session_id"),
         (lambda c: c.session(model="tiny", session_id="a b"), InvalidRequest, "invalid_value", "session_id"),
         (lambda c: list(c.score_stream(["a"], model="none")), ModelNotFound, "model_not_found", "model"),

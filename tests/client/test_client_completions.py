@@ -7,6 +7,7 @@ import pytest
 from support.live_server import LiveServer
 
 from nextchar.client import Client
+from nextchar.errors import InvalidRequest
 
 _CHANGING = {"id", "created"}
 FIELDS: dict[str, Any] = {"model": "tiny", "max_tokens": 12, "seed": 5}
@@ -47,3 +48,16 @@ def test_a_stream_of_several_is_joined_by_index(client: Client) -> None:
         for choice in piece.choices:
             texts[choice.index] += choice.text
     assert texts == {choice.index: choice.text for choice in whole.choices}
+
+
+def test_grpc_refuses_to_obfuscate_rather_than_not_to_do_it(server: LiveServer) -> None:
+    options = {"include_obfuscation": True}
+    with (
+        Client(f"grpc://{server.grpc_address}") as client,
+        pytest.raises(InvalidRequest, match="obfuscation"),
+    ):
+        list(client.stream("a", model="tiny", stream_options=options))
+    with Client(server.url) as client:
+        assert len(
+            "".join(p.text for part in client.stream("a", stream_options=options) for p in part.choices)
+        )

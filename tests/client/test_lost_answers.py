@@ -81,6 +81,16 @@ def test_a_call_that_did_not_arrive_is_sent_again_and_done_once(
     assert session.info().revision == 3
 
 
+def test_a_checkpoint_is_deleted_once_though_the_call_is_sent_again(
+    session: Session, door: LossyServer
+) -> None:
+    session.checkpoint("here")
+    door.meets("drop", "refuse", "drop")
+    assert session.delete_checkpoint("here").checkpoints == []
+    assert [int(fields["if_revision"]) for _, fields in door.calls] == [2] * 4
+    assert session.info().revision == 3
+
+
 @moves
 def test_a_call_whose_answer_is_lost_is_done_once_and_reported(
     session: Session, door: LossyServer, move: Callable[[Session], Any]

@@ -29,6 +29,7 @@ def random_lane(rng: np.random.Generator) -> Lane:
         top_k=int(some(rng.integers(1, 9), 0)),
         top_p=some(rng.uniform(0.2, 0.9), 1.0),
         min_p=some(rng.uniform(0.01, 0.3), 0.0),
+        typical_p=some(rng.uniform(0.2, 0.9), 1.0),
         bias=tuple((symbol, rng.uniform(-4, 4)) for symbol in biased) if rng.random() < 0.4 else (),
         penalties=Penalties(some(rng.random(), 0.0), some(rng.random(), 0.0), some(rng.uniform(0.7, 2), 1.0)),
         min_chars=int(some(rng.integers(1, 6), 0)),
@@ -64,8 +65,10 @@ class Alone:
         if len(self.drawn) < s.min_chars:
             scores[0, list(s.end_ids)] = -np.inf
         weights = weigh(scores, np.array([s.temperature or 1.0]), VOCABULARY.unknown_id)
-        weights = truncated(weights, Filters(np.array([s.top_k]), np.array([s.top_p]), np.array([s.min_p])))
         greedy = np.array([s.temperature == 0])
+        typical_p = 1.0 if s.temperature == 0 else s.typical_p  # the likeliest stays where it must be drawn
+        numbers = (s.top_k, s.top_p, s.min_p, typical_p)
+        weights = truncated(weights, Filters(*(np.array([number]) for number in numbers)))
         symbol = int(draw(weights, np.array([uniform]), greedy)[0])
         self.drawn.append(symbol)
         return symbol, (drawn_logprobs(weights, greedy)[0] if s.reports_drawn_logprobs else logprobs).tolist()

@@ -23,8 +23,8 @@ from nextchar.model.graph import log_softmax
 FOUR = np.log(np.array([[0.1, 0.4, 0.3, 0.2]]))
 
 
-def filters(top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Filters:
-    return Filters(np.array([top_k]), np.array([top_p]), np.array([min_p]))
+def filters(top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, typical_p: float = 1.0) -> Filters:
+    return Filters(np.array([top_k]), np.array([top_p]), np.array([min_p]), np.array([typical_p]))
 
 
 def probabilities(weights: np.ndarray) -> list[float]:
@@ -73,6 +73,27 @@ def test_filters_keep_the_likeliest(chosen: Filters, kept: list[int]) -> None:
     weights = truncated(np.exp(FOUR), chosen)
     assert np.flatnonzero(weights[0]).tolist() == kept
     assert weights[0, kept].tolist() == np.exp(FOUR)[0, kept].tolist()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept"),
+    [
+        # The entropy is 1.75 bits; the numbers have 3, 1, 2 and 3 bits, so the nearest is 1/4, then 1/2.
+        (filters(typical_p=0.25), [2]),
+        (filters(typical_p=0.26), [1, 2]),
+        (filters(typical_p=0.75), [1, 2]),
+        (filters(typical_p=0.76), [0, 1, 2]),  # of equally near ones the first
+        (filters(typical_p=0.88), [0, 1, 2, 3]),
+        (filters(typical_p=1.0), [0, 1, 2, 3]),
+        # Without the last two, 2/3 and 1/3 are left: 0.918 bits, from which 0.585 is nearer than 1.585.
+        (filters(top_k=2, typical_p=0.5), [1]),
+    ],
+)
+def test_typical_p_keeps_what_is_nearest_to_the_entropy(chosen: Filters, kept: list[int]) -> None:
+    weights = np.array([[1 / 8, 1 / 2, 1 / 4, 1 / 8]])
+    found = truncated(weights, chosen)
+    assert np.flatnonzero(found[0]).tolist() == kept
+    assert found[0, kept].tolist() == weights[0, kept].tolist()
 
 
 def test_of_equals_a_filter_keeps_the_first() -> None:
@@ -144,7 +165,8 @@ def test_a_row_is_the_same_bytes_alone_and_among_others() -> None:
     rng = np.random.default_rng(0)
     logits = (rng.standard_normal((256, 70)) * 4).astype(np.float32)
     temperature = rng.uniform(0.1, 2, 256)
-    chosen = Filters(rng.integers(0, 70, 256), rng.uniform(0.1, 1, 256), rng.uniform(0, 0.2, 256))
+    top_k, typical_p = rng.integers(0, 70, 256), np.where(rng.random(256) < 0.5, rng.uniform(0.1, 1, 256), 1)
+    chosen = Filters(top_k, rng.uniform(0.1, 1, 256), rng.uniform(0, 0.2, 256), typical_p)
     numbers = rng.random(256)
 
     counts, bias = rng.integers(0, 3, (256, 70)).astype(np.float64), rng.uniform(-3, 3, (256, 70))
@@ -155,7 +177,8 @@ def test_a_row_is_the_same_bytes_alone_and_among_others() -> None:
         history = History(counts[rows], counts[rows] > 0, penalty[rows], penalty[rows], penalty[rows])
         scores = penalized(log_softmax(logits[rows]), history) + bias[rows]
         weights = weigh(scores, temperature[rows], 3)
-        kept = truncated(weights, Filters(chosen.top_k[rows], chosen.top_p[rows], chosen.min_p[rows]))
+        by_field = (chosen.top_k, chosen.top_p, chosen.min_p, chosen.typical_p)
+        kept = truncated(weights, Filters(*(field[rows] for field in by_field)))
         drawn = draw(kept, numbers[rows], greedy[rows])
         parts = (scores, weights, kept, drawn)
         return [b"".join(part[i].tobytes() for part in parts) for i in range(len(drawn))]
@@ -197,7 +220,7 @@ def test_filters_keep_in_every_row_what_the_rules_say(
         return [x if k in ranked and x >= min_p / 8 * max(row) else 0.0 for k, x in enumerate(row)]
 
     n = len(rows)
-    chosen = Filters(np.full(n, top_k), np.full(n, top_p / 8), np.full(n, min_p / 8))
+    chosen = Filters(np.full(n, top_k), np.full(n, top_p / 8), np.full(n, min_p / 8), np.ones(n))
     found = truncated(np.array(rows, dtype=np.float64), chosen)
     assert found.tolist() == [kept(row) for row in rows]
 

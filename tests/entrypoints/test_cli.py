@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -72,6 +73,11 @@ def test_a_model_is_a_folder_or_a_file(models: Path, path: str) -> None:
     assert ok("score", str(models / path), "a") == ok("score", str(models / "tiny"), "a")
 
 
+@pytest.mark.parametrize("path", ["tiny", "tiny/1", "tiny/1/step-int8.onnx"])
+def test_card_takes_what_score_takes(models: Path, path: str) -> None:
+    assert ok("card", str(models / path)) == ok("card", str(models / "tiny" / "1" / "step-int8.onnx"))
+
+
 def test_card_prints_the_card(models: Path) -> None:
     path = str(models / "tiny" / "1" / "step-int8.onnx")
     text = ok("card", path)
@@ -92,16 +98,20 @@ def test_the_old_name_of_card_says_in_one_line_where_it_went(more: list[str]) ->
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["score", "{none}", "a"], "none"),
         (["score", "{tiny}", "a", "--include-end"], "no end symbol"),
         (["score", "{tiny}", "a", "--precision", "float32"], "no step-float32.onnx"),
         (["score", "{sequence}", "a"], "open the version's folder, or its step graph"),
-        (["score", "{text}", "a"], "not an ONNX file"),
         (["complete", "{tiny}", "--temperature", "-1"], "temperature: input should be greater than or equal"),
         (["complete", "{tiny}", "--temperature", "nan"], "temperature: input should be a finite number"),
         (["complete", "{tiny}", "--top-p", "0"], "top_p"),
-        (["complete", "{tiny}", "--stop", ""], "stop.0"),
-        (["card", "{none}"], "cannot be read"),
+        (["complete", "{tiny}", *["--stop", ""] * 5], "stop"),
+        (["score", "{none}", "a"], "there is no file or folder '{none}': give a step graph"),
+        (["score", "x" * 5000, "a"], "there is no file or folder 'xxx"),
+        (["score", "{folder}", "a"], "{folder}: no step-int8.onnx"),
+        (["score", "{text}", "a"], "{text}: not an ONNX file"),
+        (["card", "{none}"], "there is no file or folder '{none}'"),
+        (["card", "{folder}"], "{folder}: no step-int8.onnx"),
+        (["card", "{text}"], "{text}: not an ONNX file"),
         (["score", "{refusing}", "A"], "U+0041"),
     ],
 )
@@ -116,7 +126,9 @@ def test_bad_input_is_one_line_and_status_2(
         "refusing": models / "refusing",
         "sequence": tmp_path / "model.onnx",
         "text": tmp_path / "text.onnx",
+        "folder": tmp_path,
     }
+    told = told.format(**places)
     result = run(*(argument.format(**places) for argument in arguments))
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
@@ -151,6 +163,21 @@ def test_help_has_a_whole_sentence_of_its_own_for_each_command(help_page: str) -
     texts = [" ".join(text.split()) for text in found.values()]
     assert all(re.fullmatch(r"[A-Z].{20,}[^.]\.", text) for text in texts), texts
     assert len(set(texts)) == len(texts)
+
+
+COMMANDS = [[name] for name in main_module._SERVING] + [["keys", "new"], ["keys", "list"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_help_breaks_a_word(command: list[str], columns: int) -> None:
+    found: Any = main
+    for name in command:
+        found = found.get_command(click.Context(found), name)
+    shown = CliRunner().invoke(main, [*command, "--help"], terminal_width=columns).stdout
+    texts = [option.help or "" for option in found.params if isinstance(option, click.Option)]
+    words = {word for text in [*texts, found.help or ""] for word in re.split(r"[\s-]+", text)}
+    assert words <= set(re.split(r"[\s-]+", shown))  # a line may end at a hyphen
 
 
 @pytest.mark.parametrize(("found", "says"), [(None, True), (object(), False)])

@@ -23,6 +23,7 @@ COMMANDS = [
     (["next", "{}", "hel"], None),
     (["next", "{}", "--json", "--top", "3"], None),
     (["complete", "{}", "ab", "--max-tokens", "90", "--seed", "3", "--echo", "--top-k", "5"], None),
+    (["complete", "{}", "ab", "--max-tokens", "90", "--seed", "3", "--typical-p", "0.4"], None),
     (["complete", "{}", "--temperature", "0", "--stop", "a", "--stop", "e"], None),
 ]
 

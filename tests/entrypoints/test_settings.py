@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from nextchar.entrypoints.main import main
+from nextchar.entrypoints.serve_command import serve
 from nextchar.entrypoints.settings import Settings
-from nextchar.entrypoints.settings_reference import SettingText, setting_texts
+from nextchar.entrypoints.settings_reference import SUBJECTS, SettingText, setting_texts
 from nextchar.errors import SettingsInvalid
 
 TEXTS = list(setting_texts())
@@ -112,7 +113,46 @@ def test_every_setting_has_a_sentence_a_unit_if_it_is_a_number_and_a_default(tex
 def test_the_help_tells_all_that_is_known_of_every_setting() -> None:
     shown = "".join(CliRunner().invoke(main, ["serve", "--help"]).stdout.split())
     for text in TEXTS:
-        assert "".join(f"{text.flag} VALUE {text.shown}".split()) in shown  # lines break anywhere
+        assert "".join(f"{text.flags} {text.shown}".split()) in shown  # lines break anywhere
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_help_breaks_no_word(columns: int) -> None:
+    shown = CliRunner().invoke(main, ["serve", "--help"], terminal_width=columns).stdout
+    words = set(re.sub(r"[;\]]", "", shown).split())
+    assert {word for text in TEXTS for word in (text.flag, text.variable)} <= words
+
+
+def test_the_help_lists_settings_by_subject() -> None:
+    shown = CliRunner().invoke(main, ["serve", "--help"]).stdout
+    found = re.findall(r"^(\S.*):$", shown, re.MULTILINE)
+    assert found == [*(subject for subject in SUBJECTS if subject != "Other"), "Options"]
+    assert all(len({text.subject for text in TEXTS if text.subject == each}) == 1 for each in found[:-1])
+
+
+SWITCHES = [text for text in TEXTS if text.is_switch]
+
+
+def given(*arguments: str) -> dict[str, str | None]:
+    """What `nextchar serve` takes from its arguments."""
+    context = serve.make_context("serve", list(arguments))
+    return {name: value for name, value in context.params.items() if value is not None}
+
+
+@pytest.mark.parametrize("text", SWITCHES, ids=lambda text: text.name)
+def test_a_switch_needs_no_value(text: SettingText) -> None:
+    off = f"--no-{text.flag[2:]}"
+    assert given(text.flag, "--host", "h") == {text.name: "true", "host": "h"}
+    assert given(off) == given(text.flag, off) == {text.name: "false"}
+    assert given(off, text.flag) == {text.name: "true"}
+    assert given(f"{text.flag}=false") == given(text.flag, "false") == {text.name: "false"}
+    assert Settings(**given(off)) == Settings(**{text.name: False})
+
+
+def test_there_are_switches_and_only_they_have_an_opposite() -> None:
+    assert {"lenient_fields", "strict_characters", "playground"} <= {text.name for text in SWITCHES}
+    refused = CliRunner().invoke(main, ["serve", "--no-host"])
+    assert (refused.exit_code, "No such option" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)

@@ -62,7 +62,7 @@ def test_a_stream_of_nothing_ends_well(server: LiveServer) -> None:
 @pytest.mark.parametrize(
     ("messages", "num_answers", "code", "param"),
     [
-        ([{"input": ["a"]}], 0, "invalid_value", "model"),
+        ([{"input": ["a"]}, {"input": ["b"], "model": "lines"}], 1, "invalid_value", "model"),
         ([{"model": "none", "input": ["a"]}], 0, "model_not_found", "model"),
         ([{"model": "tiny"}], 0, "invalid_value", "input"),
         (

@@ -8,10 +8,13 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from nextchar.errors import InvalidRequest
 from nextchar.rest.repository_handlers import LoadRequest  # with it, all of REST's own
-from nextchar.schemas.base import RequestFields
+from nextchar.schemas.base import RequestFields, validated
+from nextchar.schemas.integer import whole, whole_items
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.sampling import StreamOptions
+from nextchar.schemas.tokens import DetokenizeRequest
 from nextchar.service.oip.schemas import InferBody
 
 _LARGEST = 2**64 - 1
@@ -52,6 +55,49 @@ def test_every_integer_has_a_largest_value_that_64_bits_hold(schema: type[BaseMo
                 most = [bound.le for bound in bounds(metadata) if isinstance(bound, annotated_types.Le)]
                 assert most, (schema, name)
                 assert min(most) <= (_LARGEST if schema.__module__.endswith("oip.schemas") else MAX_INTEGER)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
+def test_every_integer_may_be_written_with_a_point_and_without_a_fraction(schema: type[BaseModel]) -> None:
+    """JSON Schema, by which the OpenAPI document describes them, takes 2.0 for an integer."""
+    for name, info in schema.model_fields.items():
+        if name == "prompt":  # which has a validator of its own
+            continue
+        of_list = [getattr(bound, "func", None) for bound in info.metadata]
+        for kind, metadata in parts(info.annotation, tuple(info.metadata)):
+            if kind is int:
+                functions = [getattr(bound, "func", None) for bound in bounds(metadata)]
+                assert whole in functions or whole_items in of_list, (schema, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "param"),
+    [
+        ('{"tokens": [1, 2.0, 3e1]}', None),
+        ('{"tokens": [1, 2.5, "x", -1]}', "tokens.1"),
+        ('{"tokens": [1, 2.0, "x", -1]}', "tokens.2"),
+        ('{"tokens": [1.0, -1.0, "x"]}', "tokens.1"),
+        ('{"tokens": 3.0}', "tokens"),
+        ('{"tokens": [true]}', "tokens.0"),
+        ('{"tokens": [1e300]}', "tokens.0"),
+        ('{"tokens": [1e400]}', "tokens.0"),
+    ],
+)
+def test_a_list_of_integers_is_told_by_its_first_fault(text: str, param: str | None) -> None:
+    if param is None:
+        assert DetokenizeRequest.model_validate_json(text).tokens == [1, 2, 30]
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        validated(lambda: DetokenizeRequest.model_validate_json(text))
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(2.0, 2), (-0.0, 0), (1e15, 10**15), (2.5, 2.5), (True, True), ("2", "2"), (None, None), (3, 3)],
+)
+def test_only_a_number_without_a_fraction_becomes_an_integer(given: object, kept: object) -> None:
+    assert (whole(given), type(whole(given))) == (kept, type(kept))
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)

@@ -14,6 +14,7 @@ from support.certificates import Authority
 from support.live_server import LiveServer, live_server
 from support.waiting import until
 
+from nextchar.client import Client
 from nextchar.entrypoints.exposure_warning import is_loopback, warn_if_exposed
 from nextchar.entrypoints.healthcheck_command import healthcheck
 from nextchar.entrypoints.settings import Settings
@@ -115,6 +116,21 @@ def test_where_clients_need_a_certificate_only_those_with_one_are_served(
         assert grpc_score(server, authority, bad) == 1
         with pytest.raises(httpx.TransportError):
             rest_score(server, authority, good)
+
+
+@pytest.mark.parametrize("named_by", [str, Path])
+def test_our_client_is_given_its_files_as_texts_or_as_paths(
+    models: Path, authority: Authority, named_by: type[str] | type[Path]
+) -> None:
+    certificate, key = authority.sign("server")
+    roots = authority.certificate
+    chain, own_key = authority.sign("client")
+    files = {"ca_file": named_by(roots), "certificate": (named_by(chain), named_by(own_key))}
+    settings = {"tls_certificate_file": certificate, "tls_key_file": key, "tls_client_ca_file": roots}
+    with live_server(models, **settings) as server:
+        for url in (server.url.replace("http:", "https:"), f"grpcs://{server.grpc_address}"):
+            with Client(url, **files) as client:
+                assert client.score(["abc"], model="tiny").usage.prompt_tokens == 3
 
 
 def test_files_that_are_no_certificate_are_one_clear_error(tmp_path: Path) -> None:

@@ -179,12 +179,6 @@ _REFUSALS = [
         "states holds 'cell'; a gru has only: hidden",
     ),
     (_tokenize("a" * 11), "input_too_large", "prompt", "prompt has 11 characters, the limit is 10"),
-    (
-        _tokenize("a", model=None),
-        "invalid_value",
-        "model",
-        "model must be set: several are served, bytes, lines, refusing, tiny",
-    ),
     (_detokenize(*[1] * 11), "input_too_large", "tokens", "tokens has 11 ids, the limit is 10"),
     (_detokenize(0, 32, 33), "invalid_value", "tokens", "tokens holds 33; ids are 0 to 32"),
 ]

@@ -63,7 +63,10 @@ def in_process(
     """Serves the models of a folder for as long as the context lasts."""
     with asyncio.Runner() as runner:
         deliver = deliver_on(runner.get_loop())
-        with ServedModels(find_models(models), _OPTIONS, num_threads=1, deliver=deliver) as served:
+        found = find_models(models)
+        with ServedModels(
+            found, _OPTIONS, num_threads=1, deliver=deliver, default_model=default_model
+        ) as served:
             service = build_service(
                 served,
                 Metrics(),
@@ -72,7 +75,6 @@ def in_process(
                 state_key=b"k" * 32,
                 session_limits=session_limits or SessionLimits(),
                 model_manager=ModelManager(served, models),
-                default_model=default_model,
             )
             yield InProcess(service, runner)
 

@@ -83,6 +83,7 @@ class SamplingArguments(CallArguments, total=False):
     top_k: int
     top_p: float
     min_p: float
+    typical_p: float
     seed: int
     stop: list[str]
     stop_token_ids: list[int]

@@ -2,11 +2,12 @@
 
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 from urllib.parse import urlsplit
 
 from nextchar.errors import InvalidRequest
 
+File = str | PathLike[str]
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 
 
@@ -15,7 +16,7 @@ class Endpoint:
     """The address of a server, as `http://`, `https://`, `grpc://` or `grpcs://`, and credentials for it.
 
     `ca_file` holds the authorities that may have signed the server's certificate, in place of the system's.
-    `certificate` is the client's own: the files of its chain and its key.
+    `certificate` is the client's own: the files of its chain and its key. Files are named by paths or texts.
 
     Raises:
         InvalidRequest: the URL has another scheme, or no host.
@@ -23,8 +24,8 @@ class Endpoint:
 
     url: str
     api_key: str | None = None
-    ca_file: Path | None = None
-    certificate: tuple[Path, Path] | None = None
+    ca_file: File | None = None
+    certificate: tuple[File, File] | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -60,7 +61,7 @@ class Endpoint:
 
     def ssl_context(self) -> ssl.SSLContext:
         """Loads the certificates for HTTPS."""
-        context = ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
+        context = ssl.create_default_context(cafile=self.ca_file)
         if self.certificate is not None:
-            context.load_cert_chain(*map(str, self.certificate))
+            context.load_cert_chain(*self.certificate)
         return context

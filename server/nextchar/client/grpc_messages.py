@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
@@ -86,10 +87,10 @@ def call_options(operation: Operation[Any], endpoint: Endpoint, timeout_seconds:
 
 def channel_credentials(endpoint: Endpoint) -> grpc.ChannelCredentials:
     """Loads the certificates for a channel."""
-    roots = None if endpoint.ca_file is None else endpoint.ca_file.read_bytes()
+    roots = None if endpoint.ca_file is None else Path(endpoint.ca_file).read_bytes()
     if endpoint.certificate is None:
         return grpc.ssl_channel_credentials(roots)
-    chain, key = (path.read_bytes() for path in endpoint.certificate)
+    chain, key = (Path(file).read_bytes() for file in endpoint.certificate)
     return grpc.ssl_channel_credentials(roots, key, chain)
 
 

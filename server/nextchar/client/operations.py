@@ -54,6 +54,7 @@ class Operation(Generic[A]):
     changes: bool = False
     refused_as: type[NextcharError] | None = None
     session_id: str | None = None  # in the path of REST, in the message of gRPC
+    in_path: frozenset[str] = frozenset()  # fields that are in the path of REST, and not in its query
     content: bytes | None = None  # the body where it is not JSON; `state` in gRPC
 
     @property
@@ -78,23 +79,23 @@ class Operation(Generic[A]):
         return default
 
 
-def score(strings: list[str], model: str, arguments: ScoreArguments) -> Operation[ScoreResponse]:
+def score(strings: list[str], model: str | None, arguments: ScoreArguments) -> Operation[ScoreResponse]:
     fields = given({"model": model, "input": strings, **arguments})
     return Operation("POST", "/v1/score", "Nextchar/Score", fields, ScoreResponse)
 
 
-def compare(strings: list[str], model: str, arguments: CompareArguments) -> Operation[CompareResponse]:
+def compare(strings: list[str], model: str | None, arguments: CompareArguments) -> Operation[CompareResponse]:
     fields = given({"model": model, "input": strings, **arguments})
     return Operation("POST", "/v1/compare", "Nextchar/Compare", fields, CompareResponse)
 
 
-def next_(text: str, model: str, arguments: NextArguments) -> Operation[NextResponse]:
+def next_(text: str, model: str | None, arguments: NextArguments) -> Operation[NextResponse]:
     fields = given({"model": model, "input": text, **arguments})
     return Operation("POST", "/v1/next", "Nextchar/Next", fields, NextResponse)
 
 
 def complete(
-    prompt: PromptInput, model: str, arguments: CompletionArguments, *, stream: bool
+    prompt: PromptInput, model: str | None, arguments: CompletionArguments, *, stream: bool
 ) -> Operation[Completion]:
     fields = given({"model": model, "prompt": prompt, **arguments})
     changes = "session_id" in fields  # a completion of a session moves it
@@ -104,7 +105,7 @@ def complete(
     return Operation("POST", "/v1/completions", "Nextchar/Complete", fields, Completion, changes, refused_as)
 
 
-def inspect(text: str, model: str, arguments: InspectArguments) -> Operation[InspectResponse]:
+def inspect(text: str, model: str | None, arguments: InspectArguments) -> Operation[InspectResponse]:
     fields = given({"model": model, "input": text, **arguments})
     return Operation("POST", "/v1/inspect", "Nextchar/Inspect", fields, InspectResponse)
 
@@ -136,7 +137,7 @@ def get_model(model: str) -> Operation[ModelInfo]:
     return Operation("GET", f"/v1/models/{quote(model, safe=':')}", None, {}, ModelInfo)
 
 
-def create_session(model: str, arguments: CreateSessionArguments) -> Operation[SessionInfo]:
+def create_session(model: str | None, arguments: CreateSessionArguments) -> Operation[SessionInfo]:
     fields = {"session_id": new_session_id(), **given({"model": model, **arguments})}
     return Operation(
         "POST", "/v1/sessions", "Sessions/Create", fields, SessionInfo, changes=True, refused_as=SessionExists

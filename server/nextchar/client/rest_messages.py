@@ -49,8 +49,9 @@ def http_request(operation: Operation[Any], timeout_seconds: float) -> dict[str,
         "headers": operation.headers,
         "timeout": httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
     }
-    if operation.http_method == "GET" or operation.content is not None:
-        request["params"] = dict(operation.fields)
+    if operation.http_method in ("GET", "DELETE") or operation.content is not None:
+        in_path = operation.in_path
+        request["params"] = {name: value for name, value in operation.fields.items() if name not in in_path}
     if operation.content is not None:
         request["content"] = operation.content
     elif operation.http_method == "POST":

@@ -63,6 +63,11 @@ class SessionOperations:
     def checkpoint(self, name: str, arguments: ChangeArguments) -> Operation[SessionInfo]:
         return self._change("Checkpoint", "/checkpoint", {"name": name, **arguments}, SessionInfo)
 
+    def delete_checkpoint(self, name: str, arguments: ChangeArguments) -> Operation[SessionInfo]:
+        path = f"/checkpoints/{quote(name, safe='')}"
+        change = self._change("DeleteCheckpoint", path, {"name": name, **arguments}, SessionInfo)
+        return replace(change, http_method="DELETE", in_path=frozenset({"name"}))
+
     def rollback(self, name: str, arguments: ChangeArguments) -> Operation[SessionInfo]:
         return self._change("Rollback", "/rollback", {"name": name, **arguments}, SessionInfo)
 

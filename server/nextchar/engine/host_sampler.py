@@ -31,9 +31,9 @@ class HostSampler:
         self.enabled: Flags = np.zeros(num_rows, dtype=np.bool_)
         self.num_enabled = 0  # of the active rows, so that the step skips this where there is none
         self.masks = Masks(num_rows, num_symbols, vocabulary.end_id)
-        self._numbers: Doubles = np.zeros((6, num_rows))
-        self._temperature, self._top_p, self._min_p = self._numbers[:3]  # a temperature of 1 where greedy
-        self._presence, self._frequency, self._repetition = self._numbers[3:]
+        self._numbers: Doubles = np.zeros((7, num_rows))
+        self._temperature, self._top_p, self._min_p, self._typical_p = self._numbers[:4]
+        self._presence, self._frequency, self._repetition = self._numbers[4:]
         self._top_k: Indices = np.zeros(num_rows, dtype=np.int64)
         self._greedy: Flags = np.zeros(num_rows, dtype=np.bool_)
         self._reports_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
@@ -50,6 +50,8 @@ class HostSampler:
         self.num_enabled += 1
         self._greedy[row] = s.temperature == 0
         self._temperature[row] = s.temperature or 1.0
+        # Where the likeliest is always drawn, it must stay.
+        self._typical_p[row] = s.typical_p if s.temperature > 0 else 1.0
         self._top_k[row], self._top_p[row], self._min_p[row] = s.top_k, s.top_p, s.min_p
         p = s.penalties
         self._presence[row], self._frequency[row], self._repetition[row] = (
@@ -103,7 +105,7 @@ class HostSampler:
         return drawn
 
     def _filters(self, rows: Indices) -> Filters:
-        return Filters(self._top_k[rows], self._top_p[rows], self._min_p[rows])
+        return Filters(self._top_k[rows], self._top_p[rows], self._min_p[rows], self._typical_p[rows])
 
     def _history(self, rows: Indices) -> History:
         return History(

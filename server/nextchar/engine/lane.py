@@ -47,7 +47,7 @@ class Penalties:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a lane draws characters; `temperature` 0 is greedy; see `sampler.Filters` for top_k, top_p, min_p.
+    """How a lane draws characters; `temperature` 0 is greedy; see `sampler.Filters` for the filters.
 
     `bias` holds pairs of an id and what is added to its log-probability. `stop` holds stop strings as ids,
     none empty. The random numbers are those of the seed from number `first_draw` on. `chars_per_delivery` 0
@@ -67,6 +67,7 @@ class Sampling:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+    typical_p: float = 1.0
     bias: tuple[tuple[int, float], ...] = ()
     penalties: Penalties = Penalties()
     stop: tuple[tuple[int, ...], ...] = ()
@@ -82,7 +83,8 @@ class Sampling:
     @property
     def filters(self) -> bool:
         """Whether filters exclude symbols from a draw."""
-        return self.temperature > 0 and (self.top_k > 0 or self.top_p < 1 or self.min_p > 0)
+        some = self.top_k > 0 or self.top_p < 1 or self.min_p > 0 or self.typical_p < 1
+        return self.temperature > 0 and some
 
     @property
     def needs_host(self) -> bool:

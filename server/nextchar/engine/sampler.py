@@ -22,12 +22,14 @@ _DRAWS_PER_BLOCK = 4  # Philox 4x64 gives four numbers for each value of its cou
 class Filters:
     """The filters on the symbols that rows may draw, each an array [rows].
 
-    `top_k` ≥ 0 (0 is off), 0 < `top_p` ≤ 1 (1 is off), 0 ≤ `min_p` ≤ 1 (0 is off).
+    `top_k` ≥ 0 (0 is off), 0 < `top_p` ≤ 1 (1 is off), 0 ≤ `min_p` ≤ 1 (0 is off), 0 < `typical_p` ≤ 1 (1 is
+    off).
     """
 
     top_k: Indices
     top_p: Doubles
     min_p: Doubles
+    typical_p: Doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ def weigh(scores: Doubles, temperature: Doubles, never: int | None) -> Doubles:
 
 
 def truncated(weights: Doubles, filters: Filters) -> Doubles:
-    """Returns weights [rows, symbols] after top_k, top_p and min_p, in that order; the largest stays."""
+    """Returns weights [rows, symbols] after top_k, top_p, min_p and typical_p, in that order.
+
+    The largest stays, unless typical_p excludes it.
+    """
     order = np.argsort(-weights, axis=1, kind="stable")
     ranked = np.take_along_axis(weights, order, axis=1)
     rank = np.arange(weights.shape[1])
@@ -78,9 +83,30 @@ def truncated(weights: Doubles, filters: Filters) -> Doubles:
     # The smallest set whose probability reaches top_p: a symbol stays while those before it fall short.
     ranked[(top_p < 1) & (before >= top_p * ranked.sum(axis=1, keepdims=True))] = 0.0
     ranked[ranked < min_p * ranked[:, :1]] = 0.0
+    rows = np.flatnonzero(filters.typical_p < 1)
+    if len(rows):
+        ranked[rows] = _typical(ranked[rows], filters.typical_p[rows])
     result = np.empty_like(ranked)
     np.put_along_axis(result, order, ranked, axis=1)
     return result
+
+
+def _typical(ranked: Doubles, typical_p: Doubles) -> Doubles:
+    """Returns weights [rows, symbols], which fall from left to right, after locally typical sampling.
+
+    The symbols stay whose information is nearest to the entropy, until their probability reaches `typical_p`
+    (Meister et al., "Locally Typical Sampling", 2022); of equally near ones the likeliest first.
+    """
+    shares = ranked / ranked.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        information = -np.log(shares)  # of a symbol without weight it is infinite, so that it comes last
+    entropy = (shares * np.where(shares > 0, information, 0.0)).sum(axis=1, keepdims=True)
+    order = np.argsort(np.abs(information - entropy), axis=1, kind="stable")
+    nearest = np.take_along_axis(shares, order, axis=1)
+    before = np.cumsum(nearest, axis=1) - nearest
+    stays = np.empty(ranked.shape, dtype=np.bool_)
+    np.put_along_axis(stays, order, before < typical_p[:, None], axis=1)
+    return np.where(stays, ranked, 0.0)
 
 
 def drawn_logprobs(weights: Doubles, greedy: Flags) -> Doubles:

@@ -33,6 +33,7 @@ from nextchar.entrypoints.settings_options import (
 from nextchar.entrypoints.standard_streams import print_beside
 from nextchar.entrypoints.supervisor import Supervisor
 from nextchar.errors import CannotListen, Unavailable
+from nextchar.repository.default_model import check_names
 from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
@@ -76,12 +77,14 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     Raises:
         ModelFileError: the models folder does not exist, or cannot be read.
         CannotListen: a port is in use.
-        SettingsInvalid, Unavailable: the session store is unknown, cannot be opened, or has another key.
+        SettingsInvalid, Unavailable: the session store is unknown, cannot be opened, or has another key; the
+            default model is not in the folder.
     """
     settings, metrics = fit_connections(settings), _metrics(settings)
     warn_if_exposed(settings)
     async with AsyncExitStack() as stack:
         served_models = stack.enter_context(_served_models(settings))
+        check_names(settings.default_model, settings.model_session_ttl_seconds, served_models.known)
         metrics.collect_from(served_models)
         if settings.otlp_endpoint is not None:
             # First, so that the access log knows the trace of a request.
@@ -97,7 +100,6 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             state_key=key.secret,
             session_limits=session_limits(settings),
             api_limits=api_limits(settings),
-            default_model=settings.default_model,
             model_manager=model_manager,
         )
         supervisor = await stack.enter_async_context(Supervisor(metrics.registry, service.lifecycle.fail))
@@ -142,6 +144,7 @@ def _served_models(settings: Settings) -> ServedModels:
         deliver=deliver_on(asyncio.get_running_loop()),
         latest_only=settings.model_versions == "latest",
         strict_readiness=settings.strict_readiness,
+        default_model=settings.default_model,
     )
 
 

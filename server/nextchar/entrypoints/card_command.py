@@ -6,14 +6,19 @@ import click
 
 from nextchar.model.card import Card
 from nextchar.model.graph import ModelGraph, open_graph
+from nextchar.repository.folder import find_model
 
 
 @click.command
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the whole card as JSON.")
-def card(file: Path, as_json: bool) -> None:
-    """Show the card of a model FILE: its network, characters, quality and provenance."""
-    graph = open_graph(file)
+def card(model: Path, as_json: bool) -> None:
+    """Show the card of MODEL: its network, characters, quality and provenance.
+
+    MODEL is a model file, the folder of a version or the folder of a model.
+    """
+    found = find_model(model)
+    graph = open_graph(found.path, shown=found.shown(found.path))
     click.echo(graph.card.model_dump_json(indent=2) if as_json else "\n".join(describe(graph)))
 
 

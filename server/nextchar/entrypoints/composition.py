@@ -42,7 +42,6 @@ def build_service(
     session_limits: SessionLimits,
     model_manager: ModelManager | None = None,
     api_limits: ApiLimits | None = None,
-    default_model: str | None = None,
 ) -> Service:
     """Builds the use cases over one set of models, one session store and one key for states."""
     model_manager = model_manager or ModelManager(served_models)
@@ -57,9 +56,6 @@ def build_service(
     manager = SessionManager(observed, codec, versions, session_limits, session_metrics, clock)
     text = SessionText(manager, validation, completions, scores, metrics)
     sequences = SequenceSessions(manager, validation, metrics)
-    tokenizer = Tokenizer(
-        served_models, validation, max_chars=limits.max_input_chars, default_model=default_model
-    )
     return Service(
         lifecycle=lifecycle,
         scorer=Scorer(validation, scores, client_states, metrics),
@@ -67,7 +63,7 @@ def build_service(
         predictor=Predictor(validation, client_states, metrics),
         completer=Completer(validation, completions, text, client_states),
         inspector=Inspector(validation, metrics, max_chars=limits.max_inspect_chars),
-        tokenizer=tokenizer,
+        tokenizer=Tokenizer(validation, max_chars=limits.max_input_chars),
         limits_report=LimitsReport(served_models, limits, session_limits, api_limits or ApiLimits()),
         sessions=SessionLifecycle(manager, text, validation, metrics, session_limits),
         session_manager=manager,

@@ -148,6 +148,13 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
     show_default=True,
     help="Sample from characters at least p times as likely as the most likely one.",
 )
+@click.option(
+    "--typical-p",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Sample from the characters nearest to the mean log-probability that add up to p.",
+)
 @click.option("--seed", type=int, help="The seed; the same seed gives the same text.")
 @click.option("--stop", multiple=True, help="A string that ends the text; may be given up to 4 times.")
 @click.option("--echo", is_flag=True, help="Print the prompt before the text.")

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import json
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -11,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nextchar.entrypoints.answer_source import API_KEY
 from nextchar.entrypoints.machine import give_freed_memory_back
 from nextchar.entrypoints.settings import Settings
-from nextchar.entrypoints.settings_reference import setting_texts
+from nextchar.entrypoints.settings_reference import SUBJECTS, setting_texts
 from nextchar.schemas.base import validated
 from nextchar.telemetry.logs import configure_logs
 
@@ -22,12 +25,38 @@ if TYPE_CHECKING:
     from nextchar.repository.served_models import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
+_NO = "--no-"
+_FLAG_COLUMN = 6  # so narrow that every text begins on a line of its own, where the longest variable fits
+
+
+class _SettingsCommand(click.Command):
+    """A command with a flag for each setting, listed by subject.
+
+    A switch needs no value: `--x` is `--x=true`, and `--no-x` is `--x=false`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        off = {_NO + text.flag[2:]: f"{text.flag}=false" for text in setting_texts() if text.is_switch}
+        return super().parse_args(ctx, [off.get(given, given) for given in args])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        texts = list(setting_texts())
+        for subject in SUBJECTS:
+            rows = [(text.flags, text.shown) for text in texts if text.subject == subject]
+            if rows:
+                with formatter.section(subject):
+                    formatter.write_dl(rows, col_max=_FLAG_COLUMN)
+        with formatter.section("Options"):
+            shown = self.get_help_option(ctx)
+            record = None if shown is None else shown.get_help_record(ctx)
+            formatter.write_dl([] if record is None else [record])
 
 
 def _with_settings(command: F) -> F:
     """Adds a flag for each setting; without it the environment, the file or the default decides."""
     for text in reversed(list(setting_texts())):
-        command = click.option(text.flag, text.name, default=None, metavar="VALUE", help=text.shown)(command)
+        switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if text.is_switch else {}
+        command = click.option(text.flag, text.name, default=None, help=text.shown, **switch)(command)
     return command
 
 
@@ -36,7 +65,7 @@ def _with_settings(command: F) -> F:
 _SWITCH_SECONDS = 0.00002
 
 
-@click.command
+@click.command(cls=_SettingsCommand)
 @_with_settings
 def serve(**given: str | None) -> None:
     """Serve the models of a folder over REST and gRPC."""
@@ -87,26 +116,49 @@ def _on_ready(settings: Settings, app: "App") -> str:
 
 
 def _greeting(settings: Settings, app: "App") -> str:
-    """Returns the addresses of the server and three commands to try."""
-    served = list(app.service.served_models)
-    models = ", ".join(dict.fromkeys(model.name for model in served)) or "no model yet"
+    """Returns the addresses of the server, its default model and three commands to try of that."""
+    served_models = app.service.served_models
+    models = ", ".join(dict.fromkeys(model.name for model in served_models)) or "no model yet"
+    default = served_models.default
     http = f"{'http' if settings.tls_certificate_file is None else 'https'}://{settings.host}:{app.http_port}"
     return f"""nextchar serves {models}
   REST     {http}  (documentation: {http}/docs)
   gRPC     {settings.host}:{app.grpc_port}
   metrics  http://{settings.host}:{app.metrics_port}/metrics
+  default  {_shown_default(default)}
 
 Try:
-{_examples(http, served)}
+{_examples(http, default, needs_key=settings.api_keys_file is not None)}
 
 """
 
 
-def _examples(http: str, served: "list[Model]") -> str:
-    if not served:
-        return f"  curl -s {http}/v2/repository/index --json '{{}}'"
-    # The examples are running text; a model of lines would end at once.
-    name = next((model.name for model in served if model.graph.vocabulary.unit == "text"), served[0].name)
-    return f"""  curl -s {http}/v1/score --json '{{"model": "{name}", "input": ["hello", "htktt"]}}'
-  curl -s {http}/v1/next --json '{{"model": "{name}", "input": "To be, or not to b", "top": 3}}'
-  curl -s {http}/v1/completions --json '{{"model": "{name}", "prompt": "ROMEO:", "max_tokens": 200}}'"""
+def _shown_default(model: "Model | None") -> str:
+    if model is None:
+        return "none yet"
+    return f"{model.name}, the model of requests that name none (--default-model names another)"
+
+
+def _examples(http: str, model: "Model | None", *, needs_key: bool) -> str:
+    key = f' -H "Authorization: Bearer ${API_KEY}"' if needs_key else ""
+    if model is None:
+        return f"  curl -s {http}/v2/repository/index{key} --json '{{}}'"
+    known = _known_text(model)
+    calls: dict[str, dict[str, object]] = {
+        "score": {"input": [known, known[::-1]]},
+        "next": {"input": known[:-1], "top": 3},
+        "completions": {"prompt": known, "max_tokens": 200},
+    }
+    return "\n".join(
+        f"  curl -s {http}/v1/{path}{key} --json '{json.dumps({'model': model.name, **fields})}'"
+        for path, fields in calls.items()
+    )
+
+
+def _known_text(model: "Model") -> str:
+    """Returns a text of the kind that a model has learnt, which needs no quoting in a shell or in JSON.
+
+    It is a part of the last golden string of the card, which an export takes from held-out text.
+    """
+    golden = model.graph.card.golden[-1].text if model.graph.card.golden else ""
+    return max(re.findall(r"[\w ,.:;?()-]+", golden), key=len, default="").strip() or "hello"

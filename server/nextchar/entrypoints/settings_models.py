@@ -34,8 +34,8 @@ class ModelSettings(BaseSettings):
     models: Path = Field(Path("models"), description="The folder that holds the models as <name>/<version>.")
     default_model: str | None = Field(
         None,
-        description="The model of /tokenize, /detokenize and /tokenizer_info for requests that name none "
-        "when several are served.",
+        description="The model of requests that name none. By default, of the models of running text (or of "
+        "all if there is none) the one with the largest state, of equals the first by name.",
     )
     precision: PrecisionChoice = Field(
         "auto", description="The precision of the models that are loaded; auto prefers int8."

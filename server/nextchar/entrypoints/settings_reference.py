@@ -1,5 +1,6 @@
 """Describes each setting for `nextchar serve --help` and docs/configuration.md."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_sources import PREFIX
 
+_SWITCH = "true, false"  # the values of a boolean
 # The last word of a number's name, and the unit it stands for.
 UNITS = {
     "seconds": "seconds",
@@ -27,6 +29,20 @@ UNITS = {
     "strikes": "strikes",
 }
 
+# The subjects of settings, in the order of the help; a setting belongs to the first that its name fits.
+SUBJECTS = {
+    "Where it listens": r"config|host|(http|grpc|metrics)_port|playground",
+    "Models": r"models|default_model|precision|model_(versions|poll)\w*|strict_readiness|unload_\w+",
+    "Engines": r"engine_threads|max_lanes|reserved_lanes|max_bulk_lanes|max_waiting",
+    "gRPC": r"grpc_\w+",
+    "Sessions": r"data_dir|(model_)?session_\w+|state_key|max_sessions|max_state_bytes|replay_sessions",
+    "Keys, TLS and origins": r"api_keys_file|max_lanes_per_key|tls_\w+|cors_origins|allowed_hosts",
+    "Limits of requests": r"max_(?!connections)\w+|strict_characters|lenient_fields",
+    "Connections and timeouts": r"max_connections|\w+_timeout_seconds",
+    "Log and traces": r"log_\w+|otlp_\w+",
+    "Other": r"\w+",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SettingText:
@@ -41,6 +57,21 @@ class SettingText:
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether its flag needs no value, and a flag that begins with `--no-` turns it off."""
+        return self.allowed == _SWITCH
+
+    @property
+    def flags(self) -> str:
+        """How `nextchar serve --help` writes its flag."""
+        return f"{self.flag} / --no-{self.flag[2:]}" if self.is_switch else f"{self.flag} VALUE"
+
+    @property
+    def subject(self) -> str:
+        """Which part of the help it belongs to."""
+        return next(subject for subject, names in SUBJECTS.items() if re.fullmatch(names, self.name))
 
     @property
     def variable(self) -> str:
@@ -70,7 +101,7 @@ def _unit(name: str, kind: dict[str, Any]) -> str:
 
 def _allowed(kind: dict[str, Any]) -> str:
     if kind.get("type") == "boolean":
-        return "true, false"
+        return _SWITCH
     if "enum" in kind:
         return ", ".join(kind["enum"])
     if "exclusiveMinimum" in kind:

@@ -381,7 +381,7 @@ class NextResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
 
 class CompletionRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "prompts", "prompt_token_ids", "n", "best_of", "prompt_logprobs", "suffix", "user", "request_id", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids", "state", "return_state", "session_id", "if_revision")
+    __slots__ = ("timeout", "priority", "model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "prompts", "prompt_token_ids", "n", "best_of", "prompt_logprobs", "suffix", "user", "request_id", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids", "typical_p", "state", "return_state", "session_id", "if_revision")
     class LogitBiasEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -422,6 +422,7 @@ class CompletionRequest(_message.Message):
     REGEX_FIELD_NUMBER: _ClassVar[int]
     POST_SAMPLING_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     RETURN_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    TYPICAL_P_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -459,11 +460,12 @@ class CompletionRequest(_message.Message):
     regex: str
     post_sampling_logprobs: bool
     return_token_ids: bool
+    typical_p: float
     state: bytes
     return_state: bool
     session_id: str
     if_revision: int
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., prompts: _Optional[_Iterable[str]] = ..., prompt_token_ids: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ..., n: _Optional[int] = ..., best_of: _Optional[int] = ..., prompt_logprobs: _Optional[int] = ..., suffix: _Optional[str] = ..., user: _Optional[str] = ..., request_id: _Optional[str] = ..., min_tokens: _Optional[int] = ..., stop_token_ids: _Optional[_Iterable[int]] = ..., include_stop_str_in_output: _Optional[bool] = ..., allowed_chars: _Optional[str] = ..., regex: _Optional[str] = ..., post_sampling_logprobs: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ..., if_revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., prompts: _Optional[_Iterable[str]] = ..., prompt_token_ids: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ..., n: _Optional[int] = ..., best_of: _Optional[int] = ..., prompt_logprobs: _Optional[int] = ..., suffix: _Optional[str] = ..., user: _Optional[str] = ..., request_id: _Optional[str] = ..., min_tokens: _Optional[int] = ..., stop_token_ids: _Optional[_Iterable[int]] = ..., include_stop_str_in_output: _Optional[bool] = ..., allowed_chars: _Optional[str] = ..., regex: _Optional[str] = ..., post_sampling_logprobs: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., typical_p: _Optional[float] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ..., if_revision: _Optional[int] = ...) -> None: ...
 
 class TokenIds(_message.Message):
     __slots__ = ("ids",)
@@ -685,7 +687,7 @@ class SessionNextRequest(_message.Message):
     def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., top: _Optional[int] = ...) -> None: ...
 
 class SampleRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "session_id", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids", "if_revision")
+    __slots__ = ("timeout", "priority", "session_id", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids", "typical_p", "if_revision")
     class LogitBiasEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -716,6 +718,7 @@ class SampleRequest(_message.Message):
     REGEX_FIELD_NUMBER: _ClassVar[int]
     POST_SAMPLING_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     RETURN_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    TYPICAL_P_FIELD_NUMBER: _ClassVar[int]
     IF_REVISION_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
@@ -740,8 +743,9 @@ class SampleRequest(_message.Message):
     regex: str
     post_sampling_logprobs: bool
     return_token_ids: bool
+    typical_p: float
     if_revision: int
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., min_tokens: _Optional[int] = ..., stop_token_ids: _Optional[_Iterable[int]] = ..., include_stop_str_in_output: _Optional[bool] = ..., allowed_chars: _Optional[str] = ..., regex: _Optional[str] = ..., post_sampling_logprobs: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., if_revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., min_tokens: _Optional[int] = ..., stop_token_ids: _Optional[_Iterable[int]] = ..., include_stop_str_in_output: _Optional[bool] = ..., allowed_chars: _Optional[str] = ..., regex: _Optional[str] = ..., post_sampling_logprobs: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., typical_p: _Optional[float] = ..., if_revision: _Optional[int] = ...) -> None: ...
 
 class SessionScoreRequest(_message.Message):
     __slots__ = ("timeout", "priority", "session_id", "input", "include_end", "return_chars")
@@ -928,7 +932,7 @@ class SessionCompletion(_message.Message):
     def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class SessionCall(_message.Message):
-    __slots__ = ("create", "open", "feed", "next", "sample", "score", "checkpoint", "rollback", "rewind", "renew")
+    __slots__ = ("create", "open", "feed", "next", "sample", "score", "checkpoint", "rollback", "rewind", "renew", "delete_checkpoint")
     CREATE_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     FEED_FIELD_NUMBER: _ClassVar[int]
@@ -939,6 +943,7 @@ class SessionCall(_message.Message):
     ROLLBACK_FIELD_NUMBER: _ClassVar[int]
     REWIND_FIELD_NUMBER: _ClassVar[int]
     RENEW_FIELD_NUMBER: _ClassVar[int]
+    DELETE_CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     create: CreateSessionRequest
     open: SessionId
     feed: FeedRequest
@@ -949,7 +954,8 @@ class SessionCall(_message.Message):
     rollback: CheckpointRequest
     rewind: RewindRequest
     renew: RenewRequest
-    def __init__(self, create: _Optional[_Union[CreateSessionRequest, _Mapping]] = ..., open: _Optional[_Union[SessionId, _Mapping]] = ..., feed: _Optional[_Union[FeedRequest, _Mapping]] = ..., next: _Optional[_Union[SessionNextRequest, _Mapping]] = ..., sample: _Optional[_Union[SampleRequest, _Mapping]] = ..., score: _Optional[_Union[SessionScoreRequest, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rollback: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rewind: _Optional[_Union[RewindRequest, _Mapping]] = ..., renew: _Optional[_Union[RenewRequest, _Mapping]] = ...) -> None: ...
+    delete_checkpoint: CheckpointRequest
+    def __init__(self, create: _Optional[_Union[CreateSessionRequest, _Mapping]] = ..., open: _Optional[_Union[SessionId, _Mapping]] = ..., feed: _Optional[_Union[FeedRequest, _Mapping]] = ..., next: _Optional[_Union[SessionNextRequest, _Mapping]] = ..., sample: _Optional[_Union[SampleRequest, _Mapping]] = ..., score: _Optional[_Union[SessionScoreRequest, _Mapping]] = ..., checkpoint: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rollback: _Optional[_Union[CheckpointRequest, _Mapping]] = ..., rewind: _Optional[_Union[RewindRequest, _Mapping]] = ..., renew: _Optional[_Union[RenewRequest, _Mapping]] = ..., delete_checkpoint: _Optional[_Union[CheckpointRequest, _Mapping]] = ...) -> None: ...
 
 class SessionReply(_message.Message):
     __slots__ = ("info", "feed", "next", "completion", "score")

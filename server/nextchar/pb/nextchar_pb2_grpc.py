@@ -561,6 +561,11 @@ class SessionsStub:
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
                 response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
                 _registered_method=True)
+        self.DeleteCheckpoint = channel.unary_unary(
+                '/nextchar.v1.Sessions/DeleteCheckpoint',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+                _registered_method=True)
         self.Rollback = channel.unary_unary(
                 '/nextchar.v1.Sessions/Rollback',
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
@@ -668,6 +673,13 @@ class SessionsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteCheckpoint(self, request, context):
+        """Forgets a name and its state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Rollback(self, request, context):
         """Returns to the state of a name.
         """
@@ -761,6 +773,11 @@ def add_SessionsServicer_to_server(servicer, server):
             ),
             'Checkpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.Checkpoint,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
+            ),
+            'DeleteCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCheckpoint,
                     request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.FromString,
                     response_serializer=nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.SerializeToString,
             ),
@@ -1065,6 +1082,33 @@ class Sessions:
             request,
             target,
             '/nextchar.v1.Sessions/Checkpoint',
+            nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Sessions/DeleteCheckpoint',
             nextchar_dot_pb_dot_nextchar__pb2.CheckpointRequest.SerializeToString,
             nextchar_dot_pb_dot_nextchar__pb2.SessionInfo.FromString,
             options,

@@ -1,5 +1,6 @@
 """Finds model files in a models folder: <name>/<version>/step-int8.onnx or step-float32.onnx."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,17 +10,27 @@ from nextchar.model.names import is_model_name, is_version
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
 Key = tuple[str, str]  # name and version; a model's folder without a version has the version ""
+_MAX_SHOWN = 1000  # characters of a path
 _FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPath:
-    """The file of a model version; `fallback` is served on processors that cannot run it."""
+    """The file of a model version; `fallback` is served on processors that cannot run it.
+
+    Errors name the file as its user knows it: by its path if that was `given`, else by its place in the
+    models folder.
+    """
 
     name: str
     version: str
     path: Path
     fallback: Path | None = None
+    given: bool = False
+
+    def shown(self, file: Path) -> str:
+        """Returns how errors name one of the files."""
+        return str(file) if self.given else f"{self.name}/{self.version}/{file.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,12 @@ def empty_models(folder: Path) -> dict[Key, str]:
 def version_in(folder: Path, version: Path, precision: PrecisionChoice) -> ModelPath:
     """Finds the files in the folder of a version; raises as `find_models`."""
     files = [inside(folder, file) for file in step_files(version, precision)]
-    return ModelPath(_name(version), version.name, *files)
+    return _path_of(_name(version), version.name, files)
+
+
+def _path_of(name: str, version: str, files: list[Path], *, given: bool = False) -> ModelPath:
+    first, *others = files
+    return ModelPath(name, version, first, others[0] if others else None, given)
 
 
 def _name(version: Path) -> str:
@@ -83,19 +99,27 @@ def find_model(path: Path, precision: PrecisionChoice = "auto") -> ModelPath:
     """Finds the model at a path: a step graph, a version's folder, or a model's folder (its latest version).
 
     Raises:
-        ModelFileError: the folder has no file of this precision.
+        ModelFileError: there is no such path, or the folder has no file of this precision.
     """
+    if not os.path.exists(path):  # which a path that cannot be one does not make fail, as it does Path's
+        raise ModelFileError(
+            f"there is no file or folder {str(path)[:_MAX_SHOWN]!r}: give a step graph, the folder of a "
+            "version or the folder of a model"
+        )
     if path.is_dir():
         versions = version_folders(path.parent, path.name)
-        files = step_files(versions[-1] if versions else path, precision)
+        folder = versions[-1] if versions else path
+        files = step_files(folder, precision, shown=str(folder))
     else:
         files = [path]
     folder = files[0].resolve().parent
-    return ModelPath(folder.parent.name or "model", folder.name or "1", *files)
+    return _path_of(folder.parent.name or "model", folder.name or "1", files, given=True)
 
 
-def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
+def step_files(folder: Path, precision: PrecisionChoice, *, shown: str = "") -> list[Path]:
     """Finds the step graphs in the folder of a version in order of preference; `auto` prefers int8.
+
+    `shown` names the folder in errors, by default as <name>/<version>.
 
     Raises:
         ModelFileError: the folder has no step graph of this precision.
@@ -105,7 +129,8 @@ def step_files(folder: Path, precision: PrecisionChoice) -> list[Path]:
     if found:
         return found
     expected = " or ".join(_FILES[name] for name in wanted)
-    raise ModelFileError(f"{folder.parent.name}/{folder.name}: no {expected} (precision {precision})")
+    shown = shown or f"{folder.parent.name}/{folder.name}"
+    raise ModelFileError(f"{shown}: no {expected} (precision {precision})")
 
 
 def inside(folder: Path, path: Path) -> Path:

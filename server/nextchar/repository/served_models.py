@@ -1,6 +1,6 @@
 """Holds the models that are served, with their engines, and finds one by its id.
 
-A name alone means the latest version; `name:version` pins one.
+A name alone means the latest version; `name:version` pins one; no name means the default model.
 """
 
 import logging
@@ -16,6 +16,7 @@ from nextchar.engine.work import Outbox
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound, NextcharError, Unavailable
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import ModelGraph, open_graph
+from nextchar.repository.default_model import default_of
 from nextchar.repository.engine_pool import EnginePool
 from nextchar.repository.folder import FoundModels, Key, ModelPath
 from nextchar.telemetry.engine_stats import EngineStats
@@ -85,13 +86,17 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         deliver: Callable[[Outbox], object],
         latest_only: bool = False,
         strict_readiness: bool = False,
+        default_model: str | None = None,
     ) -> None:
         """Takes what is to be served.
 
         Args:
             latest_only: Serve of each model only the latest version that can be.
             strict_readiness: Be ready only while there are no `failures`.
+            default_model: The model of requests that name none, as `get` takes it; by default `default_of`
+                chooses it.
         """
+        self._default_model = default_model
         self._found = found
         self._latest_only, self._strict_readiness = latest_only, strict_readiness
         self.failures: dict[Key, str] = {}
@@ -161,13 +166,33 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         """Estimates when the work of all models is finished, as `Engine.seconds_left` does."""
         return max((model.engine.seconds_left() for model in self), default=0.0)
 
-    def get(self, model_id: str) -> Model:
+    @property
+    def default(self) -> Model | None:
+        """The model of requests that name none; None while it is not served."""
+        try:
+            return self.get(None)
+        except NextcharError:
+            return None
+
+    @property
+    def known(self) -> set[Key]:
+        """The names and versions that are served, or would be if their files were right."""
+        return {(model.name, model.version) for model in self} | self.failures.keys()
+
+    def get(self, model_id: str | None) -> Model:
         """Finds the model of `name` or `name:version` for new work; a name alone is its latest version.
 
         Raises:
             ModelNotFound: the model is not served.
             Unavailable: it cannot be served as its files are, or no model is served yet.
         """
+        if model_id is None:
+            model_id = self._default_model
+        if model_id is None:
+            found_default = default_of(self.serving)
+            if found_default is None:
+                raise Unavailable("no model is served now")
+            return found_default
         name, _, version = model_id.partition(":")
         found = [m for m in self.serving if m.name == name and version in ("", m.version)]
         if not found:
@@ -261,7 +286,7 @@ def _shown(key: Key) -> str:
 
 
 def _open_checked(model: ModelPath, file: Path) -> ModelGraph:
-    shown = f"{model.name}/{model.version}/{file.name}"
+    shown = model.shown(file)
     graph = open_graph(file, shown=shown)
     if graph.card.graph == "step":
         check_golden(graph, shown=shown)

@@ -44,5 +44,4 @@ def samples(
 
 
 async def _streamed(call: RestCall[Sampling], pieces: AsyncGenerator[Completion]) -> EventStream:
-    include_usage = call.body.stream_options.include_usage
-    return await call.streamed(pieces, partial(events, include_usage=include_usage))
+    return await call.streamed(pieces, partial(events, options=call.body.stream_options))

@@ -67,6 +67,27 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
 # The generate extension has its own statuses for an invalid request and for a generation that fails.
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _MAX_SHOWN = 128  # characters of a path, in an error
+_NO_CHAT = "these models continue text and hold no chat: send the text as prompt to /v1/completions"
+_NO_EMBEDDING = (
+    "these models make no embeddings: /v1/inspect returns hidden states, /v1/score log-probabilities"
+)
+# Where clients of other servers find what they look for, by the end of the path that they ask for.
+_ELSEWHERE = {
+    "/chat/completions": _NO_CHAT,
+    "/responses": _NO_CHAT,
+    "/v1/messages": _NO_CHAT,
+    "/api/chat": _NO_CHAT,
+    "/embeddings": _NO_EMBEDDING,
+    "/embed": _NO_EMBEDDING,
+    "/completions": "completions are POST /v1/completions; the base URL of OpenAI's clients ends in /v1",
+    "/completion": "completions are POST /v1/completions",
+    "/api/generate": "completions are POST /v1/completions",
+    "/generate": "completions are POST /v1/completions or /v2/models/{model}/generate",
+    "/models": "models are listed at GET /v1/models; the base URL of OpenAI's clients ends in /v1",
+    "/api/tags": "models are listed at GET /v1/models",
+    "/v1/tokenize": "ids are at POST /tokenize",
+    "/v1/detokenize": "texts of ids are at POST /detokenize",
+}
 _GENERATE = ("/generate", "/generate_stream")
 _GENERATE_STATUSES = {400: 422, 500: 424}
 
@@ -115,7 +136,7 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     code, message = codes.get(error.status_code, "http_error"), str(error.detail)
     shown = f"{request.method} {request.url.path[:_MAX_SHOWN]}"
     if error.status_code == 404:
-        message = f"there is no route {shown}; /docs lists the routes"
+        message = f"there is no route {shown}; {_elsewhere(request.url.path)}"
     if error.status_code == 405:
         methods = _methods(request)
         error.headers = {"Allow": methods}
@@ -130,6 +151,12 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
         "code": code,
     }
     return JSONResponse({"error": body}, error.status_code, error.headers)
+
+
+def _elsewhere(path: str) -> str:
+    """Says where a client finds what it asks for under a path that there is not."""
+    ends = (where for end, where in _ELSEWHERE.items() if path.rstrip("/").endswith(end))
+    return next(ends, "/docs lists the routes")
 
 
 def _methods(request: Request) -> str:

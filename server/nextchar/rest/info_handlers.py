@@ -55,7 +55,8 @@ class InfoHandlers:
 
     async def tokenizer_info(self, call: RestCall[None]) -> TokenizerInfo:
         """Returns a model's symbols, for tools that make prompts of ids; the query names the `model`."""
-        return self._service.tokenizer.info(call.request.query_params.get("model"), call.ctx)
+        named = call.request.path_params.get("model") or call.request.query_params.get("model")
+        return self._service.tokenizer.info(named, call.ctx)
 
 
 def describe(served_models: ServedModels, model: Model) -> dict[str, Any]:
@@ -75,4 +76,5 @@ def describe(served_models: ServedModels, model: Model) -> dict[str, Any]:
         "state_bytes": model.graph.state_bytes,
         "digest": model.graph.digest,
         "ready": model.ready,
+        "default": served_models.default is model,
     }

@@ -9,16 +9,19 @@ from typing import Any, Generic, TypeVar
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from nextchar.errors import InvalidRequest
 from nextchar.request_context import RequestContext
 from nextchar.request_context import Route as Label
 from nextchar.rest.body import BodyRules
 from nextchar.rest.errors import ERROR_STATUSES, is_oip, oip_status
 from nextchar.rest.sse import EventStream
+from nextchar.schemas.base import ModelRequest
 from nextchar.security.access import Need
 
 R = TypeVar("R")
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
+Named = TypeVar("Named", bound=ModelRequest)
 Read = Callable[[Request, bytes, BodyRules], R]
 JsonObject = dict[str, Any]
 EMPTY = b"{}"  # what an empty body stands for where no field is required
@@ -156,6 +159,23 @@ def json_of(schema: type[Model], *, empty: bytes = b"") -> Read[Model]:
         return rules.read_json(schema, content or empty)
 
     return read
+
+
+def of_model_in_path(read: Read[Named]) -> Read[Named]:
+    """Makes a reader of requests whose model the path names, for clients that cannot name it otherwise.
+
+    It raises InvalidRequest for a request that names another.
+    """
+
+    def read_of_model(request: Request, content: bytes, rules: BodyRules) -> Named:
+        body, name = read(request, content, rules), request.path_params["model"]
+        if body.model not in (None, name):
+            raise InvalidRequest(
+                f"model is {body.model[:100]!r}, the path names {name[:100]!r}: leave one out", param="model"
+            )
+        return body.model_copy(update={"model": name})
+
+    return read_of_model
 
 
 def answering(work: Callable[[R, RequestContext], Awaitable[T]]) -> Handler[R, T]:

@@ -4,6 +4,7 @@ A new route is a row here, its handler, the schemas of its body and answer, and 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,14 @@ from nextchar.rest.completion_handlers import completions, samples
 from nextchar.rest.docs_page import DocumentHandlers
 from nextchar.rest.info_handlers import InfoHandlers
 from nextchar.rest.oip_routes import oip_routes, repository_routes
-from nextchar.rest.route import RestRoute, answering, get, on_session, post
-from nextchar.rest.session_handlers import BYTES, SessionHandlers, imported_state, list_query
+from nextchar.rest.route import RestRoute, answering, get, of_model_in_path, on_session, post
+from nextchar.rest.session_handlers import (
+    BYTES,
+    SessionHandlers,
+    checkpoint_in_path,
+    imported_state,
+    list_query,
+)
 from nextchar.schemas.compare import CompareRequest, CompareResponse
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.inspect import InspectRequest, InspectResponse
@@ -57,6 +64,8 @@ _NOT_READY = {
     },
 }
 _STATE = {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+_OF_MODEL = "/models/{model}"
+_TOKENIZER_INFO = "/tokenizer_info"
 _MODEL_QUERY = {"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}
 
 
@@ -64,6 +73,7 @@ def rest_routes(service: Service) -> list[RestRoute]:
     """Lists the routes of the API; the page at `/` adds its own."""
     return [
         *inference_routes(service),
+        *routes_of_one_model(service),
         *session_routes(service.sessions),
         *info_routes(service),
         *oip_routes(service),
@@ -118,6 +128,23 @@ def inference_routes(service: Service) -> list[RestRoute]:
             InspectResponse,
             answering(service.inspector.inspect),
             label="inspect",
+        ),
+    ]
+
+
+def routes_of_one_model(service: Service) -> list[RestRoute]:
+    """Lists the routes that run a model once more, for clients that take an address but cannot name a model.
+
+    An address of OpenAI's clients is /models/{model}/v1 then. The OpenAPI document has each route once.
+    """
+    row = partial(replace, in_document=False)
+    info = next(route for route in info_routes(service) if route.path == _TOKENIZER_INFO)
+    return [
+        row(info, path=_OF_MODEL + info.path),
+        *(
+            row(route, path=_OF_MODEL + route.path, read=of_model_in_path(route.read))
+            for route in inference_routes(service)
+            if route.read is not None
         ),
     ]
 
@@ -181,6 +208,14 @@ def _session_records(handlers: SessionHandlers) -> list[RestRoute]:
         row(path=_SESSION, methods=("GET",), handle=handlers.get, answer=SessionInfo, name="get_session"),
         row(path=_SESSION, methods=("DELETE",), handle=handlers.delete, status=204, name="delete_session"),
         row(
+            path=f"{_SESSION}/checkpoints/{{name}}",
+            methods=("DELETE",),
+            handle=handlers.delete_checkpoint,
+            read=checkpoint_in_path,
+            query=ChangeFields,
+            answer=SessionInfo,
+        ),
+        row(
             path=f"{_SESSION}/state",
             methods=("GET",),
             handle=handlers.export_state,
@@ -218,7 +253,7 @@ def info_routes(service: Service) -> list[RestRoute]:
         about("/version", handlers.version),
         about("/v1/limits", handlers.limits, LimitsResponse),
         RestRoute(
-            path="/tokenizer_info",
+            path=_TOKENIZER_INFO,
             methods=("GET",),
             handle=handlers.tokenizer_info,
             need=ANY,

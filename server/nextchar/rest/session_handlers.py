@@ -1,6 +1,9 @@
 """Answers the requests of sessions that have no JSON body: lists, deletions, states as bytes."""
 
+from typing import TypeVar
+
 from fastapi import Request, Response
+from pydantic import BaseModel
 
 from nextchar.rest.body import BodyRules
 from nextchar.rest.handler import call_headers
@@ -8,6 +11,7 @@ from nextchar.rest.route import RestCall
 from nextchar.schemas.base import validated
 from nextchar.schemas.sessions import (
     ChangeFields,
+    CheckpointRequest,
     ImportStateRequest,
     ListSessionsRequest,
     SessionInfo,
@@ -15,20 +19,30 @@ from nextchar.schemas.sessions import (
 )
 from nextchar.service.sessions.lifecycle import SessionLifecycle
 
+Fields = TypeVar("Fields", bound=BaseModel)
 BYTES = "application/octet-stream"
 
 
 def list_query(request: Request, _content: bytes, _rules: BodyRules) -> ListSessionsRequest:
     """Reads which page of sessions the query of the URL asks for."""
-    given = dict(request.query_params)
-    return validated(lambda: ListSessionsRequest.model_validate_strings(given))
+    return _from_texts(ListSessionsRequest, dict(request.query_params))
 
 
 def imported_state(request: Request, content: bytes, _rules: BodyRules) -> ImportStateRequest:
     """Reads the body as it is, and the revision that the query of the URL asks for."""
-    given = dict(request.query_params)
-    revision = validated(lambda: ChangeFields.model_validate_strings(given)).if_revision
+    revision = _from_texts(ChangeFields, dict(request.query_params)).if_revision
     return ImportStateRequest(state=content, if_revision=revision)
+
+
+def checkpoint_in_path(request: Request, _content: bytes, _rules: BodyRules) -> CheckpointRequest:
+    """Reads the name of a checkpoint from the path, and the revision that the query of the URL asks for."""
+    given = {**request.query_params, "name": request.path_params["name"]}
+    return _from_texts(CheckpointRequest, given)
+
+
+def _from_texts(schema: type[Fields], given: dict[str, str]) -> Fields:
+    """Reads fields that are text because they are part of a URL; a number is what a text says."""
+    return validated(lambda: schema.model_validate_strings(given, strict=False))
 
 
 class SessionHandlers:
@@ -54,6 +68,10 @@ class SessionHandlers:
         """Returns the session's state as opaque bytes, which are valid for its model and its owner."""
         sealed = await self._sessions.export(call.session_id, call.ctx)
         return Response(sealed, media_type=BYTES, headers=_headers(call))
+
+    async def delete_checkpoint(self, call: RestCall[CheckpointRequest]) -> SessionInfo:
+        """Forgets a checkpoint, with the bytes of its state."""
+        return await self._sessions.delete_checkpoint(call.session_id, call.body, call.ctx)
 
     async def import_state(self, call: RestCall[ImportStateRequest]) -> SessionInfo:
         """Sets the session to such a state."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
@@ -12,23 +13,25 @@ from starlette.types import Message, Receive, Scope, Send
 from nextchar.errors import NextcharError
 from nextchar.rest.errors import error_body
 from nextchar.schemas.completion import Completion
+from nextchar.schemas.sampling import StreamOptions
 
 _DONE = b"data: [DONE]\n\n"
 _PING = b": still here\n\n"
 _PING_SECONDS = 15.0
+_STEP_BYTES = 256  # the sizes of obfuscated events are multiples of this
 
 logger = logging.getLogger(__name__)
 
 
 async def events(
-    first: Completion, rest: AsyncIterator[Completion], *, include_usage: bool
+    first: Completion, rest: AsyncIterator[Completion], *, options: StreamOptions
 ) -> AsyncGenerator[bytes]:
     """Yields the events of a completion. One that fails ends with an error event and without [DONE]."""
     try:
-        for text in _texts(first, include_usage):
+        for text in _texts(first, options):
             yield event(text)
         async for completion in rest:
-            for text in _texts(completion, include_usage):
+            for text in _texts(completion, options):
                 yield event(text)
         yield _DONE
     except NextcharError as error:
@@ -37,15 +40,35 @@ async def events(
         yield event(json.dumps(error_body(unexpected(error))))
 
 
-def _texts(piece: Completion, include_usage: bool) -> list[str]:
-    """Splits a piece as OpenAI does: usage is an event of its own, if wanted, and null in all others."""
+def _texts(piece: Completion, options: StreamOptions) -> list[str]:
+    """Splits a piece as OpenAI does: its usage is an event of its own, if wanted, and null in all others.
+
+    With `continuous_usage_stats`, a field of vLLM, the others have the usage of their choice up to there.
+    """
     text = (piece if piece.usage is None else piece.model_copy(update={"usage": None})).model_dump_json()
-    if not include_usage:
-        return [text]
-    texts = [text[:-1] + ',"usage":null}']  # a field that is None is left out elsewhere
-    if piece.usage is not None:
+    if options.include_usage:
+        text = _with(text, "usage", _usage_so_far(piece) if options.continuous_usage_stats else "null")
+    texts = [_filled_up(text) if options.include_obfuscation else text]
+    if options.include_usage and piece.usage is not None:
         texts.append(piece.model_copy(update={"choices": []}).model_dump_json())
     return texts
+
+
+def _usage_so_far(piece: Completion) -> str:
+    (choice,) = piece.choices
+    assert choice.usage is not None
+    return choice.usage.model_dump_json()
+
+
+def _filled_up(text: str) -> str:
+    """Adds as many random characters as bring the size to the next step."""
+    missing = -(len(text.encode()) + len(',"obfuscation":""')) % _STEP_BYTES
+    return _with(text, "obfuscation", f'"{secrets.token_urlsafe(missing)[:missing]}"')
+
+
+def _with(text: str, name: str, value: str) -> str:
+    """Adds a field at the end of an object."""
+    return f'{text[:-1]},"{name}":{value}}}'
 
 
 def unexpected(error: Exception) -> NextcharError:

@@ -99,6 +99,7 @@ def session_methods(sessions: SessionLifecycle, handler: RpcHandler) -> list[Rpc
         row("Sample", handlers.sample, body_on_session(SampleRequest, stream=True)),
         row("Fork", on_session(sessions.fork), body_on_session(ForkRequest)),
         row("Checkpoint", on_session(sessions.checkpoint), body_on_session(CheckpointRequest)),
+        row("DeleteCheckpoint", on_session(sessions.delete_checkpoint), body_on_session(CheckpointRequest)),
         row("Rollback", on_session(sessions.rollback), body_on_session(CheckpointRequest)),
         row("Rewind", on_session(sessions.rewind), body_on_session(RewindRequest)),
         row("Renew", on_session(sessions.renew), body_on_session(RenewRequest)),

@@ -56,7 +56,7 @@ class Conversations:
         by_name = {method.name: method for method in methods}
         self._handler = handler
         self._methods: Mapping[str, RpcMethod] = {
-            field.name: by_name["Get" if field.name == "open" else field.name.capitalize()]
+            field.name: by_name["Get" if field.name == "open" else field.name.title().replace("_", "")]
             for field in pb.SessionCall.DESCRIPTOR.fields
         }
 

@@ -5,12 +5,13 @@ Requests are strict: they allow no unknown field, no conversion of types and no 
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from nextchar.errors import InvalidRequest
+from nextchar.schemas.integer import Integer
 from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
 from nextchar.schemas.opaque_bytes import OpaqueBytes
 
@@ -33,7 +34,7 @@ class RequestOptions(RequestFields):
         gt=0,
         description="Seconds that the request may take; the server's own limit holds if it is shorter.",
     )
-    priority: int = Field(
+    priority: Integer = Field(
         default=0,
         ge=MIN_PRIORITY,
         le=MAX_PRIORITY,
@@ -52,8 +53,18 @@ class RequestOptions(RequestFields):
         return None
 
 
+ModelName = Annotated[
+    str | None,
+    AfterValidator(lambda name: name or None),
+    Field(
+        description="The model's name, or name:version; by default the model that /v1/models marks.",
+        examples=["shakespeare"],
+    ),
+]
+
+
 class ModelRequest(RequestOptions):
-    model: str = Field(description="A model's name, or name:version.", examples=["shakespeare"])
+    model: ModelName = None
 
 
 class StateFields(RequestFields):

@@ -6,6 +6,7 @@ from pydantic import Field, WrapValidator, field_validator, model_validator
 
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import ModelRequest, ResponseModel, StateFields, Usage, omitted_if_none
+from nextchar.schemas.integer import Integer, whole_items
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
 from nextchar.schemas.rows import Listed
@@ -24,8 +25,10 @@ def _is_prompt(value: Any, _validate: object) -> Any:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and value and (_all_str(value) or _all_ids(value) or _all_lists(value)):
-        return value
+    if isinstance(value, list) and value:
+        found = value if _all_str(value) else _ids(value) or _lists(value)
+        if found is not None:
+            return found
     raise InvalidRequest(
         "prompt must be a string, a list of strings, a list of ids or a list of lists of ids; a list must "
         f"have at least one item, and an id is from 0 to {MAX_INTEGER}",
@@ -44,8 +47,8 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
         description="The text to continue, or its ids, or a list of either.",
         examples=["ROMEO:"],
     )
-    n: int = Field(1, ge=1, le=MAX_CHOICES, description="The number of completions of each prompt.")
-    best_of: int | None = Field(
+    n: Integer = Field(1, ge=1, le=MAX_CHOICES, description="The number of completions of each prompt.")
+    best_of: Integer | None = Field(
         default=None,
         ge=1,
         le=MAX_CHOICES,
@@ -53,7 +56,7 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
         "per character.",
     )
     echo: bool = Field(False, description="Return the prompt before the completion.")
-    prompt_logprobs: int | None = Field(
+    prompt_logprobs: Integer | None = Field(
         None,
         ge=0,
         le=MAX_TOP_LOGPROBS,
@@ -70,7 +73,7 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
         description="A session to continue: it reads the prompt and moves to the end of the completion.",
     )
 
-    if_revision: int | None = Field(
+    if_revision: Integer | None = Field(
         default=None,
         ge=1,
         le=MAX_INTEGER,
@@ -141,15 +144,26 @@ def _all_ids(items: list[Any]) -> bool:
     return not items or (set(map(type, items)) == {int} and min(items) >= 0 and max(items) <= MAX_INTEGER)
 
 
-def _all_lists(items: list[Any]) -> bool:
-    return all(isinstance(item, list) and _all_ids(item) for item in items)
+def _ids(items: list[Any]) -> list[int] | None:
+    """Returns a list of ids, numbers without a fraction as integers; None if it is something else."""
+    found: list[int] = whole_items(items)
+    return found if _all_ids(found) else None
+
+
+def _lists(items: list[Any]) -> list[list[int]] | None:
+    """Returns a list of lists of ids; None if it is something else."""
+    lists = [_ids(item) if isinstance(item, list) else None for item in items]
+    found = [ids for ids in lists if ids is not None]
+    return found if len(found) == len(items) else None
 
 
 class Logprobs(ResponseModel):
     """The log-probability of each character, in OpenAI's form: a token is a character.
 
     If the end symbol was sampled, it is the last token, with no text. A log-probability is null only for the
-    begin symbol of a prompt that was given as ids.
+    begin symbol of a prompt that was given as ids. `top_logprobs` lists the token itself too, and alone where
+    `logprobs` is 0; a character that the model does not know is listed by the label of the unknown symbol.
+    `text_offset` counts from the beginning of the prompt, whether `echo` returns it or not.
     """
 
     tokens: list[str]
@@ -177,6 +191,7 @@ class Choice(ResponseModel):
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
     ended: bool = Field(default=False, exclude=True)  # by the end symbol, not by a stop string
+    usage: Usage | None = Field(default=None, exclude=True)  # of this choice, up to here
     token_ids: list[int] | None = omitted_if_none()
     prompt_token_ids: list[int] | None = omitted_if_none()
     prompt_logprobs: Listed[dict[int, PromptLogprob] | None] | None = omitted_if_none()

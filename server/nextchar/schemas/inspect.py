@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextchar.schemas.base import RequestOptions, ResponseModel, Usage
+from nextchar.schemas.base import ModelRequest, ResponseModel, Usage
+from nextchar.schemas.integer import WHOLE_ITEMS
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.rows import Listed
 from nextchar.schemas.score import CharScore
@@ -12,12 +13,11 @@ from nextchar.schemas.score import CharScore
 StateName = Literal["hidden", "cell"]
 
 
-class InspectRequest(RequestOptions):
+class InspectRequest(ModelRequest):
     """A text, and which of the model's states to return after each of its characters."""
 
-    model: str = Field(description="The model's name, or name:version.", examples=["shakespeare"])
     input: str = Field(description="The text, which is read from the begin symbol on.", examples=["hello"])
-    layers: list[Annotated[int, Field(le=MAX_INTEGER)]] | None = Field(
+    layers: Annotated[list[Annotated[int, Field(le=MAX_INTEGER)]] | None, WHOLE_ITEMS] = Field(
         None,
         fail_fast=True,
         min_length=1,

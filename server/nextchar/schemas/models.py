@@ -6,7 +6,10 @@ from nextchar.schemas.base import ResponseModel, omitted_if_none
 
 
 class ModelInfo(ResponseModel):
-    """One served version of a model. `card` holds the model card; a list of models leaves it out."""
+    """One served version of a model. `card` holds the model card; a list of models leaves it out.
+
+    `default` marks the version that answers requests which name no model.
+    """
 
     id: str
     object: str = "model"
@@ -20,6 +23,7 @@ class ModelInfo(ResponseModel):
     state_bytes: int
     digest: str
     ready: bool
+    default: bool = False
     card: dict[str, Any] | None = omitted_if_none()
 
 

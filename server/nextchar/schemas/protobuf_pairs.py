@@ -96,17 +96,21 @@ NAME_THEIR_SESSION = frozenset(
 RENAMED = {pb.ForkRequest: {"session_id": "fork_id"}}
 
 # Fields of a schema that its message does not have, and does not need: calls that sample always stream and
-# report their usage; a session's state is exported by a call of its own; `ended` is sent by neither protocol.
+# report their usage, at the end alone; a session's state is exported by a call of its own; `ended` and the
+# usage of a choice are sent by neither protocol.
 LEFT_OUT: dict[type[Message], frozenset[str]] = {
     pb.CompletionRequest: frozenset({"stream"}),
     pb.SampleRequest: frozenset({"stream"}),
-    pb.StreamOptions: frozenset({"include_usage"}),
-    pb.Choice: frozenset({"ended"}),
+    pb.StreamOptions: frozenset({"include_usage", "continuous_usage_stats"}),
+    pb.Choice: frozenset({"ended", "usage"}),
     pb.SessionNextResponse: frozenset({"state"}),
     pb.SessionCompletion: frozenset({"state"}),
 }
 # Fields of a request that its message does not have, so that a client may not set them.
-REFUSED: dict[type[Message], frozenset[str]] = {pb.InspectRequest: frozenset({"encoding_format"})}
+REFUSED: dict[type[Message], frozenset[str]] = {
+    pb.InspectRequest: frozenset({"encoding_format"}),
+    pb.StreamOptions: frozenset({"include_obfuscation"}),
+}
 
 # protobuf has no list of lists and no list of maps: each inner one is in a message, in its only field.
 WRAPPERS = frozenset({pb.TokenIds, pb.StateRow, pb.TopLogprobs, pb.PromptLogprobs})

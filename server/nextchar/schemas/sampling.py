@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import RequestOptions
+from nextchar.schemas.integer import WHOLE_ITEMS, Integer
 from nextchar.schemas.limits import MAX_INTEGER
 
 MAX_STOPS = 4
@@ -22,7 +23,15 @@ class StreamOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     include_usage: bool = Field(default=False, description="Report the usage in the last event.")
-    min_event_chars: int = Field(
+    continuous_usage_stats: bool = Field(
+        default=False,
+        description="With include_usage, also report in each event the usage of its choice so far.",
+    )
+    include_obfuscation: bool = Field(
+        default=False,
+        description="Fill each event with random characters, so that its size does not tell its text's.",
+    )
+    min_event_chars: Integer = Field(
         default=16,
         ge=1,
         le=1024,
@@ -36,6 +45,11 @@ class StreamOptions(BaseModel):
     )
 
 
+def random_if_negative_one(seed: int | None) -> int | None:
+    """Returns a seed; None for -1, by which clients of other servers ask for a random one."""
+    return None if seed == -1 else seed
+
+
 _ABOUT = ("title", "description", "default", "examples")
 
 
@@ -47,7 +61,7 @@ def _accepted_by_validators(schema: dict[str, Any]) -> None:
         choices = field.pop("anyOf", None) or [dict(field)]
         field.clear()
         if name == "stop":
-            choices.append({"type": "string", "minLength": 1})
+            choices.append({"type": "string"})
         if name not in required and {"type": "null"} not in choices:
             choices.append({"type": "null"})
         field |= kept | ({"anyOf": choices} if len(choices) > 1 else choices[0])
@@ -58,10 +72,10 @@ class SamplingFields(RequestOptions):
 
     model_config = ConfigDict(json_schema_extra=_accepted_by_validators)
 
-    max_tokens: int = Field(
+    max_tokens: Integer = Field(
         16, ge=0, le=MAX_INTEGER, description="The largest number of characters to sample."
     )
-    min_tokens: int = Field(
+    min_tokens: Integer = Field(
         0,
         ge=0,
         le=MAX_INTEGER,
@@ -73,8 +87,8 @@ class SamplingFields(RequestOptions):
         le=2,
         description="Temperature of the distribution; 0 always samples the likeliest character.",
     )
-    top_k: int = Field(
-        0, ge=0, le=MAX_INTEGER, description="Sample from the k likeliest characters; 0 is all."
+    top_k: Integer = Field(
+        0, ge=-1, le=MAX_INTEGER, description="Sample from the k likeliest characters; 0 and -1 are all."
     )
     top_p: float = Field(
         1.0, gt=0, le=1, description="Sample from the smallest set of characters that has this probability."
@@ -85,19 +99,28 @@ class SamplingFields(RequestOptions):
         le=1,
         description="Sample from the characters with at least this share of the likeliest one's probability.",
     )
-    seed: int | None = Field(
+    typical_p: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Sample from the smallest set of characters that has this probability and whose "
+        "log-probabilities are nearest to the mean (locally typical sampling).",
+    )
+    seed: Integer | None = Field(
         None,
         ge=MIN_SEED,
         le=MAX_SEED,
-        description="The same seed samples the same text, under any load; by default a random one.",
+        description="The same seed samples the same text, under any load; by default, and for -1, a random "
+        "one.",
     )
-    stop: list[Annotated[str, Field(min_length=1)]] = Field(
+    stop: list[str] = Field(
         fail_fast=True,
         default=[],
         max_length=MAX_STOPS,
-        description="Up to 4 strings that end the completion; it does not include them.",
+        description="Up to 4 strings that end the completion; it does not include them. An empty one "
+        "is none.",
     )
-    stop_token_ids: list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]] = Field(
+    stop_token_ids: Annotated[list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]], WHOLE_ITEMS] = Field(
         fail_fast=True,
         default=[],
         max_length=MAX_STOP_TOKEN_IDS,
@@ -133,12 +156,12 @@ class SamplingFields(RequestOptions):
         le=10,
         description="Factor on the log-probability of characters in the prompt and of those sampled before.",
     )
-    logprobs: int | None = Field(
+    logprobs: Integer | None = Field(
         None,
         ge=0,
         le=MAX_TOP_LOGPROBS,
         description="Return the log-probability of each character, before temperature, and of this many of "
-        "the likeliest ones.",
+        "the likeliest ones, among which the character itself is always listed too.",
     )
     post_sampling_logprobs: bool = Field(
         False,
@@ -161,6 +184,21 @@ class SamplingFields(RequestOptions):
     @classmethod
     def _one_stop(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("stop")
+    @classmethod
+    def _empty_is_none(cls, value: list[str]) -> list[str]:
+        return [stop for stop in value if stop]
+
+    @field_validator("seed")
+    @classmethod
+    def _random_seed(cls, value: int | None) -> int | None:
+        return random_if_negative_one(value)
+
+    @field_validator("top_k")
+    @classmethod
+    def _all_characters(cls, value: int) -> int:
+        return max(value, 0)
 
     @model_validator(mode="after")
     def _ends_agree(self) -> Self:

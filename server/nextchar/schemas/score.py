@@ -12,6 +12,7 @@ from nextchar.schemas.base import (
     Usage,
     omitted_if_none,
 )
+from nextchar.schemas.integer import Integer
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
 from nextchar.schemas.rows import Listed
@@ -44,7 +45,7 @@ class NextRequest(StateFields, ModelRequest):
     """A text: returns the distribution of the character after it."""
 
     input: str = Field(description="The text so far; may be empty.", examples=["To be, or not to b"])
-    top: int | None = Field(
+    top: Integer | None = Field(
         None,
         ge=1,
         le=MAX_INTEGER,

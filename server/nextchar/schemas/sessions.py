@@ -3,14 +3,15 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
+from nextchar.schemas.base import ModelRequest, RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.completion import Completion
+from nextchar.schemas.integer import Integer
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.opaque_bytes import OpaqueBytes
 from nextchar.schemas.rows import Listed
-from nextchar.schemas.sampling import MAX_SEED, MIN_SEED, SamplingFields
+from nextchar.schemas.sampling import MAX_SEED, MIN_SEED, SamplingFields, random_if_negative_one
 from nextchar.schemas.score import NextChar, NextResponse, ScoreFields
 
 MAX_EACH_CHARS = 256
@@ -32,7 +33,7 @@ def is_session_id(session_id: str) -> bool:
 class ChangeFields(RequestFields):
     """The revision that a change applies to, so that a client may repeat a change whose answer was lost."""
 
-    if_revision: int | None = Field(
+    if_revision: Integer | None = Field(
         default=None,
         ge=1,
         le=MAX_INTEGER,
@@ -40,28 +41,32 @@ class ChangeFields(RequestFields):
     )
 
 
-class CreateSessionRequest(RequestOptions):
+class CreateSessionRequest(ModelRequest):
     """A session to create: a text that is read and continued step by step."""
 
-    model: str = Field(description="The model's name, or name:version.", examples=["shakespeare"])
     session_id: SessionId | None = Field(None, description="The id of the session; by default a random one.")
     ttl_seconds: float | None = Field(
         None, gt=0, le=MAX_TTL_SECONDS, description="Seconds that the session lives without use."
     )
     prime: str = Field("", description="Text that the session reads first.", examples=["ROMEO:"])
-    seed: int | None = Field(
+    seed: Integer | None = Field(
         None,
         ge=MIN_SEED,
         le=MAX_SEED,
-        description="Seed of what the session samples; by default a random one.",
+        description="Seed of what the session samples; by default, and for -1, a random one.",
     )
+
+    @field_validator("seed")
+    @classmethod
+    def _random_seed(cls, value: int | None) -> int | None:
+        return random_if_negative_one(value)
 
 
 class ListSessionsRequest(RequestFields):
     """A page of the principal's sessions, in the order of their ids."""
 
     after: str = Field("", description="The page begins after this id.")
-    limit: int = Field(100, ge=1, le=1000, description="The largest number of sessions on the page.")
+    limit: Integer = Field(100, ge=1, le=1000, description="The largest number of sessions on the page.")
 
 
 class FeedRequest(RequestOptions, ChangeFields):
@@ -73,7 +78,7 @@ class FeedRequest(RequestOptions, ChangeFields):
         alias="return",
         description="Return the distribution after the last character, after each (of 256 at most), or none.",
     )
-    top: int | None = Field(
+    top: Integer | None = Field(
         None,
         ge=1,
         le=MAX_INTEGER,
@@ -84,7 +89,7 @@ class FeedRequest(RequestOptions, ChangeFields):
 class SessionNextRequest(RequestOptions):
     """Returns the distribution of the next character; the session does not move."""
 
-    top: int | None = Field(
+    top: Integer | None = Field(
         None,
         ge=1,
         le=MAX_INTEGER,
@@ -120,7 +125,7 @@ class CheckpointRequest(ChangeFields):
 class RewindRequest(ChangeFields):
     """How many characters to take back."""
 
-    num_chars: int = Field(
+    num_chars: Integer = Field(
         ge=0,
         le=MAX_INTEGER,
         description="The number of characters; `max_rewind` of the session is the largest.",
@@ -145,7 +150,11 @@ class RenewRequest(RequestFields):
 
 
 class SessionInfo(ResponseModel):
-    """A session: `revision` counts its changes, `max_rewind` is how many characters can be taken back."""
+    """A session: `revision` counts its changes, `max_rewind` is how many characters can be taken back now.
+
+    That is at least 128 of the characters read and sampled last, or all of them, and at most 256. A rewind
+    leaves fewer, by as many as it takes back, and a rollback none; what is read after it counts again.
+    """
 
     session_id: str
     model: str

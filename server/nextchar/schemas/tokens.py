@@ -7,16 +7,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nextchar.schemas.base import RequestOptions, ResponseModel, omitted_if_none
+from nextchar.schemas.base import ModelRequest, ResponseModel, omitted_if_none
+from nextchar.schemas.integer import WHOLE_ITEMS
 from nextchar.schemas.limits import MAX_INTEGER
 
-_WHICH = "The model's name; by default the server's default_model, or the only model."
 
-
-class TokenizeRequest(RequestOptions):
+class TokenizeRequest(ModelRequest):
     """A text: returns its ids."""
 
-    model: str | None = Field(default=None, description=_WHICH, examples=["shakespeare"])
     prompt: str = Field(
         description="The text. If the whole of it is the label of a special symbol, as <|begin|>, it is that "
         "symbol."
@@ -36,11 +34,10 @@ class TokenizeResponse(ResponseModel):
     token_strs: list[str] | None = omitted_if_none()
 
 
-class DetokenizeRequest(RequestOptions):
+class DetokenizeRequest(ModelRequest):
     """Ids: returns their text."""
 
-    model: str | None = Field(default=None, description=_WHICH, examples=["shakespeare"])
-    tokens: list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]] = Field(
+    tokens: Annotated[list[Annotated[int, Field(ge=0, le=MAX_INTEGER)]], WHOLE_ITEMS] = Field(
         fail_fast=True, description="The ids, which may be those of special symbols."
     )
 

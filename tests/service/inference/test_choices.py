@@ -116,7 +116,7 @@ def test_the_end_symbol_is_the_last_token(server: LiveServer) -> None:
     choice = answer["choices"][0]
     assert choice["logprobs"]["tokens"][-1] == "<|end|>"
     assert choice["logprobs"]["tokens"][:-1] == list(choice["text"])
-    assert choice["logprobs"]["text_offset"][-1] == len(choice["text"])
+    assert choice["logprobs"]["text_offset"][-1] == len("a" + choice["text"])
     assert choice["token_ids"][-1] == LINES.vocabulary.end_id
 
 

@@ -61,7 +61,9 @@ def test_log_probabilities_are_those_of_each_place(
     shown = [*given_ids, *drawn][first:]
     labels = [_TEXTS[i] for i in shown]
     logprobs: list[float | None] = [-(place + 0.5) for place in range(first, first + len(shown))]
-    tops = [_top(place, num_top) for place in range(first, first + len(shown))]
+    tops = [
+        _top(place, num_top) | {symbol_id: -(place + 0.5)} for place, symbol_id in enumerate(shown, first)
+    ]
     if begins and echo:
         labels, logprobs, tops = [BEGIN, *labels], [None, *logprobs], [{}, *tops]
     assert (found.index, found.finish_reason, found.ended) == (3, "length", False)
@@ -71,7 +73,7 @@ def test_log_probabilities_are_those_of_each_place(
     assert found.logprobs.token_logprobs == logprobs
     assert found.logprobs.top_logprobs == [{_LABELS[i]: v for i, v in top.items()} for top in tops]
     ends = np.cumsum([0 if label == BEGIN else len(label) for label in labels]).tolist()
-    assert found.logprobs.text_offset == [0, *ends][: len(labels)]
+    assert found.logprobs.text_offset == [first + end for end in [0, *ends]][: len(labels)]
     assert found.token_ids is found.prompt_token_ids is found.prompt_logprobs is None
 
 
@@ -102,9 +104,9 @@ def test_the_prompts_log_probabilities_come_with_the_last_piece(
         expected.append({i: PromptLogprob(logprob=v, decoded_token=_LABELS[i]) for i, v in values.items()})
     assert found.prompt_logprobs == expected
     assert found.logprobs is not None
-    assert found.logprobs.top_logprobs[-1:] == [
-        {_LABELS[(place + 0) % 5]: -float(place)} for place in [len(given_ids) + len(drawn) - 1] if drawn
-    ]
+    place = len(given_ids) + len(drawn) - 1
+    last = [_top(place, 1) | {drawn[-1]: -(place + 0.5)}] if drawn else []
+    assert found.logprobs.top_logprobs[-1:] == [{_LABELS[i]: v for i, v in top.items()} for top in last]
     assert found.token_ids is None
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.live_server import LiveServer, live_server
+from support.live_server import LiveServer
 from support.rpc_answers import same
-from support.tiny_models import LINES, TEXT, write_models
+from support.tiny_models import LINES, TEXT
 
 from nextchar.engine.memory_estimate import lane_bytes
 from nextchar.pb import nextchar_pb2 as pb
@@ -47,17 +47,6 @@ def test_a_prompt_of_ids_is_the_prompt_of_text(server: LiveServer) -> None:
         for prompt in (found["tokens"], "hello")
     )
     assert by_ids == by_text
-
-
-def test_the_only_model_need_not_be_named(
-    server: LiveServer, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    refused = server.post("/tokenize", {"prompt": "a"})
-    assert refused.status_code == 400
-    assert "model must be set" in refused.json()["error"]["message"]
-    with live_server(write_models(tmp_path_factory.mktemp("models"), {"only": TEXT})) as alone:
-        assert alone.post("/tokenize", {"prompt": "a"}).json()["model"] == "only"
-        assert alone.get("/tokenizer_info").json()["model"] == "only"
 
 
 @pytest.mark.parametrize(("tokens", "status"), [([10**6], 400), ([0] * 70_000, 413), ([-1], 400)])

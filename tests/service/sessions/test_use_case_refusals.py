@@ -61,7 +61,7 @@ _REFUSALS: list[tuple[Call, tuple[str, str, str]]] = [
         (
             "invalid_value",
             "num_chars",
-            "num_chars is 4; at most the last 3 characters can be taken back",
+            "num_chars is 4; at most the last 3 characters can be taken back now (max_rewind of the session)",
         ),
     ),
     (
@@ -69,7 +69,7 @@ _REFUSALS: list[tuple[Call, tuple[str, str, str]]] = [
         (
             "invalid_value",
             "name",
-            "the session has 2 checkpoints, the limit is 2: use one of their names",
+            "the session has 2 checkpoints, the limit is 2: delete one, or use one of their names",
         ),
     ),
     (

@@ -223,7 +223,8 @@ def test_the_chart_filters_as_the_server_does(browser: Browser, shipped: LiveSer
     logprobs = np.array([[item["logprob"] for item in data]])
     for given, knob in zip(found, knobs, strict=True):
         weights = weigh(logprobs, np.array([knob["temperature"]]), unknown)
-        filters = Filters(np.array([knob["top_k"]]), np.array([knob["top_p"]]), np.array([knob["min_p"]]))
+        numbers = (knob["top_k"], knob["top_p"], knob["min_p"], 1.0)
+        filters = Filters(*(np.array([number]) for number in numbers))
         kept = truncated(weights, filters)[0]
         assert given == pytest.approx((kept / kept.sum()).tolist(), abs=1e-9)
 

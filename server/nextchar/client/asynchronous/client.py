@@ -14,7 +14,6 @@ been done raises `OutcomeUnknown`. Importing this module imports neither onnxrun
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from nextchar.client import operations
@@ -31,7 +30,7 @@ from nextchar.client.arguments import (
 )
 from nextchar.client.asynchronous.session import AsyncSession, create
 from nextchar.client.attempts import Attempts
-from nextchar.client.endpoint import Endpoint
+from nextchar.client.endpoint import Endpoint, File
 from nextchar.client.operations import A, C, Operation
 from nextchar.client.parts import cut_into_messages, shift_indices
 from nextchar.client.retries import Retries
@@ -61,8 +60,8 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         url: str,
         *,
         api_key: str | None = None,
-        ca_file: Path | None = None,
-        certificate: tuple[Path, Path] | None = None,
+        ca_file: File | None = None,
+        certificate: tuple[File, File] | None = None,
         timeout_seconds: float = _TIMEOUT_SECONDS,
         retries: Retries = Retries(),  # noqa: B008 it is frozen
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -79,13 +78,13 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         await self._transport.close()
 
     async def score(
-        self, strings: list[str], *, model: str, **arguments: Unpack[ScoreArguments]
+        self, strings: list[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]
     ) -> ScoreResponse:
         """Returns the log-probability of each string."""
         return await self.execute(operations.score(strings, model, arguments))
 
     async def score_stream(
-        self, strings: Iterable[str], *, model: str, **arguments: Unpack[ScoreArguments]
+        self, strings: Iterable[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]
     ) -> AsyncGenerator[Score]:
         """Scores any number of strings; yields each score in order, takes strings as answers arrive."""
         async with aclosing(self.score_batches(strings, model=model, **arguments)) as answers:
@@ -94,7 +93,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
                     yield item
 
     async def score_batches(
-        self, strings: Iterable[str], *, model: str, **arguments: Unpack[ScoreArguments]
+        self, strings: Iterable[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]
     ) -> AsyncGenerator[ScoreResponse]:
         """Scores any number of strings; yields the answers to the messages that hold them.
 
@@ -113,29 +112,31 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
             num_scored += len(answer.data)
 
     async def compare(
-        self, strings: list[str], *, model: str, **arguments: Unpack[CompareArguments]
+        self, strings: list[str], *, model: str | None = None, **arguments: Unpack[CompareArguments]
     ) -> CompareResponse:
         """Ranks candidates by likelihood, or by the likelihood ratio to a reference_model."""
         return await self.execute(operations.compare(strings, model, arguments))
 
-    async def next(self, text: str = "", *, model: str, **arguments: Unpack[NextArguments]) -> NextResponse:
+    async def next(
+        self, text: str = "", *, model: str | None = None, **arguments: Unpack[NextArguments]
+    ) -> NextResponse:
         """Returns the distribution of the character after a text."""
         return await self.execute(operations.next_(text, model, arguments))
 
     async def complete(
-        self, prompt: PromptInput = "", *, model: str, **arguments: Unpack[CompletionArguments]
+        self, prompt: PromptInput = "", *, model: str | None = None, **arguments: Unpack[CompletionArguments]
     ) -> Completion:
         """Samples completions of a prompt, or of several."""
         return await self.execute(operations.complete(prompt, model, arguments, stream=False))
 
     def stream(
-        self, prompt: PromptInput = "", *, model: str, **arguments: Unpack[CompletionArguments]
+        self, prompt: PromptInput = "", *, model: str | None = None, **arguments: Unpack[CompletionArguments]
     ) -> AsyncGenerator[Completion]:
         """Samples completions and yields them as they are sampled; closing the generator ends the call."""
         return self.execute_stream(operations.complete(prompt, model, arguments, stream=True))
 
     async def inspect(
-        self, text: str, *, model: str, **arguments: Unpack[InspectArguments]
+        self, text: str, *, model: str | None = None, **arguments: Unpack[InspectArguments]
     ) -> InspectResponse:
         """Returns the model's states after each character of a text."""
         return await self.execute(operations.inspect(text, model, arguments))
@@ -169,7 +170,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         return await self.execute(operations.get_model(model))
 
     async def session(
-        self, *, model: str, keep: bool = False, **arguments: Unpack[CreateSessionArguments]
+        self, *, model: str | None = None, keep: bool = False, **arguments: Unpack[CreateSessionArguments]
     ) -> AsyncSession:
         """Creates a session; as a context manager it is deleted at the end, unless `keep` is set."""
         operation = operations.create_session(model, arguments)

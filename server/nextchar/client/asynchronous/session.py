@@ -128,6 +128,10 @@ class AsyncSession(AbstractAsyncContextManager["AsyncSession"]):
         """Names the position, for `rollback`."""
         return await self._move(self._operations.checkpoint(name, arguments))
 
+    async def delete_checkpoint(self, name: str, **arguments: Unpack[ChangeArguments]) -> SessionInfo:
+        """Forgets a named position, with the bytes of its state."""
+        return await self._move(self._operations.delete_checkpoint(name, arguments))
+
     async def rollback(self, name: str, **arguments: Unpack[ChangeArguments]) -> SessionInfo:
         """Returns to a named position."""
         return await self._move(self._operations.rollback(name, arguments))

@@ -15,7 +15,6 @@ been done raises `OutcomeUnknown`. Importing this module imports neither onnxrun
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from nextchar.client import operations
@@ -32,7 +31,7 @@ from nextchar.client.arguments import (
 )
 from nextchar.client.attempts import Attempts
 from nextchar.client.blocking.session import Session, create
-from nextchar.client.endpoint import Endpoint
+from nextchar.client.endpoint import Endpoint, File
 from nextchar.client.operations import A, C, Operation
 from nextchar.client.parts import cut_into_messages, shift_indices
 from nextchar.client.retries import Retries
@@ -62,8 +61,8 @@ class Client(AbstractContextManager["Client"]):
         url: str,
         *,
         api_key: str | None = None,
-        ca_file: Path | None = None,
-        certificate: tuple[Path, Path] | None = None,
+        ca_file: File | None = None,
+        certificate: tuple[File, File] | None = None,
         timeout_seconds: float = _TIMEOUT_SECONDS,
         retries: Retries = Retries(),  # noqa: B008 it is frozen
         sleep: Callable[[float], object] = time.sleep,
@@ -79,12 +78,14 @@ class Client(AbstractContextManager["Client"]):
         """Closes the connections to the server."""
         self._transport.close()
 
-    def score(self, strings: list[str], *, model: str, **arguments: Unpack[ScoreArguments]) -> ScoreResponse:
+    def score(
+        self, strings: list[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]
+    ) -> ScoreResponse:
         """Returns the log-probability of each string."""
         return self.execute(operations.score(strings, model, arguments))
 
     def score_stream(
-        self, strings: Iterable[str], *, model: str, **arguments: Unpack[ScoreArguments]
+        self, strings: Iterable[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]
     ) -> Generator[Score]:
         """Scores any number of strings; yields each score in order, takes strings as answers arrive."""
         with closing(self.score_batches(strings, model=model, **arguments)) as answers:
@@ -92,7 +93,7 @@ class Client(AbstractContextManager["Client"]):
                 yield from answer.data
 
     def score_batches(
-        self, strings: Iterable[str], *, model: str, **arguments: Unpack[ScoreArguments]
+        self, strings: Iterable[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]
     ) -> Generator[ScoreResponse]:
         """Scores any number of strings; yields the answers to the messages that hold them.
 
@@ -111,28 +112,32 @@ class Client(AbstractContextManager["Client"]):
             num_scored += len(answer.data)
 
     def compare(
-        self, strings: list[str], *, model: str, **arguments: Unpack[CompareArguments]
+        self, strings: list[str], *, model: str | None = None, **arguments: Unpack[CompareArguments]
     ) -> CompareResponse:
         """Ranks candidates by likelihood, or by the likelihood ratio to a reference_model."""
         return self.execute(operations.compare(strings, model, arguments))
 
-    def next(self, text: str = "", *, model: str, **arguments: Unpack[NextArguments]) -> NextResponse:
+    def next(
+        self, text: str = "", *, model: str | None = None, **arguments: Unpack[NextArguments]
+    ) -> NextResponse:
         """Returns the distribution of the character after a text."""
         return self.execute(operations.next_(text, model, arguments))
 
     def complete(
-        self, prompt: PromptInput = "", *, model: str, **arguments: Unpack[CompletionArguments]
+        self, prompt: PromptInput = "", *, model: str | None = None, **arguments: Unpack[CompletionArguments]
     ) -> Completion:
         """Samples completions of a prompt, or of several."""
         return self.execute(operations.complete(prompt, model, arguments, stream=False))
 
     def stream(
-        self, prompt: PromptInput = "", *, model: str, **arguments: Unpack[CompletionArguments]
+        self, prompt: PromptInput = "", *, model: str | None = None, **arguments: Unpack[CompletionArguments]
     ) -> Generator[Completion]:
         """Samples completions and yields them as they are sampled; closing the generator ends the call."""
         return self.execute_stream(operations.complete(prompt, model, arguments, stream=True))
 
-    def inspect(self, text: str, *, model: str, **arguments: Unpack[InspectArguments]) -> InspectResponse:
+    def inspect(
+        self, text: str, *, model: str | None = None, **arguments: Unpack[InspectArguments]
+    ) -> InspectResponse:
         """Returns the model's states after each character of a text."""
         return self.execute(operations.inspect(text, model, arguments))
 
@@ -165,7 +170,7 @@ class Client(AbstractContextManager["Client"]):
         return self.execute(operations.get_model(model))
 
     def session(
-        self, *, model: str, keep: bool = False, **arguments: Unpack[CreateSessionArguments]
+        self, *, model: str | None = None, keep: bool = False, **arguments: Unpack[CreateSessionArguments]
     ) -> Session:
         """Creates a session; as a context manager it is deleted at the end, unless `keep` is set."""
         operation = operations.create_session(model, arguments)

@@ -127,6 +127,10 @@ class Session(AbstractContextManager["Session"]):
         """Names the position, for `rollback`."""
         return self._move(self._operations.checkpoint(name, arguments))
 
+    def delete_checkpoint(self, name: str, **arguments: Unpack[ChangeArguments]) -> SessionInfo:
+        """Forgets a named position, with the bytes of its state."""
+        return self._move(self._operations.delete_checkpoint(name, arguments))
+
     def rollback(self, name: str, **arguments: Unpack[ChangeArguments]) -> SessionInfo:
         """Returns to a named position."""
         return self._move(self._operations.rollback(name, arguments))

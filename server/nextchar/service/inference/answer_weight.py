@@ -93,7 +93,7 @@ def completion_weight(
     num_shown = num_drawn + (num_prompt_chars if shown.echo else 0)
     weight = STRING * num_prompts + TEXT * num_shown
     if shown.num_top is not None:
-        weight += (LOGPROB + TOP * shown.num_top) * num_shown
+        weight += (LOGPROB + TOP * (shown.num_top + 1)) * num_shown
     if shown.num_prompt_top is not None:
         weight += (PROMPT_LOGPROB + PROMPT_TOP * (shown.num_prompt_top + 1)) * num_prompt_chars
     if shown.token_ids:

@@ -51,7 +51,7 @@ class Comparer:
             usage=usage,
         )
 
-    async def _scored(self, request: CompareRequest, model: str, ctx: RequestContext) -> ScoreResponse:
+    async def _scored(self, request: CompareRequest, model: str | None, ctx: RequestContext) -> ScoreResponse:
         score = ScoreRequest(
             model=model,
             input=request.input,

@@ -8,6 +8,7 @@ import numpy as np
 
 from nextchar.engine.work import Delivery, FinishReason
 from nextchar.model.vocabulary import Ids, TextDecoder, Vocabulary
+from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Logprobs
 from nextchar.service.inference.token_rows import PromptLogprobs, TopLogprobs
 
@@ -95,6 +96,11 @@ class _Tokens:
             del column[len(column) - count :]
 
 
+def _num_shown(vocabulary: Vocabulary, prompt: Prompt) -> int:
+    """Counts the characters of a prompt as it is shown where it is a part of the text."""
+    return len(TextDecoder(vocabulary).decode("".join(prompt.texts)))
+
+
 class CompletionText:
     """Turns deliveries into choices, in order.
 
@@ -106,7 +112,7 @@ class CompletionText:
         self._vocabulary, self._stop, self._shown = vocabulary, stop, shown
         self.prompt = prompt
         self._num_seen = 0
-        self._offset = 0
+        self._offset = 0 if shown.echo or shown.num_top is None else _num_shown(vocabulary, prompt)
         self._decoder = TextDecoder(vocabulary)
         self._tokens = _Tokens(TopLogprobs(vocabulary, shown.num_top or 0))
         self._of_prompt = PromptLogprobs(vocabulary, shown.num_prompt_top or 0)
@@ -145,7 +151,7 @@ class CompletionText:
         tokens.texts += map(self._vocabulary.texts.__getitem__, ids[num_echoed:])
         tokens.ids += ids
         tokens.logprobs += logprobs
-        tokens.tops.add(delivery if self._shown.num_top else None, first, num_ids)
+        tokens.tops.add(None if self._shown.num_top is None else delivery, first, num_ids)
         self.num_drawn += num_ids - num_given
         self.logprob += sum(logprobs[num_echoed:])
         self._num_seen += num_ids
@@ -170,6 +176,7 @@ class CompletionText:
             text=text,
             index=self._shown.index,
             finish_reason=finish.value if finish else None,
+            usage=make_usage(self.prompt.num_tokens, self.num_drawn),
             ended=finish is not None and bool(tokens) and tokens.ids[-1] == self._vocabulary.end_id,
             logprobs=self._logprobs(tokens, parts) if has_logprobs else None,
         )

@@ -58,6 +58,7 @@ async def make_sampling(
         top_k=request.top_k,
         top_p=request.top_p,
         min_p=request.min_p,
+        typical_p=request.typical_p,
         bias=_bias(vocabulary, request.logit_bias) + _forbidden(vocabulary, allowed),
         penalties=Penalties(request.presence_penalty, request.frequency_penalty, request.repetition_penalty),
         stop=(*stop, *((symbol_id,) for symbol_id in end_ids)),

@@ -90,6 +90,18 @@ class TokenRows(Rows[T]):
             start, place = start + end - begin, place + 1
         return rows
 
+    def _with_own(self, delivery: Delivery, first: int, last: int) -> list[dict[int, float]]:
+        """Returns the log-probabilities of the likeliest symbols at each place by id, and of its own."""
+        own = zip(delivery.ids[first:last].tolist(), delivery.logprobs[first:last].tolist(), strict=True)
+        rows = []
+        for (ids, logprobs), (symbol_id, logprob) in zip(
+            self._likeliest(delivery, first, last), own, strict=True
+        ):
+            found = dict(zip(ids, logprobs, strict=True))
+            found[symbol_id] = logprob
+            rows.append(found)
+        return rows
+
     def _likeliest(self, delivery: Delivery, first: int, last: int) -> list[tuple[list[int], list[float]]]:
         """Returns the ids of the likeliest symbols at each place, and their log-probabilities."""
         count = self._num_top
@@ -100,7 +112,10 @@ class TokenRows(Rows[T]):
 
 
 class TopLogprobs(TokenRows[dict[str, float]]):
-    """Lists the likeliest symbols at each place by their text."""
+    """Lists the likeliest symbols and the one that is there at each place of a text, by their labels.
+
+    OpenAI's API adds it too: a place has one symbol more than were asked for if it is none of the likeliest.
+    """
 
     def made(self, plain: dict[str, float]) -> dict[str, float]:
         return plain
@@ -111,8 +126,8 @@ class TopLogprobs(TokenRows[dict[str, float]]):
     def _rows(self, delivery: Delivery, first: int, last: int) -> list[dict[str, float]]:
         labels = self._vocabulary.labels
         return [
-            {labels[i]: logprob for i, logprob in zip(ids, logprobs, strict=True) if logprob > _NEVER}
-            for ids, logprobs in self._likeliest(delivery, first, last)
+            {labels[i]: logprob for i, logprob in found.items() if logprob > _NEVER}
+            for found in self._with_own(delivery, first, last)
         ]
 
 
@@ -129,12 +144,7 @@ class PromptLogprobs(TokenRows[dict[int, PromptLogprob] | None]):
 
     def _rows(self, delivery: Delivery, first: int, last: int) -> list[dict[int, dict[str, Any]]]:
         labels = self._vocabulary.labels
-        given = zip(delivery.ids[first:last].tolist(), delivery.logprobs[first:last].tolist(), strict=True)
-        rows = []
-        for (ids, logprobs), (own, logprob) in zip(
-            self._likeliest(delivery, first, last), given, strict=True
-        ):
-            found = dict(zip(ids, logprobs, strict=True))
-            found[own] = logprob
-            rows.append({i: {"logprob": value, "decoded_token": labels[i]} for i, value in found.items()})
-        return rows
+        return [
+            {i: {"logprob": logprob, "decoded_token": labels[i]} for i, logprob in found.items()}
+            for found in self._with_own(delivery, first, last)
+        ]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nextchar.errors import InputTooLarge, InvalidRequest
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.tokens import (
     DetokenizeRequest,
@@ -20,20 +20,12 @@ from nextchar.service.inference.validation import Validation
 class Tokenizer:
     """Tokenizes and detokenizes; raises what `Service` raises."""
 
-    def __init__(
-        self,
-        served_models: ServedModels,
-        validation: Validation,
-        *,
-        max_chars: int,
-        default_model: str | None,
-    ) -> None:
-        self._served_models, self._validation = served_models, validation
-        self._max_chars, self._default_model = max_chars, default_model
+    def __init__(self, validation: Validation, *, max_chars: int) -> None:
+        self._validation, self._max_chars = validation, max_chars
 
     async def tokenize(self, request: TokenizeRequest, ctx: RequestContext) -> TokenizeResponse:
         """Returns the ids of a text; characters outside the vocabulary are the unknown symbol."""
-        model = self._model(request.model, ctx)
+        model = self._validation.model(request.model, ctx)
         vocabulary = model.graph.vocabulary
         special = _special_ids(model).get(request.prompt)
         if special is None:
@@ -59,7 +51,7 @@ class Tokenizer:
             InvalidRequest: the model has no such id.
             InputTooLarge: there are more ids than a text may have characters.
         """
-        model = self._model(request.model, ctx)
+        model = self._validation.model(request.model, ctx)
         if len(request.tokens) > self._max_chars:
             raise InputTooLarge(
                 f"tokens has {len(request.tokens)} ids, the limit is {self._max_chars}", param="tokens"
@@ -72,7 +64,7 @@ class Tokenizer:
 
     def info(self, model_id: str | None, ctx: RequestContext) -> TokenizerInfo:
         """Describes the symbols of a model."""
-        model = self._model(model_id, ctx)
+        model = self._validation.model(model_id or None, ctx)
         vocabulary = model.graph.vocabulary
         special = {vocabulary.special(i): _label(model, i) for i in _special_ids(model).values()}
         return TokenizerInfo(
@@ -87,22 +79,6 @@ class Tokenizer:
             unk_token=special.get("unknown"),
             max_model_len=self._max_chars,
         )
-
-    def _model(self, model_id: str | None, ctx: RequestContext) -> Model:
-        """Returns the model of a request; without a name the default one, or the only one.
-
-        Raises:
-            InvalidRequest: the request names no model, several are served and none is the default.
-        """
-        model_id = model_id or self._default_model
-        if model_id is None:
-            names = sorted({model.name for model in self._served_models.serving})
-            if len(names) > 1:
-                raise InvalidRequest(
-                    f"model must be set: several are served, {', '.join(names)}", param="model"
-                )
-            model_id = next(iter(names), "")
-        return self._validation.model(model_id, ctx)
 
 
 def _special_ids(model: Model) -> dict[str, int]:

@@ -29,11 +29,11 @@ class Validation:
         self._limits = limits
 
     def model(
-        self, model_id: str, ctx: RequestContext, *, fits: Callable[[Model], bool] | None = None
+        self, model_id: str | None, ctx: RequestContext, *, fits: Callable[[Model], bool] | None = None
     ) -> Model:
-        """Returns the model of a request and notes it in the context.
+        """Returns the model of a request and notes it in the context; without a name the default model.
 
-        Of several versions of a model, if the request names none, it is the one that `fits`, if there is one.
+        Where the request names no version, or no model, it is one that `fits`, if there is one.
 
         Raises:
             ModelNotFound: the model is not served.
@@ -41,8 +41,9 @@ class Validation:
         """
         self._lifecycle.check_accepting()
         model = self._served_models.get(model_id)
-        if fits is not None and model_id == model.name:
-            model = next((m for m in self._served_models if m.name == model.name and fits(m)), model)
+        if fits is not None and model_id in (None, model.name):
+            fitting = (m for m in self._served_models if model_id in (None, m.name) and fits(m))
+            model = next(fitting, model)
         ctx.model, ctx.version = model.name, model.version
         return model
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
+from nextchar.schemas.integer import WHOLE_ITEMS, Integer
 from nextchar.schemas.limits import MAX_INTEGER, MAX_PRIORITY
 from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import SamplingFields
@@ -15,7 +16,7 @@ MAX_LEVEL = MAX_PRIORITY + 1  # Triton counts priorities from 1, which is our de
 _MICROSECONDS = 1e6
 _UINT64 = 2**64 - 1
 FinishReason = Literal["length", "eos_token", "stop_sequence"]
-Uint64 = Annotated[int, Field(ge=0, le=_UINT64)]
+Uint64 = Annotated[Integer, Field(ge=0, le=_UINT64)]
 
 
 class InferParameters(RequestFields):
@@ -28,7 +29,7 @@ class InferParameters(RequestFields):
         default=False, description="Whether this is the first request of its sequence."
     )
     sequence_end: bool = Field(default=False, description="Whether this is the last request of its sequence.")
-    priority: int = Field(
+    priority: Integer = Field(
         default=0,
         ge=0,
         le=MAX_LEVEL,
@@ -53,7 +54,7 @@ class InferParameters(RequestFields):
 
 
 class InputParameters(RequestFields):
-    binary_data_size: int | None = Field(
+    binary_data_size: Integer | None = Field(
         default=None,
         ge=0,
         le=MAX_INTEGER,
@@ -67,7 +68,7 @@ class OutputParameters(RequestFields):
 
 class InferInput(RequestFields):
     name: str = Field(examples=["text"])
-    shape: list[Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]] = Field(
+    shape: Annotated[list[Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]], WHOLE_ITEMS] = Field(
         fail_fast=True, max_length=8, examples=[[1]]
     )
     datatype: str = Field(examples=["BYTES"])

@@ -101,23 +101,30 @@ class SessionLifecycle:
             limit = self._limits.max_checkpoints
             if len(state.checkpoints) >= limit and request.name not in state.checkpoints:
                 raise InvalidRequest(
-                    f"the session has {len(state.checkpoints)} checkpoints, the limit is {limit}: use one of "
-                    "their names",
+                    f"the session has {len(state.checkpoints)} checkpoints, the limit is {limit}: delete "
+                    "one, or use one of their names",
                     param="name",
                 )
             return state.with_checkpoint(request.name)
 
         return await self._moved(session_id, ctx, named, request.if_revision)
 
+    async def delete_checkpoint(
+        self, session_id: str, request: CheckpointRequest, ctx: RequestContext
+    ) -> SessionInfo:
+        """Forgets a checkpoint, with the bytes of its state."""
+
+        def without(state: SessionState) -> SessionState:
+            _check_checkpoint(state, request.name)
+            return state.without_checkpoint(request.name)
+
+        return await self._moved(session_id, ctx, without, request.if_revision)
+
     async def rollback(self, session_id: str, request: CheckpointRequest, ctx: RequestContext) -> SessionInfo:
-        """Takes a session back to a checkpoint."""
+        """Takes a session back to a checkpoint; what was read before that cannot be taken back any more."""
 
         def back(state: SessionState) -> SessionState:
-            if request.name not in state.checkpoints:
-                known = ", ".join(sorted(state.checkpoints)) or "none"
-                raise InvalidRequest(
-                    f"name is {request.name!r}, the session's checkpoints are: {known}", param="name"
-                )
+            _check_checkpoint(state, request.name)
             return state.rolled_back(request.name)
 
         return await self._moved(session_id, ctx, back, request.if_revision)
@@ -166,6 +173,13 @@ class SessionLifecycle:
 
         state, record = await self._manager.update(ctx, session_id, change, revision=revision)
         return _info(record, state)
+
+
+def _check_checkpoint(state: SessionState, name: str) -> None:
+    """Raises InvalidRequest for a name that no checkpoint of the session has."""
+    if name not in state.checkpoints:
+        known = ", ".join(sorted(state.checkpoints)) or "none"
+        raise InvalidRequest(f"name is {name!r}, the session's checkpoints are: {known}", param="name")
 
 
 def _info(record: SessionRecord, state: SessionState | None = None) -> SessionInfo:

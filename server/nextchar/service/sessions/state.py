@@ -63,6 +63,10 @@ class SessionState:
         """Returns the state with a checkpoint here."""
         return replace(self, checkpoints={**self.checkpoints, name: self.here})
 
+    def without_checkpoint(self, name: str) -> "SessionState":
+        """Returns the state without a checkpoint."""
+        return replace(self, checkpoints={k: v for k, v in self.checkpoints.items() if k != name})
+
     def rolled_back(self, name: str) -> "SessionState":
         """Returns the state at a checkpoint, from which nothing can be taken back."""
         here = self.checkpoints[name]

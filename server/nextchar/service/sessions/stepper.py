@@ -17,7 +17,9 @@ from nextchar.service.inference.submission import run_to_end
 from nextchar.service.sessions.state import SessionState, Snapshot
 from nextchar.telemetry.metrics import Metrics
 
-REWIND_CHARS = 128  # can always be taken back; up to twice as many where the anchor is that far
+# So many of the characters read last can be taken back, and up to twice as many where the anchor is that far;
+# fewer after a rewind, none after a rollback: there is no state from before the anchor.
+REWIND_CHARS = 128
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
 
@@ -97,7 +99,8 @@ class SessionStepper:
         """
         if num_chars > state.max_rewind:
             raise InvalidRequest(
-                f"num_chars is {num_chars}; at most the last {state.max_rewind} characters can be taken back",
+                f"num_chars is {num_chars}; at most the last {state.max_rewind} characters can be taken back "
+                "now (max_rewind of the session)",
                 param="num_chars",
             )
         if num_chars == 0:

@@ -24,6 +24,7 @@ from nextchar_training.text.split import Split
 
 GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")
 _HELDOUT_GOLDEN_CHARS = 16
+MAX_VERSION = 10**18 - 1  # the longest number that a server takes as a version has 18 digits
 
 
 @dataclass(frozen=True)

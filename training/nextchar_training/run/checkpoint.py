@@ -16,7 +16,7 @@ from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.text.preparation import check_same, read_text
 from nextchar_training.text.split import Split
 
-FORMAT = 2
+FORMAT = 3
 FILE_NAME = "checkpoint.pt"
 
 

@@ -95,7 +95,7 @@ class TextStreams:
         """Returns where newlines are in a part of the text, counted from `first`."""
         if self._newline_id is None:
             return np.empty(0, dtype=np.int64)
-        found: NDArray[np.int64] = np.flatnonzero(np.equal(self._ids[first:end], self._newline_id))
+        found: NDArray[np.int64] = np.flatnonzero(self._ids[first:end] == self._newline_id)
         return found
 
     def _document_ends(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -104,7 +104,8 @@ class TextStreams:
 
     def _choose_lengths(self) -> NDArray[np.int64]:
         """Returns how far each stream reads, int64 [batch], and notes which ones begin after that."""
-        lengths = np.minimum(self._document_ends(self._positions) - self._positions, self.window)
+        left = self._document_ends(self._positions) - self._positions
+        lengths: NDArray[np.int64] = np.minimum(left, self.window)
         self._begins[:] = False
         chosen = self._random.random(len(lengths)) < LINE_START_RATE
         self._waited[chosen & (self._waited == _NOT_WAITING)] = 0

@@ -1,5 +1,6 @@
 """Describes each option of a training run once; its flag, its help, the report page and the docs follow."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 from inspect import get_annotations
@@ -86,11 +87,19 @@ def _without_none(annotated: Any) -> Any:
     return kinds[0] if NoneType in get_args(annotated) else annotated
 
 
+def recorded_path(path: str) -> str:
+    """Returns the name of a file or folder without its folders, which are of this machine.
+
+    Bytes of it that are no UTF-8 are written as `\\xff`, because a card and a report hold text.
+    """
+    return os.fsencode(PurePath(path).name).decode("utf-8", "backslashreplace")
+
+
 def describe_options(config: Config) -> list[tuple[str, str, str]]:
     """Returns the flag, value and sentence of each option of a run, without any path of this machine."""
     found = []
     for entry in option_fields(type(config)):
         value = getattr(config, entry.name)
-        shown = "" if value is None else PurePath(value).name if entry.option.is_path else str(value)
+        shown = "" if value is None else recorded_path(value) if entry.option.is_path else str(value)
         found.append((entry.flag, shown, entry.option.sentence))
     return found

@@ -25,6 +25,7 @@ _SERVING = {
 # Described here: importing the training commands for their help would import torch, which takes seconds.
 _TRAINING = {
     "train": "Train a character-level recurrent network on a text.",
+    "import": "Serve a network that PyTorch, Keras or another program trained.",
     "export": "Write a trained network as a model that can be served.",
     "evaluate": "Measure how well a model predicts held-out text, in nats and bits per character.",
     "analyze": "Draw what happens inside a model: gradient flow, gates, long dependencies, recall.",

@@ -15,6 +15,7 @@ from nextchar.model.vocabulary import Ids
 # The largest difference in nats per character. Float sums differ in their last digits between processors; an
 # int8 state may then round the other way. A wrong file is off by a hundred times as much.
 _TOLERANCE = {"float32": 1e-3, "int8": 1e-2}
+_MAX_LOGITS = 2**24  # per call of a sequence graph: a vocabulary may have thousands of characters
 
 
 def check_golden(graph: ModelGraph, *, shown: str) -> None:
@@ -49,26 +50,36 @@ def symbol_logprobs(graph: ModelGraph, strings: list[Ids]) -> list[Doubles]:
     if longest == 0:
         return [np.empty(0) for _ in strings]
     read = np.full((len(strings), longest), graph.vocabulary.begin_id, dtype=np.int64)
+    wanted = np.zeros_like(read)
     for row, string in enumerate(strings):
         read[row, 1 : len(string)] = string[:-1]
+        wanted[row, : len(string)] = string
     predict = _step_logprobs if graph.card.graph == "step" else _sequence_logprobs
-    logprobs = predict(graph, read)
-    return [logprobs[row, np.arange(len(s)), s] for row, s in enumerate(strings)]
+    logprobs = predict(graph, read, wanted)
+    return [logprobs[row, : len(s)] for row, s in enumerate(strings)]
 
 
-def _step_logprobs(graph: ModelGraph, read: Ids) -> Doubles:
+def _step_logprobs(graph: ModelGraph, read: Ids, wanted: Ids) -> Doubles:
     num_rows, time = read.shape
     runner = StepRunner(graph, num_rows)
     for row in range(num_rows):
         runner.reset(row)
-    result = np.empty((num_rows, time, graph.vocabulary.num_outputs))
+    result, rows = np.empty((num_rows, time)), np.arange(num_rows)
     for t in range(time):
         runner.ids[:] = read[:, t]
         runner.step(num_rows)
-        result[:, t] = runner.distribution
+        result[:, t] = runner.distribution[rows, wanted[:, t]]
     return result
 
 
-def _sequence_logprobs(graph: ModelGraph, read: Ids) -> Doubles:
-    logits, _ = run_sequence(graph, read)
-    return log_softmax(logits.reshape(-1, logits.shape[-1])).reshape(logits.shape)
+def _sequence_logprobs(graph: ModelGraph, read: Ids, wanted: Ids) -> Doubles:
+    num_rows, time = read.shape
+    size = max(1, _MAX_LOGITS // (num_rows * graph.vocabulary.num_outputs))
+    result, states = np.empty((num_rows, time)), None
+    for start in range(0, time, size):
+        chunk = slice(start, start + size)
+        logits, states = run_sequence(graph, read[:, chunk], states)
+        logprobs = log_softmax(logits.reshape(-1, logits.shape[-1]))
+        picked = logprobs[np.arange(len(logprobs)), wanted[:, chunk].ravel()]
+        result[:, chunk] = picked.reshape(num_rows, -1)
+    return result

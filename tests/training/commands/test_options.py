@@ -100,8 +100,8 @@ def test_the_help_is_whole_sentences_under_every_heading() -> None:
 
 
 def test_the_usual_learning_rates_are_those_of_the_cells() -> None:
-    shown = " ".join(CliRunner().invoke(train, ["--help"]).output.split())
-    assert "(0.003; 0.0015 for gru)" in shown
+    shown = "".join(CliRunner().invoke(train, ["--help"]).output.split())
+    assert "(0.003;0.0015forgru;0.0015forgru-reset-first)" in shown
 
 
 def test_numbers_out_of_bounds_are_refused_with_the_bounds() -> None:

@@ -17,7 +17,11 @@ from support.tiny_runs import write_words
 
 from nextchar_training.commands.train import train
 from nextchar_training.run import run as run_module
-from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from nextchar_training.run.checkpoint import (
+    FILE_NAME,
+    load_checkpoint,
+    save_checkpoint,
+)
 from nextchar_training.run.step import Trainer
 
 _KILLED = """
@@ -202,7 +206,7 @@ def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Pat
             ["--corpus", "x", "--name", "x", "--steps", "1", "--epochs", "2"],
             "give one of --epochs and --steps",
         ),
-        (["--corpus", "x", "--name", "../x"], "letters, digits"),
+        (["--corpus", "x", "--name", "../x"], "must be 1 to 128 characters"),
     ],
 )
 def test_a_wrong_command_ends_with_code_2_and_no_traceback(

@@ -22,6 +22,14 @@ def test_filler_is_of_the_length_that_is_asked_for(distance: int) -> None:
     assert first.removeprefix("i am a king. ") == second.removeprefix("i am poor. ")
 
 
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: str(probe.name))
+def test_every_context_names_its_fact_and_nothing_else_in_its_place(probe: Probe) -> None:
+    before, after = probe.beginning.split("{}")
+    for fact, context in zip(probe.answers, probe.contexts(10), strict=True):
+        assert context.startswith(f"{before}{fact}{after}")
+        assert "{{" not in context
+
+
 def _continuation(graph: ModelGraph, context: str, answer: str) -> float:
     (logprobs,) = symbol_logprobs(graph, [graph.vocabulary.encode(context + answer)])
     return float(logprobs[len(context) :].sum())

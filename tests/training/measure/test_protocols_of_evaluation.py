@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.measure import protocols as evaluation
-from nextchar_training.measure.protocols import line_loss, stream_loss, window_loss
+from nextchar_training.measure.protocols import MAX_LOGITS, line_loss, pieces, stream_loss, window_loss
 from nextchar_training.network.network import CharRNN, ModelConfig
 from nextchar_training.text.code_points import Text
 
@@ -43,6 +43,43 @@ def test_each_lane_is_warmed_on_the_text_before_it(model: CharRNN, monkeypatch: 
         for start in range(0, 300, 50)
     ]
     assert stream_loss(model, text[30:], before=text[:30]) == pytest.approx(np.mean(expected), abs=1e-6)
+
+
+def test_without_text_before_only_the_first_lane_starts_cold(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "WARM_CHARS", 30)
+    monkeypatch.setattr(evaluation, "_MIN_LANE_CHARS", 50)
+    text = np.random.default_rng(0).integers(0, 5, 300)
+    expected = []
+    for start in range(0, 300, 50):
+        warm = min(30, start)
+        read = text[start - warm : start + 50]
+        expected.append(_nats(model, np.concatenate([[5], read[:-1]]), read)[warm:])
+    nothing = np.empty(0, dtype=np.int64)
+    assert stream_loss(model, text, before=nothing) == pytest.approx(
+        np.concatenate(expected).mean(), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("num_outputs", [5, 300, 20_000, 10**8])
+@pytest.mark.parametrize("shape", [(1, 1), (1000, 700), (300_000, 2), (3, 100_000)])
+def test_no_call_of_a_network_has_more_logits_than_fit_into_memory(
+    num_outputs: int, shape: tuple[int, int]
+) -> None:
+    group = np.broadcast_to(np.int64(0), shape), np.broadcast_to(np.int64(0), shape)
+    sizes = [read.size for _, read, _ in pieces(group, num_outputs)]
+    assert sum(sizes) == np.prod(shape)
+    assert max(sizes) * num_outputs <= max(MAX_LOGITS, num_outputs)
+
+
+def test_a_network_reads_pieces_as_it_reads_the_whole(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = np.random.default_rng(1).integers(0, 5, 3000)
+    expected = window_loss(model, text)
+    monkeypatch.setattr(evaluation, "MAX_LOGITS", 5 * 7 * 3)
+    assert window_loss(model, text) == pytest.approx(expected, abs=1e-9)
 
 
 def test_each_window_starts_cold_and_predicts_all_but_the_first_character(model: CharRNN) -> None:

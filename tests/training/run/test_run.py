@@ -9,7 +9,7 @@ import torch
 
 from nextchar.errors import ModelFileError
 from nextchar_training.page.progress import Reporter, read_history
-from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint, load_split, load_trained
+from nextchar_training.run.checkpoint import FILE_NAME, FORMAT, load_checkpoint, load_split, load_trained
 from nextchar_training.run.run import HISTORY, Run
 from nextchar_training.text.error import CorpusError
 
@@ -92,7 +92,8 @@ def test_provenance_tells_the_text_and_no_path(make_run: MakeRun, tmp_path: Path
     trained = load_trained(run.directory / FILE_NAME)
     assert trained.provenance["corpus"] == "words"
     assert trained.provenance["steps"] == 12
-    assert trained.provenance["num_chars_seen"] == 12 * 4 * 16
+    seen = trained.provenance["num_chars_seen"]
+    assert 12 * 4 * 16 * 0.95 < seen <= 12 * 4 * 16  # some windows end with a line
     assert str(tmp_path) not in json.dumps(trained.provenance)
     assert load_split(trained) == run.split
 
@@ -135,7 +136,7 @@ def test_a_checkpoint_is_replaced_whole_or_not_at_all(
     assert (run.directory / FILE_NAME).read_bytes() == before
     run.save()
     assert [path.name for path in run.directory.iterdir()] == [FILE_NAME]
-    assert load_checkpoint(run.directory / FILE_NAME)["format"] == 2
+    assert load_checkpoint(run.directory / FILE_NAME)["format"] == FORMAT
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x04."])

@@ -1,12 +1,12 @@
 """Makes the flags of `nextchar train` from the options of a run, and adds those of the command itself."""
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from nextchar.model.names import is_model_name
 from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.figures import ORDER
 from nextchar_training.network.cells.table import CELLS
@@ -28,6 +28,22 @@ class Window(click.ParamType[int]):
         if not str(value).isdecimal() or int(value) < 2:
             self.fail(f"must be a number from 2 or 'full' (is {value!r})", param, ctx)
         return int(value)
+
+
+class ModelName(click.ParamType[str]):
+    """Reads the name of a run or a model, which is a folder's and must be one that a server serves."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_model_name(value):
+            self.fail(
+                "must be 1 to 128 characters of A-Z a-z 0-9 . _ - and not begin with a dot "
+                f"(is {value[:100]!r})",
+                param,
+                ctx,
+            )
+        return str(value)
 
 
 class GroupedOption(click.Option):
@@ -71,7 +87,6 @@ def _made() -> Iterator[Callable[..., Any]]:
             or field.flag_default is not None,
             metavar=field.option.metavar,
             required=field.name == "name",
-            callback=_check_name if field.name == "name" else None,
         )
 
 
@@ -96,17 +111,11 @@ def _usual_rates() -> str:
     return "; ".join([f"{usual:g}", *others])
 
 
-def _check_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
-        raise click.BadParameter(
-            f"must be letters, digits, '.', '_' and '-' only, the first a letter or digit (is {value!r})",
-            context,
-            parameter,
-        )
-    return value
-
-
-_TYPES: dict[str, click.ParamType[Any]] = {"cell": click.Choice([*CELL_OF_FLAG, NGRAM]), "window": Window()}
+_TYPES: dict[str, click.ParamType[Any]] = {
+    "cell": click.Choice([*CELL_OF_FLAG, NGRAM]),
+    "window": Window(),
+    "name": ModelName(),
+}
 _SHOWN = {"learning_rate": _usual_rates()}
 
 

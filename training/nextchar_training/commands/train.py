@@ -18,7 +18,7 @@ from nextchar_training.commands.stop_signal import StopSignal
 from nextchar_training.config import TrainingConfig, TrainingPrecision
 from nextchar_training.measure.figures import describe_figure, describe_quality
 from nextchar_training.network.cells.table import CELLS
-from nextchar_training.option import option_fields
+from nextchar_training.option import option_fields, recorded_path
 from nextchar_training.page.progress import Reporter
 from nextchar_training.run.allocator import keep_freed_memory
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint
@@ -78,7 +78,7 @@ def _start(context: click.Context, options: dict[str, Any], group: ProcessGroup)
     values["learning_rate"] = options["learning_rate"] or CELLS[values["cell"]].learning_rate
     values["precision"] = _precision(options["precision"], options["device"])
     values["num_threads"] = options["num_threads"] or len(os.sched_getaffinity(0))
-    run = Run(directory, TrainingConfig(**values), _command(context), group)
+    run = Run(directory, TrainingConfig(**values), _command(context, options | values), group)
     directory.mkdir(parents=True, exist_ok=True)
     return run
 
@@ -93,15 +93,17 @@ def _prepare_text(options: dict[str, Any]) -> Path:
     if any((directory / name).exists() for name in (FILE_NAME, NGRAM_FILE_NAME)):
         raise click.UsageError(f"{directory} holds a run already: add --resume, or choose another --name")
     options["unit"] = _unit(options["unit"], options["corpus"])
-    if options["corpus"] == STDIN:
-        options["corpus"] = _save_stdin(directory)
+    for name in sorted(_PATHS):
+        if options[name] is not None:
+            options[name] = _kept(options[name], directory, name)
     return directory
 
 
 def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
     directory = _prepare_text(options)
-    config = TextConfig(**{entry.name: options[entry.name] for entry in fields(TextConfig)})
-    quality, page = train_ngram(directory, config, _command(context), order=options["order"])
+    values = {entry.name: options[entry.name] for entry in fields(TextConfig)}
+    config, command = TextConfig(**values), _command(context, options | values)
+    quality, page = train_ngram(directory, config, command, order=options["order"])
     for line in [*map(describe_figure, quality), f"report: {page}"]:
         print(line, file=sys.stderr)
     return 0
@@ -144,13 +146,23 @@ def _unit(choice: str, corpus: str) -> str:
     return choice if choice != "auto" else named.unit if named else "text"
 
 
-def _save_stdin(directory: Path) -> str:
-    """Saves standard input with the run, which reads it again when it is resumed or exported."""
+def _kept(path: str, directory: Path, name: str) -> str:
+    """Saves what can be read only once with the run, which reads it again when it is resumed or exported."""
+    if path != STDIN and (path in NAMED or not Path(path).exists() or _can_be_read_again(Path(path))):
+        return path
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "stdin.txt"
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-    return str(path)
+    kept = directory / f"{name}.txt"
+    with kept.open("wb") as file:
+        if path == STDIN:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        else:
+            with open(path, "rb") as source:
+                shutil.copyfileobj(source, file)
+    return str(kept)
+
+
+def _can_be_read_again(path: Path) -> bool:
+    return path.is_dir() or path.is_file()
 
 
 def _device(options: dict[str, Any]) -> str:
@@ -181,14 +193,26 @@ def _given(context: click.Context) -> set[str]:
     }
 
 
-def _command(context: click.Context) -> str:
-    """Returns the command line that repeats this run, without any path of this machine."""
-    words = ["nextchar", "train"]
-    given = _given(context) - _NOT_CONFIG
-    for name, value in context.params.items():
-        if name in given:
-            words += ["--" + name.replace("_", "-"), Path(value).name if name in _PATHS else str(value)]
+def _command(context: click.Context, values: dict[str, Any]) -> str:
+    """Returns the command line that makes this run again, without any path of this machine.
+
+    It has what was given, and what the command chose by itself, which may be chosen otherwise elsewhere.
+    """
+    words, given = ["nextchar", "train"], _given(context) - _NOT_CONFIG | {"order"} & _given(context)
+    chosen = {field.name for field in option_fields(TrainingConfig) if field.option.automatic} | {"epochs"}
+    for name, at_call in context.params.items():
+        value = at_call if name in _PATHS or name == "cell" else values.get(name)
+        if value is not None and name in given | chosen:
+            shown = recorded_path(value) if name in _PATHS else _shown(name, value)
+            words += ["--" + name.replace("_", "-"), shown]
     return shlex.join(words)
+
+
+def _shown(name: str, value: Any) -> str:
+    """Returns a value as its flag takes it."""
+    if name == "device":
+        return str(value).partition(":")[0]
+    return "full" if name == "window" and value == 0 else str(value)
 
 
 if __name__ == "__main__":

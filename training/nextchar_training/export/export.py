@@ -1,4 +1,4 @@
-"""Exports a trained run to the files that are served, after proving that they are the same network."""
+"""Exports a network to the files that are served, after proving that they are the same network."""
 
 import shutil
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from nextchar_training.export.step import build_step_graph, step_states
 from nextchar_training.measure.exported import graph_quality
 from nextchar_training.measure.figures import NETWORK
 from nextchar_training.network.cells.table import CELLS
+from nextchar_training.network.described import DescribedNetwork
 from nextchar_training.network.weights import read_weights
-from nextchar_training.run.checkpoint import Trained
-from nextchar_training.text.heldout import RECORD, text_record
 from nextchar_training.text.split import Split
 
 GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")
 _HELDOUT_GOLDEN_CHARS = 16
+MAX_VERSION = 10**18 - 1  # the longest number that a server takes as a version has 18 digits
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,31 @@ class Exported:
     int8: Quality | None
 
 
-def export(trained: Trained, split: Split, *, keep_float32_step: bool = False) -> Exported:
+def export(
+    network: DescribedNetwork, split: Split, *, keep_float32_step: bool = False, is_heldout: bool = True
+) -> Exported:
     """Builds, proves and measures the graphs; writes no file.
+
+    A text that is not held out, because the network wrote it, shows what int8 costs, and nothing else of it
+    comes into the card.
 
     A cell without an int8 step graph always keeps the float32 one.
 
     Raises:
         ModelFileError: a graph differs from torch by more than the tolerance.
     """
-    maker = _Maker(trained, split)
+    maker = _Maker(network, split)
     sequence, step = maker.draft("sequence", "float32"), maker.draft("step", "float32")
-    proof = prove(trained.model, sequence, step, split)
+    proof = prove(network.model, sequence, step, split)
     float32 = graph_quality(step, split, NETWORK)
-    quality, int8 = trained.quality or [float32], None
+    quality, int8 = network.quality or [float32], None
     served = step
     if maker.has_int8:
         served = maker.draft("step", "int8")
         int8 = graph_quality(served, split, f"{NETWORK}-int8")
         quality = [*quality, int8]
-    maker.measured(quality, served)
+    if is_heldout:
+        maker.measured(quality, served)
     files = {"model.onnx": maker.final("sequence", "float32")}
     if maker.has_int8:
         files["step-int8.onnx"] = maker.final("step", "int8")
@@ -66,11 +72,10 @@ def export(trained: Trained, split: Split, *, keep_float32_step: bool = False) -
 class _Maker:
     """Builds graphs: drafts to measure, then final ones whose cards hold the measurements."""
 
-    def __init__(self, trained: Trained, split: Split) -> None:
-        self._trained = trained
+    def __init__(self, network: DescribedNetwork, split: Split) -> None:
         self._split = split
-        self._weights = read_weights(trained.model)
-        self._card = _blank_card(trained)
+        self._weights = read_weights(network.model)
+        self._card = _blank_card(network)
 
     @property
     def has_int8(self) -> bool:
@@ -107,11 +112,11 @@ class _Maker:
         return build_step_graph(weights, precision, card)
 
 
-def _blank_card(trained: Trained) -> Card:
-    v = trained.vocabulary
+def _blank_card(network: DescribedNetwork) -> Card:
+    v = network.vocabulary
     return Card(
         graph="step",
-        cell=trained.model.config.cell,
+        cell=network.model.config.cell,
         precision="float32",
         vocabulary=VocabularyCard(
             characters=list(v.characters),
@@ -121,8 +126,8 @@ def _blank_card(trained: Trained) -> Card:
             symbols=v.symbols,
         ),
         states={"draft": "draft"},
-        provenance={**trained.provenance, RECORD: text_record(trained.config)},
-        quality=trained.quality,
+        provenance=network.provenance,
+        quality=network.quality,
         golden=[Golden(text="", logprob=0.0)],
     )
 

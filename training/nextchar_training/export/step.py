@@ -177,10 +177,17 @@ class _Layer:
             return self._table(layer.input, layer.input_bias)
         return self.arithmetic.product(self.below, layer.input, layer.input_bias, f"input_{self.index}")
 
-    def recurrent_product(self) -> str:
+    def recurrent_product(self, gates: tuple[int, ...] | None = None, of: str | None = None) -> str:
         layer, i = self.weights, self.index
-        read = self.arithmetic.read(f"h_{i}_before")
-        return self.arithmetic.product(read, layer.recurrent, layer.recurrent_bias, f"recurrent_{i}")
+        weight, bias, name = layer.recurrent, layer.recurrent_bias, f"recurrent_{i}"
+        if gates is not None:
+            num_gates = len(bias) // self.network.hidden_size
+            weight, bias = (
+                np.concatenate([np.split(array, num_gates)[gate] for gate in gates])
+                for array in (weight, bias)
+            )
+            name = f"recurrent_{i}_{'_'.join(map(str, gates))}"
+        return self.arithmetic.product(self.arithmetic.read(of or f"h_{i}_before"), weight, bias, name)
 
     def _table(self, weight: Array, bias: Array) -> str:
         """Writes the lookup of embedding · W_x + b by symbol: [batch, gates·hidden]."""

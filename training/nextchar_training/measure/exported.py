@@ -16,9 +16,11 @@ from nextchar_training.batches.batch import IGNORED
 from nextchar_training.batches.lines import EncodedLines
 from nextchar_training.measure.figures import MAX_HELDOUT_CHARS, make_quality
 from nextchar_training.measure.protocols import (
+    MAX_LANES_AT_ONCE,
     WARM_CHARS,
     Matrices,
     line_matrices,
+    pieces,
     stream_matrices,
     window_matrices,
 )
@@ -29,8 +31,6 @@ from nextchar_training.text.vocabulary import encode
 PROTOCOLS: dict[str, Unit] = {"stream": "text", "window-256": "text", "line": "line"}
 
 Ids = NDArray[np.int64]
-
-_CHUNK, _LANES_AT_ONCE = 256, 256  # per call of a sequence graph: bounds memory
 
 
 def graph_quality(
@@ -64,33 +64,37 @@ def _quality(graph: ModelGraph, name: str, protocol: str, groups: list[Matrices]
 def graph_loss(graph: ModelGraph, groups: Iterable[Matrices]) -> float:
     """Sums the nats of targets [time, lanes] given inputs [time, lanes], each group from zero states."""
     loss = _step_loss if graph.card.graph == "step" else _sequence_loss
+    return math.fsum(loss(graph, group) for group in groups)
+
+
+def _step_loss(graph: ModelGraph, group: Matrices) -> float:
+    inputs, targets = group
     parts = (
-        loss(graph, inputs[:, first : first + _LANES_AT_ONCE], targets[:, first : first + _LANES_AT_ONCE])
-        for inputs, targets in groups
-        for first in range(0, inputs.shape[1], _LANES_AT_ONCE)
+        _lanes_loss(graph, inputs[:, first : first + MAX_LANES_AT_ONCE], targets[:, first:])
+        for first in range(0, inputs.shape[1], MAX_LANES_AT_ONCE)
     )
     return math.fsum(parts)
 
 
-def _step_loss(graph: ModelGraph, inputs: Ids, targets: Ids) -> float:
+def _lanes_loss(graph: ModelGraph, inputs: Ids, targets: Ids) -> float:
     num_lanes = inputs.shape[1]
     runner = StepRunner(graph, num_lanes)
     for row in range(num_lanes):
         runner.reset(row)
     total = 0.0
-    for read, wanted in zip(inputs, targets, strict=True):
+    for read, wanted in zip(inputs, targets[:, :num_lanes], strict=True):
         runner.ids[:] = read
         runner.step(num_lanes)
         total += _loss(runner.distribution, wanted)
     return total
 
 
-def _sequence_loss(graph: ModelGraph, inputs: Ids, targets: Ids) -> float:
+def _sequence_loss(graph: ModelGraph, group: Matrices) -> float:
     states, total = None, 0.0
-    for first in range(0, len(inputs), _CHUNK):
-        chunk = slice(first, first + _CHUNK)
-        logits, states = run_sequence(graph, np.ascontiguousarray(inputs[chunk].T), states)
-        total += _loss(log_softmax(logits.reshape(-1, logits.shape[-1])), targets[chunk].T.ravel())
+    for starts, inputs, targets in pieces(group, graph.vocabulary.num_outputs):
+        read = np.ascontiguousarray(inputs.T)
+        logits, states = run_sequence(graph, read, None if starts else states)
+        total += _loss(log_softmax(logits.reshape(-1, logits.shape[-1])), targets.T.ravel())
     return total
 
 

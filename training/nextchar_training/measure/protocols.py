@@ -2,8 +2,8 @@
 
 `stream`      One pass over the text with the state carried on, after the text before it. The text is cut
               into up to `MAX_LANES` contiguous lanes that are read side by side, each after the
-              `WARM_CHARS` characters before it: every character is predicted once, from at least that
-              much context.
+              `WARM_CHARS` characters before it (the first lane after those there are): every character
+              is predicted once, from at least that much context.
 `window-256`  Non-overlapping windows, each from a zero state: 256 characters are read, and after each
               the next one is predicted (nanoGPT's condition). There is no begin symbol: the first
               character read is the only context of the first prediction, and the text's very first
@@ -22,16 +22,17 @@ from torch.nn import functional
 
 from nextchar_training.batches.batch import IGNORED
 from nextchar_training.batches.lines import EncodedLines
-from nextchar_training.network.cells.cell import State
 from nextchar_training.network.network import CharRNN
 
 WARM_CHARS = 1000
 MAX_LANES = 32
 _MIN_LANE_CHARS = 2000
 _LINE_BATCH_SYMBOLS = 32_768
-_CHUNK, _LANES_AT_ONCE = 256, 256  # per call of the network: bounds memory
+# Per call of a network: memory stays bounded, with a vocabulary of thousands of characters too.
+MAX_CHUNK, MAX_LANES_AT_ONCE, MAX_LOGITS = 256, 256, 2**24
 
-Matrices = tuple[NDArray[np.int64], NDArray[np.int64]]  # what is read, what is predicted: [time, lanes]
+Ids = NDArray[np.int64]
+Matrices = tuple[Ids, Ids]  # what is read, what is predicted: [time, lanes]
 
 
 def stream_loss(model: CharRNN, ids: NDArray[np.int64], *, before: NDArray[np.int64]) -> float:
@@ -43,18 +44,20 @@ def stream_loss(model: CharRNN, ids: NDArray[np.int64], *, before: NDArray[np.in
 def stream_matrices(ids: NDArray[np.int64], *, before: NDArray[np.int64], begin_id: int) -> Matrices:
     """Returns what the protocol `stream` reads and predicts: ids [time, lanes], targets with IGNORED."""
     lanes = max(1, min(MAX_LANES, len(ids) // _MIN_LANE_CHARS))
-    warm = min(WARM_CHARS, len(before))
-    whole = np.concatenate([before[len(before) - warm :], ids])
+    first = min(WARM_CHARS, len(before))  # where `ids` start in `whole`
+    whole = np.concatenate([before[len(before) - first :], ids])
     width = -(-len(ids) // lanes)
-    inputs = np.zeros((warm + width, lanes), dtype=np.int64)
+    inputs = np.zeros((WARM_CHARS + width, lanes), dtype=np.int64)
     targets = np.full_like(inputs, IGNORED)
     for lane in range(lanes):
-        start = lane * width  # of this lane's text in `ids`; its warm-up starts there in `whole`
-        piece = whole[start : start + warm + width]
+        start = first + lane * width
+        warm = min(WARM_CHARS, start)
+        piece = whole[start - warm : start + width]
         inputs[1 : len(piece), lane] = piece[:-1]
         inputs[0, lane] = begin_id
         targets[warm : len(piece), lane] = piece[warm:]
-    return inputs, targets
+    used = int((targets != IGNORED).any(axis=1).nonzero()[0].max(initial=-1)) + 1
+    return inputs[:used], targets[:used]
 
 
 def window_loss(model: CharRNN, ids: NDArray[np.int64], *, window: int = 256) -> float:
@@ -86,30 +89,43 @@ def line_matrices(lines: EncodedLines) -> Iterator[Matrices]:
 Predictions = Iterable[tuple[Tensor, Tensor]]
 
 
+def pieces(group: Matrices, num_outputs: int) -> Iterator[tuple[bool, Ids, Ids]]:
+    """Cuts a group into what one call of a network reads, int64 [time, lanes], and what it predicts there.
+
+    Yields with it whether its lanes start there: from a zero state, else from the state after the piece
+    before. No call has more than `MAX_LOGITS` logits.
+    """
+    inputs, targets = group
+    num_lanes = max(1, min(MAX_LANES_AT_ONCE, MAX_LOGITS // num_outputs))
+    for first in range(0, inputs.shape[1], num_lanes):
+        lanes = slice(first, first + num_lanes)
+        width = min(num_lanes, inputs.shape[1] - first)
+        size = max(1, min(MAX_CHUNK, MAX_LOGITS // (num_outputs * width)))
+        for start in range(0, len(inputs), size):
+            chunk = slice(start, start + size)
+            yield start == 0, inputs[chunk, lanes], targets[chunk, lanes]
+
+
 @torch.no_grad()
 def predictions(model: CharRNN, groups: Iterable[Matrices]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields logits [n, num_outputs] and the symbols that followed, int64 [n], some at a time.
 
     Each lane of a group (inputs, targets [time, lanes]) is read from a zero state.
     """
-    device = model.output.weight.device
-    for inputs, targets in groups:
-        for first in range(0, inputs.shape[1], _LANES_AT_ONCE):
-            lanes = slice(first, first + _LANES_AT_ONCE)
-            state: State | None = None
-            for start in range(0, len(inputs), _CHUNK):
-                chunk = slice(start, start + _CHUNK)
-                logits, state = model(_tensor(inputs[chunk, lanes]).to(device), state)
-                wanted = _tensor(targets[chunk, lanes]).flatten()
-                predicted = wanted != IGNORED
-                yield logits.flatten(0, 1).cpu()[predicted], wanted[predicted]
+    device, state = model.output.weight.device, None
+    for group in groups:
+        for starts, inputs, targets in pieces(group, model.config.num_outputs):
+            logits, state = model(_tensor(inputs).to(device), None if starts else state)
+            wanted = _tensor(targets).flatten()
+            predicted = wanted != IGNORED
+            yield logits.flatten(0, 1).cpu()[predicted], wanted[predicted]
 
 
-def mean_loss(predicted: Predictions, temperature: float = 1.0) -> float:
-    """Returns the mean nats per symbol, with the logits divided by a temperature."""
+def mean_loss(predicted: Predictions) -> float:
+    """Returns the mean nats per symbol."""
     total, count = 0.0, 0
     for logits, wanted in predicted:
-        total += functional.cross_entropy(logits.double() / temperature, wanted, reduction="sum").item()
+        total += functional.cross_entropy(logits.double(), wanted, reduction="sum").item()
         count += len(wanted)
     return total / count
 

@@ -12,23 +12,21 @@ from nextchar.model.card import Quality
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.development import calibrated
+from nextchar_training.network.described import DescribedNetwork
 from nextchar_training.network.network import CharRNN, ModelConfig
+from nextchar_training.text.heldout import RECORD, text_record
 from nextchar_training.text.preparation import check_same, read_text
 from nextchar_training.text.split import Split
 
-FORMAT = 2
+FORMAT = 3
 FILE_NAME = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained network and its facts: what export and evaluation need of a run."""
+class Trained(DescribedNetwork):
+    """A network of a run, with the options of the run."""
 
-    model: CharRNN
-    vocabulary: Vocabulary
     config: TrainingConfig
-    provenance: dict[str, Any]
-    quality: list[Quality]
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -67,12 +65,13 @@ def load_trained(path: Path) -> Trained:
     model = CharRNN(ModelConfig(**content["model"]))
     best = content["best"]
     model.load_state_dict(content["trainer"]["average"] if best is None else best["average"])
+    config = TrainingConfig(**content["config"])
     return Trained(
-        calibrated(model, content["temperature"] or 1.0).eval().requires_grad_(False),
-        vocabulary_from_dict(content["vocabulary"]),
-        TrainingConfig(**content["config"]),
-        content["provenance"],
-        [Quality(**entry) for entry in content["quality"]],
+        model=calibrated(model, content["temperature"] or 1.0).eval().requires_grad_(False),
+        vocabulary=vocabulary_from_dict(content["vocabulary"]),
+        provenance={**content["provenance"], RECORD: text_record(config)},
+        quality=[Quality(**entry) for entry in content["quality"]],
+        config=config,
     )
 
 

@@ -16,10 +16,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True, slots=True)
 class ProcessGroup:
-    """A group of `size` processes, of which this one is `rank`; rank 0 decides, evaluates and writes."""
+    """A group of `size` processes, of which this one is `rank`; rank 0 decides, evaluates and writes.
+
+    `device` is this process's own: what is shared must lie there, because NCCL shares nothing else.
+    """
 
     rank: int = 0
     size: int = 1
+    device: str = "cpu"
 
     @property
     def is_leader(self) -> bool:
@@ -50,7 +54,7 @@ class ProcessGroup:
         """Returns the leader's value in every process."""
         if self.size == 1:
             return value
-        shared = torch.tensor(value, dtype=torch.float64)
+        shared = torch.tensor(value, dtype=torch.float64, device=self.device)
         distributed.broadcast(shared, src=0)
         return shared.item()
 
@@ -73,6 +77,6 @@ def joined_group(device: str) -> Iterator[ProcessGroup]:
         return
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
-        yield ProcessGroup(distributed.get_rank(), size)
+        yield ProcessGroup(distributed.get_rank(), size, device)
     finally:
         distributed.destroy_process_group()

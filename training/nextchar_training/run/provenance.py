@@ -2,6 +2,7 @@
 
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from nextchar import __version__
 from nextchar_training.config import TrainingConfig
 from nextchar_training.text.corpus import Corpus
 from nextchar_training.text.split import Split, split_digest
+
+_DESCRIBE = ["describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
 
 
 def describe_text(corpus: Corpus, split: Split, command: str) -> dict[str, Any]:
@@ -40,12 +43,18 @@ def describe_run(corpus: Corpus, split: Split, config: TrainingConfig, command: 
     }
 
 
-def git_commit() -> str | None:
-    """Returns the Git commit of the working directory; None outside a repository."""
+def git_commit(file: Path = Path(__file__)) -> str | None:
+    """Returns the Git commit of a source file's repository, with `-dirty` if something in it has changed.
+
+    None where the file is not in a repository: where this package is installed, whatever the folder one
+    works in.
+    """
+    git = ["git", "-C", str(file.parent)]
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
-        )
+        for command in (["ls-files", "--error-unmatch", file.name], _DESCRIBE):
+            found = subprocess.run([*git, *command], capture_output=True, text=True, timeout=10, check=False)
+            if found.returncode:
+                return None
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None if found.returncode == 0 else None
+    return found.stdout.strip() or None

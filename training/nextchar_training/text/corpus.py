@@ -1,9 +1,10 @@
 """Loads a text to train on, by name or by path, with its provenance."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
+from nextchar_training.option import recorded_path
 from nextchar_training.text.code_points import Normalization, Symbols, Text, TextBuilder
 from nextchar_training.text.error import CorpusError
 from nextchar_training.text.files import find_files, read_pieces
@@ -56,7 +57,8 @@ def load_corpus(
         for piece in read_pieces(file, symbols):
             builder.add(piece if layout == "plain" else piece.replace(" ", "").replace("_", " "))
     kind = "folder" if path.is_dir() else "file"
-    return _checked(path.stem, builder, "not stated", f"{kind} {path.name}")
+    name = recorded_path(name_or_path)
+    return _checked(PurePath(name).stem, builder, "not stated", f"{kind} {name}")
 
 
 def _files(path: Path, pattern: str) -> list[Path]:

@@ -4,12 +4,11 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import PurePath
 from typing import Any
 
 from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card
-from nextchar_training.option import OptionField, option_fields
+from nextchar_training.option import OptionField, option_fields, recorded_path
 from nextchar_training.text.config import TextConfig
 from nextchar_training.text.corpus import Corpus
 from nextchar_training.text.named import NAMED
@@ -33,7 +32,7 @@ def text_record(config: TextConfig) -> dict[str, Any]:
     """Returns how a text was read and cut for training, for the card; of files, the names only."""
     values = {field.name: (field, getattr(config, field.name)) for field in _recorded_fields()}
     return {
-        name: PurePath(value).name if field.option.is_path and value is not None else value
+        name: recorded_path(value) if field.option.is_path and value is not None else value
         for name, (field, value) in values.items()
     }
 

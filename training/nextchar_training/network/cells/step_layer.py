@@ -32,8 +32,8 @@ class StepLayer(Protocol):
         """Writes W_x x + b of all gates, [batch, gates·hidden]."""
         ...
 
-    def recurrent_product(self) -> str:
-        """Writes W_h h + b of all gates, [batch, gates·hidden]."""
+    def recurrent_product(self, gates: tuple[int, ...] | None = None, of: str | None = None) -> str:
+        """Writes W_h h + b of all gates or some, [batch, gates·hidden]; of the state before, or of `of`."""
         ...
 
     def split(self, x: str, names: list[str], sizes: list[int]) -> list[str]:

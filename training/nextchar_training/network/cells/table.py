@@ -2,7 +2,7 @@
 
 from nextchar.model.card import Cell
 from nextchar_training.network.cells.cell import RecurrentCell
-from nextchar_training.network.cells.gru import Gru
+from nextchar_training.network.cells.gru import Gru, ResetFirstGru
 from nextchar_training.network.cells.lstm import CoupledLstm, Lstm
 from nextchar_training.network.cells.rnn import ReluRnn, TanhRnn
 
@@ -12,4 +12,5 @@ CELLS: dict[Cell, RecurrentCell] = {
     "lstm": Lstm(),
     "lstm_coupled": CoupledLstm(),
     "gru": Gru(),
+    "gru_reset_first": ResetFirstGru(),
 }

@@ -1,0 +1,157 @@
+"""`nextchar import` writes a model that is served, of what PyTorch and Keras save."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from training.foreign.makers import CHARS, TEXT, OfModules
+
+from nextchar.entrypoints.main import main
+from nextchar.model.golden import symbol_logprobs
+from nextchar.model.graph import open_graph
+
+# Trains nothing: writes models of each kind in both formats, with log p of a text by Keras itself.
+_KERAS = """
+import json, os, sys, warnings
+os.environ["KERAS_BACKEND"] = "torch"
+warnings.simplefilter("ignore")
+import keras, torch
+chars, text = json.loads(sys.argv[1])
+keras.utils.set_random_seed(0)
+kinds = {"rnn": ("SimpleRNN", {}), "relu": ("SimpleRNN", {"activation": "relu"}), "lstm": ("LSTM", {}),
+         "gru": ("GRU", {}), "gru-reset-first": ("GRU", {"reset_after": False})}
+ids = [chars.index(c) for c in chars[0] + text]
+expected = {}
+for name, (kind, options) in kinds.items():
+    layers = [getattr(keras.layers, kind)(24, return_sequences=True, **options) for _ in range(2)]
+    model = keras.Sequential([keras.Input((None,)), keras.layers.Embedding(len(chars), 16), layers[0],
+                              keras.layers.Dropout(0.1), layers[1], keras.layers.Dense(len(chars))])
+    model.save(f"{name}.keras")
+    model.save(f"{name}.h5")
+    logprobs = model(torch.tensor([ids[:-1]]))[0].detach().cpu().double().log_softmax(-1)
+    expected[name] = [logprobs[k, ids[k + 1]].item() for k in range(len(text))]
+window = keras.Sequential([keras.Input((40, len(chars))), keras.layers.LSTM(24),
+                           keras.layers.Dense(len(chars), activation="softmax")])
+window.save("window.keras")
+refused = {
+    "bidirectional": keras.layers.Bidirectional(keras.layers.LSTM(8, return_sequences=True)),
+    "normalised": keras.layers.LayerNormalization(),
+    "sigmoid": keras.layers.LSTM(8, return_sequences=True, activation="sigmoid"),
+    "backwards": keras.layers.GRU(8, return_sequences=True, go_backwards=True),
+}
+for name, layer in refused.items():
+    keras.Sequential([keras.Input((None,)), keras.layers.Embedding(len(chars), 8), layer,
+                      keras.layers.Dense(len(chars))]).save(f"{name}.keras")
+json.dump(expected, open("expected.json", "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def keras_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keras")
+    arguments = json.dumps([CHARS, TEXT])
+    subprocess.run([sys.executable, "-c", _KERAS, arguments], cwd=folder, check=True, capture_output=True)
+    (folder / "symbols.json").write_text(json.dumps(CHARS))
+    return folder
+
+
+def _import(folder: Path, file: str, models: Path, *arguments: str) -> Result:
+    given = ["import", str(folder / file), "--symbols", str(folder / "symbols.json"), "--models", str(models)]
+    return CliRunner().invoke(main, [*given, *arguments])
+
+
+def _logprobs(version: Path) -> np.ndarray:
+    graph = open_graph(version / "model.onnx")
+    return symbol_logprobs(graph, [graph.vocabulary.encode(TEXT)])[0]
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+@pytest.mark.parametrize("kind", ["rnn", "relu", "lstm", "gru", "gru-reset-first"])
+def test_a_keras_model_is_served_as_keras_computes(
+    keras_models: Path, tmp_path: Path, kind: str, suffix: str
+) -> None:
+    result = _import(keras_models, f"{kind}.{suffix}", tmp_path)
+    assert result.exit_code == 0, result.output
+    expected = json.loads((keras_models / "expected.json").read_text())[kind]
+    np.testing.assert_allclose(_logprobs(tmp_path / kind / "1"), expected, atol=1e-4)
+
+
+def test_a_keras_model_of_one_hot_windows_is_imported(keras_models: Path, tmp_path: Path) -> None:
+    assert _import(keras_models, "window.keras", tmp_path).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bidirectional", "is bidirectional"),
+        ("normalised", "has layer or batch normalisation"),
+        ("sigmoid", "activation must be tanh (is 'sigmoid')"),
+        ("backwards", "must read forwards"),
+        ("absent", "No such file"),
+    ],
+)
+def test_a_keras_model_that_cannot_be_served_is_refused(
+    keras_models: Path, tmp_path: Path, name: str, reason: str
+) -> None:
+    result = _import(keras_models, f"{name}.keras", tmp_path / "models")
+    assert result.exit_code == 2
+    assert reason in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> OfModules:
+    torch.manual_seed(0)
+    module = OfModules("GRU").eval()
+    torch.save({"epoch": 3, "model_state": module.state_dict()}, tmp_path / "mine.pt")
+    (tmp_path / "symbols.json").write_text(json.dumps(CHARS))
+    return module
+
+
+def test_a_checkpoint_becomes_a_version_and_what_is_told_is_measured(
+    checkpoint: OfModules, tmp_path: Path
+) -> None:
+    (tmp_path / "heldout.txt").write_text(TEXT * 40)
+    result = _import(tmp_path, "mine.pt", tmp_path / "models", "--text", str(tmp_path / "heldout.txt"))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(f"wrote {tmp_path / 'models' / 'mine' / '1'}: 28 characters")
+    assert "int8 costs" in result.stdout
+    assert "held out: network" in result.stdout
+    ids = torch.tensor([CHARS.index(character) for character in "\n" + TEXT])
+    with torch.no_grad():
+        expected = checkpoint(ids[:-1]).double().log_softmax(-1)[range(len(TEXT)), ids[1:]]
+    np.testing.assert_allclose(_logprobs(tmp_path / "models" / "mine" / "1"), expected, atol=1e-4)
+    card = open_graph(tmp_path / "models" / "mine" / "1" / "step-int8.onnx").card
+    assert card.provenance["imported_from"] == "mine.pt"
+    assert {entry.name for entry in card.quality} == {"network", "network-int8"}
+    assert _import(tmp_path, "mine.pt", tmp_path / "models").exit_code == 0
+    second = open_graph(tmp_path / "models" / "mine" / "2" / "step-int8.onnx").card
+    assert second.quality == []  # a text that the network wrote says nothing of how good it is
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--begin", "\\n"], None),
+        (["--begin", "!"], "begin must be one of the symbols (is '!')"),
+        (["--tensor", "x"], "must be ROLE=NAME"),
+        (["--tensor", "x=y"], "must be told as embedding"),
+        (["--name", "../evil"], "must be 1 to 128 characters"),
+        (["--cell", "lstm"], "must have 3 gates"),
+        (["--text", "absent.txt"], "corpus must be a file"),
+    ],
+)
+@pytest.mark.usefixtures("checkpoint")
+def test_what_is_told_is_taken_or_refused_in_one_line(
+    tmp_path: Path, arguments: list[str], reason: str | None
+) -> None:
+    result = _import(tmp_path, "mine.pt", tmp_path / "models", *arguments)
+    assert result.exit_code == (0 if reason is None else 2), result.output
+    assert reason is None or reason in result.stderr.splitlines()[-1]
+    assert reason is None or not (tmp_path / "models").exists()

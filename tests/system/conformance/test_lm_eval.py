@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.live_server import LiveServer
+from support.live_server import LiveServer, live_server
 from support.tools import tool_program
 
+_ROOT = Path(__file__).parents[3]
 _SECONDS = 240
 # Contexts end in no space: the harness would move it into the choices.
 CHOICES = [
@@ -40,19 +42,20 @@ metric_list: [{metric: bits_per_byte}]
 """
 
 
-@pytest.fixture(scope="module")
-def samples(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    """What it logged of each task's documents, of one run of it."""
-    folder = tmp_path_factory.mktemp("lm_eval")
+Samples = dict[str, list[dict[str, Any]]]
+
+
+def evaluated(server: LiveServer, model: str, folder: Path) -> Samples:
+    """Runs it over a model; returns what it logged of each task's documents."""
     for name, rows in (("choices", CHOICES), ("texts", [{"text": text} for text in TEXTS])):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for name, text in (("choose", _CHOOSE), ("roll", _ROLL)):
         text = text.replace("CHOICES", str(folder / "choices.jsonl"))
         (folder / f"{name}.yaml").write_text(text.replace("TEXTS", str(folder / "texts.jsonl")))
-    tiny = f"model=tiny,base_url={server.url}/v1/completions,tokenizer_backend=remote"
+    served = f"model={model},base_url={server.url}/v1/completions,tokenizer_backend=remote"
     command = [
         *(tool_program("lm-eval", "lm_eval"), "run", "--model", "local-completions"),
-        *("--model_args", f"{tiny},num_concurrent=1,max_length={MAX_LENGTH}"),
+        *("--model_args", f"{served},num_concurrent=1,max_length={MAX_LENGTH}"),
         *("--include_path", folder, "--tasks", "chars_choose,chars_roll"),
         *("--log_samples", "--output_path", folder / "out"),
     ]
@@ -73,22 +76,36 @@ def samples(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> dic
     return found
 
 
-def score(server: LiveServer, text: str, context: str = "") -> float:
-    body = {"model": "tiny", "input": [text], "context": context}
+@pytest.fixture(scope="module")
+def samples(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    return evaluated(server, "tiny", tmp_path_factory.mktemp("lm_eval"))
+
+
+def score(server: LiveServer, text: str, context: str = "", *, model: str = "tiny") -> float:
+    body = {"model": model, "input": [text], "context": context}
     found: float = server.post("/v1/score", body).json()["data"][0]["logprob"]
     return found
 
 
-def test_its_log_likelihoods_are_ours(server: LiveServer, samples: dict[str, list[dict[str, Any]]]) -> None:
+def check(server: LiveServer, model: str, samples: Samples) -> None:
     for row, case in zip(samples["choose"], CHOICES, strict=True):
         found = [float(logprob) for ((logprob, _is_greedy),) in row["resps"]]
-        wanted = [score(server, choice, case["context"]) for choice in case["choices"]]
+        wanted = [score(server, choice, case["context"], model=model) for choice in case["choices"]]
         assert found == pytest.approx(wanted, abs=1e-4)
-
-
-def test_its_rolling_log_likelihoods_are_ours(
-    server: LiveServer, samples: dict[str, list[dict[str, Any]]]
-) -> None:
     for row, text in zip(samples["roll"], TEXTS, strict=True):
-        ((found,),) = row["resps"]
-        assert float(found) == pytest.approx(score(server, text), abs=1e-4)
+        ((rolled,),) = row["resps"]
+        assert float(rolled) == pytest.approx(score(server, text, model=model), abs=1e-4)
+
+
+def test_its_log_likelihoods_are_ours(server: LiveServer, samples: Samples) -> None:
+    check(server, "tiny", samples)
+
+
+def test_the_shipped_models_need_no_setting(tmp_path: Path) -> None:
+    """Its remote tokenizer names no model: what it gets is the default model's, which always exists."""
+    with live_server(_ROOT / "models") as shipped:
+        assert len(shipped.get("/v1/models").json()["data"]) == 7
+        answer = shipped.post("/tokenize", {"prompt": "a"})
+        assert answer.is_success, answer.text
+        default = answer.json()["model"]
+        check(shipped, default, evaluated(shipped, default, tmp_path))

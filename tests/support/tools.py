@@ -31,7 +31,7 @@ def tool_program(name: str, program: str) -> Path:
 
 
 def node_packages(name: str) -> tuple[Path, Path]:
-    """Returns Node and the folder of packages that a tool of Node has; skips the test if either is missing."""
+    """Returns Node and the folder of a tool's packages of it; skips the test if either is missing."""
     node = debian_program("node", "nodejs")
     folder = _ROOT / ".tools" / name
     if not (folder / ".ok").exists():

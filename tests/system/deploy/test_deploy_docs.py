@@ -102,3 +102,13 @@ def test_the_adapters_rules_give_the_metrics_that_the_autoscaler_wants(tmp_path:
         [promtool, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_recipes_for_affinity_are_those_that_a_test_runs() -> None:
+    """tests/system/operations/test_affinity.py runs the files."""
+    examples = CHART.parents[1] / "operations/examples"
+    shown = re.findall(r"`operations/examples/(affinity-[a-z.]+)`:\n\n```[a-z]+\n(.*?)```", _PAGE, re.DOTALL)
+    assert sorted(name for name, _ in shown) == sorted(path.name for path in examples.glob("affinity-*"))
+    for name, text in shown:
+        lines = [line.strip() for line in (examples / name).read_text().splitlines()]
+        assert "\n".join(line.strip() for line in text.splitlines()) in "\n".join(lines), name

@@ -193,6 +193,11 @@ def _around() -> dict[str, Schema]:
             "The Service. A second one, `<name>-headless`, has the address of each pod.",
             type=choice("The type of the Service.", "ClusterIP", "NodePort", "LoadBalancer"),
             annotations=words("Annotations of both Services."),
+            ipFamilyPolicy=string(
+                "The families of addresses of both Services: `SingleStack`, `PreferDualStack` or "
+                "`RequireDualStack`; by default the cluster's. Pods listen on both families.",
+                pattern="^(SingleStack|PreferDualStack|RequireDualStack)?$",
+            ),
             httpPort=port("The port of REST."),
             grpcPort=port("The port of gRPC."),
             metricsPort=port("The port of metrics."),

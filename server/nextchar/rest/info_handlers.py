@@ -33,14 +33,12 @@ class InfoHandlers:
 
     async def live(self, _request: Request) -> Response:
         """Returns 200 for as long as the process answers."""
-        return JSONResponse({"status": "ok", "live": True})
+        return JSONResponse({"status": "ok"})
 
     async def ready(self, _request: Request) -> Response:
         """Returns 200 if new work is accepted and every model and background task runs; else 503."""
         lifecycle = self._service.lifecycle
-        # KServe's client reads the field of the body, other clients and probes the status.
-        body = {"status": lifecycle.status, "ready": lifecycle.ready}
-        return JSONResponse(body, 200 if lifecycle.ready else 503)
+        return JSONResponse({"status": lifecycle.status}, 200 if lifecycle.ready else 503)
 
     async def metrics(self, _request: Request) -> Response:
         """Returns the Prometheus metrics, which also have a port of their own."""

@@ -55,7 +55,7 @@ def _inputs(message: pb.ModelInferRequest) -> list[Tensor]:
         )
     found = []
     for i, one in enumerate(message.inputs):
-        if raws and one.contents.ByteSize():  # MLServer's converters leave an empty message there
+        if raws and one.HasField("contents"):
             raise InvalidRequest(
                 f"input {one.name[:40]} must have no contents when raw_input_contents is set",
                 param=one.name[:40],

@@ -1,8 +1,10 @@
 """Behind a proxy that hashes the names of sessions, three servers with sessions in memory are as one."""
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from affinity_proxies import RECIPES, Affinity, proxied
@@ -11,6 +13,7 @@ from support.server_process import ServerProcess, server_processes
 
 from nextchar.client import Client
 from nextchar.errors import NextcharError
+from nextchar.pb import nextchar_pb2, nextchar_pb2_grpc
 
 _SESSIONS = 40
 
@@ -71,6 +74,18 @@ def test_curl_names_the_session_once_and_every_path_finds_it(affinity: Affinity)
             assert (fed.status_code, fed.json()["position"]) == (200, 5)
             assert curl.get(f"/v1/sessions/curl-{i}").json()["position"] == 5
             assert curl.delete(f"/v1/sessions/curl-{i}").is_success
+
+
+def test_over_grpc_the_metadata_names_the_session_with_every_call(affinity: Affinity) -> None:
+    with grpc.insecure_channel(affinity.grpc_address) as channel:
+        sessions = nextchar_pb2_grpc.SessionsStub(channel)
+        for i in range(_SESSIONS):
+            name = f"grpc-{i}-{secrets.token_hex(4)}"
+            named = (("x-session-id", name),)
+            made = sessions.Create(nextchar_pb2.CreateSessionRequest(model="tiny"), metadata=named)
+            assert made.session_id == name
+            feed = nextchar_pb2.FeedRequest(session_id=made.session_id, text="hello")
+            assert sessions.Feed(feed, metadata=named).position == 5
 
 
 def test_a_sequence_goes_on_by_the_header(affinity: Affinity) -> None:

@@ -100,14 +100,21 @@ peers:
 		$$python -m venv .peers/$$name && .peers/$$name/bin/pip install --quiet $$packages && touch .peers/$$name/ok; done
 
 # Installs third-party clients and tools, each in an environment of its own; tests run them as processes. A line
-# "# pip: OPTIONS" in such a file sets options of its installation.
-TOOLS := $(patsubst requirements/tools/%.txt,.tools/%/.tried,$(wildcard requirements/tools/*.txt))
+# "# pip: OPTIONS" in such a file sets options of its installation. A file .npm names packages of Node.
+TOOLS := $(patsubst requirements/tools/%,.tools/%/.tried,$(basename $(wildcard requirements/tools/*.txt requirements/tools/*.npm)))
 tools: $(TOOLS)
 .tools/%/.tried: requirements/tools/%.txt .venv/.serve
 	@echo "installing $* for tests into .tools/$*"
 	@rm -rf .tools/$* && $(PYTHON) -m venv .tools/$*
 	@if .tools/$*/bin/python -m pip install --quiet --disable-pip-version-check \
 		$$(sed -n 's/^# pip: //p' $<) -r $<; then touch .tools/$*/.ok; \
+		else echo "$* could not be installed; tests of it are skipped"; fi
+	@touch $@
+.tools/%/.tried: requirements/tools/%.npm
+	@echo "installing $* for tests into .tools/$*"
+	@rm -rf .tools/$* && mkdir -p .tools/$*
+	@if npm install --prefix .tools/$* --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error \
+		$$(sed 's/#.*//' $<) >/dev/null; then touch .tools/$*/.ok; \
 		else echo "$* could not be installed; tests of it are skipped"; fi
 	@touch $@
 

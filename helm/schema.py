@@ -1,8 +1,10 @@
 """Builds the schema of the chart's values, which `make chart` writes.
 
-Each value has a sentence; unknown values are refused. Draft 7, which both majors of Helm read.
+Each value has a sentence; unknown values are refused, and so is null where there must be a value. Draft 7,
+which both majors of Helm read.
 """
 
+import re
 from typing import Any
 
 from nextchar.entrypoints.settings import Settings
@@ -65,13 +67,31 @@ def words(text: str) -> Schema:
     return typed("object", text, additionalProperties={"type": "string"})
 
 
-def group(text: str, **properties: Schema) -> Schema:
-    return typed("object", text, properties=properties, additionalProperties=False)
+def group(text: str, *, optional: tuple[str, ...] = (), **properties: Schema) -> Schema:
+    """Describes values that belong together; `optional` names groups among them that may be null."""
+    found = typed("object", text, properties=properties, additionalProperties=False)
+    required = [n for n, part in properties.items() if n not in optional and not may_be_null(part)]
+    return found | ({"required": required} if required else {})
+
+
+def may_be_null(part: Schema) -> bool:
+    """Returns whether null, by which Helm takes a default away, means the same as an empty value."""
+    kind = part.get("type")
+    if kind == "string":
+        is_free = "enum" not in part and not part.get("minLength")
+        return is_free and re.search(part.get("pattern", ""), "") is not None
+    if kind == "object":
+        return "properties" not in part
+    return kind == "array" or (isinstance(kind, list) and "null" in kind)
+
+
+_AMOUNT = r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"
 
 
 def quantity(text: str, *, empty: bool = False) -> Schema:
-    number = r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?"
-    return string(text, pattern=f"^({number})?$" if empty else f"^{number}$")
+    """Describes an amount as Kubernetes writes it: a number, or a string of one with a unit."""
+    pattern = f"^({_AMOUNT})?$" if empty else f"^{_AMOUNT}$"
+    return typed(["string", "number"], text, pattern=pattern, minimum=0) | ({"minLength": 0} if empty else {})
 
 
 def file_name(text: str) -> Schema:
@@ -83,15 +103,28 @@ def port(text: str) -> Schema:
 
 
 def resources(text: str) -> Schema:
-    amounts = {
-        name: quantity(f"{word} per container.") for name, word in (("cpu", "Cores"), ("memory", "Bytes"))
-    }
-    both = {"required": ["cpu", "memory"]}
+    """Describes requests and limits; each, and each amount in it, may be left out."""
+    known = r"^(cpu|memory|ephemeral-storage|hugepages-.+|[^/]+/[^/]+)$"
     requests, limits = (
-        group("What the scheduler reserves.", **amounts),
-        group("What the container may use.", **amounts),
+        typed("object", words, propertyNames={"pattern": known}, additionalProperties=quantity("An amount."))
+        for words in ("What the scheduler reserves.", "What the container may use.")
     )
-    return group(text, requests=requests | both, limits=limits | both) | {"required": ["limits"]}
+    return group(text, requests=requests, limits=limits)
+
+
+def environment(text: str) -> Schema:
+    """Describes variables of a container, each with a value or where it comes from."""
+    variable = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "pattern": "^[-._a-zA-Z][-._a-zA-Z0-9]*$"},
+            "value": {"type": "string"},
+            "valueFrom": {"type": "object"},
+        },
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+    return typed("array", text, items=variable)
 
 
 def probe(text: str) -> Schema:
@@ -111,7 +144,8 @@ def settings() -> Schema:
         name: _setting(field, defined) for name, field in own["properties"].items() if name not in DECIDED
     }
     text = "Settings of the server by name (docs/configuration.md), passed as environment variables."
-    return group(text, **properties) | {"required": ["shutdown_timeout_seconds"]}
+    # Null leaves a setting to the server's own default.
+    return typed("object", text, properties=properties, additionalProperties=False)
 
 
 def _setting(field: Schema, defined: dict[str, Schema]) -> Schema:

@@ -4,6 +4,7 @@ from helm.schema import (
     Schema,
     anything,
     choice,
+    environment,
     file_name,
     group,
     integer,
@@ -20,13 +21,18 @@ from helm.schema import (
     words,
 )
 
+_MAY_BE_NULL = ("resources",)
+_LABEL = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+_HOST = r"^([a-z0-9*]([-a-z0-9.]*[a-z0-9])?)?$"
 _PULL = ("When to pull the image.", "Always", "IfNotPresent", "Never")
 
 
 def values() -> Schema:
     """Returns the whole schema."""
     whole = group(
-        "Values of nextchar's chart.", **_naming(), **_pods(), **_server(), **_around(), **_extras()
+        "Values of nextchar's chart.",
+        optional=_MAY_BE_NULL,
+        **(_naming() | _pods() | _server() | _around() | _ingress() | _extras()),
     )
     properties = whole["properties"] | {
         "global": anything("Helm's own values; the chart does not read them.")
@@ -36,9 +42,12 @@ def values() -> Schema:
 
 def _naming() -> dict[str, Schema]:
     return {
-        "nameOverride": string("Replaces the chart's name in object names.", maxLength=40),
+        "nameOverride": string("Replaces the chart's name in object names.", maxLength=40, pattern=_LABEL),
         "fullnameOverride": string(
-            "Replaces the release's and the chart's name in object names.", maxLength=50
+            "Replaces the release's and the chart's name in object names. They have letters, digits and "
+            "dashes alone, and a letter first: other characters become dashes, `r-` comes before a digit.",
+            maxLength=50,
+            pattern=_LABEL,
         ),
         "image": group(
             "The server's image, which you build and push.",
@@ -61,7 +70,13 @@ def _pods() -> dict[str, Schema]:
         "fsGroup": typed(
             ["integer", "null"], "The group id of volumes; null lets OpenShift choose it.", minimum=1
         ),
-        "resources": resources("Resources of a serving pod. The CPU limit decides how many engines run."),
+        "resources": resources(
+            "Resources of a serving pod. The CPU limit decides how many engines run; without one, the cores "
+            "of the node do, or config.engine_threads."
+        ),
+        "extraEnv": environment(
+            "Additional environment variables of serving pods, with value or valueFrom; such as OTEL_…."
+        ),
         "podAnnotations": words("Additional annotations of serving pods."),
         "podLabels": words("Additional labels of serving pods."),
         "nodeSelector": words("Labels of the nodes that serving pods may run on."),
@@ -118,7 +133,7 @@ def _server() -> dict[str, Schema]:
                 image=string("Its image, with a tag."),
                 command=strings("Its command."),
                 args=strings("Its arguments."),
-                env=list_of_anything("Its environment."),
+                env=environment("Its environment variables."),
                 existingSecret=string("A Secret whose keys become environment variables of the container."),
                 sizeLimit=quantity("The maximum size of the folder in bytes."),
             ),
@@ -178,6 +193,11 @@ def _around() -> dict[str, Schema]:
             "The Service. A second one, `<name>-headless`, has the address of each pod.",
             type=choice("The type of the Service.", "ClusterIP", "NodePort", "LoadBalancer"),
             annotations=words("Annotations of both Services."),
+            ipFamilyPolicy=string(
+                "The families of addresses of both Services: `SingleStack`, `PreferDualStack` or "
+                "`RequireDualStack`; by default the cluster's. Pods listen on both families.",
+                pattern="^(SingleStack|PreferDualStack|RequireDualStack)?$",
+            ),
             httpPort=port("The port of REST."),
             grpcPort=port("The port of gRPC."),
             metricsPort=port("The port of metrics."),
@@ -225,10 +245,29 @@ def _around() -> dict[str, Schema]:
     }
 
 
+def _ingress() -> dict[str, Schema]:
+    return {
+        "ingress": group(
+            "Ingresses for ingress-nginx; for another controller, change the annotations.",
+            enabled=switch("Whether to create them."),
+            className=string("The class; by default the cluster's."),
+            host=string("The host name of REST.", pattern=_HOST),
+            grpcHost=string("The host name of gRPC, which needs tlsSecret.", pattern=_HOST),
+            tlsSecret=string("A Secret with the certificate of the host names."),
+            affinity=switch(
+                "Whether calls under /v1/sessions and of nextchar.v1.Sessions go to a pod by their "
+                "X-Session-Id: sessions.store valkey does not need it."
+            ),
+            annotations=words("Additional annotations; they come before those of the chart."),
+        )
+    }
+
+
 def _extras() -> dict[str, Schema]:
     return {
         "valkey": group(
             "A Valkey of this release for a trial, in one pod.",
+            optional=_MAY_BE_NULL,
             enabled=switch("Whether to create it; sessions.store must be valkey."),
             image=group(
                 "The image of Valkey.",
@@ -249,12 +288,14 @@ def _extras() -> dict[str, Schema]:
         ),
         "training": group(
             "A Job that trains a model with torchrun and exports it.",
+            optional=_MAY_BE_NULL,
             enabled=switch("Whether to create it."),
             image=string("An image with the training package."),
-            name=string("The model's name.", pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+            name=string("The model's name.", pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"),
             corpus=string("What to train on: a named corpus, or a path under /corpora.", minLength=1),
             processes=integer("Processes that share each batch.", 1),
             args=strings("Additional arguments of `nextchar train`."),
+            env=environment("Additional environment variables."),
             models=group(
                 "Where the model is written, mounted at /models.", existingClaim=string("The claim.")
             ),
@@ -270,6 +311,7 @@ def _extras() -> dict[str, Schema]:
         "kserve": group("A ServingRuntime for KServe.", enabled=switch("Whether to create it.")),
         "test": group(
             "The pod that `helm test` runs.",
+            optional=_MAY_BE_NULL,
             apiKey=group(
                 "The API key it uses if auth is enabled.",
                 existingSecret=string("A Secret with the key."),

@@ -30,6 +30,15 @@ def tool_program(name: str, program: str) -> Path:
     return found
 
 
+def node_packages(name: str) -> tuple[Path, Path]:
+    """Returns Node and the folder of a tool's packages of it; skips the test if either is missing."""
+    node = debian_program("node", "nodejs")
+    folder = _ROOT / ".tools" / name
+    if not (folder / ".ok").exists():
+        pytest.skip(f"{name} is not installed; run make tools")
+    return node, folder / "node_modules"
+
+
 def debian_program(program: str, package: str) -> Path:
     """Returns a program of a Debian package; skips the test if it is not installed."""
     check_program(program)

@@ -2,27 +2,45 @@
 {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* A name that every object may have. Those of Services are the strictest (RFC 1035): letters, digits and dashes, a letter first. */}}
+{{- define "nextchar.objectName" -}}
+{{- $name := regexReplaceAll "[^a-z0-9-]" (lower .name) "-" -}}
+{{- $name = regexMatch "^[a-z]" $name | ternary $name (printf "r-%s" $name) -}}
+{{ trunc .max $name | trimAll "-" }}
+{{- end }}
+
 {{- define "nextchar.fullname" -}}
 {{- $name := include "nextchar.name" . -}}
-{{- if .Values.fullnameOverride -}}
-{{ .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name -}}
-{{ .Release.Name | trunc 50 | trimSuffix "-" }}
-{{- else -}}
-{{ printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}
-{{- end -}}
+{{- $whole := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{ include "nextchar.objectName" (dict "max" 50 "name" (default $whole .Values.fullnameOverride)) }}
+{{- end }}
+
+{{/* A StatefulSet's pods carry its name and 11 characters in a label of 63. */}}
+{{- define "nextchar.valkeyName" -}}
+{{ printf "%s-valkey" (include "nextchar.fullname" . | trunc 45 | trimSuffix "-") }}
 {{- end }}
 
 {{- define "nextchar.labels" -}}
 {{ include "nextchar.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- end }}
+
+{{/* The chart's labels and a user's, which may not be among them. */}}
+{{- define "nextchar.labelsWith" -}}
+{{- $own := include "nextchar.labels" .root | fromYaml -}}
+{{- with .component }}{{- $_ := set $own "app.kubernetes.io/component" . }}{{- end -}}
+{{- $more := default dict .labels -}}
+{{- range $label, $text := $more }}
+{{- if hasKey $own $label }}{{ fail (printf "%s: the chart itself sets %s; leave it out" $.value $label) }}{{ end }}
+{{- end -}}
+{{ toYaml (merge $own $more) }}
 {{- end }}
 
 {{- define "nextchar.selector" -}}
-app.kubernetes.io/name: {{ include "nextchar.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "nextchar.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "nextchar.serverSelector" -}}
@@ -67,6 +85,7 @@ seccompProfile: {type: RuntimeDefault}
 {{/* The names of the Services inside the cluster; nobody outside it can own a name below .svc or .cluster.local. */}}
 {{- define "nextchar.hosts" -}}
 {{- $name := include "nextchar.fullname" . -}}
+{{- if and .Values.ingress.enabled .Values.ingress.host }}{{ .Values.ingress.host }},{{ end -}}
 {{ $name }},{{ $name }}.{{ .Release.Namespace }},{{ $name }}-headless,{{ $name }}-headless.{{ .Release.Namespace }},*.svc,*.cluster.local
 {{- end }}
 
@@ -83,7 +102,7 @@ seccompProfile: {type: RuntimeDefault}
 
 {{/* Seconds from the decision to end a pod to its being killed: traffic moves away, requests finish, a margin. */}}
 {{- define "nextchar.graceSeconds" -}}
-{{- $timeout := .Values.config.shutdown_timeout_seconds -}}
+{{- $timeout := hasKey .Values.config "shutdown_timeout_seconds" | ternary .Values.config.shutdown_timeout_seconds 20 -}}
 {{ add (int .Values.drain.preStopSeconds) (int (ceil $timeout)) (int .Values.drain.marginSeconds) }}
 {{- end }}
 
@@ -111,6 +130,23 @@ seccompProfile: {type: RuntimeDefault}
 {{- else -}}
 {{ randAlphaNum 48 }}
 {{- end -}}
+{{- end }}
+
+{{/* Variables that other values set. */}}
+{{- define "nextchar.decided" -}}
+NEXTCHAR_API_KEYS_FILE: auth
+NEXTCHAR_CONFIG: config
+NEXTCHAR_DATA_DIR: sessions
+NEXTCHAR_GRPC_PORT: service
+NEXTCHAR_HOST: service
+NEXTCHAR_HTTP_PORT: service
+NEXTCHAR_METRICS_PORT: service
+NEXTCHAR_MODELS: models
+NEXTCHAR_SESSION_STORE: sessions
+NEXTCHAR_STATE_KEY: sessions
+NEXTCHAR_TLS_CERTIFICATE_FILE: tls
+NEXTCHAR_TLS_CLIENT_CA_FILE: tls
+NEXTCHAR_TLS_KEY_FILE: tls
 {{- end }}
 
 {{/* Refuses combinations of values that the schema cannot check. */}}
@@ -144,6 +180,27 @@ seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{- if and $v.tls.enabled (eq $v.probes.type "grpc") }}
 {{- fail "probes.type is grpc: Kubernetes' gRPC probes cannot speak TLS; set probes.type to http" }}
+{{- end }}
+{{- $requests := dig "requests" dict (default dict $v.resources) -}}
+{{- $limits := dig "limits" dict (default dict $v.resources) -}}
+{{- if and $v.autoscaling.enabled $v.autoscaling.targetCPUUtilizationPercentage (not (or (hasKey $requests "cpu") (hasKey $limits "cpu"))) }}
+{{- fail "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu: set that, or the target to null" }}
+{{- end }}
+{{- if and $v.ingress.enabled (not $v.ingress.host) (not $v.ingress.grpcHost) }}
+{{- fail "ingress.enabled: set ingress.host, ingress.grpcHost or both" }}
+{{- end }}
+{{- if and $v.ingress.enabled $v.ingress.grpcHost (not $v.ingress.tlsSecret) }}
+{{- fail "ingress.grpcHost: ingress-nginx speaks HTTP/2 over TLS alone; set ingress.tlsSecret" }}
+{{- end }}
+{{- if hasKey (default dict $v.podAnnotations) "checksum/config" }}
+{{- fail "podAnnotations: the chart itself sets checksum/config; leave it out" }}
+{{- end }}
+{{- range $variable := $v.extraEnv }}
+{{- range $name, $value := fromYaml (include "nextchar.decided" $) }}
+{{- if eq $variable.name $name }}
+{{- fail (printf "extraEnv: %s is set by the value %s; set that" $name $value) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if and $v.training.enabled (not $v.training.image) }}
 {{- fail "training.enabled: set training.image, one with the training package (docs/deploy.md)" }}

@@ -1,16 +1,16 @@
 {{- define "nextchar.podSpec" -}}
-serviceAccountName: {{ include "nextchar.serviceAccountName" . }}
+serviceAccountName: {{ include "nextchar.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ include "nextchar.graceSeconds" . }}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 securityContext: {{- include "nextchar.podSecurity" . | nindent 2 }}
 {{- if eq .Values.models.source "init" }}
@@ -19,19 +19,22 @@ initContainers:
 {{- end }}
 containers:
   - name: nextchar
-    image: {{ include "nextchar.image" . }}
-    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    image: {{ include "nextchar.image" . | quote }}
+    imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
     args: [serve]
     ports:
       - {name: http, containerPort: {{ int .Values.service.httpPort }}}
       - {name: grpc, containerPort: {{ int .Values.service.grpcPort }}}
       - {name: metrics, containerPort: {{ int .Values.service.metricsPort }}}
     envFrom:
-      - configMapRef: {name: {{ include "nextchar.fullname" . }}}
+      - configMapRef: {name: {{ include "nextchar.fullname" . | quote }}}
     env: {{- include "nextchar.secretEnv" . | nindent 6 }}
+      {{- with .Values.extraEnv }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
     {{- include "nextchar.probes" . | nindent 4 }}
     lifecycle: {{- include "nextchar.lifecycle" . | nindent 6 }}
-    resources: {{- toYaml .Values.resources | nindent 6 }}
+    resources: {{- toYaml (default dict .Values.resources) | nindent 6 }}
     securityContext: {{- include "nextchar.containerSecurity" . | nindent 6 }}
     volumeMounts: {{- include "nextchar.mounts" . | nindent 6 }}
 volumes: {{- include "nextchar.volumes" . | nindent 2 }}
@@ -48,8 +51,8 @@ affinity: {{- toYaml . | nindent 2 }}
 topologySpreadConstraints:
   {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
   - maxSkew: 1
-    topologyKey: {{ . }}
-    whenUnsatisfiable: {{ $.Values.topologySpread.whenUnsatisfiable }}
+    topologyKey: {{ . | quote }}
+    whenUnsatisfiable: {{ $.Values.topologySpread.whenUnsatisfiable | quote }}
     labelSelector:
       matchLabels: {{- include "nextchar.serverSelector" $ | nindent 8 }}
   {{- end }}
@@ -59,11 +62,11 @@ topologySpreadConstraints:
 {{- define "nextchar.secretEnv" -}}
 - name: NEXTCHAR_STATE_KEY
   valueFrom:
-    secretKeyRef: {name: {{ include "nextchar.stateSecret" . }}, key: {{ .Values.sessions.stateKey.key }}}
+    secretKeyRef: {name: {{ include "nextchar.stateSecret" . | quote }}, key: {{ .Values.sessions.stateKey.key | quote }}}
 {{- if eq .Values.sessions.store "valkey" }}
 - name: NEXTCHAR_SESSION_STORE
   valueFrom:
-    secretKeyRef: {name: {{ include "nextchar.storeSecret" . }}, key: {{ .Values.sessions.valkey.key }}}
+    secretKeyRef: {name: {{ include "nextchar.storeSecret" . | quote }}, key: {{ .Values.sessions.valkey.key | quote }}}
 {{- end }}
 {{- end }}
 
@@ -102,7 +105,7 @@ preStop:
 
 {{- define "nextchar.modelsContainer" -}}
 name: models
-image: {{ .Values.models.init.image }}
+image: {{ .Values.models.init.image | quote }}
 imagePullPolicy: IfNotPresent
 {{- with .Values.models.init.command }}
 command: {{- toYaml . | nindent 2 }}
@@ -115,9 +118,9 @@ env: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.models.init.existingSecret }}
 envFrom:
-  - secretRef: {name: {{ . }}}
+  - secretRef: {name: {{ . | quote }}}
 {{- end }}
-resources: {{- toYaml .Values.resources | nindent 2 }}
+resources: {{- toYaml (default dict .Values.resources) | nindent 2 }}
 securityContext: {{- include "nextchar.containerSecurity" . | nindent 2 }}
 volumeMounts:
   - {name: models, mountPath: /models}
@@ -145,22 +148,22 @@ volumeMounts:
   emptyDir: {sizeLimit: 64Mi}
 {{- if eq .Values.models.source "claim" }}
 - name: models
-  persistentVolumeClaim: {claimName: {{ .Values.models.existingClaim }}, readOnly: true}
+  persistentVolumeClaim: {claimName: {{ .Values.models.existingClaim | quote }}, readOnly: true}
 {{- else if eq .Values.models.source "init" }}
 - name: models
-  emptyDir: {sizeLimit: {{ .Values.models.init.sizeLimit }}}
+  emptyDir: {sizeLimit: {{ .Values.models.init.sizeLimit | quote }}}
 {{- end }}
 {{- if and (eq .Values.sessions.store "disk") (or .Values.sessions.disk.existingClaim (eq .Values.kind "Deployment")) }}
 - name: data
-  persistentVolumeClaim: {claimName: {{ default (include "nextchar.fullname" .) .Values.sessions.disk.existingClaim }}}
+  persistentVolumeClaim: {claimName: {{ default (include "nextchar.fullname" .) .Values.sessions.disk.existingClaim | quote }}}
 {{- end }}
 {{- if .Values.auth.enabled }}
 - name: keys
-  secret: {secretName: {{ include "nextchar.authSecret" . }}, defaultMode: 0440}
+  secret: {secretName: {{ include "nextchar.authSecret" . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- if .Values.tls.enabled }}
 - name: tls
-  secret: {secretName: {{ include "nextchar.tlsSecret" . }}, defaultMode: 0440}
+  secret: {secretName: {{ include "nextchar.tlsSecret" . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- end }}
 
@@ -168,8 +171,8 @@ volumeMounts:
 {{- define "nextchar.claim" -}}
 accessModes: {{ toJson (default (list "ReadWriteOnce") .accessModes) }}
 {{- with .storageClassName }}
-storageClassName: {{ . }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources:
-  requests: {storage: {{ .size }}}
+  requests: {storage: {{ .size | quote }}}
 {{- end }}

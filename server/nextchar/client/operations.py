@@ -56,6 +56,7 @@ class Operation(Generic[A]):
     session_id: str | None = None  # in the path of REST, in the message of gRPC
     in_path: frozenset[str] = frozenset()  # fields that are in the path of REST, and not in its query
     content: bytes | None = None  # the body where it is not JSON; `state` in gRPC
+    routed_by: str | None = None  # the session whose server has this one: that which it was forked from
 
     @property
     def repeatable(self) -> bool:
@@ -68,8 +69,10 @@ class Operation(Generic[A]):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of this call, by which a proxy can find the session."""
-        return {} if self.session_id is None else {"x-session-id": self.session_id}
+        """The header by which a proxy finds the server that has the session, or is to have it."""
+        name = self.routed_by or self.session_id or self.fields.get("session_id")
+        # An id that is none is refused by the server, so it must get there.
+        return {"x-session-id": quote(name)} if isinstance(name, str) else {}
 
     def wait_seconds(self, default: float) -> float:
         """How long to wait for the answer: by the call's own timeout, if it has one that makes sense."""

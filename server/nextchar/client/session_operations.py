@@ -29,10 +29,11 @@ Moved = TypeVar("Moved", FeedResponse, SessionCompletion, SessionInfo)  # they s
 
 
 class SessionOperations:
-    """Makes the operations of the session with an id."""
+    """Makes the operations of the session with an id, which a proxy may find by another, `routed_by`."""
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, *, routed_by: str | None = None) -> None:
         self.session_id = session_id
+        self.routed_by = routed_by or session_id
 
     def get(self) -> Operation[SessionInfo]:
         return self._operation("Get", "", {}, SessionInfo, http_method="GET")
@@ -107,4 +108,5 @@ class SessionOperations:
             given(fields),
             answer_type,
             session_id=self.session_id,
+            routed_by=self.routed_by,
         )

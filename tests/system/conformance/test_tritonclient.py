@@ -56,6 +56,14 @@ def test_the_numbers_are_those_of_the_native_calls(
     assert (got["live"], got["ready"], got["model_ready"], got["unknown_ready"]) == (True, True, True, False)
 
 
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_request_may_be_compressed(
+    server: LiveServer, found: dict[str, Any], protocol: str, coding: str
+) -> None:
+    assert found[protocol]["compressed"][coding] == native(server, TEXTS)
+
+
 def test_json_tensors_are_those_of_bytes(server: LiveServer, found: dict[str, Any]) -> None:
     assert found["http"]["json"] == native(server, TEXTS)["log_probs"]
 

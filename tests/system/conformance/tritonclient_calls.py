@@ -20,6 +20,7 @@ from tritonclient.utils import InferenceServerException
 HTTP, GRPC, MODEL = sys.argv[1:]
 TEXTS = ["hello", "abc é"]
 STEPS = ["he", "llo", " there"]
+CODINGS = ("gzip", "deflate")
 OUTPUTS = ("log_probs", "next", "next_id", "score")
 
 
@@ -83,7 +84,23 @@ def common(client: Any, kit: Any, sequence_id: int | str) -> dict[str, Any]:
         "sequence": sequence(client, kit, sequence_id),
         "unknown": said(lambda: client.infer("none", [text_input(kit, TEXTS)])),
         "no_start": said(lambda: client.infer(MODEL, [text_input(kit, TEXTS[:1])], sequence_id=12345)),
+        "compressed": compressed(client, kit),
         "timeout": arrays(client.infer(MODEL, [text_input(kit, TEXTS)], priority=1, timeout=10_000_000)),
+    }
+
+
+def compressed(client: Any, kit: Any) -> dict[str, Any]:
+    """The outputs of requests that are sent compressed; over HTTP the answer may be, too."""
+    inputs = [text_input(kit, TEXTS)]
+    if kit is triton_grpc:
+        return {name: arrays(client.infer(MODEL, inputs, compression_algorithm=name)) for name in CODINGS}
+    return {
+        name: arrays(
+            client.infer(
+                MODEL, inputs, request_compression_algorithm=name, response_compression_algorithm=name
+            )
+        )
+        for name in CODINGS
     }
 
 

@@ -49,9 +49,9 @@ def run_helm(major: str, *arguments: str | Path) -> subprocess.CompletedProcess[
     )
 
 
-def rendered(*arguments: str | Path, major: str = "4") -> list[Document]:
-    """The objects of a release `r` in namespace `n`."""
-    done = run_helm(major, "template", "r", CHART, "--namespace", "n", *arguments)
+def rendered(*arguments: str | Path, major: str = "4", release: str = "r") -> list[Document]:
+    """The objects of a release in namespace `n`."""
+    done = run_helm(major, "template", release, CHART, "--namespace", "n", *arguments)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 

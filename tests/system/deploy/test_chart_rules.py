@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helm.schema import DECIDED
-from helm_program import CHART, CI_FILES, Document, of_file, one, pod_specs, rendered, server_pod
+from helm_program import CHART, CI_FILES, Document, of_file, one, pod_specs, refusal, rendered, server_pod
 
 from nextchar import __version__
 from nextchar.entrypoints.settings import Settings
@@ -39,9 +39,11 @@ def test_every_pod_is_restricted_and_cannot_write_its_root(ci_file: Path) -> Non
 
 
 def test_every_container_has_limits_and_an_image_that_stays(ci_file: Path) -> None:
+    """But those whose limits the values take away."""
     for name, pod in pod_specs(of_file(ci_file)):
         for container in containers(pod):
-            assert {"cpu", "memory"} <= container["resources"]["limits"].keys(), name
+            limits = container["resources"].get("limits", {})
+            assert {"cpu", "memory"} <= limits.keys() or ci_file.name.startswith("unlimited"), name
             tag = re.search(r"(:[^:/]+|@sha256:[0-9a-f]{64})$", container["image"])
             assert tag, container["image"]
             assert tag[1] != ":latest", name
@@ -116,7 +118,10 @@ def test_the_server_takes_the_environment_it_is_given(ci_file: Path, monkeypatch
     documents = of_file(ci_file)
     environment = dict(one(documents, "ConfigMap")["data"])
     for variable in server_pod(documents)["containers"][0]["env"]:
-        secret = variable["valueFrom"]["secretKeyRef"]
+        secret = variable.get("valueFrom", {}).get("secretKeyRef")
+        if secret is None:  # one of extraEnv
+            environment[variable["name"]] = variable.get("value", "elsewhere")
+            continue
         made = [d for d in documents if d["kind"] == "Secret" and d["metadata"]["name"] == secret["name"]]
         environment[variable["name"]] = made[0]["stringData"][secret["key"]] if made else "valkey://elsewhere"
     for name in [name for name in os.environ if name.startswith("NEXTCHAR_")]:
@@ -221,3 +226,57 @@ def test_config_changes_roll_the_pods() -> None:
         for n in (7, 8)
     ]
     assert sums[0]["checksum/config"] != sums[1]["checksum/config"]
+
+
+def test_additional_variables_come_after_those_of_the_chart() -> None:
+    """Kubernetes expands a reference to a variable that comes before it."""
+    documents = of_file(_CI / "unlimited-values.yaml")
+    variables = server_pod(documents)["containers"][0]["env"]
+    assert [variable["name"] for variable in variables] == [
+        "NEXTCHAR_STATE_KEY",
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "NODE_ADDRESS",
+        "NEXTCHAR_OTLP_ENDPOINT",
+    ]
+    assert variables[2]["valueFrom"] == {"fieldRef": {"fieldPath": "status.hostIP"}}
+
+
+def test_what_a_value_decides_is_no_additional_variable() -> None:
+    for name, value in DECIDED.items():
+        variable = f"NEXTCHAR_{name.upper()}"
+        said = refusal("--set", f"extraEnv[0].name={variable},extraEnv[0].value=x")
+        assert f"extraEnv: {variable} is set by the value {value}" in said
+
+
+def test_limits_that_are_null_are_left_out() -> None:
+    resources = server_pod(of_file(_CI / "unlimited-values.yaml"))["containers"][0]["resources"]
+    assert resources == {"requests": {"memory": "512Mi", "ephemeral-storage": "1Gi"}}
+    (pod,) = [
+        p for name, p in pod_specs(rendered("--set", "resources=null")) if name == "Deployment/r-nextchar"
+    ]
+    assert pod["containers"][0]["resources"] == {}
+
+
+def test_an_amount_is_a_number_or_a_string() -> None:
+    documents = rendered("--set", "resources.limits.cpu=2,resources.requests.cpu=0.5")
+    resources = server_pod(documents)["containers"][0]["resources"]
+    assert (resources["limits"]["cpu"], resources["requests"]["cpu"]) == (2, "0.5")
+
+
+def test_the_ingress_hashes_the_names_of_sessions_where_every_call_has_one() -> None:
+    documents = of_file(_CI / "ingress-values.yaml")
+    found = {}
+    for ingress in (d for d in documents if d["kind"] == "Ingress"):
+        (rule,) = ingress["spec"]["rules"]
+        (path,) = rule["http"]["paths"]
+        key = ingress["metadata"]["annotations"].get("nginx.ingress.kubernetes.io/upstream-hash-by")
+        found[rule["host"], path["path"]] = (path["backend"]["service"]["port"]["name"], key)
+        assert ingress["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "ours"
+    assert found == {
+        ("texts.example", "/"): ("http", None),
+        ("texts.example", "/v1/sessions"): ("http", "$http_x_session_id"),
+        ("grpc.texts.example", "/"): ("grpc", None),
+        ("grpc.texts.example", "/nextchar.v1.Sessions"): ("grpc", "$http_x_session_id"),
+    }
+    hosts = one(documents, "ConfigMap")["data"]["NEXTCHAR_ALLOWED_HOSTS"]
+    StrangerCheck(origins="", hosts=hosts).check("POST", [(b"host", b"texts.example")])

@@ -36,6 +36,14 @@ _WRONG = {
     "models.source=s3": "source",
     "valkey.password=short": "password",
     "runAsUser=0": "runAsUser",
+    "resources.limits.memroy=1Gi": "memroy",
+    "resources.limits.cpu=-1": "cpu",
+    "extraEnv[0].value=1": "name",
+    "extraEnv[0].name=A=B,extraEnv[0].value=x": "name",
+    "nameOverride=my app": "nameOverride",
+    "fullnameOverride=-x": "fullnameOverride",
+    "training.name=a/b": "name",
+    "ingress.host=Not A Host": "host",
 }
 
 # Values that are right alone and wrong together, and what the refusal must say.
@@ -51,6 +59,12 @@ _AT_ODDS = {
     "tls.enabled=true,tls.existingSecret=a,probes.type=grpc": "cannot speak TLS",
     "tls.enabled=true,tls.cert=a,tls.key=b,tls.clientCerts=true": "set tls.clientCa",
     "training.enabled=true": "set training.image",
+    "ingress.enabled=true": "set ingress.host",
+    "ingress.enabled=true,ingress.grpcHost=a.example": "set ingress.tlsSecret",
+    "autoscaling.enabled=true,resources.requests.cpu=null,resources.limits=null": "resources.requests.cpu",
+    "podLabels.app\\.kubernetes\\.io/name=other": "podLabels: the chart itself sets app.kubernetes.io/name",
+    "podAnnotations.checksum/config=x": "podAnnotations: the chart itself sets checksum/config",
+    "serviceMonitor.enabled=true,serviceMonitor.labels.helm\\.sh/chart=x": "serviceMonitor.labels: the chart",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helm_program import CHART, one, pod_specs, run_helm
+from helm_program import CHART, one, pod_specs, rendered, run_helm, server_pod
 from support.tools import debian_program
 
 _PAGE = (CHART.parents[1] / "docs" / "deploy.md").read_text()
@@ -40,6 +40,19 @@ def test_every_installation_and_upgrade_renders(production: Path) -> None:
         assert words[3] == "helm/nextchar"
         assert done.returncode == 0, (command, done.stderr)
         assert pod_specs([d for d in yaml.safe_load_all(done.stdout) if d])
+
+
+def test_the_variables_that_are_shown_render(tmp_path: Path) -> None:
+    (text,) = [block for block in _BLOCKS["yaml"] if block.startswith("# variables.yaml")]
+    (tmp_path / "variables.yaml").write_text(text)
+    (container,) = server_pod(rendered("--values", tmp_path / "variables.yaml"))["containers"]
+    assert container["resources"] == {"requests": {"cpu": "2", "memory": "512Mi"}}
+    assert container["env"][1:] == yaml.safe_load(text)["extraEnv"]
+
+
+def test_a_release_is_named_as_the_page_says() -> None:
+    release, name = re.findall(r"the release `([^`]+)`\s+has the Service `([^`]+)`", _PAGE)[0]
+    assert one(rendered(release=release), "Service", name)
 
 
 def test_a_refusal_reads_as_it_is_shown() -> None:
@@ -102,3 +115,13 @@ def test_the_adapters_rules_give_the_metrics_that_the_autoscaler_wants(tmp_path:
         [promtool, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_recipes_for_affinity_are_those_that_a_test_runs() -> None:
+    """tests/system/operations/test_affinity.py runs the files."""
+    examples = CHART.parents[1] / "operations/examples"
+    shown = re.findall(r"`operations/examples/(affinity-[a-z.]+)`:\n\n```[a-z]+\n(.*?)```", _PAGE, re.DOTALL)
+    assert sorted(name for name, _ in shown) == sorted(path.name for path in examples.glob("affinity-*"))
+    for name, text in shown:
+        lines = [line.strip() for line in (examples / name).read_text().splitlines()]
+        assert "\n".join(line.strip() for line in text.splitlines()) in "\n".join(lines), name

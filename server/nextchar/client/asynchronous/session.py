@@ -56,9 +56,11 @@ class AsyncSession(AbstractAsyncContextManager["AsyncSession"]):
             unknown, has moved it after all.
     """
 
-    def __init__(self, client: AsyncSessionCaller, opened: SessionInfo, *, keep: bool) -> None:
+    def __init__(
+        self, client: AsyncSessionCaller, opened: SessionInfo, *, keep: bool, routed_by: str | None = None
+    ) -> None:
         self.opened, self.keep = opened, keep
-        self._client, self._operations = client, SessionOperations(opened.session_id)
+        self._client, self._operations = client, SessionOperations(opened.session_id, routed_by=routed_by)
         self._known, self._lock = KnownRevision(opened.revision), Lock()
 
     @property
@@ -122,7 +124,8 @@ class AsyncSession(AbstractAsyncContextManager["AsyncSession"]):
         """Creates a second session at the same position."""
         operation = self._operations.fork(session_id)
         opened = await create(self._client, operation, is_own_id=session_id is None)
-        return AsyncSession(self._client, opened, keep=keep)
+        # A fork is on the server of its origin, where a proxy that hashes names finds it by that name.
+        return AsyncSession(self._client, opened, keep=keep, routed_by=self._operations.routed_by)
 
     async def checkpoint(self, name: str, **arguments: Unpack[ChangeArguments]) -> SessionInfo:
         """Names the position, for `rollback`."""

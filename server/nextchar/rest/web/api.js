@@ -23,10 +23,12 @@ async function json(method, path, options = {}) {
 
 // Returns a successful response. Waits for a server that is gone, and retries when it is busy (429, 503): but never
 // a call that may change a session, which could be done twice. session_calls.js makes those.
-export async function send(method, path, { body, signal, type = "application/json", ...options } = {}) {
+// `session` is the name by which a proxy finds the server of a session where the path does not say it.
+export async function send(method, path, { body, signal, type = "application/json", session, ...options } = {}) {
   const patient = (options.patient ?? true) && (method === "GET" || !path.startsWith("/v1/sessions"));
   for (let tries = 0; ; tries += 1) {
-    const response = await answered(method, path, body, signal, type, patient);
+    const own = { ...(body === undefined ? {} : { "Content-Type": type }), ...(session === undefined ? {} : { "X-Session-Id": session }) };
+    const response = await answered(method, path, body, signal, own, patient);
     if (response.ok) return response;
     const error = await explained(response);
     if (response.status === 401) await askForKey(error.message);
@@ -35,8 +37,8 @@ export async function send(method, path, { body, signal, type = "application/jso
   }
 }
 
-async function answered(method, path, body, signal, type, patient) {
-  const headers = { ...authorization(), ...(body === undefined ? {} : { "Content-Type": type }) };
+async function answered(method, path, body, signal, own, patient) {
+  const headers = { ...authorization(), ...own };
   for (;;) {
     try {
       return await fetch(path, { method, body, signal, headers, cache: "no-store" });

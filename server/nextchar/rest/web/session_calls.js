@@ -52,7 +52,7 @@ async function moved(id, method, path, content, options) {
 // Creates a session, or a fork (`path`) of one.
 export async function begin(path, body) {
   const id = newSessionId();
-  const content = { body: JSON.stringify({ ...body, session_id: id }), ...ONCE };
+  const content = { body: JSON.stringify({ ...body, session_id: id }), session: path === "" ? id : undefined, ...ONCE };
   const answer = await once(async () => (await send("POST", PATH + path, content)).json(), "session_exists");
   return answer === DONE_BEFORE ? get(`${PATH}/${id}`) : answer; // nobody else knows the id
 }

@@ -6,14 +6,15 @@ const MAX_CHARS = 28;
 
 // Returns a likely continuation of a session's text up to the end of a word, or an empty string.
 export async function imagine(sessionId, signal) {
+  const here = { session: sessionId, patient: false }; // the fork is on the session's own server
   const fork = await post(`/v1/sessions/${sessionId}/fork`, {}, { signal, patient: false });
   try {
     const body = { max_tokens: MAX_CHARS, temperature: 0 };
-    const answer = await post(`/v1/sessions/${fork.session_id}/sample`, body, { signal, patient: false });
+    const answer = await post(`/v1/sessions/${fork.session_id}/sample`, body, { signal, ...here });
     const { text, finish_reason: reason } = answer.choices[0];
     return reason === "stop" ? text : wholeWords(text);
   } finally {
-    remove(`/v1/sessions/${fork.session_id}`, { patient: false }).catch(() => {}); // it also expires by itself
+    remove(`/v1/sessions/${fork.session_id}`, here).catch(() => {}); // it also expires by itself
   }
 }
 

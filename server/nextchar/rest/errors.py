@@ -65,7 +65,7 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
 )
 
 # The generate extension has its own statuses for an invalid request and for a generation that fails.
-_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _MAX_SHOWN = 128  # characters of a path, in an error
 _NO_CHAT = "these models continue text and hold no chat: send the text as prompt to /v1/completions"
 _NO_EMBEDDING = (
@@ -160,13 +160,17 @@ def _elsewhere(path: str) -> str:
 
 
 def _methods(request: Request) -> str:
-    """Lists all methods of a path; the framework lists those of the first route only."""
+    """Lists all methods of a path; the framework lists those of the first route only.
+
+    HEAD is answered as GET (`answering_head`).
+    """
     routes = request.app.routes
-    return ", ".join(
+    found = [
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    )
+    ]
+    return ", ".join(sorted({*found, "HEAD"} if "GET" in found else found))
 
 
 async def answer_bug(request: Request, _error: Exception) -> Response:

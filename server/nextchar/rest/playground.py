@@ -88,7 +88,7 @@ def page_routes(grpc_port: int) -> list[RestRoute]:
             raise HTTPException(404)
         return await found.answer(request)
 
-    row = partial(get, need=OPEN, in_document=False, methods=("GET", "HEAD"))
+    row = partial(get, need=OPEN, in_document=False)
     paths = ("/web/{digest}/{name}", "/web/{digest}/{folder}/{name}")
     return [row("/", page.answer), *(row(path, file) for path in paths)]
 

@@ -86,7 +86,7 @@ def document_routes(document: Callable[[], dict[str, Any]]) -> list[RestRoute]:
     handlers = DocumentHandlers(document)
     row = partial(get, need=ANY, in_document=False)
     return [
-        row("/openapi.json", handlers.document, methods=("GET", "HEAD")),
+        row("/openapi.json", handlers.document),
         row("/docs", handlers.page),
     ]
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from nextchar.errors import CannotListen
 from nextchar.rest.http.acceptor import Acceptor
+from nextchar.rest.http.answer_framing import answering_head
 from nextchar.rest.http.protocol import BoundedProtocol, ConnectionLimits
 from nextchar.security.tls import HttpTls
 
@@ -34,7 +35,7 @@ class HttpServer:
         self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app,
+            answering_head(app),
             http=partial(BoundedProtocol, limits),  # type: ignore[arg-type]
             ws="none",
             timeout_keep_alive=limits.keep_alive_timeout_seconds,  # type: ignore[arg-type]

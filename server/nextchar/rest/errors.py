@@ -33,6 +33,7 @@ from nextchar.errors import (
     UnknownCharacter,
     UnsupportedMediaType,
 )
+from nextchar.rest.http.content_coding import CODINGS
 
 # The first class that an error is an instance of gives its status and OpenAI's error type.
 _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
@@ -114,6 +115,8 @@ def error_response(error: NextcharError, path: str = "") -> Response:
         headers["X-Should-Retry"] = "false"
     if isinstance(error, OutcomeUnknown) and error.revision is not None:
         headers["X-Session-Revision"] = str(error.revision)
+    if isinstance(error, UnsupportedMediaType) and error.param == "Content-Encoding":
+        headers["Accept-Encoding"] = CODINGS
     if isinstance(error, AuthenticationFailed):
         headers["WWW-Authenticate"] = "Bearer"
     if not is_oip(path):

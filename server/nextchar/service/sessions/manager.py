@@ -72,7 +72,7 @@ class SessionManager:
         Raises:
             SessionClosing: the session is being deleted.
         """
-        return self._locks.exclusive((ctx.owner, session_id))
+        return self._locks.exclusive((ctx.owner, session_id), ctx.on_wait)
 
     async def create(
         self,

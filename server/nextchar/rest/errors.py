@@ -1,5 +1,7 @@
 """Converts errors to HTTP responses: in OpenAI's format, under /v2 in that of the Open Inference Protocol."""
 
+from urllib.parse import quote
+
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -138,6 +140,8 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     codes = {404: "not_found", 405: "method_not_allowed"}
     code, message = codes.get(error.status_code, "http_error"), str(error.detail)
     shown = f"{request.method} {request.url.path[:_MAX_SHOWN]}"
+    if error.status_code == 404 and (place := _without_slash(request)):
+        return Response(status_code=307, headers={"Location": place})
     if error.status_code == 404:
         message = f"there is no route {shown}; {_elsewhere(request.url.path)}"
     if error.status_code == 405:
@@ -160,6 +164,19 @@ def _elsewhere(path: str) -> str:
     """Says where a client finds what it asks for under a path that there is not."""
     ends = (where for end, where in _ELSEWHERE.items() if path.rstrip("/").endswith(end))
     return next(ends, "/docs lists the routes")
+
+
+def _without_slash(request: Request) -> str:
+    """Returns where a path is that a request has with a slash at its end, as seen from there; "" if nowhere.
+
+    It is relative: a proxy in front may have another name, another scheme and a prefix of its own.
+    """
+    path, query = request.scope["path"], request.url.query
+    known = {**request.scope, "path": path.removesuffix("/")}
+    if not path.endswith("/") or all(r.matches(known)[0] is Match.NONE for r in request.app.routes):
+        return ""
+    last = quote(path.removesuffix("/").rpartition("/")[2])
+    return f"../{last}?{query}" if query else f"../{last}"
 
 
 def _methods(request: Request) -> str:

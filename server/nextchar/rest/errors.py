@@ -1,5 +1,6 @@
 """Converts errors to HTTP responses: in OpenAI's format, under /v2 in that of the Open Inference Protocol."""
 
+import re
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -36,6 +37,7 @@ from nextchar.errors import (
     UnsupportedMediaType,
 )
 from nextchar.rest.http.content_coding import CODINGS
+from nextchar.schemas.sessions import SESSION_HEADER, is_session_id
 
 # The first class that an error is an instance of gives its status and OpenAI's error type.
 _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
@@ -69,6 +71,7 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
 
 # The generate extension has its own statuses for an invalid request and for a generation that fails.
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_SESSION_PATH = re.compile(r"/v1/sessions/([^/]+)")
 _MAX_SHOWN = 128  # characters of a path, in an error
 _NO_CHAT = "these models continue text and hold no chat: send the text as prompt to /v1/completions"
 _NO_EMBEDDING = (
@@ -98,6 +101,11 @@ _GENERATE_STATUSES = {400: 422, 500: 424}
 ERROR_STATUSES = sorted({status for _, status, _ in _ANSWERS} - {499})
 
 
+def session_header(session_id: str) -> dict[str, str]:
+    """Returns the header that names a session; none for what is no id, which a header may not hold."""
+    return {SESSION_HEADER: session_id} if is_session_id(session_id) else {}
+
+
 def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
     """Makes the JSON body of an error."""
     _, kind = _answer(error)
@@ -105,10 +113,11 @@ def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
     return {"error": body}
 
 
-def error_response(error: NextcharError, path: str = "") -> Response:
-    """Makes the response to a request of a path."""
+def error_response(error: NextcharError, path: str = "", session_id: str = "") -> Response:
+    """Makes the response to a request of a path, or of one that used a session."""
     status, _ = _answer(error)
-    headers = {}
+    of_path = _SESSION_PATH.match(path)
+    headers = session_header(session_id if of_path is None else of_path[1])
     if isinstance(error, QueueFull | Unavailable | SessionLimit):
         # The standard header holds whole seconds only; OpenAI's clients read the second one first.
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
@@ -131,7 +140,7 @@ def error_response(error: NextcharError, path: str = "") -> Response:
 async def answer_error(request: Request, error: Exception) -> Response:
     """Handles our errors for FastAPI."""
     assert isinstance(error, NextcharError)
-    return error_response(error, request.url.path)
+    return error_response(error, request.scope["path"], getattr(request.state, "session_id", ""))
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
@@ -195,7 +204,7 @@ def _methods(request: Request) -> str:
 
 async def answer_bug(request: Request, _error: Exception) -> Response:
     """Handles an unexpected error: its text goes to the log, not to the client."""
-    return error_response(NextcharError("the server failed; the cause is in its log"), request.url.path)
+    return error_response(NextcharError("the server failed; the cause is in its log"), request.scope["path"])
 
 
 def is_oip(path: str) -> bool:

@@ -148,11 +148,15 @@ def post(
         path=path,
         methods=("POST",),
         handle=handle,
-        read=json_of(body, empty=b"" if body_required else EMPTY),
         body=body,
         body_required=body_required,
         answer=answer,
-        **{"name": name, "description": _doc(handle) or _doc(body), **more},
+        **{
+            "read": json_of(body, empty=b"" if body_required else EMPTY),
+            "name": name,
+            "description": _doc(handle) or _doc(body),
+            **more,
+        },
     )
 
 

@@ -14,7 +14,10 @@ from support.event_stream import EventReader
 from support.live_server import LiveServer, live_server
 from support.waiting import until
 
+from nextchar.client.rest_messages import EventReader as ClientReader
+from nextchar.errors import QueueFull
 from nextchar.rest.sse import EventStream
+from nextchar.schemas.completion import Completion
 
 _COMPLETE, _SAMPLE = "/v1/completions", "/v1/sessions/waits/sample"
 _CONTINUE, _GENERATE = "/v1/completions#session", "/v2/models/tiny/generate_stream"
@@ -171,3 +174,25 @@ def test_who_leaves_while_waiting_leaves_nothing(gated: tuple[LiveServer, Gate],
     gate.open()
     until(server.is_idle)
     assert server.get("/v1/sessions/waits").json()["revision"] == 1
+
+
+def test_who_waited_in_vain_is_told_when_to_retry(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = 0.1
+    with live_server(models, queue_timeout_seconds=longest, engine_threads=1, max_lanes=1) as server:
+        gate = Gate(monkeypatch)
+        with stream(server, _COMPLETE, max_tokens=2000) as running:
+            gate.reached()
+            with stream(server, _COMPLETE) as queued:
+                since = time.monotonic()
+                until(lambda: time.monotonic() > since + longest)
+                gate.let()
+                text = queued.read().decode()
+            gate.open()
+            assert running.read().endswith(b"[DONE]\n\n")
+        error = json.loads(text.removeprefix("data: "))["error"]
+        assert (error["code"], error["type"]) == ("queue_timeout", "rate_limit_error")
+        assert error["retry_after_seconds"] > 0
+        reader = ClientReader(Completion)
+        with pytest.raises(QueueFull) as caught:
+            reader.read(text.strip())
+        assert caught.value.retry_after_seconds == error["retry_after_seconds"]

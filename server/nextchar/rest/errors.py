@@ -1,6 +1,7 @@
 """Converts errors to HTTP responses: in OpenAI's format, under /v2 in that of the Open Inference Protocol."""
 
 import re
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -69,6 +70,8 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (NextcharError, 500, "server_error"),
 )
 
+_Passing = QueueFull | Unavailable | SessionLimit  # those say when to retry
+
 # The generate extension has its own statuses for an invalid request and for a generation that fails.
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _SESSION_PATH = re.compile(r"/v1/sessions/([^/]+)")
@@ -101,6 +104,14 @@ _GENERATE_STATUSES = {400: 422, 500: 424}
 ERROR_STATUSES = sorted({status for _, status, _ in _ANSWERS} - {499})
 
 
+def event_body(error: NextcharError) -> dict[str, dict[str, Any]]:
+    """Makes the JSON of an error that is an event of a stream, which has no header to say when to retry."""
+    body: dict[str, dict[str, Any]] = {**error_body(error)}
+    if isinstance(error, _Passing):
+        body["error"] = {**body["error"], "retry_after_seconds": round(error.retry_after_seconds, 3)}
+    return body
+
+
 def session_header(session_id: str) -> dict[str, str]:
     """Returns the header that names a session; none for what is no id, which a header may not hold."""
     return {SESSION_HEADER: session_id} if is_session_id(session_id) else {}
@@ -118,7 +129,7 @@ def error_response(error: NextcharError, path: str = "", session_id: str = "") -
     status, _ = _answer(error)
     of_path = _SESSION_PATH.match(path)
     headers = session_header(session_id if of_path is None else of_path[1])
-    if isinstance(error, QueueFull | Unavailable | SessionLimit):
+    if isinstance(error, _Passing):
         # The standard header holds whole seconds only; OpenAI's clients read the second one first.
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
         headers["Retry-After-Ms"] = str(max(1, round(error.retry_after_seconds * 1000)))

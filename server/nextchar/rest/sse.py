@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from nextchar.errors import NextcharError
-from nextchar.rest.errors import error_body
+from nextchar.rest.errors import event_body
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.sampling import StreamOptions
 
@@ -32,9 +32,9 @@ async def events(pieces: AsyncIterator[Completion], *, options: StreamOptions) -
                 yield event(text)
         yield _DONE
     except NextcharError as error:
-        yield event(json.dumps(error_body(error)))
+        yield event(json.dumps(event_body(error)))
     except Exception as error:  # noqa: BLE001 - the status is already sent, so the error must be an event
-        yield event(json.dumps(error_body(unexpected(error))))
+        yield event(json.dumps(event_body(unexpected(error))))
 
 
 def _texts(piece: Completion, options: StreamOptions) -> list[str]:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from support.live_server import LiveServer, live_server
 
-from nextchar.rest.http.content_coding import inflated
+from nextchar.rest.http.content_coding import _INPUT_BYTES, inflated
 
 _LIMIT = 2 * 1024 * 1024
 _SCORE = {"model": "tiny", "input": ["hello"]}
@@ -154,6 +154,11 @@ _WHOLE = json.dumps(_SCORE).encode()
         (gzip.compress(_WHOLE)[:-8] + bytes(8), "gzip", "is damaged, or is not compressed so"),
         (gzip.compress(_WHOLE) + b"{}", "gzip", "goes on behind the end of what is compressed"),
         (gzip.compress(_WHOLE) + bytes(100_000), "gzip", "goes on behind the end of what is compressed"),
+        (
+            zlib.compress(bytes(2**16 - 11), 0) + b"{}",
+            "deflate",
+            "goes on behind the end of what is compressed",
+        ),
         (gzip.compress(_WHOLE) * 2, "gzip", "goes on behind the end of what is compressed"),
         (b"\x00", "deflate", "is cut short"),
     ],
@@ -163,6 +168,11 @@ def test_a_damaged_body_is_told_so(bounded: LiveServer, content: bytes, coding: 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_body", "Content-Encoding")
     assert error["message"] == f"the header Content-Encoding says {coding}, and the body {fault}"
+
+
+def test_a_case_ends_where_a_piece_to_inflate_does() -> None:
+    """What goes on behind it is no part of that piece."""
+    assert len(zlib.compress(bytes(2**16 - 11), 0)) == _INPUT_BYTES
 
 
 def test_no_body_is_none_however_it_would_be_compressed(bounded: LiveServer) -> None:

@@ -1,8 +1,9 @@
 """A stream that waits for its turn has a head and comments; what refuses it at once is a status as ever."""
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from support.waiting import until
 
 from nextchar.client.rest_messages import EventReader as ClientReader
 from nextchar.errors import QueueFull
-from nextchar.rest.sse import EventStream
+from nextchar.rest.sse import BegunStream, EventStream
 from nextchar.schemas.completion import Completion
 
 _COMPLETE, _SAMPLE = "/v1/completions", "/v1/sessions/waits/sample"
@@ -196,3 +197,56 @@ def test_who_waited_in_vain_is_told_when_to_retry(models: Path, monkeypatch: pyt
         with pytest.raises(QueueFull) as caught:
             reader.read(text.strip())
         assert caught.value.retry_after_seconds == error["retry_after_seconds"]
+
+
+class Pieces:
+    """A stream whose first piece comes when a test lets it, and that notes when it is closed."""
+
+    def __init__(self) -> None:
+        self.may_come, self.closed = asyncio.Event(), False
+
+    async def run(self) -> AsyncGenerator[int]:
+        try:
+            await self.may_come.wait()
+            for number in range(3):
+                yield number
+        finally:
+            self.closed = True
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_stream_has_all_its_pieces_however_it_began(waits: bool) -> None:
+    async def read() -> list[int]:
+        pieces, waiting = Pieces(), asyncio.Event()
+        stream = BegunStream(pieces.run())
+        (waiting if waits else pieces.may_come).set()
+        await stream.begin(waiting)
+        pieces.may_come.set()
+        found = [piece async for piece in stream]
+        assert pieces.closed
+        return found
+
+    assert asyncio.run(read()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_stream_that_nobody_reads_is_closed(begins: bool) -> None:
+    """Its client has left before its head was sent, or before it waited."""
+
+    async def leave() -> bool:
+        before = asyncio.all_tasks()
+        pieces, waiting = Pieces(), asyncio.Event()
+        stream = BegunStream(pieces.run())
+        beginning = asyncio.create_task(stream.begin(waiting))
+        await asyncio.sleep(0)
+        if begins:
+            waiting.set()
+            await beginning
+            await stream.aclose()
+        else:
+            beginning.cancel()
+            await asyncio.gather(beginning, return_exceptions=True)
+        await asyncio.gather(*(asyncio.all_tasks() - before), return_exceptions=True)  # no task is left
+        return pieces.closed
+
+    assert asyncio.run(asyncio.wait_for(leave(), 30))

@@ -1,11 +1,14 @@
 """Heads of requests as strangers' clients send them: what is offered, asked for in another form, or wrong."""
 
 import json
+import random
 import socket
 from http.client import HTTPResponse
 
 import pytest
 from support.live_server import LiveServer
+
+from nextchar.rest.http.request_parser import RequestParser
 
 _SECONDS = 30
 _CALL = json.dumps({"model": "tiny", "input": ["hello"]}).encode()
@@ -193,3 +196,57 @@ def test_options_of_the_whole_server_are_told(server: LiveServer) -> None:
 def test_headers_may_be_empty(server: LiveServer) -> None:
     more = b"X-Request-Id:\r\nContent-Encoding: \r\nX-Empty:\r\nExpect:\r\n"
     assert answer_to(server, post(_CALL, more))[0].status == 200
+
+
+class Told:
+    """Writes down what a parser tells, with the parts of a body joined."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[bytes]] = []
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    def on_message_begin(self) -> None:
+        self.requests.append([b"", b"", b"not ended"])
+        self.headers = []
+
+    def on_url(self, url: bytes) -> None:
+        self.requests[-1][0] += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self.requests[-1].append(repr(self.headers).encode())
+
+    def on_body(self, body: bytes) -> None:
+        self.requests[-1][1] += body
+
+    def on_message_complete(self) -> None:
+        self.requests[-1][2] = b"ended"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_however_the_bytes_are_cut_the_parser_tells_the_same(seed: int) -> None:
+    """Also where a piece ends behind a head with an offer, in the body or in the next request."""
+    rng, told = random.Random(seed), Told()
+    bodies = [rng.randbytes(rng.choice([0, 1, 50])) for _ in range(6)]
+    requests = [
+        post(body, rng.choice([b"", *_OFFERS[:2]]), in_chunks=len(body) > 7 and rng.random() < 0.5)
+        for body in bodies
+    ]
+    said = b"".join(requests)
+    parser, place = RequestParser(told), 0
+    while place < len(said):
+        size = rng.choice([1, 3, 40, 1000])
+        parser.feed_data(said[place : place + size])
+        place += size
+    assert [request[:3] for request in told.requests] == [[b"/v1/score", body, b"ended"] for body in bodies]
+    for request, given in zip(told.requests, requests, strict=True):
+        assert (b"upgrade" in request[3]) == (b"Upgrade" in given)
+        assert b"'t', b'a'" not in request[3]
+
+
+def test_a_body_that_is_too_large_is_not_asked_for(server: LiveServer) -> None:
+    head = post(b"", _EXPECTS).replace(b"Content-Length: 0", b"Content-Length: 99999999")
+    answer, content = answer_to(server, head)
+    assert (answer.status, code_of(content)) == (413, "input_too_large")

@@ -3,8 +3,6 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-_WITHOUT_BODY = (204, 304)
-
 
 def answering_head(app: ASGIApp) -> ASGIApp:
     """Answers HEAD as GET, so that every path that has GET has it; the protocol leaves the body out."""
@@ -18,14 +16,17 @@ def answering_head(app: ASGIApp) -> ASGIApp:
 
 
 def without_chunks(cycle: RequestResponseCycle) -> None:
-    """Makes an answer of unknown length end with its connection: a client of HTTP/1.0 knows no chunks."""
+    """Makes an answer of unknown length end with its connection: a client of HTTP/1.0 knows no chunks.
+
+    uvicorn closes its connection after each answer.
+    """
     send, ends_with_connection = cycle.send, False
 
     async def send_plainly(message: Message) -> None:
         nonlocal ends_with_connection
         if message["type"] == "http.response.start":
             names = {name.lower() for name, _ in message.get("headers", ())}
-            ends_with_connection = not (b"content-length" in names or message["status"] in _WITHOUT_BODY)
+            ends_with_connection = b"content-length" not in names
             if ends_with_connection:
                 cycle.chunked_encoding = False
         elif ends_with_connection:
@@ -33,5 +34,4 @@ def without_chunks(cycle: RequestResponseCycle) -> None:
         await send(message)  # type: ignore[arg-type]
 
     cycle.send = send_plainly  # type: ignore[method-assign, assignment]
-    cycle.keep_alive = False
     cycle.waiting_for_100_continue = False  # nor does it know interim answers

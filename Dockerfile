@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="nextchar" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /app /app
 COPY models /models
-ENV PATH=/app/bin:$PATH NEXTCHAR_HOST=0.0.0.0 NEXTCHAR_MODELS=/models
+ENV PATH=/app/bin:$PATH NEXTCHAR_HOST=:: NEXTCHAR_MODELS=/models
 # A numeric user, so that Kubernetes can verify that it is not root. Root owns every file: the server changes none.
 USER 10001:10001
 EXPOSE 8000 8001 8002

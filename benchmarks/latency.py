@@ -35,11 +35,10 @@ class StreamClient(HttpClient):
         self._last = 0.0
 
     def data_received(self, data: bytes) -> None:
-        now, first = time.perf_counter(), self._first
-        num_events = data.count(b"data: {")
-        if not first and num_events:
+        now, num_events = time.perf_counter(), data.count(b"data: {")
+        if not self._first and num_events:
             self.stats.between.append((now - self._last) / (num_events * self.chars_per_event))
-        if first or num_events:
+        if num_events:
             self._last = now
         super().data_received(data)
 

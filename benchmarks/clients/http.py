@@ -48,7 +48,7 @@ class Client(asyncio.Protocol):
         self.transport.write(self._next_request())
 
     def data_received(self, data: bytes) -> None:
-        if self._first:
+        if self._first and self.begun(data):
             self._first = False
             self.stats.first_seconds.append(time.perf_counter() - self._sent)
         if not self.ended(data):
@@ -59,6 +59,10 @@ class Client(asyncio.Protocol):
             self.transport.close()
         else:
             self._send()
+
+    def begun(self, data: bytes) -> bool:
+        """Returns whether these bytes, the first of a response, have some of what was asked for."""
+        return bool(data)
 
     def ended(self, data: bytes) -> bool:
         """Returns whether these bytes end a response."""
@@ -80,6 +84,10 @@ class HttpClient(Client):
     """Speaks HTTP/1.1: a response ends with its last chunk, or after as many bytes as it declares."""
 
     _left = 0
+
+    def begun(self, data: bytes) -> bool:
+        """The head of a stream comes before there is anything to tell."""
+        return b"text/event-stream" not in data or b"data: " in data
 
     def ended(self, data: bytes) -> bool:
         if self._left:

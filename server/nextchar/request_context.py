@@ -69,7 +69,11 @@ class RequestContext:
     num_sampled: int = 0
     trace_headers: Mapping[str, str] = field(default_factory=dict)  # W3C's, as they were received
     trace: Trace | None = None
+    session_id: str = ""  # of the session that it uses; its answer and its errors tell it
     has_client: Callable[[], bool] = lambda: True  # whether the connection that it came by is still open
+    on_wait: Callable[[], None] = lambda: (
+        None
+    )  # called once it waits for its turn and was not refused at once
 
     def __post_init__(self) -> None:
         """Bounds the priority by the best one of the key."""

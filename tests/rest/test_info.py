@@ -1,5 +1,7 @@
+from pathlib import Path
+
 import pytest
-from support.live_server import LiveServer
+from support.live_server import LiveServer, live_server
 
 from nextchar import __version__
 from nextchar.schemas.completion import CompletionRequest
@@ -49,3 +51,26 @@ def test_the_request_id_comes_back_if_it_is_one(server: LiveServer) -> None:
         assert id_of("my-id:1", body) == "my-id:1"
         for other in (None, "x" * 129, "two words", "a\tb", "a\xa0b", "é"):
             assert len(id_of(other, body)) == 32, other
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/v1/models/", "../models"),
+        ("/v1/models/tiny/", "../tiny"),
+        ("/v1/sessions/?limit=2&after=a%20b", "../sessions?limit=2&after=a%20b"),
+        ("/docs/", "../docs"),
+        ("/v1/score/", "../score"),
+    ],
+)
+def test_a_slash_too_much_leads_to_the_path_wherever_a_proxy_has_it(
+    server: LiveServer, path: str, place: str
+) -> None:
+    answer = server.request("POST" if "score" in path else "GET", path)
+    assert (answer.status_code, answer.headers["location"]) == (307, place)
+
+
+@pytest.mark.parametrize("path", ["/none/", "/v1/models//", "/v1/models/tiny/none/", "/"])
+def test_it_leads_nowhere_where_nothing_is(models: Path, path: str) -> None:
+    with live_server(models, playground=False) as server:
+        assert server.get(path).status_code == 404

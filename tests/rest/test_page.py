@@ -19,9 +19,9 @@ _TYPES = {
 
 def folder(server: LiveServer) -> str:
     """Where the page's files are, as the page says."""
-    found = re.search(r'src="(/web/[0-9a-f]{16}/)app\.js"', server.get("/").text)
+    found = re.search(r'src="(web/[0-9a-f]{16}/)app\.js"', server.get("/").text)
     assert found is not None
-    return found.group(1)
+    return "/" + found.group(1)
 
 
 def test_every_file_is_sent_with_its_type_and_its_digest(server: LiveServer) -> None:
@@ -75,6 +75,26 @@ def test_modules_stay_short() -> None:
 
 def test_the_page_says_which_port_grpc_has(server: LiveServer) -> None:
     assert f'name="nextchar-grpc-port" content="{server.app.grpc_port}"' in server.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix"),
+    [
+        ("/nc", "/nc/"),
+        ("/a/b-c_d.e~f/", "/a/b-c_d.e~f/"),
+        *((wrong, "") for wrong in ("", "/", "nc", "//evil.example", "/a//b", "/..", "/a/./b", "/a, /b")),
+        *((wrong, "") for wrong in ('/"><script>', "/a b", "/a?b", "/%2e", "https://evil.example")),
+    ],
+)
+def test_the_page_and_the_document_are_where_a_proxy_says(
+    server: LiveServer, given: str, prefix: str
+) -> None:
+    headers = {"X-Forwarded-Prefix": given}
+    page, document = (server.get(path, headers=headers) for path in ("/", "/openapi.json"))
+    assert re.findall(r'src="([^"]*)web/', page.text) == [prefix]
+    assert document.json().get("servers") == ([{"url": prefix.rstrip("/")}] if prefix else None)
+    assert page.headers["vary"] == document.headers["vary"] == "X-Forwarded-Prefix"
+    assert server.get("/", headers=headers | {"If-None-Match": page.headers["etag"]}).status_code == 304
 
 
 @pytest.mark.parametrize("path", ["/", "/web/0000000000000000/app.js"])

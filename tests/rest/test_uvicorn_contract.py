@@ -72,7 +72,11 @@ def test_a_connection_has_the_methods_that_are_extended(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["connections", "transport", "loop", "cycle", "flow", "pipeline", "scope", "scheme"]
+    "name",
+    [
+        *("connections", "transport", "loop", "cycle", "flow", "pipeline", "scope", "scheme"),
+        *("parser", "headers"),
+    ],
 )
 def test_a_connection_has_the_attributes_that_are_read(name: str) -> None:
     async def look() -> bool:
@@ -96,7 +100,10 @@ def test_a_flow_pauses_and_resumes_reading() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["disconnected", "keep_alive", "message_event", "more_body", "response_started", "scope"],
+    [
+        *("disconnected", "keep_alive", "message_event", "more_body", "response_started", "scope"),
+        *("send", "chunked_encoding", "expected_content_length", "waiting_for_100_continue"),
+    ],
 )
 def test_a_cycle_has_the_attributes_that_are_read_and_set(name: str) -> None:
     async def look() -> bool:

@@ -118,8 +118,11 @@ class EventReader(Generic[C]):
             return None
         body = json.loads(data)
         if "error" in body:
-            status = _STATUS.get(body["error"].get("type"), 500)
-            raise _error(body, status=status, retry_after_seconds=None)
+            status, wait = (
+                _STATUS.get(body["error"].get("type"), 500),
+                body["error"].get("retry_after_seconds"),
+            )
+            raise _error(body, status=status, retry_after_seconds=wait)
         return self._answer_type.model_validate_json(data)
 
     def check_end(self) -> None:

@@ -264,11 +264,11 @@ def _strangers(settings: Settings) -> "StrangerCheck":
 
 
 def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "RpcServer":
-    from nextchar.rest.http.server import listen
+    from nextchar.rest.http.addresses import authority, listen
     from nextchar.rpc.server import RpcServer
     from nextchar.security.tls import GrpcTls
 
-    address, files = f"{settings.host}:{settings.grpc_port}", tls_files(settings)
+    address, files = authority(settings.host, settings.grpc_port), tls_files(settings)
     listen(settings.host, settings.grpc_port).close()  # gRPC's own error does not name the cause
     try:
         return RpcServer(
@@ -282,7 +282,7 @@ def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "
             lenient_fields=settings.lenient_fields,
         )
     except RuntimeError as error:
-        raise CannotListen(f"cannot listen on {address}: the port is in use") from error
+        raise CannotListen(f"gRPC cannot listen on {address}: the port is in use") from error
 
 
 def _metrics_server(metrics: Metrics, settings: Settings) -> AbstractContextManager[int]:

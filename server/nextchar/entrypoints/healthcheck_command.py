@@ -10,22 +10,27 @@ import sys
 
 import click
 
+from nextchar.rest.http.addresses import authority, reachable
+
 _READY, _LIVE = "/v2/health/ready", "/v2/health/live"
 
 
 @click.command
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address of the server.")
+@click.option("--host", help="The address of the server; by default NEXTCHAR_HOST (127.0.0.1).")
 @click.option(
     "--port", type=int, help="The port; by default NEXTCHAR_HTTP_PORT (8000), or NEXTCHAR_GRPC_PORT (8001)."
 )
 @click.option("--grpc", "over_grpc", is_flag=True, help="Use grpc.health.v1.Health instead of REST.")
 @click.option("--live", is_flag=True, help="Check that the process answers, not that it is ready.")
 @click.option("--timeout-seconds", default=3.0, show_default=True, help="The timeout of the check.")
-def healthcheck(host: str, port: int | None, over_grpc: bool, live: bool, timeout_seconds: float) -> None:
+def healthcheck(
+    host: str | None, port: int | None, over_grpc: bool, live: bool, timeout_seconds: float
+) -> None:
     """Check that a server is ready: exit with status 0, or with 1 and the reason."""
+    host = reachable((host or os.environ.get("NEXTCHAR_HOST") or "127.0.0.1").strip("[]"))
     try:
         if over_grpc:
-            fault = _check_grpc(f"{host}:{port or _port('GRPC', 8001)}", live, timeout_seconds)
+            fault = _check_grpc(authority(host, port or _port("GRPC", 8001)), live, timeout_seconds)
         else:
             fault = _check_http(host, port or _port("HTTP", 8000), _LIVE if live else _READY, timeout_seconds)
     except OSError as error:

@@ -17,6 +17,7 @@ from nextchar.entrypoints.answer_source import API_KEY
 from nextchar.entrypoints.machine import give_freed_memory_back
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_reference import SUBJECTS, setting_texts
+from nextchar.rest.http.addresses import authority
 from nextchar.schemas.base import validated
 from nextchar.telemetry.logs import configure_logs
 
@@ -120,11 +121,12 @@ def _greeting(settings: Settings, app: "App") -> str:
     served_models = app.service.served_models
     models = ", ".join(dict.fromkeys(model.name for model in served_models)) or "no model yet"
     default = served_models.default
-    http = f"{'http' if settings.tls_certificate_file is None else 'https'}://{settings.host}:{app.http_port}"
+    scheme = "http" if settings.tls_certificate_file is None else "https"
+    http = f"{scheme}://{authority(settings.host, app.http_port)}"
     return f"""nextchar serves {models}
   REST     {http}  (documentation: {http}/docs)
-  gRPC     {settings.host}:{app.grpc_port}
-  metrics  http://{settings.host}:{app.metrics_port}/metrics
+  gRPC     {authority(settings.host, app.grpc_port)}
+  metrics  http://{authority(settings.host, app.metrics_port)}/metrics
   default  {_shown_default(default)}
 
 Try:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nextchar.entrypoints.machine import num_cores
@@ -27,7 +27,9 @@ class ModelSettings(BaseSettings):
     )
 
     config: Path | None = Field(None, description="The TOML file that sets settings by their names.")
-    host: str = Field("127.0.0.1", description="The address that the server listens on.")
+    host: Annotated[str, AfterValidator(lambda host: host.strip("[]"))] = Field(
+        "127.0.0.1", description="The address that the server listens on; 0.0.0.0 or :: for all."
+    )
     http_port: Port = Field(8000, description="The port of the REST API.")
     grpc_port: Port = Field(8001, description="The port of the gRPC API.")
     metrics_port: Port = Field(8002, description="The port of the Prometheus metrics.")

@@ -55,6 +55,7 @@ class RestApp:
             redoc_url=None,
         )
         self.app.router.route_class = PlainRoute
+        self.app.router.redirect_slashes = False  # it redirects to where a proxy in front may not be
         self.app.add_exception_handler(NextcharError, answer_error)
         self.app.add_exception_handler(HTTPException, answer_http_error)
         self.app.add_exception_handler(Exception, answer_bug)

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from nextchar.errors import ClientGone, InputTooLarge, InvalidRequest, RequestTimeout, UnsupportedMediaType
+from nextchar.rest.http.content_coding import content_coding, inflated
 from nextchar.schemas.base import validated
 from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
 
@@ -69,20 +70,24 @@ def _has_body(headers: Headers) -> bool:
 
 
 async def read_body(request: Request, max_bytes: int, timeout_seconds: float) -> bytes:
-    """Reads the whole body.
+    """Reads the whole body, and inflates it if it is compressed.
 
     Raises:
-        InputTooLarge: as soon as the body is known to be longer than `max_bytes`.
+        UnsupportedMediaType: it is compressed otherwise than by gzip or deflate.
+        InvalidRequest: what is compressed is damaged.
+        InputTooLarge: as soon as the body is known to be longer than `max_bytes`, inflated or not.
         RequestTimeout: the body has not arrived in time.
         ClientGone: the client disconnected.
     """
+    coding = content_coding(request.headers)
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _read(request, max_bytes)
+            content = await _read(request, max_bytes)
     except TimeoutError:
         raise RequestTimeout(f"the body did not arrive within {timeout_seconds:g} s") from None
     except ClientDisconnect:
         raise ClientGone("the client disconnected before its request was complete") from None
+    return await inflated(content, coding, max_bytes)
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:

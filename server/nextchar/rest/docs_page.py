@@ -11,6 +11,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
+from nextchar.rest.http.forwarded import FORWARDED_PREFIX, forwarded_prefix
+
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "h2{font-size:1rem;margin:1.6rem 0 .2rem}code,pre{font:13px/1.45 ui-monospace,monospace}"
@@ -31,9 +33,11 @@ class DocumentHandlers:
     def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
         self._document = document
 
-    async def document(self, _request: Request) -> Response:
-        """Returns the document as JSON."""
-        return JSONResponse(self._document())
+    async def document(self, request: Request) -> Response:
+        """Returns the document as JSON, with the path that a proxy in front has for the server."""
+        prefix = forwarded_prefix(request.headers)
+        servers = {"servers": [{"url": prefix}]} if prefix else {}
+        return JSONResponse({**self._document(), **servers}, headers={"Vary": FORWARDED_PREFIX})
 
     async def page(self, _request: Request) -> Response:
         """Returns the document as a page."""

@@ -1,5 +1,9 @@
 """Converts errors to HTTP responses: in OpenAI's format, under /v2 in that of the Open Inference Protocol."""
 
+import re
+from typing import Any
+from urllib.parse import quote
+
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -33,6 +37,8 @@ from nextchar.errors import (
     UnknownCharacter,
     UnsupportedMediaType,
 )
+from nextchar.rest.http.content_coding import CODINGS
+from nextchar.schemas.sessions import SESSION_HEADER, is_session_id
 
 # The first class that an error is an instance of gives its status and OpenAI's error type.
 _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
@@ -64,8 +70,11 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (NextcharError, 500, "server_error"),
 )
 
+_Passing = QueueFull | Unavailable | SessionLimit  # those say when to retry
+
 # The generate extension has its own statuses for an invalid request and for a generation that fails.
-_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_SESSION_PATH = re.compile(r"/v1/sessions/([^/]+)")
 _MAX_SHOWN = 128  # characters of a path, in an error
 _NO_CHAT = "these models continue text and hold no chat: send the text as prompt to /v1/completions"
 _NO_EMBEDDING = (
@@ -95,6 +104,19 @@ _GENERATE_STATUSES = {400: 422, 500: 424}
 ERROR_STATUSES = sorted({status for _, status, _ in _ANSWERS} - {499})
 
 
+def event_body(error: NextcharError) -> dict[str, dict[str, Any]]:
+    """Makes the JSON of an error that is an event of a stream, which has no header to say when to retry."""
+    body: dict[str, dict[str, Any]] = {**error_body(error)}
+    if isinstance(error, _Passing):
+        body["error"] = {**body["error"], "retry_after_seconds": round(error.retry_after_seconds, 3)}
+    return body
+
+
+def session_header(session_id: str) -> dict[str, str]:
+    """Returns the header that names a session; none for what is no id, which a header may not hold."""
+    return {SESSION_HEADER: session_id} if is_session_id(session_id) else {}
+
+
 def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
     """Makes the JSON body of an error."""
     _, kind = _answer(error)
@@ -102,11 +124,12 @@ def error_body(error: NextcharError) -> dict[str, dict[str, str | None]]:
     return {"error": body}
 
 
-def error_response(error: NextcharError, path: str = "") -> Response:
-    """Makes the response to a request of a path."""
+def error_response(error: NextcharError, path: str = "", session_id: str = "") -> Response:
+    """Makes the response to a request of a path, or of one that used a session."""
     status, _ = _answer(error)
-    headers = {}
-    if isinstance(error, QueueFull | Unavailable | SessionLimit):
+    of_path = _SESSION_PATH.match(path)
+    headers = session_header(session_id if of_path is None else of_path[1])
+    if isinstance(error, _Passing):
         # The standard header holds whole seconds only; OpenAI's clients read the second one first.
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
         headers["Retry-After-Ms"] = str(max(1, round(error.retry_after_seconds * 1000)))
@@ -114,6 +137,8 @@ def error_response(error: NextcharError, path: str = "") -> Response:
         headers["X-Should-Retry"] = "false"
     if isinstance(error, OutcomeUnknown) and error.revision is not None:
         headers["X-Session-Revision"] = str(error.revision)
+    if isinstance(error, UnsupportedMediaType) and error.param == "Content-Encoding":
+        headers["Accept-Encoding"] = CODINGS
     if isinstance(error, AuthenticationFailed):
         headers["WWW-Authenticate"] = "Bearer"
     if not is_oip(path):
@@ -126,7 +151,7 @@ def error_response(error: NextcharError, path: str = "") -> Response:
 async def answer_error(request: Request, error: Exception) -> Response:
     """Handles our errors for FastAPI."""
     assert isinstance(error, NextcharError)
-    return error_response(error, request.url.path)
+    return error_response(error, request.scope["path"], getattr(request.state, "session_id", ""))
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
@@ -135,6 +160,8 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     codes = {404: "not_found", 405: "method_not_allowed"}
     code, message = codes.get(error.status_code, "http_error"), str(error.detail)
     shown = f"{request.method} {request.url.path[:_MAX_SHOWN]}"
+    if error.status_code == 404 and (place := _without_slash(request)):
+        return Response(status_code=307, headers={"Location": place})
     if error.status_code == 404:
         message = f"there is no route {shown}; {_elsewhere(request.url.path)}"
     if error.status_code == 405:
@@ -159,19 +186,36 @@ def _elsewhere(path: str) -> str:
     return next(ends, "/docs lists the routes")
 
 
+def _without_slash(request: Request) -> str:
+    """Returns where a path is that a request has with a slash at its end, as seen from there; "" if nowhere.
+
+    It is relative: a proxy in front may have another name, another scheme and a prefix of its own.
+    """
+    path, query = request.scope["path"], request.url.query
+    known = {**request.scope, "path": path.removesuffix("/")}
+    if not path.endswith("/") or all(r.matches(known)[0] is Match.NONE for r in request.app.routes):
+        return ""
+    last = quote(path.removesuffix("/").rpartition("/")[2])
+    return f"../{last}?{query}" if query else f"../{last}"
+
+
 def _methods(request: Request) -> str:
-    """Lists all methods of a path; the framework lists those of the first route only."""
+    """Lists all methods of a path; the framework lists those of the first route only.
+
+    HEAD is answered as GET (`answering_head`).
+    """
     routes = request.app.routes
-    return ", ".join(
+    found = [
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    )
+    ]
+    return ", ".join(sorted({*found, "HEAD"} if "GET" in found else found))
 
 
 async def answer_bug(request: Request, _error: Exception) -> Response:
     """Handles an unexpected error: its text goes to the log, not to the client."""
-    return error_response(NextcharError("the server failed; the cause is in its log"), request.url.path)
+    return error_response(NextcharError("the server failed; the cause is in its log"), request.scope["path"])
 
 
 def is_oip(path: str) -> bool:

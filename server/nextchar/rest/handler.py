@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from nextchar.errors import NextcharError
 from nextchar.request_context import TRACE_HEADERS, RequestContext, make_context
 from nextchar.rest.body import BodyRules, check_is_json, read_body, while_connected
+from nextchar.rest.errors import session_header
 from nextchar.rest.http.half_close import HAS_CLIENT
 from nextchar.rest.route import RestCall, RestRoute
 from nextchar.rest.sse import EventStream
@@ -62,12 +63,15 @@ class RestHandler:
             if refused is not None:
                 raise refused
             call = RestCall(request, body, ctx, observed, read_seconds)
-            answer = await while_connected(request, route.handle(call))
+            try:
+                answer = await while_connected(request, route.handle(call))
+            finally:
+                request.state.session_id = ctx.session_id
         if isinstance(answer, EventStream):
-            answer.headers.update({**call_headers(ctx), **session_header(request, body)})
+            answer.headers.update(call_headers(ctx))
         if isinstance(answer, Response):
             return answer
-        return as_json(answer, ctx, status=route.status, headers=session_header(request, answer))
+        return as_json(answer, ctx, status=route.status)
 
     async def _read(self, route: RestRoute, request: Request) -> tuple[Any, NextcharError | None, float]:
         """Reads a request; also returns why it is refused, and the seconds from its bytes to its fields.
@@ -103,14 +107,12 @@ class RestHandler:
         return ctx
 
 
-def as_json(
-    answer: BaseModel, ctx: RequestContext, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
+def as_json(answer: BaseModel, ctx: RequestContext, *, status: int = 200) -> Response:
     """Makes the response of an answer, with the headers that every answer has.
 
     One that may be large is written in pieces as its client reads them.
     """
-    own = {**call_headers(ctx), **timing_headers(ctx), **(headers or {})}
+    own = {**call_headers(ctx), **timing_headers(ctx)}
     if ctx.answer_bytes > IN_PIECES_BYTES:
         return StreamingResponse(_in_pieces(answer), status, own, JSON)
     return Response(answer.model_dump_json(), status, own, JSON)
@@ -122,17 +124,11 @@ async def _in_pieces(answer: BaseModel) -> AsyncGenerator[bytes]:
         await asyncio.sleep(0)
 
 
-def session_header(request: Request, answer: BaseModel) -> dict[str, str]:
-    """Returns the header that names the session of an answer, or else of the path, if there is one."""
-    session_id = vars(answer).get("session_id") or request.path_params.get("session_id")
-    return {} if session_id is None else {"X-Session-Id": session_id}
-
-
 def call_headers(ctx: RequestContext) -> dict[str, str]:
-    """Returns the headers that name the request, the version of the model and the trace."""
+    """Returns the headers that name the request, the version of the model, the session and the trace."""
     version = {"X-Model-Version": ctx.version} if ctx.version else {}
     trace = {"traceparent": ctx.trace.traceparent} if ctx.trace is not None else {}
-    return {"X-Request-Id": ctx.request_id, **version, **trace}
+    return {"X-Request-Id": ctx.request_id, **version, **session_header(ctx.session_id), **trace}
 
 
 def timing_headers(ctx: RequestContext) -> dict[str, str]:

@@ -83,12 +83,11 @@ class OipHandlers:
         return await call.streamed(pieces, partial(self._events, body=call.body))
 
     async def _events(
-        self, first: Completion, rest: AsyncIterator[Completion], *, body: GenerateRequest
+        self, pieces: AsyncIterator[Completion], *, body: GenerateRequest
     ) -> AsyncGenerator[bytes]:
         """Yields an event for each piece; a stream that fails ends with an error's."""
         try:
-            yield event(self._response(first, body).model_dump_json())
-            async for piece in rest:
+            async for piece in pieces:
                 yield event(self._response(piece, body).model_dump_json())
         except Exception as error:  # noqa: BLE001 - the status is already sent, so the error must be an event
             known = error if isinstance(error, NextcharError) else unexpected(error)

@@ -8,6 +8,7 @@ from importlib.resources.abc import Traversable
 
 from fastapi import HTTPException, Request, Response
 
+from nextchar.rest.http.forwarded import FORWARDED_PREFIX, forwarded_prefix
 from nextchar.rest.route import RestRoute, get
 from nextchar.security.access import OPEN
 
@@ -76,11 +77,18 @@ def page_routes(grpc_port: int) -> list[RestRoute]:
     digest = hashlib.sha256(b"".join(contents[name] for name in sorted(contents))).hexdigest()[:16]
     index = contents.pop("index.html").replace(b"{digest}", digest.encode())
     index = index.replace(b"{grpc_port}", str(grpc_port).encode())
-    page = PageFile(index, _MEDIA_TYPES["html"], _ASK_EACH_TIME)
     loaded = {
         f"/web/{digest}/{name}": PageFile(content, _MEDIA_TYPES[name.rpartition(".")[2]], _FOR_EVER)
         for name, content in contents.items()
     }
+
+    async def page(request: Request) -> Response:
+        # Relative addresses are right behind any proxy, if the page's own ends with a slash.
+        prefix = forwarded_prefix(request.headers)
+        content = index.replace(b"{base}", f"{prefix}/".encode() if prefix else b"")
+        answer = await PageFile(content, _MEDIA_TYPES["html"], _ASK_EACH_TIME).answer(request)
+        answer.headers["Vary"] = FORWARDED_PREFIX
+        return answer
 
     async def file(request: Request) -> Response:
         found = loaded.get(request.scope["path"])
@@ -88,9 +96,9 @@ def page_routes(grpc_port: int) -> list[RestRoute]:
             raise HTTPException(404)
         return await found.answer(request)
 
-    row = partial(get, need=OPEN, in_document=False, methods=("GET", "HEAD"))
+    row = partial(get, need=OPEN, in_document=False)
     paths = ("/web/{digest}/{name}", "/web/{digest}/{folder}/{name}")
-    return [row("/", page.answer), *(row(path, file) for path in paths)]
+    return [row("/", page), *(row(path, file) for path in paths)]
 
 
 def _contents(folder: Traversable, prefix: str = "") -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """Defines a row of the table of REST routes, and makes handlers from use cases."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, aclosing
@@ -14,7 +15,7 @@ from nextchar.request_context import RequestContext
 from nextchar.request_context import Route as Label
 from nextchar.rest.body import BodyRules
 from nextchar.rest.errors import ERROR_STATUSES, is_oip, oip_status
-from nextchar.rest.sse import EventStream
+from nextchar.rest.sse import BegunStream, EventStream
 from nextchar.schemas.base import ModelRequest
 from nextchar.security.access import Need
 
@@ -54,15 +55,18 @@ class RestCall(Generic[R]):
     async def streamed(
         self,
         pieces: AsyncGenerator[T],
-        events: Callable[[T, AsyncIterator[T]], AsyncGenerator[bytes]],
+        events: Callable[[AsyncIterator[T]], AsyncGenerator[bytes]],
     ) -> EventStream:
         """Answers by server-sent events; the request is observed until the last one.
 
-        An error of the request is raised here, with the first piece, while the status can still be set.
+        What refuses the request at once is raised here, while the status can still be set. As soon as it
+        waits for its turn the answer begins, and a refusal is an event of it.
         """
-        source = _observed_pieces(pieces, self.observed.pop_all())
-        first = await anext(source)
-        return EventStream(events(first, source), source)
+        waits = asyncio.Event()
+        self.ctx.on_wait = waits.set
+        stream = BegunStream(_observed_pieces(pieces, self.observed.pop_all()))
+        await stream.begin(waits)
+        return EventStream(events(stream), stream)
 
 
 Handler = Callable[[RestCall[R]], Awaitable[T]]
@@ -144,11 +148,15 @@ def post(
         path=path,
         methods=("POST",),
         handle=handle,
-        read=json_of(body, empty=b"" if body_required else EMPTY),
         body=body,
         body_required=body_required,
         answer=answer,
-        **{"name": name, "description": _doc(handle) or _doc(body), **more},
+        **{
+            "read": json_of(body, empty=b"" if body_required else EMPTY),
+            "name": name,
+            "description": _doc(handle) or _doc(body),
+            **more,
+        },
     )
 
 

@@ -19,6 +19,7 @@ from nextchar.rest.session_handlers import (
     checkpoint_in_path,
     imported_state,
     list_query,
+    new_session,
 )
 from nextchar.schemas.compare import CompareRequest, CompareResponse
 from nextchar.schemas.completion import Completion, CompletionRequest
@@ -26,6 +27,9 @@ from nextchar.schemas.inspect import InspectRequest, InspectResponse
 from nextchar.schemas.limits_report import LimitsResponse
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
 from nextchar.schemas.sessions import (
+    MAX_SESSION_ID_CHARS,
+    SESSION_HEADER,
+    SESSION_ID,
     ChangeFields,
     CheckpointRequest,
     CreateSessionRequest,
@@ -63,6 +67,13 @@ _NOT_READY = {
         "application/json": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
     },
 }
+_SESSION_HEADER = {
+    "name": SESSION_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The id of the session, where the body has none.",
+    "schema": {"type": "string", "pattern": SESSION_ID, "maxLength": MAX_SESSION_ID_CHARS},
+}
 _STATE = {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
 _OF_MODEL = "/models/{model}"
 _TOKENIZER_INFO = "/tokenizer_info"
@@ -86,7 +97,7 @@ def document_routes(document: Callable[[], dict[str, Any]]) -> list[RestRoute]:
     handlers = DocumentHandlers(document)
     row = partial(get, need=ANY, in_document=False)
     return [
-        row("/openapi.json", handlers.document, methods=("GET", "HEAD")),
+        row("/openapi.json", handlers.document),
         row("/docs", handlers.page),
     ]
 
@@ -150,7 +161,7 @@ def routes_of_one_model(service: Service) -> list[RestRoute]:
 
 
 def session_routes(sessions: SessionLifecycle) -> list[RestRoute]:
-    """Lists the routes of sessions. Each answer names its session in X-Session-Id."""
+    """Lists the routes of sessions. Each answer and error names its session in X-Session-Id."""
     return [*_session_posts(sessions), *_session_records(SessionHandlers(sessions))]
 
 
@@ -173,6 +184,8 @@ def _session_posts(sessions: SessionLifecycle) -> list[RestRoute]:
             answering(sessions.create),
             name="create_session",
             status=201,
+            read=new_session,
+            document={"parameters": [_SESSION_HEADER]},
         ),
         on(f"{_SESSION}/feed", FeedRequest, FeedResponse, on_session(text.feed)),
         on(f"{_SESSION}/next", SessionNextRequest, SessionNextResponse, on_session(text.next)),

@@ -7,11 +7,13 @@ from pydantic import BaseModel
 
 from nextchar.rest.body import BodyRules
 from nextchar.rest.handler import call_headers
-from nextchar.rest.route import RestCall
+from nextchar.rest.route import EMPTY, RestCall
 from nextchar.schemas.base import validated
 from nextchar.schemas.sessions import (
+    SESSION_HEADER,
     ChangeFields,
     CheckpointRequest,
+    CreateSessionRequest,
     ImportStateRequest,
     ListSessionsRequest,
     SessionInfo,
@@ -21,6 +23,11 @@ from nextchar.service.sessions.lifecycle import SessionLifecycle
 
 Fields = TypeVar("Fields", bound=BaseModel)
 BYTES = "application/octet-stream"
+
+
+def new_session(request: Request, content: bytes, rules: BodyRules) -> CreateSessionRequest:
+    """Reads what to create; the header X-Session-Id, by which a proxy chooses a server, may name it."""
+    return rules.read_json(CreateSessionRequest, content or EMPTY).named(request.headers.get(SESSION_HEADER))
 
 
 def list_query(request: Request, _content: bytes, _rules: BodyRules) -> ListSessionsRequest:
@@ -58,7 +65,7 @@ class SessionHandlers:
     async def delete(self, call: RestCall[None]) -> Response:
         """Ends a session."""
         await self._sessions.delete(call.session_id, call.ctx)
-        return Response(status_code=204, headers=_headers(call))
+        return Response(status_code=204, headers=call_headers(call.ctx))
 
     async def list(self, call: RestCall[ListSessionsRequest]) -> SessionList:
         """Lists the unexpired sessions of the principal by id, in pages of `limit`, after the id `after`."""
@@ -67,7 +74,7 @@ class SessionHandlers:
     async def export_state(self, call: RestCall[None]) -> Response:
         """Returns the session's state as opaque bytes, which are valid for its model and its owner."""
         sealed = await self._sessions.export(call.session_id, call.ctx)
-        return Response(sealed, media_type=BYTES, headers=_headers(call))
+        return Response(sealed, media_type=BYTES, headers=call_headers(call.ctx))
 
     async def delete_checkpoint(self, call: RestCall[CheckpointRequest]) -> SessionInfo:
         """Forgets a checkpoint, with the bytes of its state."""
@@ -77,7 +84,3 @@ class SessionHandlers:
         """Sets the session to such a state."""
         state, revision = call.body.state, call.body.if_revision
         return await self._sessions.restore(call.session_id, state, call.ctx, revision=revision)
-
-
-def _headers(call: RestCall[None]) -> dict[str, str]:
-    return {**call_headers(call.ctx), "X-Session-Id": call.session_id}

@@ -5,13 +5,13 @@ import json
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from nextchar.errors import NextcharError
-from nextchar.rest.errors import error_body
+from nextchar.rest.errors import event_body
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.sampling import StreamOptions
 
@@ -19,25 +19,22 @@ _DONE = b"data: [DONE]\n\n"
 _PING = b": still here\n\n"
 _PING_SECONDS = 15.0
 _STEP_BYTES = 256  # the sizes of obfuscated events are multiples of this
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
-async def events(
-    first: Completion, rest: AsyncIterator[Completion], *, options: StreamOptions
-) -> AsyncGenerator[bytes]:
+async def events(pieces: AsyncIterator[Completion], *, options: StreamOptions) -> AsyncGenerator[bytes]:
     """Yields the events of a completion. One that fails ends with an error event and without [DONE]."""
     try:
-        for text in _texts(first, options):
-            yield event(text)
-        async for completion in rest:
+        async for completion in pieces:
             for text in _texts(completion, options):
                 yield event(text)
         yield _DONE
     except NextcharError as error:
-        yield event(json.dumps(error_body(error)))
+        yield event(json.dumps(event_body(error)))
     except Exception as error:  # noqa: BLE001 - the status is already sent, so the error must be an event
-        yield event(json.dumps(error_body(unexpected(error))))
+        yield event(json.dumps(event_body(unexpected(error))))
 
 
 def _texts(piece: Completion, options: StreamOptions) -> list[str]:
@@ -82,6 +79,59 @@ def event(text: str) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
+class Closes(Protocol):
+    """What is closed with a stream."""
+
+    async def aclose(self) -> None: ...
+
+
+class BegunStream(Generic[T]):
+    """Yields the pieces of a stream whose first one may still be waiting for its turn.
+
+    `begin` returns as soon as it waits: by then all has been refused that can be refused at once, and what
+    is left is an event.
+    """
+
+    def __init__(self, source: AsyncGenerator[T]) -> None:
+        self._source = source
+        self._first: asyncio.Task[T] | None = asyncio.create_task(_next(source))
+
+    async def begin(self, waits: asyncio.Event) -> None:
+        """Returns with the first piece, or once the stream waits; raises what refuses it before that."""
+        assert self._first is not None
+        waiting = asyncio.create_task(waits.wait())
+        try:
+            await asyncio.wait({self._first, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if self._first.done():
+                self._first.result()
+        except BaseException:
+            await self.aclose()
+            raise
+        finally:
+            waiting.cancel()
+
+    def __aiter__(self) -> "BegunStream[T]":
+        return self
+
+    async def __anext__(self) -> T:
+        if self._first is None:
+            return await anext(self._source)
+        piece = await self._first
+        self._first = None
+        return piece
+
+    async def aclose(self) -> None:
+        """Ends the stream, also while its first piece is waited for."""
+        if self._first is not None:
+            self._first.cancel()
+            await asyncio.gather(self._first, return_exceptions=True)
+        await self._source.aclose()
+
+
+async def _next(source: AsyncGenerator[T]) -> T:
+    return await anext(source)
+
+
 class EventStream(StreamingResponse):
     """Sends events; closes their source at once when the client disconnects, not when it is collected.
 
@@ -91,7 +141,7 @@ class EventStream(StreamingResponse):
     def __init__(
         self,
         source: AsyncGenerator[bytes],
-        pieces: AsyncGenerator[Any],
+        pieces: Closes,
         *,
         ping_seconds: float = _PING_SECONDS,
     ) -> None:

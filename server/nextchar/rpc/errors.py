@@ -84,4 +84,5 @@ async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None
         packed = any_pb2.Any()
         packed.Pack(detail)
         status.details.append(packed)
-    await context.abort(code, error.message, ((_DETAILS_KEY, status.SerializeToString()),))
+    told = context.trailing_metadata() or ()  # the session
+    await context.abort(code, error.message, (*told, (_DETAILS_KEY, status.SerializeToString())))

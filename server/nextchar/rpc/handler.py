@@ -22,9 +22,11 @@ from nextchar.rpc.unknown_fields import refuse_unknown_fields
 from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
 from nextchar.schemas.json_pieces import IN_PIECES_BYTES
 from nextchar.schemas.protobuf import M, message_in_parts, to_message
+from nextchar.schemas.sessions import SESSION_HEADER, CreateSessionRequest, is_session_id
 from nextchar.security.principal import CLIENT_ADDRESS
 from nextchar.telemetry.metrics import Metrics
 
+_SESSION_KEY = SESSION_HEADER.lower()
 R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
@@ -92,7 +94,7 @@ class RpcHandler:
     async def _observed_call(
         self, method: RpcMethod, message: Message, context: Context
     ) -> AsyncIterator[RpcCall[Any]]:
-        """Observes a call of one message, and sends its client the id of the request first."""
+        """Observes a call of one message; tells its client the id of the request first, the session last."""
         assert method.label is not None
         assert method.read is not None
         call, refused = self._begin(method.label, partial(method.read, message), message, context)
@@ -101,7 +103,11 @@ class RpcHandler:
             await context.send_initial_metadata((("x-request-id", call.ctx.request_id), *trace))
             if refused is not None:
                 raise refused
-            yield call
+            try:
+                yield call
+            finally:
+                if is_session_id(call.ctx.session_id):
+                    context.set_trailing_metadata(((_SESSION_KEY, call.ctx.session_id),))
 
     @contextmanager
     def observed(
@@ -149,6 +155,8 @@ class RpcHandler:
         body, refused = None, None
         try:
             body = read()
+            if isinstance(body, CreateSessionRequest):
+                body = cast(R, body.named(metadata_of(context).get(_SESSION_KEY)))
         except NextcharError as error:
             refused = error
         seconds = time.monotonic() - started

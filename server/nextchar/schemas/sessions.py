@@ -1,10 +1,11 @@
 """Defines the requests and answers of sessions."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator
 
+from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import ModelRequest, RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.integer import Integer
@@ -14,6 +15,7 @@ from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import MAX_SEED, MIN_SEED, SamplingFields, random_if_negative_one
 from nextchar.schemas.score import NextChar, NextResponse, ScoreFields
 
+SESSION_HEADER = "X-Session-Id"  # by which a proxy can send the requests of a session to one server
 MAX_EACH_CHARS = 256
 MAX_TTL_SECONDS = 30 * 24 * 3600.0
 
@@ -60,6 +62,28 @@ class CreateSessionRequest(ModelRequest):
     @classmethod
     def _random_seed(cls, value: int | None) -> int | None:
         return random_if_negative_one(value)
+
+    def named(self, given: str | None) -> Self:
+        """Returns the request for a session of the id that came beside it, if it has none itself.
+
+        Raises:
+            InvalidRequest: what was given is no id, or not that of the request.
+        """
+        if not given or given == self.session_id:
+            return self
+        if self.session_id is not None:
+            raise InvalidRequest(
+                f"session_id is {self.session_id!r}, and {SESSION_HEADER} names another session; send one of "
+                "them, or the same twice",
+                param="session_id",
+            )
+        if not is_session_id(given):
+            raise InvalidRequest(
+                f"{SESSION_HEADER} must be up to {MAX_SESSION_ID_CHARS} letters, digits, '.', '_' or '-', "
+                f"other than '.' and '..' (it is {given[:MAX_SESSION_ID_CHARS]!r})",
+                param=SESSION_HEADER,
+            )
+        return self.model_copy(update={"session_id": given})
 
 
 class ListSessionsRequest(RequestFields):

@@ -5,13 +5,17 @@ takes it by default, so that no handler can forget it. Without a file of keys ev
 who has all scopes.
 """
 
+import ipaddress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from nextchar.errors import PermissionDenied
 from nextchar.schemas.limits import MIN_PRIORITY
 from nextchar.security.budgets import Allowance, Budget
+
+_HOST_BITS = 64  # of an IPv6 address: the network that one host, or one household, is given
 
 
 class Scope(StrEnum):
@@ -52,4 +56,19 @@ CLIENT_ADDRESS: ContextVar[str] = ContextVar("client_address", default="")
 
 def sharer() -> str:
     """Returns whose turn a request takes where work is done in turns: its owner's, else its address's."""
-    return PRINCIPAL.get().owner or CLIENT_ADDRESS.get()
+    return PRINCIPAL.get().owner or _host_of(CLIENT_ADDRESS.get())
+
+
+@lru_cache(maxsize=1024)
+def _host_of(address: str) -> str:
+    """Returns one text for all addresses of one host, which has 2⁶⁴ of them in IPv6.
+
+    A socket of both IPv6 and IPv4 writes those of IPv4 in another way than one of IPv4 alone.
+    """
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((found, _HOST_BITS), strict=False))

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -111,6 +112,33 @@ def test_bombs_of_an_owner_leave_its_own_plain_patterns_a_way(builds: Builds) ->
         refused = [error for error in ended if isinstance(error, BaseException)]
         assert all(isinstance(error, QueueFull) for error in refused)
         assert 0 < len(refused) < 20
+
+    run(work)
+
+
+def test_who_waits_for_others_or_takes_long_is_told_so_and_nobody_else(builds: Builds) -> None:
+    async def work(compiler: RegexCompiler) -> None:
+        waits: list[str] = []
+
+        def begin(pattern: str) -> "asyncio.Task[Automaton]":
+            tell = partial(waits.append, pattern)
+            return asyncio.create_task(compiler.automaton(pattern, _SYMBOLS, 9, tell))
+
+        await begin("plain")
+        with pytest.raises(InvalidRequest):
+            await begin("wrong")
+        assert waits == []
+        first = begin("gated")
+        await until(lambda: builds.begun[-1][0] == "gated")
+        second = begin("behind")
+        await until(lambda: waits == ["behind"])
+        builds.gate.set()
+        await asyncio.gather(first, second)
+        builds.gate.clear()
+        slow = begin("slow")
+        await until(lambda: waits == ["behind", "slow"])
+        builds.gate.set()
+        await slow
 
     run(work)
 

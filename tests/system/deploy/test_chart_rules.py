@@ -131,7 +131,7 @@ def test_the_server_takes_the_environment_it_is_given(ci_file: Path, monkeypatch
     settings = Settings()
     config = yaml.safe_load(ci_file.read_text()).get("config", {})
     assert {name: getattr(settings, name) for name in config} == config
-    assert (settings.host, settings.models) == ("0.0.0.0", Path("/models"))
+    assert (settings.host, settings.models) == ("::", Path("/models"))
 
 
 def test_a_server_without_keys_is_called_by_the_names_of_its_services(ci_file: Path) -> None:

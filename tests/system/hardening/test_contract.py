@@ -77,10 +77,11 @@ def test_the_document_is_the_same_each_time(models: Path, document: dict, server
 def test_a_wrong_method_is_told_all_that_are_right(server: LiveServer, document: dict) -> None:
     with httpx.Client(base_url=server.url) as client:
         for path, operations in document["paths"].items():
-            for verb in set(_VERBS) - operations.keys() - {"head"}:
+            right = {*operations, *(["head"] if "get" in operations else [])}
+            for verb in set(_VERBS) - right - {"head"}:  # which has no body to look at
                 answer = client.request(verb, re.sub(r"\{\w+\}", "x", path))
                 assert answer.status_code == 405, (verb, path)
-                assert {name.lower() for name in answer.headers["allow"].split(", ")} == operations.keys()
+                assert {name.lower() for name in answer.headers["allow"].split(", ")} == right
 
 
 def test_what_is_no_path_is_an_error_of_the_right_shape(server: LiveServer) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from nextchar.rest.http.request_parser import RequestParser
+
 MAX_WAITING_REQUESTS = 4
 _BLANK_LINE = b"\r\n\r\n"  # ends a head, and a body in chunks
 _LEAST_BYTES = len(b"GET / HTTP/1.1\r\n\r\n")  # of a request
@@ -38,6 +40,10 @@ class PipeliningProtocol(HttpToolsProtocol):
     _declared = 0  # the length of the body that the head being parsed declares
     _body_left = 0  # bytes of the body being parsed, if its length is known
     _in_chunks = False
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.parser: RequestParser = RequestParser(self)  # type: ignore[assignment]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

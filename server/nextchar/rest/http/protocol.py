@@ -15,7 +15,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from nextchar.rest.http.answer_framing import without_chunks
 from nextchar.rest.http.half_close import HalfClosingProtocol
+from nextchar.rest.http.head_rules import HeadRefused, check_head, origin_form
 from nextchar.schemas.limits import MAX_HEAD_BYTES
 
 _HEADER_BYTES = 32  # the overhead of a header besides its text
@@ -50,6 +52,7 @@ class BoundedProtocol(HalfClosingProtocol):
         self._limits = limits
         self._head_timer: asyncio.TimerHandle | None = None
         self._refused = False
+        self._fault: HeadRefused | None = None  # why a head that could be parsed is refused
         self._unread: tuple[float, int] | None = None  # since when bytes have waited, and how many there were
         self._head_bytes = 0
         self._num_unparsed = 0  # bytes since the parser last had a whole head or a part of a body
@@ -88,7 +91,16 @@ class BoundedProtocol(HalfClosingProtocol):
     def on_headers_complete(self) -> None:
         self._num_unparsed = 0
         self._stop_waiting()
+        version = self.parser.get_http_version()
+        try:
+            check_head(self.parser.get_method().decode(), version, self.headers)
+        except HeadRefused as fault:
+            self._fault = fault
+            raise
+        self.url = origin_form(self.url)
         super().on_headers_complete()
+        if version == "1.0":
+            without_chunks(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         self._num_unparsed = 0
@@ -110,6 +122,8 @@ class BoundedProtocol(HalfClosingProtocol):
     def send_400_response(self, msg: str) -> None:
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse_head()
+        elif self._fault is not None:
+            self._refuse(self._fault.status, self._fault.message, "invalid_request_error", self._fault.code)
         else:
             self._refuse(400, msg, "invalid_request_error", "invalid_http")
 

@@ -10,12 +10,12 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from nextchar.errors import CannotListen
 from nextchar.rest.http.acceptor import Acceptor
+from nextchar.rest.http.addresses import listen
+from nextchar.rest.http.answer_framing import answering_head
 from nextchar.rest.http.protocol import BoundedProtocol, ConnectionLimits
 from nextchar.security.tls import HttpTls
 
-_BACKLOG = 2048
 _TICKS_PER_CHECK = 10  # of 0.1 s
 
 
@@ -34,7 +34,7 @@ class HttpServer:
         self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app,
+            answering_head(app),
             http=partial(BoundedProtocol, limits),  # type: ignore[arg-type]
             ws="none",
             timeout_keep_alive=limits.keep_alive_timeout_seconds,  # type: ignore[arg-type]
@@ -125,16 +125,3 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Opens a listening socket.
-
-    Raises:
-        CannotListen: the address is in use, or does not belong to this machine.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error

@@ -1,5 +1,6 @@
 // Calls the public API. The page uses nothing else.
 
+import { at } from "./base.js";
 import { connection } from "./connection.js";
 import { askForKey, authorization } from "./key.js";
 
@@ -41,7 +42,7 @@ async function answered(method, path, body, signal, own, patient) {
   const headers = { ...authorization(), ...own };
   for (;;) {
     try {
-      return await fetch(path, { method, body, signal, headers, cache: "no-store" });
+      return await fetch(at(path), { method, body, signal, headers, cache: "no-store" });
     } catch (error) {
       if (error.name === "AbortError" || !patient) throw error;
       await connection.whenBack();

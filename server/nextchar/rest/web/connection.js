@@ -1,5 +1,7 @@
 // Whether the server answers. A call that gets no answer reports it here, and this retries until there is one.
 
+import { at } from "./base.js";
+
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 2000;
 const BACK_SHOWN_MS = 2500;
@@ -36,7 +38,7 @@ class Connection extends EventTarget {
 
 async function answers() {
   try {
-    return (await fetch("/v2/health/ready", { cache: "no-store" })).ok;
+    return (await fetch(at("/v2/health/ready"), { cache: "no-store" })).ok;
   } catch {
     return false;
   }

@@ -1,6 +1,8 @@
 // The sessions of this tab: their model, origin and text. Kept in the tab's session storage.
 
-const NAME = "nextchar-sessions";
+import { stored } from "./base.js";
+
+const NAME = stored("nextchar-sessions");
 const MOST_CHARS_KEPT = 100_000;
 const SAVE_MS = 400;
 

@@ -1,6 +1,8 @@
 // The API key, if the server requires one. The page prompts for it once and keeps it for this tab only.
 
-const NAME = "nextchar-key";
+import { stored } from "./base.js";
+
+const NAME = stored("nextchar-key");
 let asking = null;
 
 export function authorization() {

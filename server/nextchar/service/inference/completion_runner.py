@@ -53,7 +53,9 @@ class CompletionRunner:
         seed, first_draw = start.seed, start.first_draw
         if request.seed is not None or seed is None:
             seed, first_draw = make_seed(request.seed), 0
-        sampling = await make_sampling(start.model, request, self._regexes, seed=seed, first_draw=first_draw)
+        sampling = await make_sampling(
+            start.model, request, self._regexes, seed=seed, first_draw=first_draw, on_wait=ctx.on_wait
+        )
         normalize = start.model.graph.vocabulary.normalize
         return CompletionPlan(
             start=start,

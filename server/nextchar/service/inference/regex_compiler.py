@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -56,6 +57,7 @@ class _Job:
     key: Key
     compiled: asyncio.Future[Automaton]
     num_requests: int = 0
+    on_wait: list[Callable[[], None]] = field(default_factory=list)  # called if it takes long
 
 
 class RegexCompiler:
@@ -77,10 +79,13 @@ class RegexCompiler:
             partial(self._run, quick=False), max_jobs=_MAX_SLOW_WAITING, first_seconds=float(MAX_CPU_SECONDS)
         )
 
-    async def automaton(self, pattern: str, symbols: Symbols, max_chars: int) -> Automaton:
+    async def automaton(
+        self, pattern: str, symbols: Symbols, max_chars: int, on_wait: Callable[[], None] = lambda: None
+    ) -> Automaton:
         """Returns the automaton of texts that match `pattern` as a whole, for `symbols` as UTF-8 by id.
 
-        A symbol without bytes is not part of any text.
+        A symbol without bytes is not part of any text. Calls `on_wait` if it has to wait for other patterns,
+        or is not quick.
 
         Raises:
             InvalidRequest: the pattern is invalid or too large, or matches no text of at most `max_chars`.
@@ -89,7 +94,7 @@ class RegexCompiler:
         key = (_without_anchors(pattern), symbols)
         automaton = self._known(key)
         if automaton is None:
-            automaton = await self._compiled(key, sharer())
+            automaton = await self._compiled(key, sharer(), on_wait)
         _check_length(automaton, max_chars)
         return automaton
 
@@ -104,9 +109,13 @@ class RegexCompiler:
             raise type(error)(error.message, param=error.param, code=error.code)
         return None
 
-    async def _compiled(self, key: Key, owner: str) -> Automaton:
+    async def _compiled(self, key: Key, owner: str, on_wait: Callable[[], None]) -> Automaton:
+        is_behind = self._quick.is_busy
         job = self._jobs.get((owner, key)) or self._queued(key, owner)
+        if is_behind:
+            on_wait()
         job.num_requests += 1
+        job.on_wait.append(on_wait)
         try:
             return await asyncio.shield(job.compiled)
         finally:
@@ -134,6 +143,8 @@ class RegexCompiler:
                 self._end(job, None)
             elif self._slow.has_room(job.owner):
                 self._slow.add(job.owner, job)
+                for on_wait in job.on_wait:
+                    on_wait()
             else:
                 self._end(job, _queue_full(_MAX_SLOW_WAITING, self._slow))
         except InvalidRequest as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Callable
 
 import numpy as np
 
@@ -37,9 +38,17 @@ def choice_seed(seed: int, choice: int) -> int:
 
 
 async def make_sampling(
-    model: Model, request: SamplingFields, regexes: RegexCompiler, *, seed: int, first_draw: int = 0
+    model: Model,
+    request: SamplingFields,
+    regexes: RegexCompiler,
+    *,
+    seed: int,
+    first_draw: int = 0,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> Sampling:
     """Returns how a request draws, with a seed's random numbers from number `first_draw` on.
+
+    Calls `on_wait` if its pattern waits for others to be compiled.
 
     Raises:
         InvalidRequest: a field names a symbol that the model does not have, or leaves none to draw.
@@ -64,7 +73,7 @@ async def make_sampling(
         stop=(*stop, *((symbol_id,) for symbol_id in end_ids)),
         chars_per_delivery=options.min_event_chars if request.stream else 0,
         seconds_per_delivery=options.max_event_seconds if request.stream else UNLIMITED,
-        automaton=await _automaton(vocabulary, allowed, request, regexes),
+        automaton=await _automaton(vocabulary, allowed, request, regexes, on_wait),
         end_ids=end_ids,
         min_chars=request.min_tokens,
         includes_stop=request.include_stop_str_in_output,
@@ -117,12 +126,16 @@ def _check_something_left(
 
 
 async def _automaton(
-    vocabulary: Vocabulary, allowed: frozenset[int] | None, request: SamplingFields, regexes: RegexCompiler
+    vocabulary: Vocabulary,
+    allowed: frozenset[int] | None,
+    request: SamplingFields,
+    regexes: RegexCompiler,
+    on_wait: Callable[[], None],
 ) -> Automaton | None:
     if request.regex is None:
         return None
     symbols = _symbols(vocabulary, allowed)
-    return await regexes.automaton(request.regex, symbols, request.max_tokens)
+    return await regexes.automaton(request.regex, symbols, request.max_tokens, on_wait)
 
 
 def _symbols(vocabulary: Vocabulary, allowed: frozenset[int] | None) -> Symbols:

@@ -27,6 +27,7 @@ def submitted(model: Model, works: Sequence[Work], ctx: RequestContext) -> Itera
     try:
         model.engine.submit(works)
         num_unused = 0
+        ctx.on_wait()
         try:
             yield
         except BaseException:  # also GeneratorExit, from a client that has left

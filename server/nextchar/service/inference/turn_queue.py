@@ -32,6 +32,11 @@ class TurnQueue(Generic[J]):
         """Returns whether an owner may queue one more job."""
         return len(self._by_owner.get(owner, ())) < self._max_jobs
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job that is added now waits for another."""
+        return self._running is not None
+
     def seconds_to_room(self) -> float:
         """Estimates when an owner that has no room has some: when it is its turn again, at the latest."""
         return len(self._by_owner) * self._mean_seconds

@@ -72,7 +72,8 @@ class SessionManager:
         Raises:
             SessionClosing: the session is being deleted.
         """
-        return self._locks.exclusive((ctx.owner, session_id))
+        ctx.session_id = session_id
+        return self._locks.exclusive((ctx.owner, session_id), ctx.on_wait)
 
     async def create(
         self,
@@ -109,6 +110,7 @@ class SessionManager:
             expires_at=now + ttl,
             sealed=sealed,
         )
+        ctx.session_id = record.session_id
         ctx.check_client()
         if not await self._store.create(record, now=now):
             raise SessionExists(f"session {record.session_id!r} exists already", param="session_id")
@@ -158,6 +160,7 @@ class SessionManager:
 
     async def _load(self, ctx: RequestContext, session_id: str) -> LoadedSession:
         """Loads a session's record; raises as `open`."""
+        ctx.session_id = session_id
         ctx.principal.require(Scope.SESSIONS)
         known = is_session_id(session_id)  # no other id can exist
         loaded = await self._store.load(ctx.owner, session_id) if known else None
@@ -221,6 +224,7 @@ class SessionManager:
 
     async def end(self, ctx: RequestContext, session_id: str) -> None:
         """Deletes a session after the requests that came before; those that come meanwhile are refused."""
+        ctx.session_id = session_id
         async with self._locks.closing((ctx.owner, session_id)):
             await self.delete(ctx, session_id)
 

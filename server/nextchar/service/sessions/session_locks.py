@@ -1,7 +1,7 @@
 """Serialises the requests on one session in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -18,14 +18,17 @@ class SessionLocks:
         self._closing: set[Key] = set()
 
     @asynccontextmanager
-    async def exclusive(self, key: Key) -> AsyncIterator[None]:
-        """Holds a session.
+    async def exclusive(self, key: Key, on_wait: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+        """Holds a session; calls `on_wait` if another request holds it first.
 
         Raises:
             SessionClosing: the session is being deleted.
         """
         self._check_not_closing(key)
-        async with self._lock(key):
+        lock = self._lock(key)
+        if lock.locked():
+            on_wait()
+        async with lock:
             yield
 
     @asynccontextmanager

@@ -1,6 +1,7 @@
 // The Generate panel: completions as they are sampled, four side by side, and the effect of the parameters.
 
 import { post, stream } from "../api.js";
+import { origin } from "../base.js";
 import { debounced, errorLine, field, h } from "../dom.js";
 import { FilterChart } from "../parts/filter_chart.js";
 import { authorization } from "../key.js";
@@ -103,7 +104,7 @@ class Generate {
   #write() {
     const body = this.#form.body(models.current.id);
     const grpcPort = document.querySelector("meta[name=nextchar-grpc-port]").content;
-    const { origin, hostname, protocol } = location;
+    const { hostname, protocol } = location;
     const place = { origin, hostname, secure: protocol === "https:", grpcPort, needsKey: "Authorization" in authorization() };
     const all = snippets(body, place);
     this.#code.textContent = all[this.#language];

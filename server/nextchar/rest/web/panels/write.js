@@ -1,6 +1,7 @@
 // The Write panel: a text, the distribution after the caret, and the surprise of each character.
 
 import { Bars } from "../parts/bars.js";
+import { stored } from "../base.js";
 import { debounced, errorLine, h } from "../dom.js";
 import { Editor } from "../parts/editor.js";
 import { imagine } from "../parts/ghost.js";
@@ -15,7 +16,7 @@ const PRICE_MS = 120;
 const REST_MS = 700; // a pause in typing, after which a whole text is scored again
 const LONG_CHARS = 500;
 const TELL_MS = 60;
-const KEPT = "nextchar-text";
+const KEPT = stored("nextchar-text");
 const STARTS = { text: "To be, or not to b", line: "nextch" };
 
 export function panel(root) {

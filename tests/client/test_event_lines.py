@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ ENDS_OF_OTHERS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 def split(content: bytes, cuts: list[int]) -> list[str]:
     splitter, edges = LineSplitter(), [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
-    pieces = [content[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [content[start:end] for start, end in pairwise(edges)]
     return [line for piece in pieces for line in splitter.lines(piece)]
 
 

@@ -106,15 +106,16 @@ def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:
     arrays += [state.recent.astype("<i4"), state.drawn_before.astype("<i8")]
     snapshots = _snapshots(state)
     numbers = {id(snapshot): number for number, snapshot in enumerate(snapshots)}
-    return {
+    header = {
         "seed": state.seed,
         "num_recent": len(state.recent),
         "marks": [_values(snapshot, arrays) for snapshot in snapshots],
         "here": numbers[id(state.here)],
         "anchor": numbers[id(state.anchor)],
         "checkpoints": {name: numbers[id(snapshot)] for name, snapshot in state.checkpoints.items()},
-        "after_return": [k for k, snapshot in enumerate(snapshots) if snapshot.after_return],
     }
+    after_return = [number for number, snapshot in enumerate(snapshots) if snapshot.after_return]
+    return {**header, "after_return": after_return} if after_return else header
 
 
 def _snapshots(state: SessionState) -> list[Snapshot]:
@@ -137,7 +138,7 @@ def _parse(content: bytes, shapes: Shapes) -> SessionState:
     recent = reader.array(np.dtype("<i4"), header["num_recent"]).astype(np.int64)
     drawn_before = reader.array(np.dtype("<i8"), header["num_recent"]).astype(np.int64)
     snapshots = [reader.snapshot(values) for values in header["marks"]]
-    for number in header.get("after_return", ()):  # states from before it was noted have none
+    for number in header.get("after_return", ()):  # most states have none
         snapshots[number] = replace(snapshots[number], after_return=True)
     checkpoints = {name: snapshots[number] for name, number in header["checkpoints"].items()}
     here, anchor = snapshots[header["here"]], snapshots[header["anchor"]]

@@ -23,7 +23,8 @@ from nextchar.client.grpc_messages import (
     rpc_of,
 )
 from nextchar.client.operations import A, C, Operation
-from nextchar.client.parts import join_completion
+from nextchar.client.parts import join_completion, named_string, shift_indices
+from nextchar.errors import InputTooLarge
 from nextchar.schemas.protobuf import to_answer
 from nextchar.schemas.score import ScoreResponse
 
@@ -82,8 +83,14 @@ class GrpcTransport:
                 for message in answers:
                     requests.answered()
                     yield to_answer(message, ScoreResponse, requests.fields)
-        except WriteRefused:
-            self.execute(requests.unanswered[0])  # raises why the server has ended the stream
+        except (WriteRefused, InputTooLarge) as error:
+            requests.end()
+            if named_string(error) is None:
+                # gRPC has lost the reason, or refused a message by its size before those ahead were answered:
+                # sent by itself, the message at fault raises it.
+                for operation in tuple(requests.unanswered):
+                    yield shift_indices(self.execute(operation), requests.num_scored)
+                    requests.answered()
             raise
         finally:
             requests.end()
@@ -104,6 +111,7 @@ class _Requests:
         self.unanswered: deque[Operation[ScoreResponse]] = deque()
         self._operations = operations
         self._room, self._has_ended, self._num_answered = Semaphore(1), False, 0
+        self.num_scored = 0  # strings of the messages that were answered
 
     def messages(self) -> Generator[Message]:
         try:
@@ -119,7 +127,7 @@ class _Requests:
             self.error = error
 
     def answered(self) -> None:
-        self.unanswered.popleft()
+        self.num_scored += len(self.unanswered.popleft().fields["input"])
         self._num_answered += 1
         for _ in range(_MAX_UNANSWERED if self._num_answered == 1 else 1):
             self._room.release()

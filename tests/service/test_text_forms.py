@@ -109,6 +109,34 @@ def test_every_door_folds_case_where_the_card_says_so(forms: LiveServer, door: s
     assert mixed == lower
 
 
+@pytest.mark.parametrize("door", ["score", "compare", "next", "inspect", "tokenize", "complete"])
+def test_every_answer_of_our_own_api_tells_the_folding_where_there_is_one(
+    forms: LiveServer, door: str
+) -> None:
+    assert DOORS[door](forms, "lower", "GoOgLe")["case_folding"] == "lower"
+    assert "case_folding" not in DOORS[door](forms, "tiny", "google")
+
+
+def test_sessions_tokenizers_and_cards_tell_the_folding(forms: LiveServer) -> None:
+    for model, told in (("lower", "lower"), ("tiny", None)):
+        session = Session.create(forms, model=model, prime="A")
+        answers = [
+            session.do("feed", text="A"),
+            session.do("next"),
+            session.do("score", input=["A"]),
+            session.do("sample", max_tokens=1),
+            *session.stream(max_tokens=1),
+        ]
+        assert [found.get("case_folding") for found in answers] == [told] * len(answers)
+        info = forms.get("/tokenizer_info", params={"model": model}).json()
+        card = forms.get(f"/v1/models/{model}").json()["card"]["vocabulary"]
+        assert info["case_folding"] == card["case_folding"] == (told or "none")
+    with grpc.insecure_channel(forms.grpc_address) as channel:
+        stub = nextchar_pb2_grpc.NextcharStub(channel)
+        assert stub.Next(pb.NextRequest(model="lower", input="A")).case_folding == "lower"
+        assert not stub.Next(pb.NextRequest(model="tiny", input="A")).HasField("case_folding")
+
+
 @pytest.mark.parametrize("model", ["returns", "bytes"])
 def test_a_model_that_knows_carriage_returns_reads_them(forms: LiveServer, model: str) -> None:
     found = answer(forms, "/v1/score", model, input=["a\r\nb"], return_chars=True)["data"][0]

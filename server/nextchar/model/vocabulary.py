@@ -91,6 +91,11 @@ class Vocabulary:
         table[code_points] = np.arange(len(code_points))
         return table
 
+    @property
+    def told_folding(self) -> CaseFolding | None:
+        """The case folding as answers tell it: not at all if there is none."""
+        return None if self.case_folding == "none" else self.case_folding
+
     @cached_property
     def form(self) -> TextForm:
         """The form in which the model reads text."""

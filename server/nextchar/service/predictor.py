@@ -38,5 +38,6 @@ class Predictor:
             data=next_chars(distribution, model.graph.vocabulary, request.top),
             entropy_bits=entropy_bits(distribution),
             usage=make_usage(len(ids)),
+            case_folding=model.graph.vocabulary.told_folding,
             state=self._client_states.seal(request, model, state, ctx),
         )

@@ -29,6 +29,7 @@ class CompletionAnswer:
             model_version=model.version,
             system_fingerprint=model.graph.digest,
             choices=[],
+            case_folding=model.graph.vocabulary.told_folding,
             **plan.start.fields,
         )
         self._last = self._template

@@ -140,6 +140,7 @@ class ScoreRunner:
             includes_end=request.include_end,
             data=data,
             usage=usage,
+            case_folding=model.graph.vocabulary.told_folding,
         )
 
 

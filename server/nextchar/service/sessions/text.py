@@ -97,6 +97,7 @@ class SessionText:
             revision=0,
             logprob=total,
             num_unknown=count_unknown(ids, model.graph.vocabulary),
+            case_folding=model.graph.vocabulary.told_folding,
             data=last.data if last else distributions if request.return_ == "each" else None,
             entropy_bits=last.entropy_bits if last else None,
         )
@@ -117,6 +118,7 @@ class SessionText:
             model=opened.model.name,
             model_version=opened.model.version,
             usage=make_usage(0),
+            case_folding=opened.model.graph.vocabulary.told_folding,
             **dict(distribution),
         )
 

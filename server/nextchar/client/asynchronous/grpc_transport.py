@@ -2,7 +2,7 @@
 
 from asyncio import Semaphore
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -108,7 +108,7 @@ class _Requests:
 
     def __init__(self, operations: Iterable[Operation[ScoreResponse]]) -> None:
         self.fields: Mapping[str, Any] = {}  # of the first operation
-        self.error: Exception | None = None  # what taking an operation raised: gRPC would not pass it on
+        self.error: BaseException | None = None  # what taking an operation raised: gRPC does not pass it on
         self.unanswered: deque[Operation[ScoreResponse]] = deque()
         self._operations = operations
         self._room, self._has_ended, self._num_answered = Semaphore(1), False, 0
@@ -116,7 +116,7 @@ class _Requests:
 
     async def messages(self) -> AsyncGenerator[Message]:
         try:
-            for operation in self._operations:
+            for operation in self._taken():
                 await self._room.acquire()
                 if self._has_ended:
                     return
@@ -125,6 +125,15 @@ class _Requests:
                 self.unanswered.append(operation)
                 yield request_message(operation, only=() if is_first else ("input",))
         except Exception as error:  # noqa: BLE001 it is raised where the answers end
+            self.error = error
+
+    def _taken(self) -> Iterator[Operation[ScoreResponse]]:
+        """Yields the operations, up to what taking one raises: an interrupt would not end gRPC's thread."""
+        try:
+            yield from self._operations
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 it is raised where the answers end
             self.error = error
 
     def answered(self) -> None:

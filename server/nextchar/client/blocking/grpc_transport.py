@@ -2,7 +2,7 @@
 """Carries a client's calls over gRPC."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from threading import Semaphore
 from typing import Any
 
@@ -107,7 +107,7 @@ class _Requests:
 
     def __init__(self, operations: Iterable[Operation[ScoreResponse]]) -> None:
         self.fields: Mapping[str, Any] = {}  # of the first operation
-        self.error: Exception | None = None  # what taking an operation raised: gRPC would not pass it on
+        self.error: BaseException | None = None  # what taking an operation raised: gRPC does not pass it on
         self.unanswered: deque[Operation[ScoreResponse]] = deque()
         self._operations = operations
         self._room, self._has_ended, self._num_answered = Semaphore(1), False, 0
@@ -115,7 +115,7 @@ class _Requests:
 
     def messages(self) -> Generator[Message]:
         try:
-            for operation in self._operations:
+            for operation in self._taken():
                 self._room.acquire()
                 if self._has_ended:
                     return
@@ -124,6 +124,15 @@ class _Requests:
                 self.unanswered.append(operation)
                 yield request_message(operation, only=() if is_first else ("input",))
         except Exception as error:  # noqa: BLE001 it is raised where the answers end
+            self.error = error
+
+    def _taken(self) -> Iterator[Operation[ScoreResponse]]:
+        """Yields the operations, up to what taking one raises: an interrupt would not end gRPC's thread."""
+        try:
+            yield from self._operations
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 it is raised where the answers end
             self.error = error
 
     def answered(self) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -232,6 +233,9 @@ def test_strings_go_on_from_their_context_and_from_a_session_or_state(forms: Liv
     assert answer(forms, "/v1/score", "tiny", state=state, input=["\nb", "\n\nb"])["data"] == expected
     after = answer(forms, "/v1/score", "tiny", state=state, context="\n", input=["b", "\nb"])["data"]
     assert after == expected
+    fields = {"context": "a\r", "input": ["b"], "return_state": True}
+    state = answer(forms, "/v1/score", "tiny", **fields)["state"]
+    assert answer(forms, "/v1/score", "tiny", state=state, input=["\nb", "\n\nb"])["data"] == expected
 
 
 def test_a_line_feed_after_a_drawn_character_is_its_own(forms: LiveServer) -> None:
@@ -259,6 +263,13 @@ def test_a_sequence_reads_its_steps_as_one_text(forms: LiveServer) -> None:
     step(1, "a\r", sequence_start=True)
     step(2, "a\n", sequence_start=True)
     assert step(1, "\nb", sequence_end=True) == step(2, "b", sequence_end=True)
+
+
+def test_a_strict_server_names_the_character_that_the_model_would_read(models: Path) -> None:
+    with live_server(models, strict_characters=True) as strict:
+        found = strict.post("/v1/score", {"model": "tiny", "context": "a\r", "input": ["\n\N{SNOWMAN}"]})
+    assert (found.status_code, found.json()["error"]["param"]) == (422, "input.0")
+    assert "U+2603" in found.json()["error"]["message"]
 
 
 def test_a_byte_order_mark_in_a_request_is_a_character_of_the_text(forms: LiveServer) -> None:

@@ -82,6 +82,22 @@ def test_a_file_in_another_encoding_is_refused_and_not_scored(
         assert found.endswith("; name its encoding with --encoding\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["score", "{}", "ab", "é\udce9"], "'[TEXTS]...'"),
+        (["score", "{}", "ab", "--context", "é\udce9"], "'--context'"),
+        (["next", "{}", "é\udce9"], "'[TEXT]'"),
+        (["complete", "{}", "é\udce9"], "'[PROMPT]'"),
+        (["complete", "{}", "--stop", "é\udce9"], "'--stop'"),
+    ],
+)
+def test_an_argument_that_is_not_utf8_is_refused(models: Path, arguments: list[str], shown: str) -> None:
+    found = run(*(argument.format(models / "tiny") for argument in arguments))
+    assert found.exit_code == 2
+    assert found.stderr.startswith(f"Error: {shown} is not UTF-8: byte 0xe9 at offset 2; ")
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 def test_a_file_in_another_encoding_is_scored_where_that_is_named(
     models: Path, tmp_path: Path, encoding: str

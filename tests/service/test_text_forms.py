@@ -132,6 +132,8 @@ def test_sessions_tokenizers_and_cards_tell_the_folding(forms: LiveServer) -> No
         info = forms.get("/tokenizer_info", params={"model": model}).json()
         card = forms.get(f"/v1/models/{model}").json()["card"]["vocabulary"]
         assert info["case_folding"] == card["case_folding"] == (told or "none")
+        facts = forms.get(f"/v2/models/{model}/config").json()["parameters"]
+        assert facts.get("case_folding") == (told and {"string_value": told})
     with grpc.insecure_channel(forms.grpc_address) as channel:
         stub = nextchar_pb2_grpc.NextcharStub(channel)
         assert stub.Next(pb.NextRequest(model="lower", input="A")).case_folding == "lower"

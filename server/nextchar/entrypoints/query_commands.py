@@ -1,5 +1,6 @@
 """Implements `nextchar score`, `next` and `complete`, with a model file or with the model of a server."""
 
+import os
 import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -15,6 +16,36 @@ from nextchar.model.text_file import ByteSource, read_lines
 from nextchar.schemas.score import Score
 
 _STANDARD_INPUT = "standard input"
+
+
+class _TextArgument(click.ParamType[str]):
+    """A text in UTF-8.
+
+    Python passes a byte that is none on as a lone surrogate, which a model would read as one more unknown
+    character.
+    """
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the text.
+
+        Raises:
+            InvalidRequest: it is not UTF-8.
+        """
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            offset, (byte,) = len(value[: error.start].encode()), os.fsencode(value[error.start])
+            shown = param.get_error_hint(ctx) if param is not None and ctx is not None else "the text"
+            raise InvalidRequest(
+                f"{shown} is not UTF-8: byte 0x{byte:02x} at offset {offset}; give it in UTF-8, or score it "
+                "as a line of a file, with --encoding"
+            ) from None
+        return value
+
+
+_TEXT = _TextArgument()
 _MODEL = click.argument("model")
 _PRECISION = click.option(
     "--precision",
@@ -28,7 +59,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print the response
 
 @click.command
 @_MODEL
-@click.argument("texts", nargs=-1)
+@click.argument("texts", nargs=-1, type=_TEXT)
 @click.option(
     "--file",
     type=click.File("rb"),
@@ -40,7 +71,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print the response
     show_default=True,
     help="The encoding of the file or of standard input, as utf-16 or latin-1.",
 )
-@click.option("--context", default="", help="The text before every string; it is not scored.")
+@click.option("--context", type=_TEXT, default="", help="The text before every string; it is not scored.")
 @click.option("--include-end", is_flag=True, help="Also score the end symbol, which models of lines have.")
 @click.option("--return-chars", is_flag=True, help="Also print the log-probability of every character.")
 @url_option
@@ -97,7 +128,7 @@ def _print_score(item: Score, text: str) -> None:
 
 @click.command("next")
 @_MODEL
-@click.argument("text", default="")
+@click.argument("text", default="", type=_TEXT)
 @click.option(
     "--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many characters to list."
 )
@@ -123,7 +154,7 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
 
 @click.command
 @_MODEL
-@click.argument("prompt", default="")
+@click.argument("prompt", default="", type=_TEXT)
 @click.option(
     "--max-tokens",
     type=int,
@@ -167,7 +198,9 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
     help="Sample from the characters nearest to the mean log-probability that add up to p.",
 )
 @click.option("--seed", type=int, help="The seed; the same seed gives the same text.")
-@click.option("--stop", multiple=True, help="A string that ends the text; may be given up to 4 times.")
+@click.option(
+    "--stop", type=_TEXT, multiple=True, help="A string that ends the text; may be given up to 4 times."
+)
 @click.option("--echo", is_flag=True, help="Print the prompt before the text.")
 @url_option
 @_PRECISION

@@ -25,7 +25,7 @@ _REPLACED = {
     r"asyncio": "time",
     r"nextchar\.client\.asynchronous": "nextchar.client.blocking",
     r"(Abstract)?Async([A-Z]\w*)": r"\1\2",
-    r"a(closing|close|read|iter_lines)\b": r"\1",
+    r"a(closing|close|read|iter_bytes)\b": r"\1",
     r"__a(enter|exit)__": r"__\1__",
     r"programs that run an event loop; each client belongs to one loop": (
         "programs that block; threads may share one"

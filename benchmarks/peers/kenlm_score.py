@@ -12,7 +12,7 @@ import kenlm
 
 def main() -> None:
     model = kenlm.Model(sys.argv[1])
-    strings = Path(sys.argv[2]).read_text().splitlines()
+    strings = Path(sys.argv[2]).read_text(encoding="utf-8").removesuffix("\n").split("\n")
     started = time.perf_counter()
     total = sum(model.score(" ".join(string), bos=False, eos=False) for string in strings)
     print(len(strings) / (time.perf_counter() - started), total)

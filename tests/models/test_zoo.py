@@ -9,7 +9,7 @@ import pytest
 from click.core import ParameterSource
 from support.tiny_shakespeare import tiny_shakespeare
 
-from nextchar.model.golden import check_golden
+from nextchar.model.golden import check_golden, score_strings
 from nextchar.model.graph import open_graph
 from nextchar_training.commands.train import train
 from nextchar_training.text.heldout import heldout_split
@@ -63,6 +63,16 @@ def test_the_text_of_a_card_is_still_cut_as_it_was(name: str) -> None:
     split = heldout_split(card, corpus)  # refuses parts of another digest
     assert split.description == card.provenance["split"]
     assert len(split.heldout) == card.provenance["num_heldout_chars"]
+
+
+def test_domains_are_read_in_lower_case_and_names_are_not() -> None:
+    for path in sorted((_MODELS / "domains").rglob("*.onnx")):
+        graph = open_graph(path)
+        texts = ("google.com", "GoOgLe.CoM", "GOOGLE.COM")
+        lower, *mixed = score_strings(graph, [graph.vocabulary.encode(text) for text in texts])
+        assert mixed == [lower, lower]
+    for path in (path for path in _MODELS.rglob("*.onnx") if path.parts[-3] != "domains"):
+        assert open_graph(path).card.vocabulary.case_folding == "none"
 
 
 def test_all_models_are_small_enough_to_ship() -> None:

@@ -72,6 +72,7 @@ class TinyModel:
                 unknown=v.unknown,
                 normalization=v.normalization,
                 symbols=v.symbols,
+                case_folding=v.case_folding,
             ),
             "states": step_states(self.cell, self.num_layers),
             "provenance": {"corpus": "none", "command": "tests"},

@@ -1,10 +1,12 @@
 """Joins the parts of an answer, and cuts strings into the messages of a stream."""
 
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nextchar.client.operations import C
-from nextchar.errors import InvalidRequest
+from nextchar.errors import InputTooLarge, InvalidRequest, NextcharError
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Logprobs
 from nextchar.schemas.score import ScoreResponse
@@ -50,6 +52,51 @@ def cut_into_messages(strings: Iterable[str]) -> Iterator[list[str]]:
         num_chars += len(text)
     if batch:
         yield batch
+
+
+class SentStrings:
+    """Cuts strings into messages, and counts them: an error then says which of all strings it is about."""
+
+    def __init__(self) -> None:
+        self.num_answered = 0
+        self._unanswered: deque[int] = deque()  # how many strings each message has
+
+    def messages(self, strings: Iterable[str]) -> Iterator[list[str]]:
+        """Yields the strings as `cut_into_messages` does."""
+        for batch in cut_into_messages(strings):
+            self._unanswered.append(len(batch))
+            yield batch
+
+    def answered(self) -> None:
+        """Counts the answer to the first message that has none yet."""
+        self.num_answered += self._unanswered.popleft()
+
+    def located(self, error: NextcharError) -> NextcharError:
+        """Returns the error of the first message that has no answer; it names the string by its number."""
+        is_of_one = bool(self._unanswered) and self._unanswered[0] == 1
+        return shift_error(error, self.num_answered, is_of_one=is_of_one)
+
+
+def shift_error(error: NextcharError, first: int, *, is_of_one: bool = False) -> NextcharError:
+    """Makes the number of the string in an error count from `first`, how many strings its message follows.
+
+    An error of the size of a message that has only one string (`is_of_one`) is about that string.
+    """
+    if found := named_string(error):
+        param = f"input.{first + int(found[1])}"
+        error.message = re.sub(rf"\b{re.escape(found[0])}\b", param, error.message)
+    elif is_of_one and isinstance(error, InputTooLarge):
+        param = f"input.{first}"
+        error.message = f"{param}: {error.message}"
+    else:
+        return error
+    error.param, error.args = param, (error.message,)
+    return error
+
+
+def named_string(error: NextcharError) -> re.Match[str] | None:
+    """Returns the field of an error that is about one string, with its number; None for any other error."""
+    return re.fullmatch(r"input\.(\d+)", error.param or "")
 
 
 def shift_indices(answer: ScoreResponse, first: int) -> ScoreResponse:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic
 
@@ -10,6 +10,7 @@ import httpx
 from pydantic import ValidationError
 
 from nextchar.client.endpoint import Endpoint
+from nextchar.client.event_lines import LineSplitter
 from nextchar.client.operations import A, C, Operation
 from nextchar.client.wire_errors import (
     CONNECTION_LOST,
@@ -98,18 +99,25 @@ def read_error(response: httpx.Response) -> NextcharError:
 
 
 class EventReader(Generic[C]):
-    """Reads the lines of a stream of server-sent events."""
+    """Reads a stream of server-sent events."""
 
     def __init__(self, answer_type: type[C]) -> None:
         self._answer_type = answer_type
+        self._splitter = LineSplitter()
         self._has_ended = False
 
-    def read(self, line: str) -> C | None:
-        """Returns the part of the answer in a line; None if it holds none.
+    def read(self, piece: bytes) -> Iterator[C]:
+        """Yields the parts of the answer whose lines end in a piece, which may be cut anywhere.
 
         Raises:
             NextcharError: the server failed in the middle of the stream.
         """
+        for line in self._splitter.lines(piece):
+            if (part := self._part(line)) is not None:
+                yield part
+
+    def _part(self, line: str) -> C | None:
+        """Returns the part of the answer in a line; None if it holds none."""
         if not line.startswith("data:"):
             return None
         data = line.removeprefix("data:").strip()

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import click
 
-from nextchar.client.parts import shift_indices
+from nextchar.client.parts import shift_error, shift_indices
+from nextchar.errors import NextcharError
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.score import NextRequest, NextResponse, ScoreRequest, ScoreResponse
@@ -99,7 +100,10 @@ class _Offline:
         while batch := list(rest if whole else islice(rest, _BATCH_STRINGS)):
             fields = {"model": self._model, "input": batch, **arguments}
             request = validated(partial(ScoreRequest.model_validate, fields))
-            answer: ScoreResponse = await self._service.scorer.score(request, self._ctx)
+            try:
+                answer: ScoreResponse = await self._service.scorer.score(request, self._ctx)
+            except NextcharError as error:
+                raise shift_error(error, first)  # noqa: B904 it is the same
             yield shift_indices(answer, first)
             first += len(batch)
 

@@ -35,7 +35,8 @@ def describe(graph: ModelGraph) -> list[str]:
         _line("characters", f"{len(vocabulary.characters)}: {''.join(vocabulary.characters)!r}"),
         _line(
             "policies",
-            f"unit {vocabulary.unit}, unknown {vocabulary.unknown}, Unicode {vocabulary.normalization}",
+            f"unit {vocabulary.unit}, unknown {vocabulary.unknown}, Unicode {vocabulary.normalization}, "
+            f"case folding {vocabulary.case_folding}",
         ),
     ]
     lines += ["", "quality on held-out text"]

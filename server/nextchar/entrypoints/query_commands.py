@@ -1,19 +1,51 @@
 """Implements `nextchar score`, `next` and `complete`, with a model file or with the model of a server."""
 
+import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import aclosing
-from typing import Any, TextIO
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import aclosing, contextmanager, nullcontext
+from typing import Any, cast
 
 import click
 
-from nextchar.client.parts import join_scores
+from nextchar.client.parts import join_scores, named_string
 from nextchar.entrypoints.answer_source import AnswerSource, run_with, url_option
-from nextchar.errors import InvalidRequest
+from nextchar.errors import InvalidRequest, NextcharError
+from nextchar.model.text_file import ByteSource, read_lines
 from nextchar.schemas.score import Score
 
-_BYTE_ORDER_MARK = "\ufeff"  # which some editors put first, and standard input is not decoded without it
+_STANDARD_INPUT = "standard input"
+
+
+class _TextArgument(click.ParamType[str]):
+    """A text in UTF-8.
+
+    Python passes a byte that is none on as a lone surrogate, which a model would read as one more unknown
+    character.
+    """
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the text.
+
+        Raises:
+            InvalidRequest: it is not UTF-8.
+        """
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            offset, (byte,) = len(value[: error.start].encode()), os.fsencode(value[error.start])
+            shown = param.get_error_hint(ctx) if param is not None and ctx is not None else "the text"
+            raise InvalidRequest(
+                f"{shown} is not UTF-8: byte 0x{byte:02x} at offset {offset}; give it in UTF-8, or score it "
+                "as a line of a file, with --encoding"
+            ) from None
+        return value
+
+
+_TEXT = _TextArgument()
 _MODEL = click.argument("model")
 _PRECISION = click.option(
     "--precision",
@@ -27,13 +59,19 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print the response
 
 @click.command
 @_MODEL
-@click.argument("texts", nargs=-1)
+@click.argument("texts", nargs=-1, type=_TEXT)
 @click.option(
     "--file",
-    type=click.File("r", encoding="utf-8-sig"),
+    type=click.File("rb"),
     help="Score each line of a file, of any length, as it is read; - is standard input.",
 )
-@click.option("--context", default="", help="The text before every string; it is not scored.")
+@click.option(
+    "--encoding",
+    default="utf-8",
+    show_default=True,
+    help="The encoding of the file or of standard input, as utf-16 or latin-1.",
+)
+@click.option("--context", type=_TEXT, default="", help="The text before every string; it is not scored.")
 @click.option("--include-end", is_flag=True, help="Also score the end symbol, which models of lines have.")
 @click.option("--return-chars", is_flag=True, help="Also print the log-probability of every character.")
 @url_option
@@ -42,7 +80,8 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print the response
 def score(
     model: str,
     texts: tuple[str, ...],
-    file: TextIO | None,
+    file: ByteSource | None,
+    encoding: str,
     url: str | None,
     precision: str,
     as_json: bool,
@@ -51,14 +90,16 @@ def score(
     """Score how likely MODEL finds each of TEXTS, or each line of standard input.
 
     MODEL is a step graph, the folder of a version or the folder of a model; with --url it is the name of a
-    model of the server.
+    model of the server. Lines end in LF, CRLF or CR.
     """
     if texts and file is not None:
         raise InvalidRequest("give the strings either as arguments or with --file, not both")
-    whole = file is None
-    strings: Iterable[str] = (
-        (list(texts) or list(_lines(_standard_input()))) if file is None else _lines(file)
-    )
+    whole, shown = file is None, _shown(file)
+    strings: Iterable[str] = texts
+    if file is not None:
+        strings = _lines(file, shown, encoding)
+    elif not texts:
+        strings = list(_lines(_standard_input(), shown, encoding))
 
     async def work(source: AnswerSource) -> None:
         texts_of_answers: deque[str] = deque()
@@ -72,7 +113,8 @@ def score(
                 for item in answer.data:
                     _print_score(item, texts_of_answers.popleft())
 
-    run_with(model, url, precision, "score", work)
+    with nullcontext() if texts else _located(shown):
+        run_with(model, url, precision, "score", work)
 
 
 def _print_score(item: Score, text: str) -> None:
@@ -86,7 +128,7 @@ def _print_score(item: Score, text: str) -> None:
 
 @click.command("next")
 @_MODEL
-@click.argument("text", default="")
+@click.argument("text", default="", type=_TEXT)
 @click.option(
     "--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many characters to list."
 )
@@ -112,7 +154,7 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
 
 @click.command
 @_MODEL
-@click.argument("prompt", default="")
+@click.argument("prompt", default="", type=_TEXT)
 @click.option(
     "--max-tokens",
     type=int,
@@ -156,7 +198,9 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
     help="Sample from the characters nearest to the mean log-probability that add up to p.",
 )
 @click.option("--seed", type=int, help="The seed; the same seed gives the same text.")
-@click.option("--stop", multiple=True, help="A string that ends the text; may be given up to 4 times.")
+@click.option(
+    "--stop", type=_TEXT, multiple=True, help="A string that ends the text; may be given up to 4 times."
+)
 @click.option("--echo", is_flag=True, help="Print the prompt before the text.")
 @url_option
 @_PRECISION
@@ -181,15 +225,28 @@ def _kept(strings: Iterable[str], kept: deque[str]) -> Iterator[str]:
         yield text
 
 
-def _standard_input() -> TextIO:
+def _standard_input() -> ByteSource:
     if sys.stdin.isatty():
         raise InvalidRequest("no strings to score: give them as arguments, or one per line on standard input")
-    return sys.stdin
+    return cast(ByteSource, sys.stdin.buffer)
 
 
-def _lines(file: TextIO) -> Iterator[str]:
+def _shown(file: ByteSource | None) -> str:
+    """Returns the name of a file in an error; that of standard input is `<stdin>`, or it has none."""
+    name = getattr(file, "name", "<stdin>")
+    return _STANDARD_INPUT if name == "<stdin>" else repr(name)
+
+
+def _lines(file: ByteSource, shown: str, encoding: str) -> Iterator[str]:
+    return read_lines(file, shown=shown, advice="name its encoding with --encoding", encoding=encoding)
+
+
+@contextmanager
+def _located(shown: str) -> Generator[None]:
+    """Adds the number of the line to an error of one of the strings of a file."""
     try:
-        for number, line in enumerate(file):
-            yield (line if number else line.removeprefix(_BYTE_ORDER_MARK)).rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"{file.name} is not UTF-8: {error.reason} at byte {error.start}") from error
+        yield
+    except NextcharError as error:
+        if found := named_string(error):
+            error.message = f"{shown}, line {int(found[1]) + 1}: {error.message}"
+        raise

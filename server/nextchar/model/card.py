@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nextchar.errors import ModelFileError
+from nextchar.model.text_form import CaseFolding, Normalization
 from nextchar.model.vocabulary import Vocabulary
 
 CARD_KEY = "nextchar"
@@ -55,8 +56,9 @@ class VocabularyCard(_Part):
     )
     unit: Literal["text", "line"]
     unknown: Literal["symbol", "refuse"]
-    normalization: Literal["none", "NFC"]
+    normalization: Normalization
     symbols: Literal["characters", "bytes"] = "characters"
+    case_folding: CaseFolding = "none"
 
 
 class Golden(_Part):
@@ -109,7 +111,7 @@ class Card(_Part):
 
     def make_vocabulary(self) -> Vocabulary:
         v = self.vocabulary
-        return Vocabulary(tuple(v.characters), v.unit, v.unknown, v.normalization, v.symbols)
+        return Vocabulary(tuple(v.characters), v.unit, v.unknown, v.normalization, v.symbols, v.case_folding)
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), ensure_ascii=True, separators=(",", ":"))

@@ -16,7 +16,6 @@ client's text to it, `TextDecoder` converts it back.
 """
 
 import codecs
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +24,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nextchar.model.text_form import CaseFolding, Normalization, TextForm, fold_case
 
 Ids = NDArray[np.int64]
 
@@ -39,18 +40,23 @@ class Vocabulary:
     characters: tuple[str, ...]
     unit: Literal["text", "line"] = "text"
     unknown: Literal["symbol", "refuse"] = "symbol"
-    normalization: Literal["none", "NFC"] = "none"
+    normalization: Normalization = "none"
     symbols: Literal["characters", "bytes"] = "characters"
+    case_folding: CaseFolding = "none"
 
     def __post_init__(self) -> None:
         if self.symbols == "bytes" and (self.characters != _BYTES or self.unknown != "refuse"):
             raise ValueError("a vocabulary of bytes must have all 256 bytes and unknown 'refuse'")
+        if self.symbols == "bytes" and self.case_folding != "none":
+            raise ValueError("a vocabulary of bytes must have case_folding 'none'")
         if not self.characters:
             raise ValueError("a vocabulary needs at least one character")
         if any(len(c) != 1 for c in self.characters):
             raise ValueError("every vocabulary entry must be exactly one character")
         if len(set(self.characters)) != len(self.characters):
             raise ValueError("vocabulary characters must be distinct")
+        if unread := next((c for c in self.characters if fold_case(c, self.case_folding) != c), None):
+            raise ValueError(f"case_folding {self.case_folding!r} leaves no text with {unread!r}")
 
     @property
     def unknown_id(self) -> int | None:
@@ -85,28 +91,42 @@ class Vocabulary:
         table[code_points] = np.arange(len(code_points))
         return table
 
-    def normalize(self, text: str) -> str:
-        """Returns the text in the Unicode form the model was trained on; as bytes, if the vocabulary is."""
+    @property
+    def told_folding(self) -> CaseFolding | None:
+        """The case folding as answers tell it: not at all if there is none."""
+        return None if self.case_folding == "none" else self.case_folding
+
+    @cached_property
+    def form(self) -> TextForm:
+        """The form in which the model reads text."""
+        keeps_returns = "\r" in self.characters  # or the model has never seen one; bytes are all known
+        return TextForm(self.normalization, self.case_folding, keeps_returns)
+
+    def normalize(self, text: str, *, after_return: bool = False) -> str:
+        """Returns the text in the form that the model was trained on; as bytes, if the vocabulary is.
+
+        `after_return` says that the text before it ended in a carriage return which was read as a newline.
+        """
         if self.symbols == "bytes":
             return text.encode("utf-8", "surrogatepass").decode("latin-1")
-        return text if self.normalization == "none" else unicodedata.normalize(self.normalization, text)
+        return self.form.of(text, after_return=after_return)
 
-    def encode(self, text: str) -> Ids:
+    def encode(self, text: str, *, after_return: bool = False) -> Ids:
         """Returns the ids of the normalised text, int64 [len]; characters outside are `unknown_id`.
 
         Raises:
             KeyError: a character is outside the vocabulary and `unknown` is "refuse";
                 its argument is the first such character.
         """
-        return self._look_up(self.normalize(text))
+        return self._look_up(self.normalize(text, after_return=after_return))
 
-    def encode_all(self, texts: Sequence[str]) -> list[Ids]:
+    def encode_all(self, texts: Sequence[str], *, after_return: bool = False) -> list[Ids]:
         """Returns the ids of each text, as `encode` does, with one look-up for all.
 
         Raises:
             KeyError: as `encode`.
         """
-        normal = [self.normalize(text) for text in texts]
+        normal = [self.normalize(text, after_return=after_return) for text in texts]
         ids, ends = self._look_up("".join(normal)), list(accumulate(map(len, normal)))
         return [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 

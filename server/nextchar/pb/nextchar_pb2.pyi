@@ -75,7 +75,7 @@ class Score(_message.Message):
     def __init__(self, index: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., perplexity: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., percentile: _Optional[float] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("object", "model", "model_version", "data", "usage", "begins_after", "includes_end", "state")
+    __slots__ = ("object", "model", "model_version", "data", "usage", "begins_after", "includes_end", "state", "case_folding")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +84,7 @@ class ScoreResponse(_message.Message):
     BEGINS_AFTER_FIELD_NUMBER: _ClassVar[int]
     INCLUDES_END_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     object: str
     model: str
     model_version: str
@@ -92,7 +93,8 @@ class ScoreResponse(_message.Message):
     begins_after: str
     includes_end: bool
     state: bytes
-    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., begins_after: _Optional[str] = ..., includes_end: _Optional[bool] = ..., state: _Optional[bytes] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., begins_after: _Optional[str] = ..., includes_end: _Optional[bool] = ..., state: _Optional[bytes] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class CompareRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "reference_model", "rank_by")
@@ -139,7 +141,7 @@ class Candidate(_message.Message):
     def __init__(self, index: _Optional[int] = ..., rank: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., probability: _Optional[float] = ..., percentile: _Optional[float] = ..., reference_logprob: _Optional[float] = ..., log_ratio: _Optional[float] = ...) -> None: ...
 
 class CompareResponse(_message.Message):
-    __slots__ = ("object", "model", "model_version", "reference_model", "reference_model_version", "rank_by", "data", "usage")
+    __slots__ = ("object", "model", "model_version", "reference_model", "reference_model_version", "rank_by", "data", "usage", "case_folding")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +150,7 @@ class CompareResponse(_message.Message):
     RANK_BY_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     object: str
     model: str
     model_version: str
@@ -156,7 +159,8 @@ class CompareResponse(_message.Message):
     rank_by: str
     data: _containers.RepeatedCompositeFieldContainer[Candidate]
     usage: Usage
-    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., reference_model: _Optional[str] = ..., reference_model_version: _Optional[str] = ..., rank_by: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., reference_model: _Optional[str] = ..., reference_model_version: _Optional[str] = ..., rank_by: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class TokenizeRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "prompt", "add_special_tokens", "return_token_strs")
@@ -175,20 +179,22 @@ class TokenizeRequest(_message.Message):
     def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., add_special_tokens: _Optional[bool] = ..., return_token_strs: _Optional[bool] = ...) -> None: ...
 
 class TokenizeResponse(_message.Message):
-    __slots__ = ("model", "model_version", "count", "max_model_len", "tokens", "token_strs")
+    __slots__ = ("model", "model_version", "count", "max_model_len", "tokens", "token_strs", "case_folding")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     MAX_MODEL_LEN_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     TOKEN_STRS_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     count: int
     max_model_len: int
     tokens: _containers.RepeatedScalarFieldContainer[int]
     token_strs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., count: _Optional[int] = ..., max_model_len: _Optional[int] = ..., tokens: _Optional[_Iterable[int]] = ..., token_strs: _Optional[_Iterable[str]] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., count: _Optional[int] = ..., max_model_len: _Optional[int] = ..., tokens: _Optional[_Iterable[int]] = ..., token_strs: _Optional[_Iterable[str]] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class DetokenizeRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "tokens")
@@ -219,7 +225,7 @@ class TokenizerInfoRequest(_message.Message):
     def __init__(self, model: _Optional[str] = ...) -> None: ...
 
 class TokenizerInfoResponse(_message.Message):
-    __slots__ = ("tokenizer_class", "model", "model_version", "vocab_size", "symbols", "unit", "normalization", "bos_token", "eos_token", "unk_token", "pad_token", "chat_template", "max_model_len")
+    __slots__ = ("tokenizer_class", "model", "model_version", "vocab_size", "symbols", "unit", "normalization", "bos_token", "eos_token", "unk_token", "pad_token", "chat_template", "max_model_len", "case_folding")
     TOKENIZER_CLASS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -233,6 +239,7 @@ class TokenizerInfoResponse(_message.Message):
     PAD_TOKEN_FIELD_NUMBER: _ClassVar[int]
     CHAT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     MAX_MODEL_LEN_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     tokenizer_class: str
     model: str
     model_version: str
@@ -246,7 +253,8 @@ class TokenizerInfoResponse(_message.Message):
     pad_token: str
     chat_template: str
     max_model_len: int
-    def __init__(self, tokenizer_class: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., vocab_size: _Optional[int] = ..., symbols: _Optional[str] = ..., unit: _Optional[str] = ..., normalization: _Optional[str] = ..., bos_token: _Optional[str] = ..., eos_token: _Optional[str] = ..., unk_token: _Optional[str] = ..., pad_token: _Optional[str] = ..., chat_template: _Optional[str] = ..., max_model_len: _Optional[int] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, tokenizer_class: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., vocab_size: _Optional[int] = ..., symbols: _Optional[str] = ..., unit: _Optional[str] = ..., normalization: _Optional[str] = ..., bos_token: _Optional[str] = ..., eos_token: _Optional[str] = ..., unk_token: _Optional[str] = ..., pad_token: _Optional[str] = ..., chat_template: _Optional[str] = ..., max_model_len: _Optional[int] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class LimitsRequest(_message.Message):
     __slots__ = ()
@@ -365,20 +373,22 @@ class NextChar(_message.Message):
     def __init__(self, char: _Optional[str] = ..., id: _Optional[int] = ..., logprob: _Optional[float] = ..., probability: _Optional[float] = ..., special: _Optional[str] = ...) -> None: ...
 
 class NextResponse(_message.Message):
-    __slots__ = ("model", "model_version", "data", "entropy_bits", "usage", "state")
+    __slots__ = ("model", "model_version", "data", "entropy_bits", "usage", "state", "case_folding")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     data: _containers.RepeatedCompositeFieldContainer[NextChar]
     entropy_bits: float
     usage: Usage
     state: bytes
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class CompletionRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "prompts", "prompt_token_ids", "n", "best_of", "prompt_logprobs", "suffix", "user", "request_id", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids", "typical_p", "state", "return_state", "session_id", "if_revision")
@@ -546,7 +556,7 @@ class Choice(_message.Message):
     def __init__(self, text: _Optional[str] = ..., index: _Optional[int] = ..., finish_reason: _Optional[str] = ..., logprobs: _Optional[_Union[Logprobs, _Mapping]] = ..., token_ids: _Optional[_Iterable[int]] = ..., prompt_token_ids: _Optional[_Iterable[int]] = ..., prompt_logprobs: _Optional[_Iterable[_Union[PromptLogprobs, _Mapping]]] = ...) -> None: ...
 
 class Completion(_message.Message):
-    __slots__ = ("id", "object", "created", "model", "model_version", "system_fingerprint", "choices", "usage", "state", "session_id", "position", "revision")
+    __slots__ = ("id", "object", "created", "model", "model_version", "system_fingerprint", "choices", "usage", "state", "session_id", "position", "revision", "case_folding")
     ID_FIELD_NUMBER: _ClassVar[int]
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -559,6 +569,7 @@ class Completion(_message.Message):
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     id: str
     object: str
     created: int
@@ -571,7 +582,8 @@ class Completion(_message.Message):
     session_id: str
     position: int
     revision: int
-    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class InspectRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "input", "layers", "states")
@@ -608,18 +620,20 @@ class StateRow(_message.Message):
     def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class InspectResponse(_message.Message):
-    __slots__ = ("model", "model_version", "chars", "data", "usage")
+    __slots__ = ("model", "model_version", "chars", "data", "usage", "case_folding")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CHARS_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     chars: _containers.RepeatedCompositeFieldContainer[CharScore]
     data: _containers.RepeatedCompositeFieldContainer[StateTrace]
     usage: Usage
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., data: _Optional[_Iterable[_Union[StateTrace, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., data: _Optional[_Iterable[_Union[StateTrace, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "session_id", "ttl_seconds", "prime", "seed")
@@ -862,7 +876,7 @@ class Distribution(_message.Message):
     def __init__(self, data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ...) -> None: ...
 
 class FeedResponse(_message.Message):
-    __slots__ = ("session_id", "model", "model_version", "position", "revision", "logprob", "num_unknown", "data", "entropy_bits", "each")
+    __slots__ = ("session_id", "model", "model_version", "position", "revision", "logprob", "num_unknown", "data", "entropy_bits", "each", "case_folding")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -873,6 +887,7 @@ class FeedResponse(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
     EACH_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     model: str
     model_version: str
@@ -883,10 +898,11 @@ class FeedResponse(_message.Message):
     data: _containers.RepeatedCompositeFieldContainer[NextChar]
     entropy_bits: float
     each: _containers.RepeatedCompositeFieldContainer[Distribution]
-    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., logprob: _Optional[float] = ..., num_unknown: _Optional[int] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., each: _Optional[_Iterable[_Union[Distribution, _Mapping]]] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., logprob: _Optional[float] = ..., num_unknown: _Optional[int] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., each: _Optional[_Iterable[_Union[Distribution, _Mapping]]] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class SessionNextResponse(_message.Message):
-    __slots__ = ("session_id", "position", "revision", "model", "model_version", "data", "entropy_bits", "usage")
+    __slots__ = ("session_id", "position", "revision", "model", "model_version", "data", "entropy_bits", "usage", "case_folding")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -895,6 +911,7 @@ class SessionNextResponse(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     position: int
     revision: int
@@ -903,10 +920,11 @@ class SessionNextResponse(_message.Message):
     data: _containers.RepeatedCompositeFieldContainer[NextChar]
     entropy_bits: float
     usage: Usage
-    def __init__(self, session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class SessionCompletion(_message.Message):
-    __slots__ = ("id", "object", "created", "model", "model_version", "system_fingerprint", "choices", "usage", "session_id", "position", "revision")
+    __slots__ = ("id", "object", "created", "model", "model_version", "system_fingerprint", "choices", "usage", "session_id", "position", "revision", "case_folding")
     ID_FIELD_NUMBER: _ClassVar[int]
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -918,6 +936,7 @@ class SessionCompletion(_message.Message):
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     id: str
     object: str
     created: int
@@ -929,7 +948,8 @@ class SessionCompletion(_message.Message):
     session_id: str
     position: int
     revision: int
-    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+    case_folding: str
+    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class SessionCall(_message.Message):
     __slots__ = ("create", "open", "feed", "next", "sample", "score", "checkpoint", "rollback", "rewind", "renew", "delete_checkpoint")

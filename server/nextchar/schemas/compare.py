@@ -49,7 +49,7 @@ class Candidate(ResponseModel):
 
 
 class CompareResponse(ResponseModel):
-    """The candidates, the best first."""
+    """The candidates, the best first. `case_folding` is lower if the model reads all text in lower case."""
 
     object: str = "list"
     model: str
@@ -59,3 +59,4 @@ class CompareResponse(ResponseModel):
     rank_by: str
     data: list[Candidate]
     usage: Usage
+    case_folding: str | None = omitted_if_none()

@@ -207,6 +207,7 @@ class Completion(ResponseModel):
     """A whole completion, or one event of a streamed one.
 
     The last event has the `state` that return_state asks for, or the session's position and revision.
+    `case_folding` is lower if the model reads all text in lower case.
     """
 
     id: str
@@ -216,6 +217,7 @@ class Completion(ResponseModel):
     model_version: str
     system_fingerprint: str
     choices: list[Choice]
+    case_folding: str | None = omitted_if_none()
     usage: Usage | None = omitted_if_none()
     state: OpaqueBytes | None = omitted_if_none()
     session_id: str | None = omitted_if_none()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nextchar.schemas.base import ModelRequest, ResponseModel, Usage
+from nextchar.schemas.base import ModelRequest, ResponseModel, Usage, omitted_if_none
 from nextchar.schemas.integer import WHOLE_ITEMS
 from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.rows import Listed
@@ -49,10 +49,14 @@ class StateTrace(ResponseModel):
 
 
 class InspectResponse(ResponseModel):
-    """The log-probability of each character, as in `/v1/score`, and the states after each."""
+    """The log-probability of each character, as in `/v1/score`, and the states after each.
+
+    `case_folding` is lower if the model reads all text in lower case.
+    """
 
     model: str
     model_version: str
     chars: Listed[CharScore]
     data: list[StateTrace]
     usage: Usage
+    case_folding: str | None = omitted_if_none()

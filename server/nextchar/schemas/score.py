@@ -90,7 +90,8 @@ class ScoreResponse(ResponseModel):
     """The score of each string.
 
     `begins_after` says what the first character is conditioned on: the begin symbol alone, a context or a
-    state. `includes_end` says whether the end symbol is a part of each score.
+    state. `includes_end` says whether the end symbol is a part of each score. `case_folding` is lower if the
+    model reads all text in lower case.
     """
 
     object: str = "list"
@@ -100,6 +101,7 @@ class ScoreResponse(ResponseModel):
     includes_end: bool
     data: list[Score]
     usage: Usage
+    case_folding: str | None = omitted_if_none()
     state: OpaqueBytes | None = omitted_if_none()
 
 
@@ -114,11 +116,15 @@ class NextChar(ResponseModel):
 
 
 class NextResponse(ResponseModel):
-    """The likeliest next symbols, the likeliest first, and the entropy of the whole distribution."""
+    """The likeliest next symbols, the likeliest first, and the entropy of the whole distribution.
+
+    `case_folding` is lower if the model reads all text in lower case.
+    """
 
     model: str
     model_version: str
     data: Listed[NextChar]
     entropy_bits: float
     usage: Usage
+    case_folding: str | None = omitted_if_none()
     state: OpaqueBytes | None = omitted_if_none()

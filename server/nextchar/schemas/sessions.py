@@ -211,7 +211,8 @@ class Distribution(ResponseModel):
 class FeedResponse(ResponseModel):
     """The log-probability of the text that was fed, and the distributions that were asked for.
 
-    `data` is the distribution after the last character, or a list of one after each.
+    `data` is the distribution after the last character, or a list of one after each. `case_folding` is lower
+    if the model reads all text in lower case.
     """
 
     session_id: str
@@ -221,6 +222,7 @@ class FeedResponse(ResponseModel):
     revision: int
     logprob: float
     num_unknown: int
+    case_folding: str | None = omitted_if_none()
     data: Listed[NextChar] | list[Distribution] | None = omitted_if_none()
     entropy_bits: float | None = omitted_if_none()
 

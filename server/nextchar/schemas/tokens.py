@@ -24,7 +24,10 @@ class TokenizeRequest(ModelRequest):
 
 
 class TokenizeResponse(ResponseModel):
-    """The ids of a text; `max_model_len` is the largest number of characters of one request."""
+    """The ids of a text; `max_model_len` is the largest number of characters of one request.
+
+    `case_folding` is lower if the model reads all text in lower case.
+    """
 
     model: str
     model_version: str
@@ -32,6 +35,7 @@ class TokenizeResponse(ResponseModel):
     max_model_len: int
     tokens: list[int]
     token_strs: list[str] | None = omitted_if_none()
+    case_folding: str | None = omitted_if_none()
 
 
 class DetokenizeRequest(ModelRequest):
@@ -60,6 +64,7 @@ class TokenizerInfo(ResponseModel):
     symbols: str
     unit: str
     normalization: str
+    case_folding: str
     bos_token: str
     eos_token: str | None
     unk_token: str | None

@@ -50,7 +50,9 @@ class Completer:
         return nullcontext(Start(self._validation.model(request.model, ctx)))
 
     async def _prepare(self, request: CompletionRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
-        prompts = self._validation.prompts(request, model=start.model, ctx=ctx)
+        prompts = self._validation.prompts(
+            request, model=start.model, ctx=ctx, after_return=start.after_return
+        )
         if start.continues and prompts[0].begins:
             raise InvalidRequest(
                 "prompt begins with the id of the begin symbol, which is before any text: leave it out when "

@@ -19,12 +19,15 @@ class Predictor:
     async def next(self, request: NextRequest, ctx: RequestContext) -> NextResponse:
         """Returns the distribution of the character after a text, and the state there if it is wanted."""
         model, state = self._client_states.open(request, ctx)
-        ids = self._validation.encode(request.input, model=model, ctx=ctx, param="input")
+        text = self._validation.encode_next(
+            request.input, model=model, ctx=ctx, param="input", after_return=state.here.after_return
+        )
+        ids = text.ids
         self._validation.check_distributions(1, request.top, model, ctx)
         self._metrics.observe_size(ctx, len(ids))
         stepper = SessionStepper(model, ctx, self._metrics)
         if request.return_state:
-            fed = await stepper.feed(state, ids, wants_distribution=True)
+            fed = await stepper.feed(state, ids, after_return=text.after_return, wants_distribution=True)
             state, distribution = fed.state, fed.next_logprobs
         else:
             distribution = await stepper.distribution(state, ids)
@@ -35,5 +38,6 @@ class Predictor:
             data=next_chars(distribution, model.graph.vocabulary, request.top),
             entropy_bits=entropy_bits(distribution),
             usage=make_usage(len(ids)),
+            case_folding=model.graph.vocabulary.told_folding,
             state=self._client_states.seal(request, model, state, ctx),
         )

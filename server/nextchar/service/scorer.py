@@ -1,5 +1,7 @@
 """Answers score requests: from the begin symbol, or after a state that the client keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from nextchar.request_context import RequestContext
@@ -31,11 +33,16 @@ class Scorer:
         """Returns the scores and the state after the context, which is before the strings."""
         self._validation.check_strings(len(request.input))
         model, state = self._client_states.open(request, ctx)
-        ids = self._validation.encode(request.context, model=model, ctx=ctx, param="context")
+        context = self._validation.encode_next(
+            request.context, model=model, ctx=ctx, param="context", after_return=state.here.after_return
+        )
+        ids = context.ids
         self._metrics.observe_size(ctx, len(ids))
-        fed = await SessionStepper(model, ctx, self._metrics).feed(state, ids)
+        fed = await SessionStepper(model, ctx, self._metrics).feed(
+            state, ids, after_return=context.after_return
+        )
         self._metrics.count_chars(ctx, fed=len(ids))
-        nothing = np.empty(0, dtype=np.int64)
+        nothing = replace(context, ids=np.empty(0, dtype=np.int64))
         answer = await self._runner.score_after(request, model, nothing, fed.state.here.state, ctx)
         sealed = self._client_states.seal(request, model, fed.state, ctx)
         usage = make_usage(answer.usage.prompt_tokens + len(ids))

@@ -8,7 +8,7 @@ from support.tiny_models import TEXT
 
 from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
-from nextchar.service.sessions.codec import MAGIC, StateCodec, made_for, state_bytes
+from nextchar.service.sessions.codec import MAGIC, StateCodec, _header, made_for, state_bytes
 from nextchar.service.sessions.state import SessionState, Snapshot
 
 _SHAPES = TEXT.step().state_shapes
@@ -51,6 +51,19 @@ def test_what_was_sealed_is_opened() -> None:
         assert a.state.last_id == b.state.last_id
         assert all(np.array_equal(a.state.arrays[name], b.state.arrays[name]) for name in _SHAPES)
     assert state_bytes(found) == state_bytes(state) == 2 * TEXT.step().state_bytes + 12 * 5
+
+
+def test_a_place_after_a_carriage_return_is_one_when_it_is_opened() -> None:
+    state = _state().with_checkpoint("before").ended(after_return=True).with_checkpoint("after")
+    found = _open(_CODEC.seal(state, owner="ann", digest="d1"))
+    assert found.here.after_return
+    assert found.checkpoints["after"] is found.here
+    assert not found.checkpoints["before"].after_return
+    assert not found.anchor.after_return
+
+
+def test_a_state_without_a_carriage_return_is_what_earlier_versions_wrote() -> None:
+    assert set(_header(_state(), [])) == {"seed", "num_recent", "marks", "here", "anchor", "checkpoints"}
 
 
 def test_an_empty_session_is_a_few_bytes() -> None:

@@ -60,6 +60,14 @@ def _refused(sessions: Sessions) -> tuple[str, str | None, str]:
     return sessions.refused(sessions.calls.get("one", owner_context()))
 
 
+def test_a_replayed_session_still_knows_that_its_text_ended_in_a_carriage_return(folder: Path) -> None:
+    with _sessions(folder) as sessions:
+        sessions.create(prime="ab\r")
+        _renewed(sessions.made, folder)
+        fed = sessions.feed("\nc")  # the newer version refuses a line feed, which this one is no more
+        assert (fed.position, fed.model_version) == (4, "2")
+
+
 def test_it_goes_on_from_the_characters_that_the_new_version_knows(folder: Path) -> None:
     with _sessions(folder) as sessions:
         sessions.create(prime="abcz")

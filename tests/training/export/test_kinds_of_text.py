@@ -35,9 +35,17 @@ def _no_newline(folder: Path) -> Path:
     return path
 
 
+def _mixed_case(folder: Path) -> Path:
+    path = write_words(folder)
+    path.write_text(path.read_text().title())
+    return path
+
+
 @pytest.mark.parametrize(
     ("write", "options"),
     [
+        (_mixed_case, {"case_folding": "lower"}),
+        (_mixed_case, {"case_folding": "lower", "unit": "line", "window": 0, "normalization": "NFC"}),
         (_many_characters, {"min_count": 1}),
         (
             _many_characters,
@@ -60,6 +68,7 @@ def test_torch_and_every_graph_say_the_same(write: Any, options: dict[str, Any],
     network, card = load_network(folder / "model.onnx")
     vocabulary = card.make_vocabulary()
     assert vocabulary == run.vocabulary
+    assert vocabulary.case_folding == options.get("case_folding", "none")
     assert len(vocabulary.characters) > 256 or write is not _many_characters or "symbols" in options
 
     text = str(run.split.heldout[:200]).split("\n")[0]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nextchar_training.text import files as corpus_files
+from nextchar.model import text_file
+from nextchar.model.text_form import TextForm
 from nextchar_training.text.corpus import load_corpus
 from nextchar_training.text.error import CorpusError
 
@@ -29,7 +30,7 @@ def test_a_file_is_one_document_with_unix_newlines(tmp_path: Path) -> None:
 def test_where_a_file_is_cut_into_pieces_does_not_matter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(corpus_files, "_CHUNK", chunk)
+    monkeypatch.setattr(text_file, "CHUNK_BYTES", chunk)
     text = "\ufeffé\r\n€\r\r\n\N{GRINNING FACE}\r"
     corpus = load_corpus(_file(tmp_path, text.encode()))
     assert str(corpus.text) == "é\n€\n\n\N{GRINNING FACE}\n"
@@ -110,10 +111,22 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, content: bytes, reaso
 def test_the_offset_of_a_bad_byte_is_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(corpus_files, "_CHUNK", chunk)
+    monkeypatch.setattr(text_file, "CHUNK_BYTES", chunk)
     _refused(_file(tmp_path, b"one two \xe2\x82\xff three"), "byte 0xe2 at offset 8")
 
 
 def test_a_missing_file_and_an_unknown_name_are_one_error(tmp_path: Path) -> None:
     _refused("shakespear", r"must be a file, a folder or one of shakespeare, .* \(is 'shakespear'\)")
     _refused(str(tmp_path), "has no file that matches")
+
+
+def test_case_is_folded_as_servers_fold_it_and_the_digest_is_of_the_text_before(tmp_path: Path) -> None:
+    path = _file(tmp_path, "GoOgLe ΟΔΟΣ\n".encode())
+    folded, plain = load_corpus(path, case_folding="lower"), load_corpus(path)
+    assert str(folded.text) == TextForm(case_folding="lower").of("GoOgLe ΟΔΟΣ\n") == "google οδοσ\n"
+    assert folded.sha256 == plain.sha256
+
+
+def test_the_case_of_bytes_is_not_folded(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"case_folding must be none when symbols is bytes \(it is lower\)"):
+        load_corpus(_file(tmp_path, b"some text"), symbols="bytes", case_folding="lower")

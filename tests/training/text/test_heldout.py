@@ -46,6 +46,7 @@ class _Trained:
             "refuse" if bytewise else "symbol",
             config.normalization,
             config.symbols,
+            config.case_folding,
         )
         merged = {name: value for name, value in (facts | provenance).items() if value is not None}
         return TinyModel("gru", vocabulary=vocabulary).card(provenance=merged)
@@ -90,6 +91,7 @@ def _file(folder: Path, name: str, lines: list[str]) -> str:
         {"symbols": "bytes", "heldout": 0.3},
         {"symbols": "bytes", "unit": "line"},
         {"normalization": "NFC", "split": "document", "heldout": 0.3},
+        {"case_folding": "lower", "unit": "line"},
         {"normalization": "NFC", "layout": "spaced", "pattern": "*.txt", "unit": "line"},
     ],
     ids=str,
@@ -206,7 +208,9 @@ def test_a_model_of_a_file_needs_that_file(folder: Path) -> None:
 
 def test_the_record_is_every_option_of_the_text_that_the_card_does_not_hold_elsewhere() -> None:
     config = TextConfig(corpus="x")
-    elsewhere = {"corpus", "unit", "symbols", "normalization", "unknown", "min_count"}
+    elsewhere = {
+        *("corpus", "unit", "symbols", "normalization", "case_folding", "unknown", "min_count"),
+    }
     assert set(text_record(config)) | elsewhere == set(vars(config))
     assert set(text_record(config)).isdisjoint(elsewhere)
     assert text_record(replace(config, heldout_file="/a/b.txt"))["heldout_file"] == "b.txt"

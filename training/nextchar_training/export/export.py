@@ -124,6 +124,7 @@ def _blank_card(network: DescribedNetwork) -> Card:
             unknown=v.unknown,
             normalization=v.normalization,
             symbols=v.symbols,
+            case_folding=v.case_folding,
         ),
         states={"draft": "draft"},
         provenance=network.provenance,

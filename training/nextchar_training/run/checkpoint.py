@@ -93,6 +93,7 @@ def vocabulary_to_dict(vocabulary: Vocabulary) -> dict[str, Any]:
         "unit": vocabulary.unit,
         "unknown": vocabulary.unknown,
         "normalization": vocabulary.normalization,
+        "case_folding": vocabulary.case_folding,
         "symbols": vocabulary.symbols,
     }
 

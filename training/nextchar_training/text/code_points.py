@@ -10,7 +10,8 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Normalization = Literal["none", "NFC"]
+from nextchar.model.text_form import CaseFolding, Normalization, fold_case
+
 Symbols = Literal["characters", "bytes"]
 Unit = Literal["text", "line"]
 CodePoints = NDArray[np.uint32]
@@ -75,10 +76,15 @@ def joined(texts: Sequence[Text]) -> Text:
 
 
 class TextBuilder:
-    """Builds a text from pieces that are cut anywhere; digests, normalises and stores it."""
+    """Builds a text from pieces that are cut anywhere; digests, folds, normalises and stores it."""
 
-    def __init__(self, normalization: Normalization = "none", symbols: Symbols = "characters") -> None:
-        self._normalization = normalization
+    def __init__(
+        self,
+        normalization: Normalization = "none",
+        symbols: Symbols = "characters",
+        case_folding: CaseFolding = "none",
+    ) -> None:
+        self._normalization, self._case_folding = normalization, case_folding
         self._encoding = "utf-8" if symbols == "characters" else "latin-1"
         self._digest = hashlib.sha256()
         self._held_back = ""
@@ -95,6 +101,7 @@ class TextBuilder:
     def add(self, piece: str) -> None:
         """Adds the next piece of the text."""
         self._digest.update(piece.encode(self._encoding))
+        piece = fold_case(piece, self._case_folding)
         if self._normalization == "none":
             self._keep(piece)
             return

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from nextchar.model.text_form import CaseFolding, Normalization
 from nextchar_training.option import Bounds, Option
-from nextchar_training.text.code_points import Normalization, Symbols, Unit
+from nextchar_training.text.code_points import Symbols, Unit
 from nextchar_training.text.corpus import Layout
 from nextchar_training.text.split import SplitBy
 from nextchar_training.text.vocabulary import Unknown
@@ -50,6 +51,12 @@ class TextConfig:
     normalization: Annotated[Normalization, Option("The Unicode normalization form to bring texts into.")] = (
         "none"
     )
+    case_folding: Annotated[
+        CaseFolding,
+        Option(
+            "Whether texts are brought into lower case (lower), in training and by every server after it."
+        ),
+    ] = "none"
     split: Annotated[
         SplitBy, Option("What is held out: the end of the text (position), or whole documents.")
     ] = "position"

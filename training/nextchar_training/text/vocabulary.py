@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.card import MAX_CHARACTERS
+from nextchar.model.text_form import CaseFolding, Normalization
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.text import code_points as text_module
-from nextchar_training.text.code_points import Normalization, Symbols, Text, mapped, unnamed_file
+from nextchar_training.text.code_points import Symbols, Text, mapped, unnamed_file
 from nextchar_training.text.error import CorpusError
 from nextchar_training.text.split import Split
 
@@ -25,6 +26,7 @@ def build_vocabulary(
     unknown: Unknown,
     normalization: Normalization,
     symbols: Symbols = "characters",
+    case_folding: CaseFolding = "none",
 ) -> Vocabulary:
     """Builds the vocabulary of the training part's characters that occur at least `min_count` times.
 
@@ -56,7 +58,7 @@ def build_vocabulary(
         )
     if unknown == "refuse":
         _check_known(split, characters)
-    return Vocabulary(characters, split.unit, unknown, normalization)
+    return Vocabulary(characters, split.unit, unknown, normalization, case_folding=case_folding)
 
 
 def _check_known(split: Split, characters: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from asyncio import Semaphore
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -22,7 +22,8 @@ from nextchar.client.grpc_messages import (
     rpc_of,
 )
 from nextchar.client.operations import A, C, Operation
-from nextchar.client.parts import join_completion
+from nextchar.client.parts import join_completion, named_string, shift_indices
+from nextchar.errors import InputTooLarge
 from nextchar.schemas.protobuf import to_answer
 from nextchar.schemas.score import ScoreResponse
 
@@ -83,8 +84,14 @@ class AsyncGrpcTransport:
                 async for message in answers:
                     requests.answered()
                     yield to_answer(message, ScoreResponse, requests.fields)
-        except WriteRefused:
-            await self.execute(requests.unanswered[0])  # raises why the server has ended the stream
+        except (WriteRefused, InputTooLarge) as error:
+            requests.end()
+            if named_string(error) is None:
+                # gRPC has lost the reason, or refused a message by its size before those ahead were answered:
+                # sent by itself, the message at fault raises it.
+                for operation in tuple(requests.unanswered):
+                    yield shift_indices(await self.execute(operation), requests.num_scored)
+                    requests.answered()
             raise
         finally:
             requests.end()
@@ -101,14 +108,15 @@ class _Requests:
 
     def __init__(self, operations: Iterable[Operation[ScoreResponse]]) -> None:
         self.fields: Mapping[str, Any] = {}  # of the first operation
-        self.error: Exception | None = None  # what taking an operation raised: gRPC would not pass it on
+        self.error: BaseException | None = None  # what taking an operation raised: gRPC does not pass it on
         self.unanswered: deque[Operation[ScoreResponse]] = deque()
         self._operations = operations
         self._room, self._has_ended, self._num_answered = Semaphore(1), False, 0
+        self.num_scored = 0  # strings of the messages that were answered
 
     async def messages(self) -> AsyncGenerator[Message]:
         try:
-            for operation in self._operations:
+            for operation in self._taken():
                 await self._room.acquire()
                 if self._has_ended:
                     return
@@ -119,8 +127,17 @@ class _Requests:
         except Exception as error:  # noqa: BLE001 it is raised where the answers end
             self.error = error
 
+    def _taken(self) -> Iterator[Operation[ScoreResponse]]:
+        """Yields the operations, up to what taking one raises: an interrupt would not end gRPC's thread."""
+        try:
+            yield from self._operations
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 it is raised where the answers end
+            self.error = error
+
     def answered(self) -> None:
-        self.unanswered.popleft()
+        self.num_scored += len(self.unanswered.popleft().fields["input"])
         self._num_answered += 1
         for _ in range(_MAX_UNANSWERED if self._num_answered == 1 else 1):
             self._room.release()

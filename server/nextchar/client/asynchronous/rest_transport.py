@@ -42,7 +42,7 @@ class AsyncRestTransport:
                     await response.aread()
                     raise read_error(response)
                 events = EventReader(operation.answer_type)
-                async for line in response.aiter_lines():
-                    if (part := events.read(line)) is not None:
+                async for piece in response.aiter_bytes():
+                    for part in events.read(piece):
                         yield part
                 events.check_end()

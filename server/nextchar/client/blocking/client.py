@@ -33,7 +33,7 @@ from nextchar.client.attempts import Attempts
 from nextchar.client.blocking.session import Session, create
 from nextchar.client.endpoint import Endpoint, File
 from nextchar.client.operations import A, C, Operation
-from nextchar.client.parts import cut_into_messages, shift_indices
+from nextchar.client.parts import SentStrings, shift_indices
 from nextchar.client.retries import Retries
 from nextchar.client.session_operations import SessionOperations
 from nextchar.errors import NextcharError
@@ -97,19 +97,24 @@ class Client(AbstractContextManager["Client"]):
     ) -> Generator[ScoreResponse]:
         """Scores any number of strings; yields the answers to the messages that hold them.
 
-        Over gRPC they are messages of one ScoreStream, over REST calls one after the other.
+        Over gRPC they are messages of one ScoreStream, over REST calls one after the other. An error of one
+        string has its number as `param`, as `input.4096`.
         """
-        each = (operations.score(batch, model, arguments) for batch in cut_into_messages(strings))
-        if self._grpc is not None:
-            with closing(self._grpc.score_stream(each)) as answers:
-                for answer in answers:
-                    yield answer
-            return
-        num_scored = 0
-        for operation in each:
-            answer = self.execute(operation)
-            yield shift_indices(answer, num_scored)
-            num_scored += len(answer.data)
+        sent = SentStrings()
+        each = (operations.score(batch, model, arguments) for batch in sent.messages(strings))
+        try:
+            if self._grpc is not None:
+                with closing(self._grpc.score_stream(each)) as answers:
+                    for answer in answers:
+                        sent.answered()
+                        yield answer
+                return
+            for operation in each:
+                answer = shift_indices(self.execute(operation), sent.num_answered)
+                sent.answered()
+                yield answer
+        except NextcharError as error:
+            raise sent.located(error)  # noqa: B904 it is the same
 
     def compare(
         self, strings: list[str], *, model: str | None = None, **arguments: Unpack[CompareArguments]

@@ -42,7 +42,6 @@ class RestTransport:
                 response.read()
                 raise read_error(response)
             events = EventReader(operation.answer_type)
-            for line in response.iter_lines():
-                if (part := events.read(line)) is not None:
-                    yield part
+            for piece in response.iter_bytes():
+                yield from events.read(piece)
             events.check_end()

@@ -34,13 +34,17 @@ class Models extends EventTarget {
 
 export const models = new Models();
 
-// Returns how a model reads text: per line or not, normalised as its card says, and in how many symbols.
+// Returns how a model reads text: per line or not, in the form that its card says, and in how many symbols.
+// The form is that of nextchar/model/text_form.py.
 export function reader(card) {
-  const { normalization, symbols } = card.vocabulary;
+  const { characters, normalization, symbols, case_folding: folding } = card.vocabulary;
   const encoder = symbols === "bytes" ? new TextEncoder() : null;
+  const keepsReturns = characters.includes("\r");
+  const folded = (text) => (folding === "lower" ? text.replaceAll("\u03a3", "\u03c3").toLowerCase() : text);
+  const composed = (text) => (normalization === "none" ? text : text.normalize(normalization));
   return {
     perLine: card.vocabulary.unit === "line",
-    normal: (text) => (normalization === "none" ? text : text.normalize(normalization)),
+    normal: (text) => composed(folded(keepsReturns ? text : text.replace(/\r\n?/g, "\n"))),
     count: (chars) => (encoder ? encoder.encode(chars.join("")).length : chars.length),
   };
 }

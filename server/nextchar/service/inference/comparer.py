@@ -49,6 +49,7 @@ class Comparer:
             rank_by=rank_by,
             data=_ranked(_candidates(scored.data, reference.data if reference else None), rank_by),
             usage=usage,
+            case_folding=scored.case_folding,
         )
 
     async def _scored(self, request: CompareRequest, model: str | None, ctx: RequestContext) -> ScoreResponse:

@@ -29,6 +29,7 @@ class CompletionAnswer:
             model_version=model.version,
             system_fingerprint=model.graph.digest,
             choices=[],
+            case_folding=model.graph.vocabulary.told_folding,
             **plan.start.fields,
         )
         self._last = self._template
@@ -56,11 +57,13 @@ class CompletionAnswer:
         ids = np.concatenate([delivery.ids for delivery in passed])
         num_stop = sum(delivery.num_stop for delivery in passed)
         known = passed[-1].finish in (FinishReason.LENGTH, FinishReason.GIVEN)
+        num_given, num_left = len(lane.given), len(ids) - num_stop
         return CompletionEnd(
-            ids=ids[: len(ids) - num_stop],  # a stop string is no part of what the client was given
-            num_given=len(lane.given),
+            ids=ids[:num_left],  # a stop string is no part of what the client was given
+            num_given=num_given,
             num_drawn=len(ids) - len(lane.given),
             state=lane.state if known else None,  # else the lane has read beyond the text
+            after_return=num_left == num_given and sample.text.prompt.after_return,
         )
 
     def join(self, piece: Completion) -> None:

@@ -16,13 +16,15 @@ class CompletionEnd:
     """Holds what a completion has passed: the ids that are text, of which the first `num_given` were given.
 
     `num_drawn` random numbers were drawn: one for each id after the given, then those of a stop string.
-    `state` is the lane's state after the last id, where it is known.
+    `state` is the lane's state after the last id, where it is known. `after_return` says that the text before
+    the end was given, and ended in a carriage return that was read as a newline.
     """
 
     ids: Ids
     num_given: int
     num_drawn: int
     state: LaneState | None
+    after_return: bool = False
 
 
 SaveEnd = Callable[[CompletionEnd], Awaitable[Mapping[str, object]]]
@@ -32,7 +34,8 @@ SaveEnd = Callable[[CompletionEnd], Awaitable[Mapping[str, object]]]
 class Start:
     """Says where a completion starts: with nothing before it, or with a state after earlier text.
 
-    `continues` says that the request names a state or a session, even one before any character. `seed` and
+    `continues` says that the request names a state or a session, even one before any character;
+    `after_return`, that its text ended in a carriage return that was read as a newline. `seed` and
     `first_draw` are the random numbers of a request without a seed. `fields` are part of every piece of the
     answer. `save` is awaited before the last piece, and returns fields of that.
     """
@@ -40,6 +43,7 @@ class Start:
     model: Model
     state: LaneState | None = None
     continues: bool = False
+    after_return: bool = False
     seed: int | None = None
     first_draw: int = 0
     answer_type: type[Completion] = Completion

@@ -20,11 +20,14 @@ class Prompt:
     """The ids that a lane reads, and each symbol's text in normal form.
 
     `begins`: the client gave the begin symbol, from which every text starts anyway, as the first of the ids.
+    `after_return`: the prompt, or the text before an empty one, ended in a carriage return that was read as a
+    newline.
     """
 
     ids: Ids
     texts: Sequence[str]
     begins: bool = False
+    after_return: bool = False
 
     @property
     def num_tokens(self) -> int:

@@ -61,6 +61,7 @@ class Inspector:
             chars=CharScores(vocabulary.normalize(request.input), logprobs, vocabulary),
             data=[_trace(name, model, states, request.encoding_format) for name in chosen],
             usage=make_usage(len(ids)),
+            case_folding=vocabulary.told_folding,
         )
 
     def _check_size(self, model: Model, chosen: Sequence[str], num_chars: int) -> int:

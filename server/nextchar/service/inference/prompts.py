@@ -17,8 +17,11 @@ CheckSize = Callable[[int, str], None]
 class PromptReader:
     """Reads prompts by one model's vocabulary; texts are encoded, and sizes checked, by whom it is made."""
 
-    def __init__(self, vocabulary: Vocabulary, encode: Encode, check_size: CheckSize) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, encode: Encode, check_size: CheckSize, *, after_return: bool = False
+    ) -> None:
         self._vocabulary, self._encode, self._check_size = vocabulary, encode, check_size
+        self._after_return = after_return
 
     def read(self, request: CompletionRequest) -> list[Prompt]:
         """Returns a request's prompts, in order.
@@ -39,7 +42,10 @@ class PromptReader:
         ]
 
     def _of_text(self, text: str, param: str) -> Prompt:
-        return Prompt(self._encode(text, param), self._vocabulary.normalize(text))
+        ids, after_return = self._encode(text, param), self._after_return
+        normal = self._vocabulary.normalize(text, after_return=after_return)
+        ends_in_return = self._vocabulary.form.ends_in_return(text, after_return=after_return)
+        return Prompt(ids, normal, after_return=ends_in_return)
 
     def _of_ids(self, given: TokenIds, param: str) -> Prompt:
         self._check_size(len(given), param)

@@ -19,7 +19,7 @@ from nextchar.service.inference.answer_weight import score_weight
 from nextchar.service.inference.score_math import joined_logprobs, make_scores
 from nextchar.service.inference.score_rows import CharScores
 from nextchar.service.inference.submission import run_to_end
-from nextchar.service.inference.validation import Validation
+from nextchar.service.inference.validation import EncodedText, Validation
 from nextchar.telemetry.metrics import Metrics
 
 _A_SLICE = 256  # strings
@@ -33,6 +33,7 @@ class _Prepared:
     context: Ids
     start: LaneState | None
     strings: list[Ids]
+    after_return: bool
     num_scored: int
     parts: list[list[int]]
     tries: list[Trie]
@@ -53,11 +54,18 @@ class ScoreRunner:
         """Returns log p of each string, from the begin symbol or after the context."""
         self._validation.check_strings(len(request.input))
         model = self._validation.model(request.model, ctx)
-        context = self._validation.encode(request.context, model=model, ctx=ctx, param="context")
+        context = self._validation.encode_next(
+            request.context, model=model, ctx=ctx, param="context", after_return=False
+        )
         return await self.score_after(request, model, context, None, ctx)
 
     async def score_after(
-        self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, ctx: RequestContext
+        self,
+        request: ScoreFields,
+        model: Model,
+        context: EncodedText,
+        start: LaneState | None,
+        ctx: RequestContext,
     ) -> ScoreResponse:
         """Returns log p of each string after a state, or the begin symbol, and a context."""
         self._validation.check_strings(len(request.input))
@@ -69,12 +77,19 @@ class ScoreRunner:
         return answer
 
     def _prepare(
-        self, request: ScoreFields, model: Model, context: Ids, start: LaneState | None, ctx: RequestContext
+        self,
+        request: ScoreFields,
+        model: Model,
+        before: EncodedText,
+        start: LaneState | None,
+        ctx: RequestContext,
     ) -> Cooperative[_Prepared]:
-        strings: list[Ids] = []
+        context, after_return, strings = before.ids, before.after_return, list[Ids]()
         for first in range(0, len(request.input), _A_SLICE):
             texts = request.input[first : first + _A_SLICE]
-            strings += self._validation.encode_all(texts, model=model, ctx=ctx, param="input", first=first)
+            strings += self._validation.encode_all(
+                texts, model=model, ctx=ctx, param="input", first=first, after_return=after_return
+            )
             yield
         num_scored = sum(map(len, strings))
         self._validation.check_total(num_scored + len(context))
@@ -94,7 +109,7 @@ class ScoreRunner:
         for part in parts:
             trie = yield from build_trie([strings[i] for i in part], first_id, context)
             tries.append(trie)
-        return _Prepared(model, context, start, strings, num_scored, parts, tries)
+        return _Prepared(model, context, start, strings, after_return, num_scored, parts, tries)
 
     async def _run(self, prepared: _Prepared, ctx: RequestContext) -> list[Doubles]:
         """Returns log-probabilities: of a single string's symbols, or of the tries' nodes."""
@@ -115,7 +130,7 @@ class ScoreRunner:
         self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
         if request.return_chars:
             for i, score in enumerate(data):
-                data[i] = _with_chars(score, request, model, logprobs)
+                data[i] = _with_chars(score, request, prepared, logprobs)
                 yield
         usage = make_usage(prepared.num_chars)
         return ScoreResponse(
@@ -125,6 +140,7 @@ class ScoreRunner:
             includes_end=request.include_end,
             data=data,
             usage=usage,
+            case_folding=model.graph.vocabulary.told_folding,
         )
 
 
@@ -148,9 +164,9 @@ def _by_string(prepared: _Prepared, results: list[Doubles]) -> list[Doubles]:
     return by_string
 
 
-def _with_chars(score: Score, request: ScoreFields, model: Model, logprobs: list[Doubles]) -> Score:
-    vocabulary, i = model.graph.vocabulary, score.index
-    text = vocabulary.normalize(request.input[i])
+def _with_chars(score: Score, request: ScoreFields, prepared: _Prepared, logprobs: list[Doubles]) -> Score:
+    vocabulary, i = prepared.model.graph.vocabulary, score.index
+    text = vocabulary.normalize(request.input[i], after_return=prepared.after_return)
     return score.model_copy(update={"chars": CharScores(text, logprobs[i], vocabulary)})
 
 

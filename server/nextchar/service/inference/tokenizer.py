@@ -42,6 +42,7 @@ class Tokenizer:
             max_model_len=self._max_chars,
             tokens=ids,
             token_strs=[_label(model, i) for i in ids] if request.return_token_strs else None,
+            case_folding=vocabulary.told_folding,
         )
 
     async def detokenize(self, request: DetokenizeRequest, ctx: RequestContext) -> DetokenizeResponse:
@@ -74,6 +75,7 @@ class Tokenizer:
             symbols=vocabulary.symbols,
             unit=vocabulary.unit,
             normalization=vocabulary.normalization,
+            case_folding=vocabulary.case_folding,
             bos_token=BEGIN,
             eos_token=special.get("end"),
             unk_token=special.get("unknown"),

@@ -1,6 +1,7 @@
 """Validates requests: finds the model, encodes the text, checks the limits."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from nextchar.service.inference.completion_text import Prompt
 from nextchar.service.inference.prompts import PromptReader
 from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedText:
+    """Holds the ids of a text, and whether it ended in a carriage return that was read as a newline."""
+
+    ids: Ids
+    after_return: bool
 
 
 class Validation:
@@ -47,7 +56,21 @@ class Validation:
         ctx.model, ctx.version = model.name, model.version
         return model
 
-    def encode(self, text: str, *, model: Model, ctx: RequestContext, param: str) -> Ids:
+    def encode_next(
+        self, text: str, *, model: Model, ctx: RequestContext, param: str, after_return: bool
+    ) -> EncodedText:
+        """Encodes a text that goes on from another, which ended in a carriage return or not.
+
+        Raises:
+            InputTooLarge, UnknownCharacter: as `encode`.
+        """
+        ids = self.encode(text, model=model, ctx=ctx, param=param, after_return=after_return)
+        form = model.graph.vocabulary.form
+        return EncodedText(ids, form.ends_in_return(text, after_return=after_return))
+
+    def encode(
+        self, text: str, *, model: Model, ctx: RequestContext, param: str, after_return: bool = False
+    ) -> Ids:
         """Returns the ids of a text; counts unknown characters.
 
         Raises:
@@ -57,29 +80,37 @@ class Validation:
         self.check_size(len(text), param)
         vocabulary = model.graph.vocabulary
         try:
-            ids = vocabulary.encode(text)
+            ids = vocabulary.encode(text, after_return=after_return)
         except KeyError as error:
             raise _unknown(error.args[0], param, "this model refuses such characters") from None
         num_unknown = count_unknown(ids, vocabulary)
         if num_unknown and self._limits.strict_characters:
             position = int((ids == vocabulary.unknown_id).argmax())
-            raise _unknown(vocabulary.normalize(text)[position], param, "this server is strict")
+            character = vocabulary.normalize(text, after_return=after_return)[position]
+            raise _unknown(character, param, "this server is strict")
         self._metrics.count_unknown(ctx, num_unknown)
         return ids
 
     def encode_all(
-        self, texts: Sequence[str], *, model: Model, ctx: RequestContext, param: str, first: int
+        self,
+        texts: Sequence[str],
+        *,
+        model: Model,
+        ctx: RequestContext,
+        param: str,
+        first: int,
+        after_return: bool = False,
     ) -> list[Ids]:
         """Returns the ids of each text, as `encode`; its errors name the texts from number `first` on."""
         limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
         try:
-            strings = vocabulary.encode_all(texts)
+            strings = vocabulary.encode_all(texts, after_return=after_return)
             num_unknown = count_unknown(np.concatenate(strings), vocabulary)
         except KeyError:
             num_unknown = 1
         if max(map(len, texts)) > limit or (num_unknown and not self._takes_unknown(vocabulary)):
             return [
-                self.encode(text, model=model, ctx=ctx, param=f"{param}.{i}")
+                self.encode(text, model=model, ctx=ctx, param=f"{param}.{i}", after_return=after_return)
                 for i, text in enumerate(texts, first)
             ]
         self._metrics.count_unknown(ctx, num_unknown)
@@ -88,8 +119,10 @@ class Validation:
     def _takes_unknown(self, vocabulary: Vocabulary) -> bool:
         return vocabulary.unknown_id is not None and not self._limits.strict_characters
 
-    def prompts(self, request: CompletionRequest, *, model: Model, ctx: RequestContext) -> list[Prompt]:
-        """Returns the prompts of a completion, encoded.
+    def prompts(
+        self, request: CompletionRequest, *, model: Model, ctx: RequestContext, after_return: bool = False
+    ) -> list[Prompt]:
+        """Returns the prompts of a completion, encoded; each goes on from where the completion starts.
 
         Raises:
             InvalidRequest, InputTooLarge, UnknownCharacter: one of them, or the work of all, is too much.
@@ -97,9 +130,10 @@ class Validation:
         self.check_max_tokens(request.max_tokens)
 
         def encode(text: str, param: str) -> Ids:
-            return self.encode(text, model=model, ctx=ctx, param=param)
+            return self.encode(text, model=model, ctx=ctx, param=param, after_return=after_return)
 
-        prompts = PromptReader(model.graph.vocabulary, encode, self.check_size).read(request)
+        vocabulary = model.graph.vocabulary
+        prompts = PromptReader(vocabulary, encode, self.check_size, after_return=after_return).read(request)
         self.check_choices(len(prompts) * request.num_samples)
         num_chars = sum(len(prompt.ids) + request.max_tokens for prompt in prompts)
         self.check_total(num_chars * request.num_samples, "prompt")

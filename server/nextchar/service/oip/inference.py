@@ -17,7 +17,7 @@ from nextchar.service.inference.answer_weight import tensor_weight
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.score_runner import ScoreRunner, end_id
 from nextchar.service.inference.submission import run_to_end
-from nextchar.service.inference.validation import Validation
+from nextchar.service.inference.validation import EncodedText, Validation
 from nextchar.service.oip.schemas import InferAnswer, InferRequest
 from nextchar.service.oip.sequences import SequenceSessions
 from nextchar.service.oip.tensors import OUTPUTS, Tensor
@@ -77,8 +77,9 @@ class TensorInference:
         if request.parameters.include_end:
             raise InvalidRequest("include_end must be false when sequence_id is set", param="include_end")
 
-        def read(model: Model) -> Ids:
-            return self._read(tensor, model, ctx)[0]
+        def read(model: Model, *, after_return: bool) -> EncodedText:
+            (ids,) = self._read(tensor, model, ctx, after_return=after_return)
+            return EncodedText(ids, _ends_in_return(tensor, model, after_return=after_return))
 
         step = await self._sequences.step(request, read, ctx)
         return step.model, _Found([math.fsum(step.logprobs.tolist())], [step.distribution])
@@ -93,7 +94,8 @@ class TensorInference:
     ) -> _Found:
         if wanted == ("score",) and (texts := _texts(tensor)) is not None:
             fields = ScoreFields(input=texts, include_end=request.parameters.include_end, return_chars=False)
-            answer = await self._scorer.score_after(fields, model, _NOTHING, None, ctx)
+            nothing = EncodedText(_NOTHING, after_return=False)
+            answer = await self._scorer.score_after(fields, model, nothing, None, ctx)
             return _Found([score.logprob for score in answer.data], [])
         num_strings = _num_strings(tensor)
         if num_strings > MAX_BATCH:
@@ -132,7 +134,9 @@ class TensorInference:
         found = [d[-1].distribution for d in deliveries[: len(strings)]]
         return _Found(scores, [one for one in found if one is not None])
 
-    def _read(self, tensor: Tensor, model: Model, ctx: RequestContext) -> list[Ids]:
+    def _read(
+        self, tensor: Tensor, model: Model, ctx: RequestContext, *, after_return: bool = False
+    ) -> list[Ids]:
         """Encodes the strings as ids."""
         vocabulary = model.graph.vocabulary
         if not isinstance(tensor.values, list):
@@ -143,7 +147,9 @@ class TensorInference:
             texts = _texts(tensor)
             if texts is None:
                 raise _not_utf8(tensor)
-            return self._validation.encode_all(texts, model=model, ctx=ctx, param=tensor.name, first=0)
+            return self._validation.encode_all(
+                texts, model=model, ctx=ctx, param=tensor.name, first=0, after_return=after_return
+            )
         for i, row in enumerate(rows):
             self._validation.check_ids(row, model=model, ctx=ctx, param=f"{tensor.name}.{i}")
         return rows
@@ -187,6 +193,14 @@ def _texts(tensor: Tensor) -> list[str] | None:
         return [value.decode() for value in tensor.values]
     except UnicodeDecodeError:
         return None
+
+
+def _ends_in_return(tensor: Tensor, model: Model, *, after_return: bool) -> bool:
+    """Returns whether the one string of a tensor ended in a carriage return that was read as a newline."""
+    texts = _texts(tensor)
+    return texts is not None and model.graph.vocabulary.form.ends_in_return(
+        texts[0], after_return=after_return
+    )
 
 
 def _not_utf8(tensor: Tensor) -> InvalidRequest:

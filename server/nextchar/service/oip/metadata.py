@@ -69,6 +69,8 @@ class ModelMetadata:
         model, scheduling = self.get(name, version), scheduling.strip()
         card = model.graph.card
         facts = {"cell": card.cell, "precision": card.precision, "digest": model.graph.digest}
+        if folding := model.graph.vocabulary.told_folding:
+            facts["case_folding"] = folding
         # Not listed as an input, because perf_analyzer would fill both.
         facts["alternative_input"] = f"token_ids {INPUTS['token_ids']} [n, t]"
         return {

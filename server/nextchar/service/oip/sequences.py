@@ -4,17 +4,16 @@ A sequence of a model is the session `sequence.<model>.<id>` in the session stor
 restart and on another replica.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
-from nextchar.model.vocabulary import Ids
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.sessions import is_session_id
 from nextchar.service.inference.sampling_params import make_seed
-from nextchar.service.inference.validation import Validation
+from nextchar.service.inference.validation import EncodedText, Validation
 from nextchar.service.oip.schemas import InferRequest
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
@@ -31,13 +30,19 @@ class Step:
     distribution: Doubles
 
 
+class ReadStep(Protocol):
+    """Encodes the text of a request as ids of a model; the sequence's text ended in a return or not."""
+
+    def __call__(self, model: Model, *, after_return: bool) -> EncodedText: ...
+
+
 class SequenceSessions:
     """Runs the requests of sequences; raises the errors of `Service` and of sessions."""
 
     def __init__(self, manager: SessionManager, validation: Validation, metrics: Metrics) -> None:
         self._manager, self._validation, self._metrics = manager, validation, metrics
 
-    async def step(self, request: InferRequest, read: Callable[[Model], Ids], ctx: RequestContext) -> Step:
+    async def step(self, request: InferRequest, read: ReadStep, ctx: RequestContext) -> Step:
         """Runs one request of a sequence; `read` encodes its text as ids of a model."""
         session_id = _session_id(request)
         # Nothing is awaited before the lock, so that the requests of a stream run in the order they came.
@@ -54,11 +59,11 @@ class SequenceSessions:
                 ) from None
 
     async def _first(
-        self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], ctx: RequestContext
+        self, session_id: str, request: InferRequest, read: ReadStep, ctx: RequestContext
     ) -> Step:
         """Starts a sequence, again if it exists: a client that lost its connection may start over."""
         model = self._validation.model(_model_id(request), ctx)
-        state, step = await self._fed(model, SessionState(make_seed(None)), read(model), ctx)
+        state, step = await self._fed(model, SessionState(make_seed(None)), read, ctx)
         if request.parameters.sequence_end:
             await self._forget(session_id, ctx)
             return step
@@ -70,11 +75,11 @@ class SequenceSessions:
         return step
 
     async def _later(
-        self, session_id: str, request: InferRequest, read: Callable[[Model], Ids], ctx: RequestContext
+        self, session_id: str, request: InferRequest, read: ReadStep, ctx: RequestContext
     ) -> Step:
         opened = await self._manager.open(ctx, session_id)
         _check_version(request, opened)
-        state, step = await self._fed(opened.model, opened.state, read(opened.model), ctx)
+        state, step = await self._fed(opened.model, opened.state, read, ctx)
         if request.parameters.sequence_end:
             await self._forget(session_id, ctx)
         else:
@@ -82,11 +87,13 @@ class SequenceSessions:
         return step
 
     async def _fed(
-        self, model: Model, state: SessionState, ids: Ids, ctx: RequestContext
+        self, model: Model, state: SessionState, read: ReadStep, ctx: RequestContext
     ) -> tuple[SessionState, Step]:
+        text = read(model, after_return=state.here.after_return)
+        ids = text.ids
         self._metrics.observe_size(ctx, len(ids))
         steps = SessionStepper(model, ctx, self._metrics)
-        fed = await steps.feed(state, ids, wants_distribution=True)
+        fed = await steps.feed(state, ids, after_return=text.after_return, wants_distribution=True)
         self._metrics.count_chars(ctx, fed=len(ids))
         return fed.state, Step(model, fed.logprobs, fed.next_logprobs)
 

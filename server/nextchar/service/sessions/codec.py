@@ -6,6 +6,9 @@ The MAC (HMAC-SHA256 with the server's key, cut to 128 bits) is over owner, mode
 follows it. So bytes that were changed, cut off, or made for another owner or model are refused before any of
 them is parsed. `model` is the beginning of a hash of the model's digest, `key` that of the key's mark:
 they tell a state of another model, or one that was sealed with another key, from a damaged one.
+
+A key of the header that a version does not know is left out, and one that came later may be missing: servers
+of two versions can share a store while one follows the other.
 """
 
 import hashlib
@@ -14,6 +17,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,7 +106,7 @@ def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:
     arrays += [state.recent.astype("<i4"), state.drawn_before.astype("<i8")]
     snapshots = _snapshots(state)
     numbers = {id(snapshot): number for number, snapshot in enumerate(snapshots)}
-    return {
+    header = {
         "seed": state.seed,
         "num_recent": len(state.recent),
         "marks": [_values(snapshot, arrays) for snapshot in snapshots],
@@ -110,6 +114,8 @@ def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:
         "anchor": numbers[id(state.anchor)],
         "checkpoints": {name: numbers[id(snapshot)] for name, snapshot in state.checkpoints.items()},
     }
+    after_return = [number for number, snapshot in enumerate(snapshots) if snapshot.after_return]
+    return {**header, "after_return": after_return} if after_return else header
 
 
 def _snapshots(state: SessionState) -> list[Snapshot]:
@@ -132,6 +138,8 @@ def _parse(content: bytes, shapes: Shapes) -> SessionState:
     recent = reader.array(np.dtype("<i4"), header["num_recent"]).astype(np.int64)
     drawn_before = reader.array(np.dtype("<i8"), header["num_recent"]).astype(np.int64)
     snapshots = [reader.snapshot(values) for values in header["marks"]]
+    for number in header.get("after_return", ()):  # most states have none
+        snapshots[number] = replace(snapshots[number], after_return=True)
     checkpoints = {name: snapshots[number] for name, number in header["checkpoints"].items()}
     here, anchor = snapshots[header["here"]], snapshots[header["anchor"]]
     return SessionState(header["seed"], here, anchor, recent, drawn_before, checkpoints)

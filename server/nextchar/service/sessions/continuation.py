@@ -30,6 +30,7 @@ def start_from(
         model,
         state.here.state,
         continues=True,
+        after_return=state.here.after_return,
         seed=state.seed,
         first_draw=state.here.num_drawn,
         answer_type=answer_type,

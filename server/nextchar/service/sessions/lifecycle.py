@@ -46,14 +46,17 @@ class SessionLifecycle:
     async def create(self, request: CreateSessionRequest, ctx: RequestContext) -> SessionInfo:
         """Creates a session that has read its priming text."""
         model = self._validation.model(request.model, ctx)
-        ids = self._validation.encode(request.prime, model=model, ctx=ctx, param="prime")
-        self._metrics.observe_size(ctx, len(ids))
+        prime = self._validation.encode_next(
+            request.prime, model=model, ctx=ctx, param="prime", after_return=False
+        )
+        self._metrics.observe_size(ctx, len(prime.ids))
         stepper = SessionStepper(model, ctx, self._metrics)
-        state = (await stepper.feed(SessionState(make_seed(request.seed)), ids)).state
+        begun = SessionState(make_seed(request.seed))
+        state = (await stepper.feed(begun, prime.ids, after_return=prime.after_return)).state
         record = await self._manager.create(
             ctx, model, state, session_id=request.session_id, ttl_seconds=request.ttl_seconds
         )
-        self._metrics.count_chars(ctx, fed=len(ids))
+        self._metrics.count_chars(ctx, fed=len(prime.ids))
         return _info(record, state)
 
     async def get(self, session_id: str, ctx: RequestContext) -> SessionInfo:

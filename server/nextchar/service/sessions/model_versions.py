@@ -73,7 +73,7 @@ class SessionVersions:
         )
         return model, replace(
             moved,
-            here=Snapshot(old.here.position, old.here.num_drawn, moved.here.state),
+            here=replace(old.here, state=moved.here.state),
             anchor=Snapshot(first + moved.anchor.position, old.here.num_drawn, moved.anchor.state),
             drawn_before=drawn[moved.anchor.position :],
         )

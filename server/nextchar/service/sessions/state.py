@@ -14,12 +14,14 @@ _NOTHING: Ids = np.empty(0, dtype=np.int64)
 class Snapshot:
     """A place in a session's text: the characters before it, the random numbers drawn, the lane's state.
 
-    `state` is None before any character.
+    `state` is None before any character. `after_return` says that the text ended in a carriage return, which
+    was read as a newline: if the next text begins with a line feed, the two are one newline.
     """
 
     position: int = 0
     num_drawn: int = 0
     state: LaneState | None = None
+    after_return: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +50,12 @@ class SessionState:
         return replace(
             self, here=here, recent=recent, drawn_before=np.concatenate([self.drawn_before, drawn_before])
         )
+
+    def ended(self, *, after_return: bool) -> "SessionState":
+        """Returns the state with a note of how its text ended."""
+        if after_return == self.here.after_return:
+            return self
+        return replace(self, here=replace(self.here, after_return=after_return))
 
     def anchored(self, anchor: Snapshot) -> "SessionState":
         """Returns the state with an anchor further on; what was before that is forgotten."""

@@ -1,6 +1,6 @@
 """Moves a session's state through the engine: on by characters, back by characters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,8 +56,10 @@ class SessionStepper:
     def __init__(self, model: Model, ctx: RequestContext, metrics: Metrics) -> None:
         self._model, self._ctx, self._metrics = model, ctx, metrics
 
-    async def feed(self, state: SessionState, ids: Ids, *, wants_distribution: bool = False) -> Fed:
-        """Reads some characters, in one lane.
+    async def feed(
+        self, state: SessionState, ids: Ids, *, after_return: bool = False, wants_distribution: bool = False
+    ) -> Fed:
+        """Reads some characters, in one lane; `after_return` says how their text ended.
 
         A long text that passes the place of the next anchor takes two: it is cut there. A short one takes a
         second lane whenever the anchor has fallen too far back, which is every `REWIND_CHARS` characters.
@@ -69,7 +71,7 @@ class SessionStepper:
         moved = state.moved(read.snapshot, ids, drawn_before)
         logprobs = np.concatenate([to_anchor.logprobs, read.logprobs]) if cut else read.logprobs
         settled = await self.settled(moved, [state.here, to_anchor.snapshot])
-        return Fed(settled, logprobs, read.distribution)
+        return Fed(settled.ended(after_return=after_return), logprobs, read.distribution)
 
     async def distribution(self, state: SessionState, ids: Ids = _NO_IDS) -> Doubles:
         """Returns the log-probabilities of what comes after some characters, [num_outputs]."""
@@ -82,12 +84,12 @@ class SessionStepper:
         """Moves a state to the end of a completion that started there."""
         ids, num_drawn = end.ids, state.here.num_drawn + end.num_drawn
         if not len(ids):
-            here = Snapshot(state.here.position, num_drawn, state.here.state)
+            here = Snapshot(state.here.position, num_drawn, state.here.state, end.after_return)
             return state.moved(here, ids, ids)
         reached = end.state
         if reached is None:  # the lane has read beyond the text, which is read once more
             reached = (await self._read(state.here, ids)).snapshot.state
-        here = Snapshot(state.here.position + len(ids), num_drawn, reached)
+        here = Snapshot(state.here.position + len(ids), num_drawn, reached, end.after_return)
         drawn_before = state.here.num_drawn + np.maximum(np.arange(len(ids)) - end.num_given, 0)
         return await self.settled(state.moved(here, ids, drawn_before), [state.here])
 
@@ -107,7 +109,7 @@ class SessionStepper:
             return state
         left = state.max_rewind - num_chars
         here = (await self._read(state.anchor, state.recent[:left])).snapshot
-        return state.rewound(num_chars, Snapshot(here.position, int(state.drawn_before[left]), here.state))
+        return state.rewound(num_chars, replace(here, num_drawn=int(state.drawn_before[left])))
 
     async def settled(self, state: SessionState, snapshots: list[Snapshot]) -> SessionState:
         """Moves the anchor on if it is too far back; `snapshots` are places on the way that are known."""

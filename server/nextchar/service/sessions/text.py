@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from nextchar.service.inference.completion_runner import CompletionRunner
 from nextchar.service.inference.completion_text import NO_PROMPT, Shown
 from nextchar.service.inference.score_math import entropy_bits, next_chars
 from nextchar.service.inference.score_runner import ScoreRunner
-from nextchar.service.inference.validation import Validation, count_unknown
+from nextchar.service.inference.validation import EncodedText, Validation, count_unknown
 from nextchar.service.sessions.continuation import start_from
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
@@ -70,7 +71,10 @@ class SessionText:
         self, opened: OpenSession, request: FeedRequest, ctx: RequestContext
     ) -> tuple[SessionState, FeedResponse]:
         model, state, stepper = opened.model, opened.state, self._stepper(opened, ctx)
-        ids = self._validation.encode(request.text, model=model, ctx=ctx, param="text")
+        text = self._validation.encode_next(
+            request.text, model=model, ctx=ctx, param="text", after_return=state.here.after_return
+        )
+        ids = text.ids
         num_distributions = {"each": len(ids), "last": 1, "none": 0}[request.return_]
         self._validation.check_distributions(num_distributions, request.top, model, ctx)
         self._metrics.observe_size(ctx, len(ids))
@@ -83,6 +87,7 @@ class SessionText:
             if fed.distribution is not None:
                 distributions.append(_distribution(fed.distribution, opened, request.top))
         self._metrics.count_chars(ctx, fed=len(ids))
+        state = state.ended(after_return=text.after_return)
         last = distributions[-1] if request.return_ == "last" else None
         return state, FeedResponse(
             session_id=opened.record.session_id,
@@ -92,6 +97,7 @@ class SessionText:
             revision=0,
             logprob=total,
             num_unknown=count_unknown(ids, model.graph.vocabulary),
+            case_folding=model.graph.vocabulary.told_folding,
             data=last.data if last else distributions if request.return_ == "each" else None,
             entropy_bits=last.entropy_bits if last else None,
         )
@@ -112,6 +118,7 @@ class SessionText:
             model=opened.model.name,
             model_version=opened.model.version,
             usage=make_usage(0),
+            case_folding=opened.model.graph.vocabulary.told_folding,
             **dict(distribution),
         )
 
@@ -121,9 +128,9 @@ class SessionText:
         """Returns log p of strings as continuations; the session stays where it is."""
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
-            nothing = np.empty(0, dtype=np.int64)
-            start = opened.state.here.state
-            answer = await self._scores.score_after(request, opened.model, nothing, start, ctx)
+            here = opened.state.here
+            nothing = EncodedText(np.empty(0, dtype=np.int64), here.after_return)
+            answer = await self._scores.score_after(request, opened.model, nothing, here.state, ctx)
             await self._manager.touch(opened)
         return answer
 
@@ -183,7 +190,8 @@ class SessionText:
     async def _prepare(self, request: SampleRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
         self._validation.check_max_tokens(request.max_tokens)
         shown = Shown(num_top=request.logprobs, token_ids=request.return_token_ids)
-        return await self._completions.prepare(request, [NO_PROMPT], start, ctx, shown=shown)
+        prompt = replace(NO_PROMPT, after_return=start.after_return)
+        return await self._completions.prepare(request, [prompt], start, ctx, shown=shown)
 
     def _stepper(self, opened: OpenSession, ctx: RequestContext) -> SessionStepper:
         return SessionStepper(opened.model, ctx, self._metrics)

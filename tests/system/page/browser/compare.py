@@ -56,6 +56,24 @@ def table(stage: Stage, url: str, strings: list[str], other: str, part: str) -> 
     }
 
 
+def opened(stage: Stage, url: str, folder: str, contents: list[str]) -> dict[str, list[str]]:
+    """Files with bytes given in hexadecimal: the strings that are read of each, or what is said of it."""
+    page = stage.open(url, "compare")
+    until(page, _DONE)
+    found: dict[str, list[str]] = {"strings": [], "errors": []}
+    for content in contents:
+        path = Path(folder) / "strings.txt"
+        path.write_bytes(bytes.fromhex(content))
+        page.get_by_label("Strings, one per line").fill("")
+        until(page, "!document.querySelector('#compare .painted')")
+        page.set_input_files("#compare input[type=file]", path)
+        until(page, "document.querySelector('#compare .painted, #compare .error:not([hidden])')")
+        found["strings"].append(page.get_by_label("Strings, one per line").input_value())
+        error = page.locator("#compare .error:not([hidden])")
+        found["errors"].append(error.inner_text() if error.count() else "")
+    return found
+
+
 _PASTE = """(strings) => {
   const data = new DataTransfer();
   data.setData("text/plain", strings.join("\\n"));

@@ -44,7 +44,7 @@ class Compare {
     const scoreSoon = debounced(() => this.#score(), 250);
     this.#box.addEventListener("input", () => ((this.#pasted = null), scoreSoon()));
     this.#box.addEventListener("paste", (event) => this.#onPaste(event));
-    this.#file.addEventListener("change", async () => this.#take(await this.#file.files[0].text()));
+    this.#file.addEventListener("change", () => this.#open(this.#file.files[0]));
     this.#other.addEventListener("change", () => this.#score());
     this.#ends.addEventListener("change", () => this.#score());
     this.#filter.addEventListener("input", () => this.#showSoon());
@@ -67,6 +67,19 @@ class Compare {
     const text = event.clipboardData.getData("text/plain");
     if (text.split("\n", MOST_IN_BOX + 1).length <= MOST_IN_BOX) return;
     event.preventDefault();
+    this.#take(text);
+  }
+
+  async #open(file) {
+    const bytes = await file.arrayBuffer();
+    this.#file.value = ""; // the same file may be opened again
+    let text;
+    try {
+      text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      this.#errors.show(new Error(`${file.name} is not UTF-8 text: save it as UTF-8 first.`));
+      return;
+    }
     this.#take(text);
   }
 
@@ -145,7 +158,7 @@ function columns([first, second]) {
   ];
 }
 
-const lines = (text) => text.toWellFormed().split(/\r?\n/).filter((line) => line !== "");
+const lines = (text) => text.toWellFormed().split(/\r\n?|\n/).filter((line) => line !== "");
 
 function throttled(work, milliseconds) {
   let timer = 0;

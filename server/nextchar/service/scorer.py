@@ -45,5 +45,8 @@ class Scorer:
         nothing = replace(context, ids=np.empty(0, dtype=np.int64))
         answer = await self._runner.score_after(request, model, nothing, fed.state.here.state, ctx)
         sealed = self._client_states.seal(request, model, fed.state, ctx)
-        usage = make_usage(answer.usage.prompt_tokens + len(ids))
-        return answer.model_copy(update={"usage": usage, "state": sealed})
+        update: dict[str, object] = {"state": sealed}
+        update["usage"] = make_usage(answer.usage.prompt_tokens + len(ids))
+        if len(ids):
+            update["begins_after"] = "context"  # which was read before, so that the state is after it
+        return answer.model_copy(update=update)

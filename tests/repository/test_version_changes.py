@@ -2,6 +2,7 @@
 
 import gc
 import json
+import queue
 import shutil
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from support.waiting import until
 
 from nextchar.engine.engine import Engine
 from nextchar.pb import inference_pb2 as pb
+from nextchar.pb import nextchar_pb2 as native
 from nextchar.repository import retired_versions
 from nextchar.repository.folder import find_models
 from nextchar.repository.served_models import ServedModels
@@ -111,6 +113,26 @@ def test_a_call_over_grpc_keeps_its_model_too(server: LiveServer, gate: Gate) ->
         until(lambda: _states(server)["tiny:1"] == "UNAVAILABLE")
         gate.open()
         assert pending.result(timeout=30).model_version == "1"
+
+
+def test_a_stream_of_scores_has_the_model_of_its_first_message(server: LiveServer, folder: Path) -> None:
+    """A new version takes over and the first is unloaded between two messages."""
+    sent: queue.Queue[native.ScoreRequest | None] = queue.Queue()
+    with server.stub() as scorer:
+        answers = scorer.ScoreStream(iter(sent.get, None), timeout=30)
+        sent.put(native.ScoreRequest(model="tiny", input=["abc"]))
+        first = next(answers)
+        write_models(folder, {"tiny": TinyModel(seed=9)}, version=2)
+        assert _repository(server, "tiny", "load").status_code == 200
+        assert _repository(server, "tiny:1", "unload").status_code == 200
+        until(lambda: _states(server)["tiny:1"] == "UNAVAILABLE")
+        sent.put(native.ScoreRequest(input=["abc"]))
+        second = next(answers)
+        sent.put(None)
+        assert list(answers) == []
+    assert (first.model_version, second.model_version) == ("1", "1")
+    assert first.data[0].logprob == second.data[0].logprob
+    until(lambda: _num_engines() == _num_serving(server))
 
 
 def test_many_loads_and_unloads_leave_no_engine_behind(server: LiveServer) -> None:

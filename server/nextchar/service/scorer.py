@@ -1,9 +1,12 @@
 """Answers score requests: from the begin symbol, or after a state that the client keeps."""
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
+from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
@@ -28,6 +31,30 @@ class Scorer:
         if has_client_state(request):
             return await self._score_after_state(request, ctx)
         return await self._runner.score(request, ctx)
+
+    @contextmanager
+    def stream(self) -> Iterator[Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]]:
+        """Yields a `score` for the requests of one stream, which all have the model of the first.
+
+        It is held until the context ends: no version takes its place meanwhile, and it is not stopped.
+        """
+        held: list[Model] = []
+
+        async def score(request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
+            if has_client_state(request):  # which names its version itself
+                return await self.score(request, ctx)
+            if held:
+                self._validation.use(held[0], ctx)
+            else:
+                held.append(self._validation.model(request.model, ctx))
+                held[0].engine.hold()
+            return await self._runner.score_with(held[0], request, ctx)
+
+        try:
+            yield score
+        finally:
+            for model in held:
+                model.engine.release()
 
     async def _score_after_state(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """Returns the scores and the state after the context, which is before the strings."""

@@ -65,6 +65,15 @@ class Validation:
         model.used_by(ctx)
         return model
 
+    def use(self, model: Model, ctx: RequestContext) -> None:
+        """Uses a model that an earlier request of the same stream has looked up.
+
+        Raises:
+            Unavailable: the server accepts no new work.
+        """
+        self._lifecycle.check_accepting()
+        model.used_by(ctx)
+
     def encode_next(
         self, text: str, *, model: Model, ctx: RequestContext, param: str, after_return: bool
     ) -> EncodedText:

@@ -40,7 +40,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[LiveServer]:
+def others() -> int:
+    """The number of engines of other servers in this process."""
+    return _num_engines()
+
+
+@pytest.fixture
+def server(folder: Path, others: int) -> Iterator[LiveServer]:
+    assert others >= 0  # counted first
     with live_server(folder, unload_after_seconds=0.01) as running:
         yield running
 
@@ -88,13 +95,13 @@ def _answered_while_unloaded(server: LiveServer, gate: Gate, path: str, body: di
     ],
 )
 def test_a_request_keeps_the_model_that_it_began_with_to_its_end(
-    server: LiveServer, gate: Gate, path: str, body: dict[str, Any]
+    server: LiveServer, others: int, gate: Gate, path: str, body: dict[str, Any]
 ) -> None:
     answer = _answered_while_unloaded(server, gate, path, body)
     assert answer.status_code == 200, answer.text
     assert "error" not in answer.text
     assert server.post("/v1/next", {"model": "tiny", "input": "a"}).status_code == 404
-    until(lambda: _num_engines() == _num_serving(server))
+    until(lambda: _num_engines() == others + _num_serving(server))
 
 
 def test_a_stream_of_generate_ends_with_its_details(server: LiveServer, gate: Gate) -> None:
@@ -115,7 +122,9 @@ def test_a_call_over_grpc_keeps_its_model_too(server: LiveServer, gate: Gate) ->
         assert pending.result(timeout=30).model_version == "1"
 
 
-def test_a_stream_of_scores_has_the_model_of_its_first_message(server: LiveServer, folder: Path) -> None:
+def test_a_stream_of_scores_has_the_model_of_its_first_message(
+    server: LiveServer, others: int, folder: Path
+) -> None:
     """A new version takes over and the first is unloaded between two messages."""
     sent: queue.Queue[native.ScoreRequest | None] = queue.Queue()
     with server.stub() as scorer:
@@ -132,7 +141,7 @@ def test_a_stream_of_scores_has_the_model_of_its_first_message(server: LiveServe
         assert list(answers) == []
     assert (first.model_version, second.model_version) == ("1", "1")
     assert first.data[0].logprob == second.data[0].logprob
-    until(lambda: _num_engines() == _num_serving(server))
+    until(lambda: _num_engines() == others + _num_serving(server))
 
 
 def test_many_loads_and_unloads_leave_no_engine_behind(server: LiveServer) -> None:
@@ -188,7 +197,7 @@ def test_what_load_answers_for_is_served_also_if_it_is_earlier(folder: Path, mod
 
 
 def test_a_version_whose_engine_has_failed_is_loaded_anew(
-    server: LiveServer, gate: Gate, caplog: pytest.LogCaptureFixture
+    server: LiveServer, others: int, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate.failure = RuntimeError("a fault of the engine")
     gate.open()
@@ -198,7 +207,7 @@ def test_a_version_whose_engine_has_failed_is_loaded_anew(
     assert _repository(server, "tiny", "load").status_code == 200
     assert server.post("/v1/next", {"model": "tiny", "input": "a"}).status_code == 200
     assert "the engine failed" in caplog.text
-    until(lambda: _num_engines() == _num_serving(server))
+    until(lambda: _num_engines() == others + _num_serving(server))
 
 
 @pytest.mark.parametrize("what", ["load", "unload", "infer", "metadata"])

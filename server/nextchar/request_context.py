@@ -74,6 +74,7 @@ class RequestContext:
     on_wait: Callable[[], None] = lambda: (
         None
     )  # called once it waits for its turn and was not refused at once
+    at_end: list[Callable[[], None]] = field(default_factory=list)  # lets go of what the request holds
 
     def __post_init__(self) -> None:
         """Bounds the priority by the best one of the key."""
@@ -92,6 +93,11 @@ class RequestContext:
         """
         if not self.has_client():
             raise ClientGone("the client disconnected before its change was stored; it was not done")
+
+    def end(self) -> None:
+        """Lets go of what the request holds; it is called once the request has ended."""
+        while self.at_end:
+            self.at_end.pop()()
 
     def ran(self, submitted: float, joined: float) -> None:
         """Adds work that ends now: when it was submitted, and when it got its rows, in monotonic seconds."""

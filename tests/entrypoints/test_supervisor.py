@@ -74,7 +74,8 @@ def test_a_task_that_fails_makes_a_server_unready_that_still_answers(
         until(lambda: server.get("/readyz").status_code == 503)
         answer = server.get("/v2/health/ready")
         assert answer.json() == {
-            "status": f"background task {task} failed; restart the server (its log has the cause)"
+            "status": f"background task {task} failed; restart the server (its log has the cause)",
+            "ready": False,
         }
         assert server.get("/livez").status_code == 200
         if task != "key_file":

@@ -67,7 +67,7 @@ def test_the_setting_is_the_default_and_nothing_takes_its_place(tmp_path: Path) 
         assert (found.get(None).name, found.get(None).version) == ("small", "1")
         found.retire("small", "1")
         assert found.default is None
-        with pytest.raises(ModelNotFound, match="small:1"):
+        with pytest.raises(ModelNotFound, match="'small' is not served in version '1'"):
             found.get(None)
 
 

@@ -45,7 +45,7 @@ def ask(path: str, **fields: Any) -> tuple[str, dict[str, Any]]:
 
 INVALID = [
     (ask(SCORE, model="none"), 404, "model_not_found", "model", "served models: "),
-    (ask(SCORE, model="tiny:9"), 404, "model_not_found", "model", "'tiny:9'"),
+    (ask(SCORE, model="tiny:9"), 404, "model_not_found", "model", "in version '9'"),
     (ask(NEXT, model="none"), 404, "model_not_found", "model", "served models: "),
     (ask(COMPLETE, model="none"), 404, "model_not_found", "model", "served models: "),
     (ask(COMPLETE, model="none", stream=True), 404, "model_not_found", "model", "served models: "),

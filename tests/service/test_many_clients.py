@@ -246,7 +246,7 @@ def test_a_failing_engine_is_told_to_everybody_and_makes_the_server_unready(
         assert last["error"]["code"] == "server_error"
         assert "secret" not in "".join(lines)
         ready = server.get("/v2/health/ready")
-        assert (ready.status_code, ready.json()) == (503, {"status": "not ready"})
+        assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "ready": False})
         assert server.get("/v2/health/live").status_code == 200
         refused = server.post("/v1/completions", LONG)
         assert refused.status_code == 503

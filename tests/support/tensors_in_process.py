@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from support.in_process import InProcess, context
 
-from nextchar.service.oip.schemas import InferAnswer, InferParameters, InferRequest
+from nextchar.service.oip.parameters import InferParameters
+from nextchar.service.oip.schemas import InferAnswer, InferRequest
 from nextchar.service.oip.tensors import Tensor
 
 

@@ -90,6 +90,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             # First, so that the access log knows the trace of a request.
             metrics.observers.insert(0, stack.enter_context(call_tracer(settings.otlp_endpoint)))
         model_manager = ModelManager(served_models, settings.models, model_manager_options(settings))
+        stack.push_async_callback(model_manager.close)  # before the models are: a change of them would go on
         key = state_key(settings)
         store = await stack.enter_async_context(session_store(settings, key))
         service = build_service(
@@ -110,7 +111,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         unloading = model_manager.unload_retired(maintenance.count_of, maintenance.left_behind)
         supervisor.start("model_unloader", unloading)
         if settings.model_poll_seconds:
-            watching = watch_models(model_manager, settings.models, poll_seconds=settings.model_poll_seconds)
+            known, seconds = served_models.fingerprints, settings.model_poll_seconds
+            watching = watch_models(model_manager, settings.models, known=known, poll_seconds=seconds)
             supervisor.start("model_watcher", watching)
         keys = _keys(settings, supervisor)
         rpc = _rpc_server(service, settings, keys)

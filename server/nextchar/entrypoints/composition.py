@@ -4,6 +4,7 @@ from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
 from nextchar.schemas.limits import ApiLimits, Limits, SessionLimits
 from nextchar.service.completer import Completer
+from nextchar.service.generator import Generator
 from nextchar.service.inference.comparer import Comparer
 from nextchar.service.inference.completion_runner import CompletionRunner
 from nextchar.service.inference.inspector import Inspector
@@ -56,12 +57,14 @@ def build_service(
     manager = SessionManager(observed, codec, versions, session_limits, session_metrics, clock)
     text = SessionText(manager, validation, completions, scores, metrics)
     sequences = SequenceSessions(manager, validation, metrics)
+    completer = Completer(validation, completions, text, client_states)
     return Service(
         lifecycle=lifecycle,
         scorer=Scorer(validation, scores, client_states, metrics),
-        comparer=Comparer(scores),
+        comparer=Comparer(validation, scores),
         predictor=Predictor(validation, client_states, metrics),
-        completer=Completer(validation, completions, text, client_states),
+        completer=completer,
+        generator=Generator(validation, completer),
         inspector=Inspector(validation, metrics, max_chars=limits.max_inspect_chars),
         tokenizer=Tokenizer(validation, max_chars=limits.max_input_chars),
         limits_report=LimitsReport(served_models, limits, session_limits, api_limits or ApiLimits()),
@@ -69,7 +72,9 @@ def build_service(
         session_manager=manager,
         session_maintenance=SessionMaintenance(observed, clock, session_metrics, replays=replays),
         tensor_inference=TensorInference(validation, scores, sequences, metrics),
-        model_metadata=ModelMetadata(served_models, metrics, session_limits),
+        model_metadata=ModelMetadata(
+            served_models, metrics, session_limits, latest_only=model_manager.latest_only
+        ),
         served_models=served_models,
         model_manager=model_manager,
         metrics=metrics,

@@ -30,6 +30,7 @@ class EnginePool:
             Engine(graph, options, deliver=deliver, load_seconds=load_seconds) for _ in range(num_threads)
         ]
         self._running = ExitStack()
+        self.num_held = 0
         self.max_waiting = num_threads * options.max_waiting
         self.max_lanes = num_threads * (options.max_lanes + options.reserved_lanes)
         self.max_bulk_lanes = num_threads * options.max_bulk_lanes
@@ -46,6 +47,14 @@ class EnginePool:
 
     def __len__(self) -> int:
         return len(self._engines)
+
+    def hold(self) -> None:
+        """Counts a request that uses the engines; they are not stopped before it calls `release`."""
+        self.num_held += 1
+
+    def release(self) -> None:
+        """Ends what `hold` began."""
+        self.num_held -= 1
 
     @property
     def ready(self) -> bool:

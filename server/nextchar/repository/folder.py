@@ -1,6 +1,7 @@
 """Finds model files in a models folder: <name>/<version>/step-int8.onnx or step-float32.onnx."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,16 @@ from nextchar.model.names import is_model_name, is_version
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
 Key = tuple[str, str]  # name and version; a model's folder without a version has the version ""
+Fingerprint = tuple[tuple[str, int, int], ...]  # of a version's files: name, size, time of its last change
+_LIKE_A_VERSION = re.compile(r"(v|ver|version|r|rev)?[._-]?\d+([._-]?\d+)*", re.ASCII | re.IGNORECASE)
 _MAX_SHOWN = 1000  # characters of a path
 _FILES = {"int8": "step-int8.onnx", "float32": "step-float32.onnx"}
+
+
+def by_version(key: Key) -> tuple[str, int, str]:
+    """Orders names and versions, the numbers of versions as numbers."""
+    name, version = key
+    return name, int(version) if version.isdecimal() else 0, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +44,22 @@ class ModelPath:
 
 @dataclass(frozen=True, slots=True)
 class FoundModels:
-    """The versions that a models folder has, and why others in it cannot be served."""
+    """The versions that a models folder has, and why others in it cannot be served.
+
+    `fingerprints` are those of the files of all of them, before any is opened.
+    """
 
     paths: list[ModelPath] = field(default_factory=list)
     faults: dict[Key, str] = field(default_factory=dict)
+    fingerprints: dict[Key, Fingerprint] = field(default_factory=dict)
 
 
 def find_models(folder: Path, precision: PrecisionChoice = "auto") -> FoundModels:
     """Finds every version of every model in a folder, in order of name and version.
 
-    A version without a file of this precision, a name that cannot be a model's, a link that leads out of the
-    folder and a model without a version are faults: they take nothing from the models beside them.
+    A version without a file of this precision, a name that cannot be a model's or a version's, a link that
+    leads out of the folder and a model without a version are faults: they take nothing from the models
+    beside them.
 
     Raises:
         ModelFileError: the folder does not exist, or cannot be read.
@@ -58,20 +72,53 @@ def find_models(folder: Path, precision: PrecisionChoice = "auto") -> FoundModel
         raise ModelFileError(f"models folder {str(folder)!r} cannot be read: {error.strerror}") from error
     found = FoundModels()
     for path in version_folders(folder):
+        found.fingerprints[path.parent.name, path.name] = fingerprint(path)
         try:
             found.paths.append(version_in(folder, path, precision))
         except ModelFileError as error:
             found.faults[path.parent.name, path.name] = error.message
-    found.faults.update(empty_models(folder))
+    found.faults.update(layout_faults(folder))
     return found
 
 
-def empty_models(folder: Path) -> dict[Key, str]:
-    """Finds the folders of models that have no version, and says of each what it needs."""
-    named = [entry for entry in _entries(folder) if is_model_name(entry.name) and entry.is_dir()]
-    empty = [entry.name for entry in named if not version_folders(folder, entry.name)]
-    why = "has no version that can be read: it must have <version>/step-int8.onnx"
-    return {(name, ""): f"{name}: {why}" for name in empty}
+def fingerprint(version: Path) -> Fingerprint:
+    """Tells the step graphs of a version from others; empty if they vanish meanwhile."""
+    try:
+        files = [(file.name, file.stat()) for file in sorted(version.glob("step-*.onnx"))]
+    except OSError:
+        return ()
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
+
+
+def layout_faults(folder: Path) -> dict[Key, str]:
+    """Says what is wrong with folders by their names alone.
+
+    That is a model without a version, and what is meant as a version and has another name than a number.
+    """
+    faults: dict[Key, str] = {}
+    for model in _entries(folder):
+        if not is_model_name(model.name) or not model.is_dir():
+            continue
+        misnamed = misnamed_versions(model)
+        faults |= misnamed
+        if not misnamed and not version_folders(folder, model.name):
+            why = "has no version that can be read: it must have <version>/step-int8.onnx"
+            faults[model.name, ""] = f"{model.name}: {why}"
+    return faults
+
+
+def misnamed_versions(model: Path) -> dict[Key, str]:
+    """Finds the folders of a model that hold a step graph or look like a version, and are named as none."""
+    why = (
+        "is not the name of a version, which is a number without leading zeros, such as 1: rename the folder"
+    )
+    entries = [e for e in _entries(model) if not is_version(e.name) and not e.name.startswith(".")]
+    meant = [e.name for e in entries if e.is_dir() and (_LIKE_A_VERSION.fullmatch(e.name) or _has_graph(e))]
+    return {(model.name, name): f"{model.name}/{name}: {name[:40]!r} {why}" for name in sorted(meant)}
+
+
+def _has_graph(folder: Path) -> bool:
+    return not {entry.name for entry in _entries(folder)}.isdisjoint(_FILES.values())
 
 
 def version_in(folder: Path, version: Path, precision: PrecisionChoice) -> ModelPath:
@@ -130,7 +177,8 @@ def step_files(folder: Path, precision: PrecisionChoice, *, shown: str = "") -> 
         return found
     expected = " or ".join(_FILES[name] for name in wanted)
     shown = shown or f"{folder.parent.name}/{folder.name}"
-    raise ModelFileError(f"{shown}: no {expected} (precision {precision})")
+    misnamed = "".join(f"; {why}" for why in misnamed_versions(folder).values())
+    raise ModelFileError(f"{shown}: no {expected} (precision {precision}){misnamed}")
 
 
 def inside(folder: Path, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +10,21 @@ from numpy.typing import NDArray
 
 from nextchar.engine.deliveries import GatherReceiver
 from nextchar.engine.lane import Lane, Sampling
-from nextchar.errors import ModelFileError, NextcharError
+from nextchar.errors import ModelFileError, ModelNotFound, NextcharError
 from nextchar.repository.folder import (
     Key,
     ModelPath,
     PrecisionChoice,
-    empty_models,
+    layout_faults,
+    misnamed_versions,
     version_folders,
     version_in,
 )
+from nextchar.repository.missing_model import MAX_SHOWN
 from nextchar.repository.served_models import Model, ServedModels
 
 _WARM_CHARS = 32
+logger = logging.getLogger(__name__)
 
 
 class ModelLoader:
@@ -42,18 +46,34 @@ class ModelLoader:
         """
         return await asyncio.to_thread(self._versions, name, version)
 
-    async def keys(self) -> set[Key]:
-        """Lists the name and version of every version in the folder, and of models that have none.
+    async def missing(self, name: str, version: str) -> ModelNotFound:
+        """Says what the folder has in place of a model or a version that is not in it."""
+        found, misnamed = await asyncio.to_thread(self._in_folder, name)
+        hints = "".join(f"; {why}" for why in misnamed)
+        if version and found:
+            shown = f"version {version} of model {name!r} is not in the models folder, which has: "
+            return ModelNotFound(shown + ", ".join(found[-MAX_SHOWN:]) + hints, param="model")
+        shown = f"model {f'{name}:{version}' if version else name!r}"
+        return ModelNotFound(f"{shown} is not in the models folder{hints}", param="model")
 
-        Forgets why versions could not be loaded that are in the folder no more.
+    async def keys(self) -> set[Key]:
+        """Lists the name and version of every version in the folder, and of folders that cannot be one.
+
+        Notes in `failures` why these cannot, once in the log, and forgets what is in the folder no more.
         """
         if self._folder is None:
             return set()
-        versions, empty = await asyncio.to_thread(_keys, self._folder)
-        for key in self.failures.keys() - versions - self.loading:
+        try:
+            versions, faults = await asyncio.to_thread(_keys, self._folder)
+        except OSError as error:  # it is away: what is known of it stays
+            logger.warning("the models folder cannot be read now: %s", error)
+            return set()
+        for key in self.failures.keys() - versions - self.loading - faults.keys():
             del self.failures[key]
-        self.failures.update(empty)
-        return versions | empty.keys()
+        for key in faults.keys() - self.failures.keys():
+            logger.log(logging.ERROR if key[1] else logging.INFO, "a model cannot be served: %s", faults[key])
+        self.failures.update(faults)
+        return versions | faults.keys()
 
     async def open(self, path: ModelPath) -> Model:
         """Opens a model, checks its golden strings and samples with every engine.
@@ -90,10 +110,19 @@ class ModelLoader:
         paths = [path for path in version_folders(folder, name) if version in ("", path.name)]
         return [version_in(folder, path, self._precision) for path in paths]
 
+    def _in_folder(self, name: str) -> tuple[list[str], list[str]]:
+        """Returns the versions of a model, and why other folders of it are none."""
+        if self._folder is None:
+            return [], []
+        versions = [path.name for path in version_folders(self._folder, name)]
+        return versions, list(misnamed_versions(self._folder / name).values())
+
 
 def _keys(folder: Path) -> tuple[set[Key], dict[Key, str]]:
-    versions = version_folders(folder)
-    return {(path.parent.name, path.name) for path in versions}, empty_models(folder)
+    """Lists versions and faults; raises OSError while the folder itself cannot be read."""
+    versions, faults = version_folders(folder), layout_faults(folder)
+    next(folder.iterdir(), None)  # last: the folder may vanish meanwhile
+    return {(path.parent.name, path.name) for path in versions}, faults
 
 
 async def stop(model: Model) -> None:
@@ -110,9 +139,11 @@ async def _warm(model: Model) -> None:
     try:
         model.engine.submit(lanes)
         await gather.wait()
-    except NextcharError as error:
+    except BaseException as error:
         await stop(model)
-        raise ModelFileError(f"{model.name}/{model.version} cannot be run here: {error}") from error
+        if isinstance(error, NextcharError):
+            raise ModelFileError(f"{model.name}/{model.version} cannot be run here: {error}") from error
+        raise
 
 
 def _digests(path: ModelPath) -> list[str]:

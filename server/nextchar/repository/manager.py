@@ -1,33 +1,28 @@
 """Loads and unloads model versions while the server runs.
 
-A version that is unloaded takes no new work. Sessions that began with it continue until they end or until a
-deadline; then its engines stop. A version whose file is not valid changes nothing. All methods run on the
-event loop; files are read and engines stopped on other threads.
+A version that is unloaded takes no new work; `retired_versions` says what becomes of it. A version whose file
+is not valid changes nothing. All methods run on the event loop; files are read and engines stopped on other
+threads.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-
-from nextchar.errors import ModelFileError, ModelNotFound, Unavailable
+from nextchar.errors import ModelFileError, Unavailable
 from nextchar.model.names import check_model_name
-from nextchar.model.vocabulary import Vocabulary
-from nextchar.repository.folder import Key, ModelPath, PrecisionChoice
+from nextchar.repository.folder import Key, ModelPath, PrecisionChoice, by_version
 from nextchar.repository.loader import ModelLoader, stop
-from nextchar.repository.served_models import Model, ServedModels, by_version
+from nextchar.repository.retired_versions import CountSessions, PastVersion, RetiredVersions
+from nextchar.repository.served_models import Model, ServedModels
 
 VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 T = TypeVar("T")
-CountSessions = Callable[[str, str], Awaitable[int]]
 
-_LINGER_SECONDS = 2.0  # a request that has just got a version may not have reached its engine yet
-_UNLOAD_POLL_SECONDS = 1.0
 _RETRY_SECONDS = 10.0  # until a version that could not be loaded for a session is tried again
 logger = logging.getLogger(__name__)
 
@@ -36,7 +31,7 @@ logger = logging.getLogger(__name__)
 class ModelManagerOptions:
     """The options of a manager.
 
-    With `latest_only` a new version retires the earlier ones; a retired version is unloaded after
+    With `latest_only` the version that is loaded last retires the others; a retired version is unloaded after
     `unload_after_seconds` at the latest.
     """
 
@@ -58,21 +53,6 @@ class IndexEntry:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PastVersion:
-    """The facts kept of an unloaded version, which suffice to read the characters of its sessions."""
-
-    digest: str
-    vocabulary: Vocabulary
-    shapes: Mapping[str, tuple[np.dtype[Any], int]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Retired:
-    since: float
-    deadline: float
-
-
 class ModelManager:
     """Loads and unloads the versions of one folder; with `folder` None the served models stay as they are."""
 
@@ -86,17 +66,28 @@ class ModelManager:
         self._options = options or ModelManagerOptions()
         self._loader = ModelLoader(served_models, folder, self._options.precision)
         self._changing = asyncio.Lock()
-        self._retired: dict[Key, _Retired] = {}
-        self._past: dict[Key, PastVersion] = {}
+        self._retired = RetiredVersions(
+            served_models, self._changing, unload_after_seconds=self._options.unload_after_seconds
+        )
         self._not_before: dict[Key, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+
+    @property
+    def latest_only(self) -> bool:
+        """Whether only one version of each model takes new work."""
+        return self._options.latest_only
 
     async def load(self, model_id: str) -> list[Model]:
-        """Loads `name` or `name:version` from the folder; new work goes to the latest version.
+        """Loads `name` or `name:version` from the folder; returns what it serves of it, in order of version.
+
+        New work goes to the latest version; with `latest_only` to the one that is loaded here, which may be
+        earlier than one that was served.
 
         Raises:
-            InvalidRequest, ModelNotFound: the folder has no such model.
+            InvalidRequest, ModelNotFound: the folder has no such model or version.
             ModelFileError: a file is not valid; the served models stay as they are.
+            Unavailable: the server is shutting down.
         """
         name, _, version = model_id.partition(":")
         check_model_name(name, version or None)
@@ -106,7 +97,7 @@ class ModelManager:
             if self._options.latest_only:
                 found = found[-1:]
             if not found:
-                raise ModelNotFound(f"model {model_id!r} is not in the models folder", param="model")
+                raise await self._loader.missing(name, version)
             return await self._serve(found)
 
         return await self._exclusive(work())
@@ -122,12 +113,16 @@ class ModelManager:
         self.served_models.get(model_id)
         found = [m for m in self.served_models.serving if m.name == name and version in ("", m.version)]
         for model in found:
-            self._retire(model)
+            self._retired.retire(model)
         return found
 
     def forget(self, name: str, version: str) -> None:
         """Forgets why a version could not be loaded: it is in the folder no more."""
         self._loader.failures.pop((name, version), None)
+
+    async def look_at_layout(self) -> None:
+        """Notes what is wrong with the folder's names, and forgets what was."""
+        await self._loader.keys()
 
     def wants(self, name: str, version: str) -> bool:
         """Returns whether a new version in the folder is to be loaded; with `latest_only`, if it is later."""
@@ -157,7 +152,11 @@ class ModelManager:
         """
         key = name, version
         model = self.served_models.running(name, version)
-        if model is None and key not in self._past and time.monotonic() >= self._not_before.get(key, 0.0):
+        if (
+            model is None
+            and self._retired.past(key) is None
+            and time.monotonic() >= self._not_before.get(key, 0.0)
+        ):
 
             async def work() -> Model | None:
                 return self.served_models.running(*key) or await self._load_for_session(key, digest)
@@ -167,7 +166,7 @@ class ModelManager:
 
     def past(self, name: str, version: str, digest: str) -> PastVersion | None:
         """Returns the facts kept of an unloaded version; None if there are none."""
-        found = self._past.get((name, version))
+        found = self._retired.past((name, version))
         return found if found is not None and found.digest == digest else None
 
     async def unload_retired(self, count_sessions: CountSessions, on_ended: Callable[[int], object]) -> None:
@@ -175,73 +174,48 @@ class ModelManager:
 
         Calls `on_ended` with the number of sessions that were left.
         """
-        while True:
-            await asyncio.sleep(_UNLOAD_POLL_SECONDS)
-            for key in list(self._retired):
-                await self._unload_if_due(key, count_sessions, on_ended)
+        await self._retired.let_go(count_sessions, on_ended)
 
-    async def _unload_if_due(self, key: Key, count: CountSessions, on_ended: Callable[[int], object]) -> None:
-        retired, model = self._retired[key], self.served_models.running(*key)
-        assert model is not None
-        now = time.monotonic()
-        idle = model.engine.num_running + model.engine.num_waiting == 0
-        if now < retired.deadline and not (idle and now >= retired.since + _LINGER_SECONDS):
-            return
-        try:
-            num_left = await count(*key)
-        except Unavailable as error:
-            logger.warning("the sessions of model %s:%s cannot be counted now: %s", *key, error)
-            num_left = 0 if now >= retired.deadline else 1
-        if num_left and now < retired.deadline:
-            return
-        async with self._changing:
-            if self._retired.get(key) is not retired:  # it was loaded again meanwhile
-                return
-            await self._unload(model)
-        on_ended(num_left)
-        logger.info("model %s:%s is unloaded; %d sessions were left", *key, num_left)
-
-    async def _unload(self, model: Model) -> None:
-        key = model.name, model.version
-        graph = self.served_models.remove(*key).graph
-        del self._retired[key]
-        self._past[key] = PastVersion(graph.digest, graph.vocabulary, graph.state_shapes)
-        await stop(model)
-
-    def _retire(self, model: Model) -> None:
-        now = time.monotonic()
-        self._retired[model.name, model.version] = _Retired(now, now + self._options.unload_after_seconds)
-        self.served_models.retire(model.name, model.version)
-        logger.info("model %s:%s is retired: it takes no new work", model.name, model.version)
+    async def close(self) -> None:
+        """Waits until the change that runs is done, and refuses others from now on."""
+        self._is_closed = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, paths: list[ModelPath]) -> list[Model]:
-        """Loads all that are not loaded yet, then serves them; if one is not valid, none is served."""
+        """Loads all that are not loaded yet, then serves them; if one is not valid, none is served.
+
+        A version whose engine has failed is loaded anew.
+        """
         opened: list[Model] = []
-        kept: list[Model] = []
+        found: list[Model] = []
         try:
             for path in paths:
                 model = self.served_models.running(path.name, path.version)
-                if model is None:
-                    opened.append(await self._loader.open(path))
+                if model is None or not model.ready:
+                    model = await self._loader.open(path)
+                    opened.append(model)
                 else:
                     await self._loader.check_same(model, path)
-                    kept.append(model)
+                found.append(model)
         except BaseException:
             for model in opened:
                 await stop(model)
             raise
         for model in opened:
             self.served_models.add(model)
-            self._past.pop((model.name, model.version), None)
             logger.info("model %s:%s is served", model.name, model.version)
-        for model in kept:
-            self.served_models.recall(model.name, model.version)
-            self._retired.pop((model.name, model.version), None)
+        for model in found:
+            self._retired.recall(model)
         if self._options.latest_only:
-            for model in self.served_models.serving:
-                if model is not self.served_models.get(model.name):
-                    self._retire(model)
-        return [*opened, *kept]
+            self._retire_others(found)
+        return found
+
+    def _retire_others(self, found: list[Model]) -> None:
+        loaded = {(model.name, model.version) for model in found}
+        names = {name for name, _ in loaded}
+        for model in self.served_models.serving:
+            if model.name in names and (model.name, model.version) not in loaded:
+                self._retired.retire(model)
 
     async def _load_for_session(self, key: Key, digest: str) -> Model | None:
         """Loads a version for its sessions only; None if its file is not the one they began with."""
@@ -258,14 +232,21 @@ class ModelManager:
             await stop(model)
             return None
         self.served_models.add(model, retired=True)
-        self._retire(model)
+        self._retired.retire(model)
         return model
 
     async def _exclusive(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs one change at a time, to its end even if its client leaves."""
+        """Runs one change at a time, to its end even if its client leaves.
+
+        Raises:
+            Unavailable: the server is shutting down.
+        """
 
         async def run() -> T:
             async with self._changing:
+                if self._is_closed:
+                    work.close()
+                    raise Unavailable("the server is shutting down; try another replica", code="draining")
                 return await work
 
         task = asyncio.create_task(run())

@@ -5,20 +5,21 @@ A name alone means the latest version; `name:version` pins one; no name means th
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import Outbox
-from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound, NextcharError, Unavailable
-from nextchar.model.golden import check_golden
-from nextchar.model.graph import ModelGraph, open_graph
+from nextchar.errors import ModelFileError, NextcharError, Unavailable
+from nextchar.model.graph import ModelGraph
+from nextchar.repository.checked_graph import open_checked
 from nextchar.repository.default_model import default_of
 from nextchar.repository.engine_pool import EnginePool
-from nextchar.repository.folder import FoundModels, Key, ModelPath
+from nextchar.repository.folder import Fingerprint, FoundModels, Key, ModelPath, by_version
+from nextchar.repository.missing_model import why_missing
+from nextchar.request_context import RequestContext
 from nextchar.telemetry.engine_stats import EngineStats
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,16 @@ class Model:
     @property
     def stats(self) -> list[EngineStats]:
         return self.engine.stats
+
+    def used_by(self, ctx: RequestContext) -> None:
+        """Names the model in the context of a request, which holds it until the request has ended."""
+        self.named_in(ctx)
+        self.engine.hold()
+        ctx.at_end.append(self.engine.release)
+
+    def named_in(self, ctx: RequestContext) -> None:
+        """Names the model in the context of a request: metrics count what follows as this model's."""
+        ctx.model, ctx.version = self.name, self.version
 
     @property
     def info(self) -> dict[str, str]:
@@ -106,6 +117,7 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         self._num_threads = num_threads
         self._deliver = deliver
         self._models: dict[Key, Model] = {}
+        self._leaving: list[Model] = []  # served no more, while requests that hold them end
         self._retired: set[Key] = set()
 
     def __enter__(self) -> Self:
@@ -135,13 +147,24 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         self.close()
 
     def close(self) -> None:
-        for model in self:
+        """Stops all engines, also those of models that requests still hold."""
+        for model in [*self, *self._leaving]:
             model.engine.__exit__(None, None, None)
         self._models.clear()
+        self._leaving.clear()
 
     def __iter__(self) -> Iterator[Model]:
-        """Iterates over all loaded models, retired ones too, in order of name and version."""
-        return iter([self._models[key] for key in sorted(self._models, key=by_version)])
+        """Iterates over all loaded models, retired ones too, in order of name and version.
+
+        A scrape of the metrics does so on another thread: the models are read in one step.
+        """
+        items = sorted(self._models.items(), key=lambda item: by_version(item[0]))
+        return iter([model for _, model in items])
+
+    @property
+    def fingerprints(self) -> Mapping[Key, Fingerprint]:
+        """The files of the versions that were in the folder before any of them was opened."""
+        return self._found.fingerprints
 
     @property
     def serving(self) -> list[Model]:
@@ -179,15 +202,17 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         """The names and versions that are served, or would be if their files were right."""
         return {(model.name, model.version) for model in self} | self.failures.keys()
 
-    def get(self, model_id: str | None) -> Model:
+    def get(self, model_id: str | None, *, param: str = "model") -> Model:
         """Finds the model of `name` or `name:version` for new work; a name alone is its latest version.
 
+        Args:
+            param: The field of a request that names it.
+
         Raises:
-            ModelNotFound: the model is not served.
+            ModelNotFound: the model is not served, or not in this version.
             Unavailable: it cannot be served as its files are, or no model is served yet.
         """
-        if model_id is None:
-            model_id = self._default_model
+        model_id = self._default_model if model_id is None else model_id
         if model_id is None:
             found_default = default_of(self.serving)
             if found_default is None:
@@ -196,22 +221,19 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         name, _, version = model_id.partition(":")
         found = [m for m in self.serving if m.name == name and version in ("", m.version)]
         if not found:
-            raise self._missing(name, version)
+            raise self._missing(name, version, param)
         return found[-1]
 
-    def _missing(self, name: str, version: str) -> NextcharError:
-        """Says why a model is not served: it is not there, or taken out of service, or damaged."""
-        shown = repr(_shown((name, version))[:100])
+    def _missing(self, name: str, version: str, param: str) -> NextcharError:
         failed = any(name == other and version in ("", number) for other, number in self.failures)
-        if failed and name not in self._withdrawn:
-            return Unavailable(
-                f"model {shown} is in the models folder and cannot be served: the repository index and the "
-                "server's log say why"
-            )
-        if not self._has_served:
-            return Unavailable(f"model {shown} is not served: the server has no model yet")
-        served = ", ".join(sorted({model.name for model in self.serving})) or "none"
-        return ModelNotFound(f"model {shown} is not served here; served models: {served}", param="model")
+        return why_missing(
+            name,
+            version,
+            param=param,
+            is_damaged=failed and name not in self._withdrawn,
+            has_served=self._has_served,
+            served=[(model.name, model.version) for model in self.serving],
+        )
 
     def running(self, name: str, version: str) -> Model | None:
         """Returns a loaded version, retired or not; None if it is not loaded."""
@@ -224,7 +246,7 @@ class ServedModels(AbstractContextManager["ServedModels"]):
             ModelFileError: the file is not valid.
         """
         started = time.monotonic()
-        graph = self._open(path)
+        graph = open_checked(path)
         load_seconds = time.monotonic() - started
         engine = EnginePool(
             graph,
@@ -237,8 +259,13 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         return Model(path.name, path.version, graph, engine, load_seconds, int(time.time()))
 
     def add(self, model: Model, *, retired: bool = False) -> None:
-        """Serves a model; a retired one serves only the sessions that began with it."""
+        """Serves a model, in place of an earlier one of its version.
+
+        A retired one serves only the sessions that began with it.
+        """
         key = model.name, model.version
+        if key in self._models:
+            self.remove(*key)
         self._models[key] = model
         self._has_served = True
         if retired:
@@ -258,36 +285,16 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         self._withdrawn.discard(name)
 
     def remove(self, name: str, version: str) -> Model:
-        """Removes a version and returns it; its engines still run."""
+        """Takes a version out of service and returns it; its engines run until `forget`."""
         self._retired.discard((name, version))
-        return self._models.pop((name, version))
+        model = self._models.pop((name, version))
+        self._leaving.append(model)
+        return model
 
-    @staticmethod
-    def _open(path: ModelPath) -> ModelGraph:
-        """Opens the graph of a model, or its fallback if the golden strings do not match here."""
-        try:
-            return _open_checked(path, path.path)
-        except GoldenMismatch as error:
-            if path.fallback is None:
-                raise
-            logger.warning("%s; serving %s instead", error, path.fallback.name)
-            return _open_checked(path, path.fallback)
+    def unheld(self) -> list[Model]:
+        """Returns the models out of service that no request holds any more: their engines can be stopped."""
+        return [model for model in self._leaving if not model.engine.num_held]
 
-
-def by_version(key: Key) -> tuple[str, int, str]:
-    """Orders names and versions, the numbers of versions as numbers."""
-    name, version = key
-    return name, int(version) if version.isdecimal() else 0, version
-
-
-def _shown(key: Key) -> str:
-    name, version = key
-    return f"{name}:{version}" if version else name
-
-
-def _open_checked(model: ModelPath, file: Path) -> ModelGraph:
-    shown = model.shown(file)
-    graph = open_graph(file, shown=shown)
-    if graph.card.graph == "step":
-        check_golden(graph, shown=shown)
-    return graph
+    def forget(self, model: Model) -> None:
+        """Forgets a model out of service, whose engines are stopped."""
+        self._leaving = [other for other in self._leaving if other is not model]

@@ -33,12 +33,13 @@ class InfoHandlers:
 
     async def live(self, _request: Request) -> Response:
         """Returns 200 for as long as the process answers."""
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "ok", "live": True})
 
     async def ready(self, _request: Request) -> Response:
         """Returns 200 if new work is accepted and every model and background task runs; else 503."""
         lifecycle = self._service.lifecycle
-        return JSONResponse({"status": lifecycle.status}, 200 if lifecycle.ready else 503)
+        ready = lifecycle.ready
+        return JSONResponse({"status": lifecycle.status, "ready": ready}, 200 if ready else 503)
 
     async def metrics(self, _request: Request) -> Response:
         """Returns the Prometheus metrics, which also have a port of their own."""

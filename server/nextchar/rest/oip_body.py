@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from nextchar.errors import InvalidRequest
 from nextchar.rest.body import BodyRules
 from nextchar.schemas.base import RequestOptions
+from nextchar.service.oip.parameters import InputParameters
 from nextchar.service.oip.schemas import (
     InferAnswer,
     InferBody,
@@ -12,8 +13,9 @@ from nextchar.service.oip.schemas import (
     InferRequest,
     InferResponse,
     OutputTensor,
+    make_infer_request,
 )
-from nextchar.service.oip.tensors import Tensor, from_list, from_raw, to_list, to_raw
+from nextchar.service.oip.tensors import Tensor, decoded, from_list, from_raw, to_list, to_raw
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 _DEFAULT_RULES = BodyRules()
@@ -55,14 +57,15 @@ def read_request(
             f"the inputs must account for all bytes that follow the JSON ({len(body) - place} are left over)",
             param="inputs",
         )
-    outputs = tuple(output.name for output in given.outputs)
-    return InferCall(given, InferRequest(model, version, inputs, outputs, given.parameters))
+    outputs = tuple(output.name for output in given.outputs or ())
+    named = given.named(model, version)
+    return InferCall(given, make_infer_request(*named, inputs, outputs, given.parameters))
 
 
 def answer_body(given: InferBody, answer: InferAnswer) -> tuple[bytes, int | None]:
     """Makes the body of an answer; also returns the length of its JSON, or None if nothing follows it."""
-    own = {output.name: output.parameters.binary_data for output in given.outputs}
-    binary = given.parameters.binary_data_output
+    own = {output.name: output.parameters and output.parameters.binary_data for output in given.outputs or ()}
+    binary = given.parameters is not None and given.parameters.binary_data_output
     heads, tails = [], []
     for tensor in answer.outputs:
         asked = own.get(tensor.name)
@@ -93,21 +96,24 @@ def _header_length(given: str | None, num_bytes: int) -> int:
 
 def _input(one: InferInput, body: bytes, place: int) -> tuple[Tensor, int]:
     """Reads an input; also returns where in the body the bytes of the next one begin."""
-    size = one.parameters.binary_data_size
+    parameters = one.parameters or InputParameters()
+    size = parameters.binary_data_size
     if (size is None) == (one.data is None):
         raise InvalidRequest(
             f"input {one.name[:40]} must have either data or binary_data_size", param=one.name[:40]
         )
     if size is None:
         assert one.data is not None
-        return from_list(one.name, one.datatype, one.shape, one.data), place
+        tensor = from_list(one.name, one.datatype, one.shape, one.data)
+        return decoded(tensor, parameters.content_type), place
     if place + size > len(body):
         raise InvalidRequest(
             f"binary_data_size of input {one.name[:40]} must be at most {len(body) - place}, the bytes "
             f"that are left of the body (it is {size})",
             param=one.name[:40],
         )
-    return from_raw(one.name, one.datatype, one.shape, body[place : place + size]), place + size
+    tensor = from_raw(one.name, one.datatype, one.shape, body[place : place + size])
+    return decoded(tensor, parameters.content_type), place + size
 
 
 def _head(

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from functools import partial
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -14,10 +13,7 @@ from nextchar.rest.handler import JSON, call_headers
 from nextchar.rest.oip_body import HEADER_LENGTH, InferCall, answer_body, read_request
 from nextchar.rest.route import RestCall, model_and_version
 from nextchar.rest.sse import EventStream, event, unexpected
-from nextchar.schemas.base import validated
-from nextchar.schemas.completion import Completion, CompletionRequest
-from nextchar.service.oip.generate import to_completion, to_response
-from nextchar.service.oip.schemas import GenerateRequest, GenerateResponse
+from nextchar.service.oip.schemas import GenerateRequest, GenerateResponse, model_id
 from nextchar.service.service import Service
 
 SEQUENCE = "sequence"
@@ -74,32 +70,24 @@ class OipHandlers:
 
     async def generate(self, call: RestCall[GenerateRequest]) -> GenerateResponse:
         """Continues a text and returns the continuation as a whole."""
-        found = await self._service.completer.complete(_completion(call, stream=False), call.ctx)
-        return self._response(found, call.body)
+        return await self._service.generator.generate(_model_id(call), call.body, call.ctx)
 
     async def generate_stream(self, call: RestCall[GenerateRequest]) -> EventStream:
         """Continues a text and sends the continuation by server-sent events, without a [DONE] at the end."""
-        pieces = self._service.completer.stream(_completion(call, stream=True), call.ctx)
-        return await call.streamed(pieces, partial(self._events, body=call.body))
-
-    async def _events(
-        self, pieces: AsyncIterator[Completion], *, body: GenerateRequest
-    ) -> AsyncGenerator[bytes]:
-        """Yields an event for each piece; a stream that fails ends with an error's."""
-        try:
-            async for piece in pieces:
-                yield event(self._response(piece, body).model_dump_json())
-        except Exception as error:  # noqa: BLE001 - the status is already sent, so the error must be an event
-            known = error if isinstance(error, NextcharError) else unexpected(error)
-            yield event(json.dumps({"error": known.message}))
-
-    def _response(self, piece: Completion, body: GenerateRequest) -> GenerateResponse:
-        model = self._models.get(piece.model, piece.model_version)
-        return to_response(piece, model.graph.vocabulary, details=body.parameters.details)
+        pieces = self._service.generator.stream(_model_id(call), call.body, call.ctx)
+        return await call.streamed(pieces, _events)
 
 
-def _completion(call: RestCall[GenerateRequest], *, stream: bool) -> CompletionRequest:
-    """Converts a request to that of `/v1/completions`."""
-    model, version = call.model_and_version
-    model_id = f"{model}:{version}" if version else model
-    return validated(lambda: to_completion(call.body, model_id, stream=stream))
+async def _events(pieces: AsyncIterator[GenerateResponse]) -> AsyncGenerator[bytes]:
+    """Yields an event for each piece; a stream that fails ends with an error's."""
+    try:
+        async for piece in pieces:
+            yield event(piece.model_dump_json())
+    except Exception as error:  # noqa: BLE001 - the status is already sent, so the error must be an event
+        known = error if isinstance(error, NextcharError) else unexpected(error)
+        yield event(json.dumps({"error": known.message}))
+
+
+def _model_id(call: RestCall[GenerateRequest]) -> str:
+    """Returns the id of the model that the path names, and the body too, if it does."""
+    return model_id(*call.body.named(*call.model_and_version))

@@ -1,6 +1,6 @@
 """Answers requests of the model repository: Triton's extension of the Open Inference Protocol."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Response
 from pydantic import Field
@@ -12,18 +12,18 @@ from nextchar.schemas.base import RequestFields, ResponseModel
 
 
 class IndexRequest(RequestFields):
-    ready: bool = Field(False, description="Whether to list only the versions that accept new work.")
+    ready: bool | None = Field(False, description="Whether to list only the versions that accept new work.")
 
 
 class LoadRequest(RequestFields):
     """Triton's parameters of a load or an unload; none of them is supported."""
 
-    parameters: dict[str, Any] = Field(default={}, max_length=0)
+    parameters: Annotated[dict[str, Any], Field(max_length=0)] | None = None
 
 
 class UnloadRequest(RequestFields):
-    parameters: dict[str, bool] = Field(
-        default={}, description="Only unload_dependents, which has no effect: no model depends on another."
+    parameters: dict[str, bool | None] | None = Field(
+        default=None, description="Only unload_dependents, which has no effect: no model depends on another."
     )
 
 

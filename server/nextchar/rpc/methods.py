@@ -72,7 +72,7 @@ def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
     complete = completions(service.completer.complete, service.completer.stream)
     return [
         row("Score", answering(service.scorer.score), body_of(ScoreRequest), "score"),
-        row("ScoreStream", ScoreStreams(service.scorer.score, handler).answers, label="score"),
+        row("ScoreStream", ScoreStreams(service.scorer.stream, handler).answers, label="score"),
         row("Next", answering(service.predictor.next), body_of(NextRequest), "next"),
         row("Complete", complete, body_of(CompletionRequest), "complete"),
         row("Compare", answering(service.comparer.compare), body_of(CompareRequest), "compare"),

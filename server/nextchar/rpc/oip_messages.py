@@ -1,13 +1,27 @@
 """Converts messages of the Open Inference Protocol to tensors and back."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import inference_pb2 as pb
 from nextchar.schemas.base import validated
-from nextchar.service.oip.schemas import InferAnswer, InferParameters, InferRequest
-from nextchar.service.oip.tensors import Tensor, from_list, from_raw, to_raw
+from nextchar.service.oip.parameters import (
+    InferParameters,
+    InputParameters,
+    OpenParameters,
+    OutputParameters,
+)
+from nextchar.service.oip.schemas import (
+    MAX_INPUTS,
+    MAX_OUTPUTS,
+    InferAnswer,
+    InferRequest,
+    make_infer_request,
+)
+from nextchar.service.oip.tensors import Tensor, decoded, from_list, from_raw, to_raw
+
+P = TypeVar("P", bound=OpenParameters)
 
 _CONTENTS = {"BYTES": "bytes_contents", "INT64": "int64_contents", "FP64": "fp64_contents"}
 
@@ -16,16 +30,37 @@ def to_request(message: pb.ModelInferRequest, *, lenient_fields: bool = False) -
     """Reads a request.
 
     Raises:
-        InvalidRequest: a tensor is malformed, or, unless `lenient_fields` is set, a parameter is unknown.
+        InvalidRequest: a tensor is malformed, or, unless `lenient_fields` is set, a parameter is misspelt.
     """
-    fields = _values(message.parameters)
     extra: Literal["ignore"] | None = "ignore" if lenient_fields else None  # as the schema says
-    parameters = validated(lambda: InferParameters.model_validate(fields, extra=extra))
-    if not lenient_fields:
-        for tensor in (*message.inputs, *message.outputs):
-            _refuse_parameters(tensor.name, tensor.parameters)
+
+    def read(schema: type[P], parameters: Mapping[str, pb.InferParameter]) -> P:
+        fields = _values(parameters)
+        return validated(lambda: schema.model_validate(fields, extra=extra))
+
+    _check_counts(message)
+    own = [read(InputParameters, tensor.parameters) for tensor in message.inputs]
+    for output in message.outputs:
+        read(OutputParameters, output.parameters)
+    inputs = [
+        decoded(tensor, parameters.content_type)
+        for tensor, parameters in zip(_inputs(message), own, strict=True)
+    ]
     outputs = tuple(output.name for output in message.outputs)
-    return InferRequest(message.model_name, message.model_version, _inputs(message), outputs, parameters)
+    parameters = read(InferParameters, message.parameters)
+    return make_infer_request(message.model_name, message.model_version, inputs, outputs, parameters)
+
+
+def _check_counts(message: pb.ModelInferRequest) -> None:
+    """Refuses more tensors than a request may have, before any of them is looked at."""
+    for name, tensors, limit in (
+        ("inputs", message.inputs, MAX_INPUTS),
+        ("outputs", message.outputs, MAX_OUTPUTS),
+    ):
+        if len(tensors) > limit:
+            raise InvalidRequest(
+                f"{name} must have at most {limit} tensors (it has {len(tensors)})", param=name
+            )
 
 
 def to_infer_response(message: pb.ModelInferRequest, answer: InferAnswer) -> pb.ModelInferResponse:
@@ -55,7 +90,7 @@ def _inputs(message: pb.ModelInferRequest) -> list[Tensor]:
         )
     found = []
     for i, one in enumerate(message.inputs):
-        if raws and one.HasField("contents"):
+        if raws and one.contents.ListFields():
             raise InvalidRequest(
                 f"input {one.name[:40]} must have no contents when raw_input_contents is set",
                 param=one.name[:40],
@@ -74,21 +109,13 @@ def _contents(one: pb.ModelInferRequest.InferInputTensor) -> list[Any]:
         InvalidRequest: another field is set.
     """
     wanted = _CONTENTS.get(one.datatype)
-    for field, values in one.contents.ListFields():
+    for field, _ in one.contents.ListFields():
         if field.name != wanted:
             raise InvalidRequest(
                 f"input {one.name[:40]} has datatype {one.datatype[:40]} and must not set {field.name}",
                 param=one.name[:40],
             )
-        return list(values)
-    return []
-
-
-def _refuse_parameters(name: str, parameters: Mapping[str, pb.InferParameter]) -> None:
-    for key in parameters:
-        raise InvalidRequest(
-            f"unknown parameter {key[:40]!r} of tensor {name[:40]!r}", param=key[:40], code="unknown_field"
-        )
+    return [] if wanted is None else list(getattr(one.contents, wanted))
 
 
 def _values(parameters: Mapping[str, pb.InferParameter]) -> dict[str, Any]:

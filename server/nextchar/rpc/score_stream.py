@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from typing import Any, TypeVar
 
 from nextchar.errors import InvalidRequest, QueueFull
@@ -21,6 +21,7 @@ MAX_AT_WORK = 4  # messages: enough that engines do not wait for the network, fe
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
 ScoreUseCase = Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]
+ScoreStreamUseCase = Callable[[], AbstractContextManager[ScoreUseCase]]
 
 
 async def ordered_results(
@@ -62,12 +63,13 @@ class ScoreStreams:
     """Answers streams of strings to score.
 
     The first message says how all strings are scored. Every message has an answer, in order, whose indices
-    count from the first string of the stream. While the queue of the model is full, no more messages are
+    count from the first string of the stream. All have the model that the first had, whatever is loaded and
+    unloaded meanwhile. While the queue of the model is full, no more messages are
     read, where `ScoreUseCase` would be refused.
     """
 
-    def __init__(self, score: ScoreUseCase, handler: RpcHandler) -> None:
-        self._score, self._handler = score, handler
+    def __init__(self, stream: ScoreStreamUseCase, handler: RpcHandler) -> None:
+        self._stream, self._handler = stream, handler
 
     async def answers(
         self, messages: AsyncIterator[pb.ScoreRequest], context: Context
@@ -79,12 +81,13 @@ class ScoreStreams:
             num_strings = 0
             async for message in messages:
                 request, first = self._read(message, first)
-                yield self._answer(request, num_strings, message, context)
+                yield self._answer(score, request, num_strings, message, context)
                 num_strings += len(request.input)
 
-        async with aclosing(ordered_results(works(), MAX_AT_WORK)) as answers:
-            async for answer in answers:
-                yield answer
+        with self._stream() as score:
+            async with aclosing(ordered_results(works(), MAX_AT_WORK)) as answers:
+                async for answer in answers:
+                    yield answer
 
     def _read(
         self, message: pb.ScoreRequest, first: dict[str, Any] | None
@@ -106,7 +109,12 @@ class ScoreStreams:
         return validated(lambda: ScoreRequest.model_validate(given)), first
 
     async def _answer(
-        self, request: ScoreRequest, first_index: int, message: pb.ScoreRequest, context: Context
+        self,
+        score: ScoreUseCase,
+        request: ScoreRequest,
+        first_index: int,
+        message: pb.ScoreRequest,
+        context: Context,
     ) -> pb.ScoreResponse:
         """Scores one message; retries while the queue is full, until the deadline of the first try."""
         wait_seconds, latest = _FIRST_WAIT_SECONDS, math.inf
@@ -115,7 +123,7 @@ class ScoreStreams:
                 with self._handler.observed("score", lambda: request, message, context) as call:
                     call.ctx.num_at_once = MAX_AT_WORK
                     latest = call.ctx.deadline = min(latest, call.ctx.deadline)
-                    scores = await self._score(request, call.ctx)
+                    scores = await score(request, call.ctx)
                     answer = await as_message(scores, pb.ScoreResponse, call.ctx)
                 break
             except QueueFull:

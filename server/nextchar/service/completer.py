@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 from nextchar.errors import InvalidRequest
+from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.service.inference.completion_plan import CompletionPlan, Start
@@ -27,27 +28,36 @@ class Completer:
         self._validation, self._runner = validation, runner
         self._sessions, self._client_states = sessions, client_states
 
-    async def complete(self, request: CompletionRequest, ctx: RequestContext) -> Completion:
-        """Returns whole completions; with `best_of` the best ones."""
-        async with self._start(request, ctx) as start:
+    async def complete(
+        self, request: CompletionRequest, ctx: RequestContext, *, model: Model | None = None
+    ) -> Completion:
+        """Returns whole completions, of `model` if it was looked up before; with `best_of` the best ones."""
+        async with self._start(request, ctx, model) as start:
             return await self._runner.whole(await self._prepare(request, start, ctx), ctx)
 
-    async def stream(self, request: CompletionRequest, ctx: RequestContext) -> AsyncGenerator[Completion]:
-        """Yields completions as they are sampled. Errors of the request are raised before the first piece."""
-        async with self._start(request, ctx) as start:
+    async def stream(
+        self, request: CompletionRequest, ctx: RequestContext, *, model: Model | None = None
+    ) -> AsyncGenerator[Completion]:
+        """Yields completions as they are sampled, as `complete` returns them.
+
+        Errors of the request are raised before the first piece.
+        """
+        async with self._start(request, ctx, model) as start:
             plan = await self._prepare(request, start, ctx)
             async with aclosing(self._runner.pieces(plan, ctx)) as pieces:
                 async for piece in pieces:
                     yield piece
 
-    def _start(self, request: CompletionRequest, ctx: RequestContext) -> AbstractAsyncContextManager[Start]:
+    def _start(
+        self, request: CompletionRequest, ctx: RequestContext, model: Model | None
+    ) -> AbstractAsyncContextManager[Start]:
         if request.session_id is not None:
             return self._sessions.start(
                 request.session_id, ctx, model_id=request.model, revision=request.if_revision
             )
         if has_client_state(request):
             return nullcontext(self._client_states.start(request, ctx))
-        return nullcontext(Start(self._validation.model(request.model, ctx)))
+        return nullcontext(Start(model or self._validation.model(request.model, ctx)))
 
     async def _prepare(self, request: CompletionRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
         prompts = self._validation.prompts(

@@ -1,9 +1,12 @@
 """Answers score requests: from the begin symbol, or after a state that the client keeps."""
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
+from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
@@ -29,6 +32,30 @@ class Scorer:
             return await self._score_after_state(request, ctx)
         return await self._runner.score(request, ctx)
 
+    @contextmanager
+    def stream(self) -> Iterator[Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]]:
+        """Yields a `score` for the requests of one stream, which all have the model of the first.
+
+        It is held until the context ends: no version takes its place meanwhile, and it is not stopped.
+        """
+        held: list[Model] = []
+
+        async def score(request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
+            if has_client_state(request):  # which names its version itself
+                return await self.score(request, ctx)
+            if held:
+                self._validation.use(held[0], ctx)
+            else:
+                held.append(self._validation.model(request.model, ctx))
+                held[0].engine.hold()
+            return await self._runner.score_with(held[0], request, ctx)
+
+        try:
+            yield score
+        finally:
+            for model in held:
+                model.engine.release()
+
     async def _score_after_state(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """Returns the scores and the state after the context, which is before the strings."""
         self._validation.check_strings(len(request.input))
@@ -45,5 +72,8 @@ class Scorer:
         nothing = replace(context, ids=np.empty(0, dtype=np.int64))
         answer = await self._runner.score_after(request, model, nothing, fed.state.here.state, ctx)
         sealed = self._client_states.seal(request, model, fed.state, ctx)
-        usage = make_usage(answer.usage.prompt_tokens + len(ids))
-        return answer.model_copy(update={"usage": usage, "state": sealed})
+        update: dict[str, object] = {"state": sealed}
+        update["usage"] = make_usage(answer.usage.prompt_tokens + len(ids))
+        if len(ids):
+            update["begins_after"] = "context"  # which was read before, so that the state is after it
+        return answer.model_copy(update=update)

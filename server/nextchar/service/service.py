@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
 from nextchar.service.completer import Completer
+from nextchar.service.generator import Generator
 from nextchar.service.inference.comparer import Comparer
 from nextchar.service.inference.inspector import Inspector
 from nextchar.service.inference.limits_report import LimitsReport
@@ -34,6 +35,7 @@ class Service:
     comparer: Comparer
     predictor: Predictor
     completer: Completer
+    generator: Generator
     inspector: Inspector
     tokenizer: Tokenizer
     limits_report: LimitsReport

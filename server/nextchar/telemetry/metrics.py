@@ -105,6 +105,7 @@ class Metrics:
             self.statistics.add(ctx, seconds, success=outcome == "success")
             for observer in self.observers:
                 observer.ended(ctx, outcome, failed)
+            ctx.end()
 
     def observe_size(self, ctx: RequestContext, num_chars: int) -> None:
         self._size.labels(ctx.model, ctx.version, ctx.route, ctx.protocol).observe(num_chars)

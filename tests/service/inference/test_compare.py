@@ -3,9 +3,10 @@
 import math
 from typing import Any
 
+import grpc
 import pytest
 from support.live_server import LiveServer
-from support.rpc_answers import same
+from support.rpc_answers import details, same
 
 from nextchar.pb import nextchar_pb2 as pb
 
@@ -78,3 +79,23 @@ def test_grpc_answers_what_rest_answers(server: LiveServer) -> None:
     with server.stub() as stub:
         request = pb.CompareRequest(model="tiny", input=TEXTS, reference_model="lines", context="a")
         same(stub.Compare(request), answer)
+
+
+@pytest.mark.parametrize(
+    ("named", "param"),
+    [
+        ({"reference_model": "nowhere"}, "reference_model"),
+        ({"reference_model": "lines:9"}, "reference_model"),
+        ({"reference_model": "lines", "model": "nowhere"}, "model"),
+    ],
+)
+def test_an_unknown_model_is_told_by_the_field_that_names_it(
+    server: LiveServer, named: dict[str, str], param: str
+) -> None:
+    answer = server.post("/v1/compare", {"model": "tiny", "input": TEXTS, **named})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (404, "model_not_found", param)
+    assert error["message"].startswith(f"{param} '")
+    with server.stub() as stub, pytest.raises(grpc.RpcError) as caught:
+        stub.Compare(pb.CompareRequest(**({"model": "tiny"} | named), input=TEXTS))
+    assert details(caught.value)[:2] == ("model_not_found", param)

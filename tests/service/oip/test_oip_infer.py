@@ -11,7 +11,7 @@ from support.oip_client import WAYS, body, infer, message, post, stub
 from support.rpc_answers import details
 
 from nextchar.pb import inference_pb2 as pb
-from nextchar.service.oip.schemas import InferParameters
+from nextchar.service.oip.parameters import InferParameters
 
 TEXTS = ["hello", "", "abc abc é"]
 
@@ -121,7 +121,7 @@ def test_a_priority_is_one_of_ours_and_a_timeout_is_in_seconds(server: LiveServe
 
 def test_unknown_fields_may_pass_where_the_server_is_lenient(models: Path) -> None:
     with live_server(models, lenient_fields=True) as server:
-        request = {**body(["a"], none=1), "more": 2}
+        request = {**body(["a"], include_ends=1), "more": 2}
         assert post(server, "tiny", request).json() == post(server, "tiny", body(["a"])).json()
 
 
@@ -145,9 +145,19 @@ def _with(**changes: object) -> dict:
         (_with(data=[5]), "invalid_value", "element 0 must be a string"),
         (_with(data=None), "invalid_value", "either data or binary_data_size"),
         (_with(parameters={"binary_data_size": 5}, data=None), "invalid_value", "at most 0,"),
-        (_with(parameters={"shared_memory_region": "r"}), "unknown_field", "shared_memory_region"),
+        (
+            _with(parameters={"shared_memory_region": "r"}),
+            "unknown_field",
+            "does not have Triton's extension",
+        ),
+        (_with(parameters={"binaryDataSize": 5}), "unknown_field", "did you mean binary_data_size?"),
         ({**_with(), "outputs": [{"name": "logits"}]}, "invalid_value", "the outputs are: log_probs"),
-        ({**_with(), "parameters": {"temperature": 1}}, "unknown_field", "temperature"),
+        (
+            {**_with(), "parameters": {"sequence_strat": True}},
+            "unknown_field",
+            "did you mean sequence_start?",
+        ),
+        ({**_with(), "parameters": {"timeout_ms": 5}}, "unknown_field", "did you mean timeout?"),
         ({**_with(), "parameters": {"sequence_start": True}}, "invalid_value", "sequence_id"),
         ({**_with(), "parameters": {"sequence_id": "a/b"}}, "invalid_value", "sequence_id"),
         ({**_with(), "parameters": {"sequence_id": -1}}, "invalid_value", "sequence_id"),
@@ -194,18 +204,18 @@ def test_a_shape_of_many_sizes_costs_nothing(server: LiveServer) -> None:
 
 
 def test_wrong_messages_are_refused(server: LiveServer) -> None:
-    both, other, few, tensor, unset = (message("tiny", [b"a"]) for _ in range(5))
+    both, other, few, tensor, misspelt = (message("tiny", [b"a"]) for _ in range(5))
     both.raw_input_contents.append(b"\1\0\0\0a")
     other.inputs[0].contents.ClearField("bytes_contents")
     other.inputs[0].contents.fp32_contents.append(1)
     few.raw_input_contents.extend([b"", b""])
-    tensor.inputs[0].parameters["classification"].int64_param = 1
-    unset.parameters["sequence_id"].SetInParent()
+    tensor.outputs.add(name="score").parameters["classification"].int64_param = 1
+    misspelt.parameters["sequenceId"].string_param = "5"
     short = message("tiny", [])
     short.inputs[0].ClearField("contents")
     short.raw_input_contents.append(b"\xff\0\0\0a")
     with grpc.insecure_channel(server.grpc_address) as channel:
-        for request in (both, other, few, tensor, unset, short):
+        for request in (both, other, few, tensor, misspelt, short):
             with pytest.raises(grpc.RpcError) as caught:
                 stub(channel).ModelInfer(request)
             assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT, request

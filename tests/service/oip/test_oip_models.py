@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,7 +10,7 @@ import httpx
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from support.engine_lanes import Clock
-from support.live_server import LiveServer
+from support.live_server import LiveServer, live_server
 from support.midway import midway
 from support.oip_client import body, message, post, stub
 
@@ -80,6 +81,20 @@ def test_the_configuration_is_of_sequences_or_of_single_requests(
     with pytest.raises(grpc.RpcError) as caught:
         oip.ModelConfig(name, metadata=(("x-model-scheduling", "none"),))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("versions", "policy"), [("all", {"all": {}}), ("latest", {"latest": {"num_versions": 1}})]
+)
+def test_the_configuration_says_which_versions_are_served(
+    models: Path, versions: str, policy: dict[str, Any]
+) -> None:
+    with live_server(models, model_versions=versions) as server:
+        assert get(server, "/v2/models/tiny/config")["version_policy"] == policy
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            config = stub(channel).ModelConfig(pb.ModelConfigRequest(name="tiny")).config
+        assert config.version_policy.WhichOneof("policy_choice") == versions
+        assert config.version_policy.latest.num_versions == (versions == "latest")
 
 
 def test_unknown_models_are_not_ready_and_not_found(

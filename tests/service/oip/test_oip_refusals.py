@@ -135,7 +135,13 @@ _REFUSALS: list[tuple[list[Tensor], dict[str, Any], str, str, str]] = [
         "include_end must be false for model 'tiny'",
     ),
     ([_text(b"a")], {"model": "none"}, "model_not_found", "model", "model 'none' is not served here"),
-    ([_text(b"a")], {"version": "7"}, "model_not_found", "model", "model 'tiny:7' is not served here"),
+    (
+        [_text(b"a")],
+        {"version": "7"},
+        "model_not_found",
+        "model",
+        "model 'tiny' is not served in version '7' here; served versions: 1",
+    ),
     ([_text(b"a")], {"sequence_start": True}, "invalid_value", "sequence_id", _NEEDS_ID),
     ([_text(b"a")], {"sequence_end": True, "sequence_id": ""}, "invalid_value", "sequence_id", _NEEDS_ID),
     (
@@ -173,7 +179,7 @@ _REFUSALS: list[tuple[list[Tensor], dict[str, Any], str, str, str]] = [
         {**_SEQUENCE, "version": "7"},
         "model_not_found",
         "model",
-        "model 'tiny:7' is not served here",
+        "model 'tiny' is not served in version '7' here; served versions: 1",
     ),
 ]
 

@@ -82,7 +82,9 @@ def test_a_header_at_the_limit_has_the_product_of_its_sizes(
     assert check_header(*header) == size
 
 
-@pytest.mark.parametrize("value", [-(2**63) - 1, 2**63, 2**64, 1.0, "1", None, True, b"1"])
+@pytest.mark.parametrize(
+    "value", [-(2**63) - 1, 2**63, 2**64, 1.5, 1e300, float("inf"), float("nan"), "1", None, True, b"1"]
+)
 def test_an_element_that_is_no_int64_is_named(value: object) -> None:
     found = _refused(from_list, "token_ids", "INT64", [1, 2], [0, value])
     assert found == ("invalid_value", "token_ids", "input token_ids: element 1 must be an INT64")

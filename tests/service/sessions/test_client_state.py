@@ -54,6 +54,30 @@ def test_a_score_gives_the_state_before_its_strings(server: LiveServer, model: s
     assert given["usage"] == {"prompt_tokens": len(_TEXT) + 3, "completion_tokens": 0, "total_tokens": 47}
 
 
+@pytest.mark.parametrize(
+    ("before", "context", "expected"),
+    [
+        ("", "", "begin"),
+        ("", "abc", "context"),
+        ("ab", "", "state"),
+        ("ab", "abc", "context"),
+    ],
+)
+def test_a_score_says_what_its_strings_begin_after(
+    server: LiveServer, before: str, context: str, expected: str
+) -> None:
+    """The same with a state in the request, as without one."""
+    state = _ask(server, "next", model="tiny", input=before, return_state=True)["state"]
+    fields = {"model": "tiny", "input": ["x"], "context": context}
+    for more in ({"state": state}, {"state": state, "return_state": True}):
+        assert _ask(server, "score", **fields, **more)["begins_after"] == expected
+    message = pb.ScoreRequest(**fields, state=base64.b64decode(state))
+    with server.stub() as stub:
+        assert stub.Score(message).begins_after == expected
+    if not before:
+        assert _ask(server, "score", **fields)["begins_after"] == expected
+
+
 def test_drawn_in_parts_is_drawn_at_once(server: LiveServer, model: str) -> None:
     fields: dict[str, Any] = {"model": model, "prompt": "the ", "seed": 3}
     whole = _ask(server, "completions", **fields, max_tokens=60)["choices"][0]["text"]

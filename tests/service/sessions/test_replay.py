@@ -12,7 +12,7 @@ from support.tiny_models import LINES, TEXT, TinyModel, write_models
 
 from nextchar.errors import NextcharError
 from nextchar.model.vocabulary import Vocabulary
-from nextchar.repository.manager import PastVersion
+from nextchar.repository.retired_versions import PastVersion
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import SampleRequest
 from nextchar.service.sessions.model_versions import _translated
@@ -40,7 +40,7 @@ def _unloaded(made: InProcess, model: str) -> None:
     name, _, version = model.partition(":")
     found = served.running(name, version)
     assert found is not None
-    made.run(manager._unload(found))
+    manager._retired.remove(found)
 
 
 def _drawn(sessions: Sessions, count: int) -> str:

@@ -13,7 +13,7 @@ from support.session_client import Session
 from support.tiny_models import LINES, TinyModel, write_models
 from support.waiting import until
 
-from nextchar.repository import manager as model_library
+from nextchar.repository import retired_versions
 
 _OLD, _NEW = TinyModel(), TinyModel(seed=9)
 _TEXT = "the quick brown fox, jumps over a lazy dog. "
@@ -21,8 +21,7 @@ _TEXT = "the quick brown fox, jumps over a lazy dog. "
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_library, "_UNLOAD_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(model_library, "_LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(retired_versions, "_POLL_SECONDS", 0.02)
 
 
 @pytest.fixture

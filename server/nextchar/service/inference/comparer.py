@@ -5,11 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from nextchar.errors import InvalidRequest
+from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse, RankBy
 from nextchar.schemas.score import Score, ScoreRequest, ScoreResponse
 from nextchar.service.inference.score_runner import ScoreRunner
+from nextchar.service.inference.validation import Validation
 
 _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
     "logprob": lambda candidate: -candidate.logprob,
@@ -21,8 +23,8 @@ _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
 class Comparer:
     """Scores and ranks candidates; raises what `ScoreRunner` raises."""
 
-    def __init__(self, scores: ScoreRunner) -> None:
-        self._scores = scores
+    def __init__(self, validation: Validation, scores: ScoreRunner) -> None:
+        self._validation, self._scores = validation, scores
 
     async def compare(self, request: CompareRequest, ctx: RequestContext) -> CompareResponse:
         """Returns every candidate once, the best first; equals keep the order of the request.
@@ -36,10 +38,12 @@ class Comparer:
             raise InvalidRequest(
                 "reference_model must be set when rank_by is log_ratio", param="reference_model"
             )
-        reference = None if reference_model is None else await self._scored(request, reference_model, ctx)
-        scored = await self._scored(
-            request, request.model, ctx
-        )  # last, so that metrics count it as this model's
+        other = None
+        if reference_model is not None:
+            other = self._validation.model(reference_model, ctx, param="reference_model")
+        model = self._validation.model(request.model, ctx)
+        reference = None if other is None else await self._scored(request, other, ctx)
+        scored = await self._scored(request, model, ctx)  # last, so that metrics count it as this model's
         usage = make_usage(scored.usage.prompt_tokens + (reference.usage.prompt_tokens if reference else 0))
         return CompareResponse(
             model=scored.model,
@@ -52,15 +56,16 @@ class Comparer:
             case_folding=scored.case_folding,
         )
 
-    async def _scored(self, request: CompareRequest, model: str | None, ctx: RequestContext) -> ScoreResponse:
+    async def _scored(self, request: CompareRequest, model: Model, ctx: RequestContext) -> ScoreResponse:
         score = ScoreRequest(
-            model=model,
+            model=model.name,
             input=request.input,
             context=request.context,
             include_end=request.include_end,
             return_chars=False,
         )
-        return await self._scores.score(score, ctx)
+        model.named_in(ctx)
+        return await self._scores.score_with(model, score, ctx)
 
 
 def _candidates(scores: list[Score], references: list[Score] | None) -> list[Candidate]:

@@ -53,7 +53,10 @@ class ScoreRunner:
     async def score(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """Returns log p of each string, from the begin symbol or after the context."""
         self._validation.check_strings(len(request.input))
-        model = self._validation.model(request.model, ctx)
+        return await self.score_with(self._validation.model(request.model, ctx), request, ctx)
+
+    async def score_with(self, model: Model, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
+        """Returns what `score` does, of a model that was looked up before."""
         context = self._validation.encode_next(
             request.context, model=model, ctx=ctx, param="context", after_return=False
         )

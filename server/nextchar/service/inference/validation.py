@@ -38,23 +38,41 @@ class Validation:
         self._limits = limits
 
     def model(
-        self, model_id: str | None, ctx: RequestContext, *, fits: Callable[[Model], bool] | None = None
+        self,
+        model_id: str | None,
+        ctx: RequestContext,
+        *,
+        param: str = "model",
+        fits: Callable[[Model], bool] | None = None,
     ) -> Model:
-        """Returns the model of a request and notes it in the context; without a name the default model.
+        """Returns the model of a request, which holds it until it ends; without a name the default model.
 
-        Where the request names no version, or no model, it is one that `fits`, if there is one.
+        It is looked up once: whoever needs it later is given this one, because it may be retired meanwhile.
+
+        Args:
+            param: The field that names it.
+            fits: Where the request names no version, or no model, it is one that fits, if there is one.
 
         Raises:
             ModelNotFound: the model is not served.
             Unavailable: the server accepts no new work.
         """
         self._lifecycle.check_accepting()
-        model = self._served_models.get(model_id)
+        model = self._served_models.get(model_id, param=param)
         if fits is not None and model_id in (None, model.name):
             fitting = (m for m in self._served_models if model_id in (None, m.name) and fits(m))
             model = next(fitting, model)
-        ctx.model, ctx.version = model.name, model.version
+        model.used_by(ctx)
         return model
+
+    def use(self, model: Model, ctx: RequestContext) -> None:
+        """Uses a model that an earlier request of the same stream has looked up.
+
+        Raises:
+            Unavailable: the server accepts no new work.
+        """
+        self._lifecycle.check_accepting()
+        model.used_by(ctx)
 
     def encode_next(
         self, text: str, *, model: Model, ctx: RequestContext, param: str, after_return: bool

@@ -17,7 +17,7 @@ _OWN = {"details", "stream", "logprobs"}
 
 def to_completion(request: GenerateRequest, model: str, *, stream: bool) -> CompletionRequest:
     """Makes the request of `/v1/completions` that is equal to a generate request."""
-    parameters: GenerateParameters = request.parameters
+    parameters = request.parameters or GenerateParameters.model_validate({})
     fields = {name: getattr(parameters, name) for name in parameters.model_fields_set - _OWN}
     logprobs = 0 if parameters.details else None
     return CompletionRequest(
@@ -25,13 +25,16 @@ def to_completion(request: GenerateRequest, model: str, *, stream: bool) -> Comp
     )
 
 
-def to_response(piece: Completion, vocabulary: Vocabulary, *, details: bool) -> GenerateResponse:
-    """Makes the response of a completion, or of a piece of one."""
+def to_response(
+    piece: Completion, vocabulary: Vocabulary, *, details: bool, given_id: str | None = None
+) -> GenerateResponse:
+    """Makes the response of a completion, or of a piece of one; it repeats the id that the request has."""
     (choice,) = piece.choices
     return GenerateResponse(
         text_output=choice.text,
         model_name=piece.model,
         model_version=piece.model_version,
+        id=given_id or None,
         details=_details(choice, vocabulary) if details else None,
     )
 

@@ -18,7 +18,7 @@ from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.score_runner import ScoreRunner, end_id
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import EncodedText, Validation
-from nextchar.service.oip.schemas import InferAnswer, InferRequest
+from nextchar.service.oip.schemas import InferAnswer, InferRequest, model_id
 from nextchar.service.oip.sequences import SequenceSessions
 from nextchar.service.oip.tensors import OUTPUTS, Tensor
 from nextchar.telemetry.metrics import Metrics
@@ -62,8 +62,7 @@ class TensorInference:
                 param="sequence_id",
             )
         else:
-            name = f"{request.model}:{request.version}" if request.version else request.model
-            model = self._validation.model(name, ctx)
+            model = self._validation.model(model_id(request.model, request.version), ctx)
             found = await self._found(request, tensor, wanted, model, ctx)
         outputs = [_output(name, found, model.graph.vocabulary) for name in wanted]
         return InferAnswer(model.name, model.version, outputs)
@@ -93,7 +92,8 @@ class TensorInference:
         ctx: RequestContext,
     ) -> _Found:
         if wanted == ("score",) and (texts := _texts(tensor)) is not None:
-            fields = ScoreFields(input=texts, include_end=request.parameters.include_end, return_chars=False)
+            include_end = bool(request.parameters.include_end)
+            fields = ScoreFields(input=texts, include_end=include_end, return_chars=False)
             nothing = EncodedText(_NOTHING, after_return=False)
             answer = await self._scorer.score_after(fields, model, nothing, None, ctx)
             return _Found([score.logprob for score in answer.data], [])

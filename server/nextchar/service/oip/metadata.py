@@ -8,7 +8,8 @@ from nextchar.errors import InvalidRequest, ModelNotFound, Unavailable
 from nextchar.repository.served_models import Model, ServedModels
 from nextchar.schemas.limits import SessionLimits
 from nextchar.service.oip.inference import MAX_BATCH
-from nextchar.service.oip.schemas import MAX_LEVEL
+from nextchar.service.oip.parameters import MAX_LEVEL
+from nextchar.service.oip.schemas import model_id
 from nextchar.service.oip.tensors import INPUTS, OUTPUTS
 from nextchar.telemetry.engine_stats import BatchCount, EngineStats
 from nextchar.telemetry.metrics import Metrics
@@ -31,11 +32,19 @@ class ModelMetadata:
     Each method that takes a name and a version, which may be empty, raises as `ServedModels.get`.
     """
 
-    def __init__(self, served_models: ServedModels, metrics: Metrics, session_limits: SessionLimits) -> None:
+    def __init__(
+        self,
+        served_models: ServedModels,
+        metrics: Metrics,
+        session_limits: SessionLimits,
+        *,
+        latest_only: bool = False,
+    ) -> None:
         self._served_models, self._metrics, self._session_limits = served_models, metrics, session_limits
+        self._latest_only = latest_only
 
     def get(self, name: str, version: str) -> Model:
-        return self._served_models.get(f"{name}:{version}" if version else name)
+        return self._served_models.get(model_id(name, version))
 
     def ready(self, name: str, version: str) -> bool:
         """Returns whether the model is served and answers."""
@@ -77,7 +86,7 @@ class ModelMetadata:
             "name": model.name,
             "platform": PLATFORM,
             "backend": "nextchar",
-            "version_policy": {"all": {}},
+            "version_policy": {"latest": {"num_versions": 1}} if self._latest_only else {"all": {}},
             "max_batch_size": MAX_BATCH,
             "input": [{"name": "text", "data_type": "TYPE_STRING", "dims": [1]}],
             "output": [_output(output, model) for output in OUTPUTS],

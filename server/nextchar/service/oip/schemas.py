@@ -5,65 +5,66 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from nextchar.errors import InvalidRequest
 from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.integer import WHOLE_ITEMS, Integer
-from nextchar.schemas.limits import MAX_INTEGER, MAX_PRIORITY
+from nextchar.schemas.limits import MAX_INTEGER
 from nextchar.schemas.rows import Listed
 from nextchar.schemas.sampling import SamplingFields
+from nextchar.service.oip.parameters import InferParameters, InputParameters, OutputParameters
 from nextchar.service.oip.tensors import Tensor
 
-MAX_LEVEL = MAX_PRIORITY + 1  # Triton counts priorities from 1, which is our default, 0
-_MICROSECONDS = 1e6
-_UINT64 = 2**64 - 1
+MAX_INPUTS, MAX_OUTPUTS = 2, 8
 FinishReason = Literal["length", "eos_token", "stop_sequence"]
-Uint64 = Annotated[Integer, Field(ge=0, le=_UINT64)]
+Version = Annotated[Integer, Field(ge=0, le=MAX_INTEGER)]
 
 
-class InferParameters(RequestFields):
-    """The parameters of an infer request."""
-
-    sequence_id: Uint64 | str = Field(
-        default=0, description="The sequence of the request; 0 and the empty string are none."
-    )
-    sequence_start: bool = Field(
-        default=False, description="Whether this is the first request of its sequence."
-    )
-    sequence_end: bool = Field(default=False, description="Whether this is the last request of its sequence.")
-    priority: Integer = Field(
-        default=0,
-        ge=0,
-        le=MAX_LEVEL,
-        description="The priority in the queue: 1 is the highest; 0 stands for the default, 1.",
-    )
-    timeout: Uint64 = Field(
-        default=0, description="The timeout in microseconds; 0 is the server's own timeout."
-    )
-    include_end: bool = Field(
-        default=False, description="Include the end symbol in `score`, for models of lines."
-    )
-    binary_data_output: bool = Field(default=False, description="Send the outputs as bytes after the JSON.")
-    triton_enable_empty_final_response: bool = Field(
-        default=False, description="Mark the last response of a stream."
-    )
-
-    @property
-    def options(self) -> RequestOptions:
-        """What the context of the request is made of: seconds and levels of ours."""
-        timeout, priority = self.timeout / _MICROSECONDS, max(0, self.priority - 1)
-        return RequestOptions(timeout=timeout or None, priority=priority)
+def split_id(name: str, version: str) -> tuple[str, str]:
+    """Returns the name and the version of a model, which may be in the name, after a colon."""
+    if version:
+        return name, version
+    name, _, version = name.partition(":")
+    return name, version
 
 
-class InputParameters(RequestFields):
-    binary_data_size: Integer | None = Field(
+def model_id(name: str, version: str) -> str:
+    """Returns the id of a model for `ServedModels.get`; the version may be empty."""
+    return f"{name}:{version}" if version else name
+
+
+class NamedRequest(RequestFields):
+    """What clients put into a body beside its content: an id, and the model that the path names too."""
+
+    id: str | None = Field(default="", max_length=1024, description="An id that the response repeats.")
+    model_name: str | None = Field(
+        default=None, max_length=1024, description="The model's name, which must be that of the path."
+    )
+    model_version: Annotated[str, Field(max_length=1024)] | Version | None = Field(
         default=None,
-        ge=0,
-        le=MAX_INTEGER,
-        description="The number of bytes after the JSON that hold its elements.",
+        description="The model's version, which must be that of the path; it counts where the path has none.",
     )
 
+    def named(self, name: str, version: str) -> tuple[str, str]:
+        """Returns the name and the version of the model, by those of the path; the version may be empty.
 
-class OutputParameters(RequestFields):
-    binary_data: bool | None = Field(default=None, description="Send this output as bytes after the JSON.")
+        Raises:
+            InvalidRequest: the body names another one.
+        """
+        name, version = split_id(name, version)
+        own = "" if self.model_version is None else str(self.model_version)
+        own_name, own_version = split_id(self.model_name or "", own)
+        if own_name not in ("", name):
+            raise _another("model_name", own_name, name)
+        if version and own_version not in ("", version):
+            raise _another("model_version", own_version, version)
+        return name, version or own_version
+
+
+def _another(param: str, given: object, in_path: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{param} must be {in_path[:100]!r}, as in the path, or be left out (it is {str(given)[:100]!r})",
+        param=param,
+    )
 
 
 class InferInput(RequestFields):
@@ -72,7 +73,7 @@ class InferInput(RequestFields):
         fail_fast=True, max_length=8, examples=[[1]]
     )
     datatype: str = Field(examples=["BYTES"])
-    parameters: InputParameters = InputParameters()
+    parameters: InputParameters | None = InputParameters()
     data: list[Any] | None = Field(
         default=None, description="The elements, nested or flat.", examples=[["hello"]]
     )
@@ -80,23 +81,25 @@ class InferInput(RequestFields):
 
 class InferOutput(RequestFields):
     name: str = Field(examples=["score"])
-    parameters: OutputParameters = OutputParameters()
+    parameters: OutputParameters | None = OutputParameters()
 
 
-class InferBody(RequestFields):
+class InferBody(NamedRequest):
     """The body of an infer request: input tensors, and the outputs to compute."""
 
-    id: str = Field(default="", max_length=1024, description="An id that the response repeats.")
-    parameters: InferParameters = InferParameters()
-    inputs: list[InferInput] = Field(fail_fast=True, min_length=1, max_length=2)
-    outputs: list[InferOutput] = Field(
-        fail_fast=True, default=[], max_length=8, description="The outputs to compute; all by default."
+    parameters: InferParameters | None = InferParameters()
+    inputs: list[InferInput] = Field(fail_fast=True, min_length=1, max_length=MAX_INPUTS)
+    outputs: Annotated[list[InferOutput], Field(fail_fast=True, max_length=MAX_OUTPUTS)] | None = Field(
+        default=[], description="The outputs to compute; all by default."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """An infer request of either API; `outputs` are the tensors to compute, `version` may be empty."""
+    """An infer request of either API; `outputs` are the tensors to compute, `version` may be empty.
+
+    `make_infer_request` makes one, whose name has no version in it.
+    """
 
     model: str
     version: str
@@ -108,6 +111,17 @@ class InferRequest:
     def options(self) -> RequestOptions:
         """What the context of the request is made of."""
         return self.parameters.options
+
+
+def make_infer_request(
+    name: str,
+    version: str,
+    inputs: list[Tensor],
+    outputs: tuple[str, ...],
+    parameters: InferParameters | None = None,
+) -> InferRequest:
+    """Makes the request of a model; its version may also be in the name, after a colon."""
+    return InferRequest(*split_id(name, version), inputs, outputs, parameters or InferParameters())
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +162,24 @@ class GenerateParameters(SamplingFields):
     )
 
 
-class GenerateRequest(RequestFields):
+class GenerateRequest(NamedRequest):
     """The body of a generate request: a text to continue."""
 
     text_input: str = Field(examples=["ROMEO:"])
-    parameters: GenerateParameters = GenerateParameters.model_validate({})
+    parameters: GenerateParameters | None = GenerateParameters.model_validate({})
+    stream: bool | None = Field(
+        default=False, description="Ignored; the path decides whether the response is a stream."
+    )
 
     @property
     def options(self) -> RequestOptions:
         """What the context of the request is made of."""
-        return self.parameters
+        return self.parameters or RequestOptions()
+
+    @property
+    def wants_details(self) -> bool:
+        """Whether the response says how the text ended, and how likely each character was."""
+        return self.parameters is not None and self.parameters.details
 
 
 class GenerateLogprob(ResponseModel):
@@ -178,4 +200,5 @@ class GenerateResponse(ResponseModel):
     text_output: str
     model_name: str
     model_version: str
+    id: str | None = omitted_if_none()
     details: GenerateDetails | None = omitted_if_none()

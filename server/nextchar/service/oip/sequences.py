@@ -1,24 +1,34 @@
 """Runs Triton's sequences as sessions: created at the start, fed at each step, deleted at the end.
 
 A sequence of a model is the session `sequence.<model>.<id>` in the session store, so it continues after a
-restart and on another replica.
+restart and on another replica. Names and ids may have dots: if the name does, the number of its characters
+comes before it, as in `sequence-8.names.eu.7`, so that no two sequences have one session.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from nextchar.engine.sampler import Doubles
-from nextchar.errors import InvalidRequest, SessionEvicted, SessionExists, SessionExpired, SessionNotFound
+from nextchar.errors import (
+    InvalidRequest,
+    SessionEvicted,
+    SessionExists,
+    SessionExpired,
+    SessionNotFound,
+    StateModelMismatch,
+)
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
-from nextchar.schemas.sessions import is_session_id
+from nextchar.schemas.sessions import MAX_SESSION_ID_CHARS, is_session_id
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import EncodedText, Validation
-from nextchar.service.oip.schemas import InferRequest
+from nextchar.service.oip.schemas import InferRequest, model_id
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
+
+_GONE = (SessionNotFound, SessionExpired, SessionEvicted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,15 +72,15 @@ class SequenceSessions:
         self, session_id: str, request: InferRequest, read: ReadStep, ctx: RequestContext
     ) -> Step:
         """Starts a sequence, again if it exists: a client that lost its connection may start over."""
-        model = self._validation.model(_model_id(request), ctx)
+        model = self._validation.model(model_id(request.model, request.version), ctx)
         state, step = await self._fed(model, SessionState(make_seed(None)), read, ctx)
         if request.parameters.sequence_end:
-            await self._forget(session_id, ctx)
+            await self._forget_earlier(session_id, request, ctx)
             return step
         try:
             await self._manager.create(ctx, model, state, session_id=session_id, ttl_seconds=None)
         except SessionExists:
-            await self._forget(session_id, ctx)
+            await self._forget_earlier(session_id, request, ctx)
             await self._manager.create(ctx, model, state, session_id=session_id, ttl_seconds=None)
         return step
 
@@ -78,6 +88,7 @@ class SequenceSessions:
         self, session_id: str, request: InferRequest, read: ReadStep, ctx: RequestContext
     ) -> Step:
         opened = await self._manager.open(ctx, session_id)
+        _check_model(request, opened.record.model)
         _check_version(request, opened)
         state, step = await self._fed(opened.model, opened.state, read, ctx)
         if request.parameters.sequence_end:
@@ -100,22 +111,38 @@ class SequenceSessions:
     async def _forget(self, session_id: str, ctx: RequestContext) -> None:
         try:
             await self._manager.delete(ctx, session_id)
-        except (SessionNotFound, SessionExpired, SessionEvicted):
-            return  # it is already gone
+        except _GONE:
+            return
 
-
-def _model_id(request: InferRequest) -> str:
-    return f"{request.model}:{request.version}" if request.version else request.model
+    async def _forget_earlier(self, session_id: str, request: InferRequest, ctx: RequestContext) -> None:
+        """Deletes what an earlier start has left, and nothing of another model."""
+        try:
+            _check_model(request, await self._manager.model_of(ctx, session_id))
+        except _GONE:
+            return
+        await self._forget(session_id, ctx)
 
 
 def _session_id(request: InferRequest) -> str:
-    session_id = f"sequence.{request.model}.{request.parameters.sequence_id}"
+    length = f"-{len(request.model)}" if "." in request.model else ""
+    session_id = f"sequence{length}.{request.model}.{request.parameters.sequence_id}"
     if is_session_id(session_id):
         return session_id
     raise InvalidRequest(
-        "sequence_id must be letters, digits, '.', '_' or '-', up to 118 together with the model's name",
+        f"sequence_id must be letters, digits, '.', '_' or '-', up to "
+        f"{MAX_SESSION_ID_CHARS - len(f'sequence{length}..')} together with the model's name",
         param="sequence_id",
     )
+
+
+def _check_model(request: InferRequest, model: str) -> None:
+    """Raises StateModelMismatch for a session of another model: a client gave it the name of a sequence."""
+    if model != request.model:
+        raise StateModelMismatch(
+            f"sequence {request.parameters.sequence_id!r} of model {request.model!r} is a session of model "
+            f"{model!r}: delete it, or use another sequence_id",
+            param="sequence_id",
+        )
 
 
 def _check_version(request: InferRequest, opened: OpenSession) -> None:

@@ -1,14 +1,17 @@
 """Validates input tensors of the Open Inference Protocol and serialises output tensors."""
 
+import base64
+import binascii
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import InvalidRequest
+from nextchar.schemas.integer import whole
 
 INPUTS = {"text": "BYTES", "token_ids": "INT64"}
 OUTPUTS = {"log_probs": "FP64", "next": "BYTES", "next_id": "INT64", "score": "FP64"}
@@ -70,6 +73,8 @@ def from_list(name: str, datatype: str, shape: Sequence[int], data: Sequence[Any
         return Tensor(
             name, datatype, tuple(shape), [_as_bytes(value, name, i) for i, value in enumerate(values)]
         )
+    if float in map(type, values):  # JSON has one kind of number: 1.0 is 1
+        values = list(map(whole, values))
     if set(map(type, values)) - {int} or (values and not -(2**63) <= min(values) <= max(values) < 2**63):
         wrong = next(i for i, v in enumerate(values) if type(v) is not int or not -(2**63) <= v < 2**63)
         raise InvalidRequest(f"input {name}: element {wrong} must be an INT64", param=name)
@@ -91,6 +96,26 @@ def from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> Tens
             param=name,
         )
     return Tensor(name, datatype, tuple(shape), np.frombuffer(raw, _DTYPES[datatype]).astype(np.int64))
+
+
+def decoded(tensor: Tensor, content_type: str | None) -> Tensor:
+    """Returns an input as its elements are meant: `base64` is decoded, other types of content say nothing.
+
+    Raises:
+        InvalidRequest: an element is no base64.
+    """
+    if content_type != "base64" or not isinstance(tensor.values, list):
+        return tensor
+    values = []
+    for i, value in enumerate(tensor.values):
+        try:
+            values.append(base64.b64decode(value, validate=True))
+        except binascii.Error as error:
+            raise InvalidRequest(
+                f"input {tensor.name}: element {i} is not base64, which its content_type says: {error}",
+                param=tensor.name,
+            ) from None
+    return replace(tensor, values=values)
 
 
 def to_raw(tensor: Tensor) -> bytes:

@@ -148,6 +148,10 @@ class SessionManager:
             logger.error("a session of model %s cannot go on: its stored %s", record.model, error.message)
             raise InternalError(f"the session cannot go on: its stored {error.message}") from error
 
+    async def model_of(self, ctx: RequestContext, session_id: str) -> str:
+        """Returns the name of a session's model, whether that is served or not; raises as `open`."""
+        return (await self._load(ctx, session_id)).record.model
+
     async def _replayed(self, loaded: LoadedSession, ctx: RequestContext) -> OpenSession:
         """Replays and saves a session, whose version is unloaded, in the newest version."""
         model, state = await self._versions.replayed(loaded.record, ctx)

@@ -6,7 +6,8 @@ import numpy as np
 
 from nextchar.errors import ModelNotFound, StateModelMismatch
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository.manager import ModelManager, PastVersion
+from nextchar.repository.manager import ModelManager
+from nextchar.repository.retired_versions import PastVersion
 from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.service.inference.validation import Validation
@@ -42,7 +43,10 @@ class SessionVersions:
         """
         self._lifecycle.check_accepting()
         ctx.model, ctx.version = record.model, record.version
-        return await self._model_manager.for_session(record.model, record.version, record.digest)
+        model = await self._model_manager.for_session(record.model, record.version, record.digest)
+        if model is not None:
+            model.used_by(ctx)
+        return model
 
     async def replayed(self, record: SessionRecord, ctx: RequestContext) -> tuple[Model, SessionState]:
         """Returns the newest version and its state after the session's recent characters, read from begin.

@@ -9,6 +9,7 @@ from redis.asyncio import SSLConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NoConnection
 
+from nextchar.service.sessions.stores.valkey import _keys
 from nextchar.service.sessions.stores.valkey_client import SCHEMES, close_client, valkey_client
 
 _OWN = ("valkey", "redis")
@@ -142,3 +143,12 @@ def test_closing_ends_the_connections_to_sentinels_too() -> None:
         await work(asyncio.Event())
 
     asyncio.run(run())
+
+
+def test_no_two_owners_and_sessions_have_one_key() -> None:
+    """An owner may have any printable name, braces and colons among them; an id of a session may not."""
+    owners = ["a", "a}:", "a}:session:b", "a}:live", "=a", "{=a}", "b}:nextchar:{=a"]
+    ids = ["b", "live", "sizes", "session", "session.b", "b.c"]
+    sessions = {_keys(owner, session_id)[0] for owner in owners for session_id in ids}
+    books = {key for owner in owners for key in _keys(owner, "")}
+    assert len(sessions | books) == len(owners) * (len(ids) + len(_keys("a", "")))

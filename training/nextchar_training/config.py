@@ -196,6 +196,16 @@ class TrainingConfig(
     group: ClassVar[str] = "Run"
 
     name: Annotated[str, Option("The name of the run, and of its folder in --output.")]
+    from_model: Annotated[
+        str | None,
+        Option(
+            "The model to go on from, a folder of a version or its model.onnx: its weights, size and "
+            "characters are taken, and new characters are added.",
+            metavar="PATH",
+            is_path=True,
+            flag="--from",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Validates the precision.

@@ -28,6 +28,8 @@ class Option:
     choices: tuple[str, ...] = ()
     """The values of a string; those of a Literal need not be repeated."""
     metavar: str | None = None
+    flag: str | None = None
+    """The flag, where it is not the name of the field."""
     is_path: bool = False
     """Whether the value is a path, of which only the name is recorded."""
     automatic: bool = False
@@ -56,7 +58,7 @@ class OptionField:
     @property
     def flag(self) -> str:
         """The flag of `nextchar train`."""
-        return "--" + self.name.replace("_", "-")
+        return self.option.flag or "--" + self.name.replace("_", "-")
 
     @property
     def choices(self) -> tuple[str, ...]:

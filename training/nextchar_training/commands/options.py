@@ -77,7 +77,7 @@ def _made() -> Iterator[Callable[..., Any]]:
     """Yields one flag per option of a run."""
     for field in option_fields(TrainingConfig):
         yield _flag(
-            field.flag,
+            (field.flag, field.name),
             field.group,
             field.option.sentence,
             type=_TYPES.get(field.name) or _type(field),
@@ -119,8 +119,9 @@ _TYPES: dict[str, click.ParamType[Any]] = {
 _SHOWN = {"learning_rate": _usual_rates()}
 
 
-def _flag(name: str, group: str, sentence: str, **attributes: Any) -> Callable[..., Any]:
-    return click.option(name, cls=GroupedOption, group=group, help=sentence, **attributes)
+def _flag(names: tuple[str, str] | str, group: str, sentence: str, **attributes: Any) -> Callable[..., Any]:
+    declared = (names,) if isinstance(names, str) else names
+    return click.option(*declared, cls=GroupedOption, group=group, help=sentence, **attributes)
 
 
 _OF_COMMAND = [

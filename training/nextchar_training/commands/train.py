@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar_training.commands.options import CELL_OF_FLAG, NGRAM, GroupedCommand, train_options
+from nextchar_training.commands.origin import take_origin
 from nextchar_training.commands.stop_signal import StopSignal
 from nextchar_training.config import TrainingConfig, TrainingPrecision
 from nextchar_training.measure.figures import describe_figure, describe_quality
@@ -35,6 +36,7 @@ _DEFAULT_EPOCHS = 10.0
 _NOT_CONFIG = {"output", "resume", "resume_or_start", "tensorboard", "order"}
 _PER_START = _NOT_CONFIG | {"device"}  # what may change when a run is resumed
 _PATHS = {field.name for field in option_fields(TrainingConfig) if field.option.is_path}
+_FLAGS = {field.name: field.flag for field in option_fields(TrainingConfig)}
 STDIN = "-"
 _WORTH_BF16 = 1.3
 
@@ -73,12 +75,14 @@ def _start(context: click.Context, options: dict[str, Any], group: ProcessGroup)
     if all(options[name] is None for name in ("epochs", "steps", "max_minutes")):
         options["epochs"] = _DEFAULT_EPOCHS
     directory = _prepare_text(options)
+    origin = take_origin(options, _given(context)) if options["from_model"] else None
     values = {name: value for name, value in options.items() if name not in _NOT_CONFIG}
     values["cell"] = CELL_OF_FLAG[options["cell"]]
     values["learning_rate"] = options["learning_rate"] or CELLS[values["cell"]].learning_rate
     values["precision"] = _precision(options["precision"], options["device"])
     values["num_threads"] = options["num_threads"] or len(os.sched_getaffinity(0))
-    run = Run(directory, TrainingConfig(**values), _command(context, options | values), group)
+    command = _command(context, options | values)
+    run = Run(directory, TrainingConfig(**values), command, group, origin=origin)
     directory.mkdir(parents=True, exist_ok=True)
     return run
 
@@ -115,7 +119,7 @@ def _resume(context: click.Context, options: dict[str, Any], group: ProcessGroup
     for name in _given(context) - _PER_START:
         value = CELL_OF_FLAG[options[name]] if name == "cell" else options[name]
         if value not in (recorded[name], "auto"):
-            flag = "--" + name.replace("_", "-")
+            flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
             raise click.UsageError(
                 f"{flag} cannot change on --resume: the run has {recorded[name]} (given {options[name]})"
             )
@@ -126,6 +130,8 @@ def _train(run: Run, *, tensorboard: bool) -> int:
     trainer = run.trainer
     scalars = run.directory / "tensorboard" if tensorboard and run.group.is_leader else None
     with StopSignal() as stop, Reporter(run.directory / HISTORY, scalars=scalars) as reporter:
+        if trainer.progress.step_count == 0 and run.config.from_model and run.development is not None:
+            reporter.say(f"before the first step: development {run.measure_start():.4f}")
         if not run.ended:
             step_s = measure_step_s(trainer)
             if run.group.is_leader:
@@ -204,7 +210,7 @@ def _command(context: click.Context, values: dict[str, Any]) -> str:
         value = at_call if name in _PATHS or name == "cell" else values.get(name)
         if value is not None and name in given | chosen:
             shown = recorded_path(value) if name in _PATHS else _shown(name, value)
-            words += ["--" + name.replace("_", "-"), shown]
+            words += [_FLAGS.get(name, "--" + name.replace("_", "-")), shown]
     return shlex.join(words)
 
 

@@ -15,6 +15,8 @@ from nextchar_training.batches.factory import make_batches
 from nextchar_training.config import TrainingConfig
 from nextchar_training.measure.development import Development, calibrated
 from nextchar_training.measure.figures import NGRAM, baseline_quality, final_quality
+from nextchar_training.network.described import DescribedNetwork
+from nextchar_training.network.grown import grow
 from nextchar_training.network.network import CharRNN, ModelConfig, num_parameters
 from nextchar_training.option import describe_options
 from nextchar_training.page.progress import Reporter, Row, forget_after, read_history
@@ -34,6 +36,7 @@ from nextchar_training.run.provenance import describe_run
 from nextchar_training.run.schedule import run_length
 from nextchar_training.run.step import Trainer
 from nextchar_training.text.preparation import check_same, read_text, vocabulary_of
+from nextchar_training.text.vocabulary import extend_vocabulary
 
 SAVE_INTERVAL_S = 300.0
 NUM_ROWS = 200  # rows of the history, spread evenly over the run
@@ -44,16 +47,27 @@ class Run:
     """Trains, evaluates, saves and reports one run in its folder."""
 
     def __init__(
-        self, directory: Path, config: TrainingConfig, command: str, group: ProcessGroup | None = None
+        self,
+        directory: Path,
+        config: TrainingConfig,
+        command: str,
+        group: ProcessGroup | None = None,
+        *,
+        origin: DescribedNetwork | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
+        """Prepares a run; `origin` is the network that it starts from, `vocabulary` that of a resumed run."""
         torch.set_num_threads(config.num_threads)
         self.directory, self.config, self.group = directory, config, group or ProcessGroup()
         self.corpus, self.split = read_text(config, window=config.window or 1)
-        self.vocabulary = vocabulary_of(self.split, config)
+        self.vocabulary = vocabulary or self._make_vocabulary(origin)
         self.provenance = describe_run(self.corpus, self.split, config, command)
         batches = make_batches(self.split, self.vocabulary, config)
         length = run_length(config, batches.steps_per_epoch)
         self.trainer = Trainer(config, _model_config(config, self.vocabulary), batches, length, self.group)
+        if origin is not None:
+            self.trainer.start_from(grow(origin.model, origin.vocabulary, self.vocabulary))
+            self.provenance["origin"] = origin.provenance
         self.development = Development(self.split, self.vocabulary) if len(self.split.development) else None
         self.best: dict[str, Any] | None = None
         self.num_without_progress = 0
@@ -72,9 +86,9 @@ class Run:
         saved = load_checkpoint(directory / FILE_NAME)
         recorded = TrainingConfig(**saved["config"])
         config = replace(recorded, device=device or recorded.device)
-        run = cls(directory, config, saved["provenance"]["command"], group)
+        vocabulary = vocabulary_from_dict(saved["vocabulary"])
+        run = cls(directory, config, saved["provenance"]["command"], group, vocabulary=vocabulary)
         check_same(run.corpus, run.split, saved["provenance"])
-        assert run.vocabulary == vocabulary_from_dict(saved["vocabulary"])
         run.trainer.load_state_dict(saved["trainer"])
         if run.group.is_leader:
             forget_after(directory / HISTORY, run.trainer.progress.step_count)
@@ -82,6 +96,11 @@ class Run:
         run.provenance, run.best, run.quality = saved["provenance"], saved["best"], saved["quality"]
         run.num_without_progress, run.temperature = saved["num_without_progress"], saved["temperature"]
         return run
+
+    def _make_vocabulary(self, origin: DescribedNetwork | None) -> Vocabulary:
+        if origin is None:
+            return vocabulary_of(self.split, self.config)
+        return extend_vocabulary(origin.vocabulary, self.split, min_count=self.config.min_count)
 
     @property
     def ended(self) -> bool:
@@ -134,6 +153,13 @@ class Run:
                 "step": self.trainer.progress.step_count,
                 "average": weights,
             }
+        return nats
+
+    def measure_start(self) -> float | None:
+        """Returns the development loss before the first step, and records it with the run's facts."""
+        nats = self.evaluate()
+        if nats is not None:
+            self.provenance["development_nats_before"] = round(nats, 4)
         return nats
 
     def _row(self, seen: list[tuple[float, float, float]], development: float | None, speed: float) -> Row:

@@ -65,6 +65,11 @@ class Trainer:
         self.progress = Progress()
         self.norms = Norms(0.0, 0.0)
 
+    def start_from(self, network: CharRNN) -> None:
+        """Takes the weights of another network of the same size, before the first step."""
+        self.model.load_state_dict(network.state_dict())
+        self.average.load_state_dict(network.state_dict())
+
     @property
     def fraction(self) -> float:
         """The share of the run that is done, 0 to 1."""

@@ -1,5 +1,6 @@
 """Builds the vocabulary of a text, and encodes texts as its ids."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -59,6 +60,31 @@ def build_vocabulary(
     if unknown == "refuse":
         _check_known(split, characters)
     return Vocabulary(characters, split.unit, unknown, normalization, case_folding=case_folding)
+
+
+def extend_vocabulary(vocabulary: Vocabulary, split: Split, *, min_count: int) -> Vocabulary:
+    """Adds the training part's characters that a vocabulary lacks and that occur `min_count` times.
+
+    Raises:
+        CorpusError: there are more characters than a card holds, or (when refusing) a later part has another.
+    """
+    if vocabulary.symbols == "bytes":
+        return vocabulary
+    counts = split.train.counts()
+    counts[[ord(character) for character in vocabulary.characters]] = 0
+    if split.unit == "line":
+        counts[_NEWLINE] = 0
+    floor = 1 if vocabulary.unknown == "refuse" else min_count
+    characters = (*vocabulary.characters, *(chr(code) for code in np.flatnonzero(counts >= floor)))
+    if len(characters) > MAX_CHARACTERS:
+        raise CorpusError(
+            f"the model and the training part have {len(characters):,} characters (limit "
+            f"{MAX_CHARACTERS:,}): raise --min-count",
+            param="min_count",
+        )
+    if vocabulary.unknown == "refuse":
+        _check_known(split, characters)
+    return replace(vocabulary, characters=characters)
 
 
 def _check_known(split: Split, characters: tuple[str, ...]) -> None:

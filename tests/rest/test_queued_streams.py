@@ -195,7 +195,7 @@ def test_who_waited_in_vain_is_told_when_to_retry(models: Path, monkeypatch: pyt
         assert error["retry_after_seconds"] > 0
         reader = ClientReader(Completion)
         with pytest.raises(QueueFull) as caught:
-            reader.read(text.strip())
+            list(reader.read(text.encode()))
         assert caught.value.retry_after_seconds == error["retry_after_seconds"]
 
 

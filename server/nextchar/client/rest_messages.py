@@ -126,11 +126,10 @@ class EventReader(Generic[C]):
             return None
         body = json.loads(data)
         if "error" in body:
-            status, wait = (
-                _STATUS.get(body["error"].get("type"), 500),
-                body["error"].get("retry_after_seconds"),
-            )
-            raise _error(body, status=status, retry_after_seconds=wait)
+            error = body["error"]
+            status, wait = _STATUS.get(error.get("type"), 500), error.get("retry_after_seconds")
+            known = wait if isinstance(wait, int | float) else None
+            raise _error(body, status=status, retry_after_seconds=known)
         return self._answer_type.model_validate_json(data)
 
     def check_end(self) -> None:

@@ -58,16 +58,17 @@ def table(stage: Stage, url: str, strings: list[str], other: str, part: str) -> 
 
 def opened(stage: Stage, url: str, folder: str, contents: list[str]) -> dict[str, list[str]]:
     """Files with bytes given in hexadecimal: the strings that are read of each, or what is said of it."""
-    page = stage.open(url, "compare")
-    until(page, _DONE)
     found: dict[str, list[str]] = {"strings": [], "errors": []}
+    shown = "document.querySelector('#compare .painted, #compare .error:not([hidden])')"
     for content in contents:
         path = Path(folder) / "strings.txt"
         path.write_bytes(bytes.fromhex(content))
+        page = stage.open(url, "compare")
+        until(page, f"{_DONE} && {shown}")
         page.get_by_label("Strings, one per line").fill("")
-        until(page, "!document.querySelector('#compare .painted')")
+        until(page, f"!{shown}")  # the strings that are there at first are gone
         page.set_input_files("#compare input[type=file]", path)
-        until(page, "document.querySelector('#compare .painted, #compare .error:not([hidden])')")
+        until(page, shown)
         found["strings"].append(page.get_by_label("Strings, one per line").input_value())
         error = page.locator("#compare .error:not([hidden])")
         found["errors"].append(error.inner_text() if error.count() else "")

@@ -78,7 +78,7 @@ def test_offers_are_ignored_by_every_request_of_a_connection(server: LiveServer,
         connection.sendall(said)
         answers = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answers.count(b"HTTP/1.1 200 ") == answers.count(b"HTTP/1.1 ") == 5
-    assert answers.count(b'{"status":"ok"}') == 3
+    assert answers.count(b'"status":"ok"') == 3
 
 
 def test_a_session_moves_by_the_body_that_came_with_an_offer(server: LiveServer) -> None:

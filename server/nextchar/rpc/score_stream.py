@@ -63,8 +63,8 @@ class ScoreStreams:
 
     The first message says how all strings are scored. Every message has an answer, in order, whose indices
     count from the first string of the stream. All have the model that the first had, whatever is loaded and
-    unloaded meanwhile. While the queue of the model is full, no more messages are
-    read, where `ScoreUseCase` would be refused.
+    unloaded meanwhile. While the queue of the model is full, no more messages are read, where `ScoreUseCase`
+    would be refused.
     """
 
     def __init__(self, stream: ScoreStreamUseCase, handler: RpcHandler) -> None:
@@ -137,9 +137,7 @@ class ScoreStreams:
             item.index += first_index
         return answer
 
-    async def _scored(
-        self, score: ScoreUseCase, request: ScoreRequest, ctx: RequestContext
-    ) -> ScoreResponse:
+    async def _scored(self, score: ScoreUseCase, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """Scores a request; retries while the queue is full, until its deadline."""
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:

@@ -247,9 +247,8 @@ def _http_server(
         tls=tls is not None,
         strangers=_strangers(settings) if keys is None else None,
     )
-    counted = CallCountMiddleware(guard, service.metrics, rest.labels)
     return HttpServer(
-        with_cors(counted, settings.cors_origins or ""),
+        with_cors(CallCountMiddleware(guard, service.metrics, rest.labels), settings.cors_origins or ""),
         on_refused=counting_refusals(service.metrics),
         limits=connection_limits(settings),
         tls=tls,

@@ -36,10 +36,16 @@ _VALUES = {
     "protocol": ("rest", "grpc"),
 }
 _OUTCOMES = """
-`outcome` is `invalid` for an error of the client (400, 404, 409, 410, 413, 422), `rejected` for a refusal (429: the
-queue or a budget; 503: draining, not ready, the session store), `cancelled` for a client that left (no status; 499 in
-metrics only), `timeout` for a timeout (504) and `error` for a fault of the server (500). `route` is `score`, `next`,
-`complete`, `session` or the name of another call, never a path.
+`outcome` is `invalid` for an error of the client (400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 431), `rejected`
+for a refusal (429: the queue or a budget; 503: too many connections, draining, not ready, the session store), `cancelled`
+for a client that left (no status; 499 in metrics only), `timeout` for a timeout (408, 504) and `error` for a fault of the
+server (500). `route` is `score`, `next`, `complete`, `session` or the name of another call, never a path; `info` is what the
+server says of itself and its models, `other` what is no route or method, or was refused before its path was known.
+
+`nextchar_requests_total` and `nextchar_requests_in_progress` together are what clients have sent, to the call, whatever
+refused it. Each message of a stream is one request; a stream that is refused before its first is one too. Not counted are
+health probes and the page's files, which need no key, the questions that browsers ask before a call of another origin,
+and what gRPC itself ends on a connection before it hands a call over.
 
 ## Useful queries
 

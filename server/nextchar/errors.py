@@ -8,6 +8,7 @@ NextcharError                      a `code`, a message for a person, the `param`
 │       └── AnswerTooLarge         the answer would be
 ├── ModelNotFound                  the model is not served
 ├── RouteNotFound                  the path or the method does not exist
+│   └── ServiceNotFound            health is asked of a service that does not exist
 ├── AuthenticationFailed           the API key is missing, unknown or expired
 ├── PermissionDenied               the API key does not allow this request
 │   └── ForeignRequest             a page of another origin made the request, or for a host of another name
@@ -86,6 +87,12 @@ class ModelNotFound(NextcharError):
 
 class RouteNotFound(NextcharError):
     code = "not_found"
+
+
+class ServiceNotFound(RouteNotFound):
+    """There is no gRPC service of the name whose health a client asks for."""
+
+    code = "service_not_found"
 
 
 class AuthenticationFailed(NextcharError):

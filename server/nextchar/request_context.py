@@ -23,6 +23,8 @@ Route = Literal[
     "infer",
     "generate",
     "repository",
+    "info",  # what a model or the server is: metadata, limits, documents, metrics
+    "other",  # no route or method of ours
 ]
 ProtocolName = Literal["rest", "grpc", "cli"]
 

@@ -59,7 +59,7 @@ def client(url: str) -> Iterator[Client]:
         (SampleRequest, arguments.SampleArguments, {"stream"}),
         (SessionScoreRequest, arguments.SessionScoreArguments, {"input"}),
         (CheckpointRequest, arguments.ChangeArguments, {"name"}),
-        (RewindRequest, arguments.ChangeArguments, {"num_chars"}),
+        (RewindRequest, arguments.RewindArguments, {"num_chars"}),
         (ImportStateRequest, arguments.ChangeArguments, {"state"}),
     ],
 )

@@ -27,10 +27,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "SessionNextRequest": {},
     "SessionScoreRequest": {"input": ["a"]},
     "SampleRequest": {"max_tokens": 1},
+    "RewindRequest": {"num_chars": 0},
     "GenerateRequest": {"text_input": "a"},
     "InferBody": tensors(["a"]),
 }
-WITHOUT_OPTIONS = {"ForkRequest", "CheckpointRequest", "RenewRequest", "RewindRequest"}
+WITHOUT_OPTIONS = {"ForkRequest", "CheckpointRequest", "RenewRequest"}
 
 
 def routes(server: LiveServer) -> list[RestRoute]:

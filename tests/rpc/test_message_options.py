@@ -35,6 +35,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "SessionNextRequest": {},
     "SessionScoreRequest": {"input": ["a"]},
     "SampleRequest": {"max_tokens": 1},
+    "RewindRequest": {"num_chars": 0},
 }
 
 
@@ -108,7 +109,7 @@ def test_every_call_of_a_conversation_gives_its_options_to_its_context(
                 assert list(stub.Converse(iter([*opening, pb.SessionCall(**call)]), timeout=30))
             assert found[-1][:2] == GIVEN, field.name
             tried.add(field.name)
-    assert {"create", "feed", "next", "score", "sample"} <= tried
+    assert {"create", "feed", "next", "score", "sample", "rewind"} <= tried
 
 
 def test_tensors_have_triton_s_options(server: LiveServer, channel: grpc.Channel) -> None:

@@ -99,9 +99,14 @@ def test_a_full_line_is_waited_out(narrow: LiveServer, server: LiveServer, gate:
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(streamed, narrow, messages, model="tiny")
         gate.reached()
-        until(lambda: narrow.metric("nextchar_requests_total", outcome="rejected"))
+        until(lambda: narrow.metric("nextchar_queue_depth", model="tiny") == 8)
+        until(lambda: narrow.metric("nextchar_requests_in_progress", route="score") == MAX_AT_WORK)
         gate.open()
     assert found.result() == streamed(server, messages, model="tiny")
+    # However often a message was tried, it is one request.
+    counted = {"route": "score", "protocol": "grpc"}
+    assert narrow.metric("nextchar_requests_total", **counted, outcome="success") == len(messages)
+    assert narrow.metric("nextchar_requests_total", **counted) == len(messages)
 
 
 def test_a_message_that_never_fits_is_refused_in_time(models: Path) -> None:

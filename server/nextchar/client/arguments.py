@@ -31,6 +31,10 @@ class ChangeArguments(TypedDict, total=False):
     if_revision: int
 
 
+class RewindArguments(CallArguments, ChangeArguments, total=False):
+    """Those of a call that changes a session and runs its model."""
+
+
 class SessionScoreArguments(CallArguments, total=False):
     """How a session scores strings."""
 

@@ -9,6 +9,7 @@ from nextchar.client.arguments import (
     ChangeArguments,
     FeedArguments,
     Returns,
+    RewindArguments,
     SampleArguments,
     SessionNextArguments,
     SessionScoreArguments,
@@ -72,7 +73,7 @@ class SessionOperations:
     def rollback(self, name: str, arguments: ChangeArguments) -> Operation[SessionInfo]:
         return self._change("Rollback", "/rollback", {"name": name, **arguments}, SessionInfo)
 
-    def rewind(self, num_chars: int, arguments: ChangeArguments) -> Operation[SessionInfo]:
+    def rewind(self, num_chars: int, arguments: RewindArguments) -> Operation[SessionInfo]:
         return self._change("Rewind", "/rewind", {"num_chars": num_chars, **arguments}, SessionInfo)
 
     def renew(self, ttl_seconds: float | None) -> Operation[SessionInfo]:

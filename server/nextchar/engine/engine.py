@@ -180,6 +180,8 @@ class Engine:
         self._drop_cancelled()
         if self._scheduler.num_waiting == 0 and self.num_running:
             return self._active()
+        if not self.num_running:
+            self._progress.rest()
         with self._changed:
             while not (self._stopping or self.num_running or self._scheduler.num_waiting):
                 self._changed.wait()

@@ -110,6 +110,10 @@ class Progress:
         self._ready_since = since | dict.fromkeys(served, ended)
         return waits
 
+    def rest(self) -> None:
+        """Notes that no level has rows: those that join later have not waited since the last call."""
+        self._ready_since.clear()
+
     def seconds(self, level: Level, num_steps: int) -> float:
         """Returns how long steps of a level take; 0 while its pace is not known."""
         pace = self._paces[level].per_second

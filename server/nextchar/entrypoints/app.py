@@ -227,6 +227,7 @@ def _http_server(
 ) -> "HttpServer":
     # Both APIs are imported here: their frameworks load while the models open (serve_command.py).
     from nextchar.rest.app import RestApp
+    from nextchar.rest.http.call_counting import CallCountMiddleware, counting_refusals
     from nextchar.rest.http.server import HttpServer
     from nextchar.rest.middleware import GuardMiddleware, with_cors
     from nextchar.rest.playground import page_routes
@@ -247,7 +248,8 @@ def _http_server(
         strangers=_strangers(settings) if keys is None else None,
     )
     return HttpServer(
-        with_cors(guard, settings.cors_origins or ""),
+        with_cors(CallCountMiddleware(guard, service.metrics, rest.labels), settings.cors_origins or ""),
+        on_refused=counting_refusals(service.metrics),
         limits=connection_limits(settings),
         tls=tls,
         host=settings.host,

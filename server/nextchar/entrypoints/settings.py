@@ -196,6 +196,9 @@ class Settings(ModelSettings):
         ge=1,
         description="Largest number of calls of one gRPC connection at a time; clients hold back the others.",
     )
+    grpc_reflection: bool = Field(
+        _GRPC.reflection, description="Answer gRPC reflection, by which tools learn the services."
+    )
     grpc_max_connection_age_seconds: float = Field(
         _GRPC.max_connection_age_seconds,
         ge=0,

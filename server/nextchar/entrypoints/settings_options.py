@@ -78,6 +78,7 @@ def grpc_options(settings: Settings) -> GrpcOptions:
         max_connections=settings.max_connections,
         max_calls=settings.grpc_max_calls,
         max_connection_calls=settings.grpc_max_connection_calls,
+        reflection=settings.grpc_reflection,
     )
 
 

@@ -796,14 +796,18 @@ class CheckpointRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ..., if_revision: _Optional[int] = ...) -> None: ...
 
 class RewindRequest(_message.Message):
-    __slots__ = ("session_id", "num_chars", "if_revision")
+    __slots__ = ("timeout", "priority", "session_id", "num_chars", "if_revision")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     NUM_CHARS_FIELD_NUMBER: _ClassVar[int]
     IF_REVISION_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
     session_id: str
     num_chars: int
     if_revision: int
-    def __init__(self, session_id: _Optional[str] = ..., num_chars: _Optional[int] = ..., if_revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., session_id: _Optional[str] = ..., num_chars: _Optional[int] = ..., if_revision: _Optional[int] = ...) -> None: ...
 
 class RenewRequest(_message.Message):
     __slots__ = ("session_id", "ttl_seconds")

@@ -15,7 +15,7 @@ from nextchar.rest.openapi import describe_with
 from nextchar.rest.route import RestRoute
 from nextchar.rest.routes import document_routes, rest_routes
 from nextchar.schemas.item_limits import item_limits
-from nextchar.security.access import Need
+from nextchar.security.access import OPEN, Need
 from nextchar.service.service import Service
 
 
@@ -68,6 +68,11 @@ class RestApp:
     def needs(self) -> dict[str, Need]:
         """The scope that each path needs, for `GuardMiddleware`."""
         return {route.path: route.need for route in self.routes}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label `route` of each path in metrics, or OPEN, for `CallCountMiddleware`."""
+        return {route.path: OPEN if route.need == OPEN else route.label or "info" for route in self.routes}
 
     def _add(self, route: RestRoute) -> None:
         self.app.add_api_route(

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from nextchar.errors import NextcharError, RouteNotFound
-from nextchar.rpc.errors import abort
+from nextchar.rpc.errors import ending
 from nextchar.security.access import OPEN, Need, permit
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.principal import PRINCIPAL
@@ -31,10 +31,10 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             handler = await continuation(details)
             if handler is None:
                 raise RouteNotFound(
-                    f"there is no method {details.method[:100]!r}; reflection lists the methods"
+                    f"there is no method {details.method[:100]!r}; the proto files list the methods"
                 )
         except NextcharError as error:
-            return _ending(error)
+            return ending(error)
         return handler
 
     def _admit(self, details: grpc.HandlerCallDetails) -> None:
@@ -56,12 +56,3 @@ def _given_key(metadata: Any) -> str | None:
     if bearer[: len(_BEARER)].lower() == _BEARER:
         return str(bearer[len(_BEARER) :]).strip()
     return given.get("x-api-key")
-
-
-def _ending(error: NextcharError) -> grpc.RpcMethodHandler:
-    """Makes a handler for any kind of call that ends it with an error."""
-
-    async def end(_messages: object, context: grpc.aio.ServicerContext) -> None:
-        await abort(context, error)
-
-    return grpc.stream_stream_rpc_method_handler(end)

@@ -1,4 +1,4 @@
-"""Refuses the gRPC calls that are more than the server answers at a time, with advice, and counts them.
+"""Refuses the gRPC calls that are more than the server answers at a time, with advice.
 
 gRPC itself would end them as CANCELLED, without a word, and those of other connections too.
 """
@@ -10,11 +10,11 @@ from functools import partial
 
 import grpc
 
-from nextchar.errors import SOONEST_SECONDS, NextcharError, QueueFull
+from nextchar.errors import SOONEST_SECONDS, QueueFull
+from nextchar.rpc.errors import ending
 from nextchar.security.access import OPEN, Need
 
 Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
-Refuse = Callable[[str, NextcharError], grpc.RpcMethodHandler]
 
 
 class CallLimitInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
@@ -23,18 +23,15 @@ class CallLimitInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     So a server that is full still says that it lives, and whoever asks for that takes no place of others.
     """
 
-    def __init__(
-        self, max_calls: int, needs: Mapping[str, Need], refuse: Refuse, seconds_left: Callable[[], float]
-    ) -> None:
+    def __init__(self, max_calls: int, needs: Mapping[str, Need], seconds_left: Callable[[], float]) -> None:
         """Makes a limit for each of the two groups.
 
         Args:
             needs: The scopes of the paths.
-            refuse: Makes the handler that ends a call to a path with an error.
             seconds_left: Estimates when what runs has ended.
         """
         self._max_calls, self._needs = max_calls, needs
-        self._refuse, self._seconds_left = refuse, seconds_left
+        self._seconds_left = seconds_left
         self._num_calls: Counter[bool] = Counter()
 
     async def intercept_service(
@@ -43,7 +40,7 @@ class CallLimitInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         """Returns the handler, or one that refuses the call."""
         is_open = self._needs.get(details.method) == OPEN
         if self._num_calls[is_open] >= self._max_calls:
-            return self._refuse(details.method, self._full())
+            return ending(self._full())
         call = asyncio.current_task()
         assert call is not None  # gRPC runs each call in a task, from here to its end
         self._num_calls[is_open] += 1

@@ -18,6 +18,7 @@ from nextchar.errors import (
     QueueFull,
     RequestTimeout,
     RouteNotFound,
+    ServiceNotFound,
     SessionBusy,
     SessionClosing,
     SessionEvicted,
@@ -30,15 +31,18 @@ from nextchar.errors import (
     StateModelMismatch,
     Unavailable,
 )
+from nextchar.telemetry.metrics import note_failure
 
 _DOMAIN = "nextchar"
 _DETAILS_KEY = "grpc-status-details-bin"
+NOT_PROTOBUF = "the message is not a valid protobuf message of this method"
 
 # The first class that an error is an instance of gives its status.
 _CODES: tuple[tuple[type[NextcharError], grpc.StatusCode], ...] = (
     (InputTooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT),
     (ModelNotFound, grpc.StatusCode.NOT_FOUND),
+    (ServiceNotFound, grpc.StatusCode.NOT_FOUND),
     (RouteNotFound, grpc.StatusCode.UNIMPLEMENTED),
     (AuthenticationFailed, grpc.StatusCode.UNAUTHENTICATED),
     (PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
@@ -63,8 +67,11 @@ _CODES: tuple[tuple[type[NextcharError], grpc.StatusCode], ...] = (
 )
 
 
-async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None:
-    """Ends a call with an error; it never returns."""
+async def abort(
+    context: grpc.aio.ServicerContext, error: NextcharError, *, cause: BaseException | None = None
+) -> None:
+    """Ends a call with an error, which is counted unless it, or its cause, has been; it never returns."""
+    note_failure(cause or error)
     code = next(code for cls, code in _CODES if isinstance(error, cls))
     status = status_pb2.Status(code=code.value[0], message=error.message)
     # The code as in REST; google.rpc requires reasons in upper case.
@@ -86,3 +93,12 @@ async def abort(context: grpc.aio.ServicerContext, error: NextcharError) -> None
         status.details.append(packed)
     told = context.trailing_metadata() or ()  # the session
     await context.abort(code, error.message, (*told, (_DETAILS_KEY, status.SerializeToString())))
+
+
+def ending(error: NextcharError) -> grpc.RpcMethodHandler:
+    """Makes a handler for any kind of call that ends it with an error."""
+
+    async def end(_messages: object, context: grpc.aio.ServicerContext) -> None:
+        await abort(context, error)
+
+    return grpc.stream_stream_rpc_method_handler(end)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from nextchar.engine.cooperative import run_cooperatively
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_context, make_request_id
-from nextchar.rpc.errors import abort
+from nextchar.rpc.errors import NOT_PROTOBUF, abort
 from nextchar.rpc.method import Context, RpcCall, RpcMethod, metadata_of
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
 from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
@@ -24,6 +24,7 @@ from nextchar.schemas.json_pieces import IN_PIECES_BYTES
 from nextchar.schemas.protobuf import M, message_in_parts, to_message
 from nextchar.schemas.sessions import SESSION_HEADER, CreateSessionRequest, is_session_id
 from nextchar.security.principal import CLIENT_ADDRESS
+from nextchar.telemetry.calls import CALL
 from nextchar.telemetry.metrics import Metrics
 
 _SESSION_KEY = SESSION_HEADER.lower()
@@ -55,6 +56,7 @@ class RpcHandler:
             async with self.ended_by_errors(context):
                 if method.read is None:
                     found: Message = await method.handle(message, context)
+                    _note_success()
                     return found
                 async with self._observed_call(method, message, context) as call:
                     return await as_message(await method.handle(call), method.output_type, call.ctx)
@@ -73,22 +75,11 @@ class RpcHandler:
             async with self.ended_by_errors(context), aclosing(method.handle(messages, context)) as answers:
                 async for one in answers:
                     yield one
+                _note_success()
 
         if method.descriptor.client_streaming:
             return converse
         return stream if method.descriptor.server_streaming else answer
-
-    def refusal(self, label: Route | None, error: NextcharError) -> grpc.RpcMethodHandler:
-        """Makes a handler that ends a call, of whatever kind, with an error; with a label it is observed."""
-
-        async def refuse(_messages: object, context: Context) -> None:
-            async with self.ended_by_errors(context):
-                if label is None:
-                    raise error
-                with self._metrics.observe(self._make_context(context, label, None)):
-                    raise error
-
-        return grpc.stream_stream_rpc_method_handler(refuse)
 
     @asynccontextmanager
     async def _observed_call(
@@ -137,15 +128,13 @@ class RpcHandler:
         except NextcharError as error:
             await abort(context, error)
         except DecodeError:
-            await abort(
-                context,
-                InvalidRequest("a message of the stream is not a valid protobuf message of this method"),
-            )
+            await abort(context, InvalidRequest(NOT_PROTOBUF))
         except (asyncio.CancelledError, GeneratorExit):
             raise
-        except Exception:
+        except Exception as error:
             logger.exception("a call failed")
-            await abort(context, InternalError("the server failed; the cause is in its log"))
+            failure = InternalError("the server failed; the cause is in its log")
+            await abort(context, failure, cause=error)
 
     def _begin(
         self, label: Route, read: Callable[[], R], message: Message, context: Context
@@ -176,6 +165,11 @@ class RpcHandler:
         )
         ctx.has_client = partial(_has_client, context, asyncio.current_task())
         return ctx
+
+
+def _note_success() -> None:
+    if (call := CALL.get()) is not None:
+        call.succeed()
 
 
 def _has_client(context: Context, task: "asyncio.Task[object] | None") -> bool:

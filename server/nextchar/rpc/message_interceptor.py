@@ -1,4 +1,7 @@
-"""Refuses messages that have unknown fields or are not valid protobuf, for which gRPC would say UNKNOWN."""
+"""Refuses messages that are too large, have unknown fields or are not valid protobuf, and says why.
+
+gRPC itself would end such a call with UNKNOWN, or with a status that has no details.
+"""
 
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container
@@ -8,8 +11,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from nextchar.errors import InvalidRequest
-from nextchar.rpc.errors import abort
+from nextchar.errors import InputTooLarge, InvalidRequest
+from nextchar.rpc.errors import NOT_PROTOBUF, abort
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
 
 Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
@@ -23,22 +26,25 @@ class _Refused:
 
 
 class MessageInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Reads the message of calls with one message; `RpcHandler` reads those of streams.
+    """Reads the message of calls with one message; of those of streams, it bounds the size.
 
     `strict` holds the services whose messages may have no unknown field.
     """
 
-    def __init__(self, strict: Container[str]) -> None:
-        self._strict = strict
+    def __init__(self, strict: Container[str], max_bytes: int) -> None:
+        self._strict, self._max_bytes = strict, max_bytes
 
     async def intercept_service(
         self, continuation: Continue, details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler | None:
         """Returns the handler with a reader that does not raise."""
         handler = await continuation(details)
-        if handler is None or handler.request_streaming or handler.request_deserializer is None:
+        if handler is None or handler.request_deserializer is None:
             return handler
-        reading = _reading(handler.request_deserializer, strict=_service(details.method) in self._strict)
+        read = _bounded(handler.request_deserializer, self._max_bytes)
+        if handler.request_streaming:  # what reading raises is raised where the stream is read
+            return handler._replace(request_deserializer=read)
+        reading = _reading(read, strict=_service(details.method) in self._strict)
         kind = "unary_stream" if handler.response_streaming else "unary_unary"
         handle = getattr(handler, kind)
         # A stream is an asynchronous generator, or, as health's Watch, a coroutine that writes.
@@ -51,6 +57,19 @@ def _service(method: str) -> str:
     return method.rpartition("/")[0].removeprefix("/")
 
 
+def _bounded(read: Callable[[bytes], Any], max_bytes: int) -> Callable[[bytes], Any]:
+    """Makes a reader that raises InputTooLarge for a message of more bytes."""
+
+    def bounded(data: bytes) -> Any:
+        if len(data) > max_bytes:
+            raise InputTooLarge(
+                f"the message has {len(data)} bytes, the limit is {max_bytes}; send it in several requests"
+            )
+        return read(data)
+
+    return bounded
+
+
 def _reading(read: Callable[[bytes], Any], *, strict: bool) -> Callable[[bytes], Any]:
     """Makes a reader that returns an error in place of raising it."""
 
@@ -60,7 +79,7 @@ def _reading(read: Callable[[bytes], Any], *, strict: bool) -> Callable[[bytes],
             if strict:
                 refuse_unknown_fields(message)
         except DecodeError:
-            return _Refused(InvalidRequest("the message is not a valid protobuf message of this method"))
+            return _Refused(InvalidRequest(NOT_PROTOBUF))
         except InvalidRequest as error:
             return _Refused(error)
         return message

@@ -15,7 +15,7 @@ class GrpcOptions:
 
     `receive_timeout_seconds` limits the handshake of a new connection. A connection beyond `max_connections`
     is closed. `max_calls` is kept by the server (`CallLimitInterceptor`), whose error says when to retry;
-    gRPC's own limits end a call without one.
+    gRPC's own limits end a call without one. With `reflection` clients can ask for the proto files.
     """
 
     keepalive_time_seconds: float = 60.0
@@ -30,6 +30,7 @@ class GrpcOptions:
     max_connections: int = 8192
     max_calls: int = 8192
     max_connection_calls: int = 1024
+    reflection: bool = True
 
     def channel_arguments(self) -> tuple[tuple[str, int], ...]:
         """Returns the arguments of a gRPC server."""
@@ -40,7 +41,7 @@ class GrpcOptions:
             ("grpc.keepalive_timeout_ms", _ms(self.keepalive_timeout_seconds)),
             ("grpc.keepalive_permit_without_calls", int(self.keepalive_without_calls)),
             ("grpc.http2.max_pings_without_data", min(self.max_idle_pings, MOST)),
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", _ms(self.min_ping_interval_seconds)),
+            ("grpc.http2.min_ping_interval_without_data_ms", _ms(self.min_ping_interval_seconds)),
             ("grpc.http2.max_ping_strikes", min(self.max_ping_strikes, MOST)),
             ("grpc.max_connection_age_ms", _ms(age) if age else MOST),
             ("grpc.max_connection_age_grace_ms", _ms(self.max_connection_age_grace_seconds)),

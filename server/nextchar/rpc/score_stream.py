@@ -1,7 +1,6 @@
 """Answers streams of requests in order, with a bounded number of requests in progress."""
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, aclosing
@@ -64,8 +63,8 @@ class ScoreStreams:
 
     The first message says how all strings are scored. Every message has an answer, in order, whose indices
     count from the first string of the stream. All have the model that the first had, whatever is loaded and
-    unloaded meanwhile. While the queue of the model is full, no more messages are
-    read, where `ScoreUseCase` would be refused.
+    unloaded meanwhile. While the queue of the model is full, no more messages are read, where `ScoreUseCase`
+    would be refused.
     """
 
     def __init__(self, stream: ScoreStreamUseCase, handler: RpcHandler) -> None:
@@ -80,7 +79,11 @@ class ScoreStreams:
             first: dict[str, Any] | None = None
             num_strings = 0
             async for message in messages:
-                request, first = self._read(message, first)
+                try:
+                    request, first = self._read(message, first)
+                except InvalidRequest as error:
+                    yield self._refuse(error, message, context)  # in its turn, and the last one
+                    return
                 yield self._answer(score, request, num_strings, message, context)
                 num_strings += len(request.input)
 
@@ -108,6 +111,15 @@ class ScoreStreams:
         given = first | fields
         return validated(lambda: ScoreRequest.model_validate(given)), first
 
+    async def _refuse(
+        self, error: InvalidRequest, message: pb.ScoreRequest, context: Context
+    ) -> pb.ScoreResponse:
+        def read() -> None:
+            raise error
+
+        with self._handler.observed("score", read, message, context):
+            raise AssertionError("it was refused")
+
     async def _answer(
         self,
         score: ScoreUseCase,
@@ -116,21 +128,23 @@ class ScoreStreams:
         message: pb.ScoreRequest,
         context: Context,
     ) -> pb.ScoreResponse:
-        """Scores one message; retries while the queue is full, until the deadline of the first try."""
-        wait_seconds, latest = _FIRST_WAIT_SECONDS, math.inf
-        while True:
-            try:
-                with self._handler.observed("score", lambda: request, message, context) as call:
-                    call.ctx.num_at_once = MAX_AT_WORK
-                    latest = call.ctx.deadline = min(latest, call.ctx.deadline)
-                    scores = await score(request, call.ctx)
-                    answer = await as_message(scores, pb.ScoreResponse, call.ctx)
-                break
-            except QueueFull:
-                if time.monotonic() + wait_seconds > latest:
-                    raise
-                await asyncio.sleep(wait_seconds)
-                wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)
+        """Scores one message, which is one request however often it is tried."""
+        with self._handler.observed("score", lambda: request, message, context) as call:
+            call.ctx.num_at_once = MAX_AT_WORK
+            scores = await self._scored(score, request, call.ctx)
+            answer = await as_message(scores, pb.ScoreResponse, call.ctx)
         for item in answer.data:
             item.index += first_index
         return answer
+
+    async def _scored(self, score: ScoreUseCase, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
+        """Scores a request; retries while the queue is full, until its deadline."""
+        wait_seconds = _FIRST_WAIT_SECONDS
+        while True:
+            try:
+                return await score(request, ctx)
+            except QueueFull:
+                if time.monotonic() + wait_seconds > ctx.deadline:
+                    raise
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)

@@ -4,14 +4,17 @@ import asyncio
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from nextchar.request_context import Route
 from nextchar.rpc.auth_interceptor import AuthInterceptor
-from nextchar.rpc.call_limit_interceptor import CallLimitInterceptor, Refuse
+from nextchar.rpc.call_count_interceptor import CallCountInterceptor
+from nextchar.rpc.call_limit_interceptor import CallLimitInterceptor
 from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.message_interceptor import MessageInterceptor
 from nextchar.rpc.methods import INFERENCE, NEXTCHAR, SESSIONS, rpc_methods, rpc_needs
 from nextchar.rpc.options import MOST, GrpcOptions
+from nextchar.rpc.standard_services import HealthService, ReflectionService
 from nextchar.schemas.item_limits import item_limits
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.tls import GrpcTls
@@ -21,10 +24,13 @@ NAMES = tuple(service.full_name for service in (NEXTCHAR, SESSIONS, INFERENCE))
 # SERVING for as long as the process answers, ready or not: the name that Kubernetes' liveness probes use.
 LIVENESS = "liveness"
 _WATCH_SECONDS = 0.25
+# A message over the limit is read up to this many times as large, to be refused with details and counted; of
+# a larger one gRPC reads nothing, and ends its call by itself.
+_OVERSIZE = 4
 
 
 class RpcServer:
-    """Serves nextchar.v1 and the Open Inference Protocol, with health Check and Watch, and reflection."""
+    """Serves nextchar.v1 and the Open Inference Protocol, with health and reflection."""
 
     def __init__(
         self,
@@ -39,7 +45,7 @@ class RpcServer:
         lenient_fields: bool = False,
     ) -> None:
         self._service = service
-        self._health = health.aio.HealthServicer()
+        self._health = HealthService()
         handler = RpcHandler(
             service.metrics,
             item_limits(service.limits_report.limits().request),
@@ -50,15 +56,14 @@ class RpcServer:
         needs = rpc_needs(self.methods)
         self._server = grpc.aio.server(
             interceptors=(
-                CallLimitInterceptor(
-                    options.max_calls, needs, self._refusal(handler), service.served_models.seconds_left
-                ),
+                CallCountInterceptor(service.metrics, self._routes(), needs),
+                CallLimitInterceptor(options.max_calls, needs, service.served_models.seconds_left),
                 AuthInterceptor(keys, needs),
-                MessageInterceptor(strict=() if lenient_fields else NAMES),
+                MessageInterceptor(() if lenient_fields else NAMES, max_message_bytes),
             ),
             options=(
                 ("grpc.so_reuseport", 0),  # a port in use is an error, not a silent share
-                ("grpc.max_receive_message_length", min(max_message_bytes, MOST)),
+                ("grpc.max_receive_message_length", min(_OVERSIZE * max_message_bytes, MOST)),
                 # It counts calls that are answered until they are forgotten, and so would refuse calls of
                 # clients that keep the limit.
                 ("grpc.http.overload_protection", 0),
@@ -71,22 +76,24 @@ class RpcServer:
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
             self._server.add_registered_method_handlers(name, handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        if options.reflection:
+            names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            described = ReflectionService(names)
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(described, self._server)
         if tls is None:
             self.port = self._server.add_insecure_port(address)
         else:
             self.port = self._server.add_secure_port(address, tls.credentials)
         self._following: asyncio.Task[None] | None = None
 
-    def _refusal(self, handler: RpcHandler) -> Refuse:
-        """Makes what refuses a call to a path, observed as calls to it are."""
-        labels = {method.path: method.label for method in self.methods}
-        return lambda path, error: handler.refusal(labels.get(path), error)
+    def _routes(self) -> dict[str, Route]:
+        """Returns the label `route` of each path in metrics."""
+        return {method.path: method.label or "info" for method in self.methods}
 
     async def start(self) -> asyncio.Task[None]:
         """Starts the server and its health service; returns the task that keeps the health status."""
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        await self._set_health(serving=self._service.lifecycle.ready)
         await self._server.start()
         self._following = asyncio.create_task(self._follow())
         return self._following

@@ -146,7 +146,7 @@ class CheckpointRequest(ChangeFields):
     name: CheckpointName
 
 
-class RewindRequest(ChangeFields):
+class RewindRequest(RequestOptions, ChangeFields):
     """How many characters to take back."""
 
     num_chars: Integer = Field(

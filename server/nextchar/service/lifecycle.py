@@ -7,7 +7,7 @@ from nextchar.repository.served_models import ServedModels
 
 
 class ServiceLifecycle:
-    """Tracks readiness and draining; refuses new work once the server drains."""
+    """Tracks readiness and draining; a server that drains refuses all but the calls of live sessions."""
 
     def __init__(self, served_models: ServedModels) -> None:
         self._served_models = served_models

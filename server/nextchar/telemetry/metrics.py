@@ -32,7 +32,8 @@ from nextchar.errors import (
     SessionLimit,
     Unavailable,
 )
-from nextchar.request_context import RequestContext
+from nextchar.request_context import ProtocolName, RequestContext, Route
+from nextchar.telemetry.calls import CALL, Call, mark_counted, was_counted
 from nextchar.telemetry.engine_stats import Tally
 from nextchar.telemetry.log_writer import OF_PROCESS
 from nextchar.telemetry.metric_registry import counter, counter_family, gauge, histogram
@@ -85,6 +86,8 @@ class Metrics:
         """Counts a request, its duration and its outcome around the code that answers it."""
         progress = self._in_progress.labels(ctx.route, ctx.protocol)
         progress.inc()
+        if (call := CALL.get()) is not None:
+            call.num_requests += 1
         self.num_in_progress += 1
         for observer in self.observers:
             observer.begun(ctx)
@@ -94,6 +97,7 @@ class Metrics:
             outcome = "success"
         except BaseException as error:
             outcome, failed = outcome_of(error), error
+            mark_counted(error)
             raise
         finally:
             progress.dec()
@@ -106,6 +110,16 @@ class Metrics:
             for observer in self.observers:
                 observer.ended(ctx, outcome, failed)
             ctx.end()
+
+    def count_call(self, call: Call, route: Route, protocol: ProtocolName, started: float) -> None:
+        """Counts at the end of a call what none of its requests has counted; `started` is monotonic."""
+        if call.uncounted is not None:
+            self.count(route, protocol, call.uncounted, time.monotonic() - started)
+
+    def count(self, route: Route, protocol: ProtocolName, outcome: str, seconds: float = 0.0) -> None:
+        """Counts a call that has no request context: refused early, or about the server itself."""
+        self._requests.labels("", "", route, protocol, outcome).inc()
+        self._duration.labels("", "", route, protocol).observe(seconds)
 
     def observe_size(self, ctx: RequestContext, num_chars: int) -> None:
         self._size.labels(ctx.model, ctx.version, ctx.route, ctx.protocol).observe(num_chars)
@@ -159,6 +173,12 @@ _CLIENT_ERRORS = (
     RouteNotFound,
     SessionError,
 )
+
+
+def note_failure(error: BaseException) -> None:
+    """Notes what ends the call of this task, unless a request that ended with it has been counted."""
+    if (call := CALL.get()) is not None and not was_counted(error):
+        call.outcome = outcome_of(error)
 
 
 def outcome_of(error: BaseException) -> str:

@@ -42,6 +42,7 @@ class SessionMetrics:
         for op in OPS:  # so that a rate of errors is 0 before the first one, not unknown
             self._store_errors.labels(op)
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._broken: OrderedDict[tuple[str, str, float], None] = OrderedDict()
 
     def set_active(self, count: int) -> None:
         self._active.set(count)
@@ -54,6 +55,15 @@ class SessionMetrics:
 
     def ended(self, cause: Cause, count: int = 1) -> None:
         self._ended.labels(cause).inc(count)
+
+    def broke(self, owner: str, session_id: str, created: float) -> None:
+        """Counts a session as ended by an error, once, however often it is asked for."""
+        session = owner, session_id, created
+        if session not in self._broken:
+            self._broken[session] = None
+            self.ended("error")
+            if len(self._broken) > _MAX_SEEN:
+                self._broken.popitem(last=False)
 
     def ended_at(self, age_seconds: float, num_steps: int) -> None:
         self.ended("end")

@@ -10,7 +10,6 @@ import pytest
 from support.in_process import InProcess, Sessions, in_process, owner_context
 from support.tiny_models import LINES, TEXT, TinyModel, write_models
 
-from nextchar.errors import NextcharError
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.repository.retired_versions import PastVersion
 from nextchar.schemas.limits import SessionLimits
@@ -134,16 +133,16 @@ def test_a_version_that_was_never_here_is_not_replayed(folder: Path) -> None:
         assert _refused(sessions) == ("state_model_mismatch", None, says)
 
 
-def test_the_server_that_ends_opens_no_session(folder: Path) -> None:
-    with _sessions(folder, replays=False) as sessions:
-        sessions.create()
+def test_a_server_that_drains_goes_on_with_live_sessions_also_with_replayed_ones(folder: Path) -> None:
+    with _sessions(folder) as sessions:
+        sessions.create(prime="abc")
         ctx: Any = owner_context()
         sessions.made.run(sessions.made.service.session_manager.open(ctx, "one"))
         assert (ctx.model, ctx.version) == ("tiny", "1")
+        _renewed(sessions.made, folder)
         sessions.made.service.lifecycle.drain(0.0)
-        with pytest.raises(NextcharError) as caught:
-            sessions.info()
-        assert caught.value.code == "draining"
+        assert (sessions.info().model_version, sessions.info().position) == ("2", 3)
+        assert sessions.feed("de").position == 5
 
 
 def test_characters_are_translated_by_what_they_are_and_others_left_out() -> None:

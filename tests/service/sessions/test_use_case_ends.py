@@ -128,8 +128,20 @@ def test_maintenance_purges_counts_and_goes_on_after_a_failure(
     assert sleeps == [15.0, 15.0]
     assert "the session store cannot be tidied now: it is away" in caplog.text
     assert set(sessions.store._records) == {("ann", "b"), ("ann", "c")}
-    assert sessions.metric("nextchar_sessions_ended_total", cause="idle") == 1
+    # Both that have expired, though the second is still known as expired for a while.
+    assert sessions.metric("nextchar_sessions_ended_total", cause="idle") == 2
     assert sessions.metric("nextchar_sessions_active") == 1
+    sessions.made.run(sessions.made.service.session_maintenance.tidy())
+    assert sessions.metric("nextchar_sessions_ended_total", cause="idle") == 2
+
+
+def test_a_session_that_cannot_go_on_ends_once_however_often_it_is_asked_for(sessions: Sessions) -> None:
+    sessions.create()
+    record = sessions.store._records["ann", "one"]
+    sessions.store._records["ann", "one"] = replace(record, revision=2, sealed=record.sealed[:-1])
+    for _ in range(3):
+        assert sessions.refused(sessions.calls.get("one", owner_context()))[0] == "server_error"
+    assert sessions.metric("nextchar_sessions_ended_total", cause="error") == 1
 
 
 def test_sessions_that_end_with_the_process_or_a_version_are_counted(

@@ -2,7 +2,7 @@
 
 from asyncio import Semaphore
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 import grpc
@@ -110,31 +110,31 @@ class _Requests:
         self.fields: Mapping[str, Any] = {}  # of the first operation
         self.error: BaseException | None = None  # what taking an operation raised: gRPC does not pass it on
         self.unanswered: deque[Operation[ScoreResponse]] = deque()
-        self._operations = operations
+        self._operations = iter(operations)
         self._room, self._has_ended, self._num_answered = Semaphore(1), False, 0
         self.num_scored = 0  # strings of the messages that were answered
 
     async def messages(self) -> AsyncGenerator[Message]:
-        try:
-            for operation in self._taken():
-                await self._room.acquire()
-                if self._has_ended:
-                    return
-                is_first = not self.fields
-                self.fields = self.fields or operation.fields
-                self.unanswered.append(operation)
-                yield request_message(operation, only=() if is_first else ("input",))
-        except Exception as error:  # noqa: BLE001 it is raised where the answers end
-            self.error = error
+        while (taken := self._take()) is not None:
+            await self._room.acquire()
+            if self._has_ended:
+                return
+            operation, message = taken
+            self.unanswered.append(operation)
+            yield message
 
-    def _taken(self) -> Iterator[Operation[ScoreResponse]]:
-        """Yields the operations, up to what taking one raises: an interrupt would not end gRPC's thread."""
+    def _take(self) -> tuple[Operation[ScoreResponse], Message] | None:
+        """Takes the next operation, with its message; notes what that raises, whatever it is."""
         try:
-            yield from self._operations
-        except GeneratorExit:
-            raise
+            operation = next(self._operations, None)
+            if operation is None:
+                return None
+            is_first = not self.fields
+            self.fields = self.fields or operation.fields
+            return operation, request_message(operation, only=() if is_first else ("input",))
         except BaseException as error:  # noqa: BLE001 it is raised where the answers end
             self.error = error
+            return None
 
     def answered(self) -> None:
         self.num_scored += len(self.unanswered.popleft().fields["input"])

@@ -10,6 +10,7 @@ from nextchar.client.arguments import (
     ChangeArguments,
     FeedArguments,
     Returns,
+    RewindArguments,
     SampleArguments,
     SessionNextArguments,
     SessionScoreArguments,
@@ -139,7 +140,7 @@ class AsyncSession(AbstractAsyncContextManager["AsyncSession"]):
         """Returns to a named position."""
         return await self._move(self._operations.rollback(name, arguments))
 
-    async def rewind(self, num_chars: int, **arguments: Unpack[ChangeArguments]) -> SessionInfo:
+    async def rewind(self, num_chars: int, **arguments: Unpack[RewindArguments]) -> SessionInfo:
         """Takes back the last characters."""
         return await self._move(self._operations.rewind(num_chars, arguments))
 

@@ -11,6 +11,7 @@ from nextchar.client.arguments import (
     ChangeArguments,
     FeedArguments,
     Returns,
+    RewindArguments,
     SampleArguments,
     SessionNextArguments,
     SessionScoreArguments,
@@ -138,7 +139,7 @@ class Session(AbstractContextManager["Session"]):
         """Returns to a named position."""
         return self._move(self._operations.rollback(name, arguments))
 
-    def rewind(self, num_chars: int, **arguments: Unpack[ChangeArguments]) -> SessionInfo:
+    def rewind(self, num_chars: int, **arguments: Unpack[RewindArguments]) -> SessionInfo:
         """Takes back the last characters."""
         return self._move(self._operations.rewind(num_chars, arguments))
 

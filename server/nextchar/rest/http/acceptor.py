@@ -33,9 +33,10 @@ class Acceptor:
         max_connections: int,
         tls: ssl.SSLContext | None,
         handshake_seconds: float,
+        on_refused: Callable[[int], None] = lambda _status: None,
     ) -> None:
         self._listener, self._make_protocol = listener, make_protocol
-        self._max_connections, self._tls = max_connections, tls
+        self._max_connections, self._tls, self._on_refused = max_connections, tls, on_refused
         self._handshake_seconds = None if tls is None else handshake_seconds
         self._loop = asyncio.get_running_loop()
         self._open: set[BoundedProtocol] = set()
@@ -87,6 +88,7 @@ class Acceptor:
     def _begin(self, connection: socket.socket) -> None:
         if self._tls is not None and len(self._open) >= self._max_connections:
             connection.close()
+            self._on_refused(503)
             return
         connection.setblocking(False)
         protocol = self._make_protocol()

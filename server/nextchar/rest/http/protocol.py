@@ -43,12 +43,14 @@ class HeadTooLarge(Exception):
 class BoundedProtocol(HalfClosingProtocol):
     """Enforces the limits of one connection; `check` must be called about once per second.
 
-    `on_lost` is called when the connection has ended.
+    `on_lost` is called when the connection has ended, `on_refused` with the status of a refusal that comes
+    before any request.
     """
 
     def __init__(self, limits: ConnectionLimits, **parts: Any) -> None:
         super().__init__(**parts)
         self.on_lost: Callable[[BoundedProtocol], None] = lambda _: None
+        self.on_refused: Callable[[int], None] = lambda _status: None
         self._limits = limits
         self._head_timer: asyncio.TimerHandle | None = None
         self._refused = False
@@ -180,6 +182,8 @@ class BoundedProtocol(HalfClosingProtocol):
         the connection is closed.
         """
         self._refused = True
+        if status != 408 or self._num_unparsed:  # a connection that never asked anything sent no request
+            self.on_refused(status)
         if self._owes_answers():
             self.cycle.keep_alive = False
             return

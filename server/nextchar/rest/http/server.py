@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -30,7 +30,9 @@ class HttpServer:
         port: int,
         limits: ConnectionLimits,
         tls: HttpTls | None = None,
+        on_refused: Callable[[int], None] = lambda _status: None,
     ) -> None:
+        """`on_refused` is called with the status of what is refused before it is a request."""
         self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
@@ -43,7 +45,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
         )
-        self._server = _Server(config, limits, None if tls is None else tls.context)
+        self._server = _Server(config, limits, None if tls is None else tls.context, on_refused)
         self._serving: asyncio.Task[None] | None = None
 
     def close(self) -> None:
@@ -86,11 +88,17 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        limits: ConnectionLimits,
+        tls: ssl.SSLContext | None,
+        on_refused: Callable[[int], None],
+    ) -> None:
         super().__init__(config)
         self.servers = []
         self.up = asyncio.Event()
-        self._limits, self._tls = limits, tls
+        self._limits, self._tls, self._on_refused = limits, tls, on_refused
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
@@ -104,6 +112,7 @@ class _Server(uvicorn.Server):
                 config=self.config, server_state=self.server_state, app_state=self.lifespan.state
             )
             assert isinstance(made, BoundedProtocol)
+            made.on_refused = self._on_refused
             return made
 
         return Acceptor(
@@ -112,6 +121,7 @@ class _Server(uvicorn.Server):
             max_connections=self._limits.max_connections,
             tls=self._tls,
             handshake_seconds=self._limits.receive_timeout_seconds,
+            on_refused=self._on_refused,
         )
 
     async def on_tick(self, counter: int) -> bool:

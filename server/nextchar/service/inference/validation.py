@@ -44,6 +44,7 @@ class Validation:
         *,
         param: str = "model",
         fits: Callable[[Model], bool] | None = None,
+        is_new: bool = True,
     ) -> Model:
         """Returns the model of a request, which holds it until it ends; without a name the default model.
 
@@ -52,12 +53,14 @@ class Validation:
         Args:
             param: The field that names it.
             fits: Where the request names no version, or no model, it is one that fits, if there is one.
+            is_new: Whether the request begins new work; one of a session that exists does not.
 
         Raises:
             ModelNotFound: the model is not served.
             Unavailable: the server accepts no new work.
         """
-        self._lifecycle.check_accepting()
+        if is_new:
+            self._lifecycle.check_accepting()
         model = self._served_models.get(model_id, param=param)
         if fits is not None and model_id in (None, model.name):
             fitting = (m for m in self._served_models if model_id in (None, m.name) and fits(m))

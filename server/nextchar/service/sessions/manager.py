@@ -89,9 +89,11 @@ class SessionManager:
         Raises:
             SessionExists: the id is in use.
             SessionLimit: the principal has as many sessions, or bytes of states, as allowed.
+            Unavailable: the server accepts no new sessions.
             OutcomeUnknown: the store did not confirm it.
         """
         ctx.principal.require(Scope.SESSIONS)  # here, whichever protocol and route the request came through
+        self._versions.check_new()
         now = await self._clock.now()
         sealed = self.seal(ctx, model, state)
         await self._quota.check_one_more(ctx.owner, len(sealed), now=now)
@@ -144,7 +146,7 @@ class SessionManager:
                 state = self.unseal(ctx, model, record.sealed)
             return OpenSession(record, model, state, loaded.owner_bytes)
         except StateInvalid as error:
-            self._metrics.ended("error")
+            self._metrics.broke(record.owner, record.session_id, record.created)
             logger.error("a session of model %s cannot go on: its stored %s", record.model, error.message)
             raise InternalError(f"the session cannot go on: its stored {error.message}") from error
 

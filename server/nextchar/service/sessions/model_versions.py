@@ -35,13 +35,19 @@ class SessionVersions:
         self._model_manager, self._codec, self._validation = model_manager, codec, validation
         self._lifecycle, self._metrics, self._replays = lifecycle, metrics, replays
 
+    def check_new(self) -> None:
+        """Checks that a session may begin.
+
+        Raises:
+            Unavailable: the server drains.
+        """
+        self._lifecycle.check_accepting()
+
     async def own(self, record: SessionRecord, ctx: RequestContext) -> Model | None:
         """Returns the version that a session began with, if it is served or can be loaded for it.
 
-        Raises:
-            Unavailable: the server accepts no new work.
+        A server that drains answers the calls of sessions that exist, for as long as it runs.
         """
-        self._lifecycle.check_accepting()
         ctx.model, ctx.version = record.model, record.version
         model = await self._model_manager.for_session(record.model, record.version, record.digest)
         if model is not None:
@@ -62,7 +68,7 @@ class SessionVersions:
         if past is None or not self._replays:
             raise StateModelMismatch(f"the session is of model {shown}, which is no longer served here")
         try:
-            model = self._validation.model(record.model, ctx)
+            model = self._validation.model(record.model, ctx, is_new=False)
         except ModelNotFound as error:
             raise StateModelMismatch(
                 f"the session is of model {shown}; no version of it is served"

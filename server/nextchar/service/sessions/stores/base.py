@@ -45,10 +45,16 @@ class OwnerUsage:
 
 @dataclass(frozen=True, slots=True)
 class Tidied:
-    """What a store has forgotten: sessions that expired a while ago, and such as it evicted to make room."""
+    """How many sessions have ended since a store was last tidied, by any server: each is told of once.
+
+    They have expired, or were evicted to make room.
+    """
 
     num_expired: int
     num_evicted: int
+
+    def __add__(self, more: "Tidied") -> "Tidied":
+        return Tidied(self.num_expired + more.num_expired, self.num_evicted + more.num_evicted)
 
 
 class SessionStore(Protocol):
@@ -100,7 +106,7 @@ class SessionStore(Protocol):
         """Returns whether the store has evicted a session, which is unexpired, to make room."""
 
     async def tidy(self, *, now: float, before: float) -> Tidied:
-        """Deletes the sessions that expired before a time, and notes those that were evicted."""
+        """Deletes sessions that expired before a time; counts those that have ended since the last time."""
 
     async def close(self) -> None:
         """Releases what the store holds."""

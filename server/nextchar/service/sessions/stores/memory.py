@@ -17,6 +17,7 @@ class MemoryStore:
         self._records: dict[tuple[str, str], SessionRecord] = {}
         self._num_kept: Counter[str] = Counter()
         self._num_bytes: Counter[str] = Counter()
+        self._counted_until = 0.0  # the expiries that `tidy` has told of
 
     async def time(self) -> float:
         return self._clock.now()
@@ -73,11 +74,14 @@ class MemoryStore:
             kept.expires_at > now for key, kept in self._records.items() if owner is None or key[0] == owner
         )
 
-    async def tidy(self, *, now: float, before: float) -> Tidied:  # noqa: ARG002
+    async def tidy(self, *, now: float, before: float) -> Tidied:
+        times = [kept.expires_at for kept in self._records.values() if kept.expires_at > self._counted_until]
+        num_expired = sum(time <= now or time < before for time in times)
+        self._counted_until = max(self._counted_until, now)
         old = [key for key, kept in self._records.items() if kept.expires_at < before]
         for owner, session_id in old:
             await self.delete(owner, session_id)
-        return Tidied(len(old), 0)
+        return Tidied(num_expired, 0)
 
     async def kept(self, owner: str) -> OwnerUsage:
         return OwnerUsage(self._num_kept[owner], self._num_bytes[owner])

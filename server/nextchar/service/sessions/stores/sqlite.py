@@ -136,9 +136,19 @@ class SqliteStore:
     async def was_evicted(self, owner: str, session_id: str, *, now: float) -> bool:  # noqa: ARG002
         return False  # a full disk refuses writes and evicts nothing
 
-    async def tidy(self, *, now: float, before: float) -> Tidied:  # noqa: ARG002
-        query = "DELETE FROM sessions WHERE expires_at<?"
-        num_expired = await self._run(lambda db: db.execute(query, (before,)).rowcount, frees=True)
+    async def tidy(self, *, now: float, before: float) -> Tidied:
+        def run(db: sqlite3.Connection) -> int:
+            mark = "SELECT value FROM marks WHERE name='counted_until'"
+            since = f"ifnull(CAST(({mark}) AS REAL), 0)"
+            count = (
+                f"SELECT count(*) FROM sessions WHERE (expires_at<=? OR expires_at<?) AND expires_at>{since}"
+            )
+            (num_expired,) = db.execute(count, (now, before)).fetchone()
+            db.execute("DELETE FROM sessions WHERE expires_at<?", (before,))
+            db.execute("INSERT OR REPLACE INTO marks VALUES ('counted_until', ?)", (repr(now),))
+            return int(num_expired)
+
+        num_expired = await self._run(run, frees=True)
         moment = astuple((await self._steady_clock()).moment())
         await self._run(lambda db: db.execute("INSERT OR REPLACE INTO clock VALUES (1,?,?,?,?)", moment))
         await asyncio.get_running_loop().run_in_executor(self._thread, self._file.keep_reserve)

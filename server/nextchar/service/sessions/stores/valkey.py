@@ -51,6 +51,7 @@ class ValkeyStore:
         self._redis = valkey_client(url)
         self._link = ValkeyLink(self._redis)
         self._knows_policy = False
+        self._untold = Tidied(0, 0)  # what has ended and `tidy` has not told of yet
 
     async def time(self) -> float:
         seconds, microseconds = await self._call("time")
@@ -106,7 +107,7 @@ class ValkeyStore:
 
     async def count(self, owner: str | None, *, now: float) -> int:
         if owner is not None:
-            await self._tidy(owner, now=now, before=0.0)  # those that were evicted do not count
+            self._untold += await self._tidy(owner, now=now, before=0.0)  # what was evicted does not count
         owners = await self._owners() if owner is None else [owner]
         return sum([await self._call("zcount", _live(name), f"({now!r}", "+inf") for name in owners])
 
@@ -157,11 +158,10 @@ class ValkeyStore:
 
     async def tidy(self, *, now: float, before: float) -> Tidied:
         await self._warn_of_policy()
-        total = Tidied(0, 0)
         for owner in await self._owners():
-            found = await self._tidy(owner, now=now, before=before)
-            total = Tidied(total.num_expired + found.num_expired, total.num_evicted + found.num_evicted)
-        return total
+            self._untold += await self._tidy(owner, now=now, before=before)
+        told, self._untold = self._untold, Tidied(0, 0)
+        return told
 
     async def _tidy(self, owner: str, *, now: float, before: float) -> Tidied:
         """Corrects the books of an owner, a batch of sessions at a time."""
@@ -169,9 +169,10 @@ class ValkeyStore:
         first = num_expired = num_evicted = 0
         while True:
             rank = [repr(now), repr(before), first, first + _A_BATCH - 1]
-            left, expired, evicted = await self._call("eval", scripts.TIDY, 4, *keys, *rank)
+            left, forgotten, evicted, expired = await self._call("eval", scripts.TIDY, 4, *keys, *rank)
+            is_all = left + forgotten + evicted < _A_BATCH
             first, num_expired, num_evicted = first + left, num_expired + expired, num_evicted + evicted
-            if left + expired + evicted < _A_BATCH:
+            if is_all:
                 return Tidied(num_expired, num_evicted)
 
     async def _warn_of_policy(self) -> None:

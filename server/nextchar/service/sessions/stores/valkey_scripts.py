@@ -4,7 +4,8 @@ The keys of all of them are the owner's, in one hash slot:
 
     KEYS[1]  a hash, the session: the fields of its record, and `write`, the token of its last write
     KEYS[2]  a sorted set, the owner's live sessions: ids by the time when they expire
-    KEYS[3]  a hash, the sizes of their states by id; their sum is the size of the empty id
+    KEYS[3]  a hash, the sizes of their states by id; their sum is the size of the empty id. At ".", which is
+             no id, there is the time up to which expired sessions have been counted
     KEYS[4]  a sorted set, ids that Valkey has evicted to make room, by the time when they would have expired
 
 The live sessions always have one more member, the empty id, at -inf. Where it is missing from an owner who is
@@ -72,17 +73,26 @@ return deleted
 """
 
 # Corrects a part of the books: counts what is gone, and measures what is there. Returns how many ids are
-# left, were forgotten because they expired, and were evicted. KEYS[1]: what a session's key begins with.
+# left, were forgotten, and were evicted, and with the first part how many have expired since the last time.
+# KEYS[1]: what a session's key begins with.
 # ARGV: now, a time before which ids are forgotten, first and last rank
 TIDY = f"""{_BOOKS}
-local left, expired, evicted = 0, 0, 0
+local left, forgotten, evicted, expired = 0, 0, 0, 0
+if ARGV[3] == '0' then
+    local counted_until = redis.call('HGET', KEYS[3], '.')
+    expired = redis.call('ZCOUNT', KEYS[2], '(' .. (counted_until or '-inf'), ARGV[1])
+    if not counted_until or tonumber(counted_until) < tonumber(ARGV[1]) then
+        redis.call('HSET', KEYS[3], '.', ARGV[1])
+    end
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[1])
 local function look_at(id, score)
     local key, expires_at = KEYS[1] .. id, tonumber(score)
     if expires_at < tonumber(ARGV[2]) then
         redis.call('DEL', key)
         unlist(id)
-        expired = expired + 1
+        forgotten = forgotten + 1
+        if expires_at > tonumber(ARGV[1]) then expired = expired + 1 end
     elseif redis.call('EXISTS', key) == 1 then
         local old, size = redis.call('HGET', KEYS[3], id), redis.call('HSTRLEN', key, 'sealed')
         if tonumber(old or '-1') ~= size then
@@ -102,5 +112,5 @@ local members = redis.call('ZRANGE', KEYS[2], ARGV[3], ARGV[4], 'WITHSCORES')
 for k = 1, #members, 2 do
     if members[k] == '' then left = left + 1 else look_at(members[k], members[k + 1]) end
 end
-return {{left, expired, evicted}}
+return {{left, forgotten, evicted, expired}}
 """

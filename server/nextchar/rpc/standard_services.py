@@ -1,0 +1,62 @@
+"""Answers grpc.health.v1 and gRPC reflection; their errors say why, as those of our own methods do."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health, health_pb2
+from grpc_reflection.v1alpha import reflection
+
+from nextchar.errors import InvalidRequest, ServiceNotFound
+from nextchar.rpc.errors import NOT_PROTOBUF, abort
+from nextchar.telemetry.calls import CALL
+
+_MAX_SHOWN = 100
+
+
+class HealthService(health.aio.HealthServicer):  # type: ignore[misc]
+    """Reports the health of the server and its services; adds List to gRPC's own, and details to errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._statuses: dict[str, Any] = {}
+
+    async def set(self, service: str, status: Any) -> None:
+        """Sets the status of a service, and tells who watches it."""
+        self._statuses[service] = status
+        await super().set(service, status)
+
+    async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Returns the status of a service; ends the call as NOT_FOUND where there is none."""
+        status = self._statuses.get(request.service)
+        if status is None:
+            known = ", ".join(sorted(name for name in self._statuses if name))
+            shown = request.service[:_MAX_SHOWN]
+            await abort(context, ServiceNotFound(f"there is no service {shown!r}; the services are: {known}"))
+        return health_pb2.HealthCheckResponse(status=status)
+
+    async def List(self, _request: Any, _context: grpc.aio.ServicerContext) -> Any:
+        """Returns the status of every service; that of the whole server has the empty name."""
+        found = {name: health_pb2.HealthCheckResponse(status=each) for name, each in self._statuses.items()}
+        return health_pb2.HealthListResponse(statuses=found)
+
+
+class ReflectionService(reflection.aio.ReflectionServicer):  # type: ignore[misc]
+    """Describes the services to tools."""
+
+    async def ServerReflectionInfo(
+        self, messages: AsyncIterator[Any], context: grpc.aio.ServicerContext
+    ) -> AsyncGenerator[Any]:
+        """Yields the answers to questions about files and symbols."""
+        try:
+            async with aclosing(super().ServerReflectionInfo(messages, context)) as answers:
+                async for answer in answers:
+                    yield answer
+        except InvalidRequest as error:
+            await abort(context, error)
+        except DecodeError:
+            await abort(context, InvalidRequest(NOT_PROTOBUF))
+        if (call := CALL.get()) is not None:
+            call.succeed()

@@ -1,6 +1,7 @@
 """Every metric of the table, after a known set of requests, has the value that is worked out by hand."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.live_server import LiveServer, live_server
 
+from nextchar.telemetry.log_writer import OF_PROCESS, LogWriter
 from nextchar.telemetry.metric_table import METRICS
 
 NUM_SAMPLED = 40
@@ -155,3 +157,14 @@ def test_no_metric_is_left_out() -> None:
 @pytest.mark.parametrize("name", VALUES)
 def test_a_metric_has_its_value(used: Used, name: str) -> None:
     assert VALUES[name](used)
+
+
+def test_a_log_line_that_is_lost_is_counted(used: Used, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other faults are counted where they are tested: conflicts, replays, errors of stores, failed tasks."""
+    monkeypatch.setattr(OF_PROCESS, "count", 0)
+    with open("/dev/full", "wb", buffering=0) as full:
+        writer = LogWriter(full.fileno())
+        writer.handle(logging.LogRecord("a", logging.INFO, "", 0, "text", (), None))
+        writer.flush()
+        assert used.value("log_lines_dropped_total") == 1
+        writer.close()

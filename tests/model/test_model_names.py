@@ -52,10 +52,16 @@ def test_a_folder_with_such_a_name_is_refused(tmp_path: Path, name: str) -> None
     assert "cannot be a model name" in fault(tmp_path, (name, "1"))
 
 
-def test_hidden_folders_and_odd_versions_are_no_models(tmp_path: Path) -> None:
+def test_hidden_folders_are_no_models_and_no_versions(tmp_path: Path) -> None:
     write_models(tmp_path, {"a": TEXT, ".b": TEXT})
-    (tmp_path / "a" / "1").rename(tmp_path / "a" / "01")
+    (tmp_path / "a" / "1").rename(tmp_path / "a" / ".1")
     assert "has no version" in fault(tmp_path, ("a", ""))
+
+
+def test_a_folder_that_is_meant_as_a_version_is_told(tmp_path: Path) -> None:
+    write_models(tmp_path, {"a": TEXT})
+    (tmp_path / "a" / "1").rename(tmp_path / "a" / "01")
+    assert "without leading zeros" in fault(tmp_path, ("a", "01"))
 
 
 @pytest.mark.parametrize("link", ["a", "a/1", "a/1/step-int8.onnx"])

@@ -34,6 +34,14 @@ def test_the_symbols_are_the_models_too(server: LiveServer) -> None:
     )
 
 
+def test_a_client_that_lists_models_there_finds_that_one(server: LiveServer) -> None:
+    listed = server.get("/models/lines/v1/models").json()["data"]
+    assert [model["id"] for model in listed] == ["lines"]
+    assert listed[0] in server.get("/v1/models").json()["data"]
+    assert server.get("/models/lines/v1/models/lines").json() == server.get("/v1/models/lines").json()
+    assert server.get("/models/none/v1/models").status_code == 404
+
+
 def test_another_model_in_the_body_is_refused(server: LiveServer) -> None:
     answer = server.post("/models/tiny/v1/completions", {"model": "lines", "prompt": "a"})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")

@@ -19,10 +19,11 @@ class InfoHandlers:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def models(self, _request: Request) -> Response:
-        """Lists the served models."""
-        served = self._service.served_models
-        return JSONResponse({"object": "list", "data": [describe(served, model) for model in served.serving]})
+    async def models(self, request: Request) -> Response:
+        """Lists the served models, or the one that the path names."""
+        served, named = self._service.served_models, request.path_params.get("model")
+        listed = served.serving if named is None else [served.get(named)]
+        return JSONResponse({"object": "list", "data": [describe(served, model) for model in listed]})
 
     async def model(self, request: Request) -> Response:
         """Returns one model with its card."""

@@ -144,14 +144,19 @@ def inference_routes(service: Service) -> list[RestRoute]:
 
 
 def routes_of_one_model(service: Service) -> list[RestRoute]:
-    """Lists the routes that run a model once more, for clients that take an address but cannot name a model.
+    """Lists the routes of models once more, for clients that take an address but cannot name a model.
 
-    An address of OpenAI's clients is /models/{model}/v1 then. The OpenAPI document has each route once.
+    An address of OpenAI's clients is /models/{model}/v1 then, which lists that model alone. The OpenAPI
+    document has each route once.
     """
     row = partial(replace, in_document=False)
-    info = next(route for route in info_routes(service) if route.path == _TOKENIZER_INFO)
+    about_models = ("/v1/models", "/v1/models/{model_id}", _TOKENIZER_INFO)
     return [
-        row(info, path=_OF_MODEL + info.path),
+        *(
+            row(route, path=_OF_MODEL + route.path)
+            for route in info_routes(service)
+            if route.path in about_models
+        ),
         *(
             row(route, path=_OF_MODEL + route.path, read=of_model_in_path(route.read))
             for route in inference_routes(service)

@@ -71,8 +71,8 @@ _SESSION_HEADER = {
     "name": SESSION_HEADER,
     "in": "header",
     "required": False,
-    "description": "The id of the session, where the body has none.",
-    "schema": {"type": "string", "pattern": SESSION_ID, "maxLength": MAX_SESSION_ID_CHARS},
+    "description": "The id of the session, where the body has none; empty is none.",
+    "schema": {"type": "string", "pattern": f"^$|{SESSION_ID}", "maxLength": MAX_SESSION_ID_CHARS},
 }
 _STATE = {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
 _OF_MODEL = "/models/{model}"

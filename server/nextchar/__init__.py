@@ -1,1 +1,16 @@
+"""Trains, runs and serves character-level recurrent language models."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nextchar.library.model import Model
+
 __version__ = "0.1.0"
+
+
+def load(path: Any, **options: Any) -> "Model":
+    """Loads a model into this process, to use it without a server; see `nextchar.library.model.Model`."""
+    # Imported by name, when it is called: `import nextchar` stays light.
+    model: Model = import_module("nextchar.library.model").Model(path, **options)
+    return model

@@ -12,7 +12,6 @@ import pytest
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import UNLIMITED
-from nextchar.entrypoints.composition import build_service
 from nextchar.errors import NextcharError
 from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelManager
@@ -22,6 +21,7 @@ from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.schemas.sessions import CreateSessionRequest, FeedRequest, SessionInfo
 from nextchar.security.budgets import Allowance, Budget
 from nextchar.security.principal import ANONYMOUS, Principal, Scope
+from nextchar.service.composition import build_service
 from nextchar.service.service import Service
 from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.service.sessions.stores.memory import MemoryStore

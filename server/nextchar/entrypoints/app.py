@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import disable_created_metrics
 
 from nextchar.engine.deliveries import deliver_on
-from nextchar.entrypoints.composition import build_service
 from nextchar.entrypoints.descriptor_limit import fit_connections
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
 from nextchar.entrypoints.machine import keep_trimmed
@@ -42,6 +41,7 @@ from nextchar.schemas.base import build_schemas
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.key_file import KeyFile
 from nextchar.security.state_key import StateKey
+from nextchar.service.composition import build_service
 from nextchar.service.service import Service
 from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.telemetry.access_log import AccessLog

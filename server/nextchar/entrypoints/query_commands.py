@@ -4,13 +4,13 @@ import os
 import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import aclosing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 import click
 
 from nextchar.client.parts import join_scores, named_string
-from nextchar.entrypoints.answer_source import AnswerSource, run_with, url_option
+from nextchar.entrypoints.answer_source import answering, url_option
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar.model.text_file import ByteSource, read_lines
 from nextchar.schemas.score import Score
@@ -94,27 +94,25 @@ def score(
     """
     if texts and file is not None:
         raise InvalidRequest("give the strings either as arguments or with --file, not both")
-    whole, shown = file is None, _shown(file)
+    shown = _shown(file)
     strings: Iterable[str] = texts
     if file is not None:
         strings = _lines(file, shown, encoding)
     elif not texts:
         strings = list(_lines(_standard_input(), shown, encoding))
 
-    async def work(source: AnswerSource) -> None:
-        texts_of_answers: deque[str] = deque()
-        given = _kept(strings, texts_of_answers)
-        async with aclosing(source.scores(given, whole=whole, arguments=arguments)) as answers:
-            if as_json:
-                click.echo(join_scores([answer async for answer in answers]).model_dump_json(indent=2))
-                return
-            click.echo("   logprob  bits/char  percentile  chars  unknown  text")
-            async for answer in answers:
-                for item in answer.data:
-                    _print_score(item, texts_of_answers.popleft())
-
-    with nullcontext() if texts else _located(shown):
-        run_with(model, url, precision, "score", work)
+    texts_of_answers: deque[str] = deque()
+    given = _kept(strings, texts_of_answers)
+    located = nullcontext() if texts else _located(shown)
+    with located, answering(model, url, precision) as (client, name):
+        answers = client.score_batches(given, model=name, **arguments)
+        if as_json:
+            click.echo(join_scores(list(answers)).model_dump_json(indent=2))
+            return
+        click.echo("   logprob  bits/char  percentile  chars  unknown  text")
+        for answer in answers:
+            for item in answer.data:
+                _print_score(item, texts_of_answers.popleft())
 
 
 def _print_score(item: Score, text: str) -> None:
@@ -137,19 +135,16 @@ def _print_score(item: Score, text: str) -> None:
 @_JSON
 def next_chars(model: str, text: str, top: int, url: str | None, precision: str, as_json: bool) -> None:
     """List the characters that MODEL finds most likely after TEXT."""
-
-    async def work(source: AnswerSource) -> None:
-        answer = await source.next(text, top)
-        if as_json:
-            click.echo(answer.model_dump_json(indent=2))
-            return
-        click.echo("probability  logprob  char")
-        for item in answer.data:
-            shown = f"<{item.special}>" if item.special else repr(item.char)
-            click.echo(f"{item.probability:11.6f} {item.logprob:8.3f}  {shown}")
-        click.echo(f"entropy {answer.entropy_bits:.3f} bits")
-
-    run_with(model, url, precision, "next", work)
+    with answering(model, url, precision) as (client, name):
+        answer = client.next(text, model=name, top=top)
+    if as_json:
+        click.echo(answer.model_dump_json(indent=2))
+        return
+    click.echo("probability  logprob  char")
+    for item in answer.data:
+        shown = f"<{item.special}>" if item.special else repr(item.char)
+        click.echo(f"{item.probability:11.6f} {item.logprob:8.3f}  {shown}")
+    click.echo(f"entropy {answer.entropy_bits:.3f} bits")
 
 
 @click.command
@@ -206,16 +201,12 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
 @_PRECISION
 def complete(model: str, prompt: str, url: str | None, precision: str, **arguments: Any) -> None:
     """Continue PROMPT with sampled text, printed as it is sampled."""
-
-    async def work(source: AnswerSource) -> None:
-        fields = {**arguments, "stop": list(arguments["stop"])}
-        async with aclosing(source.stream(prompt, fields)) as pieces:
-            async for piece in pieces:
-                for choice in piece.choices:
-                    click.echo(choice.text, nl=False)
-        click.echo()
-
-    run_with(model, url, precision, "complete", work)
+    fields: Any = {**arguments, "stop": list(arguments["stop"])}
+    with answering(model, url, precision) as (client, name):
+        for piece in client.stream(prompt, model=name, **fields):
+            for choice in piece.choices:
+                click.echo(choice.text, nl=False)
+    click.echo()
 
 
 def _kept(strings: Iterable[str], kept: deque[str]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from nextchar.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Groups the use cases; `entrypoints.composition.build_service` makes it.
+    """Groups the use cases; `service.composition.build_service` makes it.
 
     Use cases run on the event loop, their lanes on the models' engines. Each raises InvalidRequest,
     InputTooLarge, UnknownCharacter or ModelNotFound for a wrong request, and QueueFull, RateLimited,

@@ -1,0 +1,110 @@
+"""Defines a model that is loaded into this process: the client's methods, without a server."""
+
+import time
+import weakref
+from collections.abc import Generator, Iterable
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import Literal, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.client import operations
+from nextchar.client.arguments import ScoreArguments
+from nextchar.client.blocking.client import Client
+from nextchar.client.parts import shift_error, shift_indices
+from nextchar.client.retries import Retries
+from nextchar.errors import NextcharError
+from nextchar.library.runtime import Runtime
+from nextchar.library.transport import LocalTransport
+from nextchar.model.card import Card
+from nextchar.model.cores import num_cores
+from nextchar.schemas.score import ScoreResponse
+
+BATCH_STRINGS = 4096  # that are scored together: they share prefixes, and memory stays bounded
+
+Precision = Literal["auto", "int8", "float32"]
+
+
+class Model(Client):
+    """A model in this process, with the methods and answers of `nextchar.client.Client`.
+
+        with nextchar.load("models/shakespeare") as model:
+            model.score(["hello", "htktt"])
+            model.logprobs(strings)              # float64 [n]
+            with model.session(prime="ROMEO:") as session:
+                session.sample(max_tokens=40)
+
+    Threads may share one; it runs in a thread of its own, so a notebook's loop does not matter. It is closed
+    by `with`, by `close`, or when nothing refers to it any more. There are no limits of size or time.
+    """
+
+    def __init__(
+        self, path: str | PathLike[str], *, precision: Precision = "auto", num_threads: int | None = None
+    ) -> None:
+        """Loads a step graph, the folder of a version or the folder of a model.
+
+        Args:
+            path: Of the file or folder.
+            precision: Of the model's file; auto prefers int8.
+            num_threads: Engines that run at a time; by default one per core that this process may use.
+
+        Raises:
+            ModelFileError: there is no such model, or it is not valid.
+        """
+        self._runtime = Runtime(Path(path), precision, num_threads or num_cores())
+        self._retries, self._sleep = Retries(max_attempts=1), time.sleep
+        self._grpc, self._transport = None, LocalTransport(self._runtime)  # type: ignore[assignment]
+        self._closed = weakref.finalize(self, self._runtime.close)
+
+    def __repr__(self) -> str:
+        return f"<nextchar model {self.name!r}, version {self._runtime.model.version}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the model's folder."""
+        return self._runtime.model.name
+
+    @property
+    def card(self) -> Card:
+        """What the model's file says of itself: characters, quality, origin."""
+        return self._runtime.model.graph.card
+
+    def close(self) -> None:
+        """Frees the model; calls after that raise `Unavailable`."""
+        self._closed()
+
+    def logprobs(self, strings: Iterable[str], **arguments: Unpack[ScoreArguments]) -> NDArray[np.float64]:
+        """Returns the log-probability of each string, float64 [n], in nats; of any number of strings.
+
+        Raises:
+            InvalidRequest: as `score`; the error's `param` names the string by its number.
+        """
+        answers = self.score_batches(strings, **arguments)
+        return np.fromiter((item.logprob for answer in answers for item in answer.data), dtype=np.float64)
+
+    def score_batches(
+        self, strings: Iterable[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]
+    ) -> Generator[ScoreResponse]:
+        """Scores any number of strings, 4,096 at a time, and yields their answers.
+
+        An error of one string has its number as `param`, as `input.4096`.
+        """
+        rest, first = iter(strings), 0
+        while batch := list(islice(rest, BATCH_STRINGS)):
+            try:
+                answer = self.execute(operations.score(batch, model, arguments))
+            except NextcharError as error:
+                raise shift_error(error, first)  # noqa: B904 it is the same
+            yield shift_indices(answer, first)
+            first += len(batch)
+
+    def states(self, text: str, *, model: str | None = None) -> dict[str, NDArray[np.float32]]:
+        """Returns the states after each character of a text: float32 [characters, units] by `hidden_0`, ….
+
+        `hidden_N` is of layer N; `cell_N` too, where the cell has one.
+        """
+        answer = self.inspect(text, model=model)
+        return {f"{one.state}_{one.layer}": np.array(one.values, dtype=np.float32) for one in answer.data}

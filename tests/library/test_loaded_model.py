@@ -1,0 +1,212 @@
+"""A model in this process answers as a server does, without one."""
+
+import asyncio
+import gc
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.live_server import LiveServer
+from support.waiting import until
+
+import nextchar
+from nextchar.client import Client
+from nextchar.errors import InvalidRequest, ModelFileError, NextcharError, Unavailable
+from nextchar.library.model import BATCH_STRINGS, Model
+
+STRINGS = ["hello", "htktt", "", "a☃b", "x" * 300]
+
+
+@pytest.fixture(scope="module")
+def model(models: Path) -> Iterator[Model]:
+    with nextchar.load(models / "tiny") as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def client(server: LiveServer) -> Iterator[Client]:
+    with Client(server.url) as client:
+        yield client
+
+
+def _session(client: Client) -> list[Any]:
+    """What a session says of a few calls, without what is of one session alone."""
+    with client.session(model="tiny", prime="abc", seed=5) as session:
+        said = [session.feed("def"), session.sample(max_tokens=7, temperature=0.8), session.next(top=3)]
+        session.checkpoint("here")
+        said += list(session.stream(max_tokens=5))
+        said += [session.rewind(2), session.rollback("here"), session.score(["ab", "c"])]
+        with session.fork() as fork:
+            said += [fork.import_state(session.export_state()), fork.info(), fork.renew()]
+        said.append(session.delete_checkpoint("here"))
+    return said
+
+
+CALLS: dict[str, Callable[[Client], Any]] = {
+    "score": lambda c: c.score(STRINGS, model="tiny", context="ab", return_chars=True),
+    "score_stream": lambda c: list(c.score_stream(STRINGS, model="tiny")),
+    "next": lambda c: c.next("hel", model="tiny", top=5),
+    "complete": lambda c: c.complete(["ab", "c"], model="tiny", max_tokens=20, seed=3, n=2, logprobs=2),
+    "stream": lambda c: "".join(
+        choice.text for part in c.stream("ab", model="tiny", max_tokens=20, seed=3) for choice in part.choices
+    ),
+    "compare": lambda c: c.compare(STRINGS, model="tiny"),
+    "inspect": lambda c: c.inspect("hello", model="tiny"),
+    "tokenize": lambda c: c.tokenize("hello", model="tiny"),
+    "detokenize": lambda c: c.detokenize([1, 2, 3], model="tiny"),
+    "tokenizer_info": lambda c: c.tokenizer_info(model="tiny"),
+    "session": _session,
+}
+_OF_ONE_CALL = {
+    "id",
+    "created",
+    "session_id",
+    "expires_at",
+    "ttl_seconds",
+    "state_bytes",
+    "system_fingerprint",
+    "max_model_len",  # there is no limit
+}
+
+
+def _plain(answer: Any) -> Any:
+    if isinstance(answer, list):
+        return [_plain(part) for part in answer]
+    if hasattr(answer, "model_dump"):
+        return _plain(answer.model_dump())
+    if isinstance(answer, dict):
+        return {name: _plain(value) for name, value in answer.items() if name not in _OF_ONE_CALL}
+    return answer
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_loaded_model_answers_as_a_server_does(model: Model, client: Client, name: str) -> None:
+    call = CALLS[name]
+    ours, theirs = _plain(call(model)), _plain(call(client))
+    if name == "session":  # how a stream is cut into parts is a matter of time
+        ours, theirs = (
+            [part for part in answers if not (isinstance(part, dict) and "choices" in part)]
+            for answers in (ours, theirs)
+        )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("call", "param"),
+    [
+        (lambda m: m.complete("a", max_tokens=-1), "max_tokens"),
+        (lambda m: m.score([]), "input"),
+        (lambda m: m.open_session("none"), None),
+        (lambda m: list(m.stream("a", temperature=-1.0)), "temperature"),
+    ],
+)
+def test_a_mistake_is_the_error_that_a_server_gives(
+    model: Model, client: Client, call: Callable[[Client], Any], param: str | None
+) -> None:
+    errors = []
+    for one in (model, client):
+        with pytest.raises(NextcharError) as caught:
+            call(one)
+        errors.append((type(caught.value), caught.value.message, caught.value.param))
+    assert errors[0] == errors[1]
+    assert param is None or errors[0][2] == param
+
+
+def test_many_strings_are_scored_into_an_array(model: Model) -> None:
+    strings = [f"{number:x}" for number in range(2 * BATCH_STRINGS + 10)]
+    found = model.logprobs(iter(strings))
+    assert found.dtype == np.float64
+    few = [0, 1, BATCH_STRINGS, len(strings) - 1]
+    expected = [item.logprob for item in model.score([strings[k] for k in few]).data]
+    np.testing.assert_allclose(found[few], expected, atol=1e-12)
+    assert model.logprobs([]).shape == (0,)
+
+
+def test_an_error_of_many_strings_names_the_string(models: Path) -> None:
+    with nextchar.load(models / "refusing") as model:
+        strings = ["a"] * (BATCH_STRINGS + 3) + ["☃"]
+        with pytest.raises(NextcharError) as caught:
+            model.logprobs(strings)
+    assert caught.value.param == f"input.{BATCH_STRINGS + 3}"
+
+
+def test_states_are_arrays(model: Model) -> None:
+    states = model.states("hello")
+    assert {array.shape for array in states.values()} == {(5, model.inspect("a").data[0].num_units)}
+    assert {array.dtype for array in states.values()} == {np.dtype(np.float32)}
+
+
+def test_a_running_loop_does_not_matter(model: Model) -> None:
+    async def in_a_notebook() -> float:
+        return model.score(["hello"]).data[0].logprob
+
+    assert asyncio.run(in_a_notebook()) == model.score(["hello"]).data[0].logprob
+
+
+def test_threads_may_share_a_model(model: Model) -> None:
+    alone, found = model.logprobs(STRINGS).tolist(), []
+    threads = [
+        threading.Thread(target=lambda: found.append(model.logprobs(STRINGS).tolist())) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [alone] * 8
+
+
+def test_a_stream_that_is_left_ends(model: Model) -> None:
+    stream = model.stream("a", max_tokens=10**6, seed=1)
+    next(stream)
+    stream.close()
+    until(lambda: model._runtime.model.num_running == 0)
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "nextchar"]
+
+
+def test_a_model_is_closed_by_with_by_close_and_when_nothing_refers_to_it(models: Path) -> None:
+    before = len(_threads())
+    with nextchar.load(models / "tiny") as first:
+        second, third = nextchar.load(models / "tiny"), nextchar.load(models / "tiny")
+        assert len(_threads()) == before + 3
+        second.close()
+        second.close()
+    assert len(_threads()) == before + 1
+    del third
+    gc.collect()
+    assert len(_threads()) == before
+    for closed in (first, second):
+        with pytest.raises(Unavailable, match="the model is closed"):
+            closed.score(["a"])
+
+
+def test_what_is_no_model_is_told_and_leaves_no_thread(tmp_path: Path) -> None:
+    before = len(_threads())
+    damaged = tmp_path / "m" / "1" / "step-int8.onnx"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"no model")
+    for path in (tmp_path / "absent", damaged, tmp_path / "m"):
+        with pytest.raises((ModelFileError, InvalidRequest)):
+            nextchar.load(path)
+    assert len(_threads()) == before
+
+
+def test_importing_the_package_imports_no_library_and_a_program_ends_without_closing(models: Path) -> None:
+    program = (
+        "import sys, nextchar\n"
+        "assert not {'numpy', 'onnxruntime', 'httpx', 'grpc'} & set(sys.modules)\n"
+        f"model = nextchar.load({str(models / 'tiny')!r})\n"
+        "print(model.score(['hello']).data[0].num_chars)\n"
+        "assert not {'grpc', 'fastapi', 'uvicorn'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("5\n", "")

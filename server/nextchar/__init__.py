@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nextchar.library.model import Model
+    from nextchar.entrypoints.library.model import Model
 
 __version__ = "0.1.0"
 
 
 def load(path: Any, **options: Any) -> "Model":
-    """Loads a model into this process, to use it without a server; see `nextchar.library.model.Model`."""
+    """Loads a model into this process, to use it without a server: see `entrypoints.library.model`."""
     # Imported by name, when it is called: `import nextchar` stays light.
-    model: Model = import_module("nextchar.library.model").Model(path, **options)
+    model: Model = import_module("nextchar.entrypoints.library.model").Model(path, **options)
     return model

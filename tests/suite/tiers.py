@@ -19,7 +19,6 @@ TIER_OF_FOLDER = {
     "engine": QUICK,
     "entrypoints": STANDARD,
     "model": QUICK,
-    "library": STANDARD,
     "models": STANDARD,
     "models/figures": LONG,
     "packaging": STANDARD,

@@ -28,7 +28,7 @@ def answering(model: str, url: str | None, precision: Any) -> Generator[tuple[Cl
         with Client(url, api_key=os.environ.get(API_KEY) or None) as client:
             yield client, model
         return
-    from nextchar.library.model import Model
+    from nextchar.entrypoints.library.model import Model
 
     with Model(model, precision=precision) as loaded:
         yield loaded, None

@@ -5,8 +5,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from nextchar.client.operations import A, C, Operation
-from nextchar.library.calls import Calls
-from nextchar.library.runtime import Runtime
+from nextchar.entrypoints.library.calls import Calls
+from nextchar.entrypoints.library.runtime import Runtime
 
 
 class LocalTransport:

@@ -16,8 +16,8 @@ from support.waiting import until
 
 import nextchar
 from nextchar.client import Client
+from nextchar.entrypoints.library.model import BATCH_STRINGS, Model
 from nextchar.errors import InvalidRequest, ModelFileError, NextcharError, Unavailable
-from nextchar.library.model import BATCH_STRINGS, Model
 
 STRINGS = ["hello", "htktt", "", "a☃b", "x" * 300]
 

@@ -16,9 +16,9 @@ from nextchar.client.arguments import ScoreArguments
 from nextchar.client.blocking.client import Client
 from nextchar.client.parts import shift_error, shift_indices
 from nextchar.client.retries import Retries
+from nextchar.entrypoints.library.runtime import Runtime
+from nextchar.entrypoints.library.transport import LocalTransport
 from nextchar.errors import NextcharError
-from nextchar.library.runtime import Runtime
-from nextchar.library.transport import LocalTransport
 from nextchar.model.card import Card
 from nextchar.model.cores import num_cores
 from nextchar.schemas.score import ScoreResponse

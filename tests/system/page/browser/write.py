@@ -123,5 +123,6 @@ def lines(stage: Stage, url: str, model: str) -> dict[str, Any]:
     page.fill(_AREA, "example\nnextch")
     drawn = bars_of(page, "nextch")
     until(page, "document.querySelector('.ink').dataset.known === '14'")
+    page.press(_AREA, "End")  # the line below the text follows the caret
     until(page, "document.querySelector('#reading').textContent.includes(arg)", "14 characters")
     return {"drawn": drawn, "sum": page.locator("#reading").inner_text()}

@@ -107,8 +107,8 @@ def test_an_edit_anywhere_is_followed(browser: Browser, shipped: LiveServer, pla
 
 def test_a_model_of_lines_reads_each_line_for_itself(browser: Browser, shipped: LiveServer) -> None:
     found = browser.run("write.lines", url=shipped.url, model="domains")
-    same(found["drawn"], asked(shipped, "nextch", "domains"))
-    assert "14 characters" in found["sum"]
+    same(found["drawn"], asked(shipped, "next", "domains"))
+    assert "12 characters" in found["sum"]
 
 
 def test_a_server_that_comes_back_goes_on_where_it_was(

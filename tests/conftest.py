@@ -11,6 +11,8 @@ from support.engine_lanes import Gate
 from support.live_server import LiveServer, live_server
 from support.tiny_models import BYTES, LINES, REFUSING, TEXT, write_models
 
+from nextchar.repository import retired_versions
+
 MODELS = {"tiny": TEXT, "lines": LINES, "refusing": REFUSING, "bytes": BYTES}
 
 # How long an example takes depends on what else the machine does: it says nothing about the code.
@@ -66,6 +68,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(models: Path) -> Iterator[LiveServer]:
     with live_server(models) as running:
         yield running
+
+
+@pytest.fixture
+def quick_retirement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks many times a second whether a retired version may be let go."""
+    monkeypatch.setattr(retired_versions, "_POLL_SECONDS", 0.02)
 
 
 @pytest.fixture

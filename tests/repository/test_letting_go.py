@@ -15,10 +15,7 @@ from nextchar.repository import loader, retired_versions, served_models
 from nextchar.repository.folder import Key, by_version
 from nextchar.repository.served_models import Model
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retired_versions, "_POLL_SECONDS", 0.02)
+pytestmark = pytest.mark.usefixtures("quick_retirement")
 
 
 @pytest.fixture

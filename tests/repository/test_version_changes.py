@@ -21,7 +21,6 @@ from support.waiting import until
 from nextchar.engine.engine import Engine
 from nextchar.pb import inference_pb2 as pb
 from nextchar.pb import nextchar_pb2 as native
-from nextchar.repository import retired_versions
 from nextchar.repository.folder import find_models
 from nextchar.repository.served_models import ServedModels
 
@@ -29,9 +28,7 @@ _GENERATE = {"text_input": "abc ", "parameters": {"max_tokens": 40, "seed": 1, "
 _COMPARE = {"input": ["abc", "abd"], "reference_model": "tiny:1"}
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retired_versions, "_POLL_SECONDS", 0.02)
+pytestmark = pytest.mark.usefixtures("quick_retirement")
 
 
 @pytest.fixture

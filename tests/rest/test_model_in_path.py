@@ -3,17 +3,8 @@
 from typing import Any
 
 import pytest
+from service.test_no_model_named import BODIES
 from support.live_server import LiveServer
-
-BODIES: dict[str, dict[str, Any]] = {
-    "/v1/score": {"input": ["hello"]},
-    "/v1/compare": {"input": ["hello", "b"]},
-    "/v1/next": {"input": "hel"},
-    "/v1/completions": {"prompt": "ab", "seed": 1},
-    "/v1/inspect": {"input": "ab"},
-    "/tokenize": {"prompt": "ab"},
-    "/detokenize": {"tokens": [3]},
-}
 
 
 @pytest.mark.parametrize("path", BODIES)

@@ -13,15 +13,11 @@ from support.session_client import Session
 from support.tiny_models import LINES, TinyModel, write_models
 from support.waiting import until
 
-from nextchar.repository import retired_versions
-
 _OLD, _NEW = TinyModel(), TinyModel(seed=9)
 _TEXT = "the quick brown fox, jumps over a lazy dog. "
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retired_versions, "_POLL_SECONDS", 0.02)
+pytestmark = pytest.mark.usefixtures("quick_retirement")
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """tritonclient over HTTP and gRPC, as it comes: its numbers are ours, its protocol is ours."""
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clients.client_program import answers, tensors
 from google.protobuf.descriptor import Descriptor
 from support.live_server import LiveServer
 from support.tools import tool_python
@@ -13,7 +12,6 @@ from support.tools import tool_python
 from nextchar.pb import inference_pb2
 
 _SCRIPT = Path(__file__).with_name("tritonclient_calls.py")
-_SECONDS = 120
 TEXTS = ["hello", "abc é"]
 STEPS = ["he", "llo", " there"]
 
@@ -23,36 +21,21 @@ def found(server: LiveServer) -> dict[str, Any]:
     """All that the client got, of one run of it."""
     addresses = [f"127.0.0.1:{server.app.http_port}", server.grpc_address]
     command = [tool_python("tritonclient"), _SCRIPT, *addresses, "tiny"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    answer: dict[str, Any] = json.loads(done.stdout)
+    answer: dict[str, Any] = answers(*command)
     return answer
-
-
-def native(server: LiveServer, texts: list[str], context: str = "") -> dict[str, Any]:
-    scores = server.post("/v1/score", {"model": "tiny", "input": texts, "context": context}).json()["data"]
-    tops = [
-        server.post("/v1/next", {"model": "tiny", "input": context + text}).json()["data"] for text in texts
-    ]
-    return {
-        "log_probs": [[c["logprob"] for c in sorted(top, key=lambda c: c["id"])] for top in tops],
-        "next": [top[0]["char"] for top in tops],
-        "next_id": [top[0]["id"] for top in tops],
-        "score": [score["logprob"] for score in scores],
-    }
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_the_numbers_are_those_of_the_native_calls(
     server: LiveServer, found: dict[str, Any], protocol: str
 ) -> None:
-    got, wanted = found[protocol], native(server, TEXTS)
+    got, wanted = found[protocol], tensors(server, TEXTS)
     assert got["infer"] == got["timeout"] == found["asyncio"][protocol] == wanted
     assert got["chosen"] == {"score": wanted["score"]}
     assert sorted(one["score"] for one in got["async"]) == sorted([score] for score in wanted["score"])
     ids = [server.post("/v1/next", {"model": "tiny", "input": ""}).json()["data"]]
     text = "".join(next(c["char"] for c in ids[0] if c["id"] == i) for i in (2, 3, 4))
-    assert got["ids"] == native(server, [text])
+    assert got["ids"] == tensors(server, [text])
     assert (got["live"], got["ready"], got["model_ready"], got["unknown_ready"]) == (True, True, True, False)
 
 
@@ -61,16 +44,16 @@ def test_the_numbers_are_those_of_the_native_calls(
 def test_a_request_may_be_compressed(
     server: LiveServer, found: dict[str, Any], protocol: str, coding: str
 ) -> None:
-    assert found[protocol]["compressed"][coding] == native(server, TEXTS)
+    assert found[protocol]["compressed"][coding] == tensors(server, TEXTS)
 
 
 def test_json_tensors_are_those_of_bytes(server: LiveServer, found: dict[str, Any]) -> None:
-    assert found["http"]["json"] == native(server, TEXTS)["log_probs"]
+    assert found["http"]["json"] == tensors(server, TEXTS)["log_probs"]
 
 
 def _check_sequence(server: LiveServer, steps: list[dict[str, Any]]) -> None:
     for i, step in enumerate(steps):
-        wanted = native(server, [STEPS[i]], context="".join(STEPS[:i]))
+        wanted = tensors(server, [STEPS[i]], context="".join(STEPS[:i]))
         assert step["score"] == pytest.approx(wanted.pop("score"), abs=1e-9)
         assert {name: step[name] for name in wanted} == wanted
 
@@ -84,7 +67,7 @@ def test_a_stream_holds_a_sequence_an_error_and_goes_on(server: LiveServer, foun
     *steps, wrong, last = found["grpc"]["stream"]
     _check_sequence(server, steps)
     assert "'none' is not served" in wrong[1]
-    assert last == native(server, TEXTS)
+    assert last == tensors(server, TEXTS)
     *steps, wrong = found["grpc"]["strict_stream"]
     _check_sequence(server, steps)
     assert wrong[0] == "StatusCode.NOT_FOUND"

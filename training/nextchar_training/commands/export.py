@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from nextchar_training.commands.options import ModelName
-from nextchar_training.export.export import MAX_VERSION, Exported, next_version, write
+from nextchar_training.commands.written_model import written_model_options
+from nextchar_training.export.export import Exported, next_version, write
 from nextchar_training.export.export import export as make_export
 from nextchar_training.measure.figures import describe_quality
 from nextchar_training.run.checkpoint import FILE_NAME, load_split, load_trained
@@ -13,19 +13,7 @@ from nextchar_training.run.checkpoint import FILE_NAME, load_split, load_trained
 
 @click.command(name="export")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path),
-    default=Path("models"),
-    show_default=True,
-    help="The folder of models to write into.",
-)
-@click.option("--name", type=ModelName(), help="The name of the model; the run's name by default.")
-@click.option(
-    "--version",
-    type=click.IntRange(1, MAX_VERSION),
-    help="The version of the model; the next free one by default.",
-)
+@written_model_options("the run")
 @click.option(
     "--float32-step", is_flag=True, help="Also write step-float32.onnx, for processors without int8 products."
 )

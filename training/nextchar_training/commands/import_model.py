@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from nextchar_training.commands.options import CELL_OF_FLAG, ModelName
-from nextchar_training.export.export import MAX_VERSION
+from nextchar_training.commands.written_model import written_model_options
 from nextchar_training.foreign.importer import Imported, Told, import_file
 from nextchar_training.foreign.symbols import Roles
 from nextchar_training.measure.figures import describe_quality
@@ -72,19 +72,7 @@ def _unescaped(_context: click.Context, _parameter: click.Parameter, value: str 
     metavar="NAME|PATH",
     help="A text that the network was not trained on, to measure it by; else it writes one itself.",
 )
-@click.option("--name", type=ModelName(), help="The name of the model; the file's name by default.")
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path),
-    default=Path("models"),
-    show_default=True,
-    help="The folder of models to write into.",
-)
-@click.option(
-    "--version",
-    type=click.IntRange(1, MAX_VERSION),
-    help="The version of the model; the next free one by default.",
-)
+@written_model_options("the file")
 def import_model(
     file: Path,
     symbols: Path,

@@ -187,6 +187,29 @@ def test_a_model_is_closed_by_with_by_close_and_when_nothing_refers_to_it(models
             closed.score(["a"])
 
 
+def test_what_runs_when_a_model_is_closed_ends_with_an_error_and_does_not_hang(models: Path) -> None:
+    for _ in range(5):
+        model = nextchar.load(models / "tiny")
+        stream = model.stream("a", max_tokens=10**6, seed=1)
+        next(stream)
+        ended: list[type[NextcharError]] = []
+
+        def score(model: Model = model, ended: list[type[NextcharError]] = ended) -> None:
+            try:
+                while True:
+                    model.logprobs(["abc"] * 2000)
+            except NextcharError as error:
+                ended.append(type(error))
+
+        thread = threading.Thread(target=score)
+        thread.start()
+        model.close()
+        thread.join(60)
+        assert ended == [Unavailable]
+        with pytest.raises(Unavailable):
+            list(stream)
+
+
 def test_what_is_no_model_is_told_and_leaves_no_thread(tmp_path: Path) -> None:
     before = len(_threads())
     damaged = tmp_path / "m" / "1" / "step-int8.onnx"

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,12 +58,14 @@ class Runtime:
         self._found, self._num_threads = find_model(path, precision), num_threads
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
+        self._lock, self._is_open = threading.Lock(), True  # what is started is started before the loop ends
         opened: Future[tuple[Service, Model]] = Future()
         self._thread = threading.Thread(target=self._run, args=[opened], name="nextchar", daemon=True)
         self._thread.start()
         try:
             self.service, self.model = opened.result()
         except BaseException:
+            self._is_open = False
             self._thread.join()
             raise
 
@@ -75,7 +77,7 @@ class Runtime:
         """
         future = self.start(work)
         try:
-            return future.result()
+            return self.result(future)
         finally:
             future.cancel()
 
@@ -85,15 +87,26 @@ class Runtime:
         Raises:
             Unavailable: the model is closed.
         """
-        if not self._thread.is_alive() or self._loop.is_closed():
-            work.close()
-            raise Unavailable("the model is closed: load it again")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._lock:
+            if self._is_open:
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise _closed()
+
+    def result(self, future: "Future[T]") -> T:
+        """Waits for what was started; raises `Unavailable` if the model was closed meanwhile."""
+        try:
+            return future.result()
+        except CancelledError:
+            raise _closed() from None
 
     def close(self) -> None:
         """Ends what runs, frees the model and waits for the thread."""
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._loop.call_soon_threadsafe(self._stopped.set)
+        with self._lock:
+            if self._is_open:
+                self._is_open = False
+                self._loop.call_soon_threadsafe(self._stopped.set)
+        if threading.current_thread() is not self._thread:  # else garbage was collected there
             self._thread.join()
 
     def _run(self, opened: "Future[tuple[Service, Model]]") -> None:
@@ -114,6 +127,10 @@ class Runtime:
             if opened.done():
                 raise
             opened.set_exception(error)
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the model is closed: load it again")
 
 
 def _service(models: ServedModels) -> Service:

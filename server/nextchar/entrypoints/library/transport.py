@@ -31,7 +31,7 @@ class LocalTransport:
         try:
             while (part := parts.get()) is not None:
                 yield part
-            pump.result()  # raises what ended the stream
+            self._runtime.result(pump)  # raises what ended the stream
         finally:
             pump.cancel()
 

@@ -73,9 +73,8 @@ class RequestContext:
     trace: Trace | None = None
     session_id: str = ""  # of the session that it uses; its answer and its errors tell it
     has_client: Callable[[], bool] = lambda: True  # whether the connection that it came by is still open
-    on_wait: Callable[[], None] = lambda: (
-        None
-    )  # called once it waits for its turn and was not refused at once
+    # Called once it waits for its turn and was not refused at once.
+    on_wait: Callable[[], None] = lambda: None
     at_end: list[Callable[[], None]] = field(default_factory=list)  # lets go of what the request holds
 
     def __post_init__(self) -> None:

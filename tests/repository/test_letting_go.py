@@ -13,7 +13,7 @@ from nextchar.engine.work import Delivery
 from nextchar.errors import Unavailable
 from nextchar.repository import loader, retired_versions, served_models
 from nextchar.repository.folder import Key, by_version
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 
 pytestmark = pytest.mark.usefixtures("quick_retirement")
 

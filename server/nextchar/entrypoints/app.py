@@ -4,34 +4,31 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import disable_created_metrics
 
 from nextchar.engine.deliveries import deliver_on
 from nextchar.entrypoints.descriptor_limit import fit_connections
 from nextchar.entrypoints.exposure_warning import warn_if_exposed
+from nextchar.entrypoints.listeners import http_server, http_tls, metrics_listener, rpc_server
 from nextchar.entrypoints.machine import keep_trimmed
 from nextchar.entrypoints.session_backend import check_key, confirm_key, session_store, state_key
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_options import (
     api_limits,
-    connection_limits,
     engine_options,
-    grpc_options,
     limits,
     model_manager_options,
     session_limits,
-    tls_files,
 )
 from nextchar.entrypoints.standard_streams import print_beside
 from nextchar.entrypoints.supervisor import Supervisor
-from nextchar.errors import CannotListen, Unavailable
+from nextchar.errors import Unavailable
 from nextchar.repository.default_model import check_names
 from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelManager
@@ -47,12 +44,6 @@ from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.telemetry.access_log import AccessLog
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.tracing import call_tracer
-
-if TYPE_CHECKING:
-    from nextchar.rest.http.server import HttpServer
-    from nextchar.rest.strangers import StrangerCheck
-    from nextchar.rpc.server import RpcServer
-    from nextchar.security.tls import HttpTls
 
 _DRAIN_LOOK_SECONDS = 0.02
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -115,11 +106,11 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             watching = watch_models(model_manager, settings.models, known=known, poll_seconds=seconds)
             supervisor.start("model_watcher", watching)
         keys = _keys(settings, supervisor)
-        rpc = _rpc_server(service, settings, keys)
-        tls = _http_tls(settings, supervisor)
-        http = _http_server(service, settings, keys, tls=tls, grpc_port=rpc.port)
+        rpc = rpc_server(service, settings, keys)
+        tls = http_tls(settings, supervisor)
+        http = http_server(service, settings, keys, tls=tls, grpc_port=rpc.port)
         stack.callback(http.close)
-        with _metrics_server(metrics, settings) as metrics_port:
+        with metrics_listener(metrics, settings) as metrics_port:
             supervisor.watch("http_server", await http.start())
             supervisor.watch("grpc_health", await rpc.start())
             supervisor.start("schema_builder", build_schemas())
@@ -208,93 +199,3 @@ def _on_signal(number: int, stop: asyncio.Event) -> None:
         logging.shutdown()  # waits two seconds at most for who reads the log
         os._exit(128 + number)
     stop.set()
-
-
-def _http_tls(settings: Settings, supervisor: Supervisor) -> "HttpTls | None":
-    """Returns the certificate of REST, reloaded when its files change; None if TLS is off."""
-    files = tls_files(settings)
-    if files is None:
-        return None
-    from nextchar.security.tls import HttpTls
-
-    tls = HttpTls(files)
-    supervisor.start("certificate", tls.follow())
-    return tls
-
-
-def _http_server(
-    service: Service, settings: Settings, keys: KeyRing | None, *, tls: "HttpTls | None", grpc_port: int
-) -> "HttpServer":
-    # Both APIs are imported here: their frameworks load while the models open (serve_command.py).
-    from nextchar.rest.app import RestApp
-    from nextchar.rest.http.call_counting import CallCountMiddleware, counting_refusals
-    from nextchar.rest.http.server import HttpServer
-    from nextchar.rest.middleware import GuardMiddleware, with_cors
-    from nextchar.rest.playground import page_routes
-
-    rest = RestApp(
-        service,
-        max_body_bytes=settings.max_body_bytes,
-        request_timeout_seconds=settings.request_timeout_seconds,
-        receive_timeout_seconds=settings.receive_timeout_seconds,
-        lenient_fields=settings.lenient_fields,
-        more_routes=page_routes(grpc_port) if settings.playground else (),
-    )
-    guard = GuardMiddleware(
-        rest.app,
-        keys=keys,
-        needs=rest.needs,
-        tls=tls is not None,
-        strangers=_strangers(settings) if keys is None else None,
-    )
-    return HttpServer(
-        with_cors(CallCountMiddleware(guard, service.metrics, rest.labels), settings.cors_origins or ""),
-        on_refused=counting_refusals(service.metrics),
-        limits=connection_limits(settings),
-        tls=tls,
-        host=settings.host,
-        port=settings.http_port,
-    )
-
-
-def _strangers(settings: Settings) -> "StrangerCheck":
-    from nextchar.rest.strangers import StrangerCheck
-
-    return StrangerCheck(
-        origins=settings.cors_origins or "",
-        hosts=f"{settings.host},{socket.gethostname()},{settings.allowed_hosts or ''}",
-        checks_host=settings.tls_certificate_file is None,
-    )
-
-
-def _rpc_server(service: Service, settings: Settings, keys: KeyRing | None) -> "RpcServer":
-    from nextchar.rest.http.addresses import authority, listen
-    from nextchar.rpc.server import RpcServer
-    from nextchar.security.tls import GrpcTls
-
-    address, files = authority(settings.host, settings.grpc_port), tls_files(settings)
-    listen(settings.host, settings.grpc_port).close()  # gRPC's own error does not name the cause
-    try:
-        return RpcServer(
-            service,
-            keys=keys,
-            options=grpc_options(settings),
-            tls=None if files is None else GrpcTls(files),
-            address=address,
-            max_message_bytes=settings.max_body_bytes,
-            request_timeout_seconds=settings.request_timeout_seconds,
-            lenient_fields=settings.lenient_fields,
-        )
-    except RuntimeError as error:
-        raise CannotListen(f"gRPC cannot listen on {address}: the port is in use") from error
-
-
-def _metrics_server(metrics: Metrics, settings: Settings) -> AbstractContextManager[int]:
-    from nextchar.rest.http.metrics_server import metrics_server
-
-    return metrics_server(
-        metrics.registry,
-        host=settings.host,
-        port=settings.metrics_port,
-        limits=connection_limits(settings),
-    )

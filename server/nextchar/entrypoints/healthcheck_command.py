@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from nextchar.rest.http.addresses import authority, reachable
+from nextchar.rest.http.addresses import authority, bare, reachable
 
 _READY, _LIVE = "/v2/health/ready", "/v2/health/live"
 
@@ -27,7 +27,7 @@ def healthcheck(
     host: str | None, port: int | None, over_grpc: bool, live: bool, timeout_seconds: float
 ) -> None:
     """Check that a server is ready: exit with status 0, or with 1 and the reason."""
-    host = reachable((host or os.environ.get("NEXTCHAR_HOST") or "127.0.0.1").strip("[]"))
+    host = reachable(bare(host or os.environ.get("NEXTCHAR_HOST") or "127.0.0.1"))
     try:
         if over_grpc:
             fault = _check_grpc(authority(host, port or _port("GRPC", 8001)), live, timeout_seconds)

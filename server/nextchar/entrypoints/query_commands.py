@@ -39,8 +39,7 @@ class _TextArgument(click.ParamType[str]):
             offset, (byte,) = len(value[: error.start].encode()), os.fsencode(value[error.start])
             shown = param.get_error_hint(ctx) if param is not None and ctx is not None else "the text"
             raise InvalidRequest(
-                f"{shown} is not UTF-8: byte 0x{byte:02x} at offset {offset}; give it in UTF-8, or score it "
-                "as a line of a file, with --encoding"
+                f"{shown} is not UTF-8: byte 0x{byte:02x} at offset {offset}; give it in UTF-8"
             ) from None
         return value
 

@@ -23,7 +23,7 @@ from nextchar.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
     from nextchar.entrypoints.app import App
-    from nextchar.repository.served_models import Model
+    from nextchar.repository.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NO = "--no-"

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nextchar.entrypoints.machine import num_cores
 from nextchar.entrypoints.settings_sources import PREFIX
-from nextchar.model.cores import num_cores
 from nextchar.repository.folder import PrecisionChoice
+from nextchar.rest.http.addresses import bare
 
 
 def default_engine_threads() -> int:
@@ -27,7 +28,7 @@ class ModelSettings(BaseSettings):
     )
 
     config: Path | None = Field(None, description="The TOML file that sets settings by their names.")
-    host: Annotated[str, AfterValidator(lambda host: host.strip("[]"))] = Field(
+    host: Annotated[str, AfterValidator(bare)] = Field(
         "127.0.0.1", description="The address that the server listens on; 0.0.0.0 or :: for all."
     )
     http_port: Port = Field(8000, description="The port of the REST API.")

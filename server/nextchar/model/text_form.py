@@ -53,7 +53,11 @@ def ends_in_return(text: str, *, after_return: bool = False) -> bool:
 
 
 class NewlineReader:
-    """Reads the newlines of a text that comes in pieces."""
+    """Reads the newlines of a text that comes in pieces.
+
+    `io.IncrementalNewlineDecoder` would hold a CR back until the next piece: a line that ends in CR would
+    come late from a terminal.
+    """
 
     def __init__(self) -> None:
         self._after_return = False

@@ -2,18 +2,15 @@
 
 import logging
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
 from nextchar.errors import SettingsInvalid
 from nextchar.repository.folder import Key
-
-if TYPE_CHECKING:
-    from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 
 logger = logging.getLogger(__name__)
 
 
-def default_of(models: Iterable["Model"]) -> "Model | None":
+def default_of(models: Iterable[Model]) -> Model | None:
     """Returns the model of requests that name none where no setting names it; None if there is no model.
 
     It is the one with the largest state of those of running text, or of all if none is of running text; of
@@ -21,7 +18,7 @@ def default_of(models: Iterable["Model"]) -> "Model | None":
     """
     latest = {model.name: model for model in models}.values()
 
-    def rank(model: "Model") -> tuple[bool, int, str]:
+    def rank(model: Model) -> tuple[bool, int, str]:
         return model.graph.vocabulary.unit != "text", -model.graph.state_bytes, model.name
 
     return min(latest, key=rank, default=None)

@@ -21,7 +21,8 @@ from nextchar.repository.folder import (
     version_in,
 )
 from nextchar.repository.missing_model import MAX_SHOWN
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.model import Model
+from nextchar.repository.served_models import ServedModels
 
 _WARM_CHARS = 32
 logger = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class ModelLoader:
         for key in self.failures.keys() - versions - self.loading - faults.keys():
             del self.failures[key]
         for key in faults.keys() - self.failures.keys():
+            # A model without a version may be one that is being copied in.
             logger.log(logging.ERROR if key[1] else logging.INFO, "a model cannot be served: %s", faults[key])
         self.failures.update(faults)
         return versions | faults.keys()

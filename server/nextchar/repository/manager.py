@@ -17,8 +17,9 @@ from nextchar.errors import ModelFileError, Unavailable
 from nextchar.model.names import check_model_name
 from nextchar.repository.folder import Key, ModelPath, PrecisionChoice, by_version
 from nextchar.repository.loader import ModelLoader, stop
+from nextchar.repository.model import Model
 from nextchar.repository.retired_versions import CountSessions, PastVersion, RetiredVersions
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.served_models import ServedModels
 
 VersionState = Literal["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]
 T = TypeVar("T")

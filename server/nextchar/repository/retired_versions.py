@@ -17,7 +17,8 @@ from nextchar.errors import Unavailable
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.repository.folder import Key
 from nextchar.repository.loader import stop
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.model import Model
+from nextchar.repository.served_models import ServedModels
 
 CountSessions = Callable[[str, str], Awaitable[int]]
 
@@ -65,7 +66,7 @@ class RetiredVersions:
         logger.info("model %s:%s is retired: it takes no new work", *key)
 
     def recall(self, model: Model) -> None:
-        """Gives a version new work, again or for the first time."""
+        """Gives a version new work, and forgets that it was retired or unloaded."""
         key = model.name, model.version
         self._served_models.recall(*key)
         self._retired.pop(key, None)
@@ -76,7 +77,7 @@ class RetiredVersions:
         return self._past.get(key)
 
     async def let_go(self, count_sessions: CountSessions, on_ended: Callable[[int], object]) -> None:
-        """Lets versions go until cancelled, whatever becomes of each time.
+        """Unloads versions that are due until cancelled; one that fails is logged and tried again.
 
         Calls `on_ended` with the number of sessions that were left.
         """
@@ -92,7 +93,13 @@ class RetiredVersions:
     async def _stop_unheld(self) -> None:
         # Not in the loop that waits, whose variables would keep the last model in memory.
         for model in self._served_models.unheld():
-            await stop(model)
+            try:
+                await stop(model)
+            except Exception:
+                logger.exception(
+                    "model %s:%s could not be stopped; it is tried again", model.name, model.version
+                )
+                continue
             self._served_models.forget(model)  # not before: if the task ends here, closing stops it
 
     async def _let_go_if_due(self, key: Key, count: CountSessions, on_ended: Callable[[int], object]) -> None:

@@ -7,78 +7,19 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Self
 
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import Outbox
 from nextchar.errors import ModelFileError, NextcharError, Unavailable
-from nextchar.model.graph import ModelGraph
 from nextchar.repository.checked_graph import open_checked
 from nextchar.repository.default_model import default_of
 from nextchar.repository.engine_pool import EnginePool
 from nextchar.repository.folder import Fingerprint, FoundModels, Key, ModelPath, by_version
 from nextchar.repository.missing_model import why_missing
-from nextchar.request_context import RequestContext
-from nextchar.telemetry.engine_stats import EngineStats
+from nextchar.repository.model import Model
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model that is served; `created` is when it was loaded, in Unix seconds."""
-
-    name: str
-    version: str
-    graph: ModelGraph
-    engine: EnginePool
-    load_duration_seconds: float
-    created: int
-
-    @property
-    def ready(self) -> bool:
-        return self.engine.ready
-
-    @property
-    def num_waiting(self) -> int:
-        return self.engine.num_waiting
-
-    @property
-    def max_waiting(self) -> int:
-        return self.engine.max_waiting
-
-    @property
-    def num_running(self) -> int:
-        return self.engine.num_running
-
-    @property
-    def max_lanes(self) -> int:
-        return self.engine.max_lanes
-
-    @property
-    def stats(self) -> list[EngineStats]:
-        return self.engine.stats
-
-    def used_by(self, ctx: RequestContext) -> None:
-        """Names the model in the context of a request, which holds it until the request has ended."""
-        self.named_in(ctx)
-        self.engine.hold()
-        ctx.at_end.append(self.engine.release)
-
-    def named_in(self, ctx: RequestContext) -> None:
-        """Names the model in the context of a request: metrics count what follows as this model's."""
-        ctx.model, ctx.version = self.name, self.version
-
-    @property
-    def info(self) -> dict[str, str]:
-        card = self.graph.card
-        return {
-            "cell": card.cell,
-            "precision": card.precision,
-            "vocab_size": str(len(card.vocabulary.characters)),
-            "digest": self.graph.digest,
-        }
 
 
 class ServedModels(AbstractContextManager["ServedModels"]):

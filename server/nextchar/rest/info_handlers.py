@@ -6,7 +6,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from nextchar import __version__
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.model import Model
+from nextchar.repository.served_models import ServedModels
 from nextchar.rest.handler import JSON
 from nextchar.rest.route import RestCall
 from nextchar.schemas.tokens import TokenizerInfo

@@ -16,26 +16,11 @@ from nextchar.rpc.oip_handlers import OipHandlers
 from nextchar.rpc.repository_handlers import RepositoryHandlers
 from nextchar.rpc.score_stream import ScoreStreams
 from nextchar.rpc.session_handlers import Conversations, SessionHandlers
-from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest
-from nextchar.schemas.inspect import InspectRequest
-from nextchar.schemas.score import NextRequest, ScoreRequest
-from nextchar.schemas.sessions import (
-    CheckpointRequest,
-    CreateSessionRequest,
-    FeedRequest,
-    ForkRequest,
-    ImportStateRequest,
-    ListSessionsRequest,
-    RenewRequest,
-    RewindRequest,
-    SampleRequest,
-    SessionNextRequest,
-    SessionScoreRequest,
-)
-from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
+from nextchar.schemas.sessions import ImportStateRequest, SampleRequest
 from nextchar.security.access import ANY, OPEN, Need
 from nextchar.security.principal import Scope
+from nextchar.service.calls import nextchar_calls, session_calls, sessions_calls
 from nextchar.service.service import Service
 from nextchar.service.sessions.lifecycle import SessionLifecycle
 
@@ -68,17 +53,15 @@ def rpc_needs(methods: list[RpcMethod]) -> dict[str, Need]:
 def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
     """Lists the methods of nextchar.v1.Nextchar."""
     row = partial(RpcMethod, service=NEXTCHAR, need=Scope.INFER)
-    info, tokens = InfoHandlers(service), service.tokenizer
+    info = InfoHandlers(service)
     complete = completions(service.completer.complete, service.completer.stream)
     return [
-        row("Score", answering(service.scorer.score), body_of(ScoreRequest), "score"),
+        *(
+            row(call.name, answering(call.use_case), body_of(call.schema), call.label)
+            for call in nextchar_calls(service)
+        ),
         row("ScoreStream", ScoreStreams(service.scorer.stream, handler).answers, label="score"),
-        row("Next", answering(service.predictor.next), body_of(NextRequest), "next"),
         row("Complete", complete, body_of(CompletionRequest), "complete"),
-        row("Compare", answering(service.comparer.compare), body_of(CompareRequest), "compare"),
-        row("Inspect", answering(service.inspector.inspect), body_of(InspectRequest), "inspect"),
-        row("Tokenize", answering(tokens.tokenize), body_of(TokenizeRequest), "tokenize"),
-        row("Detokenize", answering(tokens.detokenize), body_of(DetokenizeRequest), "tokenize"),
         row("TokenizerInfo", info.tokenizer_info, model_name, "tokenize", need=ANY),
         row("Limits", info.limits, need=ANY),
     ]
@@ -86,23 +69,20 @@ def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
 
 def session_methods(sessions: SessionLifecycle, handler: RpcHandler) -> list[RpcMethod]:
     """Lists the methods of nextchar.v1.Sessions. Each message names its session, except in a conversation."""
-    text, handlers = sessions.text, SessionHandlers(sessions)
+    handlers = SessionHandlers(sessions)
     row = partial(RpcMethod, service=SESSIONS, need=Scope.SESSIONS, label="session")
     methods = [
-        row("Create", answering(sessions.create), body_of(CreateSessionRequest)),
-        row("List", answering(sessions.list), body_of(ListSessionsRequest)),
+        *(
+            row(call.name, answering(call.use_case), body_of(call.schema))
+            for call in sessions_calls(sessions)
+        ),
+        *(
+            row(call.name, on_session(call.use_case), body_on_session(call.schema))
+            for call in session_calls(sessions)
+        ),
         row("Get", handlers.get, nothing_of),
         row("Delete", handlers.delete, nothing_of),
-        row("Feed", on_session(text.feed), body_on_session(FeedRequest)),
-        row("Next", on_session(text.next), body_on_session(SessionNextRequest)),
-        row("Score", on_session(text.score), body_on_session(SessionScoreRequest)),
         row("Sample", handlers.sample, body_on_session(SampleRequest, stream=True)),
-        row("Fork", on_session(sessions.fork), body_on_session(ForkRequest)),
-        row("Checkpoint", on_session(sessions.checkpoint), body_on_session(CheckpointRequest)),
-        row("DeleteCheckpoint", on_session(sessions.delete_checkpoint), body_on_session(CheckpointRequest)),
-        row("Rollback", on_session(sessions.rollback), body_on_session(CheckpointRequest)),
-        row("Rewind", on_session(sessions.rewind), body_on_session(RewindRequest)),
-        row("Renew", on_session(sessions.renew), body_on_session(RenewRequest)),
         row("ExportState", handlers.export_state, nothing_of),
         row("ImportState", handlers.import_state, body_on_session(ImportStateRequest)),
     ]

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 from nextchar.errors import InvalidRequest
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.service.inference.completion_plan import CompletionPlan, Start

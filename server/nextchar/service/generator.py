@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion, CompletionRequest

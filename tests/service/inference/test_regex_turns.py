@@ -137,8 +137,10 @@ def test_who_waits_for_others_or_takes_long_is_told_so_and_nobody_else(builds: B
         builds.gate.clear()
         slow = begin("slow")
         await until(lambda: waits == ["behind", "slow"])
+        joins = begin("slow")  # waits for what another request waits for
+        await until(lambda: waits == ["behind", "slow", "slow"])
         builds.gate.set()
-        await slow
+        await asyncio.gather(slow, joins)
 
     run(work)
 

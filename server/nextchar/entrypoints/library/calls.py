@@ -1,8 +1,8 @@
 """Answers a client's operations by the use cases themselves, without a wire in between."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -11,74 +11,56 @@ from nextchar.engine.work import UNLIMITED
 from nextchar.errors import InvalidRequest
 from nextchar.request_context import RequestContext, Route, make_context, make_request_id
 from nextchar.schemas.base import validated
-from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import Completion, CompletionRequest
-from nextchar.schemas.inspect import InspectRequest
-from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.schemas.sessions import (
-    CheckpointRequest,
-    CreateSessionRequest,
-    FeedRequest,
-    ForkRequest,
     ImportStateRequest,
-    ListSessionsRequest,
-    RenewRequest,
-    RewindRequest,
     SampleRequest,
     SessionDeleted,
     SessionInfo,
-    SessionNextRequest,
-    SessionScoreRequest,
     SessionState,
 )
-from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
+from nextchar.service.calls import Call, SessionCall, nextchar_calls, session_calls, sessions_calls
 from nextchar.service.service import Service
 
-UseCase = Callable[[Any, RequestContext], Awaitable[BaseModel]]
-SessionUseCase = Callable[[str, Any, RequestContext], Awaitable[BaseModel]]
-_ROUTES: Mapping[str, Route] = {
-    "Score": "score",
-    "Next": "next",
-    "Complete": "complete",
-    "Compare": "compare",
-    "Inspect": "inspect",
-    "Tokenize": "tokenize",
-    "Detokenize": "tokenize",
-}
+Fields = TypeVar("Fields", bound=BaseModel)
 
 
 class Calls:
     """Validates the fields of an operation as a server does, and runs its use case."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
-        self._use_cases = _use_cases(service)
-        self._of_sessions = _of_sessions(service)
+        self._service, sessions = service, service.sessions
+        complete = Call("Complete", CompletionRequest, service.completer.complete, "complete")
+        sample = SessionCall("Sample", SampleRequest, sessions.text.sample)
+        self._calls = {
+            **{f"Nextchar/{call.name}": call for call in [*nextchar_calls(service), complete]},
+            **{f"Sessions/{call.name}": call for call in sessions_calls(sessions)},
+        }
+        self._of_sessions = {f"Sessions/{call.name}": call for call in [*session_calls(sessions), sample]}
 
     async def answer(self, operation: Operation[A]) -> A:
         """Returns the answer of a call; raises what its use case raises."""
-        name = operation.rpc or ""
-        if name in self._use_cases:
-            schema, use_case = self._use_cases[name]
-            request = validated(lambda: schema.model_validate(operation.fields))
-            return _as(operation, await _run(name, request, lambda ctx: use_case(request, ctx)))
-        session_id = operation.session_id or ""
-        if name in self._of_sessions:
-            schema, on_session = self._of_sessions[name]
-            request = validated(lambda: schema.model_validate(operation.fields))
-            return _as(operation, await _run(name, request, lambda ctx: on_session(session_id, request, ctx)))
-        return _as(operation, await _run(name, None, lambda ctx: self._without_body(operation, ctx)))
+        name, session_id = operation.rpc or "", operation.session_id or ""
+        if call := self._calls.get(name):
+            request = _request(call.schema, operation)
+            ctx = _context(call.label, request)
+            return _as(operation, await _run(ctx, call.use_case(request, ctx)))
+        if on_session := self._of_sessions.get(name):
+            request = _request(on_session.schema, operation)
+            ctx = _context("session", request)
+            return _as(operation, await _run(ctx, on_session.use_case(session_id, request, ctx)))
+        ctx = _context("session", None)
+        return _as(operation, await _run(ctx, self._without_body(operation, ctx)))
 
     async def parts(self, operation: Operation[C]) -> AsyncGenerator[C]:
         """Yields the parts of a streamed answer."""
-        fields = operation.fields
         if operation.rpc == "Sessions/Sample":
-            sample = validated(lambda: SampleRequest.model_validate(fields))
-            ctx = _context("Sample", sample)
+            sample = _request(SampleRequest, operation)
+            ctx = _context("session", sample)
             pieces = self._service.sessions.text.stream(operation.session_id or "", sample, ctx)
         else:
-            request = validated(lambda: CompletionRequest.model_validate(fields))
-            ctx = _context("Complete", request)
+            request = _request(CompletionRequest, operation)
+            ctx = _context("complete", request)
             pieces = self._service.completer.stream(request, ctx)
         try:
             async with aclosing(pieces):
@@ -102,11 +84,7 @@ class Calls:
                 return await self._import_state(operation, ctx)
             case "Nextchar/TokenizerInfo":
                 return self._service.tokenizer.info(operation.fields.get("model"), ctx)
-            case "Nextchar/Limits":
-                return self._service.limits_report.limits()
-        raise InvalidRequest(
-            f"{operation.path} is a call of a server: a loaded model is one, with its `card`"
-        )
+        raise InvalidRequest(f"{operation.path} needs a server; a loaded model describes itself in `card`")
 
     async def _import_state(self, operation: Operation[Any], ctx: RequestContext) -> SessionInfo:
         fields = {**operation.fields, "state": operation.content}
@@ -116,49 +94,18 @@ class Calls:
         )
 
 
-def _use_cases(service: Service) -> Mapping[str, tuple[type[BaseModel], UseCase]]:
-    tokens = service.tokenizer
-    return {
-        "Nextchar/Score": (ScoreRequest, service.scorer.score),
-        "Nextchar/Next": (NextRequest, service.predictor.next),
-        "Nextchar/Complete": (CompletionRequest, service.completer.complete),
-        "Nextchar/Compare": (CompareRequest, service.comparer.compare),
-        "Nextchar/Inspect": (InspectRequest, service.inspector.inspect),
-        "Nextchar/Tokenize": (TokenizeRequest, tokens.tokenize),
-        "Nextchar/Detokenize": (DetokenizeRequest, tokens.detokenize),
-        "Sessions/Create": (CreateSessionRequest, service.sessions.create),
-        "Sessions/List": (ListSessionsRequest, service.sessions.list),
-    }
+def _request(schema: type[Fields], operation: Operation[Any]) -> Fields:
+    return validated(lambda: schema.model_validate(operation.fields))
 
 
-def _of_sessions(service: Service) -> Mapping[str, tuple[type[BaseModel], SessionUseCase]]:
-    sessions, text = service.sessions, service.sessions.text
-    return {
-        "Sessions/Feed": (FeedRequest, text.feed),
-        "Sessions/Next": (SessionNextRequest, text.next),
-        "Sessions/Score": (SessionScoreRequest, text.score),
-        "Sessions/Sample": (SampleRequest, text.sample),
-        "Sessions/Fork": (ForkRequest, sessions.fork),
-        "Sessions/Checkpoint": (CheckpointRequest, sessions.checkpoint),
-        "Sessions/DeleteCheckpoint": (CheckpointRequest, sessions.delete_checkpoint),
-        "Sessions/Rollback": (CheckpointRequest, sessions.rollback),
-        "Sessions/Rewind": (RewindRequest, sessions.rewind),
-        "Sessions/Renew": (RenewRequest, sessions.renew),
-    }
-
-
-async def _run(
-    rpc: str, request: object, use_case: Callable[[RequestContext], Awaitable[BaseModel]]
-) -> BaseModel:
-    ctx = _context(rpc.partition("/")[2], request)
+async def _run(ctx: RequestContext, work: Awaitable[BaseModel]) -> BaseModel:
     try:
-        return await use_case(ctx)
+        return await work
     finally:
         ctx.end()
 
 
-def _context(name: str, request: object) -> RequestContext:
-    route = _ROUTES.get(name, "session")
+def _context(route: Route, request: object) -> RequestContext:
     return make_context(route, "cli", request, request_id=make_request_id(None), max_seconds=UNLIMITED)
 
 

@@ -18,9 +18,9 @@ from nextchar.client.parts import shift_error, shift_indices
 from nextchar.client.retries import Retries
 from nextchar.entrypoints.library.runtime import Runtime
 from nextchar.entrypoints.library.transport import LocalTransport
+from nextchar.entrypoints.machine import num_cores
 from nextchar.errors import NextcharError
 from nextchar.model.card import Card
-from nextchar.model.cores import num_cores
 from nextchar.schemas.score import ScoreResponse
 
 BATCH_STRINGS = 4096  # that are scored together: they share prefixes, and memory stays bounded
@@ -38,7 +38,8 @@ class Model(Client):
                 session.sample(max_tokens=40)
 
     Threads may share one; it runs in a thread of its own, so a notebook's loop does not matter. It is closed
-    by `with`, by `close`, or when nothing refers to it any more. There are no limits of size or time.
+    by `with`, by `close`, or when nothing refers to it any more. A server's limits of size and time do not
+    apply; those of the fields do.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Model(Client):
         self._runtime = Runtime(Path(path), precision, num_threads or num_cores())
         self._retries, self._sleep = Retries(max_attempts=1), time.sleep
         self._grpc, self._transport = None, LocalTransport(self._runtime)  # type: ignore[assignment]
-        self._closed = weakref.finalize(self, self._runtime.close)
+        weakref.finalize(self, self._runtime.stop).atexit = False  # the runtimes are closed then
 
     def __repr__(self) -> str:
         return f"<nextchar model {self.name!r}, version {self._runtime.model.version}>"
@@ -74,7 +75,7 @@ class Model(Client):
 
     def close(self) -> None:
         """Frees the model; calls after that raise `Unavailable`."""
-        self._closed()
+        self._runtime.close()
 
     def logprobs(self, strings: Iterable[str], **arguments: Unpack[ScoreArguments]) -> NDArray[np.float64]:
         """Returns the log-probability of each string, float64 [n], in nats; of any number of strings.

@@ -1,18 +1,22 @@
 """Runs the service of one model in a thread of this process, without a server."""
 
 import asyncio
+import atexit
 import secrets
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from nextchar.engine.deliveries import deliver_on
 from nextchar.engine.engine import EngineOptions
 from nextchar.errors import Unavailable
 from nextchar.repository.folder import FoundModels, ModelPath, PrecisionChoice, find_model
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.model import Model
+from nextchar.repository.served_models import ServedModels
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.service.composition import build_service
 from nextchar.service.service import Service
@@ -42,6 +46,16 @@ _SESSIONS = SessionLimits(
 )
 
 
+_running: "WeakSet[Runtime]" = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Ends the threads before the interpreter takes away what they use."""
+    for runtime in list(_running):
+        runtime.close()
+
+
 class Runtime:
     """An event loop in a thread of its own, with the service of one model.
 
@@ -61,12 +75,14 @@ class Runtime:
         self._lock, self._is_open = threading.Lock(), True  # what is started is started before the loop ends
         opened: Future[tuple[Service, Model]] = Future()
         self._thread = threading.Thread(target=self._run, args=[opened], name="nextchar", daemon=True)
-        self._thread.start()
         try:
+            self._thread.start()
+            _running.add(self)
             self.service, self.model = opened.result()
-        except BaseException:
-            self._is_open = False
-            self._thread.join()
+        except BaseException:  # an interrupt may come while the thread still opens the model
+            self.stop()
+            with suppress(RuntimeError):  # it was not seen to start
+                self._thread.join()
             raise
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
@@ -102,12 +118,16 @@ class Runtime:
 
     def close(self) -> None:
         """Ends what runs, frees the model and waits for the thread."""
+        self.stop()
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Ends what runs and frees the model, without waiting: any thread may collect garbage."""
         with self._lock:
             if self._is_open:
                 self._is_open = False
-                self._loop.call_soon_threadsafe(self._stopped.set)
-        if threading.current_thread() is not self._thread:  # else garbage was collected there
-            self._thread.join()
+                with suppress(RuntimeError):  # the loop has ended because the model cannot be opened
+                    self._loop.call_soon_threadsafe(self._stopped.set)
 
     def _run(self, opened: "Future[tuple[Service, Model]]") -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

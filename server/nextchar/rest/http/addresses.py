@@ -15,6 +15,11 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def bare(host: str) -> str:
+    """Returns a host without the brackets that an IPv6 address may have."""
+    return host.strip("[]")
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Opens a listening socket. On `::`, which is all addresses, it is of both IPv6 and IPv4.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nextchar.errors import InvalidRequest
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse, RankBy

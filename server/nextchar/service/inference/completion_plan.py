@@ -6,7 +6,7 @@ from typing import Any
 
 from nextchar.engine.lane import Lane, LaneState, Sampling
 from nextchar.model.vocabulary import Ids
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.schemas.completion import Completion
 from nextchar.service.inference.completion_text import CompletionText, Prompt, Shown
 

@@ -10,7 +10,7 @@ from nextchar.engine.sampler import Doubles
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.model.graph import Floats, StateArray
 from nextchar.model.vocabulary import Ids
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace

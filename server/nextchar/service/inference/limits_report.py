@@ -1,7 +1,8 @@
 """Reports all limits of a server in one answer."""
 
 from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.model import Model
+from nextchar.repository.served_models import ServedModels
 from nextchar.schemas.completion import MAX_CHOICES
 from nextchar.schemas.limits import MAX_HEAD_BYTES, ApiLimits, Limits, SessionLimits
 from nextchar.schemas.limits_report import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits

@@ -110,9 +110,9 @@ class RegexCompiler:
         return None
 
     async def _compiled(self, key: Key, owner: str, on_wait: Callable[[], None]) -> Automaton:
-        is_behind = self._quick.is_busy
-        job = self._jobs.get((owner, key)) or self._queued(key, owner)
-        if is_behind:
+        is_behind, waiting = self._quick.is_busy, self._jobs.get((owner, key))
+        job = waiting or self._queued(key, owner)
+        if is_behind or waiting:
             on_wait()
         job.num_requests += 1
         job.on_wait.append(on_wait)

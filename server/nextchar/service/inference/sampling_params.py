@@ -11,7 +11,7 @@ from nextchar.engine.lane import Penalties, Sampling
 from nextchar.engine.work import UNLIMITED
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.service.inference.regex_compiler import RegexCompiler, Symbols
 

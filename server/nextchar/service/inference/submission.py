@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from nextchar.engine.deliveries import GatherReceiver
 from nextchar.engine.work import Delivery, Work
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.telemetry.metrics import Metrics
 

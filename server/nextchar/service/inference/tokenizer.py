@@ -3,7 +3,7 @@
 import numpy as np
 
 from nextchar.errors import InputTooLarge, InvalidRequest
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.tokens import (
     DetokenizeRequest,

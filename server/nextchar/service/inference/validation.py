@@ -7,7 +7,8 @@ import numpy as np
 
 from nextchar.errors import AnswerTooLarge, InputTooLarge, InvalidRequest, UnknownCharacter
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.model import Model
+from nextchar.repository.served_models import ServedModels
 from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.limits import Limits

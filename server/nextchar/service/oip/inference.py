@@ -10,7 +10,7 @@ from nextchar.engine.sampler import Doubles
 from nextchar.engine.work import Work
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.score import ScoreFields
 from nextchar.service.inference.answer_weight import tensor_weight

@@ -5,7 +5,8 @@ from typing import Any
 
 from nextchar import __version__
 from nextchar.errors import InvalidRequest, ModelNotFound, Unavailable
-from nextchar.repository.served_models import Model, ServedModels
+from nextchar.repository.model import Model
+from nextchar.repository.served_models import ServedModels
 from nextchar.schemas.limits import SessionLimits
 from nextchar.service.oip.inference import MAX_BATCH
 from nextchar.service.oip.parameters import MAX_LEVEL

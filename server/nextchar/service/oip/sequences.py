@@ -17,7 +17,7 @@ from nextchar.errors import (
     SessionNotFound,
     StateModelMismatch,
 )
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.sessions import MAX_SESSION_ID_CHARS, is_session_id
 from nextchar.service.inference.sampling_params import make_seed

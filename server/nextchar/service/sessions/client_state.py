@@ -5,7 +5,7 @@ The bytes are those of a session's exported state: sealed for one owner and one 
 
 from collections.abc import Mapping
 
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.score import NextRequest, ScoreRequest

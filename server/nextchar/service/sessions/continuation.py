@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.schemas.completion import Completion
 from nextchar.service.inference.completion_plan import CompletionEnd, Start
 from nextchar.service.sessions.state import SessionState

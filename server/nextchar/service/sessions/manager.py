@@ -17,7 +17,7 @@ from nextchar.errors import (
     SessionNotFound,
     StateInvalid,
 )
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import is_session_id

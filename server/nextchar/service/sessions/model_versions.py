@@ -7,8 +7,8 @@ import numpy as np
 from nextchar.errors import ModelNotFound, StateModelMismatch
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.manager import ModelManager
+from nextchar.repository.model import Model
 from nextchar.repository.retired_versions import PastVersion
-from nextchar.repository.served_models import Model
 from nextchar.request_context import RequestContext
 from nextchar.service.inference.validation import Validation
 from nextchar.service.lifecycle import ServiceLifecycle

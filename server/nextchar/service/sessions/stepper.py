@@ -9,7 +9,7 @@ from nextchar.engine.sampler import Doubles
 from nextchar.engine.work import Delivery
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
-from nextchar.repository.served_models import Model
+from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.service.inference.completion_plan import CompletionEnd
 from nextchar.service.inference.score_math import joined_logprobs

@@ -29,12 +29,19 @@ DECIDED = {
 }
 
 
+MAY_BE_NULL = ("resources",)  # a group's values that may be left out by null
+
+
 def typed(kind: str, text: str, **more: Any) -> Schema:
     return {"type": kind, "description": text, **more}
 
 
 def string(text: str, **more: Any) -> Schema:
     return typed("string", text, **more)
+
+
+def pull_policy() -> Schema:
+    return choice("When to pull the image.", "Always", "IfNotPresent", "Never")
 
 
 def integer(text: str, minimum: int, maximum: int | None = None) -> Schema:

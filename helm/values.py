@@ -1,6 +1,8 @@
 """Defines the chart's values. `make chart` writes the schema and the table in the README from them."""
 
+from helm.extras import extras
 from helm.schema import (
+    MAY_BE_NULL,
     Schema,
     anything,
     choice,
@@ -11,6 +13,7 @@ from helm.schema import (
     list_of_anything,
     port,
     probe,
+    pull_policy,
     quantity,
     resources,
     settings,
@@ -21,18 +24,16 @@ from helm.schema import (
     words,
 )
 
-_MAY_BE_NULL = ("resources",)
 _LABEL = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 _HOST = r"^([a-z0-9*]([-a-z0-9.]*[a-z0-9])?)?$"
-_PULL = ("When to pull the image.", "Always", "IfNotPresent", "Never")
 
 
 def values() -> Schema:
     """Returns the whole schema."""
     whole = group(
         "Values of nextchar's chart.",
-        optional=_MAY_BE_NULL,
-        **(_naming() | _pods() | _server() | _around() | _ingress() | _extras()),
+        optional=MAY_BE_NULL,
+        **(_naming() | _pods() | _server() | _around() | _ingress() | extras()),
     )
     properties = whole["properties"] | {
         "global": anything("Helm's own values; the chart does not read them.")
@@ -54,7 +55,7 @@ def _naming() -> dict[str, Schema]:
             repository=string("The image without its tag.", minLength=1),
             tag=string("The tag; by default the chart's appVersion.", pattern="^[-._a-zA-Z0-9]*$"),
             digest=string("The digest, instead of a tag.", pattern="^(sha256:[0-9a-f]{64})?$"),
-            pullPolicy=choice(*_PULL),
+            pullPolicy=pull_policy(),
             pullSecrets=strings("Names of Secrets with credentials for the registry."),
         ),
     }
@@ -258,66 +259,6 @@ def _ingress() -> dict[str, Schema]:
                 "Whether calls under /v1/sessions and of nextchar.v1.Sessions go to a pod by their "
                 "X-Session-Id: sessions.store valkey does not need it."
             ),
-            annotations=words("Additional annotations; they come before those of the chart."),
+            annotations=words("Additional annotations; they override those of the chart."),
         )
-    }
-
-
-def _extras() -> dict[str, Schema]:
-    return {
-        "valkey": group(
-            "A Valkey of this release for a trial, in one pod.",
-            optional=_MAY_BE_NULL,
-            enabled=switch("Whether to create it; sessions.store must be valkey."),
-            image=group(
-                "The image of Valkey.",
-                repository=string("The image without its tag.", minLength=1),
-                tag=string("The tag.", pattern="^[-._a-zA-Z0-9]+$"),
-                pullPolicy=choice(*_PULL),
-            ),
-            password=string(
-                "Its password; by default the chart generates one.", pattern="^([a-zA-Z0-9]{16,})?$"
-            ),
-            persistence=group(
-                "The disk of Valkey.",
-                enabled=switch("Whether it has a disk."),
-                size=quantity("Its size in bytes."),
-                storageClassName=string("Its storage class; by default the cluster's."),
-            ),
-            resources=resources("Resources of its pod."),
-        ),
-        "training": group(
-            "A Job that trains a model with torchrun and exports it.",
-            optional=_MAY_BE_NULL,
-            enabled=switch("Whether to create it."),
-            image=string("An image with the training package."),
-            name=string("The model's name.", pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"),
-            corpus=string("What to train on: a named corpus, or a path under /corpora.", minLength=1),
-            processes=integer("Processes that share each batch.", 1),
-            args=strings("Additional arguments of `nextchar train`."),
-            env=environment("Additional environment variables."),
-            models=group(
-                "Where the model is written, mounted at /models.", existingClaim=string("The claim.")
-            ),
-            corpora=group("Where texts are, mounted at /corpora.", existingClaim=string("The claim.")),
-            runs=group(
-                "Where checkpoints are written.",
-                existingClaim=string("The claim; without one, training starts again when its pod is lost."),
-                sizeLimit=quantity("The maximum size in bytes without a claim."),
-            ),
-            backoffLimit=integer("How many pods may fail.", 0),
-            resources=resources("Resources of the pod."),
-        ),
-        "kserve": group("A ServingRuntime for KServe.", enabled=switch("Whether to create it.")),
-        "test": group(
-            "The pod that `helm test` runs.",
-            optional=_MAY_BE_NULL,
-            apiKey=group(
-                "The API key it uses if auth is enabled.",
-                existingSecret=string("A Secret with the key."),
-                key=file_name("The entry of the Secret."),
-            ),
-            tlsSecret=string("A Secret with its tls.crt and tls.key if clients must present a certificate."),
-            resources=resources("Resources of its pod."),
-        ),
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from client_program import complete
+from rest.test_ipv6 import has_ipv6
 from support.live_server import LiveServer, live_server
 from support.tiny_models import TEXT, write_models
 from support.tools import debian_program
@@ -97,15 +98,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("host", "options"), [("::1", ["-6"]), ("::", ["-6"]), ("::", ["-4"])])
 def test_it_reaches_a_server_over_ipv6(models: Path, host: str, options: list[str]) -> None:
     """`::` takes both kinds of addresses."""
-    if not _has_ipv6():
+    if not has_ipv6():
         pytest.skip("this machine has no IPv6 on its loopback")
     with live_server(models, host=host) as running:
         url = f"http://localhost:{running.app.http_port}/v1/score"
         head, content = curl(url, *options, body=_SCORE)
         assert head[""].split()[1] == "200", content
         assert len(scores(content)) == 2
-
-
-def _has_ipv6() -> bool:
-    addresses = Path("/proc/net/if_inet6")
-    return addresses.exists() and " lo" in addresses.read_text()

@@ -166,7 +166,7 @@ def test_no_config_map_has_a_secret() -> None:
 
 
 def test_the_probes_ask_the_ports_that_are_there() -> None:
-    protocols = {"default": "httpGet", "tls-given": "httpGet", "tls": "tcpSocket", "grpc-probes": "grpc"}
+    protocols = {"default": "httpGet", "tls-given": "httpGet", "tls": "tcpSocket", "placement": "grpc"}
     for name, protocol in protocols.items():
         container = server_pod(of_file(_CI / f"{name}-values.yaml"))["containers"][0]
         probes = {kind: container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")}

@@ -7,12 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from support.keyed_server import keyed_server
 from support.live_server import LiveServer, live_server
 
 from nextchar.errors import ForeignRequest
 from nextchar.rest.strangers import StrangerCheck
-from nextchar.security.api_keys import make_key
-from nextchar.security.principal import Scope
 
 _CREATE = "/v1/sessions"
 _OTHERS = [
@@ -43,11 +42,8 @@ _OWN: list[dict[str, str]] = [
 
 @pytest.fixture(scope="module")
 def keyed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, str]]:
-    key, record = make_key("team", list(Scope))
-    file = tmp_path_factory.mktemp("keys") / "keys.jsonl"
-    file.write_text(record.line + "\n")
-    with live_server(models, api_keys_file=file) as running:
-        yield running, key
+    with keyed_server(models, tmp_path_factory.mktemp("keys")) as made:
+        yield made
 
 
 def create(server: LiveServer, headers: dict[str, str]) -> httpx.Response:

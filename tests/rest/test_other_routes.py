@@ -5,12 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.keyed_server import keyed_server
-from support.live_server import LiveServer
+from support.live_server import Keyed, LiveServer, keyed_server
 
 from nextchar.security.principal import Scope
-
-Keyed = tuple[LiveServer, str]
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.keyed_server import keyed_server
-from support.live_server import LiveServer, live_server
+from support.live_server import Keyed, LiveServer, keyed_server, live_server
 
 from nextchar.errors import ForeignRequest
 from nextchar.rest.strangers import StrangerCheck
@@ -41,7 +40,7 @@ _OWN: list[dict[str, str]] = [
 
 
 @pytest.fixture(scope="module")
-def keyed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, str]]:
+def keyed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     with keyed_server(models, tmp_path_factory.mktemp("keys")) as made:
         yield made
 
@@ -70,9 +69,7 @@ def test_the_servers_own_page_and_other_programs_are_served(
 
 
 @pytest.mark.parametrize("headers", _OTHERS, ids=str)
-def test_a_server_with_keys_asks_for_the_key_alone(
-    keyed: tuple[LiveServer, str], headers: dict[str, str]
-) -> None:
+def test_a_server_with_keys_asks_for_the_key_alone(keyed: Keyed, headers: dict[str, str]) -> None:
     server, key = keyed
     assert create(server, headers).status_code == 401
     assert create(server, {**headers, "X-API-Key": key}).status_code == 201
@@ -159,9 +156,7 @@ _SCORE = json.dumps({"model": "tiny", "input": ["a"]})
     ],
     ids=str,
 )
-def test_a_json_body_is_called_json(
-    keyed: tuple[LiveServer, str], headers: dict[str, str], status: int
-) -> None:
+def test_a_json_body_is_called_json(keyed: Keyed, headers: dict[str, str], status: int) -> None:
     server, key = keyed
     answer = server.request("POST", "/v1/score", content=_SCORE, headers={"X-API-Key": key, **headers})
     assert answer.status_code == status

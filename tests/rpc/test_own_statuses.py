@@ -10,8 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from support.keyed_server import keyed_server
-from support.live_server import LiveServer, live_server
+from support.live_server import Keyed, LiveServer, keyed_server, live_server
 from support.rpc_answers import details
 
 from nextchar.rpc.auth_interceptor import AuthInterceptor
@@ -116,15 +115,15 @@ def test_health_knows_the_server_its_services_and_no_other(channel: grpc.Channel
 
 
 @pytest.fixture(scope="module")
-def keyed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, str]]:
+def keyed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     with keyed_server(models, tmp_path_factory.mktemp("keys"), [Scope.METRICS]) as made:
         yield made
 
 
 @pytest.fixture(params=["without a key", "with a key"])
-def doors(request: pytest.FixtureRequest) -> tuple[LiveServer, str]:
+def doors(request: pytest.FixtureRequest) -> Keyed:
     if request.param == "with a key":
-        found: tuple[LiveServer, str] = request.getfixturevalue("keyed")
+        found: Keyed = request.getfixturevalue("keyed")
         return found
     return request.getfixturevalue("small"), ""
 
@@ -132,9 +131,7 @@ def doors(request: pytest.FixtureRequest) -> tuple[LiveServer, str]:
 @pytest.mark.parametrize(
     "path", ["/nextchar.v1.Nextchar/None", "/none.None/None", "/grpc.health.v1.Health/None"]
 )
-def test_a_method_that_does_not_exist_says_so_in_its_details(
-    doors: tuple[LiveServer, str], path: str
-) -> None:
+def test_a_method_that_does_not_exist_says_so_in_its_details(doors: Keyed, path: str) -> None:
     server, key = doors
     metadata = (("x-api-key", key),) if key else ()
     with grpc.insecure_channel(server.grpc_address) as channel, pytest.raises(grpc.RpcError) as caught:
@@ -143,7 +140,7 @@ def test_a_method_that_does_not_exist_says_so_in_its_details(
     assert caught.value.details() == f"there is no method {path!r}; the proto files list the methods"
 
 
-def test_a_method_that_does_not_exist_needs_a_key_too(keyed: tuple[LiveServer, str]) -> None:
+def test_a_method_that_does_not_exist_needs_a_key_too(keyed: Keyed) -> None:
     with grpc.insecure_channel(keyed[0].grpc_address) as channel:
         found = refused(lambda: unary("/none.None/None")(channel, b""))
     assert found == (grpc.StatusCode.UNAUTHENTICATED, "missing_api_key")

@@ -191,5 +191,9 @@ def test_pages_of_other_origins_may_call_only_where_a_setting_says_so(models: Pa
     with live_server(models, cors_origins="https://a.example, https://b.example") as server:
         answer = server.request("OPTIONS", "/v1/score", headers=asked)
         assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        allowed = answer.headers["access-control-allow-headers"]
+        assert {"Content-Encoding", "X-Session-Id"} <= {*allowed.split(", ")}
+        exposed = server.get("/v1/models", headers=asked).headers["access-control-expose-headers"]
+        assert {"X-Session-Id", "X-Session-Revision"} <= {*exposed.split(", ")}
         other = server.request("OPTIONS", "/v1/score", headers=asked | {"Origin": "https://c.example"})
         assert "access-control-allow-origin" not in other.headers

@@ -40,6 +40,14 @@ def test_another_model_in_the_body_is_refused(server: LiveServer) -> None:
     assert server.post("/models/none/v1/completions", {"prompt": "a"}).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/tokenizer_info?model=lines", "/v1/models/lines"])
+def test_another_model_in_the_query_or_the_path_is_refused(server: LiveServer, path: str) -> None:
+    answer = server.get(f"/models/tiny{path}")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
+    assert "model is 'lines', the path names 'tiny'" in answer.json()["error"]["message"]
+    assert server.get(f"/models/lines{path}").status_code == 200
+
+
 def test_a_stream_has_its_model_in_the_path(server: LiveServer) -> None:
     with server.stream("/models/lines/v1/completions", {"prompt": "a", "stream": True}) as answer:
         assert answer.status_code == 200

@@ -7,12 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from support.live_server import LiveServer, live_server
+from support.live_server import Keyed, LiveServer, keyed_server, live_server
 
 from nextchar.errors import ForeignRequest
 from nextchar.rest.strangers import StrangerCheck
-from nextchar.security.api_keys import make_key
-from nextchar.security.principal import Scope
 
 _CREATE = "/v1/sessions"
 _OTHERS = [
@@ -42,12 +40,9 @@ _OWN: list[dict[str, str]] = [
 
 
 @pytest.fixture(scope="module")
-def keyed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, str]]:
-    key, record = make_key("team", list(Scope))
-    file = tmp_path_factory.mktemp("keys") / "keys.jsonl"
-    file.write_text(record.line + "\n")
-    with live_server(models, api_keys_file=file) as running:
-        yield running, key
+def keyed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    with keyed_server(models, tmp_path_factory.mktemp("keys")) as made:
+        yield made
 
 
 def create(server: LiveServer, headers: dict[str, str]) -> httpx.Response:
@@ -74,9 +69,7 @@ def test_the_servers_own_page_and_other_programs_are_served(
 
 
 @pytest.mark.parametrize("headers", _OTHERS, ids=str)
-def test_a_server_with_keys_asks_for_the_key_alone(
-    keyed: tuple[LiveServer, str], headers: dict[str, str]
-) -> None:
+def test_a_server_with_keys_asks_for_the_key_alone(keyed: Keyed, headers: dict[str, str]) -> None:
     server, key = keyed
     assert create(server, headers).status_code == 401
     assert create(server, {**headers, "X-API-Key": key}).status_code == 201
@@ -163,9 +156,7 @@ _SCORE = json.dumps({"model": "tiny", "input": ["a"]})
     ],
     ids=str,
 )
-def test_a_json_body_is_called_json(
-    keyed: tuple[LiveServer, str], headers: dict[str, str], status: int
-) -> None:
+def test_a_json_body_is_called_json(keyed: Keyed, headers: dict[str, str], status: int) -> None:
     server, key = keyed
     answer = server.request("POST", "/v1/score", content=_SCORE, headers={"X-API-Key": key, **headers})
     assert answer.status_code == status

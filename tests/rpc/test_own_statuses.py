@@ -1,16 +1,22 @@
 """What gRPC or its packages would end in their own words ends with our details and without a traceback."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support.live_server import LiveServer, live_server
+from grpc_reflection.v1alpha import reflection
+from support.live_server import Keyed, LiveServer, keyed_server, live_server
 from support.rpc_answers import details
 
+from nextchar.rpc.auth_interceptor import AuthInterceptor
 from nextchar.rpc.server import NAMES
+from nextchar.security.access import ANY, Need
+from nextchar.security.principal import Scope
 
 MAX_BYTES = 50_000
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -108,11 +114,70 @@ def test_health_knows_the_server_its_services_and_no_other(channel: grpc.Channel
     assert watched.status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
+@pytest.fixture(scope="module")
+def keyed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    with keyed_server(models, tmp_path_factory.mktemp("keys"), [Scope.METRICS]) as made:
+        yield made
+
+
+@pytest.fixture(params=["without a key", "with a key"])
+def doors(request: pytest.FixtureRequest) -> Keyed:
+    if request.param == "with a key":
+        found: Keyed = request.getfixturevalue("keyed")
+        return found
+    return request.getfixturevalue("small"), ""
+
+
 @pytest.mark.parametrize(
     "path", ["/nextchar.v1.Nextchar/None", "/none.None/None", "/grpc.health.v1.Health/None"]
 )
-def test_a_method_that_does_not_exist_says_so_in_its_details(channel: grpc.Channel, path: str) -> None:
-    assert refused(lambda: unary(path)(channel, b"")) == (grpc.StatusCode.UNIMPLEMENTED, "not_found")
+def test_a_method_that_does_not_exist_says_so_in_its_details(doors: Keyed, path: str) -> None:
+    server, key = doors
+    metadata = (("x-api-key", key),) if key else ()
+    with grpc.insecure_channel(server.grpc_address) as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary(path)(b"", timeout=30, metadata=metadata)
+    assert (caught.value.code(), details(caught.value)[0]) == (grpc.StatusCode.UNIMPLEMENTED, "not_found")
+    assert caught.value.details() == f"there is no method {path!r}; the proto files list the methods"
+
+
+def test_a_method_that_does_not_exist_needs_a_key_too(keyed: Keyed) -> None:
+    with grpc.insecure_channel(keyed[0].grpc_address) as channel:
+        found = refused(lambda: unary("/none.None/None")(channel, b""))
+    assert found == (grpc.StatusCode.UNAUTHENTICATED, "missing_api_key")
+
+
+def test_a_method_in_no_table_is_not_run() -> None:
+    """Also where a service registers one: nobody has said what it needs."""
+    ran = grpc.unary_unary_rpc_method_handler(lambda *_: b"")
+
+    async def found(needs: dict[str, Need]) -> object:
+        async def registered(_: object) -> grpc.RpcMethodHandler:
+            return ran
+
+        called = _Details("/a.B/C", ())
+        return await AuthInterceptor(None, needs).intercept_service(registered, called)
+
+    assert asyncio.run(found({"/a.B/C": ANY})) is ran
+    assert asyncio.run(found({})) is not ran
+
+
+class _Details(NamedTuple):
+    method: str
+    invocation_metadata: tuple[()]
+
+
+def test_what_fails_unexpectedly_in_reflection_is_logged_and_has_details(
+    channel: grpc.Channel, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: object) -> AsyncGenerator[object]:
+        raise RuntimeError("a bug")
+        yield
+
+    monkeypatch.setattr(reflection.aio.ReflectionServicer, "ServerReflectionInfo", failing)
+    found = refused(lambda: CALLS["reflection"](channel, b""))
+    assert found == (grpc.StatusCode.INTERNAL, "server_error")
+    assert "a bug" in caplog.text
+    caplog.clear()
 
 
 def test_reflection_has_a_switch(models: Path) -> None:

@@ -7,10 +7,11 @@ import pytest
 from support.live_server import LiveServer
 
 from nextchar.rest.app import RestApp
+from nextchar.rest.http.path_table import PathTable
 from nextchar.rest.playground import page_routes
 from nextchar.rpc.handler import RpcHandler
 from nextchar.rpc.methods import rpc_methods, rpc_needs
-from nextchar.security.access import OPEN, AccessTable, Need
+from nextchar.security.access import OPEN, Need
 from nextchar.security.principal import ANONYMOUS, Scope
 
 
@@ -74,7 +75,7 @@ def test_only_health_and_the_page_are_open(rest: RestApp, rpc_paths: dict[str, N
     ],
 )
 def test_a_path_needs_what_its_template_says(rest: RestApp, path: str, need: object) -> None:
-    assert AccessTable(rest.needs).need(path) == need
+    assert PathTable(rest.needs).find(path) == need
 
 
 def test_without_a_file_of_keys_everybody_may_do_everything(server: LiveServer) -> None:

@@ -77,6 +77,7 @@ def test_a_key_has_its_requests_a_second(limited: Limited) -> None:
     answer = ask(limited, "slow", "/v1/score", SCORE)
     check_limited(answer, "0.02 requests per second")
     assert 45 <= int(answer.headers["retry-after"]) <= 50
+    check_limited(ask(limited, "slow", "/v1/chat/completions", {}), "0.02 requests per second")  # no route
 
 
 def test_a_key_has_its_characters_a_second(limited: Limited) -> None:

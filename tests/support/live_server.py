@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from nextchar.entrypoints.app import App, running
 from nextchar.entrypoints.serve_command import _loop_factory
 from nextchar.entrypoints.settings import Settings
 from nextchar.pb import nextchar_pb2_grpc
+from nextchar.security.api_keys import make_key
+from nextchar.security.principal import Scope
 
 _START_SECONDS = _CALL_SECONDS = 30
 TLS = ssl.create_default_context()  # httpx would make one for every call, which takes longer than most calls
@@ -83,6 +85,9 @@ class LiveServer:
         )
 
 
+Keyed = tuple[LiveServer, str]
+
+
 @contextmanager
 def live_server(models: Path, **settings: Any) -> Iterator[LiveServer]:
     """Runs a server of the models in a folder, on free ports, for as long as the context lasts."""
@@ -117,3 +122,13 @@ def live_server(models: Path, **settings: Any) -> Iterator[LiveServer]:
     finally:
         started[0].loop.call_soon_threadsafe(stop.set)
         thread.join()
+
+
+@contextmanager
+def keyed_server(models: Path, folder: Path, scopes: Sequence[Scope] = tuple(Scope)) -> Iterator[Keyed]:
+    """Runs a server that asks for keys; gives it and its only key, which a file of the folder holds."""
+    key, record = make_key("team", list(scopes))
+    file = folder / "keys.jsonl"
+    file.write_text(record.line + "\n")
+    with live_server(models, api_keys_file=file) as running:
+        yield running, key

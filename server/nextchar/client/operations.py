@@ -70,8 +70,8 @@ class Operation(Generic[A]):
     @property
     def headers(self) -> dict[str, str]:
         """The header by which a proxy finds the server that has the session, or is to have it."""
-        name = self.routed_by or self.session_id or self.fields.get("session_id")
-        # An id that is none is refused by the server, so it must get there.
+        name = self.routed_by or self.fields.get("session_id")
+        # Quoted: the server, not the HTTP library, refuses an invalid id.
         return {"x-session-id": quote(name)} if isinstance(name, str) else {}
 
     def wait_seconds(self, default: float) -> float:

@@ -54,6 +54,7 @@ def http_server(
     )
     guard = GuardMiddleware(
         rest.app,
+        no_route=rest.no_route,
         keys=keys,
         needs=rest.needs,
         tls=tls is not None,

@@ -6,11 +6,13 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from nextchar import __version__
 from nextchar.errors import NextcharError
 from nextchar.rest.errors import answer_bug, answer_error, answer_http_error
 from nextchar.rest.handler import RestHandler
+from nextchar.rest.http.call_counting import RouteOrOpen
 from nextchar.rest.openapi import describe_with
 from nextchar.rest.route import RestRoute
 from nextchar.rest.routes import document_routes, rest_routes
@@ -70,9 +72,15 @@ class RestApp:
         return {route.path: route.need for route in self.routes}
 
     @property
-    def labels(self) -> dict[str, str]:
+    def labels(self) -> dict[str, RouteOrOpen]:
         """The label `route` of each path in metrics, or OPEN, for `CallCountMiddleware`."""
         return {route.path: OPEN if route.need == OPEN else route.label or "info" for route in self.routes}
+
+    async def no_route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request of a path that is in no table: an ASGI application that runs no route."""
+        request = Request({**scope, "app": self.app})
+        answer = await answer_http_error(request, HTTPException(404))
+        await answer(scope, receive, send)
 
     def _add(self, route: RestRoute) -> None:
         self.app.add_api_route(

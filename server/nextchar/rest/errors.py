@@ -70,9 +70,7 @@ _ANSWERS: tuple[tuple[type[NextcharError], int, str], ...] = (
     (NextcharError, 500, "server_error"),
 )
 
-_Passing = QueueFull | Unavailable | SessionLimit  # those say when to retry
-
-# The generate extension has its own statuses for an invalid request and for a generation that fails.
+_Retryable = QueueFull | Unavailable | SessionLimit  # those say when to retry
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _SESSION_PATH = re.compile(r"/v1/sessions/([^/]+)")
 _MAX_SHOWN = 128  # characters of a path, in an error
@@ -97,6 +95,7 @@ _ELSEWHERE = {
     "/v1/tokenize": "ids are at POST /tokenize",
     "/v1/detokenize": "texts of ids are at POST /detokenize",
 }
+# The generate extension has its own statuses for an invalid request and for a generation that fails.
 _GENERATE = ("/generate", "/generate_stream")
 _GENERATE_STATUSES = {400: 422, 500: 424}
 
@@ -107,7 +106,7 @@ ERROR_STATUSES = sorted({status for _, status, _ in _ANSWERS} - {499})
 def event_body(error: NextcharError) -> dict[str, dict[str, Any]]:
     """Makes the JSON of an error that is an event of a stream, which has no header to say when to retry."""
     body: dict[str, dict[str, Any]] = {**error_body(error)}
-    if isinstance(error, _Passing):
+    if isinstance(error, _Retryable):
         body["error"] = {**body["error"], "retry_after_seconds": round(error.retry_after_seconds, 3)}
     return body
 
@@ -129,7 +128,7 @@ def error_response(error: NextcharError, path: str = "", session_id: str = "") -
     status, _ = _answer(error)
     of_path = _SESSION_PATH.match(path)
     headers = session_header(session_id if of_path is None else of_path[1])
-    if isinstance(error, _Passing):
+    if isinstance(error, _Retryable):
         # The standard header holds whole seconds only; OpenAI's clients read the second one first.
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
         headers["Retry-After-Ms"] = str(max(1, round(error.retry_after_seconds * 1000)))

@@ -9,7 +9,7 @@ from nextchar import __version__
 from nextchar.repository.model import Model
 from nextchar.repository.served_models import ServedModels
 from nextchar.rest.handler import JSON
-from nextchar.rest.route import RestCall
+from nextchar.rest.route import RestCall, one_model
 from nextchar.schemas.tokens import TokenizerInfo
 from nextchar.service.service import Service
 
@@ -28,8 +28,10 @@ class InfoHandlers:
 
     async def model(self, request: Request) -> Response:
         """Returns one model with its card."""
-        served = self._service.served_models
-        found = served.get(request.path_params["model_id"])
+        served, name = self._service.served_models, request.path_params["model_id"]
+        if "model" in request.path_params:
+            name = one_model(request.path_params["model"], name)
+        found = served.get(name)
         card = found.graph.card.model_dump(mode="json", exclude={"golden", "quantiles", "quantile_levels"})
         return JSONResponse({**describe(served, found), "card": card})
 
@@ -58,7 +60,9 @@ class InfoHandlers:
 
     async def tokenizer_info(self, call: RestCall[None]) -> TokenizerInfo:
         """Returns a model's symbols, for tools that make prompts of ids; the query names the `model`."""
-        named = call.request.path_params.get("model") or call.request.query_params.get("model")
+        named = call.request.query_params.get("model") or None
+        if "model" in call.request.path_params:
+            named = one_model(call.request.path_params["model"], named)
         return self._service.tokenizer.info(named, call.ctx)
 
 

@@ -13,8 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nextchar.errors import NextcharError
 from nextchar.request_context import make_request_id
 from nextchar.rest.errors import error_response
+from nextchar.rest.http.path_table import PathTable
 from nextchar.rest.strangers import StrangerCheck
-from nextchar.security.access import OPEN, AccessTable, Need, permit
+from nextchar.schemas.sessions import SESSION_HEADER
+from nextchar.security.access import OPEN, Need, permit
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.principal import CLIENT_ADDRESS, PRINCIPAL
 
@@ -30,6 +32,23 @@ _SECURITY: tuple[tuple[bytes, bytes], ...] = (
 # Nothing in an answer of the API may run. Pages set a policy of their own.
 _API_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 _PAGE_POLICY = b"frame-ancestors 'none'"
+# The headers that pages of other origins may send and read.
+_CORS_REQUEST = (
+    "Authorization",
+    "Content-Encoding",
+    "Content-Type",
+    "X-API-Key",
+    "X-Request-Id",
+    SESSION_HEADER,
+)
+_CORS_ANSWER = (
+    "Retry-After",
+    "Retry-After-Ms",
+    "X-Model-Version",
+    "X-Request-Id",
+    "X-Session-Revision",
+    SESSION_HEADER,
+)
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 logger = logging.getLogger(__name__)
@@ -39,21 +58,23 @@ class GuardMiddleware:
     """Wraps an ASGI application: authenticates each request, adds its request id and the security headers.
 
     Without `keys` no key is needed, and `strangers` refuses what a page of another origin sends. `needs` are
-    the scopes of the paths.
+    the scopes of the paths. Requests of any other path go to `no_route`, never to the application, whose
+    router matches a little more than they do.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
+        no_route: ASGIApp,
         keys: KeyRing | None,
         needs: Mapping[str, Need],
         tls: bool = False,
         strangers: StrangerCheck | None = None,
     ) -> None:
-        self._app = app
+        self._app, self._no_route = app, no_route
         self._keys, self._strangers = keys, strangers
-        self._table = AccessTable(needs)
+        self._table = PathTable(needs)
         self._security = (*_SECURITY, _HSTS) if tls else _SECURITY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,22 +91,22 @@ class GuardMiddleware:
             await send(message)
 
         try:
-            self._admit(scope)
+            need = self._table.find(scope["path"])
+            self._admit(scope, need)
         except NextcharError as error:
             logger.info("refused %s %s: %s [%s]", scope["method"], scope["path"], error.message, request_id)
             await error_response(error, scope["path"])(scope, receive, answer)
             return
-        await self._app(scope, receive, answer)
+        await (self._no_route if need is None else self._app)(scope, receive, answer)
 
-    def _admit(self, scope: Scope) -> None:
-        """Authenticates a request and sets its principal.
+    def _admit(self, scope: Scope, need: Need | None) -> None:
+        """Authenticates a request, also one of a path that is in no table, and sets its principal.
 
         Raises:
-            AuthenticationFailed, PermissionDenied, RouteNotFound, RateLimited: it is refused.
+            AuthenticationFailed, PermissionDenied, RateLimited: it is refused.
         """
         address, _ = scope.get("client") or ("", 0)
         CLIENT_ADDRESS.set(address)
-        need = self._table.need(scope["path"])
         if need == OPEN:
             return
         if self._strangers is not None:
@@ -93,7 +114,8 @@ class GuardMiddleware:
         if self._keys is None:
             return
         principal = self._keys.find(_given_key(scope["headers"]))
-        permit(principal, need)
+        if need is not None:
+            permit(principal, need)
         principal.budget.begin_request(time.monotonic())
         PRINCIPAL.set(principal)
 
@@ -129,6 +151,6 @@ def with_cors(app: ASGIApp, origins: str) -> ASGIApp:
         app,
         allow_origins=allowed,
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-Id", "X-Session-Id"],
-        expose_headers=["Retry-After", "Retry-After-Ms", "X-Request-Id", "X-Session-Id", "X-Model-Version"],
+        allow_headers=_CORS_REQUEST,
+        expose_headers=_CORS_ANSWER,
     )

@@ -26,6 +26,7 @@ Named = TypeVar("Named", bound=ModelRequest)
 Read = Callable[[Request, bytes, BodyRules], R]
 JsonObject = dict[str, Any]
 EMPTY = b"{}"  # what an empty body stands for where no field is required
+_MAX_SHOWN = 100  # characters of a name, in an error
 _BODY_METHODS = {"POST", "PUT"}
 _BODY_STATUSES = {408, 413, 415}
 _WORK_STATUSES = {409, 410, 412, 422}  # of requests that run a model or use a session
@@ -176,14 +177,24 @@ def of_model_in_path(read: Read[Named]) -> Read[Named]:
     """
 
     def read_of_model(request: Request, content: bytes, rules: BodyRules) -> Named:
-        body, name = read(request, content, rules), request.path_params["model"]
-        if body.model not in (None, name):
-            raise InvalidRequest(
-                f"model is {body.model[:100]!r}, the path names {name[:100]!r}: leave one out", param="model"
-            )
-        return body.model_copy(update={"model": name})
+        body = read(request, content, rules)
+        return body.model_copy(update={"model": one_model(request.path_params["model"], body.model)})
 
     return read_of_model
+
+
+def one_model(in_path: str, other: str | None) -> str:
+    """Returns the model that the path begins with.
+
+    Raises:
+        InvalidRequest: the request also names another.
+    """
+    if other not in (None, in_path):
+        raise InvalidRequest(
+            f"model is {other[:_MAX_SHOWN]!r}, the path names {in_path[:_MAX_SHOWN]!r}: leave one out",
+            param="model",
+        )
+    return in_path
 
 
 def answering(work: Callable[[R, RequestContext], Awaitable[T]]) -> Handler[R, T]:

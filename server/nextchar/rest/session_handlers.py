@@ -37,14 +37,18 @@ def list_query(request: Request, _content: bytes, _rules: BodyRules) -> ListSess
 
 def imported_state(request: Request, content: bytes, _rules: BodyRules) -> ImportStateRequest:
     """Reads the body as it is, and the revision that the query of the URL asks for."""
-    revision = _from_texts(ChangeFields, dict(request.query_params)).if_revision
-    return ImportStateRequest(state=content, if_revision=revision)
+    return ImportStateRequest(state=content, if_revision=_change_fields(request).if_revision)
 
 
 def checkpoint_in_path(request: Request, _content: bytes, _rules: BodyRules) -> CheckpointRequest:
     """Reads the name of a checkpoint from the path, and the revision that the query of the URL asks for."""
-    given = {**request.query_params, "name": request.path_params["name"]}
-    return _from_texts(CheckpointRequest, given)
+    revision = _change_fields(request).if_revision
+    named = _from_texts(CheckpointRequest, {"name": request.path_params["name"]})
+    return named.model_copy(update={"if_revision": revision})
+
+
+def _change_fields(request: Request) -> ChangeFields:
+    return _from_texts(ChangeFields, dict(request.query_params))
 
 
 def _from_texts(schema: type[Fields], given: dict[str, str]) -> Fields:

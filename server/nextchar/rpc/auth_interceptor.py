@@ -27,9 +27,10 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     ) -> grpc.RpcMethodHandler | None:
         """Returns the handler, which runs in this task and sees its principal, or one that ends the call."""
         try:
-            self._admit(details)
+            need = self._needs.get(details.method)
+            self._admit(details, need)
             handler = await continuation(details)
-            if handler is None:
+            if handler is None or need is None:
                 raise RouteNotFound(
                     f"there is no method {details.method[:100]!r}; the proto files list the methods"
                 )
@@ -37,14 +38,17 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             return ending(error)
         return handler
 
-    def _admit(self, details: grpc.HandlerCallDetails) -> None:
-        if self._keys is None:
-            return
-        need = self._needs.get(details.method)
-        if need == OPEN:
+    def _admit(self, details: grpc.HandlerCallDetails, need: Need | None) -> None:
+        """Authenticates a call, also one of a method that is in no table, and sets its principal.
+
+        Raises:
+            AuthenticationFailed, PermissionDenied, RateLimited: it is refused.
+        """
+        if self._keys is None or need == OPEN:
             return
         principal = self._keys.find(_given_key(details.invocation_metadata))
-        permit(principal, need)
+        if need is not None:
+            permit(principal, need)
         principal.budget.begin_request(time.monotonic())
         PRINCIPAL.set(principal)
 

@@ -91,8 +91,8 @@ async def abort(
         packed = any_pb2.Any()
         packed.Pack(detail)
         status.details.append(packed)
-    told = context.trailing_metadata() or ()  # the session
-    await context.abort(code, error.message, (*told, (_DETAILS_KEY, status.SerializeToString())))
+    trailing = context.trailing_metadata() or ()  # the session
+    await context.abort(code, error.message, (*trailing, (_DETAILS_KEY, status.SerializeToString())))
 
 
 def ending(error: NextcharError) -> grpc.RpcMethodHandler:

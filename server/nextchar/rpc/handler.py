@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -17,17 +17,16 @@ from nextchar.engine.cooperative import run_cooperatively
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
 from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_context, make_request_id
 from nextchar.rpc.errors import NOT_PROTOBUF, abort
-from nextchar.rpc.method import Context, RpcCall, RpcMethod, metadata_of
+from nextchar.rpc.method import SESSION_KEY, Context, RpcCall, RpcMethod, metadata_of
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
 from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
 from nextchar.schemas.json_pieces import IN_PIECES_BYTES
 from nextchar.schemas.protobuf import M, message_in_parts, to_message
-from nextchar.schemas.sessions import SESSION_HEADER, CreateSessionRequest, is_session_id
+from nextchar.schemas.sessions import is_session_id
 from nextchar.security.principal import CLIENT_ADDRESS
 from nextchar.telemetry.calls import CALL
 from nextchar.telemetry.metrics import Metrics
 
-_SESSION_KEY = SESSION_HEADER.lower()
 R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class RpcHandler:
             async with self.ended_by_errors(context):
                 if method.read is None:
                     found: Message = await method.handle(message, context)
-                    _note_success()
+                    note_success()
                     return found
                 async with self._observed_call(method, message, context) as call:
                     return await as_message(await method.handle(call), method.output_type, call.ctx)
@@ -75,7 +74,7 @@ class RpcHandler:
             async with self.ended_by_errors(context), aclosing(method.handle(messages, context)) as answers:
                 async for one in answers:
                     yield one
-                _note_success()
+                note_success()
 
         if method.descriptor.client_streaming:
             return converse
@@ -85,7 +84,7 @@ class RpcHandler:
     async def _observed_call(
         self, method: RpcMethod, message: Message, context: Context
     ) -> AsyncIterator[RpcCall[Any]]:
-        """Observes a call of one message; tells its client the id of the request first, the session last."""
+        """Observes a call of one message; sends the id of the request first, the session last."""
         assert method.label is not None
         assert method.read is not None
         call, refused = self._begin(method.label, partial(method.read, message), message, context)
@@ -98,7 +97,7 @@ class RpcHandler:
                 yield call
             finally:
                 if is_session_id(call.ctx.session_id):
-                    context.set_trailing_metadata(((_SESSION_KEY, call.ctx.session_id),))
+                    context.set_trailing_metadata(((SESSION_KEY, call.ctx.session_id),))
 
     @contextmanager
     def observed(
@@ -144,16 +143,16 @@ class RpcHandler:
         body, refused = None, None
         try:
             body = read()
-            if isinstance(body, CreateSessionRequest):
-                body = cast(R, body.named(metadata_of(context).get(_SESSION_KEY)))
         except NextcharError as error:
             refused = error
-        seconds = time.monotonic() - started
-        ctx = self._make_context(context, label, body)
-        return RpcCall(message, cast(R, body), ctx, seconds), refused
+        seconds, metadata = time.monotonic() - started, metadata_of(context)
+        ctx = self._make_context(context, metadata, label, body)
+        return RpcCall(message, cast(R, body), ctx, seconds, metadata), refused
 
-    def _make_context(self, context: Context, label: Route, body: object) -> RequestContext:
-        metadata, remaining = metadata_of(context), context.time_remaining()
+    def _make_context(
+        self, context: Context, metadata: Mapping[str, str], label: Route, body: object
+    ) -> RequestContext:
+        remaining = context.time_remaining()
         CLIENT_ADDRESS.set(_address(context.peer()))
         ctx = make_context(
             label,
@@ -167,7 +166,8 @@ class RpcHandler:
         return ctx
 
 
-def _note_success() -> None:
+def note_success() -> None:
+    """Notes that the call of this task has succeeded, where no request of it is observed."""
     if (call := CALL.get()) is not None:
         call.succeed()
 

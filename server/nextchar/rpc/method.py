@@ -16,12 +16,14 @@ from nextchar.request_context import Route as Label
 from nextchar.schemas.base import validated
 from nextchar.schemas.item_limits import ItemLimits
 from nextchar.schemas.protobuf import to_fields
+from nextchar.schemas.sessions import SESSION_HEADER
 from nextchar.security.access import Need
 
 R = TypeVar("R")
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
 Read = Callable[[Any], R]
+SESSION_KEY = SESSION_HEADER.lower()  # the metadata that name a session
 Context: TypeAlias = grpc.aio.ServicerContext
 
 
@@ -33,6 +35,7 @@ class RpcCall(Generic[R]):
     body: R
     ctx: RequestContext
     read_seconds: float  # from the message to `body`
+    metadata: Mapping[str, str]  # what came beside the message and is text
 
     @property
     def session_id(self) -> str:

@@ -70,10 +70,11 @@ def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
 def session_methods(sessions: SessionLifecycle, handler: RpcHandler) -> list[RpcMethod]:
     """Lists the methods of nextchar.v1.Sessions. Each message names its session, except in a conversation."""
     handlers = SessionHandlers(sessions)
+    of_metadata = {"Create": handlers.create}  # what also reads the metadata of its call
     row = partial(RpcMethod, service=SESSIONS, need=Scope.SESSIONS, label="session")
     methods = [
         *(
-            row(call.name, answering(call.use_case), body_of(call.schema))
+            row(call.name, of_metadata.get(call.name, answering(call.use_case)), body_of(call.schema))
             for call in sessions_calls(sessions)
         ),
         *(

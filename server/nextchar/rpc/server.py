@@ -78,7 +78,7 @@ class RpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if options.reflection:
             names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            described = ReflectionService(names)
+            described = ReflectionService(names, handler)
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(described, self._server)
         if tls is None:
             self.port = self._server.add_insecure_port(address)

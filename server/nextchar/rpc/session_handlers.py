@@ -11,9 +11,9 @@ from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler, as_message
-from nextchar.rpc.method import Context, RpcCall, RpcMethod
+from nextchar.rpc.method import SESSION_KEY, Context, RpcCall, RpcMethod
 from nextchar.schemas.completion import Completion
-from nextchar.schemas.sessions import ImportStateRequest, SampleRequest, SessionInfo
+from nextchar.schemas.sessions import CreateSessionRequest, ImportStateRequest, SampleRequest, SessionInfo
 from nextchar.service.sessions.lifecycle import SessionLifecycle
 
 _REPLY_FIELDS = {field.message_type.full_name: field.name for field in pb.SessionReply.DESCRIPTOR.fields}
@@ -24,6 +24,10 @@ class SessionHandlers:
 
     def __init__(self, sessions: SessionLifecycle) -> None:
         self._sessions = sessions
+
+    async def create(self, call: RpcCall[CreateSessionRequest]) -> SessionInfo:
+        """Creates a session; the metadata x-session-id, by which a proxy chooses a server, may name it."""
+        return await self._sessions.create(call.body.named(call.metadata.get(SESSION_KEY)), call.ctx)
 
     async def get(self, call: RpcCall[None]) -> SessionInfo:
         """Returns where a session stands; this does not extend its life."""

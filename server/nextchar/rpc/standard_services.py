@@ -1,17 +1,16 @@
 """Answers grpc.health.v1 and gRPC reflection; their errors say why, as those of our own methods do."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection
 
-from nextchar.errors import InvalidRequest, ServiceNotFound
-from nextchar.rpc.errors import NOT_PROTOBUF, abort
-from nextchar.telemetry.calls import CALL
+from nextchar.errors import ServiceNotFound
+from nextchar.rpc.errors import abort
+from nextchar.rpc.handler import RpcHandler, note_success
 
 _MAX_SHOWN = 100
 
@@ -24,7 +23,7 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[misc]
         self._statuses: dict[str, Any] = {}
 
     async def set(self, service: str, status: Any) -> None:
-        """Sets the status of a service, and tells who watches it."""
+        """Sets the status of a service, and notifies watchers."""
         self._statuses[service] = status
         await super().set(service, status)
 
@@ -46,17 +45,16 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[misc]
 class ReflectionService(reflection.aio.ReflectionServicer):  # type: ignore[misc]
     """Describes the services to tools."""
 
+    def __init__(self, names: Sequence[str], handler: RpcHandler) -> None:
+        super().__init__(names)
+        self._handler = handler
+
     async def ServerReflectionInfo(
         self, messages: AsyncIterator[Any], context: grpc.aio.ServicerContext
     ) -> AsyncGenerator[Any]:
         """Yields the answers to questions about files and symbols."""
-        try:
-            async with aclosing(super().ServerReflectionInfo(messages, context)) as answers:
-                async for answer in answers:
-                    yield answer
-        except InvalidRequest as error:
-            await abort(context, error)
-        except DecodeError:
-            await abort(context, InvalidRequest(NOT_PROTOBUF))
-        if (call := CALL.get()) is not None:
-            call.succeed()
+        found = super().ServerReflectionInfo(messages, context)
+        async with self._handler.ended_by_errors(context), aclosing(found) as answers:
+            async for answer in answers:
+                yield answer
+            note_success()

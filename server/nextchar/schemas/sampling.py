@@ -29,7 +29,8 @@ class StreamOptions(BaseModel):
     )
     include_obfuscation: bool = Field(
         default=False,
-        description="Fill each event with random characters, so that its size does not tell its text's.",
+        description="Fill each event with random characters, so that its size does not reveal the length of "
+        "its text.",
     )
     min_event_chars: Integer = Field(
         default=16,

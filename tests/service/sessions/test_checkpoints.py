@@ -95,6 +95,7 @@ def test_over_rest_it_is_a_path(server: LiveServer) -> None:
         ("?if_revision=1", 409, "session_moved"),
         ("?if_revision=x", 400, "invalid_value"),
         ("?revision=4", 400, "unknown_field"),
+        ("?name=other", 400, "unknown_field"),
     ):
         answer = server.request("DELETE", f"{path}/a{query}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)

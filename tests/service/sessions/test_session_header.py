@@ -154,3 +154,19 @@ def test_grpc_takes_and_tells_it_as_metadata(stub: nextchar_pb2_grpc.SessionsStu
     assert named[0] in exists.value.trailing_metadata()
     assert differs.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     stub.Delete(pb.SessionId(session_id="by-metadata"))
+
+
+def test_a_conversation_takes_it_too(server: LiveServer, stub: nextchar_pb2_grpc.SessionsStub) -> None:
+    def converse(call: pb.SessionCall, name: str) -> pb.SessionReply:
+        return next(stub.Converse(iter([call]), metadata=(("x-session-id", name),), timeout=30))
+
+    create = pb.SessionCall(create=pb.CreateSessionRequest(model="tiny"))
+    assert converse(create, "by-stream").info.session_id == "by-stream"
+    counted = {"route": "session", "protocol": "grpc", "outcome": "invalid"}
+    before = server.metric("nextchar_requests_total", **counted)
+    for wrong in ("a b", "a/b"):
+        with pytest.raises(grpc.RpcError) as refused:
+            converse(create, wrong)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert server.metric("nextchar_requests_total", **counted) == before + 2
+    stub.Delete(pb.SessionId(session_id="by-stream"))

@@ -35,7 +35,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def reachable(host: str) -> str:
-    """Returns the address by which this machine reaches a server that listens on one; all have loopback's."""
+    """Returns the address for connecting from this machine: loopback for a wildcard address."""
     return "127.0.0.1" if _is_any(host) else host
 
 

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextchar.request_context import Route
-from nextchar.security.access import OPEN, AccessTable
+from nextchar.rest.http.path_table import PathTable
+from nextchar.security.access import OPEN
 from nextchar.telemetry.calls import begin_call
 from nextchar.telemetry.metrics import Metrics
 
 _BY_STATUS = {408: "timeout", 429: "rejected", 499: "cancelled", 503: "rejected", 504: "timeout"}
+RouteOrOpen = Route | Literal["open"]
 
 
 class CallCountMiddleware:
@@ -21,12 +23,12 @@ class CallCountMiddleware:
     counted. `routes` are the values of the label `route` by path, or OPEN.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Mapping[str, str]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Mapping[str, RouteOrOpen]) -> None:
         self._app, self._metrics = app, metrics
-        self._routes = AccessTable(routes)
+        self._routes = PathTable(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._routes.need(scope["path"]) if scope["type"] == "http" else OPEN
+        found = self._routes.find(scope["path"]) if scope["type"] == "http" else OPEN
         if found == OPEN:
             await self._app(scope, receive, send)
             return
@@ -40,7 +42,7 @@ class CallCountMiddleware:
         try:
             await self._app(scope, receive, noting)
         finally:
-            self._metrics.count_call(call, cast(Route, found or "other"), "rest", started)
+            self._metrics.count_call(call, found or "other", "rest", started)
 
 
 def outcome_of_status(status: int) -> str:

@@ -1,8 +1,11 @@
-"""Parses requests as httptools does, where that loses a body or takes for a part of the head what is none.
+"""Parses requests with httptools, and corrects two things that it does.
 
-httptools takes an offer of another protocol (`Upgrade: h2c`, as the JDK's client sends with its first
-request) for accepted, and drops the body. An offer may be ignored, and is here. It also tells the trailers
-behind a body in chunks as if they were headers, which a proxy in front has not looked at; they are dropped.
+When a request offers another protocol (`Upgrade: h2c`, as the JDK's client does with its first request),
+httptools takes the offer for accepted and drops the body. A server may ignore the offer; this one does, and
+reads the body.
+
+httptools reports the trailers of a chunked body as headers. A proxy in front has not looked at them, so they
+are dropped.
 """
 
 from typing import Any

@@ -2,9 +2,11 @@
 
 import { at } from "./base.js";
 import { connection } from "./connection.js";
+import { journal } from "./journal.js";
 import { askForKey, authorization } from "./key.js";
 
 const MOST_RETRIES = 5;
+const OF_SESSION = /^\/v1\/sessions\/([^/?]+)/;
 
 // An error of the API, with the server's message, and after how many seconds to retry, if it says so.
 export class ApiError extends Error {
@@ -24,8 +26,9 @@ async function json(method, path, options = {}) {
 
 // Returns a successful response. Waits for a server that is gone, and retries when it is busy (429, 503): but never
 // a call that may change a session, which could be done twice. session_calls.js makes those.
-// `session` is the name by which a proxy finds the server of a session where the path does not say it.
-export async function send(method, path, { body, signal, type = "application/json", session, ...options } = {}) {
+// `session` is the name by which a proxy finds the server of a session: by default, what the journal knows of the
+// session in the path.
+export async function send(method, path, { body, signal, type = "application/json", session = routedBy(path), ...options } = {}) {
   const patient = (options.patient ?? true) && (method === "GET" || !path.startsWith("/v1/sessions"));
   for (let tries = 0; ; tries += 1) {
     const own = { ...(body === undefined ? {} : { "Content-Type": type }), ...(session === undefined ? {} : { "X-Session-Id": session }) };
@@ -36,6 +39,11 @@ export async function send(method, path, { body, signal, type = "application/jso
     else if (!patient || tries >= MOST_RETRIES || ![429, 503].includes(response.status)) throw error;
     else await pause(error.retryAfter ?? 1, signal);
   }
+}
+
+function routedBy(path) {
+  const id = OF_SESSION.exec(path)?.[1];
+  return id === undefined ? undefined : journal.routedBy(id);
 }
 
 async function answered(method, path, body, signal, own, patient) {

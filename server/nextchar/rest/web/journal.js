@@ -20,9 +20,14 @@ class Journal extends EventTarget {
     return this.#entries.get(id);
   }
 
+  // The name by which a proxy finds the server of a session: a fork is on that of its origin.
+  routedBy(id) {
+    return this.#entries.get(id)?.routedBy ?? id;
+  }
+
   add({ id, revision, model, version, text, by, parent = null }) {
     const entry = { id, revision, model, version, text, by, parent, since: Date.now(), steps: [], ended: false };
-    this.#entries.set(id, { ...entry, astray: false });
+    this.#entries.set(id, { ...entry, astray: false, routedBy: parent === null ? id : this.routedBy(parent) });
     this.#changed();
   }
 

@@ -5,6 +5,7 @@
 
 import { ApiError, get, pause, send } from "./api.js";
 import { connection } from "./connection.js";
+import { journal } from "./journal.js";
 
 const PATH = "/v1/sessions";
 const MOST_TRIES = 6;
@@ -49,16 +50,23 @@ async function moved(id, method, path, content, options) {
   return answer;
 }
 
-// Creates a session, or a fork (`path`) of one.
-export async function begin(path, body) {
+// Creates a session.
+export const begin = (body) => begun("", body);
+
+// Creates a fork of a session, on the server that has this one.
+export const fork = (origin) => begun(`/${origin}/fork`, {}, journal.routedBy(origin));
+
+async function begun(path, body, routedBy = null) {
   const id = newSessionId();
-  const content = { body: JSON.stringify({ ...body, session_id: id }), session: path === "" ? id : undefined, ...ONCE };
+  const session = routedBy ?? id;
+  const content = { body: JSON.stringify({ ...body, session_id: id }), session, ...ONCE };
   const answer = await once(async () => (await send("POST", PATH + path, content)).json(), "session_exists");
-  return answer === DONE_BEFORE ? get(`${PATH}/${id}`) : answer; // nobody else knows the id
+  return answer === DONE_BEFORE ? get(`${PATH}/${id}`, { session }) : answer; // nobody else knows the id
 }
 
 export function end(id) {
-  return once(() => send("DELETE", `${PATH}/${id}`, ONCE), "session_not_found");
+  const options = { session: journal.routedBy(id), ...ONCE }; // the journal may forget the session before it has ended
+  return once(() => send("DELETE", `${PATH}/${id}`, options), "session_not_found");
 }
 
 const DONE_BEFORE = Symbol("an earlier attempt was done");

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from playwright.sync_api import Request
 from stage import Stage, bars_of, until
 
 
@@ -56,3 +58,37 @@ def tree(stage: Stage, url: str, elsewhere: str, folder: str) -> dict[str, Any]:
         "went_on": went_on,
         "refused": refused,
     }
+
+
+def routed(stage: Stage, url: str) -> list[tuple[str, str, str | None]]:
+    """The method, path and X-Session-Id of each call about the sessions of a tree with one root."""
+    page = stage.window()
+    sent: list[tuple[str, str, str | None]] = []
+
+    def note(request: Request) -> None:
+        path = urlsplit(request.url).path
+        if path.startswith("/v1/sessions"):
+            sent.append((request.method, path, request.headers.get("x-session-id")))
+
+    page.on("request", note)
+    page.goto(f"{url}/#write")
+    bars_of(page, "To be, or not to b")
+    page.wait_for_selector(".ghost")
+    page.locator("#tab-sessions").click()
+    for depth in (1, 2):
+        page.locator(".node").last.get_by_role("button", name="Fork").click()
+        until(page, "document.querySelectorAll('.node').length === arg", depth + 1)
+    last = page.locator(".node").last
+    last.get_by_role("button", name="Checkpoint").click()
+    last.get_by_role("button", name="Rewind 10").click()
+    until(page, "[...document.querySelectorAll('.told')].at(-1).textContent === arg", "To be, o")
+    with page.expect_download():
+        last.get_by_role("button", name="Export").click()
+    last.get_by_role("button", name="Continue in Write").click()
+    bars_of(page, "To be, o")
+    page.keyboard.type("h")
+    bars_of(page, "To be, oh")
+    page.locator("#tab-sessions").click()
+    page.locator(".node").nth(1).get_by_role("button", name="End").click()  # not that which Write uses
+    page.locator(".tree").get_by_text("ended", exact=True).wait_for()
+    return sent

@@ -3,7 +3,7 @@
 import { send } from "../api.js";
 import { download, errorLine, h } from "../dom.js";
 import { journal } from "../journal.js";
-import { AnswerLost, begin, end, move, replaceState } from "../session_calls.js";
+import { AnswerLost, begin, end, fork, move, replaceState } from "../session_calls.js";
 import { fromFile, toFile } from "../parts/session_file.js";
 import { inline, plural } from "../symbols.js";
 
@@ -114,7 +114,7 @@ class Sessions {
   }
 
   async #fork(entry) {
-    const { session_id: id, revision, model_version: version } = await begin(`/${entry.id}/fork`, {});
+    const { session_id: id, revision, model_version: version } = await fork(entry.id);
     journal.add({ id, revision, model: entry.model, version, text: entry.text, by: "a fork", parent: entry.id });
     journal.get(id).marks = { ...entry.marks };
   }
@@ -144,7 +144,7 @@ class Sessions {
 
   async #import(file) {
     const found = fromFile(await file.arrayBuffer());
-    const { session_id: id, revision: first, model_version: version } = await begin("", { model: `${found.model}:${found.model_version}` });
+    const { session_id: id, revision: first, model_version: version } = await begin({ model: `${found.model}:${found.model_version}` });
     const { revision } = await replaceState(id, first, found.state).catch(async (error) => {
       await end(id);
       throw error;

@@ -1,12 +1,13 @@
 // The suggestion in grey, sampled from a fork of the session, so that the session stays unchanged.
 
 import { post, remove } from "../api.js";
+import { journal } from "../journal.js";
 
 const MAX_CHARS = 28;
 
 // Returns a likely continuation of a session's text up to the end of a word, or an empty string.
 export async function imagine(sessionId, signal) {
-  const here = { session: sessionId, patient: false }; // the fork is on the session's own server
+  const here = { session: journal.routedBy(sessionId), patient: false }; // the fork is on the session's own server
   const fork = await post(`/v1/sessions/${sessionId}/fork`, {}, { signal, patient: false });
   try {
     const body = { max_tokens: MAX_CHARS, temperature: 0 };

@@ -96,7 +96,7 @@ export class LiveSession extends EventTarget {
   }
 
   async #create() {
-    const info = await begin("", { model: this.#model });
+    const info = await begin({ model: this.#model });
     this.#id = info.session_id;
     this.#revision = info.revision;
     this.#moveTo([], 0);
@@ -141,8 +141,8 @@ export class LiveSession extends EventTarget {
     } else {
       const old = this.#id;
       this.#id = null; // starts again, since nothing nearer exists
-      journal.end(old);
       end(old).catch(() => {}); // it also expires by itself
+      journal.end(old);
     }
   }
 

@@ -114,7 +114,7 @@ def checkpoint(tmp_path: Path) -> OfModules:
     return module
 
 
-def test_a_checkpoint_becomes_a_version_and_what_is_told_is_measured(
+def test_a_checkpoint_becomes_a_version_and_what_is_given_is_measured(
     checkpoint: OfModules, tmp_path: Path
 ) -> None:
     (tmp_path / "heldout.txt").write_text(TEXT * 40)
@@ -141,14 +141,14 @@ def test_a_checkpoint_becomes_a_version_and_what_is_told_is_measured(
         (["--begin", "\\n"], None),
         (["--begin", "!"], "begin must be one of the symbols (is '!')"),
         (["--tensor", "x"], "must be ROLE=NAME"),
-        (["--tensor", "x=y"], "must be told as embedding"),
+        (["--tensor", "x=y"], "role must be embedding"),
         (["--name", "../evil"], "must be 1 to 128 characters"),
-        (["--cell", "lstm"], "must have 3 gates"),
+        (["--cell", "lstm"], "cell must be gru or gru-reset-first"),
         (["--text", "absent.txt"], "corpus must be a file"),
     ],
 )
 @pytest.mark.usefixtures("checkpoint")
-def test_what_is_told_is_taken_or_refused_in_one_line(
+def test_what_is_given_is_taken_or_refused_in_one_line(
     tmp_path: Path, arguments: list[str], reason: str | None
 ) -> None:
     result = _import(tmp_path, "mine.pt", tmp_path / "models", *arguments)

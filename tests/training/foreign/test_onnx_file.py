@@ -27,6 +27,7 @@ def test_a_file_of_our_own_comes_back_as_it_is(cell: Cell, tmp_path: Path) -> No
     file.write_bytes(model.sequence_bytes())
     symbols.write_text(json.dumps([*v.characters, "<unk>", "<s>"]))
     made = import_file(file, symbols, name="again", models=tmp_path, hints=Hints())
+    assert made.comparison.difference is not None
     graphs = graph_from_bytes(model.sequence_bytes(), shown="own"), open_graph(made.folder / "model.onnx")
     assert {graph.card.cell for graph in graphs} == {cell}
     text = "caf\N{LATIN SMALL LETTER E WITH ACUTE}, a\N{SNOWMAN}b"

@@ -20,14 +20,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\0": "\0"}
 _WRITTEN = {character: escape for escape, character in _ESCAPES.items()}
-_CELLS = {
-    flag: cell for flag, cell in CELL_OF_FLAG.items() if cell != "lstm_coupled"
-}  # no other program has it
-_NOT_RECORDED = {
-    "file",
-    "models",
-    "version",
-}  # the file comes first; a folder and a number are of this machine
+# No other program has the coupled LSTM.
+_CELLS = {flag: cell for flag, cell in CELL_OF_FLAG.items() if cell != "lstm_coupled"}
+# The file is recorded as an argument; a folder and a number are of this machine.
+_NOT_RECORDED = {"file", "models", "version"}
 
 
 class TensorRole(click.ParamType[tuple[str, str]]):

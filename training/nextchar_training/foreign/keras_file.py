@@ -152,7 +152,12 @@ def _paired(config: dict[str, Any], arrays: Callable[[str, str], list[Array]]) -
         if name == "TimeDistributed" and inner is not None:
             name, options = inner["class_name"], inner["config"]
         needs = name in (*_RECURRENT, "Embedding", "Dense")
-        found.append((name, options, arrays(layer["class_name"], layer["config"]["name"]) if needs else []))
+        kept = arrays(layer["class_name"], layer["config"]["name"]) if needs else []
+        if needs and not kept:
+            raise ImportRefused(
+                f"{name} must have weights (has none): call the model once before it is saved", param="file"
+            )
+        found.append((name, options, kept))
     return found
 
 

@@ -11,6 +11,7 @@ from nextchar.model.graph import open_graph
 from nextchar_training.commands.evaluate import evaluate
 from nextchar_training.commands.export import export
 from nextchar_training.commands.train import train
+from nextchar_training.text.error import CorpusError
 
 _NETWORK = "--hidden-size 16 --embedding-size 8 --num-layers 1 --batch-size 4 --window 16 --steps 1"
 _TINY = [*_NETWORK.split(), "--num-threads", "1", "--precision", "float32", "--evaluations", "1"]
@@ -105,3 +106,17 @@ def test_another_text_is_said_to_be_another(model: Path, tmp_path: Path) -> None
     lines = _evaluate(model / "model.onnx", "--corpus", str(other), "--max-chars", "100")
     assert "(100 characters)" in lines[0]
     assert any(line.startswith("text: not the text of the training; ") for line in lines)
+
+
+def test_a_text_with_a_character_that_the_model_refuses_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    given = ["--corpus", "words.txt", "--name", "m", *_TINY, "--unknown", "refuse"]
+    assert CliRunner().invoke(train, given).exit_code == 0
+    assert CliRunner().invoke(export, ["runs/m"]).exit_code == 0
+    Path("other.txt").write_text(Path("words.txt").read_text() + "\N{SNOWMAN}" * 9)
+    with pytest.raises(CorpusError, match="has '\N{SNOWMAN}'"):
+        CliRunner().invoke(
+            evaluate, ["models/m/1/model.onnx", "--corpus", "other.txt"], catch_exceptions=False
+        )

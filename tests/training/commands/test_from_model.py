@@ -63,6 +63,27 @@ def test_a_run_starts_from_the_weights_size_and_characters_of_a_model(
     assert "--from" in saved["provenance"]["command"]
 
 
+@pytest.mark.parametrize("name", [".", "model.onnx"])
+def test_a_model_in_the_folder_where_one_is_has_its_name_too(
+    served: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(served)
+    assert (
+        _train(tmp_path, "--corpus", str(other), "--name", "on", "--steps", "1", "--from", name).exit_code
+        == 0
+    )
+    origin = load_checkpoint(tmp_path / "runs" / "on" / FILE_NAME)["provenance"]["origin"]
+    assert (origin["model"], origin["version"]) == ("base", "1")
+
+
+def test_an_ngram_model_goes_on_from_none(served: Path, other: Path, tmp_path: Path) -> None:
+    given = ["--corpus", str(other), "--name", "n", "--cell", "ngram", "--from", str(served)]
+    result = CliRunner().invoke(train, [*given, "--output", str(tmp_path / "runs")])
+    assert result.exit_code == 2
+    assert "--from is for networks" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_on_its_own_text_a_model_begins_where_it_was(served: Path, tmp_path: Path) -> None:
     corpus = str(served.parents[2] / "words.txt")
     _train(tmp_path, "--corpus", corpus, "--name", "on", "--steps", "1", "--from", str(served))

@@ -1,10 +1,15 @@
 """`nextchar import` writes a model that is served, of what PyTorch and Keras save."""
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -38,14 +43,21 @@ for name, (kind, options) in kinds.items():
 window = keras.Sequential([keras.Input((40, len(chars))), keras.layers.LSTM(24),
                            keras.layers.Dense(len(chars), activation="softmax")])
 window.save("window.keras")
+softmax = keras.layers.Activation("softmax")
+parts = [keras.layers.LSTM(24), keras.layers.Dense(len(chars)), softmax]
+keras.Sequential([keras.Input((40, len(chars))), *parts]).save("last.keras")
+keras.Sequential([keras.layers.LSTM(24), keras.layers.Dense(len(chars))]).save("unbuilt.keras")
 refused = {
     "bidirectional": keras.layers.Bidirectional(keras.layers.LSTM(8, return_sequences=True)),
     "normalised": keras.layers.LayerNormalization(),
     "sigmoid": keras.layers.LSTM(8, return_sequences=True, activation="sigmoid"),
     "backwards": keras.layers.GRU(8, return_sequences=True, go_backwards=True),
+    "activation": keras.layers.Activation("relu"),
+    "dense": keras.layers.Dense(8),
 }
 for name, layer in refused.items():
-    keras.Sequential([keras.Input((None,)), keras.layers.Embedding(len(chars), 8), layer,
+    keras.Sequential([keras.Input((None,)), keras.layers.Embedding(len(chars), 8),
+                      keras.layers.LSTM(8, return_sequences=True), layer,
                       keras.layers.Dense(len(chars))]).save(f"{name}.keras")
 json.dump(expected, open("expected.json", "w"))
 """
@@ -81,8 +93,50 @@ def test_a_keras_model_is_served_as_keras_computes(
     np.testing.assert_allclose(_logprobs(tmp_path / kind / "1"), expected, atol=1e-4)
 
 
-def test_a_keras_model_of_one_hot_windows_is_imported(keras_models: Path, tmp_path: Path) -> None:
-    assert _import(keras_models, "window.keras", tmp_path).exit_code == 0
+@pytest.mark.parametrize("name", ["window", "last"])
+def test_a_keras_model_of_one_hot_windows_is_imported(keras_models: Path, tmp_path: Path, name: str) -> None:
+    assert _import(keras_models, f"{name}.keras", tmp_path).exit_code == 0
+
+
+def _with_config(source: Path, target: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Copies a `.h5` file with another description of its layers."""
+    shutil.copy(source, target)
+    with h5py.File(target, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        change(config)
+        file.attrs["model_config"] = json.dumps(config)
+
+
+def test_a_gru_of_keras_that_does_not_say_where_it_resets_resets_first(
+    keras_models: Path, tmp_path: Path
+) -> None:
+    def change(config: dict[str, Any]) -> None:
+        for layer in config["config"]["layers"]:
+            layer["config"].pop("reset_after", None)
+
+    _with_config(keras_models / "gru-reset-first.h5", keras_models / "old.h5", change)
+    assert _import(keras_models, "old.h5", tmp_path).exit_code == 0
+    expected = json.loads((keras_models / "expected.json").read_text())["gru-reset-first"]
+    np.testing.assert_allclose(_logprobs(tmp_path / "old" / "1"), expected, atol=1e-4)
+
+
+def test_a_file_of_a_keras_that_is_too_old_is_refused(keras_models: Path, tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["config"] = config["config"]["layers"]
+
+    _with_config(keras_models / "lstm.h5", keras_models / "list.h5", change)
+    result = _import(keras_models, "list.h5", tmp_path)
+    assert result.exit_code == 2
+    assert "must be of Keras 2.2.3 or newer" in result.stderr
+
+
+@pytest.mark.parametrize("option", [["--cell", "relu"], ["--tensor", "embedding=embedding"]])
+def test_a_file_that_says_what_its_layers_are_takes_no_hints(
+    keras_models: Path, tmp_path: Path, option: list[str]
+) -> None:
+    result = _import(keras_models, "rnn.keras", tmp_path, *option)
+    assert result.exit_code == 2
+    assert f"{option[0]} is for PyTorch files" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -92,6 +146,9 @@ def test_a_keras_model_of_one_hot_windows_is_imported(keras_models: Path, tmp_pa
         ("normalised", "has layer or batch normalisation"),
         ("sigmoid", "activation must be tanh (is 'sigmoid')"),
         ("backwards", "must read forwards"),
+        ("activation", "(has Embedding, LSTM, Activation, Dense)"),
+        ("dense", "(has Embedding, LSTM, Dense, Dense)"),
+        ("unbuilt", "LSTM must have weights"),
         ("absent", "No such file"),
     ],
 )
@@ -114,7 +171,7 @@ def checkpoint(tmp_path: Path) -> OfModules:
     return module
 
 
-def test_a_checkpoint_becomes_a_version_and_what_is_told_is_measured(
+def test_a_checkpoint_becomes_a_version_and_what_is_given_is_measured(
     checkpoint: OfModules, tmp_path: Path
 ) -> None:
     (tmp_path / "heldout.txt").write_text(TEXT * 40)
@@ -141,17 +198,47 @@ def test_a_checkpoint_becomes_a_version_and_what_is_told_is_measured(
         (["--begin", "\\n"], None),
         (["--begin", "!"], "begin must be one of the symbols (is '!')"),
         (["--tensor", "x"], "must be ROLE=NAME"),
-        (["--tensor", "x=y"], "must be told as embedding"),
+        (["--tensor", "x=y"], "role must be embedding"),
         (["--name", "../evil"], "must be 1 to 128 characters"),
-        (["--cell", "lstm"], "must have 3 gates"),
+        (["--cell", "lstm"], "cell must be gru or gru-reset-first"),
+        (["--cell", "lstm-coupled"], "is not one of 'rnn', 'relu', 'lstm', 'gru', 'gru-reset-first'"),
         (["--text", "absent.txt"], "corpus must be a file"),
+        (["--text", "digits.txt"], "has '1'"),
+        (["--tensor", "recurrent_0=decoder.bias"], "recurrent_0 must be a matrix"),
     ],
 )
 @pytest.mark.usefixtures("checkpoint")
-def test_what_is_told_is_taken_or_refused_in_one_line(
-    tmp_path: Path, arguments: list[str], reason: str | None
+def test_what_is_given_is_taken_or_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str | None
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("digits.txt").write_text("day 1 day 2\n" * 9)
     result = _import(tmp_path, "mine.pt", tmp_path / "models", *arguments)
     assert result.exit_code == (0 if reason is None else 2), result.output
     assert reason is None or reason in result.stderr.splitlines()[-1]
     assert reason is None or not (tmp_path / "models").exists()
+
+
+@pytest.mark.usefixtures("checkpoint")
+def test_the_card_records_what_was_given_and_the_command_says_what_it_took(tmp_path: Path) -> None:
+    given = ["--begin", "\\n", "--cell", "gru", "--tensor", "output=decoder.weight", "--name", "other"]
+    result = _import(tmp_path, "mine.pt", tmp_path / "models", *given)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert "took encoder.weight for embedding" in lines
+    assert "took decoder.weight for output" in lines
+    assert any(line.startswith("not compared with the original") for line in lines)
+    card = open_graph(tmp_path / "models" / "other" / "1" / "model.onnx").card
+    words = shlex.split(str(card.provenance["command"]))
+    assert words[:3] == ["nextchar", "import", "mine.pt"]
+    pairs = set(zip(words[3::2], words[4::2], strict=True))
+    assert pairs == {("--symbols", "symbols.json"), *zip(given[::2], given[1::2], strict=True)}
+
+
+@pytest.mark.usefixtures("checkpoint")
+def test_a_file_whose_name_is_no_models_needs_a_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.pt").rename(tmp_path / "my model.pt")
+    result = _import(tmp_path, "my model.pt", tmp_path / "models")
+    assert result.exit_code == 2
+    assert "give --name" in result.stderr
+    assert _import(tmp_path, "my model.pt", tmp_path / "models", "--name", "mine").exit_code == 0

@@ -34,7 +34,7 @@ _LAYERS = {
 class GateByGate(nn.Module):
     """A cell with one linear layer per gate over [x, h], and a learnt first state, as makemore has."""
 
-    def __init__(self, kind: str, num_symbols: int, *, size: int = 16, hidden: int = 24) -> None:
+    def __init__(self, kind: str, num_symbols: int, *, size: int = 64, hidden: int = 64) -> None:
         super().__init__()
         self.kind, self.hidden = kind, hidden
         if kind != "LSTM":

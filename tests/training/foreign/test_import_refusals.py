@@ -8,7 +8,7 @@ from torch import nn
 from training.foreign.makers import CHARS, OfModules
 
 from nextchar_training.foreign.error import ImportRefused
-from nextchar_training.foreign.importer import Told, import_file, import_module
+from nextchar_training.foreign.importer import Hints, import_file, import_module
 from nextchar_training.foreign.symbols import Roles
 
 
@@ -38,39 +38,44 @@ def _without_recurrence() -> nn.Module:
 
 
 REFUSED = {
-    "bidirectional": (lambda: OfModules("GRU", bidirectional=True), CHARS, Told(), "is bidirectional"),
-    "projections": (lambda: OfModules("LSTM", proj_size=8), CHARS, Told(), "has projections"),
-    "unlike widths": (_Unlike, CHARS, Told(), r"must have one width \(have 12, 16\)"),
-    "layer norm": (lambda: _with("norm", nn.LayerNorm(24)), CHARS, Told(), "layer or batch normalisation"),
-    "attention": (lambda: _with("attn", nn.Linear(24, 24)), CHARS, Told(), "has attention"),
-    "another part": (lambda: _with("extra", nn.Linear(3, 5)), CHARS, Told(), "a part that is not known"),
-    "no recurrence": (_without_recurrence, CHARS, Told(), "no recurrent layer is among the tensors"),
-    "not a number": (_not_a_number, CHARS, Told(), "weights must be numbers"),
+    "bidirectional": (lambda: OfModules("GRU", bidirectional=True), CHARS, Hints(), "is bidirectional"),
+    "projections": (lambda: OfModules("LSTM", proj_size=8), CHARS, Hints(), "has projections"),
+    "unlike widths": (_Unlike, CHARS, Hints(), r"must have one width \(have 12, 16\)"),
+    "layer norm": (lambda: _with("norm", nn.LayerNorm(24)), CHARS, Hints(), "layer or batch normalisation"),
+    "attention": (lambda: _with("attn", nn.Linear(24, 24)), CHARS, Hints(), "has attention"),
+    "another part": (lambda: _with("extra", nn.Linear(3, 5)), CHARS, Hints(), "a part that is not known"),
+    "no recurrence": (_without_recurrence, CHARS, Hints(), "no recurrent layer is among the tensors"),
+    "not a number": (_not_a_number, CHARS, Hints(), "weights must be numbers"),
     "long tokens": (
         lambda: OfModules("GRU", 3),
         ["a", "th", "e"],
-        Told(),
+        Hints(),
         r"must be single characters \('th' has 2\)",
     ),
-    "too many symbols": (lambda: OfModules("GRU", 4), "\nabcdef", Told(), "no tensor can be the"),
-    "no begin": (lambda: OfModules("GRU", 3), "abc", Told(), "--begin"),
+    "too many symbols": (lambda: OfModules("GRU", 4), "\nabcdef", Hints(), "no tensor can be the"),
+    "no begin": (lambda: OfModules("GRU", 3), "abc", Hints(), "--begin"),
     "a begin that is no symbol": (
         lambda: OfModules("GRU"),
         CHARS,
-        Told(Roles(begin="!")),
+        Hints(Roles(begin="!")),
         r"begin must be one of the symbols \(is '!'\)",
     ),
     "two symbols of one id": (
         lambda: OfModules("GRU"),
         {"a": 0, "b": 0},
-        Told(),
+        Hints(),
         "every id one symbol and every symbol one id",
     ),
-    "another cell": (lambda: OfModules("GRU"), CHARS, Told(cell="lstm"), "must have 3 gates"),
+    "another cell": (
+        lambda: OfModules("GRU"),
+        CHARS,
+        Hints(cell="lstm"),
+        "cell must be gru or gru-reset-first",
+    ),
     "another tensor": (
         lambda: OfModules("GRU"),
         CHARS,
-        Told(tensors={"embedding": "nothing"}),
+        Hints(tensors={"embedding": "nothing"}),
         "must be one of the tensors",
     ),
 }
@@ -78,17 +83,17 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_network_that_cannot_be_served_is_refused(name: str, tmp_path: Path) -> None:
-    make, symbols, told, reason = REFUSED[name]
+    make, symbols, hints, reason = REFUSED[name]
     module = make()
     with pytest.raises(ImportRefused, match=reason) as refused:
-        import_module(module, symbols, name="mine", models=tmp_path / "models", told=told)
+        import_module(module, symbols, name="mine", models=tmp_path / "models", hints=hints)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "models").exists()
 
 
 def test_a_module_that_computes_something_else_is_refused(tmp_path: Path) -> None:
     module = OfModules("RNN").eval()
-    with pytest.raises(ImportRefused, match="differs from the module by"):
+    with pytest.raises(ImportRefused, match="differs from the original by"):
         import_module(
             module, CHARS, name="mine", models=tmp_path / "models", forward=lambda ids: module(ids) ** 2
         )
@@ -98,8 +103,8 @@ def test_a_module_that_computes_something_else_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "cannot be loaded"),
-        (b"not a checkpoint", "cannot be loaded"),
+        (b"", "not a PyTorch file of tensors alone"),
+        (b"not a checkpoint", "not a PyTorch file of tensors alone"),
         (None, "cannot read"),
     ],
 )
@@ -109,7 +114,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes 
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ImportRefused, match=reason):
-        import_file(file, symbols, name="mine", models=tmp_path / "models", told=Told())
+        import_file(file, symbols, name="mine", models=tmp_path / "models", hints=Hints())
 
 
 def test_a_pickled_module_is_refused_and_nothing_of_it_runs(tmp_path: Path) -> None:
@@ -117,4 +122,4 @@ def test_a_pickled_module_is_refused_and_nothing_of_it_runs(tmp_path: Path) -> N
     symbols.write_text('"abc\\n"')
     torch.save(OfModules("RNN"), file)
     with pytest.raises(ImportRefused, match=r"torch.save\(model.state_dict\(\), path\)"):
-        import_file(file, symbols, name="mine", models=tmp_path / "models", told=Told())
+        import_file(file, symbols, name="mine", models=tmp_path / "models", hints=Hints())

@@ -11,7 +11,7 @@ from training.foreign.makers import CHARS, TEXT, GateByGate, OfModules
 
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import open_graph
-from nextchar_training.foreign.importer import Forward, Imported, Told, import_module
+from nextchar_training.foreign.importer import Forward, Hints, Imported, import_module
 from nextchar_training.foreign.symbols import Roles
 
 DOTTED = {".": 0} | {character: k + 1 for k, character in enumerate("abcdefghijklmnopqrstuvwxyz")}
@@ -23,10 +23,14 @@ def _seeded() -> None:
 
 
 def imported(
-    module: nn.Module, symbols: object, folder: Path, told: Told | None = None, forward: Forward | None = None
+    module: nn.Module,
+    symbols: object,
+    folder: Path,
+    hints: Hints | None = None,
+    forward: Forward | None = None,
 ) -> Imported:
     return import_module(
-        module.eval(), symbols, name="mine", models=folder, told=told, forward=forward or module
+        module.eval(), symbols, name="mine", models=folder, hints=hints, forward=forward or module
     )
 
 
@@ -60,7 +64,7 @@ def test_cells_of_one_linear_layer_per_gate_are_served_with_their_first_state(
     kind: str, tmp_path: Path
 ) -> None:
     module = GateByGate(kind, len(DOTTED))
-    made = import_module(module.eval(), DOTTED, name="mine", models=tmp_path, told=Told(Roles(".", ".")))
+    made = import_module(module.eval(), DOTTED, name="mine", models=tmp_path, hints=Hints(Roles(".", ".")))
     assert made.comparison.difference is not None
     assert made.comparison.difference < 1e-5
     assert made.vocabulary.unit == "line"
@@ -128,12 +132,12 @@ class _Plain(nn.Module):
         return torch.stack(found)
 
 
-def test_tensors_may_be_told_by_name(tmp_path: Path) -> None:
-    told = Told(
+def test_tensors_may_be_hinted_by_name(tmp_path: Path) -> None:
+    hints = Hints(
         cell="rnn_relu",
         tensors={"embedding": "C", "input_0": "U", "recurrent_0": "W", "input_bias_0": "b", "output": "V"},
     )
-    made = imported(_Plain(), CHARS, tmp_path, told)
+    made = imported(_Plain(), CHARS, tmp_path, hints)
     assert made.comparison.difference is not None
     assert made.comparison.difference < 1e-5
     assert {path.name for path in made.folder.iterdir()} == {"model.onnx", "step-float32.onnx"}

@@ -15,7 +15,7 @@ from nextchar.model.card import Cell
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import graph_from_bytes, open_graph
 from nextchar_training.foreign.error import ImportRefused
-from nextchar_training.foreign.importer import Told, import_file
+from nextchar_training.foreign.importer import Hints, import_file
 
 SYMBOLS = '"' + CHARS.replace("\n", "\\n") + '"'
 
@@ -26,7 +26,8 @@ def test_a_file_of_our_own_comes_back_as_it_is(cell: Cell, tmp_path: Path) -> No
     file, symbols, v = tmp_path / "model.onnx", tmp_path / "symbols.json", model.vocabulary
     file.write_bytes(model.sequence_bytes())
     symbols.write_text(json.dumps([*v.characters, "<unk>", "<s>"]))
-    made = import_file(file, symbols, name="again", models=tmp_path, told=Told())
+    made = import_file(file, symbols, name="again", models=tmp_path, hints=Hints())
+    assert made.comparison.difference is not None
     graphs = graph_from_bytes(model.sequence_bytes(), shown="own"), open_graph(made.folder / "model.onnx")
     assert {graph.card.cell for graph in graphs} == {cell}
     text = "caf\N{LATIN SMALL LETTER E WITH ACUTE}, a\N{SNOWMAN}b"
@@ -43,7 +44,7 @@ def test_a_file_that_torch_exported_is_served_as_it_computes(kind: str, tmp_path
         warnings.simplefilter("ignore")
         torch.onnx.export(module, (ids,), file, dynamo=False, opset_version=17)
     (tmp_path / "symbols.json").write_text(SYMBOLS)
-    made = import_file(file, tmp_path / "symbols.json", name="mine", models=tmp_path, told=Told())
+    made = import_file(file, tmp_path / "symbols.json", name="mine", models=tmp_path, hints=Hints())
     graph = open_graph(made.folder / "model.onnx")
     (found,) = symbol_logprobs(graph, [graph.vocabulary.encode(TEXT)])
     with torch.no_grad():
@@ -86,5 +87,5 @@ def test_an_operator_with_what_no_served_graph_has_is_refused(
     _changed(file, change)
     (tmp_path / "symbols.json").write_text(SYMBOLS)
     with pytest.raises(ImportRefused, match=reason):
-        import_file(file, tmp_path / "symbols.json", name="mine", models=tmp_path / "models", told=Told())
+        import_file(file, tmp_path / "symbols.json", name="mine", models=tmp_path / "models", hints=Hints())
     assert not (tmp_path / "models").exists()

@@ -29,7 +29,8 @@ def test_every_form_of_a_table_is_the_same_table(table: object, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "3", "{}", '{"a": "b"}', '{"a": 1.5}', '["a", "a"]', '{"0": "a", "1": "a"}']
+    "content",
+    ["", "{", "3", "{}", '{"a": "b"}', '{"a": 1.5}', '["a", "a"]', '{"0": "a", "1": "a"}', "[]", '""'],
 )
 def test_a_file_that_is_no_table_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "symbols.json"
@@ -43,6 +44,11 @@ def test_special_symbols_are_found_by_their_usual_names() -> None:
     found = assign_roles(table, 6, 6, Roles())
     assert dict(found.characters) == {"a": 1, "b": 2}
     assert (found.begin, found.end, found.unknown, found.left_out) == (4, 3, 0, (4, 5))
+
+
+def test_half_of_a_surrogate_pair_is_no_symbol() -> None:
+    with pytest.raises(ImportRefused, match="half of a surrogate pair"):
+        assign_roles({0: "\n", 1: "a", 2: "\ud83d"}, 3, 3, Roles())
 
 
 def test_ids_without_a_symbol_are_left_out() -> None:

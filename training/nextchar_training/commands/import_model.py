@@ -1,15 +1,17 @@
 """Defines `nextchar import`: serves a network that another program trained."""
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from nextchar_training.commands.options import CELL_OF_FLAG, ModelName
+from nextchar.model.names import is_model_name
+from nextchar_training.commands.command_line import given_options, recorded_command
+from nextchar_training.commands.options import CELL_OF_FLAG
 from nextchar_training.commands.written_model import written_model_options
-from nextchar_training.foreign.importer import Imported, Told, import_file
+from nextchar_training.foreign.comparison import Comparison
+from nextchar_training.foreign.importer import Hints, Imported, import_file
 from nextchar_training.foreign.symbols import Roles
 from nextchar_training.measure.figures import describe_quality
 from nextchar_training.option import recorded_path
@@ -17,6 +19,11 @@ from nextchar_training.option import recorded_path
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\0": "\0"}
+_WRITTEN = {character: escape for escape, character in _ESCAPES.items()}
+# No other program has the coupled LSTM.
+_CELLS = {flag: cell for flag, cell in CELL_OF_FLAG.items() if cell != "lstm_coupled"}
+# The file is recorded as an argument; a folder and a number are of this machine.
+_NOT_RECORDED = {"file", "models", "version"}
 
 
 class TensorRole(click.ParamType[tuple[str, str]]):
@@ -56,7 +63,7 @@ def _unescaped(_context: click.Context, _parameter: click.Parameter, value: str 
 @_symbol("--pad", "The symbol that fills up batches and is left out; by default <pad>, if it exists.")
 @click.option(
     "--cell",
-    type=click.Choice([*CELL_OF_FLAG]),
+    type=click.Choice([*_CELLS]),
     help="The recurrent cell, where the weights do not say: rnn or relu, gru or gru-reset-first.",
 )
 @click.option(
@@ -73,40 +80,52 @@ def _unescaped(_context: click.Context, _parameter: click.Parameter, value: str 
     help="A text that the network was not trained on, to measure it by; else it writes one itself.",
 )
 @written_model_options("the file")
-def import_model(
-    file: Path,
-    symbols: Path,
-    begin: str | None,
-    end: str | None,
-    unknown: str | None,
-    pad: str | None,
-    cell: str | None,
-    tensors: tuple[tuple[str, str], ...],
-    text: str | None,
-    name: str | None,
-    models: Path,
-    version: int | None,
-) -> None:
+@click.pass_context
+def import_model(context: click.Context, /, file: Path, name: str | None, **options: Any) -> None:
     """Write the network in FILE as a version of a model.
 
     FILE is a PyTorch state dict of embedding, RNN, LSTM or GRU, and linear layer in any naming, a Keras model
     (.keras or .h5), or an ONNX file with the standard recurrent operators.
     """
-    told = Told(Roles(begin, end, unknown, pad), CELL_OF_FLAG[cell] if cell else None, dict(tensors))
-    name = name or ModelName().convert(file.stem, None, None)
-    words = ["nextchar", "import", recorded_path(str(file)), "--symbols", recorded_path(str(symbols))]
+    roles = Roles(options["begin"], options["end"], options["unknown"], options["pad"])
+    cell = _CELLS[options["cell"]] if options["cell"] else None
     imported = import_file(
         file,
-        symbols,
-        name=name,
-        models=models,
-        told=told,
-        text=text,
-        version=version,
-        command=shlex.join(words),
+        options["symbols"],
+        name=name or _name_of(file),
+        models=options["models"],
+        hints=Hints(roles, cell, dict(options["tensors"])),
+        text=options["text"],
+        version=options["version"],
+        command=_command(context),
     )
-    for line in _describe(imported, measured=text is not None):
+    for line in _describe(imported, measured=options["text"] is not None):
         click.echo(line)
+
+
+def _name_of(file: Path) -> str:
+    if not is_model_name(file.stem):
+        raise click.UsageError(
+            "give --name: a model's name must be 1 to 128 characters of A-Z a-z 0-9 . _ - and not begin with "
+            f"a dot (the file's is {recorded_path(file.stem)[:100]!r})"
+        )
+    return file.stem
+
+
+def _command(context: click.Context) -> str:
+    """Returns the command line that imports this network again, from a folder that has its files."""
+    shown: dict[str, str | list[str]] = {}
+    for parameter in context.command.params:
+        name, value = str(parameter.name), context.params.get(str(parameter.name))
+        if name not in given_options(context) - _NOT_RECORDED:
+            continue
+        if name == "tensors":
+            shown["--tensor"] = [f"{role}={tensor}" for role, tensor in context.params[name]]
+        elif name in ("symbols", "text"):
+            shown[f"--{name}"] = recorded_path(str(value))
+        else:
+            shown[f"--{name}"] = _WRITTEN.get(str(value), str(value))
+    return recorded_command(["nextchar", "import", recorded_path(str(context.params["file"]))], shown)
 
 
 def _describe(imported: Imported, *, measured: bool) -> list[str]:
@@ -114,6 +133,8 @@ def _describe(imported: Imported, *, measured: bool) -> list[str]:
     unit = "lines" if vocabulary.unit == "line" else "running text"
     lines = [f"wrote {imported.folder}: {len(vocabulary.characters)} characters, a model of {unit}"]
     lines += [f"  {name:18} {len(content):>12,} bytes" for name, content in exported.files.items()]
+    lines += [f"took {name} for {role}" for name, role in imported.taken.items()]
+    lines.append(_compared(imported.comparison))
     left_out = imported.comparison.left_out
     if left_out > 0:
         lines.append(f"symbols that are left out had a probability of {left_out:.1e} on average")
@@ -124,3 +145,12 @@ def _describe(imported: Imported, *, measured: bool) -> list[str]:
             f"int8 costs {nats:+.5f} nats per character ({exported.int8.num_chars:,} characters {source})"
         )
     return lines + (describe_quality([exported.float32]) if measured else [])
+
+
+def _compared(comparison: Comparison) -> str:
+    if comparison.difference is None:
+        return "not compared with the original, which cannot be run from this file; import_module compares"
+    return (
+        f"differs from the original by {comparison.difference:.1e} nats in a character, at most "
+        f"({comparison.num_chars:,} characters)"
+    )

@@ -25,7 +25,7 @@ def take_origin(options: dict[str, Any], given: set[str]) -> DescribedNetwork:
         InvalidRequest: the path is neither a version's folder nor a `model.onnx`.
         UsageError: an option that was given differs from the model.
     """
-    path = _file(Path(options["from_model"]))
+    path = _file(Path(options["from_model"])).resolve()
     model, card = load_network(path)
     for name, value in _decided(model, card).items():
         if name in given and options[name] != value:

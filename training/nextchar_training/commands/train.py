@@ -1,7 +1,6 @@
 """Defines `nextchar train`: trains a network on a text."""
 
 import os
-import shlex
 import shutil
 import sys
 from dataclasses import fields
@@ -10,9 +9,9 @@ from typing import Any
 
 import click
 import torch
-from click.core import ParameterSource
 
 from nextchar.errors import InvalidRequest, NextcharError
+from nextchar_training.commands.command_line import given_options, recorded_command
 from nextchar_training.commands.options import CELL_OF_FLAG, NGRAM, GroupedCommand, train_options
 from nextchar_training.commands.origin import take_origin
 from nextchar_training.commands.stop_signal import StopSignal
@@ -75,7 +74,7 @@ def _start(context: click.Context, options: dict[str, Any], group: ProcessGroup)
     if all(options[name] is None for name in ("epochs", "steps", "max_minutes")):
         options["epochs"] = _DEFAULT_EPOCHS
     directory = _prepare_text(options)
-    origin = take_origin(options, _given(context)) if options["from_model"] else None
+    origin = take_origin(options, given_options(context)) if options["from_model"] else None
     values = {name: value for name, value in options.items() if name not in _NOT_CONFIG}
     values["cell"] = CELL_OF_FLAG[options["cell"]]
     values["learning_rate"] = options["learning_rate"] or CELLS[values["cell"]].learning_rate
@@ -104,6 +103,8 @@ def _prepare_text(options: dict[str, Any]) -> Path:
 
 
 def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
+    if options["from_model"]:
+        raise click.UsageError("--from is for networks: an n-gram model counts its text anew, leave it out")
     directory = _prepare_text(options)
     values = {entry.name: options[entry.name] for entry in fields(TextConfig)}
     config, command = TextConfig(**values), _command(context, options | values)
@@ -116,7 +117,7 @@ def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
 def _resume(context: click.Context, options: dict[str, Any], group: ProcessGroup) -> Run:
     run = Run.resume(options["output"] / options["name"], group, options["device"])
     recorded = run.config.to_dict()
-    for name in _given(context) - _PER_START:
+    for name in given_options(context) - _PER_START:
         value = CELL_OF_FLAG[options[name]] if name == "cell" else options[name]
         if value not in (recorded[name], "auto"):
             flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
@@ -192,26 +193,20 @@ def _precision(choice: str, device: str) -> TrainingPrecision:
     return "bf16" if choice == "bf16" else "float32"
 
 
-def _given(context: click.Context) -> set[str]:
-    """Returns the names of the options on the command line."""
-    return {
-        name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
-
-
 def _command(context: click.Context, values: dict[str, Any]) -> str:
     """Returns the command line that makes this run again, without any path of this machine.
 
     It has what was given, and what the command chose by itself, which may be chosen otherwise elsewhere.
     """
-    words, given = ["nextchar", "train"], _given(context) - _NOT_CONFIG | {"order"} & _given(context)
+    given = given_options(context) - _NOT_CONFIG | {"order"} & given_options(context)
     chosen = {field.name for field in option_fields(TrainingConfig) if field.option.automatic} | {"epochs"}
+    shown: dict[str, str] = {}
     for name, at_call in context.params.items():
         value = at_call if name in _PATHS or name == "cell" else values.get(name)
         if value is not None and name in given | chosen:
-            shown = recorded_path(value) if name in _PATHS else _shown(name, value)
-            words += [_FLAGS.get(name, "--" + name.replace("_", "-")), shown]
-    return shlex.join(words)
+            flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
+            shown[flag] = recorded_path(value) if name in _PATHS else _shown(name, value)
+    return recorded_command(["nextchar", "train"], shown)
 
 
 def _shown(name: str, value: Any) -> str:

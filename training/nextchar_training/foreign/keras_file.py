@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nextchar_training.foreign.network import ForeignNetwork
 from nextchar_training.network.weights import Array, LayerWeights, Weights, reorder_gates
 
 _RECURRENT = ("SimpleRNN", "LSTM", "GRU")
-_WITHOUT_WEIGHTS = ("InputLayer", "Dropout", "Activation", "SpatialDropout1D")
+_WITHOUT_WEIGHTS = ("InputLayer", "Dropout", "SpatialDropout1D")
 _GRU_ORDER = (1, 0, 2)  # z r h → r z n
 
 # A layer's class and options, and its arrays in the order in which Keras keeps them.
@@ -35,11 +35,14 @@ def read_keras(path: Path) -> ForeignNetwork:
         ImportRefused: the file cannot be read, or the network cannot be served.
     """
     layers = [layer for layer in _layers(path) if layer[0] not in _WITHOUT_WEIGHTS]
+    names = [name for name, _, _ in layers]
+    allowed = _take_last_activation(layers)
     embedding = layers.pop(0)[2][0] if layers and layers[0][0] == "Embedding" else None
-    if len(layers) < 2 or layers[-1][0] != "Dense":
-        raise ImportRefused(_expected([name for name, _, _ in layers]))
-    *recurrent, (_, options, output) = layers
-    _check_option(options, "activation", ("softmax", "linear"))
+    *recurrent, (last, options, output) = layers or [("", {}, [])]
+    _check_kinds([name for name, _, _ in recurrent], names)
+    if last != "Dense" or not recurrent:
+        raise ImportRefused(_expected(names))
+    _check_option(options, "activation", allowed)
     made = [_recurrent(*layer) for layer in recurrent]
     if len({cell for cell, _ in made}) > 1:
         raise ImportRefused("all recurrent layers must be of one kind")
@@ -61,13 +64,26 @@ def _expected(found: list[str]) -> str:
     )
 
 
-def _recurrent(name: str, options: dict[str, Any], arrays: list[Array]) -> tuple[Cell, LayerWeights]:
-    if name == "Bidirectional":
+def _take_last_activation(layers: list[Layer]) -> tuple[str, ...]:
+    """Takes an activation that is the last layer by itself; returns what the Dense layer may have then."""
+    if not layers or layers[-1][0] != "Activation":
+        return ("softmax", "linear")
+    _check_option(layers.pop()[1], "activation", ("softmax", "linear"))
+    return ("linear",)
+
+
+def _check_kinds(found: list[str], names: list[str]) -> None:
+    """Refuses layers that are not recurrent; `names` are of the whole network."""
+    other = next((name for name in found if name not in _RECURRENT), None)
+    if other == "Bidirectional":
         raise ImportRefused("the network is bidirectional: it reads what it should predict")
-    if "Normalization" in name:
-        raise ImportRefused(f"the network has layer or batch normalisation: {name}")
-    if name not in _RECURRENT:
-        raise ImportRefused(_expected([name]))
+    if other is not None and "Normalization" in other:
+        raise ImportRefused(f"the network has layer or batch normalisation: {other}")
+    if other is not None:
+        raise ImportRefused(_expected(names))
+
+
+def _recurrent(name: str, options: dict[str, Any], arrays: list[Array]) -> tuple[Cell, LayerWeights]:
     if options.get("go_backwards"):
         raise ImportRefused(f"{name} must read forwards (go_backwards is true)")
     if name == "SimpleRNN":
@@ -78,7 +94,7 @@ def _recurrent(name: str, options: dict[str, Any], arrays: list[Array]) -> tuple
     if name == "LSTM":
         return "lstm", _weights(arrays)
     cells: dict[bool, Cell] = {True: "gru", False: "gru_reset_first"}
-    return cells[bool(options.get("reset_after", True))], _weights(arrays, _GRU_ORDER)
+    return cells[bool(options.get("reset_after"))], _weights(arrays, _GRU_ORDER)
 
 
 def _check_option(options: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:
@@ -123,32 +139,40 @@ def _layers(path: Path) -> list[Layer]:
         raise ImportRefused(f"{path.name} is not a Keras model file: {error}", param="file") from None
 
 
-def _paired(config: dict[str, Any], arrays: "Callable[[str, str], list[Array]]") -> list[Layer]:
+def _paired(config: dict[str, Any], arrays: Callable[[str, str], list[Array]]) -> list[Layer]:
+    if isinstance(config["config"], list):
+        raise ImportRefused(
+            "the file must be of Keras 2.2.3 or newer (is older): load it with Keras 2.2.3 to 2.15 and "
+            "save it again",
+            param="file",
+        )
     found: list[Layer] = []
     for layer in config["config"]["layers"]:
         name, options, inner = layer["class_name"], layer["config"], layer["config"].get("layer")
         if name == "TimeDistributed" and inner is not None:
             name, options = inner["class_name"], inner["config"]
         needs = name in (*_RECURRENT, "Embedding", "Dense")
-        found.append((name, options, arrays(layer["class_name"], layer["config"]["name"]) if needs else []))
+        kept = arrays(layer["class_name"], layer["config"]["name"]) if needs else []
+        if needs and not kept:
+            raise ImportRefused(
+                f"{name} must have weights (has none): call the model once before it is saved", param="file"
+            )
+        found.append((name, options, kept))
     return found
 
 
-@dataclass(frozen=True)
+@dataclass
 class _KerasArchive:
     """The arrays of a `.keras` file, which names a layer by its class and number: `lstm`, `lstm_1`, …"""
 
     file: Any
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_seen", Counter())
+    seen: Counter[str] = field(default_factory=Counter)
 
     def arrays(self, class_name: str, _name: str) -> list[Array]:
-        seen: Counter[str] = self.__dict__["_seen"]
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
         snake = {"SimpleRNN": "simple_rnn", "LSTM": "lstm", "GRU": "gru"}.get(class_name, snake)
-        number = seen[snake]
-        seen[snake] += 1
+        number = self.seen[snake]
+        self.seen[snake] += 1
         group = self.file["layers"][f"{snake}_{number}" if number else snake]
         for inside in ("layer", "cell"):
             group = group.get(inside, group)

@@ -1,9 +1,11 @@
 """Turns the arrays of a foreign network into a network of this package."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.foreign.error import ImportRefused
@@ -20,11 +22,13 @@ class ForeignNetwork:
     """A network by its own ids: `weights.embedding` is the identity where characters are read one-hot.
 
     `start` float32 [hidden] is the state before the first character, where that is learnt; else zero.
+    `taken` says what each named tensor was taken for, where that was found out.
     """
 
     weights: Weights
     is_one_hot: bool
     start: Array | None = None
+    taken: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def num_inputs(self) -> int:
@@ -70,16 +74,26 @@ def adopt(foreign: ForeignNetwork, symbols: Symbols) -> tuple[CharRNN, Vocabular
     return model, vocabulary
 
 
-def whole_network(foreign: ForeignNetwork) -> CharRNN:
-    """Makes a network that predicts every symbol of a foreign one, by its ids, from a zero state."""
+def own_forward(foreign: ForeignNetwork) -> Callable[[Tensor], Tensor]:
+    """Returns the forward pass of a foreign network as it was found, by its own ids: [time] to logits."""
     inputs, outputs = list(range(foreign.num_inputs)), list(range(foreign.num_symbols))
-    return _network(_reordered(foreign, inputs, outputs), one_hot=foreign.is_one_hot)
+    whole = _network(_reordered(foreign, inputs, outputs), one_hot=foreign.is_one_hot)
+    state = None if foreign.start is None else (torch.tensor(foreign.start).view(1, 1, -1),)
+
+    def forward(ids: Tensor) -> Tensor:
+        logits: Tensor = whole(ids[:, None], state)[0]
+        return logits[:, 0]
+
+    return forward
 
 
 def _check_finite(foreign: ForeignNetwork) -> None:
     weights = foreign.weights
-    layers = [part for layer in weights.layers for part in (layer.input, layer.recurrent)]
-    if not all(np.isfinite(part).all() for part in (weights.embedding, weights.output, *layers)):
+    parts = [weights.embedding, weights.output, weights.output_bias]
+    for layer in weights.layers:
+        parts += [layer.input, layer.recurrent, layer.input_bias, layer.recurrent_bias]
+    parts += [] if foreign.start is None else [foreign.start]
+    if not all(np.isfinite(part).all() for part in parts):
         raise ImportRefused("the network's weights must be numbers (some are infinite or not a number)")
 
 

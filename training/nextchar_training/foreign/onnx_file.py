@@ -1,42 +1,47 @@
 """Reads an ONNX file of another program: Gather or one-hot, RNN, LSTM or GRU operators, and one product."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import NodeProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import NodeProto, helper
 
 from nextchar.model.card import Cell
 from nextchar_training.foreign.error import ImportRefused
 from nextchar_training.foreign.network import ForeignNetwork
+from nextchar_training.foreign.onnx_forward import Forward, original_forward
+from nextchar_training.foreign.onnx_graph import RECURRENT, OnnxGraph, OnnxPath, find_path, first_state
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.weights import Array, LayerWeights, Weights, reorder_gates
 
-_OPERATORS = ("RNN", "LSTM", "GRU")
 _ACTIVATIONS = {"LSTM": ("sigmoid", "tanh", "tanh"), "GRU": ("sigmoid", "tanh")}
 
 
-def read_onnx(path: Path) -> ForeignNetwork:
-    """Reads the network of a file.
+def read_onnx(path: Path) -> tuple[ForeignNetwork, Forward | None]:
+    """Reads the network of a file, and a function that runs the file itself, where its inputs allow that.
 
     Raises:
         ImportRefused: the file cannot be read, or the network cannot be served.
     """
     try:
-        graph = _Graph(onnx.load(path).graph)
+        proto = onnx.load(path)
     except OSError as error:
         raise ImportRefused(f"cannot read {path.name}: {error.strerror}", param="file") from None
     except Exception as error:  # noqa: BLE001  protobuf's and onnx's own errors have no common base
         raise ImportRefused(
             f"{path.name} is not an ONNX file: {type(error).__name__}", param="file"
         ) from None
-    nodes = [node for node in graph.proto.node if node.op_type in _OPERATORS]
-    if not nodes:
+    graph = OnnxGraph(proto.graph)
+    if not any(node.op_type in RECURRENT for node in proto.graph.node):
         raise ImportRefused(f"{path.name} has no RNN, LSTM or GRU operator", param="file")
-    made = [_layer(graph, node) for node in nodes]
+    found = find_path(graph)
+    foreign = _network(graph, found)
+    return foreign, original_forward(proto, found, foreign)
+
+
+def _network(graph: OnnxGraph, path: OnnxPath) -> ForeignNetwork:
+    made = [_layer(graph, node) for node in path.recurrent]
     cells = {cell for cell, _ in made}
     widths = {layer.recurrent.shape[1] for _, layer in made}
     if len(cells) > 1 or len(widths) > 1:
@@ -44,48 +49,15 @@ def read_onnx(path: Path) -> ForeignNetwork:
             f"all recurrent layers must be of one kind and width (are {', '.join(sorted(cells))} of "
             f"{', '.join(map(str, sorted(widths)))})"
         )
-    layers = tuple(layer for _, layer in made)
-    embedding = _embedding(graph, layers[0].input.shape[1])
-    output, bias = _output(graph, widths.pop())
+    layers, width = tuple(layer for _, layer in made), widths.pop()
+    embedding = _embedding(graph, path.embedding, layers[0].input.shape[1])
+    output, bias = _output(graph, path, width)
     whole = np.eye(layers[0].input.shape[1], dtype=np.float32) if embedding is None else embedding
-    return ForeignNetwork(Weights(cells.pop(), whole, layers, output, bias), embedding is None)
+    weights = Weights(cells.pop(), whole, layers, output, bias)
+    return ForeignNetwork(weights, embedding is None, _start(graph, path.recurrent, width))
 
 
-@dataclass
-class _Graph:
-    """A graph's constants by name, computed where an exporter left arithmetic on them."""
-
-    proto: Any
-    known: dict[str, Array] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.known |= {tensor.name: numpy_helper.to_array(tensor) for tensor in self.proto.initializer}
-        self.makers = {name: node for node in self.proto.node for name in node.output}
-
-    def constant(self, name: str) -> Array | None:
-        """Returns the array of a name that does not depend on the graph's inputs."""
-        if not name:
-            return None
-        if name not in self.known:
-            node = self.makers.get(name)
-            if node is None or any(self.constant(part) is None for part in node.input if part):
-                return None
-            self.known |= zip(node.output, self._computed(node), strict=True)
-        return self.known[name]
-
-    def _computed(self, node: NodeProto) -> list[Array]:
-        given = [part for part in node.input if part]
-        graph = helper.make_graph(
-            [node],
-            "constant",
-            [helper.make_empty_tensor_value_info(name) for name in given],
-            [helper.make_empty_tensor_value_info(name) for name in node.output],
-        )
-        runner = ReferenceEvaluator(helper.make_model(graph))
-        return list(runner.run(None, {name: self.known[name] for name in given}))
-
-
-def _layer(graph: _Graph, node: NodeProto) -> tuple[Cell, LayerWeights]:
+def _layer(graph: OnnxGraph, node: NodeProto) -> tuple[Cell, LayerWeights]:
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     cell = _cell(node, attributes)
     inputs = [*node.input, *[""] * 8]
@@ -124,36 +96,35 @@ def _cell(node: NodeProto, attributes: dict[str, Any]) -> Cell:
     return "gru" if attributes.get("linear_before_reset") else "gru_reset_first"
 
 
-def _embedding(graph: _Graph, size: int) -> Array | None:
+def _embedding(graph: OnnxGraph, node: NodeProto | None, size: int) -> Array | None:
     """Returns the table that symbols are looked up in; None where they come one-hot."""
-    for node in graph.proto.node:
-        table = graph.constant(node.input[0]) if node.op_type == "Gather" else None
-        if table is not None and table.ndim == 2 and table.shape[1] == size:
-            return np.asarray(table, dtype=np.float32)
-    return None
+    if node is None:
+        return None
+    table = graph.constant(node.input[0] if node.op_type == "Gather" else node.input[2])
+    if node.op_type == "OneHot" and table is not None and table.tolist() == [0, 1]:
+        return None
+    if node.op_type == "OneHot" or table is None or table.ndim != 2 or table.shape[1] != size:
+        raise ImportRefused(f"the first layer must read rows of {size} numbers, or one-hot rows of 0 and 1")
+    return np.asarray(table, dtype=np.float32)
 
 
-def _output(graph: _Graph, hidden_size: int) -> tuple[Array, Array]:
+def _output(graph: OnnxGraph, path: OnnxPath, hidden_size: int) -> tuple[Array, Array]:
     """Returns the weights of the last product, [num_symbols, hidden], and its bias."""
-    for node in reversed(graph.proto.node):
-        if node.op_type not in ("Gemm", "MatMul"):
-            continue
-        weight = graph.constant(node.input[1])
-        if weight is None:
-            continue
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        rows = weight if attributes.get("transB") else weight.T
-        if rows.shape[1] != hidden_size or attributes.get("alpha", 1.0) != 1.0:
-            break
-        bias = graph.constant(node.input[2]) if len(node.input) > 2 else _added(graph, node.output[0])
-        zeros = np.zeros(len(rows), dtype=np.float32)
-        return np.array(rows, dtype=np.float32), zeros if bias is None else np.array(bias, dtype=np.float32)
-    raise ImportRefused(f"the last layer must be a product of {hidden_size} units by constant weights")
+    weight = graph.constant(path.product.input[1])
+    assert weight is not None, "a product by constant weights was looked for"
+    attributes = {a.name: helper.get_attribute_value(a) for a in path.product.attribute}
+    rows = weight if attributes.get("transB") else weight.T
+    factors = attributes.get("alpha", 1.0), attributes.get("beta", 1.0)
+    if rows.ndim != 2 or rows.shape[1] != hidden_size or factors != (1.0, 1.0) or attributes.get("transA"):
+        raise ImportRefused(f"the last layer must be a product of {hidden_size} units by constant weights")
+    bias = np.zeros(len(rows)) if path.bias is None else np.broadcast_to(path.bias.ravel(), len(rows))
+    return np.array(rows, dtype=np.float32), np.array(bias, dtype=np.float32)
 
 
-def _added(graph: _Graph, name: str) -> Array | None:
-    """Returns the constant vector that is added to a tensor, if one is."""
-    for node in graph.proto.node:
-        if node.op_type == "Add" and name in node.input:
-            return next((c for part in node.input if (c := graph.constant(part)) is not None), None)
-    return None
+def _start(graph: OnnxGraph, nodes: list[NodeProto], hidden_size: int) -> Array | None:
+    """Returns the constant first state of an RNN or GRU of one layer; None for zeros."""
+    starts = [first_state(graph, name, hidden_size) for node in nodes for name in list(node.input)[5:7]]
+    found = [start for start in starts if start is not None]
+    if found and (len(nodes) > 1 or nodes[0].op_type == "LSTM"):
+        raise ImportRefused("a learnt first state must be of one layer of an RNN or GRU: others must be zero")
+    return found[0] if found else None

@@ -64,6 +64,8 @@ def parse_symbols(table: Any) -> dict[int, str]:
             if isinstance(table.get(name), Mapping | list | str) and len(table[name]) > 1:
                 return parse_symbols(table[name])
     found = list(_pairs(table))
+    if not found:
+        raise ImportRefused("symbols must have at least two characters (there are none)", param="symbols")
     by_id = dict(found)
     if len(by_id) != len(found) or len({symbol for _, symbol in found}) != len(found):
         raise ImportRefused("symbols must give every id one symbol and every symbol one id", param="symbols")
@@ -93,29 +95,27 @@ def _pairs(table: Any) -> Iterator[tuple[int, str]]:
 
 
 def assign_roles(table: Mapping[int, str], num_inputs: int, num_outputs: int, roles: Roles) -> Symbols:
-    """Tells characters from special symbols, of a network that reads and predicts so many.
+    """Separates characters from special symbols, of a network that reads and predicts so many ids.
 
-    What is read and never predicted has the ids behind the others.
+    What is read and never predicted has the last ids.
 
     Raises:
-        ImportRefused: an id is not the network's, a symbol has several characters and no role, or there is
-            nothing that a string can begin after.
+        ImportRefused: an id is not the network's, or a symbol has several characters and no role.
     """
     _check_ids(table, num_inputs)
     ids = {symbol: key for key, symbol in table.items()}
     unknown, pad = _find(ids, roles.unknown, _UNKNOWN, "unknown"), _find(ids, roles.pad, _PAD, "pad")
     begin, end = _find(ids, roles.begin, _BEGIN, "begin"), _find(ids, roles.end, _END, "end")
-    special = {unknown, pad} | {key for key in (begin, end) if key is not None and _is_name(table[key])}
-    special |= {end} if end is not None else set()
-    special |= {begin} if begin is not None and begin >= num_outputs else set()
+    special = {unknown, pad, end}
+    if begin is not None and (_is_name(table[begin]) or begin >= num_outputs):
+        special.add(begin)
     characters = {symbol: key for symbol, key in ids.items() if key not in special}
     _check_characters(characters)
-    if begin is None and roles.begin is None:
+    if begin is None:
         begin = end if end is not None else characters.get("\n")
-    _check_ids(
-        {key: table[key] for key in [*characters.values(), unknown, end] if key is not None}, num_outputs
-    )
-    left_out = set(range(num_outputs)) - set(characters.values()) - {unknown, end}
+    predicted = {*characters.values(), unknown, end} - {None}
+    _check_ids({key: symbol for key, symbol in table.items() if key in predicted}, num_outputs)
+    left_out = set(range(num_outputs)) - predicted
     return Symbols(characters, begin, end, unknown, tuple(sorted(left_out)))
 
 
@@ -129,11 +129,11 @@ def _check_ids(table: Mapping[int, str], num_ids: int) -> None:
         )
 
 
-def _find(ids: Mapping[str, int], told: str | None, usual: Sequence[str], role: str) -> int | None:
-    if told is not None:
-        if told not in ids:
-            raise ImportRefused(f"{role} must be one of the symbols (is {told!r})", param=role)
-        return ids[told]
+def _find(ids: Mapping[str, int], given: str | None, usual: Sequence[str], role: str) -> int | None:
+    if given is not None:
+        if given not in ids:
+            raise ImportRefused(f"{role} must be one of the symbols (is {given!r})", param=role)
+        return ids[given]
     return next((key for symbol, key in ids.items() if symbol.lower() in usual), None)
 
 
@@ -147,6 +147,12 @@ def _check_characters(characters: Mapping[str, int]) -> None:
         raise ImportRefused(
             f"symbols must be single characters ({longer!r} has {len(longer)}): say what it is with --begin, "
             "--end, --unknown or --pad, if it is one of these; a model of longer tokens cannot be served",
+            param="symbols",
+        )
+    half = next((symbol for symbol in characters if "\ud800" <= symbol <= "\udfff"), None)
+    if half is not None:
+        raise ImportRefused(
+            f"symbols must be whole characters ({half!r} is half of a surrogate pair): write it as one",
             param="symbols",
         )
     if len(characters) < 2:

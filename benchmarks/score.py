@@ -66,7 +66,7 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
         for _ in range(rounds):
             seen.setdefault("http, all cores", []).append(_http(strings))
     for _ in range(rounds):  # alone: it uses all cores
-        seen.setdefault("cli", []).append(_cli(data, strings))
+        seen.setdefault("cli", []).append(command_line(data, strings))
     if kenlm.installed():
         peer = kenlm.Kenlm(network.vocabulary, strings, folder)
         seen["kenlm, 6-gram"] = [peer.rate() for _ in range(rounds)]
@@ -121,7 +121,8 @@ def _rate(make_client: MakeClient, port: int, count: int) -> float:
     return rate
 
 
-def _cli(data: Path, strings: list[str]) -> float:
+def command_line(data: Path, strings: list[str]) -> float:
+    """Returns the strings per second of `nextchar score`, its start included."""
     program = Path(sys.executable).with_name("nextchar")
     command = [str(program), "score", str(data / "models" / MODEL), "--json"]
     started = time.perf_counter()

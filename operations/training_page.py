@@ -9,6 +9,7 @@ do not edit it here.
 
 Each option is a flag of `nextchar train`, a line of its help, a field that the run's checkpoint keeps, and a line of the
 run's `report.html`. A resumed run keeps its options; only `--device` and `--tensorboard` may change.
+[Learning](learning.md) explains the words, from the equations on.
 """
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.live_server import LiveServer
+from support.tiny_models import TinyModel, write_models
 from support.waiting import until
 
 import nextchar
@@ -142,6 +143,15 @@ def test_states_are_arrays(model: Model) -> None:
     states = model.states("hello")
     assert {array.shape for array in states.values()} == {(5, model.inspect("a").data[0].num_units)}
     assert {array.dtype for array in states.values()} == {np.dtype(np.float32)}
+
+
+def test_gates_are_arrays_and_a_cell_without_them_has_none(model: Model, tmp_path: Path) -> None:
+    gates = model.gates("hello")
+    assert set(gates) == {f"{name}_{layer}" for name in ("input", "forget", "output") for layer in (0, 1)}
+    assert {array.shape for array in gates.values()} == {model.states("hello")["hidden_0"].shape}
+    assert all(array.min() >= 0 and array.max() <= 1 for array in gates.values())
+    with nextchar.load(write_models(tmp_path, {"plain": TinyModel("rnn_tanh")}) / "plain") as plain:
+        assert plain.gates("hello") == {}
 
 
 def test_a_running_loop_does_not_matter(model: Model) -> None:

@@ -28,7 +28,7 @@ def no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(_content: bytes) -> None:
         raise AssertionError("onnxruntime was asked to open a hostile file")
 
-    monkeypatch.setattr("nextchar.model.graph._open_session", opened)
+    monkeypatch.setattr("nextchar.model.graph.open_session", opened)
 
 
 def refused(content: bytes) -> str:

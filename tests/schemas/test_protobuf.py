@@ -14,7 +14,7 @@ from nextchar.pb import nextchar_pb2 as pb
 from nextchar.schemas import protobuf_pairs as pairs
 from nextchar.schemas.base import RequestFields, ResponseModel
 from nextchar.schemas.completion import Choice, CompletionRequest, Logprobs
-from nextchar.schemas.inspect import InspectRequest, StateTrace
+from nextchar.schemas.inspect import GateTrace, InspectRequest, StateTrace
 from nextchar.schemas.models import ModelInfo, ModelList
 from nextchar.schemas.protobuf import to_answer, to_fields, to_message, to_request
 from nextchar.schemas.protobuf_codec import named_fields
@@ -90,7 +90,7 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
 def instances(schema: type[BaseModel]) -> st.SearchStrategy[Any]:
     """Any instance of a schema; what its validators say of values is no matter of the mapping."""
     fields = {name: values(info.annotation) for name, info in schema.model_fields.items()}
-    if schema is StateTrace:  # gRPC has no base64
+    if schema in (StateTrace, GateTrace):  # gRPC has no base64
         fields["values"] = st.lists(st.lists(st.floats(allow_nan=False), max_size=3), max_size=3)
     if schema is CompletionRequest:
         fields["prompt"] = fields["prompt"].filter(lambda prompt: prompt != [])

@@ -3,7 +3,7 @@
 from typing import Any, Literal, TypedDict
 
 from nextchar.schemas.compare import RankBy
-from nextchar.schemas.inspect import StateName
+from nextchar.schemas.inspect import GateName, StateName
 
 PromptInput = (
     str | list[str] | list[int] | list[list[int]]
@@ -64,10 +64,11 @@ class NextArguments(CallArguments, StateArguments, total=False):
 
 
 class InspectArguments(CallArguments, total=False):
-    """Which states of which layers to return. `encoding_format` is a field of REST alone."""
+    """Which states and gates of which layers to return. `encoding_format` is a field of REST alone."""
 
     layers: list[int]
     states: list[StateName]
+    gates: list[GateName]
     encoding_format: Literal["float", "base64"]
 
 

@@ -8,17 +8,19 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.errors import ModelFileError
+from nextchar.errors import ModelFileError, Unavailable
 from nextchar.model.card import Card, GraphSignature, TensorSpec, check_graph, parse_card
+from nextchar.model.gate_graph import GateGraph, open_gates
 from nextchar.model.onnx_screen import screened
-from nextchar.model.runtime import ort
+from nextchar.model.runtime import open_session, ort
 from nextchar.model.vocabulary import Ids, Vocabulary
 
 Doubles = NDArray[np.float64]
@@ -30,18 +32,37 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(uint8)": np.dtype(np.uint8),
 }
-_ERRORS_ONLY = 3  # onnxruntime's log severity
 
 
 @dataclass(frozen=True)
 class ModelGraph:
-    """Holds an opened model file whose card and graph agree. Safe to share between threads."""
+    """Holds an opened model file whose card and graph agree. Safe to share between threads.
+
+    `source` is the file, or its bytes where there is no file.
+    """
 
     card: Card
     vocabulary: Vocabulary
     signature: GraphSignature
     digest: str
     session: ort.InferenceSession
+    source: Path | bytes
+
+    @cached_property
+    def gates(self) -> GateGraph:
+        """The graph of the gates, opened from the file when it is first asked for.
+
+        Raises:
+            InvalidRequest: the cell has no gates, or the file does not name them.
+            Unavailable: the file has gone or is another one by now.
+        """
+        try:
+            content = self.source if isinstance(self.source, bytes) else _read(self.source, self.source.name)
+        except ModelFileError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise Unavailable("gates are read from the model's file, which has changed: load the model again")
+        return open_gates(content, self.card)
 
     @property
     def state_shapes(self) -> dict[str, tuple[np.dtype[Any], int]]:
@@ -62,6 +83,10 @@ def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
         ModelFileError: unreadable, too large, not ONNX, not of this project, or card and graph disagree.
     """
     shown = shown or path.name
+    return replace(graph_from_bytes(_read(path, shown), shown=shown), source=path)
+
+
+def _read(path: Path, shown: str) -> bytes:
     try:
         # Not blocking: a named pipe without a writer in place of a file must not hang the server.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
@@ -72,10 +97,9 @@ def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
                 raise ModelFileError(
                     f"{shown}: has {found.st_size} bytes, the limit of a model file is {MAX_MODEL_BYTES}"
                 )
-            content = file.read(MAX_MODEL_BYTES)
+            return file.read(MAX_MODEL_BYTES)
     except OSError as error:
         raise ModelFileError(f"{shown}: cannot be read: {error.strerror}") from error
-    return graph_from_bytes(content, shown=shown)
 
 
 def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
@@ -86,7 +110,7 @@ def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
     """
     card = parse_card(screened(content, path=shown), path=shown)
     try:
-        session = _open_session(content)
+        session = open_session(content)
         inputs = {i.name: TensorSpec(i.type, _shape(i.shape)) for i in session.get_inputs()}
         outputs = {o.name: TensorSpec(o.type, _shape(o.shape)) for o in session.get_outputs()}
     except Exception as error:  # onnxruntime raises many unrelated types for a bad file
@@ -94,16 +118,7 @@ def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
     signature = GraphSignature(inputs, outputs)
     check_graph(card, signature, path=shown)
     digest = hashlib.sha256(content).hexdigest()
-    return ModelGraph(card, card.make_vocabulary(), signature, digest, session)
-
-
-def _open_session(content: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    # A step is too short to split over threads; engines run in parallel instead, one thread each.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    return ModelGraph(card, card.make_vocabulary(), signature, digest, session, content)
 
 
 def _first_line(error: Exception) -> str:

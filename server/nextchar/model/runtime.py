@@ -1,4 +1,4 @@
-"""Imports onnxruntime with its telemetry off; the only module that imports it."""
+"""Imports onnxruntime with its telemetry off, and opens sessions; the only module that imports it."""
 
 import os
 
@@ -7,4 +7,16 @@ import os
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
-__all__ = ["ort"]
+__all__ = ["open_session", "ort"]
+
+_ERRORS_ONLY = 3  # onnxruntime's log severity
+
+
+def open_session(content: bytes) -> ort.InferenceSession:
+    """Opens a graph for calls that use one thread each."""
+    options = ort.SessionOptions()
+    # A step is too short to split over threads; engines run in parallel instead, one thread each.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)

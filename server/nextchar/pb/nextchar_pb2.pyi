@@ -586,20 +586,22 @@ class Completion(_message.Message):
     def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ..., session_id: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class InspectRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "model", "input", "layers", "states")
+    __slots__ = ("timeout", "priority", "model", "input", "layers", "states", "gates")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     LAYERS_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     model: str
     input: str
     layers: _containers.RepeatedScalarFieldContainer[int]
     states: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[str] = ..., layers: _Optional[_Iterable[int]] = ..., states: _Optional[_Iterable[str]] = ...) -> None: ...
+    gates: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[str] = ..., layers: _Optional[_Iterable[int]] = ..., states: _Optional[_Iterable[str]] = ..., gates: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StateTrace(_message.Message):
     __slots__ = ("layer", "state", "num_units", "values")
@@ -613,6 +615,18 @@ class StateTrace(_message.Message):
     values: _containers.RepeatedCompositeFieldContainer[StateRow]
     def __init__(self, layer: _Optional[int] = ..., state: _Optional[str] = ..., num_units: _Optional[int] = ..., values: _Optional[_Iterable[_Union[StateRow, _Mapping]]] = ...) -> None: ...
 
+class GateTrace(_message.Message):
+    __slots__ = ("layer", "gate", "num_units", "values")
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    NUM_UNITS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    layer: int
+    gate: str
+    num_units: int
+    values: _containers.RepeatedCompositeFieldContainer[StateRow]
+    def __init__(self, layer: _Optional[int] = ..., gate: _Optional[str] = ..., num_units: _Optional[int] = ..., values: _Optional[_Iterable[_Union[StateRow, _Mapping]]] = ...) -> None: ...
+
 class StateRow(_message.Message):
     __slots__ = ("values",)
     VALUES_FIELD_NUMBER: _ClassVar[int]
@@ -620,20 +634,22 @@ class StateRow(_message.Message):
     def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class InspectResponse(_message.Message):
-    __slots__ = ("model", "model_version", "chars", "data", "usage", "case_folding")
+    __slots__ = ("model", "model_version", "chars", "data", "usage", "gates", "case_folding")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CHARS_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
     CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     chars: _containers.RepeatedCompositeFieldContainer[CharScore]
     data: _containers.RepeatedCompositeFieldContainer[StateTrace]
     usage: Usage
+    gates: _containers.RepeatedCompositeFieldContainer[GateTrace]
     case_folding: str
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., data: _Optional[_Iterable[_Union[StateTrace, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., case_folding: _Optional[str] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., data: _Optional[_Iterable[_Union[StateTrace, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., gates: _Optional[_Iterable[_Union[GateTrace, _Mapping]]] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "session_id", "ttl_seconds", "prime", "seed")

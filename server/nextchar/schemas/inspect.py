@@ -11,6 +11,7 @@ from nextchar.schemas.rows import Listed
 from nextchar.schemas.score import CharScore
 
 StateName = Literal["hidden", "cell"]
+GateName = Literal["input", "forget", "output", "reset", "update"]
 
 
 class InspectRequest(ModelRequest):
@@ -28,7 +29,16 @@ class InspectRequest(ModelRequest):
         None,
         fail_fast=True,
         min_length=1,
-        description="The states to return: hidden, and cell of an LSTM; by default all.",
+        description="The states to return: hidden, and cell of an LSTM; by default all, or none if `gates` "
+        "is given.",
+    )
+    gates: list[GateName] | None = Field(
+        None,
+        fail_fast=True,
+        min_length=1,
+        description="The gates to return: input, forget and output of an LSTM, forget and output of a "
+        "coupled LSTM, reset and update of a GRU; by default none.",
+        examples=[["forget"]],
     )
     encoding_format: Literal["float", "base64"] = Field(
         "float",
@@ -48,8 +58,20 @@ class StateTrace(ResponseModel):
     values: list[list[float]] | str
 
 
+class GateTrace(ResponseModel):
+    """One gate of one layer while each character is read: `values` [characters, num_units], 0 to 1.
+
+    They are encoded as those of a state.
+    """
+
+    layer: int
+    gate: GateName
+    num_units: int
+    values: list[list[float]] | str
+
+
 class InspectResponse(ResponseModel):
-    """The log-probability of each character, as in `/v1/score`, and the states after each.
+    """The log-probability of each character, as in `/v1/score`, the states after each, and requested gates.
 
     `case_folding` is lower if the model reads all text in lower case.
     """
@@ -58,5 +80,6 @@ class InspectResponse(ResponseModel):
     model_version: str
     chars: Listed[CharScore]
     data: list[StateTrace]
+    gates: list[GateTrace] | None = omitted_if_none()
     usage: Usage
     case_folding: str | None = omitted_if_none()

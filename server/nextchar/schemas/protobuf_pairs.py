@@ -44,6 +44,7 @@ PAIRS: dict[type[BaseModel], type[Message]] = {
     completion.Completion: pb.Completion,
     inspect.InspectRequest: pb.InspectRequest,
     inspect.StateTrace: pb.StateTrace,
+    inspect.GateTrace: pb.GateTrace,
     inspect.InspectResponse: pb.InspectResponse,
     tokens.TokenizeRequest: pb.TokenizeRequest,
     tokens.TokenizeResponse: pb.TokenizeResponse,

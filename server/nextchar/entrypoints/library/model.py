@@ -21,6 +21,7 @@ from nextchar.entrypoints.library.transport import LocalTransport
 from nextchar.entrypoints.machine import num_cores
 from nextchar.errors import NextcharError
 from nextchar.model.card import Card
+from nextchar.model.gate_graph import GATE_TENSORS
 from nextchar.schemas.score import ScoreResponse
 
 BATCH_STRINGS = 4096  # that are scored together: they share prefixes, and memory stays bounded
@@ -109,3 +110,13 @@ class Model(Client):
         """
         answer = self.inspect(text, model=model)
         return {f"{one.state}_{one.layer}": np.array(one.values, dtype=np.float32) for one in answer.data}
+
+    def gates(self, text: str, *, model: str | None = None) -> dict[str, NDArray[np.float32]]:
+        """Returns the gates while each character is read: float32 [characters, units] by `forget_0`, ….
+
+        `forget_N` is of layer N, 0 closed and 1 open. A cell without gates has none.
+        """
+        names = list(GATE_TENSORS[self.card.cell])
+        answer = self.inspect(text, model=model, gates=names) if names else None
+        found = answer.gates or [] if answer else []
+        return {f"{one.gate}_{one.layer}": np.array(one.values, dtype=np.float32) for one in found}

@@ -1,5 +1,6 @@
-"""Reads a model's hidden states after each character of a text, as the engine's own lanes keep them."""
+"""Reads a model's states after each character of a text, as the engine's lanes keep them, and its gates."""
 
+import asyncio
 import base64
 from collections.abc import Sequence
 
@@ -8,12 +9,20 @@ import numpy as np
 from nextchar.engine.lane import Lane, LaneState
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InputTooLarge, InvalidRequest
-from nextchar.model.graph import Floats, StateArray
+from nextchar.model.gate_graph import GATE_TENSORS
+from nextchar.model.graph import Floats, ModelGraph, StateArray
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.model import Model
 from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
-from nextchar.schemas.inspect import InspectRequest, InspectResponse, StateName, StateTrace
+from nextchar.schemas.inspect import (
+    GateName,
+    GateTrace,
+    InspectRequest,
+    InspectResponse,
+    StateName,
+    StateTrace,
+)
 from nextchar.service.inference.answer_weight import inspection_weight
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.score_rows import CharScores
@@ -25,18 +34,21 @@ MAX_VALUES = 262_144  # in one answer: 512 characters of 512 units
 _NAMES: dict[str, StateName] = {"h": "hidden", "c": "cell"}
 _UINT8_ZERO, _UINT8_ONE = 128, 127.0
 
+Gate = tuple[int, GateName]  # its layer and name
+
 
 class Inspector:
     """Answers inspections; raises what `Service` raises."""
 
     def __init__(self, validation: Validation, metrics: Metrics, *, max_chars: int) -> None:
         self._validation, self._metrics, self._max_chars = validation, metrics, max_chars
+        self._gates_turn = asyncio.Lock()  # gates are computed beside the engines, one text at a time
 
     async def inspect(self, request: InspectRequest, ctx: RequestContext) -> InspectResponse:
-        """Returns the requested states after each character.
+        """Returns the requested states after each character, and gates while each is read.
 
         Raises:
-            InvalidRequest: the model has no such layer or state, or the server shows none (`inspect_off`).
+            InvalidRequest: there is no such layer, state or gate, or the server shows none (`inspect_off`).
             InputTooLarge: the answer would have too many characters or numbers.
         """
         if not self._max_chars:
@@ -45,8 +57,8 @@ class Inspector:
             )
         model = self._validation.model(request.model, ctx)
         ids = self._validation.encode(request.input, model=model, ctx=ctx, param="input")
-        chosen = _choose(model, request)
-        num_values = self._check_size(model, chosen, len(ids))
+        chosen, gates = _choose(model, request), _choose_gates(model, request)
+        num_values = self._check_size(model, [*chosen, *(f"h_{layer}" for layer, _ in gates)], len(ids))
         weight = inspection_weight(len(ids), num_values)
         self._validation.check_answer(
             weight, ctx, "input", "request fewer layers or states, or send less text"
@@ -59,7 +71,8 @@ class Inspector:
             model=model.name,
             model_version=model.version,
             chars=CharScores(vocabulary.normalize(request.input), logprobs, vocabulary),
-            data=[_trace(name, model, states, request.encoding_format) for name in chosen],
+            data=[_trace(name, model, states[1:], request.encoding_format) for name in chosen],
+            gates=await self._read_gates(model, ids, states, gates, request) if gates else None,
             usage=make_usage(len(ids)),
             case_folding=vocabulary.told_folding,
         )
@@ -82,7 +95,7 @@ class Inspector:
         return num_values
 
     async def _read(self, model: Model, ids: Ids, ctx: RequestContext) -> tuple[list[LaneState], Doubles]:
-        """Returns the states after each character, and the characters' log-probabilities.
+        """Returns the states before the first character and after each, and each one's log-probability.
 
         A lane keeps its state from before it reads its last symbol. So each lane reads one symbol, and one
         more symbol, any, is read at the end to get the state after the last.
@@ -96,7 +109,27 @@ class Inspector:
             assert start is not None
             states.append(start)
             logprobs.append(joined_logprobs(deliveries))
-        return states[1:], np.concatenate(logprobs)[: len(ids)]
+        return states, np.concatenate(logprobs)[: len(ids)]
+
+    async def _read_gates(
+        self, model: Model, ids: Ids, states: Sequence[LaneState], gates: list[Gate], request: InspectRequest
+    ) -> list[GateTrace]:
+        """Returns the gates while each character is read, from the states before it."""
+        async with self._gates_turn:
+            found = await asyncio.to_thread(_gate_values, model.graph, ids, states[: len(ids)], gates)
+        encoding = request.encoding_format
+        return [
+            GateTrace(layer=layer, gate=name, num_units=values.shape[1], values=_encoded(values, encoding))
+            for (layer, name), values in zip(gates, found, strict=True)
+        ]
+
+
+def _gate_values(graph: ModelGraph, ids: Ids, states: Sequence[LaneState], gates: list[Gate]) -> list[Floats]:
+    before = {
+        name: np.stack([state.arrays[name] for state in states]) if states else np.empty((0, size), dtype)
+        for name, (dtype, size) in graph.state_shapes.items()
+    }
+    return graph.gates.run(ids, before, gates)
 
 
 def _choose(model: Model, request: InspectRequest) -> list[str]:
@@ -108,6 +141,8 @@ def _choose(model: Model, request: InspectRequest) -> list[str]:
             raise InvalidRequest(
                 f"layers holds {layer}; the model's layers are 0 to {num_layers - 1}", param="layers"
             )
+    if request.gates is not None and request.states is None:
+        return []
     known = {_state(name) for name in names}
     for state in request.states or ():
         if state not in known:
@@ -123,6 +158,20 @@ def _choose(model: Model, request: InspectRequest) -> list[str]:
     ]
 
 
+def _choose_gates(model: Model, request: InspectRequest) -> list[Gate]:
+    """Returns the requested gates, layer by layer; the layers are those that `_choose` has checked."""
+    card = model.graph.card
+    known = GATE_TENSORS[card.cell]
+    for gate in request.gates or ():
+        if gate not in known:
+            has = f"has only: {', '.join(known)}" if known else "has none"
+            raise InvalidRequest(f"gates holds {gate!r}; a {card.cell} {has}", param="gates")
+    layers = sorted(
+        {_layer(name) for name in card.states}.intersection(request.layers or range(len(card.states)))
+    )
+    return [(layer, gate) for layer in layers for gate in dict.fromkeys(request.gates or ())]
+
+
 def _layer(name: str) -> int:
     return int(name.rpartition("_")[2])
 
@@ -135,13 +184,19 @@ def _trace(name: str, model: Model, states: Sequence[LaneState], encoding: str) 
     size = model.graph.state_shapes[name][1]
     rows = [dequantized(state.arrays[name]) for state in states]
     values = np.stack(rows) if rows else np.empty((0, size), dtype=np.float32)
-    encoded = base64.b64encode(values.astype("<f4").tobytes()).decode()
     return StateTrace(
         layer=_layer(name),
         state=_state(name),
         num_units=size,
-        values=encoded if encoding == "base64" else values.tolist(),
+        values=_encoded(values, encoding),
     )
+
+
+def _encoded(values: Floats, encoding: str) -> list[list[float]] | str:
+    if encoding == "base64":
+        return base64.b64encode(values.astype("<f4").tobytes()).decode()
+    rows: list[list[float]] = values.tolist()
+    return rows
 
 
 def dequantized(state: StateArray) -> Floats:

@@ -35,3 +35,25 @@ def units(stage: Stage, url: str, text: str) -> dict[str, Any]:
         "said": said,
         "moved": moved,
     }
+
+
+def gates(stage: Stage, url: str, text: str, gate: str) -> dict[str, Any]:
+    """What can be chosen of three cells, and how a text is painted by one unit of a gate of the first."""
+    page = stage.open(url, "inside")
+    choices = page.get_by_label("State or gate")
+    page.get_by_label("Text to inspect").fill(text)
+    until(page, "document.querySelectorAll('.paint span').length === arg", len(text))
+    offered = {"shakespeare": choices.locator("option").all_inner_texts()}
+    titles = "[...document.querySelectorAll('.paint span')].map(span => span.title).join()"
+    before = page.evaluate(titles)
+    choices.select_option(gate)
+    until(page, f"{titles} !== arg", before)
+    unit = page.get_by_role("spinbutton", name="Unit")
+    unit.fill("7")
+    until(page, "document.querySelector('.heatmap canvas').ariaLabel.includes('unit 7 ')")
+    painted = page.locator(".paint span").evaluate_all("spans => spans.map(s => [s.title, s.className])")
+    for model in ("shakespeare-gru", "shakespeare-rnn"):
+        with page.expect_response("**/v1/inspect"):
+            page.get_by_label("Model", exact=True).select_option(model)
+        offered[model] = choices.locator("option").all_inner_texts()
+    return {"offered": offered, "painted": painted}

@@ -1,4 +1,4 @@
-// The Inside panel: the network's states after each character, and the text coloured by one unit.
+// The Inside panel: the network's states after each character, or its gates, and the text coloured by one unit.
 
 import { debounced, errorLine, field, h } from "../dom.js";
 import { HeatMap } from "../parts/heatmap.js";
@@ -10,6 +10,13 @@ const ASK_MS = 300;
 const NUM_LIT = 10;
 const STARTS = { text: "ROMEO:\nIf I profane with my unworthiest hand\nThis holy shrine, the gentle sin is this:", line: "nextchar" };
 const MOST_LEVEL = 5;
+const GATES = {
+  lstm: ["input", "forget", "output"],
+  lstm_coupled: ["forget", "output"],
+  gru: ["reset", "update"],
+  gru_reset_first: ["reset", "update"],
+};
+const GATE = " gate";
 
 export function panel(root) {
   return new Inside(root);
@@ -33,9 +40,9 @@ class Inside {
   constructor(root) {
     root.append(
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "States after each character"),
-        h("p", {}, "Red is positive, blue is negative. Choose a character to see its most active units, those furthest from their mean. Choose a unit to colour the text by it."))),
+        h("p", {}, "Red is positive, blue is negative; of a gate, red is open and blue is closed. Choose a character to see its most active units, those furthest from their mean. Choose a unit to colour the text by it."))),
       h("div", { className: "form" }, this.#text,
-        h("div", { className: "knobs" }, field("Layer", this.#layer), field("State", this.#state), field("Unit", this.#unit),
+        h("div", { className: "knobs" }, field("Layer", this.#layer), field("State or gate", this.#state), field("Unit", this.#unit),
           h("label", { className: "check" }, this.#sort, " most active units first"))),
       this.#errors.element,
       h("div", { className: "inside" },
@@ -58,7 +65,8 @@ class Inside {
     const layers = [...new Set(names.map((name) => name.split("_").at(-1)))];
     this.#layer.replaceChildren(...layers.map((layer) => h("option", { value: layer, selected: layer === layers.at(-1) }, `layer ${Number(layer) + 1}`)));
     const cell = names.some((name) => name.startsWith("c"));
-    this.#state.replaceChildren(...["hidden", ...(cell ? ["cell"] : [])].map((name) => h("option", { value: name }, name)));
+    const gates = (GATES[card.cell] ?? []).map((name) => name + GATE);
+    this.#state.replaceChildren(...["hidden", ...(cell ? ["cell"] : []), ...gates].map((name) => h("option", { value: name }, name)));
     if (!this.#text.value || Object.values(STARTS).includes(this.#text.value)) this.#text.value = STARTS[card.vocabulary.unit];
     await this.#ask();
   }
@@ -70,7 +78,9 @@ class Inside {
     const text = this.#text.value.toWellFormed();
     if (!text) return;
     try {
-      const wanted = { model: models.current.id, text, layer: Number(this.#layer.value), state: this.#state.value };
+      const state = this.#state.value;
+      const gate = state.endsWith(GATE) ? state.slice(0, -GATE.length) : undefined;
+      const wanted = { model: models.current.id, text, layer: Number(this.#layer.value), state, gate };
       this.#trace = await Trace.of(wanted, { signal });
       this.#unit.max = String(this.#trace.numUnits - 1);
       const character = this.#trace.chars.length - 1;

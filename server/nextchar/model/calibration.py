@@ -89,6 +89,16 @@ class Calibration:
         self._of(includes_end)
         return self._smooth[includes_end][0]
 
+    def some_lengths(self, count: int) -> list[int]:
+        """Returns measured lengths in characters: `count` at most, with the shortest and the longest."""
+        lengths = self._curves[False].lengths
+        places = np.unique(np.linspace(0, len(lengths) - 1, min(count, len(lengths))).round().astype(int))
+        return [int(length) for length in lengths[places]]
+
+    def bits_at(self, num_chars: int, shares: Doubles) -> Doubles:
+        """Returns the bits per character that a share [n] of normal strings of a length reaches."""
+        return self._curves[False].bits_at(num_chars, shares)
+
     def _of(self, includes_end: bool) -> SurpriseCurves:
         curves = self._curves.get(includes_end)
         if curves is None:

@@ -57,6 +57,13 @@ class SurpriseCurves:
         least: Doubles = 1 / (EXTRAPOLATION * strings)
         return least
 
+    def bits_at(self, num_symbols: int, shares: Doubles) -> Doubles:
+        """Returns the bits per symbol that each share [n] of strings has, up to the last quantile."""
+        below, above, part = self._place(np.array([num_symbols]))
+        (curve,) = _between(self.bits[below], self.bits[above], part[:, None])
+        found: Doubles = np.interp(-np.log(shares), -np.log(self.shares), curve)
+        return found
+
     def averaged(self, reach: int) -> "SurpriseCurves":
         """Returns the curves of mixtures: each length with those up to `reach` symbols shorter and longer."""
         every = np.arange(1.0, _TABULATED + 1)

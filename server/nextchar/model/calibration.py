@@ -127,6 +127,30 @@ def calibration_of(card: Card) -> Calibration | None:
     return None
 
 
+def calibration_card(plain: SurpriseCurves, with_end: SurpriseCurves | None) -> CalibrationCard:
+    """Returns the part of a card from which `calibration_of` makes the same calibration, but for rounding."""
+    assert with_end is None or np.array_equal(plain.shares, with_end.shares)
+    return CalibrationCard(
+        shares=[round(share, 6) for share in plain.shares.tolist()],
+        tail_shape=round(plain.tail_shape, 6),
+        without_end=_rounded(plain),
+        with_end=[] if with_end is None else _rounded(with_end),
+    )
+
+
+def _rounded(curves: SurpriseCurves) -> list[SurpriseCurve]:
+    columns = zip(curves.lengths, curves.bits, curves.tail_bits, curves.num_strings, strict=True)
+    return [
+        SurpriseCurve(
+            num_symbols=int(length),
+            bits_per_symbol=bits.round(4).tolist(),
+            tail_bits=round(float(tail), 6),
+            num_strings=int(count),
+        )
+        for length, bits, tail, count in columns
+    ]
+
+
 def _measured(card: CalibrationCard, measured: list[SurpriseCurve]) -> SurpriseCurves:
     return SurpriseCurves(
         np.array([curve.num_symbols for curve in measured], dtype=np.float64),

@@ -5,13 +5,13 @@ word does. See `nextchar.model.calibration` for what is read off the measurement
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.model.card import CalibrationCard, SurpriseCurve
+from nextchar.model.calibration import calibration_card
+from nextchar.model.card import CalibrationCard
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import ModelGraph
 from nextchar.model.surprise_curves import Doubles, SurpriseCurves
@@ -38,8 +38,10 @@ def measure_calibration(graph: ModelGraph, split: Split) -> CalibrationCard | No
     if split.unit == "line":
         lengths, cumulated = score_lines(graph, text)
         curves = [fit_lines(lengths, cumulated, with_end=with_end) for with_end in (False, True)]
-        return _card(*curves)
-    return _card(fit_pieces(score_pieces(graph, text), len(text)), None)
+    else:
+        curves = [fit_pieces(score_pieces(graph, text), len(text)), None]
+    plain, with_end = curves
+    return None if plain is None else calibration_card(plain, with_end)
 
 
 def score_lines(graph: ModelGraph, text: Text) -> tuple[Ids, Doubles]:
@@ -115,31 +117,3 @@ def fit_pieces(tables: list[Doubles], num_chars: int) -> SurpriseCurves | None:
     assert curves is not None
     apart = np.maximum(1.0, num_chars // curves.lengths)  # pieces that overlap say little more than one
     return replace(curves, num_strings=np.minimum(curves.num_strings, apart))
-
-
-def _card(plain: SurpriseCurves | None, with_end: SurpriseCurves | None) -> CalibrationCard | None:
-    if plain is None:
-        return None
-    return CalibrationCard(
-        shares=[round(float(share), 6) for share in plain.shares],
-        tail_shape=round(plain.tail_shape, 6),
-        without_end=_curves(plain),
-        with_end=[] if with_end is None else _curves(with_end),
-    )
-
-
-def _curves(curves: SurpriseCurves) -> list[SurpriseCurve]:
-    columns = zip(curves.lengths, curves.bits, curves.tail_bits, curves.num_strings, strict=True)
-    return [
-        SurpriseCurve(
-            num_symbols=int(length),
-            bits_per_symbol=_rounded(bits),
-            tail_bits=round(float(tail), 6),
-            num_strings=int(count),
-        )
-        for length, bits, tail, count in columns
-    ]
-
-
-def _rounded(values: Sequence[float] | Doubles) -> list[float]:
-    return [round(float(value), 4) for value in values]

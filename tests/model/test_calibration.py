@@ -18,7 +18,7 @@ from nextchar.model.surprise_fit import fit_curves
 LN2 = math.log(2)
 CURVE = {"num_symbols": 4, "bits_per_symbol": [1.0, 2.0], "tail_bits": 0.5, "num_strings": 100}
 LEVELS = [0.0, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0]
-OLD = TEXT.card(
+OLD_CARD = TEXT.card(
     quantile_levels=LEVELS,
     quantiles=[
         Quantiles(num_chars=4, bits_per_char=[1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 9.5]),
@@ -42,7 +42,7 @@ def fitted(seed: int = 0, count: int = 20_000) -> SurpriseCurves:
     return curves
 
 
-NEW = LINES.card(calibration=calibration_card(fitted(), fitted(1)))
+NEW_CARD = LINES.card(calibration=calibration_card(fitted(), fitted(1)))
 
 
 def calibration(card: Card) -> Calibration:
@@ -51,82 +51,95 @@ def calibration(card: Card) -> Calibration:
     return found
 
 
-def p_values(card: Card, lengths: Sequence[float], bits: Sequence[float], *, end: bool = False) -> Doubles:
+OLD, NEW = calibration(OLD_CARD), calibration(NEW_CARD)
+
+
+def p_values(
+    read: Calibration, lengths: Sequence[float], bits: Sequence[float], *, end: bool = False
+) -> Doubles:
     n, b = np.array(lengths, dtype=np.float64), np.array(bits, dtype=np.float64)
-    return calibration(card).p_values(n, -b * LN2 * (n + end), includes_end=end)
+    return read.p_values(n, -b * LN2 * (n + end), includes_end=end)
 
 
-def percentiles(card: Card, lengths: Sequence[float], bits: Sequence[float]) -> Doubles:
+def percentiles(read: Calibration, lengths: Sequence[float], bits: Sequence[float]) -> Doubles:
     n = np.array(lengths, dtype=np.float64)
-    return calibration(card).percentiles(n, -np.array(bits) * LN2 * n)
+    return read.percentiles(n, -np.array(bits) * LN2 * n)
 
 
 @st.composite
-def old_cards(draw: st.DrawFn) -> Card:
-    """Cards with quantiles of a few lengths, in any order, that rise with the level and may be equal."""
+def old_cards(draw: st.DrawFn, least_step: float = 0.0) -> Card:
+    """Cards with quantiles of a few lengths, in any order, that rise with the level by a step or more."""
     lengths = draw(st.lists(st.sampled_from([1, 2, 4, 8, 16, 64, 300]), min_size=1, max_size=4, unique=True))
-    levels = draw(st.sampled_from([[0.0, 0.1, 0.5, 0.9, 1.0], LEVELS, [0.25, 0.75], [0.0, 0.9995, 1.0]]))
-    steps = st.lists(st.sampled_from([0.0, 0.25, 1.0, 3.5]), min_size=len(levels), max_size=len(levels))
+    levels = draw(
+        st.sampled_from(
+            [LEVELS] if least_step else [LEVELS, [0.1, 0.9, 1.0], [0.25, 0.75], [0.0, 0.9995, 1.0]]
+        )
+    )
+    steps = st.lists(
+        st.sampled_from([least_step, 0.25, 1.0, 3.5]), min_size=len(levels), max_size=len(levels)
+    )
     rows = [Quantiles(num_chars=length, bits_per_char=np.cumsum(draw(steps)).tolist()) for length in lengths]
     return TEXT.card(quantile_levels=levels, quantiles=rows)
 
 
-CARDS = st.sampled_from([OLD, NEW]) | old_cards()
+READ = st.sampled_from([OLD, NEW]) | old_cards().map(calibration)
 
 
-@given(CARDS, st.integers(1, 10**6), st.floats(0, 40), st.floats(0, 40))
+@given(READ, st.integers(1, 10**6), st.floats(0, 40), st.floats(0, 40))
 @settings(max_examples=60)
 def test_a_more_surprising_string_has_no_higher_p_value_and_no_lower_percentile(
-    card: Card, length: int, one: float, two: float
+    read: Calibration, length: int, one: float, two: float
 ) -> None:
     bits = sorted((one, two))
-    less, more = p_values(card, [length] * 2, bits)
+    less, more = p_values(read, [length] * 2, bits)
     assert 0 < more <= less <= 1
-    assert more >= calibration(card).finest(np.array([length]))[0]
-    low, high = percentiles(card, [length] * 2, bits)
+    assert more >= read.finest(np.array([length]))[0]
+    low, high = percentiles(read, [length] * 2, bits)
     assert 0 <= low <= high <= 100
 
 
-@given(CARDS)
+@given(st.sampled_from([OLD, NEW]) | old_cards(0.25).map(calibration))
 @settings(max_examples=25)
-def test_a_character_more_moves_the_percentile_of_the_same_bits_by_five_points_at_most(card: Card) -> None:
+def test_a_character_more_moves_the_percentile_of_the_same_bits_by_five_points_at_most(
+    read: Calibration,
+) -> None:
     lengths, grid = np.arange(3.0, 41), np.linspace(0, 30, 400)
-    found = np.array([percentiles(card, lengths, [bits] * len(lengths)) for bits in grid])
+    found = np.array([percentiles(read, lengths, [bits] * len(lengths)) for bits in grid])
     assert np.abs(np.diff(found, axis=1)).max() <= 5
 
 
-@pytest.mark.parametrize("card", [OLD, NEW])
-def test_both_figures_are_continuous_in_length_and_in_bits(card: Card) -> None:
+@pytest.mark.parametrize("read", [OLD, NEW], ids=["old", "new"])
+def test_both_figures_are_continuous_in_length_and_in_bits(read: Calibration) -> None:
     lengths, bits = np.repeat(np.arange(1.0, 40), 60), np.tile(np.linspace(0.5, 8, 60), 39)
     for figure, points in ((p_values, 1e-4), (percentiles, 1e-2)):
-        here = figure(card, lengths, bits)
-        for other in (figure(card, lengths * (1 + 1e-7), bits), figure(card, lengths, bits + 1e-7)):
+        here = figure(read, lengths, bits)
+        for other in (figure(read, lengths * (1 + 1e-7), bits), figure(read, lengths, bits + 1e-7)):
             assert np.abs(other - here).max() <= points
 
 
-@pytest.mark.parametrize("card", [OLD, NEW])
-def test_every_length_has_both_figures_and_the_nearest_measured_one_stands_in(card: Card) -> None:
+@pytest.mark.parametrize("read", [OLD, NEW], ids=["old", "new"])
+def test_every_length_has_both_figures_and_the_nearest_measured_one_stands_in(read: Calibration) -> None:
     lengths = [1, 2, 3, 50, 1000, 10**6]
-    assert np.isfinite(p_values(card, lengths, [3.0] * 6)).all()
-    assert np.isfinite(percentiles(card, lengths, [3.0] * 6)).all()
-    far = p_values(card, [1000, 10**6], [2.2, 2.2])
+    assert np.isfinite(p_values(read, lengths, [3.0] * 6)).all()
+    assert np.isfinite(percentiles(read, lengths, [3.0] * 6)).all()
+    far = p_values(read, [1000, 10**6], [2.2, 2.2])
     assert far[0] == far[1]
 
 
-@pytest.mark.parametrize("card", [OLD, NEW])
-def test_no_surprise_is_too_large_and_none_is_too_small(card: Card) -> None:
+@pytest.mark.parametrize("read", [OLD, NEW], ids=["old", "new"])
+def test_no_surprise_is_too_large_and_none_is_too_small(read: Calibration) -> None:
     lengths = np.array([5.0, 5.0, 5.0])
-    found = calibration(card).p_values(lengths, np.array([0.0, -1e300, -np.inf]))
-    finest = calibration(card).finest(lengths)[0]
+    found = read.p_values(lengths, np.array([0.0, -1e300, -np.inf]))
+    finest = read.finest(lengths)[0]
     assert found.tolist() == [1, finest, finest]
 
 
 def test_an_empty_string_has_neither_figure() -> None:
-    empty, one = calibration(OLD).p_values(np.array([0, 1]), np.array([0.0, -1.0]))
+    empty, one = OLD.p_values(np.array([0, 1]), np.array([0.0, -1.0]))
     assert np.isnan(empty)
     assert not np.isnan(one)
-    assert np.isnan(calibration(OLD).percentiles(np.array([0]), np.array([0.0]))).all()
-    assert len(calibration(OLD).p_values(np.empty(0), np.empty(0))) == 0
+    assert np.isnan(OLD.percentiles(np.array([0]), np.array([0.0]))).all()
+    assert len(OLD.p_values(np.empty(0), np.empty(0))) == 0
 
 
 def test_a_card_without_measurements_has_no_calibration() -> None:
@@ -145,13 +158,12 @@ def test_an_old_card_tells_no_p_value_below_a_thousandth() -> None:
 
 
 def test_the_end_counts_on_both_sides_or_not_at_all() -> None:
-    found = calibration(NEW)
-    assert found.counts_end
+    assert NEW.counts_end
     curves = fitted(1)  # of strings with their end
     assert p_values(NEW, [8], [3.0], end=True) == pytest.approx(
         curves.p_values(np.array([9.0]), np.array([3.0])), rel=1e-3
     )
-    assert not calibration(OLD).counts_end
+    assert not OLD.counts_end
     with pytest.raises(ValueError, match="end symbol"):
         p_values(OLD, [8], [3.0], end=True)
 
@@ -167,7 +179,7 @@ def test_p_values_of_fresh_strings_are_uniform_at_every_length() -> None:
         assert (found <= wanted).mean() == pytest.approx(wanted, abs=4 * math.sqrt(2 * wanted / 40_000))
     for length in range(6, 19):
         here = np.sort(found[lengths == length])
-        assert len(here) > 500
+        assert len(here) > 300
         largest = np.abs(here - (np.arange(len(here)) + 0.5) / len(here)).max()
         assert largest <= 2.0 * math.sqrt(2 / len(here))  # Kolmogorov-Smirnov of two samples: one in 1000
         for wanted in (0.1, 0.01):
@@ -198,7 +210,7 @@ def test_equal_scores_are_at_least_as_surprising_as_themselves() -> None:
     curves = fit_curves(np.full(10_000, 1), bits)
     assert curves is not None
     found = curves.p_values(np.ones(3), np.array([1.0, 2.0, 3.0]))
-    assert (found >= [1.0, 0.5, 0.2]).all()
+    assert (found >= np.array([1.0, 0.5, 0.2]) - 1e-9).all()
     assert found == pytest.approx([1.0, 0.5, 0.2], abs=0.06)
 
 
@@ -213,7 +225,7 @@ def test_a_card_is_the_curves_it_was_made_of() -> None:
     plain = fitted()
     lengths, bits = made_up(5, 500)
     assert p_values(NEW, lengths, bits) == pytest.approx(plain.p_values(lengths, bits), abs=1e-3)
-    assert Card.model_validate_json(NEW.to_json()) == NEW
+    assert Card.model_validate_json(NEW_CARD.to_json()) == NEW_CARD
 
 
 @pytest.mark.parametrize(
@@ -223,9 +235,9 @@ def test_a_card_is_the_curves_it_was_made_of() -> None:
             {"quantile_levels": [0.5], "quantiles": [Quantiles(num_chars=4, bits_per_char=[1.0])]},
             "two or more",
         ),
-        ({"quantile_levels": [0.5, 0.1], "quantiles": OLD.quantiles[:1]}, "that rise"),
-        ({"quantile_levels": [0.0, 1.0], "quantiles": OLD.quantiles[:1]}, "length 4 must be 2 numbers"),
-        ({"quantile_levels": LEVELS, "quantiles": OLD.quantiles[:1] * 2}, "the same num_chars"),
+        ({"quantile_levels": [0.5, 0.1], "quantiles": OLD_CARD.quantiles[:1]}, "that rise"),
+        ({"quantile_levels": [0.0, 1.0], "quantiles": OLD_CARD.quantiles[:1]}, "length 4 must be 2 numbers"),
+        ({"quantile_levels": LEVELS, "quantiles": OLD_CARD.quantiles[:1] * 2}, "the same num_chars"),
     ],
 )
 def test_quantiles_that_cannot_be_are_refused(changes: dict[str, object], message: str) -> None:

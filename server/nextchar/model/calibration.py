@@ -32,7 +32,7 @@ import numpy as np
 from nextchar.model.card import CalibrationCard, Card, Quantiles, SurpriseCurve
 from nextchar.model.surprise_curves import Doubles, Numbers, SurpriseCurves
 
-_MAX_MOVE = 0.0499  # of the share of the same bits per symbol: 5 points, and rounding
+_MAX_MOVE = 0.049  # of the share of the same bits per symbol: 5 points, with a margin for bits between
 _SHORTEST = 3  # characters; of one or two, the first one's surprise is nearly all
 _TAIL_SHARE = 0.0099  # of an old card; its quantiles beyond are of a few strings, and only shape the tail
 _MAXIMUM_SHARE = 0.001  # of an old card's highest values, which are of at most 1000 strings
@@ -49,8 +49,8 @@ class Calibration:
 
     def __init__(self, plain: SurpriseCurves, with_end: SurpriseCurves | None) -> None:
         self._curves = {False: plain} if with_end is None else {False: plain, True: with_end}
-        self._smooth = {
-            end: curves.smoothed(_MAX_MOVE, shortest=_SHORTEST) for end, curves in self._curves.items()
+        self._reaches = {
+            end: curves.least_reach(_MAX_MOVE, shortest=_SHORTEST) for end, curves in self._curves.items()
         }
 
     @property
@@ -68,17 +68,19 @@ class Calibration:
         Raises:
             ValueError: `includes_end` is set and not `counts_end`.
         """
-        return self._read(self._of(includes_end), num_chars, logprobs, includes_end)
+        symbols, bits = _per_symbol(num_chars, logprobs, includes_end)
+        found = self._of(includes_end).p_values(symbols, bits)
+        return np.where(np.asarray(num_chars) > 0, found, np.nan)
 
     def percentiles(self, num_chars: Numbers, logprobs: Doubles, *, includes_end: bool = False) -> Doubles:
         """Returns the percentage of normal strings of about each length [n] that surprise less, 0 to 100.
 
         Takes and raises what `p_values` does.
         """
-        self._of(includes_end)
-        _, averaged = self._smooth[includes_end]
-        found: Doubles = 100 * (1 - self._read(averaged, num_chars, logprobs, includes_end))
-        return found
+        symbols, bits = _per_symbol(num_chars, logprobs, includes_end)
+        reach = self.reach(includes_end=includes_end)
+        found = 100 * (1 - self._of(includes_end).averaged(symbols, bits, reach))
+        return np.where(np.asarray(num_chars) > 0, found, np.nan)
 
     def finest(self, num_chars: Numbers, *, includes_end: bool = False) -> Doubles:
         """Returns the least p-value that can be told at each length [n]."""
@@ -87,7 +89,7 @@ class Calibration:
     def reach(self, *, includes_end: bool = False) -> int:
         """Returns how many characters shorter and longer the strings are that a percentile compares with."""
         self._of(includes_end)
-        return self._smooth[includes_end][0]
+        return self._reaches[includes_end]
 
     def some_lengths(self, count: int) -> list[int]:
         """Returns measured lengths in characters: `count` at most, with the shortest and the longest."""
@@ -105,11 +107,11 @@ class Calibration:
             raise ValueError("this card has no calibration of scores that include the end symbol")
         return curves
 
-    @staticmethod
-    def _read(curves: SurpriseCurves, num_chars: Numbers, logprobs: Doubles, end: bool) -> Doubles:
-        symbols = _symbols(num_chars, end)
-        bits = np.maximum(0.0, -np.asarray(logprobs, dtype=np.float64) / symbols / _LN2)
-        return np.where(np.asarray(num_chars) > 0, curves.p_values(symbols, bits), np.nan)
+
+def _per_symbol(num_chars: Numbers, logprobs: Doubles, includes_end: bool) -> tuple[Doubles, Doubles]:
+    """Returns the number of scored symbols of each string, at least 1, and their mean bits."""
+    symbols = _symbols(num_chars, includes_end)
+    return symbols, np.maximum(0.0, -np.asarray(logprobs, dtype=np.float64) / symbols / _LN2)
 
 
 def _symbols(num_chars: Numbers, includes_end: bool) -> Doubles:

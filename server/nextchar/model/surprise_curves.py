@@ -10,9 +10,8 @@ Doubles = NDArray[np.float64]
 Numbers = NDArray[np.int64] | NDArray[np.float64]
 
 EXTRAPOLATION = 10  # how many times finer than 1 / num_strings a p-value may be
-_TABULATED = 64  # lengths whose averages are computed one by one; beyond, neighbours hardly differ
-_NUM_BITS = 200
-_MAX_VALUES = 1000  # more quantiles add nothing but time
+_TABULATED = 64  # lengths whose averages are looked at; beyond, neighbours hardly differ
+_NUM_BITS = 300
 _SLICE = 16_384  # strings
 
 
@@ -57,48 +56,31 @@ class SurpriseCurves:
         least: Doubles = 1 / (EXTRAPOLATION * strings)
         return least
 
-    def bits_at(self, num_symbols: int, shares: Doubles) -> Doubles:
+    def bits_at(self, num_symbols: float, shares: Doubles) -> Doubles:
         """Returns the bits per symbol that each share [n] of strings has, up to the last quantile."""
         below, above, part = self._place(np.array([num_symbols]))
         (curve,) = _between(self.bits[below], self.bits[above], part[:, None])
         found: Doubles = np.interp(-np.log(shares), -np.log(self.shares), curve)
         return found
 
-    def averaged(self, reach: int) -> "SurpriseCurves":
-        """Returns the curves of mixtures: each length with those up to `reach` symbols shorter and longer."""
-        every = np.arange(1.0, _TABULATED + 1)
-        longer = self.lengths > _TABULATED + reach
-        lengths = np.concatenate([every, self.lengths[longer]])
-        below, above, part = self._place(lengths)
-        return SurpriseCurves(
-            lengths,
-            self.shares,
-            np.concatenate([[self._mixed(length, reach) for length in every], self.bits[longer]]),
-            _between(self.tail_bits[below], self.tail_bits[above], part),
-            self.tail_shape,
-            _between(self.num_strings[below], self.num_strings[above], part),
-        )
+    def averaged(self, num_symbols: Numbers, bits: Doubles, reach: int) -> Doubles:
+        """Returns the mean of the p-values [n] of each length and those up to `reach` symbols from it.
 
-    def smoothed(self, max_move: float, *, shortest: int) -> tuple[int, "SurpriseCurves"]:
-        """Returns the least reach whose averages move by at most `max_move` per symbol, and the averages.
+        The bits per symbol are the same at all of them; lengths below 1 count as 1.
+        """
+        total = np.zeros(len(bits))
+        for shift in range(-reach, reach + 1):
+            total += self.p_values(np.maximum(1, num_symbols + shift), bits)
+        mean: Doubles = total / (2 * reach + 1)
+        return mean
 
-        The move is that of the share of strings at the same bits per symbol, over all bits and from the
-        length `shortest` on. A reach that is large enough always exists, since averages of 2 r + 1 shares
-        move by at most 1 / (2 r + 1).
+    def least_reach(self, max_move: float, *, shortest: int) -> int:
+        """Returns the least reach at which averages move by at most `max_move` from a length to the next.
+
+        The move is that at the same bits per symbol, over all bits and from the length `shortest` on. Such a
+        reach always exists, since averages of 2 r + 1 shares move by at most 1 / (2 r + 1).
         """
         most = math.ceil((1 / max_move - 1) / 2)
-        reach = self._reach(max_move, most, shortest)
-        while (found := self.averaged(reach)).largest_move(shortest) > max_move and reach < most:
-            reach += 1  # their quantiles are interpolated, which the table of shares is not
-        return reach, found
-
-    def largest_move(self, shortest: int) -> float:
-        """Returns how far the share of the same bits per symbol moves from a length to the next, at most."""
-        lengths = np.arange(shortest, _TABULATED + 2)
-        return float(np.abs(np.diff(self._table(lengths), axis=0)).max())
-
-    def _reach(self, max_move: float, most: int, shortest: int) -> int:
-        """Returns the least reach whose moving averages over a table of shares move by at most `max_move`."""
         table = self._table(np.maximum(1, np.arange(1 - most, _TABULATED + most + 2)))
         sums = np.cumsum(np.vstack([np.zeros_like(table[:1]), table]), axis=0)
         rows = np.arange(shortest, _TABULATED + 2) - 1 + most
@@ -128,19 +110,6 @@ class SurpriseCurves:
         inside = np.maximum(1 + self.tail_shape * excess, 1e-300)  # 0 is the end of a tail that has one
         beyond: Doubles = np.log(inside) / self.tail_shape
         return beyond
-
-    def _mixed(self, length: float, reach: int) -> Doubles:
-        """Returns the quantiles [l] of the mixture of the lengths around one."""
-        around = np.maximum(1.0, length + np.arange(-reach, reach + 1))
-        below, above, part = self._place(around)
-        curves = _between(self.bits[below], self.bits[above], part[:, None])
-        values = np.unique(curves)
-        values = values[:: 1 + len(values) // _MAX_VALUES]
-        shares = self.p_values(np.repeat(around, len(values)), np.tile(values, len(around)))
-        mean = shares.reshape(len(around), -1).mean(axis=0)
-        quantiles: Doubles = np.interp(-np.log(self.shares), -np.log(mean), values)
-        quantiles[0] = curves[:, 0].min()
-        return np.maximum.accumulate(quantiles)
 
 
 def _between(low: Doubles, high: Doubles, part: Doubles) -> Doubles:

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from nextchar.errors import InvalidRequest
+from nextchar.errors import InvalidRequest, ModelFileError, NextcharError
 from nextchar.model.card import CalibrationCard
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import graph_from_bytes, open_graph
+from nextchar.model.surprise_fit import MIN_STRINGS
 from nextchar_training.commands.heldout_options import heldout_options
 from nextchar_training.export.calibration import measure_calibration
 from nextchar_training.export.case_folding import with_card
@@ -33,12 +34,23 @@ def calibrate(files: tuple[Path, ...], **text: Any) -> None:
         graph = open_graph(path)
         measured = measure_calibration(graph, heldout_split(graph.card, **text))
         if measured is None:
-            raise InvalidRequest(f"{path}: fewer than 100 held-out strings: give more with --heldout-file")
+            raise InvalidRequest(
+                f"{path}: cannot be calibrated by fewer than {MIN_STRINGS} held-out strings: give more with "
+                "--heldout-file"
+            )
         content = calibrated(path.read_bytes(), measured)
-        temporary = path.with_name(f".{path.name}.partial")
+        _write(path, content)
+        click.echo(f"{path}: calibrated at {len(measured.without_end)} lengths")
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
         temporary.write_bytes(content)
         temporary.replace(path)
-        click.echo(f"{path}: calibrated at {len(measured.without_end)} lengths")
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ModelFileError(f"cannot write {path}: {error.strerror}") from error
 
 
 def calibrated(content: bytes, measured: CalibrationCard) -> bytes:
@@ -54,5 +66,13 @@ def calibrated(content: bytes, measured: CalibrationCard) -> bytes:
     return changed
 
 
+def main() -> None:
+    """Runs the command; an error that a user can mend is a line."""
+    try:
+        calibrate()
+    except NextcharError as error:
+        raise SystemExit(f"Error: {error}") from None
+
+
 if __name__ == "__main__":
-    calibrate()
+    main()

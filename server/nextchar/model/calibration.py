@@ -26,10 +26,13 @@ do not tell the number of their strings.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from nextchar.model.card import CalibrationCard, Card, Quantiles, SurpriseCurve
+from nextchar.model.share_table import ShareTable
 from nextchar.model.surprise_curves import Doubles, Numbers, SurpriseCurves
 
 _MAX_MOVE = 0.049  # of the share of the same bits per symbol: 5 points, with a margin for bits between
@@ -52,6 +55,9 @@ class Calibration:
         self._reaches = {
             end: curves.least_reach(_MAX_MOVE, shortest=_SHORTEST) for end, curves in self._curves.items()
         }
+        self._tables = {
+            end: ShareTable.of(curves, self._reaches[end]) for end, curves in self._curves.items()
+        }
 
     @property
     def counts_end(self) -> bool:
@@ -68,23 +74,21 @@ class Calibration:
         Raises:
             ValueError: `includes_end` is set and not `counts_end`.
         """
-        symbols, bits = _per_symbol(num_chars, logprobs, includes_end)
-        found = self._of(includes_end).p_values(symbols, bits)
-        return np.where(np.asarray(num_chars) > 0, found, np.nan)
+        curves, table = self._of(includes_end)
+        return _read(table, table.shares, curves.p_values, num_chars, logprobs, includes_end)
 
     def percentiles(self, num_chars: Numbers, logprobs: Doubles, *, includes_end: bool = False) -> Doubles:
         """Returns the percentage of normal strings of about each length [n] that surprise less, 0 to 100.
 
         Takes and raises what `p_values` does.
         """
-        symbols, bits = _per_symbol(num_chars, logprobs, includes_end)
-        reach = self.reach(includes_end=includes_end)
-        found = 100 * (1 - self._of(includes_end).averaged(symbols, bits, reach))
-        return np.where(np.asarray(num_chars) > 0, found, np.nan)
+        (curves, table), reach = self._of(includes_end), self._reaches[includes_end]
+        averaged = partial(curves.averaged, reach=reach)
+        return 100 * (1 - _read(table, table.averages, averaged, num_chars, logprobs, includes_end))
 
     def finest(self, num_chars: Numbers, *, includes_end: bool = False) -> Doubles:
         """Returns the least p-value that can be told at each length [n]."""
-        return self._of(includes_end).finest(_symbols(num_chars, includes_end))
+        return self._of(includes_end)[0].finest(_symbols(num_chars, includes_end))
 
     def reach(self, *, includes_end: bool = False) -> int:
         """Returns how many characters shorter and longer the strings are that a percentile compares with."""
@@ -101,17 +105,28 @@ class Calibration:
         """Returns the bits per character that a share [n] of normal strings of a length reaches."""
         return self._curves[False].bits_at(num_chars, shares)
 
-    def _of(self, includes_end: bool) -> SurpriseCurves:
-        curves = self._curves.get(includes_end)
-        if curves is None:
+    def _of(self, includes_end: bool) -> tuple[SurpriseCurves, ShareTable]:
+        if includes_end not in self._curves:
             raise ValueError("this card has no calibration of scores that include the end symbol")
-        return curves
+        return self._curves[includes_end], self._tables[includes_end]
 
 
-def _per_symbol(num_chars: Numbers, logprobs: Doubles, includes_end: bool) -> tuple[Doubles, Doubles]:
-    """Returns the number of scored symbols of each string, at least 1, and their mean bits."""
+def _read(
+    table: ShareTable,
+    rows: Doubles,
+    compute: Callable[[Doubles, Doubles], Doubles],
+    num_chars: Numbers,
+    logprobs: Doubles,
+    includes_end: bool,
+) -> Doubles:
+    """Reads strings off a table, and computes what it has not; NaN for empty strings."""
     symbols = _symbols(num_chars, includes_end)
-    return symbols, np.maximum(0.0, -np.asarray(logprobs, dtype=np.float64) / symbols / _LN2)
+    bits = np.maximum(0.0, -np.asarray(logprobs, dtype=np.float64) / symbols / _LN2)
+    found, wanted, quick = np.full(len(bits), np.nan), np.asarray(num_chars) > 0, table.has(symbols)
+    known, others = wanted & quick, wanted & ~quick
+    found[known] = table.read(rows, symbols[known], bits[known])
+    found[others] = compute(symbols[others], bits[others])
+    return found
 
 
 def _symbols(num_chars: Numbers, includes_end: bool) -> Doubles:
@@ -145,7 +160,8 @@ def _rounded(curves: SurpriseCurves) -> list[SurpriseCurve]:
     return [
         SurpriseCurve(
             num_symbols=int(length),
-            bits_per_symbol=bits.round(4).tolist(),
+            # Up, so that a string whose score many have is as surprising as they are, and not more.
+            bits_per_symbol=(np.ceil(bits * 1e4) / 1e4).tolist(),
             tail_bits=round(float(tail), 6),
             num_strings=int(count),
         )

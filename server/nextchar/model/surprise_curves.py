@@ -12,6 +12,7 @@ Numbers = NDArray[np.int64] | NDArray[np.float64]
 EXTRAPOLATION = 10  # how many times finer than 1 / num_strings a p-value may be
 _TABULATED = 64  # lengths whose averages are looked at; beyond, neighbours hardly differ
 _NUM_BITS = 300
+_EXPONENTIAL = 1e-9  # shapes below are none
 _SLICE = 16_384  # strings
 
 
@@ -63,14 +64,14 @@ class SurpriseCurves:
         found: Doubles = np.interp(-np.log(shares), -np.log(self.shares), curve)
         return found
 
-    def averaged(self, num_symbols: Numbers, bits: Doubles, reach: int) -> Doubles:
+    def averaged(self, num_symbols: Numbers, bits: Doubles, *, reach: int) -> Doubles:
         """Returns the mean of the p-values [n] of each length and those up to `reach` symbols from it.
 
         The bits per symbol are the same at all of them; lengths below 1 count as 1.
         """
-        total = np.zeros(len(bits))
+        total, symbols = np.zeros(len(bits)), np.asarray(num_symbols, dtype=np.float64)
         for shift in range(-reach, reach + 1):
-            total += self.p_values(np.maximum(1, num_symbols + shift), bits)
+            total += self.p_values(np.maximum(1, symbols + shift), bits)
         mean: Doubles = total / (2 * reach + 1)
         return mean
 
@@ -81,7 +82,8 @@ class SurpriseCurves:
         reach always exists, since averages of 2 r + 1 shares move by at most 1 / (2 r + 1).
         """
         most = math.ceil((1 / max_move - 1) / 2)
-        table = self._table(np.maximum(1, np.arange(1 - most, _TABULATED + most + 2)))
+        grid = np.linspace(self.bits.min(), self.bits.max(), _NUM_BITS)
+        table = self.table(np.maximum(1, np.arange(1 - most, _TABULATED + most + 2)), grid)
         sums = np.cumsum(np.vstack([np.zeros_like(table[:1]), table]), axis=0)
         rows = np.arange(shortest, _TABULATED + 2) - 1 + most
         for reach in range(most):
@@ -90,10 +92,17 @@ class SurpriseCurves:
                 return reach
         return most
 
-    def _table(self, lengths: NDArray[np.int64]) -> Doubles:
-        """Returns the shares [lengths, bits] on a grid of bits per symbol."""
-        grid = np.linspace(self.bits.min(), self.bits.max(), _NUM_BITS)
-        found = self.p_values(np.repeat(lengths, len(grid)), np.tile(grid, len(lengths)))
+    def most_bits(self) -> float:
+        """Returns bits per symbol beyond which every p-value is the least that can be told."""
+        depth = np.log(self.shares[-1] * EXTRAPOLATION * self.num_strings)
+        shape = self.tail_shape
+        excess = depth if abs(shape) < _EXPONENTIAL else np.expm1(shape * depth) / shape
+        return float((self.bits[:, -1] + np.maximum(0.0, excess) * self.tail_bits).max()) + 1
+
+    def table(self, lengths: Numbers, grid: Doubles) -> Doubles:
+        """Returns the p-values [lengths, bits] of all pairs of lengths and bits per symbol."""
+        symbols = np.repeat(np.asarray(lengths, dtype=np.float64), len(grid))
+        found = self.p_values(symbols, np.tile(grid, len(lengths)))
         return found.reshape(len(lengths), -1)
 
     def _place(self, num_symbols: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles]:
@@ -105,7 +114,7 @@ class SurpriseCurves:
 
     def _tail(self, excess: Doubles) -> Doubles:
         """Returns minus the logarithm of the share of the tail that lies beyond an excess, in scales."""
-        if abs(self.tail_shape) < 1e-9:
+        if abs(self.tail_shape) < _EXPONENTIAL:
             return excess
         inside = np.maximum(1 + self.tail_shape * excess, 1e-300)  # 0 is the end of a tail that has one
         beyond: Doubles = np.log(inside) / self.tail_shape

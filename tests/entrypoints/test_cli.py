@@ -41,7 +41,7 @@ def test_score_says_what_the_server_says(server: LiveServer, tiny: str) -> None:
 def test_score_prints_a_line_a_string(tiny: str) -> None:
     lines = ok("score", tiny, "hello", "abc").splitlines()
     assert len(lines) == 3
-    assert lines[0].split() == ["logprob", "bits/char", "percentile", "chars", "unknown", "text"]
+    assert lines[0].split() == ["logprob", "bits/char", "percentile", "p-value", "chars", "unknown", "text"]
     assert lines[1].endswith("'hello'")
 
 

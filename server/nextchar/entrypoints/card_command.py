@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import click
+import numpy as np
 
 from nextchar.model.card import Card
 from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.repository.folder import find_model
+
+_MAX_LENGTHS = 8
 
 
 @click.command
@@ -45,8 +48,25 @@ def describe(graph: ModelGraph) -> list[str]:
         f"per character  ({q.num_chars:,} characters)"
         for q in card.quality
     ]
+    lines += ["", "surprise of held-out strings by length", *_surprise(graph)]
     lines += ["", "provenance", *(_line(key, str(value)) for key, value in card.provenance.items())]
     return [*lines, "", "golden strings", *_golden(card)]
+
+
+def _surprise(graph: ModelGraph) -> list[str]:
+    """Formats the median and the highest hundredth of bits per character, and the least p-value."""
+    calibration = graph.calibration
+    if calibration is None:
+        return ["  not measured: scores have no percentile and no p-value"]
+    shown = []
+    for length in calibration.some_lengths(_MAX_LENGTHS):
+        middle, high = calibration.bits_at(length, np.array([0.5, 0.01]))
+        finest = float(calibration.finest(np.array([length]))[0])
+        shown.append(
+            f"  {length:5} characters: median {middle:6.3f} bits per character, 1 in 100 above {high:6.3f}, "
+            f"p-values from {finest:.1e}"
+        )
+    return shown
 
 
 def _line(key: str, value: str) -> str:

@@ -108,7 +108,7 @@ def score(
         if as_json:
             click.echo(join_scores(list(answers)).model_dump_json(indent=2))
             return
-        click.echo("   logprob  bits/char  percentile  chars  unknown  text")
+        click.echo("   logprob  bits/char  percentile   p-value  chars  unknown  text")
         for answer in answers:
             for item in answer.data:
                 _print_score(item, texts_of_answers.popleft())
@@ -116,7 +116,8 @@ def score(
 
 def _print_score(item: Score, text: str) -> None:
     rank = "" if item.percentile is None else f"{item.percentile:.1f}"
-    counts = f"{rank:>11} {item.num_chars:6d} {item.num_unknown:8d}"
+    share = "" if item.p_value is None else f"{item.p_value:.2g}"
+    counts = f"{rank:>11} {share:>9} {item.num_chars:6d} {item.num_unknown:8d}"
     click.echo(f"{item.logprob:10.3f} {item.bits_per_char:10.3f} {counts}  {text!r}")
     for char in item.chars or ():
         shown = f"<{char.special}>" if char.special else repr(char.char)

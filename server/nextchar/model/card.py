@@ -8,10 +8,12 @@ no file and imports no runtime.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from nextchar.errors import ModelFileError
 from nextchar.model.text_form import CaseFolding, Normalization
@@ -21,6 +23,7 @@ CARD_KEY = "nextchar"
 MAX_CARD_DEPTH = 32
 MAX_CHARACTERS = 2**16
 MAX_GOLDEN = 64
+MAX_SHARES = 256
 MAX_GOLDEN_CHARS = 4096
 
 Cell = str  # its name in training's table of cells; a graph is run in the same way whatever its cell
@@ -79,10 +82,63 @@ class Quality(_Part):
 
 
 class Quantiles(_Part):
-    """Bits per character of held-out strings of one length: the value at each of the card's levels."""
+    """Bits per character of held-out strings of one length: the value at each of the card's levels.
 
-    num_chars: int
-    bits_per_char: list[float]
+    Cards had them before they had a calibration.
+    """
+
+    num_chars: int = Field(ge=1)
+    bits_per_char: list[FiniteFloat]
+
+
+class SurpriseCurve(_Part):
+    """Bits per symbol of held-out strings of one length: the value at each share, and the tail beyond.
+
+    `num_symbols` counts the end symbol where it was scored. `tail_bits` is the scale of the tail in bits per
+    symbol. `num_strings` is the number of independent strings that this was measured on.
+    """
+
+    num_symbols: int = Field(ge=1)
+    bits_per_symbol: list[FiniteFloat]
+    tail_bits: FiniteFloat = Field(gt=0)
+    num_strings: int = Field(ge=1)
+
+
+class CalibrationCard(_Part):
+    """The distribution of held-out surprise by length (see `nextchar.model.calibration`).
+
+    `shares` fall from 1: the share of the strings that have at least the bits of a curve. `with_end` is empty
+    for a model without an end symbol.
+    """
+
+    shares: list[FiniteFloat] = Field(min_length=2, max_length=MAX_SHARES)
+    tail_shape: FiniteFloat = Field(ge=-0.5, le=1)
+    without_end: list[SurpriseCurve] = Field(min_length=1, max_length=1024)
+    with_end: list[SurpriseCurve] = Field(default=[], max_length=1024)
+
+    @model_validator(mode="after")
+    def _curves_are_sound(self) -> "CalibrationCard":
+        if self.shares[0] != 1 or self.shares[-1] <= 0 or not _falls(self.shares):
+            raise ValueError("shares must fall from 1 and stay above 0")
+        for curves in (self.without_end, self.with_end):
+            if not _rises([curve.num_symbols for curve in curves]):
+                raise ValueError("num_symbols must rise from curve to curve")
+            for curve in curves:
+                _check_curve(curve.bits_per_symbol, len(self.shares), "bits_per_symbol", curve.num_symbols)
+        return self
+
+
+def _rises(values: Sequence[float]) -> bool:
+    return all(a < b for a, b in pairwise(values))
+
+
+def _falls(values: Sequence[float]) -> bool:
+    return all(a > b for a, b in pairwise(values))
+
+
+def _check_curve(bits: list[float], num_values: int, name: str, length: int) -> None:
+    if len(bits) != num_values or any(a > b for a, b in pairwise(bits)):
+        raise ValueError(f"{name} of length {length} must be {num_values} numbers that do not fall")
 
 
 class Card(_Part):
@@ -100,13 +156,25 @@ class Card(_Part):
     states: dict[str, str] = Field(min_length=1, max_length=256)
     provenance: dict[str, Any]
     quality: list[Quality] = Field(max_length=256)
-    quantile_levels: list[float] = Field(default=[], max_length=1024)
+    quantile_levels: list[float] = Field(default=[], max_length=MAX_SHARES)
     quantiles: list[Quantiles] = Field(default=[], max_length=4096)
+    calibration: CalibrationCard | None = None
     golden: list[Golden] = Field(min_length=1, max_length=MAX_GOLDEN)
 
     @model_validator(mode="after")
     def _vocabulary_is_sound(self) -> "Card":
         self.make_vocabulary()
+        return self
+
+    @model_validator(mode="after")
+    def _quantiles_are_sound(self) -> "Card":
+        levels = self.quantile_levels
+        if self.quantiles and not (len(levels) > 1 and levels[0] >= 0 and levels[-1] <= 1 and _rises(levels)):
+            raise ValueError("quantile_levels must be two or more numbers from 0 to 1 that rise")
+        if len({entry.num_chars for entry in self.quantiles}) != len(self.quantiles):
+            raise ValueError("quantiles: two entries have the same num_chars")
+        for entry in self.quantiles:
+            _check_curve(entry.bits_per_char, len(levels), "bits_per_char", entry.num_chars)
         return self
 
     def make_vocabulary(self) -> Vocabulary:

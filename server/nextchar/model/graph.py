@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, Unavailable
+from nextchar.model.calibration import Calibration, calibration_of
 from nextchar.model.card import Card, GraphSignature, TensorSpec, check_graph, parse_card
 from nextchar.model.gate_graph import GateGraph, open_gates
 from nextchar.model.onnx_screen import screened
@@ -63,6 +64,11 @@ class ModelGraph:
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise Unavailable("gates are read from the model's file, which has changed: load the model again")
         return open_gates(content, self.card)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Percentiles and p-values of scores, or None if the card has no measurement of them."""
+        return calibration_of(self.card)
 
     @property
     def state_shapes(self) -> dict[str, tuple[np.dtype[Any], int]]:

@@ -55,7 +55,7 @@ class CharScore(_message.Message):
     def __init__(self, char: _Optional[str] = ..., offset: _Optional[int] = ..., logprob: _Optional[float] = ..., special: _Optional[str] = ..., code_point_offset: _Optional[int] = ..., byte_offset: _Optional[int] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("index", "logprob", "bits_per_char", "perplexity", "num_chars", "num_unknown", "percentile", "chars")
+    __slots__ = ("index", "logprob", "bits_per_char", "perplexity", "num_chars", "num_unknown", "percentile", "chars", "p_value")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     LOGPROB_FIELD_NUMBER: _ClassVar[int]
     BITS_PER_CHAR_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,7 @@ class Score(_message.Message):
     NUM_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     PERCENTILE_FIELD_NUMBER: _ClassVar[int]
     CHARS_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
     index: int
     logprob: float
     bits_per_char: float
@@ -72,7 +73,8 @@ class Score(_message.Message):
     num_unknown: int
     percentile: float
     chars: _containers.RepeatedCompositeFieldContainer[CharScore]
-    def __init__(self, index: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., perplexity: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., percentile: _Optional[float] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ...) -> None: ...
+    p_value: float
+    def __init__(self, index: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., perplexity: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., percentile: _Optional[float] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., p_value: _Optional[float] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("object", "model", "model_version", "data", "usage", "begins_after", "includes_end", "state", "case_folding")
@@ -117,7 +119,7 @@ class CompareRequest(_message.Message):
     def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., reference_model: _Optional[str] = ..., rank_by: _Optional[str] = ...) -> None: ...
 
 class Candidate(_message.Message):
-    __slots__ = ("index", "rank", "logprob", "bits_per_char", "num_chars", "num_unknown", "probability", "percentile", "reference_logprob", "log_ratio")
+    __slots__ = ("index", "rank", "logprob", "bits_per_char", "num_chars", "num_unknown", "probability", "percentile", "reference_logprob", "log_ratio", "p_value")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
     LOGPROB_FIELD_NUMBER: _ClassVar[int]
@@ -128,6 +130,7 @@ class Candidate(_message.Message):
     PERCENTILE_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     LOG_RATIO_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
     index: int
     rank: int
     logprob: float
@@ -138,7 +141,8 @@ class Candidate(_message.Message):
     percentile: float
     reference_logprob: float
     log_ratio: float
-    def __init__(self, index: _Optional[int] = ..., rank: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., probability: _Optional[float] = ..., percentile: _Optional[float] = ..., reference_logprob: _Optional[float] = ..., log_ratio: _Optional[float] = ...) -> None: ...
+    p_value: float
+    def __init__(self, index: _Optional[int] = ..., rank: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., probability: _Optional[float] = ..., percentile: _Optional[float] = ..., reference_logprob: _Optional[float] = ..., log_ratio: _Optional[float] = ..., p_value: _Optional[float] = ...) -> None: ...
 
 class CompareResponse(_message.Message):
     __slots__ = ("object", "model", "model_version", "reference_model", "reference_model_version", "rank_by", "data", "usage", "case_folding")

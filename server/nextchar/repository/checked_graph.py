@@ -31,4 +31,5 @@ def _open(model: ModelPath, file: Path) -> ModelGraph:
     graph = open_graph(file, shown=shown)
     if graph.card.graph == "step":
         check_golden(graph, shown=shown)
+    _ = graph.calibration  # it is made here, once, and not on the event loop with the first score
     return graph

@@ -13,6 +13,9 @@ from nextchar.rest.route import RestCall, one_model
 from nextchar.schemas.tokens import TokenizerInfo
 from nextchar.service.service import Service
 
+# Of the card, what is long and of use to the server alone.
+_MEASUREMENTS = {"golden", "quantiles", "quantile_levels", "calibration"}
+
 
 class InfoHandlers:
     """Answers requests about one service. Handlers that are given the request are not observed."""
@@ -32,7 +35,7 @@ class InfoHandlers:
         if "model" in request.path_params:
             name = one_model(request.path_params["model"], name)
         found = served.get(name)
-        card = found.graph.card.model_dump(mode="json", exclude={"golden", "quantiles", "quantile_levels"})
+        card = found.graph.card.model_dump(mode="json", exclude=_MEASUREMENTS)
         return JSONResponse({**describe(served, found), "card": card})
 
     async def live(self, _request: Request) -> Response:

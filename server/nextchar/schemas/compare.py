@@ -33,7 +33,8 @@ class Candidate(ResponseModel):
     """One candidate and its rank, from 1.
 
     `probability` is its likelihood divided by the sum of all candidates' likelihoods. `log_ratio` is its
-    log-probability under the model minus that under the reference model.
+    log-probability under the model minus that under the reference model. `percentile` and `p_value` are those
+    of a score under the model, and null after a context.
     """
 
     index: int
@@ -44,6 +45,7 @@ class Candidate(ResponseModel):
     num_unknown: int
     probability: float
     percentile: float | None = omitted_if_none()
+    p_value: float | None = omitted_if_none()
     reference_logprob: float | None = omitted_if_none()
     log_ratio: float | None = omitted_if_none()
 

@@ -71,9 +71,11 @@ class CharScore(ResponseModel):
 class Score(ResponseModel):
     """The score of one string. `logprob` is a natural logarithm; bits and perplexity are per scored symbol.
 
-    `percentile` is the percentage of held-out strings of about this length that had fewer bits per character;
-    a text near 100 is unlike what the model was trained on. It is null if the model card has no quantiles,
-    or the string no symbols.
+    `percentile` is the percentage of normal, held-out strings of about this length that had fewer bits per
+    character; a text near 100 is unlike what the model was trained on. `p_value` is the share of normal
+    strings of exactly this length that are at least as surprising; a verdict at a p-value below 0.01 is wrong
+    for one normal string in a hundred. It is never 0. Both are null after a context or a state, for a string
+    without symbols, and if the model card has no calibration.
     """
 
     index: int
@@ -83,6 +85,7 @@ class Score(ResponseModel):
     num_chars: int
     num_unknown: int
     percentile: float | None = omitted_if_none()
+    p_value: float | None = omitted_if_none()
     chars: Listed[CharScore] | None = omitted_if_none()
 
 

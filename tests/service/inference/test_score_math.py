@@ -1,6 +1,4 @@
 from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +7,9 @@ from hypothesis import strategies as st
 from support.engine_lanes import GRAPH, at_once
 from support.tiny_models import TEXT
 
-from nextchar.model.card import Card, Quantiles
-from nextchar.model.graph import open_graph
+from nextchar.model.calibration import calibration_card, calibration_of
+from nextchar.model.card import Quantiles
+from nextchar.model.surprise_fit import fit_curves
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.score import Score
 from nextchar.service.inference.score_math import (
@@ -18,7 +17,6 @@ from nextchar.service.inference.score_math import (
     entropy_bits,
     make_scores,
     next_chars,
-    percentiles,
 )
 from nextchar.service.inference.score_rows import CharScores
 
@@ -32,10 +30,17 @@ QUANTILES = {
 UNKNOWN = TEXT.vocabulary.unknown_id
 
 
-def scores(logprobs: list[np.ndarray], strings: list[list[int]] | None = None, **card: object) -> list[Score]:
+def scores(
+    logprobs: list[np.ndarray],
+    strings: list[list[int]] | None = None,
+    *,
+    has_end: bool = False,
+    from_begin: bool = True,
+    **card: object,
+) -> list[Score]:
     graph = replace(GRAPH, card=TEXT.card(**card))
     ids = [np.array(s, dtype=np.int64) for s in strings or [[0] * len(x) for x in logprobs]]
-    return at_once(make_scores(logprobs, ids, graph, has_end=False))
+    return at_once(make_scores(logprobs, ids, graph, has_end=has_end, from_begin=from_begin))
 
 
 def test_a_score_is_a_sum_and_its_means() -> None:
@@ -43,7 +48,8 @@ def test_a_score_is_a_sum_and_its_means() -> None:
     assert score.logprob == pytest.approx(np.log(0.125))
     assert score.bits_per_char == pytest.approx(1.5)
     assert score.perplexity == pytest.approx(2**1.5)
-    assert (score.index, score.num_chars, score.num_unknown, score.percentile) == (1, 2, 1, None)
+    assert (score.index, score.num_chars, score.num_unknown) == (1, 2, 1)
+    assert (score.percentile, score.p_value) == (None, None)
 
 
 def test_an_empty_string_has_a_defined_score() -> None:
@@ -57,90 +63,44 @@ def test_a_hopeless_string_has_a_finite_perplexity() -> None:
     assert np.isfinite(scores([np.array([-1e9])])[0].perplexity)
 
 
-@pytest.mark.parametrize(
-    ("num_chars", "bits", "expected"),
-    [
-        (4, 4.0, 50.0),
-        (4, 3.0, 25.0),
-        (4, 0.1, 0.0),
-        (4, 99.0, 100.0),
-        (64, 2.5, 75.0),
-        (1, 4.0, 50.0),
-        (500, 2.0, 50.0),
-        (16, 3.0, 50.0),  # halfway in the logarithm: the quantiles are 1.5, 3 and 5.5 bits
-        (16, 1.5, 0.0),
-        (16, 4.25, 75.0),
-    ],
-)
-def test_a_percentile_is_read_off_the_quantiles_of_the_length(
-    num_chars: int, bits: float, expected: float
-) -> None:
-    assert _percentile(TEXT.card(**QUANTILES), num_chars, bits) == expected
+def test_scores_have_what_the_calibration_says() -> None:
+    logprobs = [np.array([-1.0, -2.0]), np.array([-3.0] * 5), np.empty(0)]
+    found = scores(logprobs, **QUANTILES)
+    calibration = calibration_of(TEXT.card(**QUANTILES))
+    assert calibration is not None
+    lengths, totals = np.array([2, 5]), np.array([-3.0, -15.0])
+    assert [s.percentile for s in found[:2]] == calibration.percentiles(lengths, totals).round(3).tolist()
+    assert [s.p_value for s in found[:2]] == pytest.approx(calibration.p_values(lengths, totals), rel=1e-5)
+    assert (found[2].percentile, found[2].p_value) == (None, None)
 
 
-def test_an_empty_string_and_a_card_without_quantiles_have_no_percentile() -> None:
-    none = percentiles(TEXT.card(**QUANTILES), np.array([0]), np.array([0.0]))
-    assert none == percentiles(TEXT.card(), np.array([4]), np.array([1.0])) == [None]
+def test_a_score_after_a_context_has_no_percentile_and_no_p_value() -> None:
+    (score,) = scores([np.array([-1.0, -2.0])], from_begin=False, **QUANTILES)
+    assert (score.percentile, score.p_value) == (None, None)
 
 
-def _percentile(card: Card, num_chars: float, bits: float) -> float:
-    (found,) = percentiles(card, np.array([num_chars]), np.array([bits]))
-    assert found is not None
-    return found
-
-
-@st.composite
-def _cards(draw: st.DrawFn) -> Card:
-    """Cards with quantiles of a few lengths, in any order, that rise with the level and may be equal."""
-    lengths = draw(st.lists(st.sampled_from([2, 4, 8, 16, 64, 300]), min_size=1, max_size=4, unique=True))
-    steps = st.lists(st.sampled_from([0.0, 0.25, 1.0, 3.5]), min_size=5, max_size=5)
-    levels = [0.0, 0.1, 0.5, 0.9, 1.0]
-    rows = [Quantiles(num_chars=length, bits_per_char=np.cumsum(draw(steps)).tolist()) for length in lengths]
-    return TEXT.card(quantile_levels=levels, quantiles=rows)
-
-
-_SHIPPED = open_graph(Path(__file__).parents[3] / "models" / "names" / "1" / "model.onnx").card
-_ANY_CARD = _cards() | st.just(_SHIPPED)
-_BITS = st.floats(0, 20)
-
-
-@given(_ANY_CARD, st.integers(1, 400), _BITS, _BITS)
-def test_more_bits_never_have_a_lower_percentile(card: Card, num_chars: int, one: float, two: float) -> None:
-    low, high = (_percentile(card, num_chars, bits) for bits in sorted((one, two)))
-    assert 0 <= low <= high <= 100
-
-
-@given(_ANY_CARD, st.integers(1, 400), _BITS)
-def test_one_character_more_moves_a_percentile_by_no_more_than_the_quantiles_move(
-    card: Card, num_chars: int, bits: float
-) -> None:
-    """The quantiles of two lengths lie apart by some bits; a step between them is its share of the way."""
-    rows = sorted(card.quantiles, key=lambda row: row.num_chars)
-    speeds = [
-        np.abs(np.subtract(a.bits_per_char, b.bits_per_char)).max() / np.log(b.num_chars / a.num_chars)
-        for a, b in pairwise(rows)
-    ]
-    most = max(speeds, default=0.0) * np.log((num_chars + 1) / num_chars) + 1e-6
-    before, after = (
-        [_percentile(card, length, bits + shift) for shift in (-most, 0, most)]
-        for length in (num_chars, num_chars + 1)
+def test_the_end_is_left_out_where_the_card_was_measured_without_it() -> None:
+    """The score counts it; what it is compared with does not, so neither do its two figures."""
+    (without,), (with_end,) = (
+        scores([np.array(values)], [[0, 0]], has_end=len(values) == 3, **QUANTILES)
+        for values in ([-1.0, -2.0], [-1.0, -2.0, -30.0])
     )
-    assert before[0] <= after[1] <= before[2]
-    assert after[0] <= before[1] <= after[2]
+    assert with_end.logprob == -33
+    assert (with_end.percentile, with_end.p_value) == (without.percentile, without.p_value)
 
 
-@pytest.mark.parametrize("measured", [4, 8])
-def test_a_percentile_is_continuous_at_a_length_that_was_measured(measured: int) -> None:
-    for bits in (2.0, 3.0, 4.0, 5.0):
-        near = [_percentile(_SHIPPED, measured * factor, bits) for factor in (1 - 1e-7, 1, 1 + 1e-7)]
-        assert max(near) - min(near) <= 0.001
-
-
-def test_the_same_bits_of_five_and_of_six_characters_have_much_the_same_percentile() -> None:
-    """By the nearest length alone they were 34 and 66."""
-    found = [_percentile(_SHIPPED, num_chars, 3.45) for num_chars in range(4, 9)]
-    assert np.abs(np.diff(found)).max() < 12
-    assert sorted(found) == found
+def test_the_end_counts_where_the_card_was_measured_with_it() -> None:
+    random = np.random.default_rng(0)
+    plain, ends = (fit_curves(np.full(500, n), random.normal(3, 1, 500)) for n in (2, 3))
+    assert plain is not None
+    assert ends is not None
+    card = {"calibration": calibration_card(plain, ends)}
+    (likely,), (unlikely,) = (
+        scores([np.array([-2.0, -2.0, end])], [[0, 0]], has_end=True, **card) for end in (-2.0, -8.0)
+    )
+    assert likely.p_value is not None
+    assert unlikely.p_value is not None
+    assert unlikely.p_value < likely.p_value
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=20))

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 from support.tiny_models import CELL_NAMES
@@ -64,15 +63,13 @@ def test_lines_are_exported_with_their_end(corpus: Path, tmp_path: Path) -> None
     assert made.int8.nats_per_char == pytest.approx(made.float32.nats_per_char, abs=0.01)
 
 
-def test_the_card_holds_what_int8_costs_and_the_quantiles(trained: Trained, made: Exported) -> None:
+def test_the_card_holds_what_int8_costs_and_a_calibration(trained: Trained, made: Exported) -> None:
     card = _graph(made, "step-int8.onnx").card
     assert [q.name for q in card.quality] == [*(q.name for q in trained.quality), "network-int8"]
-    assert card.quantile_levels[0] == 0
-    assert card.quantile_levels[-1] == 1
-    assert card.quantiles
-    for entry in card.quantiles:
-        assert len(entry.bits_per_char) == len(card.quantile_levels)
-        assert (np.diff(entry.bits_per_char) >= 0).all()
+    assert card.calibration is not None
+    assert card.calibration.without_end[0].num_symbols == 1
+    assert card.calibration.with_end == []
+    assert card.quantiles == []
 
 
 def test_the_exported_loss_is_the_reported_one(trained: Trained, made: Exported) -> None:

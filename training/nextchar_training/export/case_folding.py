@@ -26,19 +26,20 @@ def with_case_folding(content: bytes, folding: str) -> bytes:
     """
     card = graph_from_bytes(content, shown="the file").card.model_dump(mode="json")
     card["vocabulary"]["case_folding"] = folding
-    draft = graph_from_bytes(_with_card(content, card), shown="the file")
+    draft = graph_from_bytes(with_card(content, card), shown="the file")
     card["golden"] = _golden(draft)
-    folded = _with_card(content, card)
+    folded = with_card(content, card)
     check_golden(graph_from_bytes(folded, shown="the file"), shown="the file")
     return folded
 
 
-def _with_card(content: bytes, card: dict[str, Any]) -> bytes:
+def with_card(content: bytes, card: dict[str, Any]) -> bytes:
+    """Returns the bytes of a model file with another card; the graph stays as it is."""
     model = onnx.load_from_string(content)
     (entry,) = (entry for entry in model.metadata_props if entry.key == CARD_KEY)
     entry.value = json.dumps(card, separators=(",", ":"))  # it is validated where the file is opened
-    content_with_card: bytes = model.SerializeToString()
-    return content_with_card
+    contentwith_card: bytes = model.SerializeToString()
+    return contentwith_card
 
 
 def _golden(graph: ModelGraph) -> list[dict[str, Any]]:

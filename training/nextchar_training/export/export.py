@@ -10,8 +10,8 @@ from nextchar.model.card import Card, Golden, Graph, Precision, Quality, Vocabul
 from nextchar.model.golden import check_golden, score_strings
 from nextchar.model.graph import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import TextDecoder
+from nextchar_training.export.calibration import measure_calibration
 from nextchar_training.export.proof import Proof, prove
-from nextchar_training.export.quantiles import LEVELS, score_quantiles
 from nextchar_training.export.sequence import build_sequence_graph, sequence_states
 from nextchar_training.export.step import build_step_graph, step_states
 from nextchar_training.measure.exported import graph_quality
@@ -87,10 +87,8 @@ class _Maker:
         return graph_from_bytes(self._build(graph, precision, self._card), shown=f"{graph}-{precision}")
 
     def measured(self, quality: list[Quality], served: ModelGraph) -> None:
-        """Sets the losses and the served graph's score quantiles that later cards hold."""
-        quantiles = score_quantiles(served, self._split)
-        levels = list(LEVELS) if quantiles else []
-        update = {"quality": quality, "quantile_levels": levels, "quantiles": quantiles}
+        """Sets the losses and the served graph's calibration that later cards hold."""
+        update = {"quality": quality, "calibration": measure_calibration(served, self._split)}
         self._card = self._card.model_copy(update=update)
 
     def final(self, graph: Graph, precision: Precision) -> bytes:

@@ -42,7 +42,7 @@ class Weight:
 # One each: an answer without its lists, a string that is scored or compared, a scored character, a symbol of
 # a distribution.
 ANSWER = Weight(8192, 2048, 4096)
-STRING = Weight(1300, 360, 600)
+STRING = Weight(1500, 360, 640)
 CHAR_SCORE = Weight(24, 140, 220)
 NEXT_CHAR = Weight(16, 120, 200)
 # A character of a text, and what may be listed of it; `TOP` and `PROMPT_TOP` are one likeliest symbol of it.

@@ -83,6 +83,7 @@ def _candidates(scores: list[Score], references: list[Score] | None) -> list[Can
             num_unknown=score.num_unknown,
             probability=share,
             percentile=score.percentile,
+            p_value=score.p_value,
             reference_logprob=other,
             log_ratio=None if other is None else score.logprob - other,
         )

@@ -8,7 +8,7 @@ import numpy as np
 from nextchar.engine.cooperative import Cooperative
 from nextchar.engine.sampler import Doubles, Indices
 from nextchar.engine.work import Delivery
-from nextchar.model.card import Card
+from nextchar.model.calibration import Calibration
 from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.schemas.score import Score
@@ -28,14 +28,22 @@ def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
 
 
 def make_scores(
-    logprobs: Sequence[Doubles], strings: Sequence[Ids], graph: ModelGraph, *, has_end: bool
+    logprobs: Sequence[Doubles],
+    strings: Sequence[Ids],
+    graph: ModelGraph,
+    *,
+    has_end: bool,
+    from_begin: bool,
 ) -> Cooperative[list[Score]]:
-    """Returns the score of each string's log-probabilities; an empty one has 0 bits per character."""
+    """Returns the score of each string's log-probabilities; an empty one has 0 bits per character.
+
+    Only scores `from_begin`, not after a context or a state, have a percentile and a p-value.
+    """
     scores: list[Score] = []
     while len(scores) < len(strings):
         first = len(scores)
         block = slice(first, first + _num_in_slice(strings[first : first + _A_SLICE]))
-        scores += _scores(first, logprobs[block], strings[block], graph, has_end)
+        scores += _scores(first, logprobs[block], strings[block], graph, has_end, from_begin)
         yield
     return scores
 
@@ -47,19 +55,28 @@ def _num_in_slice(strings: Sequence[Ids]) -> int:
 
 
 def _scores(
-    first: int, logprobs: Sequence[Doubles], strings: Sequence[Ids], graph: ModelGraph, has_end: bool
+    first: int,
+    logprobs: Sequence[Doubles],
+    strings: Sequence[Ids],
+    graph: ModelGraph,
+    has_end: bool,
+    from_begin: bool,
 ) -> list[Score]:
     lengths = np.array([len(values) for values in logprobs])
     totals = np.array([math.fsum(values.tolist()) for values in logprobs])
     nats = np.maximum(0.0, -totals / np.maximum(1, lengths)) + 0.0  # no -0.0
     num_chars = lengths - has_end
+    calibration, ends = graph.calibration if from_begin else None, np.zeros(len(lengths))
+    counts_end = has_end and calibration is not None and calibration.counts_end
+    if has_end and not counts_end:
+        ends = np.array([values[-1] for values in logprobs])
     columns = (
         totals.tolist(),
         (nats / LN2).tolist(),
         np.exp(np.minimum(nats, _MAX_EXPONENT)).tolist(),
         num_chars.tolist(),
         count_each(strings, graph.vocabulary.unknown_id),
-        percentiles(graph.card, num_chars, nats / LN2),
+        *unusualness(calibration, num_chars, totals - ends, includes_end=counts_end),
     )
     return [
         Score(
@@ -70,9 +87,26 @@ def _scores(
             num_chars=count,
             num_unknown=unknown,
             percentile=rank,
+            p_value=share,
         )
-        for i, (total, bits, perplexity, count, unknown, rank) in enumerate(zip(*columns, strict=True), first)
+        for i, (total, bits, perplexity, count, unknown, rank, share) in enumerate(
+            zip(*columns, strict=True), first
+        )
     ]
+
+
+def unusualness(
+    calibration: Calibration | None, num_chars: Indices, logprobs: Doubles, *, includes_end: bool
+) -> tuple[list[float | None], list[float | None]]:
+    """Returns the percentiles and the p-values of strings: None for an empty one, or without calibration."""
+    if calibration is None:
+        return [None] * len(num_chars), [None] * len(num_chars)
+    ranks = np.round(calibration.percentiles(num_chars, logprobs, includes_end=includes_end), 3).tolist()
+    shares = calibration.p_values(num_chars, logprobs, includes_end=includes_end).tolist()
+    return (
+        [rank if count else None for rank, count in zip(ranks, num_chars.tolist(), strict=True)],
+        [float(f"{p:.6g}") if count else None for p, count in zip(shares, num_chars.tolist(), strict=True)],
+    )
 
 
 def count_each(strings: Sequence[Ids], symbol_id: int | None) -> list[int]:
@@ -83,38 +117,6 @@ def count_each(strings: Sequence[Ids], symbol_id: int | None) -> list[int]:
     ends = np.cumsum([len(ids) for ids in strings])
     counts = np.diff(np.concatenate([[0], np.cumsum(flat)])[np.concatenate([[0], ends])])
     return [int(count) for count in counts]
-
-
-def percentiles(card: Card, num_chars: Indices, bits_per_char: Doubles) -> list[float | None]:
-    """Returns the percentile of each score among held-out strings of about its length; None for an empty one.
-
-    The card has quantiles of a few lengths. Those of a length in between are interpolated, level by level and
-    in the logarithm of the length, since bits per character fall with it; outside, the nearest length counts.
-    So a percentile never falls with the bits, and no character more or less makes it jump.
-    """
-    if not card.quantiles:
-        return [None] * len(num_chars)
-    measured = sorted(card.quantiles, key=lambda quantiles: quantiles.num_chars)
-    quantiles = np.array([entry.bits_per_char for entry in measured])
-    lengths = np.log([entry.num_chars for entry in measured])
-    place = np.interp(np.log(np.maximum(1, num_chars)), lengths, np.arange(len(lengths)))
-    below, part = place.astype(int), (place % 1)[:, None]
-    above = np.minimum(below + 1, len(lengths) - 1)
-    curves = (1 - part) * quantiles[below] + part * quantiles[above]
-    ranks = 100 * _levels(curves, np.asarray(card.quantile_levels), bits_per_char)
-    rounded = np.round(ranks, 3).tolist()
-    return [rank if count else None for rank, count in zip(rounded, num_chars.tolist(), strict=True)]
-
-
-def _levels(curves: Doubles, levels: Doubles, values: Doubles) -> Doubles:
-    """Returns the level at which each row of rising quantiles [n, levels] has its value [n], interpolated."""
-    reached = (curves <= values[:, None]).sum(axis=1)
-    first, rows = np.clip(reached - 1, 0, len(levels) - 2), np.arange(len(values))
-    low, high = curves[rows, first], curves[rows, first + 1]
-    equal = low == high  # only at the ends: the value is beyond both
-    inside = np.where(equal, values >= high, (values - low) / np.where(equal, 1.0, high - low))
-    between: Doubles = levels[first] + np.clip(inside, 0, 1) * (levels[first + 1] - levels[first])
-    return between
 
 
 def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -> NextChars:

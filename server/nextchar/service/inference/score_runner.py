@@ -129,7 +129,14 @@ class ScoreRunner:
         model, strings = prepared.model, prepared.strings
         logprobs = _by_string(prepared, results)
         yield
-        data = yield from make_scores(logprobs, strings, model.graph, has_end=request.include_end)
+        begins_after = _begins_after(prepared)
+        data = yield from make_scores(
+            logprobs,
+            strings,
+            model.graph,
+            has_end=request.include_end,
+            from_begin=begins_after == "begin",
+        )
         self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
         if request.return_chars:
             for i, score in enumerate(data):
@@ -139,7 +146,7 @@ class ScoreRunner:
         return ScoreResponse(
             model=model.name,
             model_version=model.version,
-            begins_after=_begins_after(prepared),
+            begins_after=begins_after,
             includes_end=request.include_end,
             data=data,
             usage=usage,

@@ -30,15 +30,15 @@ def table(stage: Stage, url: str, strings: list[str], other: str, part: str) -> 
     page.get_by_label("Second model").select_option(other)
     until(
         page,
-        f"{_DONE} && [...document.querySelectorAll('{_ROWS}')].every(row => row.children.length === 6) "
+        f"{_DONE} && [...document.querySelectorAll('{_ROWS}')].every(row => row.children.length === 7) "
         "&& [...document.querySelectorAll('.many td:last-child')].every(cell => cell.textContent)",
     )
     both = _rows(page)
     page.get_by_role("button", name="log ratio").click()
-    ratio = [row[5] for row in _rows(page)]
+    ratio = [row[6] for row in _rows(page)]
     sort = page.locator("th[aria-sort=descending]").inner_text()
     page.get_by_role("button", name="log ratio").click()
-    rising = [row[5] for row in _rows(page)]
+    rising = [row[6] for row in _rows(page)]
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download CSV").click()
     csv = Path(saved.value.path()).read_text()

@@ -36,7 +36,7 @@ class Compare {
     const save = h("button", { type: "button", onclick: () => this.#save() }, "Download CSV");
     root.append(
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Which string is likelier?"),
-        h("p", {}, "log p covers the whole string, from its first character on. The percentile is the percentage of held-out strings of similar length that the model expected more."))),
+        h("p", {}, "log p covers the whole string, from its first character on. The percentile is the percentage of normal, held-out strings of about its length that surprise less; p is the share of those of exactly its length that surprise at least as much."))),
       h("div", { className: "compare-input" }, this.#box,
         h("div", { className: "knobs" }, field("Second model", this.#other), field("Filter", this.#filter), this.#endsField,
           h("div", { className: "actions" }, open, save, this.#file))),
@@ -151,6 +151,7 @@ function columns([first, second]) {
     numeric("logprob", second ? `log p, ${first}` : "log p", of(0, "logprob"), 2),
     numeric("bits", "bits / char", of(0, "bits_per_char"), 3),
     numeric("percentile", "percentile", of(0, "percentile"), 1),
+    { ...numeric("p_value", "p", of(0, "p_value"), 4, "share of normal strings of this length that surprise at least as much"), cell: (item) => shownShare(of(0, "p_value")(item)) },
     ...(second ? [
       numeric("other", `log p, ${second}`, of(1, "logprob"), 2),
       numeric("ratio", "log ratio", ratio, 2, `log p under ${first} minus log p under ${second}`),
@@ -158,6 +159,7 @@ function columns([first, second]) {
   ];
 }
 
+const shownShare = (share) => (share === undefined ? "" : share >= 0.001 ? share.toFixed(3) : share.toExponential(0));
 const lines = (text) => text.toWellFormed().split(/\r\n?|\n/).filter((line) => line !== "");
 
 function throttled(work, milliseconds) {

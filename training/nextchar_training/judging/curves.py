@@ -11,7 +11,7 @@ RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001)
 _AROUND = 300  # strings per length
 _MIN_STEP = 1.05  # from one length to the next
 _NUM_SHARES = 100
-_LAST = 10  # strings beyond the last share, whose mean excess is the scale of the tail
+_LAST = 20  # strings beyond the last share, whose mean excess is the scale of the tail
 _TABLE_SHARES = (0.5, 0.3, 0.2)
 
 
@@ -56,7 +56,7 @@ def _nearest(lengths: Ids, values: Doubles, length: int) -> Doubles:
         above = lengths[last] - length if last < len(lengths) else np.inf
         if below <= above:
             first = np.searchsorted(lengths, lengths[first - 1])
-        else:
+        if above <= below:
             last = np.searchsorted(lengths, lengths[last], side="right")
     return values[first:last]
 

@@ -146,4 +146,5 @@ def hits(normal: Doubles, bad: Doubles, rate: float) -> float:
 def roc(normal: Doubles, bad: Sequence[Doubles], rates: Doubles) -> Doubles:
     """Returns the share of bad strings found at each rate of false alarms; every kind counts equally."""
     thresholds = np.quantile(normal, rates)
-    return np.mean([np.searchsorted(np.sort(p), thresholds, "left") / len(p) for p in bad], axis=0)
+    found: Doubles = np.mean([np.searchsorted(np.sort(p), thresholds, "left") / len(p) for p in bad], axis=0)
+    return found

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from nextchar.model.judging.reference import Grams, Reference
+from nextchar.model.judging.reference import Floats, Grams, Reference
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar_training.measure.kneser_ney import KneserNey
 
-ORDER = 5
+ORDER = 4
 _MAX_LENGTH = 4096
 _SPREAD = np.array([0.25, 0.5, 0.25])  # a length that was seen makes its neighbours likely too
 _UNSEEN = 2.0  # strings, spread over all lengths up to twice the longest
@@ -37,8 +37,9 @@ def _unseen(model: KneserNey, text: Ids) -> float:
     return float(model.logprobs(missing)[0]) if len(missing) else 0.0
 
 
-def _log_lengths(lengths: Ids) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+def _log_lengths(lengths: Ids) -> Floats:
     size = int(min(2 * lengths.max() + 2, _MAX_LENGTH))
     counts = np.bincount(np.minimum(lengths, size - 1), minlength=size).astype(np.float64)
     spread = np.convolve(counts, _SPREAD, "same") + _UNSEEN / size
-    return np.log(spread / spread.sum()).astype(np.float32)
+    found: Floats = np.log(spread / spread.sum()).astype(np.float32)
+    return found

@@ -141,8 +141,8 @@ class JudgeCard(_Part):
         wanted = {*EVIDENCE, "novelty"} | ({"references"} if self.references else set())
         if missing := wanted - set(self.curves):
             raise ValueError(f"curves: missing {sorted(missing)}")
-        if missing := set(EVIDENCE) - set(self.weights):
-            raise ValueError(f"weights: missing {sorted(missing)}")
+        if unweighted := set(EVIDENCE) - set(self.weights):
+            raise ValueError(f"weights: missing {sorted(unweighted)}")
         if not any(self.weights.values()):
             raise ValueError("weights: one must be above 0")
         return self

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nextchar.model.judging.card import EVIDENCE, CurveCard, JudgeCard
+from nextchar.model.judging.card import EVIDENCE, CurveCard, Evidence, JudgeCard
 from nextchar.model.judging.statistics import Statistics
 from nextchar.model.surprise_curves import Doubles, Numbers, SurpriseCurves
 
@@ -67,7 +67,7 @@ class Combination:
     def __init__(
         self,
         curves: Mapping[str, CurveCard],
-        weights: Mapping[str, float],
+        weights: Mapping[Evidence, float],
         novelty_share: float,
         num_normal: int,
     ) -> None:

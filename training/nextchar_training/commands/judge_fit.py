@@ -114,7 +114,8 @@ def fit_judge(
     form = found.graph.vocabulary.normalize
     lists = checked_bad([read_list(path, form, _warn) for path in bad], found.normal, _warn)
     kinds = [sampled(one, max_strings, _warn) for one in lists]
-    values = {"--normal": recorded_path(str(normal)), "--bad": [recorded_path(str(path)) for path in bad]}
+    values: dict[str, str | list[str]] = {"--normal": recorded_path(str(normal))}
+    values["--bad"] = [recorded_path(str(path)) for path in bad]
     values |= {"--model": f"{found.name}/{found.version}", "--name": name}
     command = recorded_command(["nextchar", "judge", "fit"], values)
     sources = Sources(found.name, found.version, found.graph, kept, kinds, command)

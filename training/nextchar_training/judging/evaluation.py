@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 from nextchar.model.judging.card import ConditionName, Measured
 from nextchar.model.surprise_curves import Doubles
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.judging.fit import fit
+from nextchar_training.judging.fit import NUM_FOLDS, fit, folds_of
 from nextchar_training.judging.references import ORDER, fit_reference
 from nextchar_training.judging.scored import Scored
 
-NUM_FOLDS = 5
 HIT_RATES = (0.01, 0.001, 0.0001)
 NOTHING: ConditionName = "nothing known"
 KNOWN: ConditionName = "kind known"
 LEFT_OUT: ConditionName = "kind left out"
-_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -123,11 +121,6 @@ def _pooled(
             if judged.any():
                 kinds[one.name][judged] = fitted.p_values(one.at(judged))
     return Condition(name, normal_p, kinds)
-
-
-def folds_of(num: int) -> NDArray[np.int64]:
-    """Returns the fold of each of `num` strings, in an even random order."""
-    return np.random.default_rng(_SEED).permutation(np.arange(num) % NUM_FOLDS)
 
 
 def auc(normal: Doubles, bad: Doubles) -> float:

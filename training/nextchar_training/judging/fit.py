@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nextchar.model.judging.card import EVIDENCE, CurveCard, Evidence, FalseAlarms
 from nextchar.model.judging.combination import Combination, Combined, Curve
 from nextchar.model.judging.judge import log_ratios, mixture
@@ -12,7 +15,9 @@ from nextchar_training.judging.curves import curve, curve_by_length, false_alarm
 from nextchar_training.judging.scored import Scored
 
 NOVELTY_SHARE = 0.2
+NUM_FOLDS = 5
 WEIGHTS: dict[Evidence, float] = dict.fromkeys(EVIDENCE, 1.0)
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -46,28 +51,45 @@ def fit(
 ) -> Fitted:
     """Fits a judge to normal strings that neither the model nor a reference has read.
 
-    One set of strings serves for all curves: a p-value is a rank among them, (k + 1) / (n + 1), which is as
-    valid for a fresh string as for one of them (conformal prediction; Vovk et al. 2005).
+    The curves of the evidence are of all normal strings. The score is calibrated on evidence that is read off
+    curves of four fifths of the strings for the other fifth, so that no string is compared with itself; its
+    p-value is then as valid for a fresh string (cross-conformal prediction; Vovk 2015).
     """
+    curves, num = _evidence_curves(normal), len(normal)
+    evidence = _evidence_of_others(normal, weights, novelty_share)
+    curves["novelty"] = curve(Combination(curves, weights, novelty_share, num).fisher(evidence))
+    ratios = log_ratios(references, normal.ids, normal.logprobs)
+    if ratios is not None:
+        curves["references"] = curve(mixture(ratios))
+    combination = Combination(curves, weights, novelty_share, num)
+    score = combination.combine(evidence, None if ratios is None else mixture(ratios)).score
+    return Fitted(curves, weights, novelty_share, tuple(references), curve(score), false_alarms(score), num)
+
+
+def folds_of(num: int) -> NDArray[np.int64]:
+    """Returns the fold of each of `num` strings, in an even random order."""
+    return np.random.default_rng(_SEED).permutation(np.arange(num) % NUM_FOLDS)
+
+
+def _evidence_curves(normal: Scored) -> dict[str, CurveCard]:
     s = normal.statistics
-    curves = {
+    return {
         "mean_surprise": curve_by_length(s.mean, s.length),
         "total_surprise": curve(s.total),
         "part_surprise": curve_by_length(s.part_mean, s.part_length),
         "window_surprise": curve_by_length(s.window, s.length),
         "unknown_characters": curve(normal.unknown),
     }
-    num = len(normal)
-    combination = Combination(curves, weights, novelty_share, num)
-    evidence = combination.evidence(s, normal.unknown)
-    curves["novelty"] = curve(combination.fisher(evidence))
-    if references:
-        ratios = log_ratios(references, normal.ids, normal.logprobs)
-        assert ratios is not None
-        curves["references"] = curve(mixture(ratios))
-    combination = Combination(curves, weights, novelty_share, num)
-    score = _combined(combination, references, normal).score
-    return Fitted(curves, weights, novelty_share, tuple(references), curve(score), false_alarms(score), num)
+
+
+def _evidence_of_others(normal: Scored, weights: dict[Evidence, float], novelty_share: float) -> Doubles:
+    """Returns the evidence against each string [n, evidence] by curves of the strings of other folds."""
+    evidence, places = np.zeros((len(normal), len(EVIDENCE))), folds_of(len(normal))
+    for fold in range(NUM_FOLDS):
+        others, own = normal.at(places != fold), normal.at(places == fold)
+        combination = Combination(_evidence_curves(others), weights, novelty_share, len(others))
+        evidence[places == fold] = combination.evidence(own.statistics, own.unknown)
+    return evidence
 
 
 def _combined(combination: Combination, references: Sequence[Reference], strings: Scored) -> Combined:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.model.judging.card import FalseAlarms
-from nextchar_training.judging.evaluation import NUM_FOLDS, Condition, roc
+from nextchar_training.judging.evaluation import Condition, roc
+from nextchar_training.judging.fit import NUM_FOLDS
 from nextchar_training.page import html as html
 from nextchar_training.page.charts import Series, line_chart
 
@@ -73,10 +74,10 @@ def report(name: str, conditions: Sequence[Condition], table: Sequence[FalseAlar
 def _summary(conditions: Sequence[Condition]) -> Iterator[str]:
     found = means(conditions)
     if not found:
-        rates = conditions[0].rates
+        alone = conditions[0]
         yield html.table(
             ["false-alarm rate", "seen ÷ asked"],
-            [[f"{rate:g}", conditions[0].seen_over_asked(rate)] for rate in rates],
+            [[f"{rate:g}", alone.seen_over_asked(rate)] for rate in alone.rates],
         )
         return
     rates = list(found[0].hits)

@@ -6,7 +6,7 @@ from nextchar.model.judging.reference import Floats, Grams, Reference
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar_training.measure.kneser_ney import KneserNey
 
-ORDER = 4
+ORDER = 5
 _MAX_LENGTH = 4096
 _SPREAD = np.array([0.25, 0.5, 0.25])  # a length that was seen makes its neighbours likely too
 _UNSEEN = 2.0  # strings, spread over all lengths up to twice the longest

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from model.judging.tiny_judges import VOCABULARY, bad_strings
 
+from nextchar.model.judging import reference_set
 from nextchar.model.judging.intervals import clopper_pearson
 from nextchar.model.judging.reference import references_from_bytes, references_to_bytes
+from nextchar.model.judging.reference_set import ReferenceSet
 from nextchar.model.judging.statistics import WINDOW, statistics_of
 from nextchar_training.judging.references import fit_reference
 from nextchar_training.measure.kneser_ney import KneserNey
@@ -54,6 +56,25 @@ def test_a_reference_has_the_probabilities_of_the_kneser_ney_model_that_it_was_m
 def test_a_reference_gives_all_lengths_together_the_probability_one() -> None:
     reference = fit_reference("ab", VOCABULARY.encode_all(bad_strings(100)), VOCABULARY)
     assert np.exp(reference.lengths.astype(np.float64)).sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+def test_references_together_have_the_probabilities_of_each(
+    monkeypatch: pytest.MonkeyPatch, is_small: bool
+) -> None:
+    monkeypatch.setattr(reference_set, "_MAX_MATRIX", 2**21 if is_small else 0)
+    monkeypatch.setattr(reference_set, "_MAX_VALUES", 2**22 if is_small else 100)
+    draw = random.Random(6)
+    others = ["".join(draw.choices("abcdxyz.☃", k=draw.randint(0, 9))) for _ in range(80)]
+    ids, noise = VOCABULARY.encode_all(bad_strings(100)), VOCABULARY.encode_all(others)
+    references = [
+        fit_reference("one", ids[:50], VOCABULARY),
+        fit_reference("two", ids[50:], VOCABULARY, order=2),
+        fit_reference("three", noise[:30], VOCABULARY, order=3),
+    ]
+    strings = [*ids, *noise]
+    each = np.stack([reference.logprobs(strings) for reference in references], axis=1)
+    assert ReferenceSet(references).logprobs(strings) == pytest.approx(each)
 
 
 def test_references_are_the_same_after_they_were_written_and_read() -> None:

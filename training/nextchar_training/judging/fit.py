@@ -10,6 +10,7 @@ from nextchar.model.judging.card import EVIDENCE, CurveCard, Evidence, FalseAlar
 from nextchar.model.judging.combination import Combination, Combined, Curve
 from nextchar.model.judging.judge import log_ratios, mixture
 from nextchar.model.judging.reference import Reference
+from nextchar.model.judging.reference_set import ReferenceSet
 from nextchar.model.surprise_curves import Doubles
 from nextchar_training.judging.curves import curve, curve_by_length, false_alarms
 from nextchar_training.judging.scored import Scored
@@ -28,6 +29,7 @@ class Fitted:
     weights: dict[Evidence, float]
     novelty_share: float
     references: tuple[Reference, ...]
+    together: ReferenceSet | None
     score: CurveCard
     false_alarms: list[FalseAlarms]
     num_normal: int
@@ -35,7 +37,9 @@ class Fitted:
     def combined(self, strings: Scored) -> Combined:
         """Returns the evidence against strings."""
         combination = Combination(self.curves, self.weights, self.novelty_share, self.num_normal)
-        return _combined(combination, self.references, strings)
+        evidence = combination.evidence(strings.statistics, strings.unknown)
+        ratios = log_ratios(self.together, strings.ids, strings.logprobs)
+        return combination.combine(evidence, None if ratios is None else mixture(ratios))
 
     def p_values(self, strings: Scored) -> Doubles:
         """Returns the share of normal strings with at least the score of each string."""
@@ -58,12 +62,14 @@ def fit(
     curves, num = _evidence_curves(normal), len(normal)
     evidence = _evidence_of_others(normal, weights, novelty_share)
     curves["novelty"] = curve(Combination(curves, weights, novelty_share, num).fisher(evidence))
-    ratios = log_ratios(references, normal.ids, normal.logprobs)
+    together = ReferenceSet(references) if references else None
+    ratios = log_ratios(together, normal.ids, normal.logprobs)
     if ratios is not None:
         curves["references"] = curve(mixture(ratios))
     combination = Combination(curves, weights, novelty_share, num)
     score = combination.combine(evidence, None if ratios is None else mixture(ratios)).score
-    return Fitted(curves, weights, novelty_share, tuple(references), curve(score), false_alarms(score), num)
+    table = false_alarms(score)
+    return Fitted(curves, weights, novelty_share, tuple(references), together, curve(score), table, num)
 
 
 def folds_of(num: int) -> NDArray[np.int64]:
@@ -90,9 +96,3 @@ def _evidence_of_others(normal: Scored, weights: dict[Evidence, float], novelty_
         combination = Combination(_evidence_curves(others), weights, novelty_share, len(others))
         evidence[places == fold] = combination.evidence(own.statistics, own.unknown)
     return evidence
-
-
-def _combined(combination: Combination, references: Sequence[Reference], strings: Scored) -> Combined:
-    evidence = combination.evidence(strings.statistics, strings.unknown)
-    ratios = log_ratios(references, strings.ids, strings.logprobs)
-    return combination.combine(evidence, None if ratios is None else mixture(ratios))

@@ -22,6 +22,7 @@ from nextchar.model.judging.card import EVIDENCE, JudgeCard, digest_of, read_jud
 from nextchar.model.judging.combination import Combination, Combined, Curve
 from nextchar.model.judging.intervals import clopper_pearson
 from nextchar.model.judging.reference import Reference, references_from_bytes
+from nextchar.model.judging.reference_set import ReferenceSet
 from nextchar.model.judging.statistics import statistics_of
 from nextchar.model.judging.verdicts import AskedRate, Verdicts
 from nextchar.model.surprise_curves import EXTRAPOLATION, Doubles
@@ -34,7 +35,8 @@ class Judge:
     """A judge that was fitted: `nextchar judge fit` writes its folder."""
 
     def __init__(self, card: JudgeCard, references: Sequence[Reference] = ()) -> None:
-        self.card, self._references = card, tuple(references)
+        self.card, self._names = card, [reference.name for reference in references]
+        self._references = ReferenceSet(references) if references else None
         self._combination, self._score = Combination.of(card), Curve(card.score)
         self._rates = np.log([row.rate for row in card.false_alarms])
         self._bounds = np.log([[max(row.low, 1e-12), row.high] for row in card.false_alarms])
@@ -116,10 +118,9 @@ class Judge:
         combined = self._combined(texts, ids, logprobs, ratios)
         p_value = np.where([len(one) > 0 for one in logprobs], self._score.p_values(combined.score), 1.0)
         low, high = self._interval(p_value)
-        names = [reference.name for reference in self._references]
         flagged = p_value <= asked.rate
         return Verdicts(
-            asked, combined.score, p_value, low, high, flagged, combined, texts, logprobs, names, ratios
+            asked, combined.score, p_value, low, high, flagged, combined, texts, logprobs, self._names, ratios
         )
 
     def log_ratios(self, ids: Sequence[Ids], logprobs: Sequence[Doubles]) -> Doubles | None:
@@ -182,13 +183,13 @@ def evidence_of(
 
 
 def log_ratios(
-    references: Sequence[Reference], ids: Sequence[Ids], logprobs: Sequence[Doubles]
+    references: ReferenceSet | None, ids: Sequence[Ids], logprobs: Sequence[Doubles]
 ) -> Doubles | None:
     """Returns log q_k(x) - log p(x) of each string and reference [n, references], or None without any."""
-    if not references:
+    if references is None:
         return None
-    normal = np.array([one.sum() for one in logprobs])
-    return np.stack([reference.logprobs(list(ids)) - normal for reference in references], axis=1)
+    found: Doubles = references.logprobs(ids) - np.array([[one.sum()] for one in logprobs])
+    return found
 
 
 def mixture(ratios: Doubles) -> Doubles:

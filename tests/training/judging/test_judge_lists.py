@@ -26,6 +26,14 @@ def test_a_list_is_its_distinct_lines_whatever_ends_them(tmp_path: Path, newline
     ]
 
 
+def test_a_string_too_long_to_be_one_is_left_out_and_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    path = tmp_path / "list.txt"
+    path.write_text("one\n" + "x" * 5000)
+    assert read_list(path, str, said.append).strings == ["one"]
+    assert said == ["list.txt: left out 1 string of more than 4,096 characters"]
+
+
 def test_a_list_without_strings_or_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("\n\n")

@@ -12,6 +12,7 @@ Warn = Callable[[str], None]
 
 MIN_NORMAL = 300
 MIN_BAD = 20
+MAX_CHARS = 4096  # of one string: a batch of them must fit into memory
 _MAX_SHARED = 0.5
 
 
@@ -46,6 +47,9 @@ def read_list(path: Path, form: Callable[[str], str], warn: Warn) -> StringList:
         .replace("\r", "\n")
     )
     found = [line.strip() for line in lines.removesuffix("\n").split("\n")]
+    if too_long := sum(len(line) > MAX_CHARS for line in found):
+        warn(f"{path.name}: left out {_counted(too_long, 'string')} of more than {MAX_CHARS:,} characters")
+        found = [line for line in found if len(line) <= MAX_CHARS]
     strings = list(dict.fromkeys(form(line) for line in found if line))
     if not strings:
         raise CorpusError(f"{path.name} has no string: give a file with one string per line")

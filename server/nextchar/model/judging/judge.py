@@ -38,8 +38,8 @@ class Judge:
         self.card, self._names = card, [reference.name for reference in references]
         self._references = ReferenceSet(references) if references else None
         self._combination, self._score = Combination.of(card), Curve(card.score)
-        self._rates = np.log([row.rate for row in card.false_alarms])
-        self._bounds = np.log([[max(row.low, 1e-12), row.high] for row in card.false_alarms])
+        self._rates = np.log([*(row.rate for row in card.false_alarms), 1.0])
+        self._bounds = np.log([*([max(row.low, 1e-12), row.high] for row in card.false_alarms), [1.0, 1.0]])
 
     @classmethod
     def load(cls, folder: Path, *, models: Path | None = None) -> "Judge":

@@ -28,6 +28,7 @@ _TRAINING = {
     "import": "Serve a network that PyTorch, Keras or another program trained.",
     "export": "Write a trained network as a model that can be served.",
     "evaluate": "Measure how well a model predicts held-out text, in nats and bits per character.",
+    "judge": "Fit a judge to normal strings, and to bad ones: `nextchar judge fit`.",
     "analyze": "Draw what happens inside a model: gradient flow, gates, long dependencies, recall.",
 }
 _RENAMED = {"inspect": "nextchar inspect is now nextchar card; hidden states are POST /v1/inspect"}

@@ -64,6 +64,20 @@ class KneserNey:
         """The length of the longest n-grams."""
         return len(self._orders)
 
+    @property
+    def num_symbols(self) -> int:
+        """The number of symbols that can be predicted."""
+        return self._num_symbols
+
+    @property
+    def keys(self) -> list[Ids]:
+        """The n-grams of each length, in the order of `tables`, as sorted numbers.
+
+        A key is the place of the last k - 1 symbols among the n-grams one shorter, times `num_symbols` + 1,
+        plus the first symbol.
+        """
+        return [counted.keys for counted in self._orders]
+
     @classmethod
     def fit(cls, ids: Ids, *, order: int, num_symbols: int, begin_id: int | None = None) -> "KneserNey":
         """Counts a text, ids int64 [n]; takes a few seconds for five million characters and order 7."""

@@ -1,0 +1,199 @@
+"""Defines `judge.json`: what a judge is made of, and how it is read and checked.
+
+A judge is a folder `judges/<name>/<version>/` with this file and, if it knows bad strings, `references.npz`.
+It names its model of normal strings by digest, and holds everything else that a verdict needs. This module is
+plain data.
+"""
+
+import hashlib
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from nextchar.errors import ModelFileError
+from nextchar.model.card import VocabularyCard
+from nextchar.model.names import is_model_name
+
+FILE_NAME = "judge.json"
+REFERENCES_NAME = "references.npz"
+MAX_JUDGE_BYTES = 16 * 1024 * 1024
+MAX_REFERENCES = 1024
+
+Rate = Annotated[FiniteFloat, Field(gt=0, le=1)]
+Evidence = Literal[
+    "mean_surprise", "total_surprise", "part_surprise", "window_surprise", "unknown_characters"
+]
+ConditionName = Literal["nothing known", "kind known", "kind left out"]
+EVIDENCE: tuple[Evidence, ...] = (
+    "mean_surprise",
+    "total_surprise",
+    "part_surprise",
+    "window_surprise",
+    "unknown_characters",
+)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CurveCard(_Part):
+    """The distribution of a statistic among normal strings, by length (see `model.surprise_curves`).
+
+    `values[i][j]` is what a share `shares[j]` of the strings of about `lengths[i]` symbols have at least.
+    Beyond the last share the tail is exponential, with the scale `tail_scales[i]`.
+    """
+
+    lengths: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=1024)
+    shares: list[Rate] = Field(min_length=2, max_length=1024)
+    values: list[list[FiniteFloat]]
+    tail_scales: list[Annotated[FiniteFloat, Field(gt=0)]]
+    num_strings: list[Annotated[int, Field(ge=1)]]
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> "CurveCard":
+        if not {len(self.values), len(self.tail_scales), len(self.num_strings)} == {len(self.lengths)}:
+            raise ValueError("values, tail_scales and num_strings must have an entry for each length")
+        if any(a >= b for a, b in pairwise(self.lengths)) or any(a <= b for a, b in pairwise(self.shares)):
+            raise ValueError("lengths must rise and shares fall")
+        for row in self.values:
+            if len(row) != len(self.shares) or any(a > b for a, b in pairwise(row)):
+                raise ValueError("a row of values must have a number for each share, and not fall")
+        return self
+
+
+class NormalCard(_Part):
+    """The model of normal strings: its name and version, the SHA-256 of its file, and how it reads text."""
+
+    model: str
+    version: str
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    vocabulary: VocabularyCard
+
+
+class ReferenceCard(_Part):
+    """One kind of bad strings, of which `references.npz` has an n-gram model."""
+
+    name: str
+    order: int = Field(ge=1, le=16)
+    num_strings: int = Field(ge=1)
+
+
+class ReferencesCard(_Part):
+    """The kinds of bad strings that are known, and the SHA-256 of the file with their models."""
+
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    kinds: list[ReferenceCard] = Field(min_length=1, max_length=MAX_REFERENCES)
+
+
+class FalseAlarms(_Part):
+    """A threshold of the score, and the share of normal strings beyond it with its 95 % interval."""
+
+    rate: Rate
+    threshold: FiniteFloat
+    low: FiniteFloat = Field(ge=0, le=1)
+    high: FiniteFloat = Field(ge=0, le=1)
+
+
+class Measured(_Part):
+    """A figure of quality: how one kind of bad strings was found, by strings that nothing was fitted to.
+
+    `condition` says what was known: no bad strings, the kind, or only other kinds. `hits` is the share found
+    by the rate of false alarms, as text: "0.01".
+    """
+
+    condition: ConditionName
+    kind: str
+    num_strings: int
+    auc: float
+    hits: dict[str, float]
+
+
+class JudgeCard(_Part):
+    """Describes a judge. `weights` multiply the evidence; `novelty_share` is the prior share of new kinds.
+
+    `curves` has one entry per evidence, and `novelty` and `references`, whose p-values are combined; `score`
+    is the curve of the combined score. `provenance` holds free-form facts: command, lists, digests, dates.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    normal: NormalCard
+    references: ReferencesCard | None = None
+    weights: dict[Evidence, Annotated[FiniteFloat, Field(ge=0)]]
+    novelty_share: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    curves: dict[str, CurveCard]
+    score: CurveCard
+    num_normal: int = Field(ge=1)
+    interval: Literal["Clopper-Pearson 95 %"] = "Clopper-Pearson 95 %"
+    false_alarms: list[FalseAlarms]
+    default_rate: Rate
+    quality: list[Measured] = Field(default=[], max_length=8192)
+    provenance: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "JudgeCard":
+        if not is_model_name(self.name):
+            raise ValueError(f"name: {self.name[:100]!r} cannot be the name of a judge")
+        wanted = {*EVIDENCE, "novelty"} | ({"references"} if self.references else set())
+        if missing := wanted - set(self.curves):
+            raise ValueError(f"curves: missing {sorted(missing)}")
+        if unweighted := set(EVIDENCE) - set(self.weights):
+            raise ValueError(f"weights: missing {sorted(unweighted)}")
+        if not any(self.weights.values()):
+            raise ValueError("weights: one must be above 0")
+        return self
+
+    def to_json(self) -> str:
+        """Returns the text of `judge.json`."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=True, indent=1) + "\n"
+
+
+def read_judge(folder: Path) -> JudgeCard:
+    """Reads `judge.json` in the folder of a judge.
+
+    Raises:
+        ModelFileError: there is none, or this version cannot read it.
+    """
+    path = folder / FILE_NAME
+    content = _read(path, MAX_JUDGE_BYTES)
+    try:
+        return JudgeCard.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "judge"
+        raise ModelFileError(f"{path}: bad judge: {where}: {first['msg']}; fit it again") from error
+
+
+def read_references(folder: Path, card: ReferencesCard) -> bytes:
+    """Reads `references.npz` beside `judge.json`.
+
+    Raises:
+        ModelFileError: it is gone, or is not the file that the judge was fitted with.
+    """
+    path = folder / REFERENCES_NAME
+    content = _read(path, 2**31)
+    if digest_of(content) != card.digest:
+        raise ModelFileError(
+            f"{path}: has changed since the judge was fitted (SHA-256 {digest_of(content)[:12]}…, the "
+            f"judge has {card.digest[:12]}…): fit the judge again, or bring the file back"
+        )
+    return content
+
+
+def digest_of(content: bytes) -> str:
+    """Returns the SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise ModelFileError(f"{path}: has {size} bytes, the limit is {max_bytes}")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from error

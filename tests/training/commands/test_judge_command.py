@@ -1,0 +1,89 @@
+"""`nextchar judge fit` writes a judge that is loaded again, with a model of its own where none is given."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from nextchar.errors import InvalidRequest
+from nextchar.model.golden import symbol_logprobs
+from nextchar.model.graph import open_graph
+from nextchar.model.judging.judge import Judge
+from nextchar_training.commands import judge_fit
+from nextchar_training.commands.judge_fit import judge
+from nextchar_training.text.error import CorpusError
+
+_TINY = (
+    "--unit line --hidden-size 32 --embedding-size 8 --num-layers 1 --batch-size 32 --steps 60 --seed 1 "
+    "--evaluations 1 --num-threads 1 --precision float32"
+)
+
+
+def _write(folder: Path) -> None:
+    draw = random.Random(0)
+    syllables = ["ka", "ri", "to", "ne", "so", "mi", "la", "du"]
+    good = {"".join(draw.choices(syllables, k=draw.randint(2, 6))) for _ in range(2500)}
+    (folder / "good.txt").write_text("\n".join(sorted(good)))
+    bad = {"".join(draw.choices("bcdfghjkqwxz", k=8)) for _ in range(60)}
+    (folder / "noise.txt").write_text("\n".join(sorted(bad)))
+
+
+def _fit(*arguments: str) -> Result:
+    return CliRunner().invoke(judge, ["fit", *arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lists, and a judge that was fitted with a model of its own."""
+    path = tmp_path_factory.mktemp("judging")
+    _write(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        patch.setattr(judge_fit, "_TRAINING", _TINY)
+        found = _fit(*["--normal", "good.txt", "--bad", "noise.txt", "--name", "syllables"])
+    assert found.exit_code == 0, found.output
+    assert "kind known" in found.output
+    return path
+
+
+def test_a_judge_is_written_beside_a_model_that_was_trained_for_it(folder: Path) -> None:
+    version = folder / "judges" / "syllables" / "1"
+    assert sorted(p.name for p in version.iterdir()) == ["judge.json", "references.npz", "report.html"]
+    found = Judge.load(version)
+    graph = open_graph(folder / "models" / "syllables" / "1" / "step-int8.onnx")
+    found.check_model(graph.digest)
+    strings = ["karitone", "xqzkwfgh"]
+    ids = [np.append(graph.vocabulary.encode(s), graph.vocabulary.end_id) for s in strings]
+    verdicts = found.verdicts(strings, symbol_logprobs(graph, ids))
+    assert verdicts.is_flagged.tolist() == [False, True]
+    assert verdicts.kind(1) == "noise"
+    assert found.card.provenance["command"].startswith("nextchar judge fit --normal good.txt")
+    assert found.card.provenance["bad"][0]["num_strings"] == 60
+
+
+def test_a_judge_is_fitted_with_a_model_that_is_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    found = _fit(*["--normal", "good.txt", "--model", "syllables", "--name", "syllables"])
+    assert found.exit_code == 0, found.output
+    assert "cannot tell whether the model was trained on strings of 'good'" in found.output
+    assert Judge.load(folder / "judges" / "syllables" / "2").card.references is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ("--model gone", InvalidRequest, "there is no model 'gone'"),
+        ("--model syllables --version 1", InvalidRequest, "version 1 exists"),
+        ("--model syllables --bad good.txt", CorpusError, "was a normal list given as --bad"),
+        ("--model syllables --bad gone.txt", CorpusError, "cannot read"),
+    ],
+)
+def test_bad_input_is_one_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, error: type[Exception], message: str
+) -> None:
+    monkeypatch.chdir(folder)
+    found = _fit(*f"--normal good.txt --name syllables {arguments}".split())
+    assert isinstance(found.exception, error)
+    assert message in str(found.exception)

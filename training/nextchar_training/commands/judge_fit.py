@@ -1,0 +1,208 @@
+"""Defines `nextchar judge fit`: makes a judge of lists of normal and bad strings."""
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from nextchar.errors import InvalidRequest
+from nextchar.model.golden import check_golden
+from nextchar.model.graph import ModelGraph, open_graph
+from nextchar.model.judging.judge import STEP_GRAPHS
+from nextchar.model.names import is_version
+from nextchar_training.commands.command_line import recorded_command
+from nextchar_training.commands.export import export
+from nextchar_training.commands.options import ModelName
+from nextchar_training.commands.train import train
+from nextchar_training.export.export import MAX_VERSION, next_version
+from nextchar_training.judging.evaluation import evaluate
+from nextchar_training.judging.fit import fit
+from nextchar_training.judging.lists import StringList, check_normal, checked_bad, read_list
+from nextchar_training.judging.normal import cut, never_trained_on, sampled
+from nextchar_training.judging.page import lines, report
+from nextchar_training.judging.references import fit_reference
+from nextchar_training.judging.scored import score_list
+from nextchar_training.judging.written import PAGE_NAME, Sources, judge_files, write_judge
+from nextchar_training.option import recorded_path
+
+_TRAINING = "--unit line --hidden-size 256 --num-layers 1 --dropout 0.1 --seed 1"
+
+
+@click.group(name="judge")
+def judge() -> None:
+    """Judge strings: fit a judge to what is normal, and to what is not."""
+
+
+@judge.command(name="fit")
+@click.option(
+    "--normal",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A file of normal strings, one per line: the more, the finer the rates of false alarms.",
+)
+@click.option(
+    "--bad",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file of bad strings of one kind, one per line; may be given several times.",
+)
+@click.option(
+    "--model",
+    help="The model of normal strings, NAME or NAME/VERSION; by default one is trained on --normal.",
+)
+@click.option("--name", type=ModelName(), required=True, help="The name of the judge.")
+@click.option("--version", type=click.IntRange(1, MAX_VERSION), help="By default the next free one.")
+@click.option(
+    "--false-alarm-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="The share of normal strings that may be flagged where a question names no other.",
+)
+@click.option(
+    "--max-strings",
+    type=click.IntRange(1000),
+    default=20_000,
+    show_default=True,
+    help="How many strings of a list are read at most, chosen at random.",
+)
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="How long the model of normal strings is trained, if none is given.",
+)
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="The folder of models.",
+)
+@click.option(
+    "--judges",
+    type=click.Path(path_type=Path),
+    default=Path("judges"),
+    show_default=True,
+    help="The folder of judges, beside that of models.",
+)
+def fit_judge(
+    normal: Path,
+    bad: tuple[Path, ...],
+    model: str | None,
+    name: str,
+    version: int | None,
+    false_alarm_rate: float,
+    max_strings: int,
+    max_minutes: float,
+    models: Path,
+    judges: Path,
+) -> None:
+    """Fit a judge to normal strings, and to bad ones if there are any; write judges/NAME/VERSION.
+
+    It is calibrated on normal strings that nothing was trained on, and measured by cross-validation.
+    """
+    folder = judges / name / str(version or next_version(judges / name))
+    if folder.exists():
+        raise InvalidRequest(f"version {folder.name} exists in {folder.parent}: choose another --version")
+    found = _normal_model(normal, model, models, name, max_minutes)
+    kept = sampled(found.calibration, max_strings, _warn)
+    form = found.graph.vocabulary.normalize
+    lists = checked_bad([read_list(path, form, _warn) for path in bad], found.normal, _warn)
+    kinds = [sampled(one, max_strings, _warn) for one in lists]
+    values: dict[str, str | list[str]] = {"--normal": recorded_path(str(normal))}
+    values["--bad"] = [recorded_path(str(path)) for path in bad]
+    values |= {"--model": f"{found.name}/{found.version}", "--name": name}
+    command = recorded_command(["nextchar", "judge", "fit"], values)
+    sources = Sources(found.name, found.version, found.graph, kept, kinds, command)
+    _write(folder, sources, false_alarm_rate)
+
+
+@dataclass(frozen=True)
+class _NormalModel:
+    """The model of normal strings, all of them, and those that it was not trained on."""
+
+    name: str
+    version: str
+    graph: ModelGraph
+    normal: StringList
+    calibration: StringList
+
+
+def _normal_model(path: Path, model: str | None, models: Path, name: str, max_minutes: float) -> _NormalModel:
+    """Opens the model of normal strings, or trains it."""
+    if model is not None:
+        given, version = _version(models, model)
+        graph = _opened(models / given / version)
+        normal = read_list(path, graph.vocabulary.normalize, _warn)
+        calibration = never_trained_on(graph.card, normal, _warn)
+        check_normal(calibration, path)
+        return _NormalModel(given, version, graph, normal, calibration)
+    normal = read_list(path, str, _warn)
+    training, calibration = cut(normal)
+    check_normal(calibration, path)
+    version = str(next_version(models / name))
+    _train(training, models, name, max_minutes)
+    return _NormalModel(name, version, _opened(models / name / version), normal, calibration)
+
+
+def _version(models: Path, model: str) -> tuple[str, str]:
+    """Returns the name and the version of `NAME` or `NAME/VERSION`."""
+    name, _, version = model.partition("/")
+    if not version:
+        version = str(next_version(models / name) - 1)
+    if not is_version(version) or not (models / name / version).is_dir():
+        raise InvalidRequest(
+            f"there is no model {model!r} in the folder {str(models)!r}: give NAME or NAME/VERSION, or "
+            "another --models",
+            param="model",
+        )
+    return name, version
+
+
+def _opened(folder: Path) -> ModelGraph:
+    """Opens the step graph that is served, the int8 one if there is."""
+    path = next((path for name in STEP_GRAPHS if (path := folder / name).exists()), folder / STEP_GRAPHS[0])
+    graph = open_graph(path, shown=str(path))
+    check_golden(graph, shown=str(path))
+    return graph
+
+
+def _train(training: StringList, models: Path, name: str, max_minutes: float) -> None:
+    """Trains a model of normal strings and writes it, by `nextchar train` and `nextchar export`."""
+    with tempfile.TemporaryDirectory() as temporary:
+        corpus = Path(temporary) / f"{training.name}.txt"
+        corpus.write_text("".join(f"{s}\n" for s in training.strings), encoding="utf-8")
+        words = ["--corpus", str(corpus), "--name", name, "--output", temporary, *_TRAINING.split()]
+        words += ["--max-minutes", str(max_minutes)]
+        if code := train.main(words, standalone_mode=False):
+            sys.exit(code)
+        export.main([f"{temporary}/{name}", "--models", str(models)], standalone_mode=False)
+
+
+def _write(folder: Path, sources: Sources, default_rate: float) -> None:
+    """Scores the lists, measures and fits the judge, and writes it with its report."""
+    _warn(f"scoring {len(sources.normal.strings):,} normal strings and {len(sources.bad)} kinds of bad ones")
+    vocabulary = sources.graph.vocabulary
+    normal = score_list(sources.graph, sources.normal.name, sources.normal.strings)
+    bad = [score_list(sources.graph, one.name, one.strings) for one in sources.bad]
+    conditions = evaluate(normal, bad, vocabulary, say=_warn)
+    fitted = fit(normal, [fit_reference(one.name, one.ids, vocabulary) for one in bad])
+    quality = [measured for condition in conditions for measured in condition.measured()]
+    files = judge_files(folder.parent.name, fitted, sources, quality, default_rate)
+    page = report(folder.parent.name, conditions, fitted.false_alarms)
+    write_judge(files | {PAGE_NAME: page.encode()}, folder)
+    _say([*lines(conditions, fitted.false_alarms), f"wrote {folder}", f"report: {folder / PAGE_NAME}"])
+
+
+def _say(found: Sequence[str]) -> None:
+    for line in found:
+        click.echo(line)
+
+
+def _warn(message: str) -> None:
+    click.echo(message, err=True)

@@ -1,5 +1,5 @@
 # The commands of the project. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve quick test test-all test-repeat test-times image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality contract fuzz mutants peers tools train \
+.PHONY: serve quick test test-all test-repeat test-times image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality judging adaptive contract fuzz mutants peers tools train \
 	requirements clean
 
 # The first Python on the path that is new enough and can create virtual environments.
@@ -81,6 +81,15 @@ bench: .venv/.dev
 quality: .venv/.dev
 	@test -n "$(FILE)" || { echo "which text? make quality FILE=tinyshakespeare.txt"; exit 1; }
 	$(BIN)/python -m benchmarks.quality "$(FILE)" --recipe $(or $(RECIPE),lstm) --seed $(or $(SEED),1)
+
+# Makes the table of docs/judging.md from lists of generated domains: make judging FOLDER=lists; some minutes.
+judging: .venv/.dev
+	@test -n "$(FOLDER)" || { echo "which lists? make judging FOLDER=lists; docs/judging.md says what they are"; exit 1; }
+	$(BIN)/python -m benchmarks.quality.judging "$(FOLDER)"
+
+# Makes the table of docs/adaptive.md: make adaptive TEXTS="tinyshakespeare:FILE:-111540 python:FILE".
+adaptive: .venv/.dev
+	$(BIN)/python -m benchmarks.engine.adaptive $(foreach text,$(TEXTS),--text $(text))
 
 # Tests the OpenAPI document against a real server: all checks of schemathesis, some 10,000 cases.
 contract: .venv/.dev tools

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nextchar.engine.lane import Lane, Sampling
+from nextchar.engine.lane import Lane
 from nextchar.engine.masks import Masks
 from nextchar.engine.sampler import (
     Doubles,
@@ -44,8 +44,8 @@ class HostSampler:
     def join(self, row: int, lane: Lane) -> None:
         """Writes a lane's parameters into a row."""
         s = lane.sampling
-        self.enabled[row] = s is not None and s.needs_host
-        if s is None or not s.needs_host:
+        self.enabled[row] = lane.draws_on_host
+        if s is None or not lane.draws_on_host:
             return
         self.num_enabled += 1
         self._greedy[row] = s.temperature == 0
@@ -68,11 +68,11 @@ class HostSampler:
         self._seen[row, lane.given] = True
         self.masks.join(row, s)
 
-    def leave(self, sampling: Sampling | None) -> None:
+    def leave(self, lane: Lane) -> None:
         """Notes that a lane's row is no longer active."""
-        if sampling is not None and sampling.needs_host:
+        if lane.sampling is not None and lane.draws_on_host:
             self.num_enabled -= 1
-            self.masks.leave(sampling)
+            self.masks.leave(lane.sampling)
 
     def move(self, source: int, target: int) -> None:
         """Copies one row over another."""

@@ -110,11 +110,16 @@ class AdaptiveLanes:
         self._asked = _Asked(places, mix, rows, entries, tag)
         return mix.logprobs
 
-    def learn(self, symbols: Indices, counts: Flags) -> None:
-        """Reads the symbols [n] that came at the places last mixed; where not `counts` [n], as context only."""
+    def learn(self, symbols: Indices, *, counts: Flags, reads: Flags) -> None:
+        """Reads the symbols [n] that came at the places last mixed; where not `counts` [n], as context only.
+
+        Where not `reads` [n] no symbol has come.
+        """
         asked = self._asked
         assert asked is not None
         self._asked = None
+        if not reads.all():
+            asked, symbols, counts = asked.only(np.flatnonzero(reads)), symbols[reads], counts[reads]
         places, position = asked.places, self._position[asked.places]
         if counts.all():
             self._count(asked, symbols, position)

@@ -32,6 +32,4 @@ class Memory:
 
 def empty_memory(adaptive: Adaptive) -> Memory:
     """Returns the memory of a lane that has read nothing."""
-    return Memory(
-        adaptive, 0, np.empty(0, dtype=np.uint16), np.empty(0, dtype=np.bool_), first_weights()
-    )
+    return Memory(adaptive, 0, np.empty(0, dtype=np.uint16), np.empty(0, dtype=np.bool_), first_weights())

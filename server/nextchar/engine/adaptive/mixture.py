@@ -37,6 +37,7 @@ Indices = NDArray[np.int64]
 DISCOUNT = np.float32(0.75)
 RECENCY = 0.9
 FLOOR = np.float32(-14.0)
+_LEAST = np.exp(FLOOR)
 GRID = 4096
 NUM_INPUTS = 1 + NUM_ORDERS  # the network and the orders
 NUM_WEIGHTS = NUM_INPUTS + 1  # and the bias of the top symbol
@@ -140,15 +141,15 @@ def mixed(seen: Counted, network: Floats, last: Indices, weights: Floats, lanes:
     n = len(network)
     each = np.arange(n)
     inputs = np.empty((n, NUM_INPUTS, network.shape[1]), dtype=np.float32)
-    inputs[:, 0] = network
+    np.maximum(network, FLOOR, out=inputs[:, 0])
     shorter = np.exp(network)
     for k in range(NUM_ORDERS):
         longer = inputs[:, k + 1]
         np.multiply(shorter, seen.left[:, k, None], out=longer)
         longer += seen.discounted[:, k]
         shorter = longer
+    np.maximum(inputs[:, 1:], _LEAST, out=inputs[:, 1:])
     np.log(inputs[:, 1:], out=inputs[:, 1:])
-    np.maximum(inputs, FLOOR, out=inputs)
     rows = _rows(seen, network, last)
     mix = np.add.reduce(weights[lanes[:, None], rows], axis=1) * np.float32(1 / GRID)
     scores = np.add.reduce(inputs * mix[:, :NUM_INPUTS, None], axis=1)

@@ -1,0 +1,85 @@
+"""Keeps which rows of a batch are adaptive, and mixes and learns for those of a step."""
+
+import numpy as np
+
+from nextchar.engine.adaptive.lanes import AdaptiveLanes
+from nextchar.engine.adaptive.memory import Memory
+from nextchar.engine.lane import Lane
+from nextchar.engine.sampler import Doubles, Flags, Indices
+from nextchar.model.graph import Floats
+
+_NONE = -1
+
+
+class AdaptiveRows:
+    """Knows the place of each row in `AdaptiveLanes`; a row is touched where its lane joins, moves or steps.
+
+    `logprobs` [rows, width] are the network's own, of the symbols of a chunk.
+    """
+
+    def __init__(self, num_rows: int, width: int, num_symbols: int) -> None:
+        self._lanes = AdaptiveLanes(num_rows, num_symbols)
+        self._place: Indices = np.full(num_rows, _NONE, dtype=np.int64)
+        self._learns_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
+        self._network: Floats = np.zeros(
+            (num_rows, num_symbols), dtype=np.float32
+        )  # by place, of the last step
+        self.logprobs: Doubles = np.zeros((num_rows, width))
+        self.num_active = 0
+
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of the tables of all rows."""
+        return self._lanes.num_bytes
+
+    def join(self, row: int, lane: Lane) -> None:
+        """Opens a lane's memory for a row, if it has one."""
+        self._place[row] = _NONE
+        if lane.memory is None:
+            return
+        self._place[row] = self._lanes.open(lane.memory)
+        self._learns_drawn[row] = lane.memory.adaptive.learns_drawn
+        self.num_active += 1
+
+    def leave(self, row: int) -> None:
+        """Closes a row's memory, if it has one."""
+        if self._place[row] == _NONE:
+            return
+        self._lanes.close(int(self._place[row]))
+        self._place[row] = _NONE
+        self.num_active -= 1
+
+    def move(self, source: int, target: int) -> None:
+        """Copies one row over another."""
+        self._place[target] = self._place[source]
+        if self._place[source] != _NONE:
+            self._learns_drawn[target] = self._learns_drawn[source]
+            self.logprobs[target] = self.logprobs[source]
+
+    def memory(self, row: int) -> Memory | None:
+        """Returns what a row remembers; None if it is not adaptive."""
+        place = int(self._place[row])
+        return None if place == _NONE else self._lanes.memory(place)
+
+    def distribution(self, row: int) -> Doubles:
+        """Returns the network's own log-probabilities [symbols] at a row's last step."""
+        distribution: Doubles = self._network[self._place[row]].astype(np.float64)
+        return distribution
+
+    def active(self, num_rows: int) -> Indices:
+        """Returns the rows, of the first `num_rows`, that are adaptive."""
+        return np.flatnonzero(self._place[:num_rows] != _NONE)
+
+    def mix(self, rows: Indices, network: Floats) -> Floats:
+        """Returns the mixed log-probabilities [n, symbols] of n adaptive rows, from the network's."""
+        places = self._place[rows]
+        self._network[places] = network
+        return self._lanes.mix(places, network)
+
+    def learn(self, rows: Indices, cursor: Indices, symbols: Indices, *, drawn: Flags, reads: Flags) -> None:
+        """Reads symbols [n] at positions `cursor` [n] of the chunks of n rows, those that were mixed last.
+
+        `drawn` [n] is whether a symbol was drawn; where not `reads` [n], none has come.
+        """
+        self.logprobs[rows, cursor] = self._network[self._place[rows], symbols]
+        self._lanes.learn(symbols, counts=~drawn | self._learns_drawn[rows], reads=reads)

@@ -1,4 +1,4 @@
-"""Adaptive lanes in the engine: alone, among others, in pieces, resumed, forked and rewound give the same bits."""
+"""Adaptive lanes in the engine: the same bits alone, among others, in pieces, resumed and forked."""
 
 import numpy as np
 import pytest
@@ -160,6 +160,6 @@ def test_the_distribution_after_a_text_is_what_its_next_symbol_is_worth() -> Non
     assert last.model_distribution is not None
     assert np.exp(last.distribution).sum() == pytest.approx(1, abs=1e-6)
     assert np.exp(last.model_distribution).sum() == pytest.approx(1, abs=1e-6)
-    reading, logprobs = fed(LONG[:701])
+    _, logprobs = fed(LONG[:701])
     assert logprobs[-1] == last.distribution[LONG[700]]
     assert memory_bytes(asking.kept) == memory_bytes(fed(LONG[:700])[0].kept)

@@ -14,32 +14,44 @@ _NONE = -1
 class AdaptiveRows:
     """Knows the place of each row in `AdaptiveLanes`; a row is touched where its lane joins, moves or steps.
 
-    `logprobs` [rows, width] are the network's own, of the symbols of a chunk.
+    `logprobs` [rows, width] are the network's own, of the symbols of a chunk. The arrays are made when the first
+    adaptive lane joins: an engine that has none takes no memory for them.
     """
 
+    logprobs: Doubles
+    _lanes: AdaptiveLanes
+    _network: Floats  # [rows, symbols], by place, of the last step
+
     def __init__(self, num_rows: int, width: int, num_symbols: int) -> None:
-        self._lanes = AdaptiveLanes(num_rows, num_symbols)
+        self._sizes = num_rows, width, num_symbols
+        self._has_arrays = False
         self._place: Indices = np.full(num_rows, _NONE, dtype=np.int64)
         self._learns_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
-        self._network: Floats = np.zeros(
-            (num_rows, num_symbols), dtype=np.float32
-        )  # by place, of the last step
-        self.logprobs: Doubles = np.zeros((num_rows, width))
         self.num_active = 0
 
     @property
     def num_bytes(self) -> int:
         """The bytes of the tables of all rows."""
-        return self._lanes.num_bytes
+        return self._lanes.num_bytes if self._has_arrays else 0
 
     def join(self, row: int, lane: Lane) -> None:
         """Opens a lane's memory for a row, if it has one."""
         self._place[row] = _NONE
         if lane.memory is None:
             return
+        self._make_arrays()
         self._place[row] = self._lanes.open(lane.memory)
         self._learns_drawn[row] = lane.memory.adaptive.learns_drawn
         self.num_active += 1
+
+    def _make_arrays(self) -> None:
+        if self._has_arrays:
+            return
+        num_rows, width, num_symbols = self._sizes
+        self._lanes = AdaptiveLanes(num_rows, num_symbols)
+        self._network = np.zeros((num_rows, num_symbols), dtype=np.float32)
+        self.logprobs = np.zeros((num_rows, width))
+        self._has_arrays = True
 
     def leave(self, row: int) -> None:
         """Closes a row's memory, if it has one."""

@@ -1,6 +1,6 @@
 """Holds what the adaptive lanes of an engine remember, and mixes and learns for some of them at a time."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,9 @@ from nextchar.engine.adaptive.contexts import (
     tags,
 )
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.adaptive.mixture import (
-    NUM_ROWS,
-    NUM_WEIGHTS,
-    Floats,
-    Indices,
-    Mixed,
-    counted,
-    learned,
-    mixed,
-)
+from nextchar.engine.adaptive.mixture import NUM_ROWS, NUM_WEIGHTS, Flags, Floats, Indices, Workspace
 from nextchar.engine.adaptive.options import MAX_ORDER, MAX_WINDOW, NUM_ORDERS, Adaptive
 from nextchar.engine.adaptive.tables import TablePool
-
-Flags = NDArray[np.bool_]
 
 MAX_SYMBOLS = 1 << 16
 
@@ -62,7 +51,8 @@ class AdaptiveLanes:
         self._factors: Hashes = np.zeros((max_lanes, NUM_ORDERS, MAX_ORDER), dtype=np.uint64)
         self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols, last first
         self._weights: Floats = np.zeros((max_lanes, NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
-        self._asked: _Asked | None = None
+        self._workspaces: dict[int, Workspace] = {}
+        self._step: _Step | None = None  # the last
 
     @property
     def num_bytes(self) -> int:
@@ -82,12 +72,14 @@ class AdaptiveLanes:
         self._weights[place] = memory.weights
         self._build(place)
         self._set_floors(place)
+        self._step = None
         return place
 
     def close(self, place: int) -> None:
         """Frees a place."""
         self._pool.free(int(self._first_rows[place, 0]), NUM_ORDERS << int(self._bits[place]))
         self._adaptive[place] = None
+        self._step = None
         self._free.append(place)
 
     def memory(self, place: int) -> Memory:
@@ -101,52 +93,81 @@ class AdaptiveLanes:
 
     def mix(self, places: Indices, network: Floats) -> Floats:
         """Returns the mixed log-probabilities [n, symbols] at n places, from the network's."""
+        step = self._step_of(places)
         recent = self._recent[places]
-        hashes = np.add.reduce(recent[:, None, :] * self._factors[places], axis=2)
-        rows = self._first_rows[places] + (hashes >> self._shift[places]).view(np.int64)
-        entries, tag = self._pool.rows[rows], tags(hashes)
-        seen = counted(entries, tag, self._floors[places], self._num_symbols)
-        mix = mixed(seen, network, recent[:, 0].view(np.int64), self._weights, places)
-        self._asked = _Asked(places, mix, rows, entries, tag)
-        return mix.logprobs
+        hashes = np.add.reduce(step.factors * recent, axis=2, keepdims=True)
+        rows = (hashes >> step.shift).view(np.int64)
+        rows += step.first_rows
+        workspace = step.workspace
+        np.take(self._pool.rows, rows[:, :, 0], axis=0, out=workspace.entries, mode="clip")
+        step.recent, step.rows, step.tags = recent, rows[:, :, 0], tags(hashes)
+        last = recent[:, 0].view(np.int64)
+        return workspace.mix(step.tags, step.floors, network, last, self._weights[places])
 
     def learn(self, symbols: Indices, *, counts: Flags, reads: Flags) -> None:
         """Reads the symbols [n] that came at the places last mixed; where not `counts` [n], as context only.
 
         Where not `reads` [n] no symbol has come.
         """
-        asked = self._asked
-        assert asked is not None
-        self._asked = None
-        if not reads.all():
-            asked, symbols, counts = asked.only(np.flatnonzero(reads)), symbols[reads], counts[reads]
-        places, position = asked.places, self._position[asked.places]
-        if counts.all():
-            self._count(asked, symbols, position)
-        elif counts.any():
-            self._count(asked.only(np.flatnonzero(counts)), symbols[counts], position[counts])
+        step = self._step
+        assert step is not None
+        places, workspace = step.places, step.workspace
+        position, recent = self._position[places], step.recent
+        counts = counts & reads
+        weights = workspace.learn(symbols, position, self._weights[places], counts)
+        self._weights[places, workspace.rows] = weights
+        self._add_entries(step, symbols, position, counts)
         held = position - self._start[places]
         self._ids[places, held] = symbols
         self._learned[places, held] = counts
-        recent = self._recent[places]
-        recent[:, 1:] = recent[:, :-1].copy()
-        recent[:, 0] = symbols
-        self._recent[places] = recent
-        position += 1
+        moved = np.empty_like(recent)
+        moved[:, 1:] = recent[:, :-1]
+        moved[:, 0] = symbols
+        if reads.all():
+            self._recent[places] = moved
+        else:  # what was written beyond the text of the others is no part of it
+            self._recent[places] = np.where(reads[:, None], moved, recent)
+        position += reads
         self._position[places] = position
-        for place in places[position == self._event_at[places]].tolist():
-            self._move(place)
+        moving = (position == step.event_at) & reads
+        if moving.any():
+            for place in places[moving].tolist():
+                self._move(place)
 
-    def _count(self, asked: "_Asked", symbols: Indices, position: Indices) -> None:
-        """Moves the weights and makes the new entries, the newest first in their rows."""
-        learned(asked.mix, symbols, position, self._weights, asked.places)
-        entries = np.empty_like(asked.entries)
-        entries[:, :, 1:] = asked.entries[:, :, :-1]
-        entries[:, :, 0] = asked.tags | (symbols | position << POSITION_SHIFT)[:, None]
-        self._pool.rows[asked.rows] = entries
+    def _add_entries(self, step: "_Step", symbols: Indices, position: Indices, counts: Flags) -> None:
+        """Makes the new entries, the newest first in their rows, where `counts` [n]."""
+        old = step.workspace.entries
+        entries = np.empty_like(old)
+        entries[:, :, 1:] = old[:, :, :-1]
+        entries[:, :, 0] = step.tags[:, :, 0] | (symbols | position << POSITION_SHIFT)
+        if counts.all():
+            self._pool.rows[step.rows] = entries
+        else:
+            self._pool.rows[step.rows[:, counts]] = entries[:, counts]
+
+    def _step_of(self, places: Indices) -> "_Step":
+        """Returns the arrays of a step at places: those of the last one, if that was there and nothing moved."""
+        step = self._step
+        if step is not None and step.name == places.tobytes():
+            return step
+        workspace = self._workspaces.get(len(places))
+        if workspace is None:
+            workspace = self._workspaces[len(places)] = Workspace(len(places), self._num_symbols)
+        self._step = _Step(
+            places.tobytes(),
+            places,
+            workspace,
+            np.ascontiguousarray(self._factors[places].transpose(1, 0, 2)),
+            self._shift[places],
+            np.ascontiguousarray(self._first_rows[places].T)[:, :, None],
+            np.ascontiguousarray(self._floors[places].T)[:, :, None],
+            self._event_at[places],
+        )
+        return self._step
 
     def _move(self, place: int) -> None:
         """Lets a place forget a block of its text, or gives it a larger table, where its position says so."""
+        self._step = None
         adaptive, position = self._adaptive[place], int(self._position[place])
         assert adaptive is not None
         start, old = adaptive.window_start(position), int(self._start[place])
@@ -183,17 +204,18 @@ class AdaptiveLanes:
         self._event_at[place] = min(resize, adaptive.next_move(position))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
-    """The places last mixed, [n] each, and the rows of their tables, [n, orders]."""
+@dataclass(slots=True, eq=False)
+class _Step:
+    """Holds what steps at the same n places share, by order first; then what the last one has looked up."""
 
+    name: bytes  # the places'
     places: Indices
-    mix: Mixed
-    rows: Indices
-    entries: Entries
-    tags: Entries
-
-    def only(self, some: Indices) -> "_Asked":
-        mix = self.mix
-        chosen = Mixed(*(getattr(mix, field.name)[some] for field in fields(mix)))
-        return _Asked(self.places[some], chosen, self.rows[some], self.entries[some], self.tags[some])
+    workspace: Workspace
+    factors: Hashes  # [orders, n, MAX_ORDER]
+    shift: Hashes  # [n, 1]
+    first_rows: Indices  # [orders, n, 1]
+    floors: Entries  # [orders, n, 1]
+    event_at: Indices  # [n]
+    recent: Hashes = field(default_factory=lambda: np.empty((0, MAX_ORDER), dtype=np.uint64))
+    rows: Indices = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
+    tags: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0, 1), dtype=np.int64))

@@ -1,29 +1,29 @@
 """Mixes the network's distribution with what followed the same contexts before, and learns how.
 
 **Counts.** For each order k, n_k(s) is the number of times that symbol s followed the current context of k
-symbols, of the last `WAYS` times; older times weigh less by `RECENCY` each (the cache of Kuhn & De Mori 1990 and
-Grave et al., "Improving Neural Language Models with a Continuous Cache", 2017, with contexts for keys). They are
-interpolated from short to long with absolute discounting (Ney, Essen & Kneser 1994), and below the shortest
-stands the network, as in the mixtures of Mikolov et al. (2011):
+symbols, of the last `WAYS` times; an older one weighs less by `RECENCY` (the cache of Kuhn & De Mori 1990 and
+Grave et al., "Improving Neural Language Models with a Continuous Cache", 2017, with contexts for keys). They
+are interpolated from short to long with absolute discounting (Ney, Essen & Kneser 1994), and below the
+shortest stands the network, as in the mixtures of Mikolov et al. (2011):
 
     p_k(s) = (n_k(s) - min(n_k(s), D) + λ_k p_{k-1}(s)) / N_k,  λ_k = Σ_s min(n_k(s), D),  p_0 = the network
 
 **Mix.** p(s) ∝ exp(Σ_i w_i x_i(s) + b [s = top]), with x_i the log-probabilities of the network and of each
-order, not below `FLOOR`, and `top` the symbol that followed the longest context found most often. This is the
-logistic mixing of the PAQ compressors (Mahoney, "Adaptive Weighing of Context Models for Lossless Data
-Compression", 2005) over all symbols at once. The weights are the sum of one row of each of four sets: one that is
-always used; one chosen by the longest context found, how sure it is and whether the network's first guess is
-its own; one by how sure the network is; one by the last symbol. After each symbol t they take one step down the
-gradient of -log p(t): Δw_i = rate · (x_i(t) - Σ_s p(s) x_i(s)).
+order, not below `FLOOR`, and `top` the symbol that followed the longest context found most often. This is
+the logistic mixing of the PAQ compressors (Mahoney, "Adaptive Weighing of Context Models for Lossless Data
+Compression", 2005) over all symbols at once. The weights are the sum of one row of each of four sets: one
+chosen by the longest context found, how sure it is and whether the network's first guess is its own; one by
+how sure the network is; one by the last symbol; one that is always used. After each symbol t they take a step
+down the gradient of -log p(t): Δw_i = rate · (x_i(t) - Σ_s p(s) x_i(s)).
 
-Weights are whole multiples of `1 / GRID`, so that 16 bits hold one and a stored weight is the live one. What a
-step would round away is kept on average by a dither that the position decides.
+Weights are whole multiples of `1 / GRID`, so that 16 bits hold one and a stored weight is the live one. What
+a step would round away is kept on average by a dither that the position decides.
 
-All arrays have a row per lane and every operation works along a row, in an order that its length alone decides:
-a lane's bits do not depend on the others. Float32 suffices: the network's are.
+Every operation works on each lane by itself, in an order that the number of symbols alone decides: a lane's
+bits do not depend on the others. Float32 suffices: the network's are. Calls for one lane are mostly overhead
+of NumPy's, so arrays are made once per number of lanes (`Workspace`), orders come first in their shapes, and
+operations are few.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from numpy.typing import NDArray
 from nextchar.engine.adaptive.contexts import SYMBOL_MASK, TAG_MASK, WAYS, Entries
 from nextchar.engine.adaptive.options import NUM_ORDERS
 
+Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
@@ -39,6 +41,7 @@ RECENCY = 0.9
 FLOOR = np.float32(-14.0)
 _LEAST = np.exp(FLOOR)
 GRID = 4096
+_STEP = np.float32(1 / GRID)
 NUM_INPUTS = 1 + NUM_ORDERS  # the network and the orders
 NUM_WEIGHTS = NUM_INPUTS + 1  # and the bias of the top symbol
 _FIRST_WEIGHTS = (0.7, *(0.1,) * NUM_ORDERS, 0.0)
@@ -46,8 +49,8 @@ _RATE, _BIAS_RATE, _EARLY, _EARLY_CHARS = 0.0005, 0.03, 4.0, 1000.0
 _MAX_WEIGHT = 32_000.0  # in 1 / GRID: about 8
 _GOLDEN_RATIO = 0.6180339887498949
 
-# The sets of weights, one after the other: (longest order + none) x sureness x agreement, the network's sureness,
-# the last symbol, and the one that is always used.
+# The sets of weights, one after the other: (longest order or none) x sureness x agreement, the network's
+# sureness, the last symbol, and the one that is always used.
 _SURENESS = 8
 _CONTEXT_ROWS = (NUM_ORDERS + 1) * _SURENESS * 2
 _NETWORK_BOUNDS = np.log(np.array([0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 0.99])).astype(np.float32)
@@ -58,8 +61,9 @@ _ALWAYS = _LAST_FIRST + _LAST_ROWS
 NUM_ROWS = _ALWAYS + 1
 
 _WAY_WEIGHTS = RECENCY ** np.arange(WAYS)
-_LAST_ORDER = np.int64(NUM_ORDERS - 1)
-_ORDERS = np.arange(NUM_ORDERS)
+# Of the top symbol: its share of the occurrences, or 1 + how many there are where it has all.
+_SHARE_BOUNDS = np.array([1e-9, 0.5, 0.8, 1.0, 3.0, 5.0], dtype=np.float32)
+_LEVELS = np.arange(1, NUM_ORDERS + 1)[:, None]
 
 
 def first_weights() -> NDArray[np.int16]:
@@ -69,127 +73,127 @@ def first_weights() -> NDArray[np.int16]:
     return weights
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Counted:
-    """What followed the current contexts of n lanes.
+class Workspace:
+    """Holds the arrays of a step for n lanes, and what the last `count` and `mix` left in them.
 
-    `discounted` [n, orders, symbols] is (n_k - min(n_k, D)) / N_k, `left` [n, orders] is λ_k / N_k, 1 where a
-    context is new. `longest` [n] is the longest context found, -1 for none; `top` [n] what followed it most,
-    `total` and `best` [n] how often it occurred and `top` followed.
+    `entries` [orders, n, WAYS] are the rows of the contexts, to be filled before `count`. `inputs` [NUM_INPUTS, n,
+    symbols] and `probabilities` [n, symbols] are those of the mixture, `rows` [4, n] its rows of the weights,
+    `top` [n] the symbol that followed the longest context most, at level `level` [n] (0: none was found).
     """
 
-    discounted: Floats
-    left: Floats
-    longest: Indices
-    top: Indices
-    total: Floats
-    best: Floats
+    def __init__(self, n: int, num_symbols: int) -> None:
+        shape = (NUM_ORDERS, n, num_symbols)
+        self.entries: Entries = np.zeros((NUM_ORDERS, n, WAYS), dtype=np.int64)
+        self.inputs: Floats = np.zeros((NUM_INPUTS, n, num_symbols), dtype=np.float32)
+        self.probabilities: Floats = np.zeros((n, num_symbols), dtype=np.float32)
+        self.top: Indices = np.zeros(n, dtype=np.int64)
+        self.level: Indices = np.zeros(n, dtype=np.int64)
+        self.found: Flags = np.zeros(n, dtype=np.bool_)
+        self.rows: Indices = np.full((4, n), _ALWAYS, dtype=np.int64)
+        self.each = np.arange(n)
+        self._network_input, self._order_inputs = self.inputs[0], self.inputs[1:]
+        self._each_order = list(self._order_inputs)
+        self._products: Floats = np.empty_like(self.inputs)
+        self._counts: Floats = np.zeros(shape, dtype=np.float32)
+        self._each_counts = list(self._counts)
+        self._left: Floats = np.zeros(shape, dtype=np.float32)
+        self._places = np.zeros_like(self.entries)
+        self._flat_places = self._places.reshape(-1)
+        self._live = np.zeros(self.entries.shape, dtype=np.bool_)
+        self._late = np.zeros_like(self._live)
+        self._weights = np.zeros(self.entries.shape)
+        self._flat_weights = self._weights.reshape(-1)
+        self._offsets = (np.arange(NUM_ORDERS * n) * num_symbols).reshape(NUM_ORDERS, n, 1)
+        self._shape, self._size = shape, NUM_ORDERS * n * num_symbols
 
+    def mix(self, tags: Entries, floors: Entries, network: Floats, last: Indices, weights: Floats) -> Floats:
+        """Mixes what followed the contexts with the network's log-probabilities [n, symbols].
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mixed:
-    """A mixed distribution of n lanes, and what is needed to learn from the symbol that comes.
+        `tags` [orders, n, 1] are what entries of the contexts hold of the hash, `floors` [orders, n, 1] the
+        least entries that are remembered, `last` [n] the symbols before, `weights` [n, NUM_ROWS, NUM_WEIGHTS].
+        Returns the log-probabilities [n, symbols].
+        """
+        totals, shares = self._count(tags, floors)
+        below = np.exp(network)
+        for share, counts, above in zip(shares, self._each_counts, self._each_order, strict=True):
+            np.multiply(below, share, out=above)
+            above += counts
+            below = above
+        np.maximum(self._order_inputs, _LEAST, out=self._order_inputs)
+        np.log(self._order_inputs, out=self._order_inputs)
+        np.maximum(network, FLOOR, out=self._network_input)
+        self._choose_rows(network, last)
+        mix = np.add.reduce(weights[self.each, self.rows], axis=0) * _STEP  # [n, NUM_WEIGHTS]
+        factors = mix.T
+        np.multiply(self.inputs, factors[:NUM_INPUTS, :, None], out=self._products)
+        scores: Floats = np.add.reduce(self._products, axis=0)
+        scores[self.each, self.top] += factors[NUM_INPUTS] * self.found
+        scores -= np.maximum.reduce(scores, axis=1, keepdims=True)
+        np.exp(scores, out=self.probabilities)
+        total = np.add.reduce(self.probabilities, axis=1, keepdims=True)
+        self.probabilities /= total
+        scores -= np.log(total)
+        return scores
 
-    `logprobs` and `probabilities` [n, symbols]; `inputs` [n, NUM_INPUTS, symbols]; `rows` [n, 4] of the weights
-    in use; `top` and `found` [n] as in `Counted`.
-    """
+    def _count(self, tags: Entries, floors: Entries) -> tuple[Doubles, Floats]:
+        """Counts the successors of the contexts; leaves (n_k - min(n_k, D)) / N_k in `_counts`.
 
-    logprobs: Floats
-    probabilities: Floats
-    inputs: Floats
-    rows: Indices
-    top: Indices
-    found: NDArray[np.bool_]
+        Returns N_k [orders, n, 1], and λ_k / N_k, which is 1 where a context is new.
+        """
+        places, live, weights = self._places, self._live, self._weights
+        np.bitwise_and(self.entries, TAG_MASK, out=places)
+        np.equal(places, tags, out=live)
+        np.greater_equal(self.entries, floors, out=self._late)
+        np.logical_and(live, self._late, out=live)
+        np.multiply(live, _WAY_WEIGHTS, out=weights)
+        np.bitwise_and(self.entries, SYMBOL_MASK, out=places)
+        places += self._offsets
+        counts, left = self._counts, self._left
+        counts[:] = np.bincount(self._flat_places, self._flat_weights, self._size).reshape(self._shape)
+        totals = np.add.reduce(weights, axis=2, keepdims=True)
+        found = totals > 0
+        self._find_top(totals, found)
+        np.minimum(counts, DISCOUNT, out=left)
+        counts -= left
+        new = ~found
+        scale = (1 / (totals + new)).astype(np.float32)
+        counts *= scale
+        return totals, np.add.reduce(left, axis=2, keepdims=True) * scale + new
 
+    def _find_top(self, totals: Doubles, found: Flags) -> None:
+        """Finds the longest context that was found and the symbol that followed it most."""
+        np.maximum.reduce(found[:, :, 0] * _LEVELS, axis=0, out=self.level)
+        self.found = self.level > 0
+        longest = self.level - 1  # -1 is the longest order, which has counted nothing
+        counts = self._counts[longest, self.each]
+        np.argmax(counts, axis=1, out=self.top)
+        best, total = counts[self.each, self.top], totals[longest, self.each, 0]
+        self._certainty = np.where(best > total * 0.999, total + 1, best / (total + 1e-9))
 
-def counted(entries: Entries, tags: Entries, floors: Entries, num_symbols: int) -> Counted:
-    """Counts the successors of n lanes' contexts.
+    def _choose_rows(self, network: Floats, last: Indices) -> None:
+        """Chooses the rows of the weights."""
+        guess = network.argmax(axis=1)
+        kind = np.searchsorted(_SHARE_BOUNDS, self._certainty)
+        rows = self.rows
+        rows[0] = ((self.level * _SURENESS + kind) * 2 + (guess == self.top)) * self.found
+        rows[1] = np.searchsorted(_NETWORK_BOUNDS, network[self.each, guess])
+        rows[1] += _NETWORK_FIRST
+        rows[2] = (last & (_LAST_ROWS - 1)) + _LAST_FIRST
 
-    `entries` [n, orders, WAYS] are the rows of the contexts, `tags` [n, orders] what their entries hold of the
-    hash, `floors` [n, orders] the least entries that are remembered.
-    """
-    n = len(entries)
-    live = (entries & TAG_MASK) == tags[:, :, None]
-    live &= entries >= floors[:, :, None]
-    weights = live * _WAY_WEIGHTS
-    places = (entries & SYMBOL_MASK) + (np.arange(n * NUM_ORDERS) * num_symbols).reshape(n, NUM_ORDERS, 1)
-    size = n * NUM_ORDERS * num_symbols
-    counts = np.bincount(places.ravel(), weights.ravel(), size).astype(np.float32)
-    counts = counts.reshape(n, NUM_ORDERS, num_symbols)
-    totals = np.add.reduce(weights, axis=2).astype(np.float32)
-    found = totals > 0
-    longest = _LAST_ORDER - found[:, ::-1].argmax(axis=1)
-    each = np.arange(n)
-    of_longest = counts[each, longest]
-    top = of_longest.argmax(axis=1)
-    best, total = of_longest[each, top], totals[each, longest]
-    longest[total == 0] = -1
-    left = np.minimum(counts, DISCOUNT)
-    counts -= left
-    scale = 1 / np.where(found, totals, np.float32(1))
-    counts *= scale[:, :, None]
-    shares = np.where(found, np.add.reduce(left, axis=2) * scale, np.float32(1))
-    return Counted(counts, shares, longest, top, total, best)
+    def learn(self, symbols: Indices, positions: Indices, weights: Floats, reads: Flags) -> Floats:
+        """Returns weights [4, n, NUM_WEIGHTS] in place of `weights[:, rows]`, after symbols [n] came.
 
-
-def mixed(seen: Counted, network: Floats, last: Indices, weights: Floats, lanes: Indices) -> Mixed:
-    """Mixes counts with the network's log-probabilities [n, symbols].
-
-    `last` [n] are the symbols before, `weights` [lanes, NUM_ROWS, NUM_WEIGHTS] those of all lanes in 1 / GRID, of
-    which `lanes` [n] are meant.
-    """
-    n = len(network)
-    each = np.arange(n)
-    inputs = np.empty((n, NUM_INPUTS, network.shape[1]), dtype=np.float32)
-    np.maximum(network, FLOOR, out=inputs[:, 0])
-    shorter = np.exp(network)
-    for k in range(NUM_ORDERS):
-        longer = inputs[:, k + 1]
-        np.multiply(shorter, seen.left[:, k, None], out=longer)
-        longer += seen.discounted[:, k]
-        shorter = longer
-    np.maximum(inputs[:, 1:], _LEAST, out=inputs[:, 1:])
-    np.log(inputs[:, 1:], out=inputs[:, 1:])
-    rows = _rows(seen, network, last)
-    mix = np.add.reduce(weights[lanes[:, None], rows], axis=1) * np.float32(1 / GRID)
-    scores = np.add.reduce(inputs * mix[:, :NUM_INPUTS, None], axis=1)
-    found = seen.longest >= 0
-    scores[each, seen.top] += mix[:, NUM_INPUTS] * found
-    scores -= np.maximum.reduce(scores, axis=1, keepdims=True)
-    probabilities = np.exp(scores)
-    total = np.add.reduce(probabilities, axis=1, keepdims=True)
-    scores -= np.log(total)
-    probabilities /= total
-    return Mixed(scores, probabilities, inputs, rows, seen.top, found)
-
-
-def _rows(seen: Counted, network: Floats, last: Indices) -> Indices:
-    """Returns the rows [n, 4] of the weights that a position uses."""
-    guess = network.argmax(axis=1)
-    sure = network[np.arange(len(network)), guess]
-    share = seen.best / np.maximum(seen.total, np.float32(1e-9))
-    few = 1 + (seen.total >= 2) + (seen.total >= 4)
-    spread = 6 - (share > 0.8).astype(np.int64) - (share > 0.5)
-    kind = np.where(share > 0.999, few, spread)
-    rows = np.empty((len(network), 4), dtype=np.int64)
-    rows[:, 0] = ((seen.longest + 1) * _SURENESS + kind) * 2 + (guess == seen.top)
-    rows[seen.longest < 0, 0] = 0
-    rows[:, 1] = _NETWORK_FIRST + np.searchsorted(_NETWORK_BOUNDS, sure)
-    rows[:, 2] = _LAST_FIRST + (last & (_LAST_ROWS - 1))
-    rows[:, 3] = _ALWAYS
-    return rows
-
-
-def learned(mix: Mixed, symbols: Indices, positions: Indices, weights: Floats, lanes: Indices) -> None:
-    """Moves the weights of n lanes in place, after `symbols` [n] came at `positions` [n]."""
-    each = np.arange(len(symbols))
-    expected = np.add.reduce(mix.inputs * mix.probabilities[:, None, :], axis=2)
-    rate = (_RATE * GRID) * (1 + _EARLY / (1 + positions / _EARLY_CHARS))
-    steps = np.empty((len(symbols), NUM_WEIGHTS))
-    steps[:, :NUM_INPUTS] = (mix.inputs[each, :, symbols] - expected) * rate[:, None]
-    bias = (mix.top == symbols) - mix.probabilities[each, mix.top]
-    steps[:, NUM_INPUTS] = bias * mix.found * (_BIAS_RATE * GRID)
-    steps += ((positions * _GOLDEN_RATIO) % 1.0)[:, None]
-    old = weights[lanes[:, None], mix.rows]
-    new = np.floor(old + steps[:, None, :])
-    weights[lanes[:, None], mix.rows] = np.clip(new, -_MAX_WEIGHT, _MAX_WEIGHT)
+        `positions` [n] are theirs. Where not `reads` [n], the weights stay.
+        """
+        np.multiply(self.inputs, self.probabilities, out=self._products)
+        expected = np.add.reduce(self._products, axis=2)
+        steps = np.empty((NUM_WEIGHTS, len(symbols)))
+        rate = (_RATE * GRID) * (1 + _EARLY / (1 + positions / _EARLY_CHARS))
+        np.multiply(self.inputs[:, self.each, symbols] - expected, rate, out=steps[:NUM_INPUTS])
+        bias = ((self.top == symbols) - self.probabilities[self.each, self.top]) * self.found
+        np.multiply(bias, _BIAS_RATE * GRID, out=steps[NUM_INPUTS])
+        steps += (positions * _GOLDEN_RATIO) % 1.0
+        old = weights[self.each, self.rows]
+        new = np.floor(old + steps.T)
+        np.clip(new, -_MAX_WEIGHT, _MAX_WEIGHT, out=new)
+        return np.where(reads[:, None], new, old).astype(np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.engine.adaptive_rows import AdaptiveRows
+from nextchar.engine.adaptive.rows import AdaptiveRows
 from nextchar.engine.host_sampler import HostSampler
 from nextchar.engine.lane import Lane, Sampling
 from nextchar.engine.sampler import Doubles, Indices, Uniforms

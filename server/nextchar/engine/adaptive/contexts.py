@@ -5,9 +5,9 @@ context belongs to the row that the highest bits of its hash name; an entry is o
 
     position of the symbol that followed (high 32 bits) | 16 other bits of the hash | the symbol (16 bits)
 
-and a row holds the entries made last, newest first. So a row is a function of the text alone: it can be grown
-a symbol at a time or built at once, and both give the same rows. An entry from before the window is told by its
-position, one of another context by the bits of the hash.
+and a row holds the entries made last, newest first. So a row is a function of the text alone: it can be
+grown a symbol at a time or built at once, and both give the same rows. An entry from before the window is
+told by its position, one of another context by the bits of the hash.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ NO_ENTRY = -1 << POSITION_SHIFT  # before every window
 NEVER = (1 << 62) - 1  # later than every position: no entry counts
 _MIN_BITS = 6
 _TAG_SHIFT = np.uint64(8)  # bits 24 to 39 of the hash become the tag
-# Odd multipliers of the symbols of a context, the nearest first (multiply-shift hashing, Dietzfelbinger 1997).
+# Odd multipliers of a context's symbols, the nearest first (multiply-shift hashing, Dietzfelbinger 1997).
 _MULTIPLIERS = np.random.Generator(np.random.Philox(key=28)).integers(
     0, 1 << 63, MAX_ORDER, dtype=np.uint64
 ) * np.uint64(2) + np.uint64(1)
@@ -59,7 +59,10 @@ def tags(hashes: Hashes) -> Entries:
 def build_table(
     ids: NDArray[np.uint16], learned: NDArray[np.bool_], first: int, orders: tuple[int, ...], bits: int
 ) -> Entries:
-    """Builds the table [NUM_ORDERS * 2**bits, WAYS] of symbols at positions `first` …, of which some count."""
+    """Builds the table [NUM_ORDERS * 2**bits, WAYS] of a text.
+
+    `ids` [n] are the symbols from position `first` on; where not `learned` [n], they are context only.
+    """
     table = np.full((NUM_ORDERS << bits, WAYS), NO_ENTRY, dtype=np.int64)
     symbols = ids.astype(np.uint64)
     for k, order in enumerate(orders):

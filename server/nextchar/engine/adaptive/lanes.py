@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.engine.adaptive.contexts import (
     NEVER,
@@ -25,7 +24,7 @@ MAX_SYMBOLS = 1 << 16
 
 
 class AdaptiveLanes:
-    """Holds the memories of lanes in places 0 … `max_lanes` - 1: `open`, then `mix` and `learn` by turns, `close`.
+    """Holds memories of lanes, each in a place: `open`, then `mix` and `learn` by turns, then `close`.
 
     What a place predicts depends on the text read there and on nothing else. An open place takes 3 bytes per
     character of its window, its weights, and a table of 64 to 128 bytes per remembered character and order,
@@ -50,7 +49,7 @@ class AdaptiveLanes:
         self._first_rows: Indices = np.zeros((max_lanes, NUM_ORDERS), dtype=np.int64)
         self._factors: Hashes = np.zeros((max_lanes, NUM_ORDERS, MAX_ORDER), dtype=np.uint64)
         self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols, last first
-        self._weights: Floats = np.zeros((max_lanes, NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
+        self._weights: Floats = np.zeros((max_lanes * NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
         self._workspaces: dict[int, Workspace] = {}
         self._step: _Step | None = None  # the last
 
@@ -69,7 +68,7 @@ class AdaptiveLanes:
         last = memory.ids[: -MAX_ORDER - 1 : -1]
         self._recent[place] = 0
         self._recent[place, : len(last)] = last
-        self._weights[place] = memory.weights
+        self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS] = memory.weights
         self._build(place)
         self._set_floors(place)
         self._step = None
@@ -87,7 +86,7 @@ class AdaptiveLanes:
         adaptive, position = self._adaptive[place], int(self._position[place])
         assert adaptive is not None
         held = position - int(self._start[place])
-        weights = self._weights[place].astype(np.int16)
+        weights = self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS].astype(np.int16)
         ids, learned_ids = self._ids[place, :held].copy(), self._learned[place, :held].copy()
         return Memory(adaptive, position, ids, learned_ids, weights)
 
@@ -99,10 +98,11 @@ class AdaptiveLanes:
         rows = (hashes >> step.shift).view(np.int64)
         rows += step.first_rows
         workspace = step.workspace
-        np.take(self._pool.rows, rows[:, :, 0], axis=0, out=workspace.entries, mode="clip")
-        step.recent, step.rows, step.tags = recent, rows[:, :, 0], tags(hashes)
+        rows = rows[:, :, 0]
+        self._pool.rows.take(rows, 0, workspace.entries, "clip")
+        step.recent, step.rows, step.tags = recent, rows, tags(hashes)
         last = recent[:, 0].view(np.int64)
-        return workspace.mix(step.tags, step.floors, network, last, self._weights[places])
+        return workspace.mix(step.tags, step.floors, network, last, self._weights, step.first_weights)
 
     def learn(self, symbols: Indices, *, counts: Flags, reads: Flags) -> None:
         """Reads the symbols [n] that came at the places last mixed; where not `counts` [n], as context only.
@@ -111,42 +111,39 @@ class AdaptiveLanes:
         """
         step = self._step
         assert step is not None
-        places, workspace = step.places, step.workspace
-        position, recent = self._position[places], step.recent
+        places, position, recent = step.places, self._position[step.places], step.recent
+        all_read = bool(reads.all())
         counts = counts & reads
-        weights = workspace.learn(symbols, position, self._weights[places], counts)
-        self._weights[places, workspace.rows] = weights
-        self._add_entries(step, symbols, position, counts)
+        counted = None if counts.all() else counts
+        step.workspace.learn(symbols, position, self._weights, counted)
+        self._add_entries(step, symbols, position, counted)
         held = position - self._start[places]
         self._ids[places, held] = symbols
         self._learned[places, held] = counts
-        moved = np.empty_like(recent)
-        moved[:, 1:] = recent[:, :-1]
-        moved[:, 0] = symbols
-        if reads.all():
-            self._recent[places] = moved
-        else:  # what was written beyond the text of the others is no part of it
-            self._recent[places] = np.where(reads[:, None], moved, recent)
+        moved = self._recent[places]
+        moved[:, 1:], moved[:, 0] = recent[:, :-1], symbols
+        # What was written beyond the text of places that read nothing is no part of it.
+        self._recent[places] = moved if all_read else np.where(reads[:, None], moved, recent)
         position += reads
         self._position[places] = position
-        moving = (position == step.event_at) & reads
+        moving = position == step.event_at
         if moving.any():
-            for place in places[moving].tolist():
+            for place in places[moving & reads].tolist():
                 self._move(place)
 
-    def _add_entries(self, step: "_Step", symbols: Indices, position: Indices, counts: Flags) -> None:
-        """Makes the new entries, the newest first in their rows, where `counts` [n]."""
+    def _add_entries(self, step: "_Step", symbols: Indices, position: Indices, counts: Flags | None) -> None:
+        """Makes the new entries, the newest first in their rows, where `counts` [n]; None: everywhere."""
         old = step.workspace.entries
         entries = np.empty_like(old)
         entries[:, :, 1:] = old[:, :, :-1]
-        entries[:, :, 0] = step.tags[:, :, 0] | (symbols | position << POSITION_SHIFT)
-        if counts.all():
+        np.bitwise_or(step.tags[:, :, 0], symbols | position << POSITION_SHIFT, out=entries[:, :, 0])
+        if counts is None:
             self._pool.rows[step.rows] = entries
         else:
             self._pool.rows[step.rows[:, counts]] = entries[:, counts]
 
     def _step_of(self, places: Indices) -> "_Step":
-        """Returns the arrays of a step at places: those of the last one, if that was there and nothing moved."""
+        """Returns the arrays of a step at places: the last one's, if it was there and nothing has moved."""
         step = self._step
         if step is not None and step.name == places.tobytes():
             return step
@@ -161,6 +158,7 @@ class AdaptiveLanes:
             self._shift[places],
             np.ascontiguousarray(self._first_rows[places].T)[:, :, None],
             np.ascontiguousarray(self._floors[places].T)[:, :, None],
+            places * NUM_ROWS,
             self._event_at[places],
         )
         return self._step
@@ -215,6 +213,7 @@ class _Step:
     shift: Hashes  # [n, 1]
     first_rows: Indices  # [orders, n, 1]
     floors: Entries  # [orders, n, 1]
+    first_weights: Indices  # [n]
     event_at: Indices  # [n]
     recent: Hashes = field(default_factory=lambda: np.empty((0, MAX_ORDER), dtype=np.uint64))
     rows: Indices = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))

@@ -13,8 +13,8 @@ from nextchar.engine.adaptive.options import Adaptive
 class Memory:
     """Holds all that decides how an adaptive lane goes on; nobody changes the arrays.
 
-    After `position` symbols, `ids` uint16 are those from `adaptive.window_start(position)` on, and `learned` is
-    whether each counts (the others are context only). `weights` [NUM_ROWS, NUM_WEIGHTS] int16 are those of
+    After `position` symbols, `ids` uint16 are those from `adaptive.window_start(position)` on, and `learned`
+    is whether each counts (the others are context only). `weights` [NUM_ROWS, NUM_WEIGHTS] int16 are those of
     the mixture. The tables are no part of it: they follow from the text.
     """
 

@@ -74,11 +74,12 @@ def first_weights() -> NDArray[np.int16]:
 
 
 class Workspace:
-    """Holds the arrays of a step for n lanes, and what the last `count` and `mix` left in them.
+    """Holds the arrays of a step for n lanes, and what the last `mix` left in them.
 
-    `entries` [orders, n, WAYS] are the rows of the contexts, to be filled before `count`. `inputs` [NUM_INPUTS, n,
-    symbols] and `probabilities` [n, symbols] are those of the mixture, `rows` [4, n] its rows of the weights,
-    `top` [n] the symbol that followed the longest context most, at level `level` [n] (0: none was found).
+    `entries` [orders, n, WAYS] are the rows of the contexts, to be filled before `mix`. `inputs`
+    [NUM_INPUTS, n, symbols] and `probabilities` [n, symbols] are those of the mixture, `rows` [4, n] its rows
+    of the weights and `weight_rows` [4, n] their places among those of all lanes. `top`
+    [n] is the symbol that followed the longest context most, which has number `level` [n] - 1, if any.
     """
 
     def __init__(self, n: int, num_symbols: int) -> None:
@@ -103,17 +104,30 @@ class Workspace:
         self._late = np.zeros_like(self._live)
         self._weights = np.zeros(self.entries.shape)
         self._flat_weights = self._weights.reshape(-1)
+        self.weight_rows = np.zeros_like(self.rows)
+        self._old: Floats = np.zeros((4, n, NUM_WEIGHTS), dtype=np.float32)
+        self._steps: Doubles = np.zeros((NUM_WEIGHTS, n))
+        self._certainty: Doubles = np.zeros(n)
         self._offsets = (np.arange(NUM_ORDERS * n) * num_symbols).reshape(NUM_ORDERS, n, 1)
         self._shape, self._size = shape, NUM_ORDERS * n * num_symbols
 
-    def mix(self, tags: Entries, floors: Entries, network: Floats, last: Indices, weights: Floats) -> Floats:
+    def mix(
+        self,
+        tags: Entries,
+        floors: Entries,
+        network: Floats,
+        last: Indices,
+        weights: Floats,
+        first_weights: Indices,
+    ) -> Floats:
         """Mixes what followed the contexts with the network's log-probabilities [n, symbols].
 
         `tags` [orders, n, 1] are what entries of the contexts hold of the hash, `floors` [orders, n, 1] the
-        least entries that are remembered, `last` [n] the symbols before, `weights` [n, NUM_ROWS, NUM_WEIGHTS].
-        Returns the log-probabilities [n, symbols].
+        least entries that are remembered, `last` [n] the symbols before. `first_weights` [n] are where the
+        NUM_ROWS rows of each lane begin in `weights` [all rows, NUM_WEIGHTS]. Returns the log-probabilities
+        [n, symbols].
         """
-        totals, shares = self._count(tags, floors)
+        shares = self._count(tags, floors)
         below = np.exp(network)
         for share, counts, above in zip(shares, self._each_counts, self._each_order, strict=True):
             np.multiply(below, share, out=above)
@@ -123,7 +137,9 @@ class Workspace:
         np.log(self._order_inputs, out=self._order_inputs)
         np.maximum(network, FLOOR, out=self._network_input)
         self._choose_rows(network, last)
-        mix = np.add.reduce(weights[self.each, self.rows], axis=0) * _STEP  # [n, NUM_WEIGHTS]
+        np.add(self.rows, first_weights, out=self.weight_rows)
+        self._old = weights.take(self.weight_rows, 0)  # [4, n, NUM_WEIGHTS]
+        mix = np.add.reduce(self._old, axis=0) * _STEP  # [n, NUM_WEIGHTS]
         factors = mix.T
         np.multiply(self.inputs, factors[:NUM_INPUTS, :, None], out=self._products)
         scores: Floats = np.add.reduce(self._products, axis=0)
@@ -135,10 +151,10 @@ class Workspace:
         scores -= np.log(total)
         return scores
 
-    def _count(self, tags: Entries, floors: Entries) -> tuple[Doubles, Floats]:
+    def _count(self, tags: Entries, floors: Entries) -> Floats:
         """Counts the successors of the contexts; leaves (n_k - min(n_k, D)) / N_k in `_counts`.
 
-        Returns N_k [orders, n, 1], and λ_k / N_k, which is 1 where a context is new.
+        Returns λ_k / N_k [orders, n, 1], which is 1 where a context is new.
         """
         places, live, weights = self._places, self._live, self._weights
         np.bitwise_and(self.entries, TAG_MASK, out=places)
@@ -158,7 +174,9 @@ class Workspace:
         new = ~found
         scale = (1 / (totals + new)).astype(np.float32)
         counts *= scale
-        return totals, np.add.reduce(left, axis=2, keepdims=True) * scale + new
+        shares: Floats = np.add.reduce(left, axis=2, keepdims=True) * scale
+        shares += new
+        return shares
 
     def _find_top(self, totals: Doubles, found: Flags) -> None:
         """Finds the longest context that was found and the symbol that followed it most."""
@@ -173,27 +191,32 @@ class Workspace:
     def _choose_rows(self, network: Floats, last: Indices) -> None:
         """Chooses the rows of the weights."""
         guess = network.argmax(axis=1)
-        kind = np.searchsorted(_SHARE_BOUNDS, self._certainty)
+        kind = _SHARE_BOUNDS.searchsorted(self._certainty)
         rows = self.rows
         rows[0] = ((self.level * _SURENESS + kind) * 2 + (guess == self.top)) * self.found
-        rows[1] = np.searchsorted(_NETWORK_BOUNDS, network[self.each, guess])
+        rows[1] = _NETWORK_BOUNDS.searchsorted(network[self.each, guess])
         rows[1] += _NETWORK_FIRST
         rows[2] = (last & (_LAST_ROWS - 1)) + _LAST_FIRST
 
-    def learn(self, symbols: Indices, positions: Indices, weights: Floats, reads: Flags) -> Floats:
-        """Returns weights [4, n, NUM_WEIGHTS] in place of `weights[:, rows]`, after symbols [n] came.
+    def learn(self, symbols: Indices, positions: Indices, weights: Floats, reads: Flags | None) -> None:
+        """Moves the weights [all rows, NUM_WEIGHTS] that `mix` has used, after symbols [n] came.
 
-        `positions` [n] are theirs. Where not `reads` [n], the weights stay.
+        `positions` [n] are theirs. Where not `reads` [n], weights stay; None: all read.
         """
         np.multiply(self.inputs, self.probabilities, out=self._products)
         expected = np.add.reduce(self._products, axis=2)
-        steps = np.empty((NUM_WEIGHTS, len(symbols)))
-        rate = (_RATE * GRID) * (1 + _EARLY / (1 + positions / _EARLY_CHARS))
-        np.multiply(self.inputs[:, self.each, symbols] - expected, rate, out=steps[:NUM_INPUTS])
+        steps = self._steps
+        rate = _RATE * GRID + _EARLY * _RATE * GRID * _EARLY_CHARS / (_EARLY_CHARS + positions)
+        np.subtract(self.inputs[:, self.each, symbols], expected, out=expected)
+        np.multiply(expected, rate, out=steps[:NUM_INPUTS])
         bias = ((self.top == symbols) - self.probabilities[self.each, self.top]) * self.found
         np.multiply(bias, _BIAS_RATE * GRID, out=steps[NUM_INPUTS])
         steps += (positions * _GOLDEN_RATIO) % 1.0
-        old = weights[self.each, self.rows]
-        new = np.floor(old + steps.T)
-        np.clip(new, -_MAX_WEIGHT, _MAX_WEIGHT, out=new)
-        return np.where(reads[:, None], new, old).astype(np.float32)
+        new = self._old + steps.T
+        np.floor(new, out=new)
+        np.minimum(new, _MAX_WEIGHT, out=new)
+        np.maximum(new, -_MAX_WEIGHT, out=new)
+        if reads is None:
+            weights[self.weight_rows] = new
+        else:
+            weights[self.weight_rows[:, reads]] = new[:, reads]

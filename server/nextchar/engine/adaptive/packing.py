@@ -1,9 +1,9 @@
 """Packs the memories of one session into few bytes: text that they share once, weights as differences.
 
-    zlib( length of header 4 | header JSON | symbols of each text | bits of `learned`, if any is off | weights )
+    zlib( length of header 4 | header JSON | symbols of texts | bits of `learned`, if any is off | weights )
 
-Most of it is the text, compressed. Weights are int16 differences, of the first memory from those of an empty one,
-of each later memory from those before it; their low bytes come first and then their high ones, most of which are 0.
+Most of it is the text, compressed. Weights are int16 differences, of the first memory from those of an empty
+one, of each later memory from those before it; low bytes come first, then the high ones, which are mostly 0.
 """
 
 import json

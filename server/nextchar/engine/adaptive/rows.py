@@ -14,8 +14,8 @@ _NONE = -1
 class AdaptiveRows:
     """Knows the place of each row in `AdaptiveLanes`; a row is touched where its lane joins, moves or steps.
 
-    `logprobs` [rows, width] are the network's own, of the symbols of a chunk. The arrays are made when the first
-    adaptive lane joins: an engine that has none takes no memory for them.
+    `logprobs` [rows, width] are the network's own, of the symbols of a chunk. The arrays are made when the
+    first adaptive lane joins: an engine that has none takes no memory for them.
     """
 
     logprobs: Doubles

@@ -17,7 +17,7 @@ from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.model.vocabulary import Ids
 
 _MODEL = Path("models/tinyshakespeare/1/step-int8.onnx")
-_HELD_CHARS, _NUM_CHARS = 10_000, 300
+_HELD_CHARS, _NUM_CHARS = 10_000, 1_000
 _NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 

@@ -37,6 +37,7 @@ class LaneBatch:
         self._events = LaneEvents(self._arrays, runner)
         self._starts = np.arange(runner.max_lanes) * self._arrays.symbols.shape[1]
         self._offsets = np.arange(runner.max_steps)[:, None]
+        self._rows = np.arange(runner.max_lanes)
         self._triggered = np.zeros(runner.max_lanes, dtype=np.bool_)  # rows that drew a trigger in the call
         self._stats = stats
         self.lanes: list[Lane] = []
@@ -133,7 +134,7 @@ class LaneBatch:
         stepped = time.perf_counter() - before
         self._store(io, positions, n, adaptive)
         if self._arrays.num_stopping:
-            self._triggered[:n] |= self._arrays.triggers[np.arange(n), io.symbols].any(axis=0)
+            self._triggered[:n] |= self._arrays.triggers[self._rows[:n], io.symbols].any(axis=0)
         return stepped
 
     def _choose_steps(self, n: int, max_steps: int) -> int:
@@ -175,15 +176,14 @@ class LaneBatch:
 
     def _mix(self, io: StepIO, rows: Indices) -> None:
         """Puts the mixtures of adaptive rows in place of the network's distributions."""
-        distribution = self._runner.distribution
-        mixed = self._arrays.adaptive.mix(rows, distribution[rows])
-        distribution[rows] = mixed
-        io.logprobs[-1, rows] = mixed[np.arange(len(rows)), io.symbols[-1, rows]]
+        mixed = self._arrays.adaptive.mix(rows, self._runner.distribution)
+        io.logprobs[-1, rows] = mixed[self._rows[: len(rows)], io.symbols[-1, rows]]
 
     def _learn(self, io: StepIO, rows: Indices) -> None:
         """Lets adaptive rows read the symbols they have passed, except in a step for a distribution only."""
         arrays = self._arrays
-        cursor, drawn = arrays.cursor[rows], arrays.cursor[rows] >= arrays.num_given[rows]
+        cursor = arrays.cursor[rows]
+        drawn = cursor >= arrays.num_given[rows]
         reads = ~drawn | arrays.host_sampler.enabled[rows]
         arrays.adaptive.learn(rows, cursor, io.symbols[-1, rows], drawn=drawn, reads=reads)
 

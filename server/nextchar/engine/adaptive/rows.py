@@ -82,11 +82,19 @@ class AdaptiveRows:
         """Returns the rows, of the first `num_rows`, that are adaptive."""
         return np.flatnonzero(self._place[:num_rows] != _NONE)
 
-    def mix(self, rows: Indices, network: Floats) -> Floats:
-        """Returns the mixed log-probabilities [n, symbols] of n adaptive rows, from the network's."""
-        places = self._place[rows]
+    def mix(self, rows: Indices, distribution: Floats) -> Floats:
+        """Puts mixtures of n adaptive rows in place of the network's log-probabilities [all rows, symbols].
+
+        Returns them, [n, symbols].
+        """
+        if rows[-1] == len(rows) - 1:  # all rows up to there: a view, which is cheaper than a copy
+            network, places = distribution[: len(rows)], self._place[: len(rows)].copy()
+        else:
+            network, places = distribution[rows], self._place[rows]
         self._network[places] = network
-        return self._lanes.mix(places, network)
+        mixed = self._lanes.mix(places, network)
+        distribution[rows] = mixed
+        return mixed
 
     def learn(self, rows: Indices, cursor: Indices, symbols: Indices, *, drawn: Flags, reads: Flags) -> None:
         """Reads symbols [n] at positions `cursor` [n] of the chunks of n rows, those that were mixed last.

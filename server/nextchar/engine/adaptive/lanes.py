@@ -27,7 +27,7 @@ class AdaptiveLanes:
     """Holds memories of lanes, each in a place: `open`, then `mix` and `learn` by turns, then `close`.
 
     What a place predicts depends on the text read there and on nothing else. An open place takes 3 bytes per
-    character of its window, its weights, and a table of 64 to 128 bytes per remembered character and order,
+    character of its window, its weights, and a table of 16 to 32 bytes per remembered character and order,
     whatever the number of symbols.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import starlette.routing
 
-from benchmarks.adaptive import quality, rates
+from benchmarks.engine.adaptive import quality, rates
 
 # Modules of installed packages, which the models have not seen.
 _TEXTS = [
@@ -18,7 +18,7 @@ _TEXTS = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.adaptive", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine.adaptive", description=__doc__)
     told = "MODEL:PATH or MODEL:PATH:FIRST:LAST, a text and the model to read it with; may be given again"
     parser.add_argument("--text", action="append", default=[], type=quality.Text.parse, help=told)
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds; the median of them counts")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.adaptive.lanes import engine_for, run_in, run_lanes
+from benchmarks.engine.adaptive.lanes import engine_for, run_in, run_lanes
 from nextchar.engine.adaptive.lanes import AdaptiveLanes
 from nextchar.engine.adaptive.memory import Memory, empty_memory
 from nextchar.engine.adaptive.options import Adaptive

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.adaptive.lanes import run_lanes
+from benchmarks.engine.adaptive.lanes import run_lanes
 from nextchar.engine.adaptive.memory import empty_memory
 from nextchar.engine.adaptive.options import Adaptive
 from nextchar.engine.lane import Lane

@@ -2,8 +2,10 @@
 
     zlib( length of header 4 | header JSON | symbols of texts | bits of `learned`, if any is off | weights )
 
-Most of it is the text, compressed. Weights are int16 differences, of the first memory from those of an empty
-one, of each later memory from those before it; low bytes come first, then the high ones, which are mostly 0.
+Most of it is the text, compressed. Weights are int16 differences, modulo 2^16: of the first memory from those
+of an empty one and of each later memory from those before it, then of each order from the order before, which
+has learned much the same. Small ones of either sign become small numbers (zigzag), and low bytes come first,
+then the high ones, which are mostly 0.
 """
 
 import json
@@ -18,10 +20,11 @@ from numpy.typing import NDArray
 
 from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.adaptive.mixture import NUM_ROWS, NUM_WEIGHTS, first_weights
-from nextchar.engine.adaptive.options import Adaptive
+from nextchar.engine.adaptive.options import NUM_ORDERS, Adaptive
 
 _LENGTH = struct.Struct("<I")
 _LEVEL = 9
+_EARLIER, _LATER = slice(1, NUM_ORDERS), slice(2, NUM_ORDERS + 1)  # the weights of orders
 _MAX_BYTES = 1 << 26
 
 
@@ -74,7 +77,11 @@ def pack_memories(memories: Sequence[Memory]) -> bytes:
     parts += [text.ids.astype("<u2" if wide else "u1").tobytes() for text in texts]
     if not header["all"]:
         parts += [np.packbits(text.learned).tobytes() for text in texts]
-    return zlib.compress(b"".join([*parts, _weight_bytes(memories)]), _LEVEL)
+    stream = zlib.compressobj(_LEVEL)
+    text = stream.compress(b"".join(parts)) + stream.flush(
+        zlib.Z_FULL_FLUSH
+    )  # weights have codes of their own
+    return text + stream.compress(_weight_bytes(memories)) + stream.flush()
 
 
 def _place(texts: list[_Text], memory: Memory) -> int:
@@ -88,8 +95,26 @@ def _place(texts: list[_Text], memory: Memory) -> int:
 
 def _weight_bytes(memories: Sequence[Memory]) -> bytes:
     weights = np.array([first_weights(), *(memory.weights for memory in memories)], dtype="<i2")
-    planes = np.diff(weights, axis=0).ravel().view(np.uint8).reshape(-1, 2)
+    steps = np.diff(weights, axis=0)
+    steps[:, :, _LATER] -= steps[:, :, _EARLIER].copy()
+    folded = (steps << 1) ^ (steps >> 15)
+    planes = np.ascontiguousarray(folded.transpose(0, 2, 1)).ravel().view(np.uint8).reshape(-1, 2)
     return planes.T.tobytes()
+
+
+def _weights(content: bytes, count: int) -> NDArray[np.int16]:
+    """Returns the weights [count, NUM_ROWS, NUM_WEIGHTS] of what `_weight_bytes` made."""
+    planes = np.frombuffer(content, np.uint8, 2 * count * NUM_ROWS * NUM_WEIGHTS).reshape(2, -1)
+    folded = (
+        np.ascontiguousarray(planes.T).view("<u2").reshape(count, NUM_WEIGHTS, NUM_ROWS).transpose(0, 2, 1)
+    )
+    steps = ((folded >> 1) ^ (0 - (folded & 1))).astype(np.uint16).view(np.int16)
+    orders = steps[:, :, 1 : NUM_ORDERS + 1]
+    np.cumsum(orders, axis=2, dtype=np.int16, out=orders)
+    weights: NDArray[np.int16] = np.cumsum(
+        np.concatenate([first_weights()[None], steps]), axis=0, dtype=np.int16
+    )[1:]
+    return weights
 
 
 def unpack_memories(packed: bytes) -> list[Memory]:
@@ -108,9 +133,7 @@ def unpack_memories(packed: bytes) -> list[Memory]:
             bits = np.frombuffer(content, np.uint8, (len(text.ids) + 7) // 8, at)
             text.learned = np.unpackbits(bits, count=len(text.ids)).astype(np.bool_)
             at += len(bits)
-    planes = np.frombuffer(content, np.uint8, 2 * len(header["marks"]) * NUM_ROWS * NUM_WEIGHTS, at)
-    steps = np.ascontiguousarray(planes.reshape(2, -1).T).view("<i2").reshape(-1, NUM_ROWS, NUM_WEIGHTS)
-    weights = np.cumsum(np.concatenate([first_weights()[None], steps]), axis=0, dtype=np.int16)[1:]
+    weights = _weights(content[at:], len(header["marks"]))
     return [
         _memory(header, texts[number], first, position, weights[k])
         for k, (number, first, position) in enumerate(header["marks"])

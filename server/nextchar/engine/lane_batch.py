@@ -46,6 +46,16 @@ class LaneBatch:
         self.num_steps = 1  # of the last call
         self._num_overrun = 0  # row steps of completions beyond their ends in it
 
+    @property
+    def num_adaptive(self) -> int:
+        """The number of running lanes that are adaptive."""
+        return self._arrays.adaptive.num_active
+
+    @property
+    def table_bytes(self) -> int:
+        """The bytes of the tables of adaptive lanes."""
+        return self._arrays.adaptive.num_bytes
+
     def longest(self, level: Level) -> int:
         """Returns the steps left of a level's longest lane; read by any thread, it may be one call late."""
         return max(

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from support.engine_lanes import GRAPH, Inbox, run
+from support.engine_lanes import GRAPH, Batch, Inbox, run
 from support.tiny_models import STEP_GRAPHS, TinyModel
 
 from nextchar.engine.adaptive.memory import Memory, empty_memory
 from nextchar.engine.adaptive.options import Adaptive
 from nextchar.engine.lane import Lane, Penalties, Sampling
+from nextchar.errors import InternalError
 from nextchar.model.graph import ModelGraph
 
 EMPTY = empty_memory(Adaptive(window=1024))
@@ -143,6 +144,27 @@ def test_drawn_text_is_not_learned_where_that_is_off() -> None:
     whole = fed(LONG[345:700], drawing)
     half = fed(LONG[345:500], drawing)
     assert half[1] + fed(LONG[500:700], half[0])[1] == whole[1]
+
+
+def test_a_batch_tells_how_many_lanes_adapt_and_frees_their_tables() -> None:
+    batch = Batch(4)
+    lanes = [Lane(LONG[:50], memory=memory) for memory in (EMPTY, None, EMPTY)]
+    told = []
+    for lane in lanes:
+        batch.join(lane)
+        told.append((batch.batch.num_adaptive, batch.batch.table_bytes > 0))
+    assert told == [(1, True), (1, True), (2, True)]
+    batch.leave(lanes[0])
+    assert batch.batch.num_adaptive == 1
+    batch.to_end()
+    assert (batch.batch.num_adaptive, batch.batch.table_bytes) == (0, 0)
+
+
+def test_an_engine_that_fails_frees_them_too() -> None:
+    batch = Batch(2)
+    batch.join(Lane(LONG[:50], memory=EMPTY))
+    batch.batch.fail(InternalError("a test"))
+    assert (batch.batch.num_adaptive, batch.batch.table_bytes) == (0, 0)
 
 
 def test_what_repeats_is_learned() -> None:

@@ -29,6 +29,11 @@ class Memory:
         """The position of the first symbol that is remembered."""
         return self.position - len(self.ids)
 
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of its arrays."""
+        return self.ids.nbytes + self.learned.nbytes + self.weights.nbytes
+
 
 def empty_memory(adaptive: Adaptive) -> Memory:
     """Returns the memory of a lane that has read nothing."""

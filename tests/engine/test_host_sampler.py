@@ -92,7 +92,7 @@ def test_lanes_that_join_move_and_leave_draw_as_each_does_alone() -> None:
             assert logprobs.tolist() == [reported for _, reported in expected]
         if rows and rng.random() < 0.3:
             hole = int(rng.integers(len(rows)))
-            sampler.leave(rows[hole].lane.sampling)
+            sampler.leave(rows[hole].lane)
             if hole < len(rows) - 1:
                 sampler.move(len(rows) - 1, hole)
                 rows[hole] = rows[-1]

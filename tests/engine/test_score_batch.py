@@ -6,9 +6,9 @@ from support.engine_lanes import GRAPH, VOCABULARY, make_trie, some_ids
 from support.replacing import replace_in
 
 from nextchar.engine import score_batch
-from nextchar.engine.branch_queue import BranchQueue
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.score_batch import ScoreBatch
+from nextchar.engine.trie_walk import BranchQueue
 from nextchar.engine.work import UNLIMITED, FinishReason, Outbox
 from nextchar.errors import DeadlineExceeded, InternalError
 from nextchar.model.golden import symbol_logprobs

@@ -10,10 +10,10 @@ from support.engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
 from support.tiny_models import LINES, TinyModel
 
 from nextchar.engine import trie as trie_module
-from nextchar.engine.branch_queue import BranchQueue
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.score_batch import ScoreBatch
 from nextchar.engine.trie import Trie, build_trie, split_sorted
+from nextchar.engine.trie_walk import BranchQueue
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner

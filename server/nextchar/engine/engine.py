@@ -109,6 +109,16 @@ class Engine:
         return len(self._lane_batch.lanes) + self._score_batch.num_jobs
 
     @property
+    def num_adaptive(self) -> int:
+        """The number of running lanes that are adaptive."""
+        return self._lane_batch.num_adaptive
+
+    @property
+    def table_bytes(self) -> int:
+        """The bytes of the tables of adaptive lanes."""
+        return self._lane_batch.table_bytes
+
+    @property
     def load(self) -> int:
         """The number of lanes and jobs that run and strings that wait."""
         return self.num_running + self.num_waiting

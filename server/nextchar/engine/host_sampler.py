@@ -1,8 +1,11 @@
 """Draws symbols for the rows that need more than a temperature: filters, bias, penalties, masks."""
 
-import numpy as np
+from typing import Any
 
-from nextchar.engine.lane import Lane, Sampling
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.engine.lane import Lane
 from nextchar.engine.masks import Masks
 from nextchar.engine.sampler import (
     Doubles,
@@ -37,6 +40,8 @@ class HostSampler:
         self._top_k: Indices = np.zeros(num_rows, dtype=np.int64)
         self._greedy: Flags = np.zeros(num_rows, dtype=np.bool_)
         self._reports_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
+        self._is_filtered: Flags = np.zeros(num_rows, dtype=np.bool_)
+        self._is_penalized: Flags = np.zeros(num_rows, dtype=np.bool_)
         self._bias: Doubles = np.zeros((num_rows, num_symbols))
         self._counts: Doubles = np.zeros((num_rows, num_symbols))  # how often each symbol was drawn
         self._seen: Flags = np.zeros((num_rows, num_symbols), dtype=np.bool_)  # given or drawn
@@ -44,8 +49,8 @@ class HostSampler:
     def join(self, row: int, lane: Lane) -> None:
         """Writes a lane's parameters into a row."""
         s = lane.sampling
-        self.enabled[row] = s is not None and s.needs_host
-        if s is None or not s.needs_host:
+        self.enabled[row] = lane.draws_on_host
+        if s is None or not lane.draws_on_host:
             return
         self.num_enabled += 1
         self._greedy[row] = s.temperature == 0
@@ -59,6 +64,7 @@ class HostSampler:
             p.frequency,
             p.repetition,
         )
+        self._is_filtered[row], self._is_penalized[row] = s.filters, bool(p)
         self._reports_drawn[row] = s.reports_drawn_logprobs
         self._bias[row] = 0.0
         for symbol_id, bias in s.bias:
@@ -68,18 +74,19 @@ class HostSampler:
         self._seen[row, lane.given] = True
         self.masks.join(row, s)
 
-    def leave(self, sampling: Sampling | None) -> None:
+    def leave(self, lane: Lane) -> None:
         """Notes that a lane's row is no longer active."""
-        if sampling is not None and sampling.needs_host:
+        if lane.sampling is not None and lane.draws_on_host:
             self.num_enabled -= 1
-            self.masks.leave(sampling)
+            self.masks.leave(lane.sampling)
 
     def move(self, source: int, target: int) -> None:
         """Copies one row over another."""
         self.enabled[target] = self.enabled[source]
         if not self.enabled[source]:
             return
-        arrays = (self._greedy, self._top_k, self._reports_drawn, self._bias, self._counts, self._seen)
+        arrays: tuple[NDArray[Any], ...] = (self._greedy, self._top_k, self._reports_drawn, self._bias)
+        arrays += (self._counts, self._seen, self._is_filtered, self._is_penalized)
         self._numbers[:, target] = self._numbers[:, source]
         for array in arrays:
             array[target] = array[source]
@@ -90,10 +97,12 @@ class HostSampler:
 
         Where a row reports drawn log-probabilities, they replace the model's in `logprobs`.
         """
-        scores = penalized(logprobs, self._history(rows)) + self._bias[rows]
+        scores = self._penalized(rows, logprobs) + self._bias[rows]
         self.masks.forbid(scores, rows)
         weights = weigh(scores, self._temperature[rows], self._unknown_id)
-        weights = truncated(weights, self._filters(rows))
+        filtered = np.flatnonzero(self._is_filtered[rows])
+        if len(filtered):
+            weights[filtered] = truncated(weights[filtered], self._filters(rows[filtered]))
         greedy = self._greedy[rows]
         drawn = draw(weights, uniforms, greedy)
         self.masks.advance(rows, drawn)
@@ -103,6 +112,15 @@ class HostSampler:
         if len(reporting):
             logprobs[reporting] = drawn_logprobs(weights[reporting], greedy[reporting])
         return drawn
+
+    def _penalized(self, rows: Indices, logprobs: Doubles) -> Doubles:
+        """Returns log-probabilities after penalties; those of a row without penalties are not touched."""
+        some = np.flatnonzero(self._is_penalized[rows])
+        if not len(some):
+            return logprobs
+        scores = logprobs.copy()
+        scores[some] = penalized(logprobs[some], self._history(rows[some]))
+        return scores
 
     def _filters(self, rows: Indices) -> Filters:
         return Filters(self._top_k[rows], self._top_p[rows], self._min_p[rows], self._typical_p[rows])

@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.automaton import Automaton
 from nextchar.engine.trie import Trie
 from nextchar.engine.work import UNLIMITED, Level, Work
@@ -118,6 +119,10 @@ class Lane(Work):
     after them; with `wants_distribution`, it takes one more step for the distribution after them; never both.
     With `keeps_state`, its `state` is set when the last symbol, given or drawn, is known; unless a stop
     string or the end symbol has ended it, when the row has read beyond.
+
+    A lane with a `memory` is adaptive: every distribution that it reads, reports or draws from is the mixture
+    of the network with what the memory holds, and what it reads joins the memory. With `keeps_state`, `kept`
+    is the memory that belongs to `state`.
     """
 
     given: Ids
@@ -127,6 +132,8 @@ class Lane(Work):
     start: LaneState | None = None
     keeps_state: bool = False
     state: LaneState | None = None
+    memory: Memory | None = None
+    kept: Memory | None = None
 
     # The engine's bookkeeping.
     row: int = -1
@@ -137,6 +144,11 @@ class Lane(Work):
     @property
     def level(self) -> Level:
         return Level.SAMPLING if self.sampling else Level.INTERACTIVE
+
+    @property
+    def draws_on_host(self) -> bool:
+        """Whether `HostSampler` draws for it."""
+        return self.sampling is not None and (self.sampling.needs_host or self.memory is not None)
 
     @property
     def num_steps(self) -> int:

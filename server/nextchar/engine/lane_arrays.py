@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.engine.adaptive.rows import AdaptiveRows
 from nextchar.engine.host_sampler import HostSampler
 from nextchar.engine.lane import Lane, Sampling
 from nextchar.engine.sampler import Doubles, Indices, Uniforms
@@ -73,6 +74,7 @@ class LaneArrays:
         self.top_logprobs = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.float32)
         self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
         self.host_sampler = HostSampler(rows, vocabulary)
+        self.adaptive = AdaptiveRows(rows, width, symbols)
         self.is_plain = np.zeros(rows, dtype=np.bool_)  # draws, and delivers its symbols and nothing more
         self._integers = np.zeros((len(_INTEGERS), rows), dtype=np.int64)
         self._numbers = np.zeros((len(_NUMBERS), rows))
@@ -93,11 +95,13 @@ class LaneArrays:
         s = lane.sampling or _NONE_DRAWN
         self.chars_per_delivery[row] = s.chars_per_delivery
         self.seconds_per_delivery[row] = s.seconds_per_delivery
-        self.is_plain[row] = lane.sampling is not None and not (lane.num_top or lane.keeps_state)
+        looked_at = lane.num_top or lane.keeps_state or lane.memory is not None
+        self.is_plain[row] = lane.sampling is not None and not looked_at
         # The inverse of a tiny temperature is no float32: infinity times 0 is nothing to draw from.
         inverse = 1.0 / s.temperature if s.temperature else GREEDY_INVERSE_TEMPERATURE
         self.inverse_temperature[row] = min(inverse, GREEDY_INVERSE_TEMPERATURE)
         self.host_sampler.join(row, lane)
+        self.adaptive.join(row, lane)
         self.triggers[row] = False
         if lane.sampling is not None:
             self.triggers[row, [stop[-1] for stop in s.stop]] = True
@@ -109,7 +113,8 @@ class LaneArrays:
     def leave(self, lane: Lane) -> None:
         """Notes that a lane's row is no longer active."""
         self._count(lane, -1)
-        self.host_sampler.leave(lane.sampling)
+        self.adaptive.leave(lane.row)
+        self.host_sampler.leave(lane)
 
     def _count(self, lane: Lane, by: int) -> None:
         s = lane.sampling
@@ -161,9 +166,8 @@ class LaneArrays:
         """Returns how far the graph can go in this chunk before a distribution must be looked at."""
         if lane.num_top:
             return 0
-        return int(
-            self.num_given[row] if self.host_sampler.enabled[row] else self.end[row] + self.overrun[row]
-        )
+        drawn_alone = not (self.host_sampler.enabled[row] or lane.memory is not None)
+        return int(self.end[row] + self.overrun[row] if drawn_alone else self.num_given[row])
 
     def _plan_draws(self, row: int, lane: Lane, num_given: int) -> int:
         room = CHUNK - num_given
@@ -207,11 +211,15 @@ class LaneArrays:
         self.run_until[row] = self._run_until(row, lane)
         k = min(lane.num_top, self._num_outputs)
         ids, logprobs = self.symbols[row, start:stop].copy(), self.logprobs[row, start:stop].copy()
-        if not k:
-            return Delivery(ids, logprobs, None, None, finish, num_stop, distribution)
-        top_ids = self.top_ids[row, start:stop, :k].copy()
-        top_logprobs = self.top_logprobs[row, start:stop, :k].copy()
-        return Delivery(ids, logprobs, top_ids, top_logprobs, finish, num_stop, distribution)
+        delivery = Delivery(ids, logprobs, None, None, finish, num_stop, distribution)
+        if k:
+            delivery.top_ids = self.top_ids[row, start:stop, :k].copy()
+            delivery.top_logprobs = self.top_logprobs[row, start:stop, :k].copy()
+        if lane.memory is not None:
+            delivery.model_logprobs = self.adaptive.logprobs[row, start:stop].copy()
+            if distribution is not None:
+                delivery.model_distribution = self.adaptive.distribution(row)
+        return delivery
 
     def look_at_end(self, row: int, lane: Lane) -> None:
         """Let a row go on to the end of its chunk, with nothing delivered."""
@@ -246,6 +254,7 @@ class LaneArrays:
         arrays: list[NDArray[Any]] = [self.symbols, self.logprobs, self.uniforms, self.triggers]
         arrays.append(self.is_plain)
         self.host_sampler.move(source, target)
+        self.adaptive.move(source, target)
         if self.num_top[source]:
             arrays += [self.top_ids, self.top_logprobs]
         for array in (*arrays, self.inverse_temperature):

@@ -37,12 +37,24 @@ class LaneBatch:
         self._events = LaneEvents(self._arrays, runner)
         self._starts = np.arange(runner.max_lanes) * self._arrays.symbols.shape[1]
         self._offsets = np.arange(runner.max_steps)[:, None]
+        self._rows = np.arange(runner.max_lanes)
+        self._triggered = np.zeros(runner.max_lanes, dtype=np.bool_)  # rows that drew a trigger in the call
         self._stats = stats
         self.lanes: list[Lane] = []
         self.num_interactive = 0
         self.num_done = [0, 0]  # steps of interactive and sampling lanes, with those an early end has saved
         self.num_steps = 1  # of the last call
         self._num_overrun = 0  # row steps of completions beyond their ends in it
+
+    @property
+    def num_adaptive(self) -> int:
+        """The number of running lanes that are adaptive."""
+        return self._arrays.adaptive.num_active
+
+    @property
+    def table_bytes(self) -> int:
+        """The bytes of the tables of adaptive lanes."""
+        return self._arrays.adaptive.num_bytes
 
     def longest(self, level: Level) -> int:
         """Returns the steps left of a level's longest lane; read by any thread, it may be one call late."""
@@ -59,7 +71,8 @@ class LaneBatch:
         """Gives a lane a row; returns the delivery of one that is done before its first step."""
         lane.joined = now
         if lane.num_steps == 0:
-            finish, lane.state = FinishReason.LENGTH if lane.sampling else FinishReason.GIVEN, lane.start
+            finish = FinishReason.LENGTH if lane.sampling else FinishReason.GIVEN
+            lane.state, lane.kept = lane.start, lane.memory
             return Delivery(np.empty(0, dtype=np.int64), np.empty(0), finish=finish)
         row = len(self.lanes)
         self.lanes.append(lane)
@@ -107,6 +120,20 @@ class LaneBatch:
             return []
         started = time.perf_counter()
         num_steps = self.num_steps = self._choose_steps(n, max_steps)
+        adaptive = self._arrays.adaptive.active(n)
+        self._triggered[:n] = False
+        if len(adaptive):  # what a row has learned decides its next distribution: one character per call
+            stepped = sum([self._advance(n, 1, adaptive) for _ in range(num_steps)])
+        else:
+            stepped = self._advance(n, num_steps, adaptive)
+        self.num_done[Level.INTERACTIVE] += self.num_interactive * num_steps
+        self.num_done[Level.SAMPLING] += (n - self.num_interactive) * num_steps - self._num_overrun
+        outbox = self._collect(n)
+        self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
+        return outbox
+
+    def _advance(self, n: int, num_steps: int, adaptive: Indices) -> float:
+        """Advances the first `n` rows by one call of the graph; returns the seconds that the graph took."""
         io = self._runner.io(n, num_steps)
         positions = self._starts[:n] + self._arrays.cursor[:n] + self._offsets[:num_steps]
         np.take(self._arrays.symbols, positions, out=io.given, mode="clip")
@@ -115,12 +142,10 @@ class LaneBatch:
         before = time.perf_counter()
         self._runner.step(n, num_steps, others=n < len(self.lanes))
         stepped = time.perf_counter() - before
-        self._store(io, positions, n)
-        self.num_done[Level.INTERACTIVE] += self.num_interactive * num_steps
-        self.num_done[Level.SAMPLING] += (n - self.num_interactive) * num_steps - self._num_overrun
-        outbox = self._collect(io, n)
-        self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
-        return outbox
+        self._store(io, positions, n, adaptive)
+        if self._arrays.num_stopping:
+            self._triggered[:n] |= self._arrays.triggers[self._rows[:n], io.symbols].any(axis=0)
+        return stepped
 
     def _choose_steps(self, n: int, max_steps: int) -> int:
         """Returns as many steps as every row can go before its next event.
@@ -143,17 +168,34 @@ class LaneBatch:
         self._num_overrun = int(np.maximum(num_steps - left, 0).sum()) if num_steps > shortest else 0
         return num_steps
 
-    def _store(self, io: StepIO, positions: Indices, n: int) -> None:
+    def _store(self, io: StepIO, positions: Indices, n: int, adaptive: Indices) -> None:
         """Writes the symbols that the rows have passed into their chunks."""
         arrays = self._arrays
+        if len(adaptive):
+            self._mix(io, adaptive)
         if arrays.host_sampler.num_enabled:
             self._draw(io, n)
+        if len(adaptive):
+            self._learn(io, adaptive)
         if arrays.num_topped:
             self._store_top(n)
         arrays.symbols.reshape(-1)[positions] = io.symbols
         arrays.logprobs.reshape(-1)[positions] = io.logprobs
         cursor = arrays.cursor[:n]
         np.minimum(cursor + len(positions), arrays.end[:n], out=cursor)
+
+    def _mix(self, io: StepIO, rows: Indices) -> None:
+        """Puts the mixtures of adaptive rows in place of the network's distributions."""
+        mixed = self._arrays.adaptive.mix(rows, self._runner.distribution)
+        io.logprobs[-1, rows] = mixed[self._rows[: len(rows)], io.symbols[-1, rows]]
+
+    def _learn(self, io: StepIO, rows: Indices) -> None:
+        """Lets adaptive rows read the symbols they have passed, except in a step for a distribution only."""
+        arrays = self._arrays
+        cursor = arrays.cursor[rows]
+        drawn = cursor >= arrays.num_given[rows]
+        reads = ~drawn | arrays.host_sampler.enabled[rows]
+        arrays.adaptive.learn(rows, cursor, io.symbols[-1, rows], drawn=drawn, reads=reads)
 
     def _draw(self, io: StepIO, n: int) -> None:
         """Draws for the rows whose draws need more than the graph applies, in its place."""
@@ -175,7 +217,7 @@ class LaneBatch:
         self._arrays.top_ids[rows, cursor, :k] = ids
         self._arrays.top_logprobs[rows, cursor, :k] = np.take_along_axis(logprobs, ids, axis=1)
 
-    def _collect(self, io: StepIO, n: int) -> Outbox:
+    def _collect(self, n: int) -> Outbox:
         """Handles the rows that have an event, frees those of finished lanes; returns the deliveries."""
         arrays, now = self._arrays, time.monotonic()
         cursor = arrays.cursor[:n]
@@ -185,8 +227,7 @@ class LaneBatch:
         # Rows to be handled one by one; the others that are due are delivered together.
         special = cursor >= arrays.end[:n]
         if arrays.num_stopping:
-            rows = np.arange(n)
-            special |= arrays.triggers[rows, io.symbols].any(axis=0) & (cursor > arrays.num_given[:n])
+            special |= self._triggered[:n] & (cursor > arrays.num_given[:n])
         if arrays.host_sampler.masks.num_patterns:
             special |= arrays.host_sampler.masks.over[:n] & arrays.host_sampler.enabled[:n]
         expired = arrays.expired(len(self.lanes), now)

@@ -59,6 +59,7 @@ class LaneEvents:
         known = self._arrays.num_given[row] if lane.wants_distribution else self._arrays.end[row]
         if cursor == known and cursor > 0 and lane.all_planned:
             lane.state = LaneState(int(self._runner.ids[row]), self._runner.read_state(row))
+            lane.kept = self._arrays.adaptive.memory(row)
 
     def _last(self, lane: Lane) -> Delivery | None:
         """Returns the last delivery of a lane whose steps are all done, or refills it for its last step."""

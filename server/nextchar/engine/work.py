@@ -38,7 +38,8 @@ class Delivery:
     `top_ids` and `top_logprobs` [k, num_top] the likeliest symbols at each position, if requested. The last
     delivery has `finish` or `error`. `num_stop` is how many drawn ids at the end are the stop string or end
     symbol that ended it, `distribution` the log-probabilities [num_outputs] after the last given character,
-    if requested.
+    if requested. Of an adaptive lane all of these are the mixture's; `model_logprobs` and
+    `model_distribution` are the network's own.
     """
 
     ids: Ids
@@ -49,6 +50,8 @@ class Delivery:
     num_stop: int = 0
     distribution: Doubles | None = None
     error: NextcharError | None = None
+    model_logprobs: Doubles | None = None
+    model_distribution: Doubles | None = None
 
     @property
     def last(self) -> bool:

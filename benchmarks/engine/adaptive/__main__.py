@@ -1,0 +1,47 @@
+"""Measures adaptive lanes: what they are worth on texts, and what they cost."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import starlette.routing
+
+from benchmarks.engine.adaptive import quality, rates
+
+# Modules of installed packages, which the models have not seen.
+_TEXTS = [
+    quality.Text("python", Path(module.__file__ or ""), 0, 10_000)
+    for module in (starlette.routing, httpx._client)
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine.adaptive", description=__doc__)
+    told = "MODEL:PATH or MODEL:PATH:FIRST:LAST, a text and the model to read it with; may be given again"
+    parser.add_argument("--text", action="append", default=[], type=quality.Text.parse, help=told)
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds; the median of them counts")
+    parser.add_argument("--no-rates", action="store_true", help="measure texts only")
+    parser.add_argument("--output", type=Path, default=Path(".data/adaptive.json"), help="JSON file to write")
+    arguments = parser.parse_args()
+    result: dict[str, Any] = {"texts": []}
+    for text in [*arguments.text, *_TEXTS]:
+        result["texts"].append(figures := quality.measure(text))
+        _show({name: value for name, value in figures.items() if not isinstance(value, list)})
+    if not arguments.no_rates:
+        prose = _TEXTS[0].path.read_text()
+        result["rates"] = rates.measure(prose, arguments.rounds)
+        _show(result["rates"])
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _show(figures: dict[str, Any]) -> None:
+    for name, value in figures.items():
+        print(f"{name:45}", f"{value:.4g}" if isinstance(value, float) else value)
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Holds what the adaptive lanes of an engine remember, and mixes and learns for some of them at a time."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nextchar.engine.adaptive.contexts import (
+    NEVER,
+    POSITION_SHIFT,
+    Entries,
+    Hashes,
+    build_table,
+    multipliers,
+    next_resize,
+    table_bits,
+    tags,
+)
+from nextchar.engine.adaptive.memory import Memory
+from nextchar.engine.adaptive.mixture import NUM_ROWS, NUM_WEIGHTS, Flags, Floats, Indices, Workspace
+from nextchar.engine.adaptive.options import MAX_ORDER, MAX_WINDOW, NUM_ORDERS, Adaptive
+from nextchar.engine.adaptive.tables import TablePool
+
+MAX_SYMBOLS = 1 << 16
+
+
+class AdaptiveLanes:
+    """Holds memories of lanes, each in a place: `open`, then `mix` and `learn` by turns, then `close`.
+
+    What a place predicts depends on the text read there and on nothing else. An open place takes 3 bytes per
+    character of its window, its weights, and a table of 16 to 32 bytes per remembered character and order,
+    whatever the number of symbols.
+    """
+
+    def __init__(self, max_lanes: int, num_symbols: int) -> None:
+        assert num_symbols <= MAX_SYMBOLS
+        self._num_symbols = num_symbols
+        self._pool = TablePool()
+        self._free = list(range(max_lanes))[::-1]
+        self._adaptive: list[Adaptive | None] = [None] * max_lanes
+        # Not touched, these take no memory.
+        self._ids = np.zeros((max_lanes, MAX_WINDOW), dtype=np.uint16)
+        self._learned = np.zeros((max_lanes, MAX_WINDOW), dtype=np.bool_)
+        self._start: Indices = np.zeros(max_lanes, dtype=np.int64)  # position of the first symbol remembered
+        self._bits = np.zeros(max_lanes, dtype=np.int64)
+        self._position: Indices = np.zeros(max_lanes, dtype=np.int64)
+        self._event_at: Indices = np.full(max_lanes, NEVER, dtype=np.int64)  # the window or the table moves
+        self._floors: Entries = np.zeros((max_lanes, NUM_ORDERS), dtype=np.int64)
+        self._shift: Hashes = np.zeros((max_lanes, 1), dtype=np.uint64)
+        self._first_rows: Indices = np.zeros((max_lanes, NUM_ORDERS), dtype=np.int64)
+        self._factors: Hashes = np.zeros((max_lanes, NUM_ORDERS, MAX_ORDER), dtype=np.uint64)
+        self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols, last first
+        self._weights: Floats = np.zeros((max_lanes * NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
+        self._workspaces: dict[int, Workspace] = {}
+        self._step: _Step | None = None  # the last
+
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of all tables."""
+        return self._pool.num_bytes
+
+    def open(self, memory: Memory) -> int:
+        """Opens a memory and builds its table; returns its place."""
+        place, adaptive, held = self._free.pop(), memory.adaptive, len(memory.ids)
+        self._adaptive[place] = adaptive
+        self._position[place], self._start[place] = memory.position, memory.first
+        self._ids[place, :held], self._learned[place, :held] = memory.ids, memory.learned
+        self._factors[place] = multipliers(adaptive.orders)
+        last = memory.ids[: -MAX_ORDER - 1 : -1]
+        self._recent[place] = 0
+        self._recent[place, : len(last)] = last
+        self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS] = memory.weights
+        self._build(place)
+        self._set_floors(place)
+        self._step = None
+        return place
+
+    def close(self, place: int) -> None:
+        """Frees a place."""
+        self._pool.free(int(self._first_rows[place, 0]), NUM_ORDERS << int(self._bits[place]))
+        self._adaptive[place] = None
+        self._step = None
+        self._free.append(place)
+
+    def memory(self, place: int) -> Memory:
+        """Returns what a place remembers now."""
+        adaptive, position = self._adaptive[place], int(self._position[place])
+        assert adaptive is not None
+        held = position - int(self._start[place])
+        weights = self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS].astype(np.int16)
+        ids, learned_ids = self._ids[place, :held].copy(), self._learned[place, :held].copy()
+        return Memory(adaptive, position, ids, learned_ids, weights)
+
+    def mix(self, places: Indices, network: Floats) -> Floats:
+        """Returns the mixed log-probabilities [n, symbols] at n places, from the network's."""
+        step = self._step_of(places)
+        recent = self._recent[places]
+        hashes = np.add.reduce(step.factors * recent, axis=2, keepdims=True)
+        rows = (hashes >> step.shift).view(np.int64)
+        rows += step.first_rows
+        workspace = step.workspace
+        rows = rows[:, :, 0]
+        self._pool.rows.take(rows, 0, workspace.entries, "clip")
+        step.recent, step.rows, step.tags = recent, rows, tags(hashes)
+        last = recent[:, 0].view(np.int64)
+        return workspace.mix(step.tags, step.floors, network, last, self._weights, step.first_weights)
+
+    def learn(self, symbols: Indices, *, counts: Flags, reads: Flags) -> None:
+        """Reads the symbols [n] that came at the places last mixed; where not `counts` [n], as context only.
+
+        Where not `reads` [n] no symbol has come.
+        """
+        step = self._step
+        assert step is not None
+        places, position, recent = step.places, self._position[step.places], step.recent
+        all_read = bool(reads.all())
+        counts = counts & reads
+        counted = None if counts.all() else counts
+        step.workspace.learn(symbols, position, self._weights, counted)
+        self._add_entries(step, symbols, position, counted)
+        held = position - self._start[places]
+        self._ids[places, held] = symbols
+        self._learned[places, held] = counts
+        moved = self._recent[places]
+        moved[:, 1:], moved[:, 0] = recent[:, :-1], symbols
+        # What was written beyond the text of places that read nothing is no part of it.
+        self._recent[places] = moved if all_read else np.where(reads[:, None], moved, recent)
+        position += reads
+        self._position[places] = position
+        moving = position == step.event_at
+        if moving.any():
+            for place in places[moving & reads].tolist():
+                self._move(place)
+
+    def _add_entries(self, step: "_Step", symbols: Indices, position: Indices, counts: Flags | None) -> None:
+        """Makes the new entries, the newest first in their rows, where `counts` [n]; None: everywhere."""
+        old = step.workspace.entries
+        entries = np.empty_like(old)
+        entries[:, :, 1:] = old[:, :, :-1]
+        np.bitwise_or(step.tags[:, :, 0], symbols | position << POSITION_SHIFT, out=entries[:, :, 0])
+        if counts is None:
+            self._pool.rows[step.rows] = entries
+        else:
+            self._pool.rows[step.rows[:, counts]] = entries[:, counts]
+
+    def _step_of(self, places: Indices) -> "_Step":
+        """Returns the arrays of a step at places: the last one's, if it was there and nothing has moved."""
+        step = self._step
+        if step is not None and step.name == places.tobytes():
+            return step
+        workspace = self._workspaces.get(len(places))
+        if workspace is None:
+            workspace = self._workspaces[len(places)] = Workspace(len(places), self._num_symbols)
+        self._step = _Step(
+            places.tobytes(),
+            places,
+            workspace,
+            np.ascontiguousarray(self._factors[places].transpose(1, 0, 2)),
+            self._shift[places],
+            np.ascontiguousarray(self._first_rows[places].T)[:, :, None],
+            np.ascontiguousarray(self._floors[places].T)[:, :, None],
+            places * NUM_ROWS,
+            self._event_at[places],
+        )
+        return self._step
+
+    def _move(self, place: int) -> None:
+        """Lets a place forget a block of its text, or gives it a larger table, where its position says so."""
+        self._step = None
+        adaptive, position = self._adaptive[place], int(self._position[place])
+        assert adaptive is not None
+        start, old = adaptive.window_start(position), int(self._start[place])
+        held = position - start
+        if start > old:
+            self._ids[place, :held] = self._ids[place, start - old : position - old].copy()
+            self._learned[place, :held] = self._learned[place, start - old : position - old].copy()
+            self._start[place] = start
+        if table_bits(position, adaptive) != self._bits[place]:
+            self._pool.free(int(self._first_rows[place, 0]), NUM_ORDERS << int(self._bits[place]))
+            self._build(place)
+        self._set_floors(place)
+
+    def _build(self, place: int) -> None:
+        """Builds a place's table from its text."""
+        adaptive, position = self._adaptive[place], int(self._position[place])
+        assert adaptive is not None
+        start = int(self._start[place])
+        bits, held = table_bits(position, adaptive), position - start
+        table = build_table(
+            self._ids[place, :held], self._learned[place, :held], start, adaptive.orders, bits
+        )
+        self._bits[place], self._shift[place] = bits, 64 - bits
+        self._first_rows[place] = self._pool.put(table) + (np.arange(NUM_ORDERS) << bits)
+
+    def _set_floors(self, place: int) -> None:
+        """Sets from where entries count, and at which position that or the table changes."""
+        adaptive, position = self._adaptive[place], int(self._position[place])
+        assert adaptive is not None
+        self._floors[place] = NEVER
+        first = adaptive.window_start(position) + np.array(adaptive.orders)
+        self._floors[place, : len(first)] = first << POSITION_SHIFT
+        resize = next_resize(int(self._bits[place]), adaptive)
+        self._event_at[place] = min(resize, adaptive.next_move(position))
+
+
+@dataclass(slots=True, eq=False)
+class _Step:
+    """Holds what steps at the same n places share, by order first; then what the last one has looked up."""
+
+    name: bytes  # the places'
+    places: Indices
+    workspace: Workspace
+    factors: Hashes  # [orders, n, MAX_ORDER]
+    shift: Hashes  # [n, 1]
+    first_rows: Indices  # [orders, n, 1]
+    floors: Entries  # [orders, n, 1]
+    first_weights: Indices  # [n]
+    event_at: Indices  # [n]
+    recent: Hashes = field(default_factory=lambda: np.empty((0, MAX_ORDER), dtype=np.uint64))
+    rows: Indices = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
+    tags: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0, 1), dtype=np.int64))

@@ -20,6 +20,7 @@ from benchmarks import (
     score,
     serve,
     sessions,
+    threads,
     training,
 )
 from benchmarks.engine import engine
@@ -28,7 +29,7 @@ from benchmarks.quality import domains
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
-_MORE = ("memory", "training", "domains", "sessions", "page", "start", "library")
+_MORE = ("memory", "training", "threads", "domains", "sessions", "page", "start", "library")
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
@@ -89,6 +90,10 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         speeds = training.measure(rounds=rounds)
         _print_row("training a 2 × 512 LSTM: characters per second", speeds)
         return {"training": speeds}
+    if part == "threads":
+        beside = threads.measure(rounds=rounds)
+        _print_rates("training alone and beside one busy process: characters per second", beside)
+        return {"threads": beside}
     if part == "sessions":
         idle = sessions.measure(_FOLDER)
         _print_row("idle sessions of the shipped LSTM in SQLite", idle)

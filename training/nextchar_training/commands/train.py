@@ -28,6 +28,7 @@ from nextchar_training.run.ngram_run import train_ngram
 from nextchar_training.run.precision import bf16_gain
 from nextchar_training.run.processes import ProcessGroup, joined_group
 from nextchar_training.run.run import HISTORY, Run
+from nextchar_training.run.threads import usual_num_threads
 from nextchar_training.text.config import TextConfig
 from nextchar_training.text.named import NAMED
 
@@ -79,7 +80,7 @@ def _start(context: click.Context, options: dict[str, Any], group: ProcessGroup)
     values["cell"] = CELL_OF_FLAG[options["cell"]]
     values["learning_rate"] = options["learning_rate"] or CELLS[values["cell"]].learning_rate
     values["precision"] = _precision(options["precision"], options["device"])
-    values["num_threads"] = options["num_threads"] or len(os.sched_getaffinity(0))
+    values["num_threads"] = options["num_threads"] or usual_num_threads()
     command = _command(context, options | values)
     run = Run(directory, TrainingConfig(**values), command, group, origin=origin)
     directory.mkdir(parents=True, exist_ok=True)

@@ -20,9 +20,9 @@ from benchmarks import (
     score,
     serve,
     sessions,
-    threads,
     training,
 )
+from benchmarks.defaults import threads
 from benchmarks.engine import engine
 from benchmarks.engine.network import make_network
 from benchmarks.quality import domains

@@ -43,7 +43,7 @@ def _trainer(spin_count: str | None) -> Iterator[subprocess.Popen[str]]:
     environment = {name: value for name, value in os.environ.items() if name not in _READ_AT_START}
     if spin_count is not None:
         environment["GOMP_SPINCOUNT"] = spin_count
-    with _process([sys.executable, "-m", "benchmarks.threads"], environment) as process:
+    with _process([sys.executable, "-m", "benchmarks.defaults.threads"], environment) as process:
         yield process
 
 

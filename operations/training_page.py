@@ -57,7 +57,7 @@ Without `sgd` they are those of AdamW. With `--optimizer sgd`, weight decay is 0
 larger rate.
 
 The rule follows from runs on the shipped texts ([models](../models/README.md), [quality](quality.md)). `python -m
-benchmarks.defaults` makes eight texts from installed packages, trains on each with `nextchar train FILE` and nothing
+benchmarks.training` makes eight texts from installed packages, trains on each with `nextchar train FILE` and nothing
 else, and prints the network beside the 7-gram; it needs two cores and two hours.
 
 ## While it runs

@@ -43,7 +43,7 @@ def _trainer(spin_count: str | None) -> Iterator[subprocess.Popen[str]]:
     environment = {name: value for name, value in os.environ.items() if name not in _READ_AT_START}
     if spin_count is not None:
         environment["GOMP_SPINCOUNT"] = spin_count
-    with _process([sys.executable, "-m", "benchmarks.defaults.threads"], environment) as process:
+    with _process([sys.executable, "-m", "benchmarks.training.threads"], environment) as process:
         yield process
 
 
@@ -68,7 +68,7 @@ def _timed(contender: subprocess.Popen[str]) -> float:
 def _serve() -> None:
     import torch
 
-    from benchmarks.training import make_ours
+    from benchmarks.training.speed import make_ours
     from nextchar_training.run.threads import usual_num_threads
 
     torch.set_num_threads(usual_num_threads())

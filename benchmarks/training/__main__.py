@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.defaults.texts import make_texts
+from benchmarks.training.texts import make_texts
 from nextchar_training.commands.run_text import run_name
 from nextchar_training.measure.figures import NETWORK, NGRAM
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint
@@ -23,7 +23,7 @@ _HEADER = ("text", "network", "7-gram", "better by", "passes", "minutes", "in al
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.defaults", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("texts", nargs="*", help="files or folders, or names of the made ones; all of those")
     parser.add_argument("--folder", type=Path, default=Path(".data/defaults"), help="folder for all files")
     parser.add_argument("--results", type=Path, help="JSON file to which the figures are added")

@@ -11,7 +11,7 @@ from nextchar_training.run.step import Trainer
 _WARM_STEPS, _TIMED_STEPS = 2, 3
 # A held-out character is read by two protocols and by a served graph, without a backward pass.
 _MEASURED_PER_STEP = 1.0
-_LONG_S, _MAX_SHOWN_MINUTES = 1800, 120
+_LONG_S, _WORTH_SAYING_S, _MAX_SHOWN_MINUTES = 1800, 30, 120
 _SOONER = "; --max-minutes 15 ends it sooner, with its whole schedule"
 
 
@@ -40,11 +40,11 @@ def forecast(trainer: Trainer, step_s: float, *, num_heldout_chars: int = 0) -> 
     char_s = epoch_s / batches.num_chars_per_epoch
     measuring_s = min(num_heldout_chars, MAX_HELDOUT_CHARS) * char_s * _MEASURED_PER_STEP
     long = left_s > _LONG_S and trainer.config.max_minutes is None
+    measuring = f" and {_duration(measuring_s)} of measuring" if measuring_s >= _WORTH_SAYING_S else ""
     return (
         f"forecast: {1 / char_s:,.0f} chars/s, {steps:,.0f} steps, "
         f"{left_s / epoch_s:.1f} epochs of {batches.num_chars_per_epoch:,} characters, "
-        f"{_duration(left_s)}, and {_duration(measuring_s)} or more to measure it, if the load on this "
-        f"machine stays the same{_SOONER if long else ''}"
+        f"{_duration(left_s)}{measuring}, if the load on this machine stays the same{_SOONER if long else ''}"
     )
 
 

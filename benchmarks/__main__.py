@@ -20,15 +20,15 @@ from benchmarks import (
     score,
     serve,
     sessions,
-    training,
 )
 from benchmarks.engine import engine
 from benchmarks.engine.network import make_network
 from benchmarks.quality import domains
+from benchmarks.training import speed, threads
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
-_MORE = ("memory", "training", "domains", "sessions", "page", "start", "library")
+_MORE = ("memory", "training", "threads", "domains", "sessions", "page", "start", "library")
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
@@ -85,10 +85,8 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         grown = memory.measure(network, _FOLDER)
         _print_row("resident memory", grown)
         return {"memory": grown}
-    if part == "training":
-        speeds = training.measure(rounds=rounds)
-        _print_row("training a 2 × 512 LSTM: characters per second", speeds)
-        return {"training": speeds}
+    if part in ("training", "threads"):
+        return _training(part, rounds)
     if part == "sessions":
         idle = sessions.measure(_FOLDER)
         _print_row("idle sessions of the shipped LSTM in SQLite", idle)
@@ -114,6 +112,16 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         _print_rates("area under ROC: real domains against generated ones", areas, digits=4)
         return {"domains": areas}
     raise SystemExit(f"part must be one of {', '.join((*_PARTS, *_MORE))} (part is {part})")
+
+
+def _training(part: str, rounds: int) -> dict[str, Any]:
+    if part == "training":
+        speeds = speed.measure(rounds=rounds)
+        _print_row("training a 2 × 512 LSTM: characters per second", speeds)
+        return {"training": speeds}
+    beside = threads.measure(rounds=rounds)
+    _print_rates("training alone and beside one busy process: characters per second", beside)
+    return {"threads": beside}
 
 
 def _engine(rounds: int) -> dict[str, Any]:

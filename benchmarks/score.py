@@ -25,7 +25,7 @@ from benchmarks.engine.network import Network
 from benchmarks.servers import our_server
 from nextchar.engine.cooperative import run_cooperatively
 from nextchar.engine.trie import build_trie
-from nextchar.entrypoints.machine import num_cores
+from nextchar.model.cores import num_cores
 from nextchar.pb import nextchar_pb2 as pb
 
 NUM_STRINGS = 100_000

@@ -16,7 +16,7 @@ from benchmarks.data import MODEL, write_data
 from benchmarks.engine.engine import engine_alone
 from benchmarks.engine.network import Network
 from benchmarks.servers import PEERS, Peer, our_body, our_server, peer_server
-from nextchar.entrypoints.machine import num_cores
+from nextchar.model.cores import num_cores
 from nextchar.pb import nextchar_pb2 as pb
 
 NUM_CHARS = 256

@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _train(file: Path, name: str, recipe: str, seed: int, folder: Path) -> None:
-    output = ["--name", name, "--output", str(folder)]
+    output = ["--name", name, "--output", str(folder), "--no-export"]
     started = (folder / name / FILE_NAME).exists()
     new = ["--corpus", str(file), "--seed", str(seed), *RECIPES[recipe].split()]
     _call("train", *output, *(["--resume"] if started else new))

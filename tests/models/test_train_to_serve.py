@@ -1,4 +1,4 @@
-"""Each cell goes the whole way on a small text: train, export, serve, score, complete."""
+"""Each cell goes the whole way on a small text, by one command: train, serve, score, complete."""
 
 import random
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from support.live_server import LiveServer, live_server
 from support.tiny_runs import WORDS
 
-from nextchar_training.commands.export import export
 from nextchar_training.commands.train import train
 
 _CELLS = ("rnn", "lstm", "gru")
@@ -26,9 +25,8 @@ def _run(command: object, *arguments: str) -> None:
 def _make(folder: Path, name: str, text: str, *options: str) -> None:
     corpus = folder / f"{name}.txt"
     corpus.write_text(text)
-    output = ["--output", str(folder / "runs")]
-    _run(train, "--corpus", str(corpus), "--name", name, *_SIZE, *_LENGTH, *options, *output)
-    _run(export, str(folder / "runs" / name), "--models", str(folder / "models"))
+    output = ["--output", str(folder / "runs"), "--models", str(folder / "models")]
+    _run(train, str(corpus), *_SIZE, *_LENGTH, *options, *output)
 
 
 @pytest.fixture(scope="module")

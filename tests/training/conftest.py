@@ -22,6 +22,16 @@ def _the_commit_is_not_looked_up() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _models_are_written_into_a_folder_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """A run that ends is exported; by default into the working folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEXTCHAR_MODELS", str(tmp_path_factory.mktemp("models")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

@@ -16,6 +16,7 @@ _POSITIVE = Bounds(minimum=0, min_open=True)
 _FROM_0, _FROM_1 = Bounds(minimum=0), Bounds(minimum=1)
 _BELOW_1 = Bounds(minimum=0, maximum=1, max_open=True)
 _DROPOUT = Bounds(minimum=0, maximum=0.9)
+_BY_SIZE = "by the size of the text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +28,21 @@ class NetworkConfig:
     cell: Annotated[
         Cell, Option("The recurrent cell; ngram counts an n-gram model, the baseline, in its place.")
     ] = "lstm"
-    hidden_size: Annotated[int, Option("The number of units per recurrent layer.", _FROM_1)] = 512
-    num_layers: Annotated[int, Option("The number of recurrent layers.", _FROM_1)] = 2
+    hidden_size: Annotated[
+        int,
+        Option("The number of units per recurrent layer.", _FROM_1, automatic=True, shown_default=_BY_SIZE),
+    ] = 512
+    num_layers: Annotated[
+        int, Option("The number of recurrent layers.", _FROM_1, automatic=True, shown_default=_BY_SIZE)
+    ] = 2
     embedding_size: Annotated[
-        int, Option("The number of values per character that the network learns; 0 is one-hot.", _FROM_0)
+        int,
+        Option(
+            "The number of values per character that the network learns; 0 is one-hot.",
+            _FROM_0,
+            automatic=True,
+            shown_default=_BY_SIZE,
+        ),
     ] = 128
 
 
@@ -42,7 +54,12 @@ class RegularisationConfig:
 
     dropout: Annotated[
         float,
-        Option("The rate of dropout; the four rates below follow it unless they are given.", _DROPOUT),
+        Option(
+            "The rate of dropout; the four rates below follow it unless they are given.",
+            _DROPOUT,
+            automatic=True,
+            shown_default=_BY_SIZE,
+        ),
     ] = 0.2
     input_dropout: Annotated[
         float | None,
@@ -101,7 +118,7 @@ class LengthConfig:
         Option(
             "The run ends after this many passes over the training part.",
             _POSITIVE,
-            shown_default="10 if no length is given",
+            shown_default="by the size of the text, if no length is given",
         ),
     ] = None
     steps: Annotated[int | None, Option("The run ends after this many updates.", _FROM_1)] = None
@@ -125,13 +142,23 @@ class OptimisationConfig:
 
     group: ClassVar[str] = "Optimisation"
 
-    batch_size: Annotated[int, Option("The number of streams that are read side by side.", _FROM_1)] = 32
+    batch_size: Annotated[
+        int,
+        Option(
+            "The number of streams that are read side by side.",
+            _FROM_1,
+            automatic=True,
+            shown_default=_BY_SIZE,
+        ),
+    ] = 32
     window: Annotated[
         int,
         Option(
             "The number of characters that a gradient goes back; full goes back to the stream's start.",
             Bounds(minimum=2),
             metavar="N|full",
+            automatic=True,
+            shown_default=_BY_SIZE,
         ),
     ] = 128
     optimizer: Annotated[OptimizerKind, Option("The optimizer.")] = "adamw"
@@ -139,7 +166,15 @@ class OptimisationConfig:
         float, Option("The learning rate at its peak.", _POSITIVE, automatic=True, shown_default="the cell's")
     ] = 3e-3
     momentum: Annotated[float, Option("The momentum of sgd, in Nesterov's form; 0 is none.", _BELOW_1)] = 0.9
-    weight_decay: Annotated[float, Option("The weight decay, decoupled with adamw.", _FROM_0)] = 0.01
+    weight_decay: Annotated[
+        float,
+        Option(
+            "The weight decay, decoupled with adamw.",
+            _FROM_0,
+            automatic=True,
+            shown_default="0.01; 0 with sgd",
+        ),
+    ] = 0.01
     schedule: Annotated[Schedule, Option("How the learning rate falls after the warm-up.")] = "cosine"
     warmup: Annotated[
         float,
@@ -195,7 +230,13 @@ class TrainingConfig(
 
     group: ClassVar[str] = "Run"
 
-    name: Annotated[str, Option("The name of the run, and of its folder in --output.")]
+    name: Annotated[
+        str,
+        Option(
+            "The name of the run, of its folder in --output and of its model.",
+            shown_default="the file's name",
+        ),
+    ]
     from_model: Annotated[
         str | None,
         Option(

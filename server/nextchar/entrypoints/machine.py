@@ -1,13 +1,13 @@
-"""Counts the cores that this process may use, and gives free memory back to the machine."""
+"""Gives free memory back to the machine, and bounds how long threads that wait keep its cores busy."""
 
 import asyncio
 import ctypes
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-_CGROUP = Path("/sys/fs/cgroup")
+SPIN_COUNT = 1000  # rounds of libgomp's waiting loop, some tens of microseconds
+_SAYS_HOW_TO_WAIT = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
 # Numbers of glibc's mallopt(3).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _TRIM_BYTES = 1 << 20
@@ -15,28 +15,16 @@ _MMAP_BYTES = 512 * 1024  # what an engine allocates in each step is smaller
 _TRIM_SECONDS = 10.0
 
 
-def num_cores(cgroup: Path = _CGROUP) -> int:
-    """Returns the cores this process is bound to, or its container's CPU limit if that is lower.
+def bound_spinning() -> None:
+    """Bounds how long a waiting thread of OpenMP keeps its core busy, unless the environment says it already.
 
-    A container with a limit of two sees all cores of its machine; with a thread per core each thread would
-    be throttled most of the time.
+    By default a thread of GNU's libgomp spins for some milliseconds at each barrier. Beside another busy
+    process it thus takes the core from the very thread that it waits for; without any spinning, waking it
+    costs more than the work of a small product takes (`python -m benchmarks threads`). The library reads the
+    environment once, when torch is imported, so this must come before.
     """
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = _share(cgroup)
-    return bound if share is None else max(1, min(bound, int(share)))
-
-
-def _share(cgroup: Path) -> float | None:
-    """Returns the container's CPU limit in cores, from cgroups version 1 or 2; None without a limit."""
-    try:
-        if (both := cgroup / "cpu.max").exists():
-            quota, period = both.read_text().split()
-        else:
-            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
-            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
-        return int(quota) / int(period) if int(quota) > 0 else None
-    except (OSError, ValueError):  # no such limit here; v2 says "max"
-        return None
+    if not _SAYS_HOW_TO_WAIT & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = str(SPIN_COUNT)
 
 
 def give_freed_memory_back() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nextchar import __version__
+from nextchar.entrypoints.machine import bound_spinning
 from nextchar.entrypoints.standard_streams import open_standard_streams, told_in_a_line
 from nextchar.errors import NextcharError
 
@@ -97,6 +98,8 @@ def _training_is_installed() -> bool:
 
 
 def _load_added(entry: EntryPoint) -> click.Command:
+    if entry.name in _TRAINING:
+        bound_spinning()
     try:
         command: click.Command = entry.load()
     except ModuleNotFoundError as error:

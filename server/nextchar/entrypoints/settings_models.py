@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nextchar.entrypoints.machine import num_cores
 from nextchar.entrypoints.settings_sources import PREFIX
+from nextchar.model.cores import num_cores
 from nextchar.repository.folder import PrecisionChoice
 from nextchar.rest.http.addresses import bare
 

@@ -31,7 +31,8 @@ def test_the_recorded_command_makes_the_run_again_bit_for_bit(
     assert _tiny(tmp_path, text_file, "--steps", "4").exit_code == 0
     saved = load_checkpoint(tmp_path / "runs" / "tiny" / FILE_NAME)
     words = shlex.split(saved["provenance"]["command"])[2:]
-    chosen = {"--unit", "--learning-rate", "--precision", "--device", "--num-threads"}
+    chosen = {"--unit", "--cell", "--dropout", "--learning-rate", "--weight-decay", "--precision", "--device"}
+    chosen |= {"--num-threads", "--name"}
     assert chosen <= set(words)
     assert "auto" not in words
     monkeypatch.chdir(text_file.parent)
@@ -51,7 +52,7 @@ def test_a_text_that_can_be_read_once_is_kept_with_the_run(tmp_path: Path, text_
     assert result.exit_code == 0, result.output
     trained = load_trained(tmp_path / "runs" / "tiny" / FILE_NAME)
     assert str(load_split(trained).train).startswith(text_file.read_text()[:100])
-    assert "--corpus pipe" in trained.provenance["command"]
+    assert "nextchar train pipe " in trained.provenance["command"]
 
 
 def test_a_file_whose_name_is_no_utf_8_is_trained_on_and_exported(tmp_path: Path, text_file: Path) -> None:

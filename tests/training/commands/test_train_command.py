@@ -44,7 +44,7 @@ _TINY = [*_NETWORK.split(), "--num-threads", "1", "--precision", "float32", "--e
 
 
 def _train(tmp_path: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(train, [*arguments, "--output", str(tmp_path / "runs")])
+    return CliRunner().invoke(train, [*arguments, "--output", str(tmp_path / "runs"), "--no-export"])
 
 
 def _tiny(tmp_path: Path, corpus: Path, *arguments: str) -> Result:
@@ -69,7 +69,10 @@ def copied(done: tuple[Path, Result], tmp_path: Path) -> Path:
 def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(done: tuple[Path, Result]) -> None:
     folder, result = done
     lines = result.stderr.splitlines()
-    assert re.match(r"forecast: [\d,]+ chars/s, 4 steps, ", lines[0])
+    assert lines[0].startswith("words.txt: ")
+    assert "reading it as running text" in lines[1]
+    assert lines[2].startswith(f"the same as: nextchar train {folder / 'words.txt'} --name tiny ")
+    assert re.match(r"forecast: [\d,]+ chars/s, 4 steps, ", lines[3])
     assert [line.split()[2:4] for line in lines if line.startswith("held out")] == [
         ["network", "stream"],
         ["network", "window-256"],
@@ -85,7 +88,7 @@ def test_a_run_says_its_forecast_its_losses_and_its_held_out_figures(done: tuple
 
 def test_the_recorded_command_has_no_path(copied: Path) -> None:
     command = load_checkpoint(copied)["provenance"]["command"]
-    assert command.startswith("nextchar train --corpus words.txt --name tiny ")
+    assert command.startswith("nextchar train words.txt ")
     assert "/" not in command
 
 
@@ -96,7 +99,7 @@ def test_a_finished_run_resumed_reports_again(
     again = _train(tmp_path, "--name", "tiny", flag)
     assert again.exit_code == 0
     said = done[1].stderr
-    assert again.stderr == said[said.index("held out") :].replace(str(done[0]), str(tmp_path))
+    assert again.stderr == said[said.index("held out: ") :].replace(str(done[0]), str(tmp_path))
     assert load_checkpoint(copied)["trainer"]["progress"][0] == 4
 
 
@@ -187,7 +190,7 @@ def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Pat
     result = _train(tmp_path, *options)
     assert result.exit_code == 0, result.output
     folder = tmp_path / "runs" / "n"
-    assert result.stderr.startswith("held out: kneser-ney-3")
+    assert "\nheld out: kneser-ney-3" in result.stderr
     assert "\\3-grams:" in (folder / "ngram.arpa").read_text()
     page = (folder / "report.html").read_text()
     assert "split_sha256" in page
@@ -201,7 +204,7 @@ def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Pat
     [
         (["--corpus", "absent.txt", "--name", "x"], "(is 'absent.txt')"),
         (["--name", "x", "--resume"], "no checkpoint at"),
-        (["--name", "x"], "Missing option '--corpus'"),
+        (["--name", "x"], "which text? nextchar train FILE"),
         (
             ["--corpus", "x", "--name", "x", "--steps", "1", "--epochs", "2"],
             "give one of --epochs and --steps",
@@ -232,7 +235,9 @@ def test_a_signal_stops_a_run_at_a_checkpoint_that_resumes(
         signal.signal(signal.SIGTERM, before)
     assert stopped.exit_code == 128 + signal.SIGTERM
     assert stopped.stderr.count("development") == 2
-    assert "stopped; continue with: nextchar train --name tiny --resume" in stopped.stderr
+    assert (
+        "stopped; continue with: nextchar train --resume --no-export --name tiny --output" in stopped.stderr
+    )
     path = tmp_path / "runs" / "tiny" / FILE_NAME
     assert load_checkpoint(path)["trainer"]["progress"][0] == 25
     assert _train(tmp_path, "--name", "tiny", "--resume").exit_code == 0

@@ -13,5 +13,7 @@ def test_a_network_that_loses_to_the_ngram_is_told_so() -> None:
     assert "the network LOSES to the 7-gram by 0.2000 nats" in describe_quality(_quality(1.7, 1.5))[-1]
 
 
-def test_a_network_that_wins_has_its_figures_only() -> None:
-    assert len(describe_quality(_quality(1.4, 1.5))) == 2
+def test_a_network_that_wins_says_by_how_much() -> None:
+    lines = describe_quality(_quality(1.4, 1.5))
+    assert len(lines) == 3
+    assert lines[-1] == "the network beats the 7-gram by 0.1000 nats per character"

@@ -1,6 +1,6 @@
 """What a step frees is kept for the next one: glibc is told so, and it is said whether it agreed.
 
-What that saves is measured by benchmarks/training.py.
+What that saves is measured by benchmarks/training/speed.py.
 """
 
 import ctypes

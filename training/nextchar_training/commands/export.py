@@ -1,14 +1,19 @@
 """Defines `nextchar export`: writes the files that are served from a run."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from nextchar.errors import ModelFileError
+from nextchar.model.graph import open_graph
 from nextchar_training.commands.written_model import written_model_options
-from nextchar_training.export.export import Exported, next_version, write
+from nextchar_training.export.export import SEQUENCE_FILE, Exported, next_version, write
 from nextchar_training.export.export import export as make_export
 from nextchar_training.measure.figures import describe_quality
-from nextchar_training.run.checkpoint import FILE_NAME, load_split, load_trained
+from nextchar_training.run.checkpoint import FILE_NAME, Trained, load_split, load_trained
+from nextchar_training.text.split import Split
 
 
 @click.command(name="export")
@@ -20,12 +25,43 @@ from nextchar_training.run.checkpoint import FILE_NAME, load_split, load_trained
 def export(run: Path, models: Path, name: str | None, version: int | None, float32_step: bool) -> None:
     """Write the run in folder RUN as a version of a model, whose graphs are first proved equal to torch."""
     trained = load_trained(run / FILE_NAME)
+    lines = write_run(
+        trained, load_split(trained), models, name=name, version=version, keep_float32_step=float32_step
+    )
+    for line in [*lines, *describe_quality(trained.quality)]:
+        click.echo(line)
+
+
+def write_run(
+    trained: Trained,
+    split: Split,
+    models: Path,
+    *,
+    name: str | None = None,
+    version: int | None = None,
+    keep_float32_step: bool = False,
+) -> list[str]:
+    """Writes a run as a version of a model, by default the next one of its name; says what it wrote.
+
+    Raises:
+        ModelFileError: a graph differs from torch by more than the tolerance, or cannot be written.
+        InvalidRequest: the version exists.
+    """
     model = models / (name or trained.config.name)
     folder = model / str(version or next_version(model))
-    exported = make_export(trained, load_split(trained), keep_float32_step=float32_step)
+    exported = make_export(trained, split, keep_float32_step=keep_float32_step)
     write(exported, folder)
-    for line in [*_describe(exported, folder), *describe_quality(trained.quality)]:
-        click.echo(line)
+    return _describe(exported, folder)
+
+
+def version_of_run(trained: Trained, model: Path) -> Path | None:
+    """Returns the version of a model that this run was written as, or None."""
+    wanted = json.loads(json.dumps(trained.provenance))
+    for file in sorted(model.glob(f"*/{SEQUENCE_FILE}")):
+        with suppress(ModelFileError):  # of another program, or half written: not this run's
+            if open_graph(file).card.provenance == wanted:
+                return file.parent
+    return None
 
 
 def _describe(exported: Exported, folder: Path) -> list[str]:

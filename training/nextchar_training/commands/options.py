@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from nextchar.model.names import is_model_name
-from nextchar_training.config import TrainingConfig
+from nextchar_training.config import OptimizerKind, TrainingConfig
 from nextchar_training.measure.figures import ORDER
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.option import Bounds, OptionField, option_fields
 
 NGRAM = "ngram"
+DEFAULT_OUTPUT, DEFAULT_MODELS = Path("runs"), Path("models")
+MODELS_VARIABLE = "NEXTCHAR_MODELS"  # as of `nextchar serve`, whose default is the same
 CELL_OF_FLAG = {cell.flag: name for name, cell in CELLS.items()}
 GROUPS = ("Run", "Text", "Network", "Regularisation", "Length", "Optimisation", "Machine")
 
@@ -70,7 +72,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the flags of a run and of the command to a function."""
     for option in reversed([*_made(), *_OF_COMMAND]):
         command = option(command)
-    return command
+    return click.argument("text", required=False)(command)
 
 
 def _made() -> Iterator[Callable[..., Any]]:
@@ -86,7 +88,7 @@ def _made() -> Iterator[Callable[..., Any]]:
             or field.option.shown_default
             or field.flag_default is not None,
             metavar=field.option.metavar,
-            required=field.name == "name",
+            hidden=field.name == "corpus",  # the argument TEXT; the flag is in commands of older cards
         )
 
 
@@ -103,12 +105,15 @@ def _type(field: OptionField) -> click.ParamType[Any] | None:
 
 
 def _usual_rates() -> str:
-    """Returns the usual learning rate, and those of the cells that differ from it."""
-    usual = TrainingConfig.learning_rate
-    others = [
-        f"{cell.learning_rate:g} for {cell.flag}" for cell in CELLS.values() if cell.learning_rate != usual
-    ]
-    return "; ".join([f"{usual:g}", *others])
+    """Returns the usual learning rates: that of most cells, those of others, and those of sgd."""
+    said = []
+    for optimizer in get_args(OptimizerKind):
+        rates = {cell.flag: cell.usual_rate(optimizer) for cell in CELLS.values()}
+        usual = rates[CELLS[TrainingConfig.cell].flag]
+        of_optimizer = "" if optimizer == TrainingConfig.optimizer else f" with {optimizer}"
+        said.append(f"{usual:g}{of_optimizer}")
+        said += [f"{rate:g} for {flag}{of_optimizer}" for flag, rate in rates.items() if rate != usual]
+    return "; ".join(said)
 
 
 _TYPES: dict[str, click.ParamType[Any]] = {
@@ -130,8 +135,23 @@ _OF_COMMAND = [
         "Run",
         "The folder in which every run has its folder.",
         type=click.Path(path_type=Path),
-        default=Path("runs"),
+        default=DEFAULT_OUTPUT,
         show_default=True,
+    ),
+    _flag(
+        "--models",
+        "Run",
+        "The folder of models into which a run that has ended is exported, as the next version of its name.",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_MODELS,
+        show_default=True,
+        envvar=MODELS_VARIABLE,
+    ),
+    _flag(
+        "--no-export",
+        "Run",
+        "Leave the run as it is at its end; `nextchar export` writes it as a model.",
+        is_flag=True,
     ),
     _flag("--resume", "Run", "Resume the run of this name from its last checkpoint.", is_flag=True),
     _flag(

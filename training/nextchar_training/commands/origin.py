@@ -34,7 +34,7 @@ def take_origin(options: dict[str, Any], given: set[str]) -> DescribedNetwork:
             )
         options[name] = value
     if options["learning_rate"] is None:
-        options["learning_rate"] = CELLS[card.cell].learning_rate * RATE_SHARE
+        options["learning_rate"] = CELLS[card.cell].usual_rate(options["optimizer"]) * RATE_SHARE
     facts = {"model": recorded_path(str(path.parent.parent)), "version": recorded_path(str(path.parent))}
     return DescribedNetwork(model, card.make_vocabulary(), facts | card.provenance, list(card.quality))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nextchar_training.commands.options import ModelName
+from nextchar_training.commands.options import DEFAULT_MODELS, MODELS_VARIABLE, ModelName
 from nextchar_training.export.export import MAX_VERSION
 
 
@@ -16,8 +16,9 @@ def written_model_options(source: str) -> Callable[[Callable[..., Any]], Callabl
         click.option(
             "--models",
             type=click.Path(path_type=Path),
-            default=Path("models"),
+            default=DEFAULT_MODELS,
             show_default=True,
+            envvar=MODELS_VARIABLE,
             help="The folder of models to write into.",
         ),
         click.option("--name", type=ModelName(), help=f"The name of the model; {source}'s name by default."),

@@ -23,6 +23,7 @@ from nextchar_training.text.split import Split
 
 GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")
 _HELDOUT_GOLDEN_CHARS = 16
+SEQUENCE_FILE = "model.onnx"
 MAX_VERSION = 10**18 - 1  # the longest number that a server takes as a version has 18 digits
 
 
@@ -61,7 +62,7 @@ def export(
         quality = [*quality, int8]
     if is_heldout:
         maker.measured(quality, served)
-    files = {"model.onnx": maker.final("sequence", "float32")}
+    files = {SEQUENCE_FILE: maker.final("sequence", "float32")}
     if maker.has_int8:
         files["step-int8.onnx"] = maker.final("step", "int8")
     if keep_float32_step or not maker.has_int8:

@@ -80,7 +80,7 @@ def fit_ngram(split: Split, vocabulary: Vocabulary, *, order: int = ORDER) -> Kn
 
 
 def describe_quality(quality: list[Quality]) -> list[str]:
-    """Describes each loss in a line, and adds a line if the network loses to the n-gram model."""
+    """Describes each loss in a line, and says whether the network beats or loses to the n-gram model."""
     lines = [describe_figure(entry) for entry in quality]
     ngram = next((entry for entry in quality if entry.name == NGRAM), None)
     if ngram is None:
@@ -92,6 +92,8 @@ def describe_quality(quality: list[Quality]) -> list[str]:
             f"the network LOSES to the {ORDER}-gram by {loss:.4f} nats per character: train longer, or use "
             "the n-gram"
         )
+    elif loss < 0:
+        lines.append(f"the network beats the {ORDER}-gram by {-loss:.4f} nats per character")
     return lines
 
 

@@ -35,7 +35,9 @@ from nextchar_training.run.processes import ProcessGroup
 from nextchar_training.run.provenance import describe_run
 from nextchar_training.run.schedule import run_length
 from nextchar_training.run.step import Trainer
+from nextchar_training.text.corpus import Corpus
 from nextchar_training.text.preparation import check_same, read_text, vocabulary_of
+from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import extend_vocabulary
 
 SAVE_INTERVAL_S = 300.0
@@ -55,11 +57,15 @@ class Run:
         *,
         origin: DescribedNetwork | None = None,
         vocabulary: Vocabulary | None = None,
+        text: tuple[Corpus, Split] | None = None,
     ) -> None:
-        """Prepares a run; `origin` is the network that it starts from, `vocabulary` that of a resumed run."""
+        """Prepares a run; `origin` is the network that it starts from, `vocabulary` that of a resumed run.
+
+        `text` is what the options name, where it has been read already.
+        """
         torch.set_num_threads(config.num_threads)
         self.directory, self.config, self.group = directory, config, group or ProcessGroup()
-        self.corpus, self.split = read_text(config, window=config.window or 1)
+        self.corpus, self.split = text or read_text(config, window=config.window or 1)
         self.vocabulary = vocabulary or self._make_vocabulary(origin)
         self.provenance = describe_run(self.corpus, self.split, config, command)
         batches = make_batches(self.split, self.vocabulary, config)

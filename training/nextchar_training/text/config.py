@@ -29,8 +29,7 @@ class TextConfig:
     unit: Annotated[
         Unit,
         Option(
-            "Whether the corpus is running text or one string per line; auto is the unit of a named corpus, "
-            "and text for any other.",
+            "Whether the text is running text or one string per line; auto looks at its lines.",
             automatic=True,
         ),
     ] = "text"

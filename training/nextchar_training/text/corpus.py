@@ -62,7 +62,7 @@ def load_corpus(
     path = Path(name_or_path)
     for file in _files(path, pattern):
         builder.begin_document()
-        for piece in read_pieces(file, symbols):
+        for piece in read_pieces(file, symbols, is_one_of_many=path.is_dir()):
             builder.add(piece if layout == "plain" else piece.replace(" ", "").replace("_", " "))
     kind = "folder" if path.is_dir() else "file"
     name = recorded_path(name_or_path)

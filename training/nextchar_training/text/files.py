@@ -15,7 +15,9 @@ from nextchar.model.text_file import ByteSource
 from nextchar_training.text.code_points import Symbols
 from nextchar_training.text.error import CorpusError
 
+_NEWLINE_BYTES = 2**20
 _ADVICE = "convert it to UTF-8, or give --symbols bytes"
+_ADVICE_FOR_ONE_OF_MANY = "; or choose the files by --pattern"
 _OPEN: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -44,7 +46,7 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def read_pieces(path: Path, symbols: Symbols) -> Iterator[str]:
+def read_pieces(path: Path, symbols: Symbols, *, is_one_of_many: bool = False) -> Iterator[str]:
     """Yields a file's text in pieces, as `nextchar.model.text_file.read_pieces` does.
 
     The symbols `bytes` come as they are, as the characters U+0000 to U+00FF.
@@ -57,12 +59,33 @@ def read_pieces(path: Path, symbols: Symbols) -> Iterator[str]:
             if symbols == "bytes":
                 yield from _raw_pieces(file)
             else:
-                yield from text_file.read_pieces(file, shown=repr(str(path)), advice=_ADVICE)
+                advice = _ADVICE + _ADVICE_FOR_ONE_OF_MANY * is_one_of_many
+                yield from text_file.read_pieces(file, shown=repr(str(path)), advice=advice)
     except InvalidRequest as error:
         raise CorpusError(error.message, param="corpus") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CorpusError(f"cannot read {str(path)!r}: {reason}", param="corpus") from None
+
+
+def newline_kinds(paths: list[Path]) -> tuple[str, ...]:
+    """Returns which of LF, CRLF and CR end lines in the first `_NEWLINE_BYTES` of the files.
+
+    Raises:
+        CorpusError: as `read_pieces`.
+    """
+    found: set[str] = set()
+    left = _NEWLINE_BYTES
+    for path in paths:
+        with _opened(path) as file:
+            start = file.read1(left)
+        num_crlf = start.count(b"\r\n")
+        seen = {"LF": start.count(b"\n") - num_crlf, "CRLF": num_crlf, "CR": start.count(b"\r") - num_crlf}
+        found |= {kind for kind, number in seen.items() if number}
+        left -= len(start)
+        if left <= 0:
+            break
+    return tuple(kind for kind in ("LF", "CRLF", "CR") if kind in found)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def split_corpus(
         split = _split_documents(corpus, heldout, development)
     else:
         split = _split_positions(corpus, heldout, development)
-    return _checked(split, corpus.name, window, development)
+    return checked(split, corpus.name, window, development)
 
 
 def given_split(train: Corpus, development: Corpus | None, heldout: Corpus, *, unit: Unit) -> Split:
@@ -81,10 +81,15 @@ def given_split(train: Corpus, development: Corpus | None, heldout: Corpus, *, u
         document_starts=train.document_starts if unit == "text" else (0,),
         description=f"given: {sizes} characters for training, development, held out",
     )
-    return _checked(split, train.name, 1, 1.0 if development else 0.0)
+    return checked(split, train.name, 1, 1.0 if development else 0.0)
 
 
-def _checked(split: Split, name: str, window: int, development: float) -> Split:
+def checked(split: Split, name: str, window: int, development: float) -> Split:
+    """Returns the split if its training part is longer than a window and no other part is empty.
+
+    Raises:
+        CorpusError: it is too short.
+    """
     if split.unit == "text" and len(split.train) <= window:
         raise CorpusError(
             f"corpus {name!r} is shorter than one window: {len(split.train)} characters to train on, "

@@ -18,9 +18,9 @@ from nextchar.client.parts import shift_error, shift_indices
 from nextchar.client.retries import Retries
 from nextchar.entrypoints.library.runtime import Runtime
 from nextchar.entrypoints.library.transport import LocalTransport
-from nextchar.entrypoints.machine import num_cores
 from nextchar.errors import NextcharError
 from nextchar.model.card import Card
+from nextchar.model.cores import num_cores
 from nextchar.model.gate_graph import GATE_TENSORS
 from nextchar.schemas.score import ScoreResponse
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from nextchar_training.config import OptimisationConfig
+from nextchar_training.config import OptimisationConfig, OptimizerKind
 from nextchar_training.network.cells.step_layer import StepLayer
 
 # Per layer and stream: (h,) or, for an LSTM, (h, c); each [num_layers, batch, hidden_size].
@@ -56,12 +56,18 @@ class RecurrentCell(ABC):
     """The initial input bias by gate; 0 where there is none."""
     learning_rate = OptimisationConfig.learning_rate
     """The usual peak of the learning rate."""
+    sgd_learning_rate = 2.0
+    """The same with SGD and its usual momentum; gradients are clipped to a norm of 1."""
     takes_weight_dropout = True
     """Whether recurrent weights may be dropped in training."""
     has_int8 = True
     """Whether there is an int8 step graph: the hidden state must be bounded by -1 and 1."""
     uint8_states: tuple[str, ...] = ()
     """The states that the int8 step graph keeps as uint8; it keeps the others as float32."""
+
+    def usual_rate(self, optimizer: OptimizerKind) -> float:
+        """Returns the usual peak of the learning rate with an optimizer."""
+        return self.sgd_learning_rate if optimizer == "sgd" else self.learning_rate
 
     @property
     def num_gates(self) -> int:

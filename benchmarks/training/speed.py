@@ -82,7 +82,8 @@ def _streams() -> TextStreams:
     )
 
 
-def _ours(precision: str) -> Callable[[], int]:
+def make_ours(precision: str) -> Callable[[], int]:
+    """Returns a function that makes one step as `nextchar train` does, and returns its characters."""
     keep_freed_memory()
     vocabulary, config = Vocabulary(tuple(_CHARACTERS)), _config(precision)
     shape = ModelConfig(
@@ -129,8 +130,8 @@ def _plain(*, keep: bool = False) -> Callable[[], int]:
 
 
 _CONTENDERS: dict[str, Callable[[], Callable[[], int]]] = {
-    "nextchar, float32": partial(_ours, "float32"),
-    "nextchar, bf16": partial(_ours, "bf16"),
+    "nextchar, float32": partial(make_ours, "float32"),
+    "nextchar, bf16": partial(make_ours, "bf16"),
     "plain nn.LSTM, float32": _plain,
     "the same, keeping freed memory": partial(_plain, keep=True),
 }

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from support.replacing import replace_in
 
-from nextchar.entrypoints import machine
-from nextchar.entrypoints.machine import num_cores
+from nextchar.model import cores as cores_module
+from nextchar.model.cores import num_cores
 
 
 @pytest.fixture(autouse=True)
 def _eight(monkeypatch: pytest.MonkeyPatch) -> None:
-    replace_in(monkeypatch, machine, "os", sched_getaffinity=lambda _: set(range(8)))
+    replace_in(monkeypatch, cores_module, "os", sched_getaffinity=lambda _: set(range(8)))
 
 
 @pytest.mark.parametrize(

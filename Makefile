@@ -1,5 +1,5 @@
 # The commands of the project. Everything installs into .venv; the pins are in requirements/.
-.PHONY: serve quick test test-all test-repeat test-times image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality judging adaptive contract fuzz mutants peers tools train \
+.PHONY: serve quick test test-all test-repeat test-times image-test check chart proto docs scrape upgrade-drill drill-sessions bench drills quality defaults judging adaptive contract fuzz mutants peers tools train \
 	requirements clean
 
 # The first Python on the path that is new enough and can create virtual environments.
@@ -82,6 +82,10 @@ quality: .venv/.dev
 	@test -n "$(FILE)" || { echo "which text? make quality FILE=tinyshakespeare.txt"; exit 1; }
 	$(BIN)/python -m benchmarks.quality "$(FILE)" --recipe $(or $(RECIPE),lstm) --seed $(or $(SEED),1)
 
+# Trains `nextchar train FILE` on eight texts beside the 7-gram, for docs/training.md; two hours on a quiet machine.
+defaults: .venv/.dev
+	$(BIN)/python -m benchmarks.training --results benchmarks/results/defaults.json
+
 # Makes the table of docs/judging.md from lists of generated domains: make judging FOLDER=lists; some minutes.
 judging: .venv/.dev
 	@test -n "$(FOLDER)" || { echo "which lists? make judging FOLDER=lists; docs/judging.md says what they are"; exit 1; }
@@ -128,7 +132,7 @@ tools: $(TOOLS)
 	@touch $@
 
 train: .venv/.dev
-	$(BIN)/nextchar train --corpus shakespeare --name shakespeare --cell lstm --hidden-size 512 --num-layers 2 --dropout 0.25 --max-minutes 70 --seed 1
+	$(BIN)/nextchar train shakespeare --cell lstm --hidden-size 512 --num-layers 2 --dropout 0.25 --max-minutes 70 --seed 1 --no-export
 
 clean:
 	rm -rf .venv .tools build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -10,7 +10,7 @@ from typing import Any, cast
 import click
 
 from nextchar.client.parts import join_scores, named_string
-from nextchar.entrypoints.answer_source import answering, url_option
+from nextchar.entrypoints.commands.answer_source import answering, url_option
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar.model.text_file import ByteSource, read_lines
 from nextchar.schemas.score import Score

@@ -15,7 +15,7 @@ from nextchar.errors import NextcharError
 # Imported when they are called: a health check that runs every few seconds must not load a model's libraries.
 _SERVING = {
     "serve": "nextchar.entrypoints.commands.serve:serve",
-    "score": "nextchar.entrypoints.commands.query:score",
+    "score": "nextchar.entrypoints.commands.score:score",
     "next": "nextchar.entrypoints.commands.query:next_chars",
     "complete": "nextchar.entrypoints.commands.query:complete",
     "card": "nextchar.entrypoints.commands.card:card",

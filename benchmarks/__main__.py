@@ -20,6 +20,7 @@ from benchmarks import (
     score,
     serve,
     sessions,
+    tables,
     training,
 )
 from benchmarks.engine import engine
@@ -28,7 +29,7 @@ from benchmarks.quality import domains
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
-_MORE = ("memory", "training", "domains", "sessions", "page", "start", "library")
+_MORE = ("memory", "training", "domains", "sessions", "page", "start", "library", "tables")
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
@@ -105,6 +106,10 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         calls = library.measure(network, _FOLDER, rounds=rounds)
         _print_row("scoring 100,000 strings in a process of one's own: strings per second", calls)
         return {"library": calls}
+    if part == "tables":
+        of_file = tables.measure()
+        _print_row("scoring 10 million strings of a Parquet file: strings per second", of_file)
+        return {"tables": of_file}
     if part == "start":
         start = cold_start.measure(_FOLDER, rounds=rounds)
         _print_row("from process start to ready", start)

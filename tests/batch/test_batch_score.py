@@ -72,6 +72,14 @@ def test_a_table_comes_back_with_the_scores_beside_its_rows(
             assert columns[name] == values
 
 
+@pytest.mark.parametrize("dtype", ["string", "str", object])
+def test_what_pandas_takes_for_missing_has_no_score(models: Path, dtype: Any) -> None:
+    frame = pd.DataFrame({"name": pd.Series(["ab", None, pd.NA], dtype=dtype)})
+    found = Score(models / "tiny")(frame)
+    assert found["num_chars"].tolist() == [2, pd.NA, pd.NA]
+    assert found["num_chars"].dtype == Score(models / "tiny")(frame.head(0))["num_chars"].dtype
+
+
 @pytest.mark.parametrize("kind", MAKE)
 def test_an_empty_table_has_the_columns_and_opens_no_model(kind: str) -> None:
     found = Score("no such model", column="name")(MAKE[kind]([]))

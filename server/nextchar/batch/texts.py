@@ -1,5 +1,6 @@
 """Tells the values of a column that are strings from those that are none."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,7 +22,7 @@ def read_texts(values: Iterable[Any]) -> tuple[list[str | None], Faults]:
 def _fault_of(value: Any) -> str | None:
     if isinstance(value, str):
         return None if value.isascii() else _wrong_character(value)
-    if value is None or value != value or type(value).__name__ == "NAType":
+    if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value)):
         return "is null"
     return f"holds {value!r:.40}, which is no string"
 

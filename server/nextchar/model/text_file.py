@@ -8,6 +8,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.model.text_form import NewlineReader
 
 CHUNK_BYTES = 2**20
+MAX_LINE_CHARS = 2**28
 _BYTE_ORDER_MARK = "\ufeff"
 _UTF16_STARTS = (codecs.BOM_UTF16_LE[0], codecs.BOM_UTF16_BE[0])
 
@@ -46,16 +47,20 @@ def read_lines(
     """Yields the lines of a file as they come, without their ends, which are LF, CRLF and CR.
 
     Raises:
-        InvalidRequest: as `read_pieces`.
+        InvalidRequest: as `read_pieces`, or a line is longer than can be held in memory.
     """
     begun: list[str] = []
+    num_chars = 0  # of the line that has begun
     for piece in read_pieces(file, shown=shown, advice=advice, encoding=encoding, errors=errors):
         first, *others = piece.split("\n")
         begun.append(first)
+        num_chars += len(first)
         if others:
             yield "".join(begun)
             yield from others[:-1]
-            begun = [others[-1]]
+            begun, num_chars = [others[-1]], len(others[-1])
+        if num_chars > MAX_LINE_CHARS:
+            raise InvalidRequest(f"{shown} has a line of more than {MAX_LINE_CHARS} characters: cut it")
     if last := "".join(begun):
         yield last
 

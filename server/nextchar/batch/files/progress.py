@@ -10,11 +10,24 @@ _CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """Counts rows and bad rows; `fraction` returns which part of the input was read, if that is known."""
+    """Counts rows and bad rows, and tells how long is left by the part of the input that was read."""
 
-    def __init__(self, place: str, fraction: Callable[[], float | None]) -> None:
-        self._place, self._fraction = place, fraction
-        self._started = self._told = time.monotonic()
+    def __init__(
+        self,
+        place: str,
+        fraction: Callable[[], float | None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begins to count.
+
+        Args:
+            place: What the numbers of rows count: "line" or "row".
+            fraction: Returns which part of the input was read; None if its size is not known.
+            now: Returns the time in seconds.
+        """
+        self._place, self._fraction, self._now = place, fraction, now
+        self._started = self._told = now()
+        self._begun, self._begun_fraction = self._started, 0.0  # once nothing was left to be read again
         self._is_shown = sys.stderr.isatty()
         self.num_rows = self.num_bad = 0
         self._num_replayed = 0
@@ -24,6 +37,7 @@ class Progress:
         """Counts rows that an earlier run had done."""
         self.num_rows += num_rows
         self._num_replayed += num_rows
+        self._begun, self._begun_fraction = self._now(), self._fraction() or 0.0
 
     def bad(self, number: int, why: str) -> str:
         """Counts a bad row and returns the sentence about it."""
@@ -36,17 +50,16 @@ class Progress:
     def done(self, num_rows: int) -> None:
         """Counts rows, and shows how far it is."""
         self.num_rows += num_rows
-        now = time.monotonic()
+        now = self._now()
         if self._is_shown and now - self._told >= _EVERY_SECONDS:
             self._told = now
-            sys.stderr.write(_CLEAR + self._line(now - self._started))
+            sys.stderr.write(_CLEAR + self._line())
             sys.stderr.flush()
 
     def summary(self) -> list[str]:
         """Returns the lines that are told at the end."""
-        seconds = time.monotonic() - self._started
         before = f", {self._num_replayed:,} of them before" if self._num_replayed else ""
-        lines = [f"{self.num_rows:,} rows{before} in {_duration(seconds)}{self._rate(seconds)}"]
+        lines = [f"{self.num_rows:,} rows{before} in {_duration(self._now() - self._started)}{self._rate()}"]
         if self.num_bad:
             more = f"; and {self.num_bad - len(self._first_bad):,} more"
             told = "; ".join(self._first_bad) + (more if self.num_bad > len(self._first_bad) else "")
@@ -59,17 +72,17 @@ class Progress:
             sys.stderr.write(_CLEAR)
             sys.stderr.flush()
 
-    def _line(self, seconds: float) -> str:
-        line = f"{self.num_rows:,} rows{self._rate(seconds)}"
+    def _line(self) -> str:
+        line = f"{self.num_rows:,} rows{self._rate()}"
         fraction = self._fraction()
-        if fraction:
-            left = seconds * (1 - fraction) / fraction
-            line += f", {100 * fraction:.0f} %, {_duration(left)} left"
+        if fraction is not None and fraction > self._begun_fraction:
+            per_part = (self._now() - self._begun) / (fraction - self._begun_fraction)
+            line += f", {100 * fraction:.0f} %, {_duration(per_part * (1 - fraction))} left"
         return line + (f", {self.num_bad:,} bad" if self.num_bad else "")
 
-    def _rate(self, seconds: float) -> str:
-        num_scored = self.num_rows - self._num_replayed
-        return f", {num_scored / seconds:,.0f} per second" if seconds > 0 and num_scored else ""
+    def _rate(self) -> str:
+        seconds, num_rows = self._now() - self._begun, self.num_rows - self._num_replayed
+        return f", {num_rows / seconds:,.0f} per second" if seconds > 0 and num_rows else ""
 
 
 def _duration(seconds: float) -> str:

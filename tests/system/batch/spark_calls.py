@@ -1,6 +1,7 @@
 """Scores with Spark in local worker processes. python spark_calls.py MODEL CALL RESULT."""
 
 import json
+import os
 import sys
 
 from pyspark.sql import SparkSession
@@ -11,6 +12,7 @@ _NAMES = [None if i == 7 else f"{i:x}" for i in range(2000)]
 
 
 def main(model: str, call: str, result: str) -> None:
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # else the workers run the first Python of the path
     settings = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     spark = (
         settings.config("spark.driver.bindAddress", "127.0.0.1")

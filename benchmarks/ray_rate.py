@@ -8,9 +8,8 @@ second figure divided by the first says what a core more is worth, if it is free
 
 import sys
 import time
+from importlib import import_module
 from typing import Any
-
-import ray
 
 from nextchar.batch import Score
 
@@ -20,14 +19,15 @@ _MAX_WORKERS = 2
 
 def rate(file: str, num_strings: int, num_workers: int) -> float:
     """Returns strings per second, of workers that have scored a batch each before."""
-    dataset = ray.data.read_parquet(file, columns=["name"]).limit(num_strings + 2 * _MAX_WORKERS * _BATCH)
+    data: Any = import_module("ray.data")
+    dataset = data.read_parquet(file, columns=["name"]).limit(num_strings + 2 * _MAX_WORKERS * _BATCH)
     scored = dataset.repartition(target_num_rows_per_block=_BATCH).map_batches(
         Score,
         fn_constructor_args=[_MODEL],
         fn_constructor_kwargs={"column": "name", "num_threads": 1},
         batch_format="pyarrow",
         batch_size=_BATCH,
-        compute=ray.data.ActorPoolStrategy(size=num_workers),
+        compute=data.ActorPoolStrategy(size=num_workers),
     )
     batches = iter(scored.iter_batches(batch_size=_BATCH, batch_format="pyarrow"))
     for _ in range(2 * num_workers):
@@ -39,8 +39,9 @@ def rate(file: str, num_strings: int, num_workers: int) -> float:
 
 
 def main(file: str, num_strings: int = _STRINGS) -> None:
+    ray: Any = import_module("ray")
     ray.init(num_cpus=2 * _MAX_WORKERS, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    context: Any = ray.data.DataContext.get_current()
+    context: Any = import_module("ray.data").DataContext.get_current()
     context.enable_progress_bars = False
     rates = {num: rate(file, num_strings, num) for num in range(1, _MAX_WORKERS + 1)}
     for num, found in rates.items():

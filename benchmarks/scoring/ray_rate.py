@@ -1,9 +1,9 @@
 """Measures how many strings of a Parquet file Ray Data scores per second, with one worker and with two.
 
-    .tools/ray/bin/python -m benchmarks.ray_rate FILE [STRINGS]
+    .tools/ray/bin/python -m benchmarks.scoring.ray_rate FILE [STRINGS]
 
-FILE has a column `name`, as `benchmarks.tables` writes it. Each worker has one core and one engine; the
-second figure divided by the first says what a core more is worth, if it is free.
+FILE has a column `name`, as `benchmarks.scoring.tables` writes it. Each worker has one core and one engine;
+the second figure divided by the first says what a core more is worth, if it is free.
 """
 
 import sys

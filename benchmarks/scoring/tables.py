@@ -1,6 +1,6 @@
 """Measures the scoring of a Parquet file: strings per second beside strings in memory, and resident memory.
 
-    python -m benchmarks.tables --strings 10000000
+    python -m benchmarks.scoring.tables --strings 10000000
 
 Each figure comes from a process of its own, with all cores. Memory is the peak above what the process had
 once its model was loaded and had scored, before pyarrow was imported.
@@ -15,7 +15,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks.score import make_strings
+from benchmarks.scoring.score import make_strings
 
 _FOLDER, _MODEL = Path(".data/benchmark"), Path("models/domains")
 _NUM_STRINGS = 10_000_000
@@ -66,7 +66,7 @@ def write_strings(num_strings: int) -> Path:
 
 
 def _in_process(what: str, path: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.tables", "--measure", what, "--file", str(path)]
+    command = [sys.executable, "-m", "benchmarks.scoring.tables", "--measure", what, "--file", str(path)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -117,7 +117,7 @@ def _status(name: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring.tables", description=__doc__)
     parser.add_argument("--strings", type=int, default=_NUM_STRINGS)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--measure", choices=["memory", "file"], help=argparse.SUPPRESS)

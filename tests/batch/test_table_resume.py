@@ -88,6 +88,8 @@ def test_a_run_is_only_resumed_with_what_it_was_given(models: Path, tmp_path: Pa
     other = run(models / "tiny", *options, "--resume")
     assert "the input is not that of the interrupted run: it differs between 1 and 4096" in other.stderr
     assert not output.exists()
+    whole.write_bytes(LINES)  # what the interrupted run had done is still there
+    assert "of them before" in score_file(models / "tiny", whole, output, "--resume").stderr
     score_file(models / "tiny", whole, output, "--overwrite")
 
 

@@ -52,14 +52,14 @@ class Journal:
         except BaseException:
             self._file.close()
             raise
-        self._is_replaying, self.num_blocks = True, 0
+        self._is_replaying, self._first_record = True, self._file.tell()
 
     def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """Removes the journal of a run that has finished, or has not computed anything."""
-        if kind is None or self.num_blocks == 0:
+        """Removes the journal of a run that has finished, or of one that has nothing to go on from."""
+        if kind is None or self._path.stat().st_size <= self._first_record:
             self._path.unlink(missing_ok=True)
         try:
             self._file.close()
@@ -111,7 +111,6 @@ class Journal:
                 f"the input is not that of the interrupted run: it differs between {block.numbers[0]} and "
                 f"{block.numbers[-1]}; begin again by --overwrite"
             )
-        self.num_blocks += 1
         return self._unpacked(payload)
 
     def append(self, block: Block, added: Sequence[Filled], faults: Faults) -> None:
@@ -120,7 +119,6 @@ class Journal:
         head = _HEAD.pack(len(payload), zlib.crc32(payload), _digest(block))
         self._file.write(head + payload)
         self._file.flush()
-        self.num_blocks += 1
 
     def _read(self) -> tuple[bytes, bytes] | None:
         head = self._file.read(_HEAD.size)

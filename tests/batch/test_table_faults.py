@@ -97,6 +97,7 @@ def csv_file(path: Path) -> Path:
         (["--column", "name", "--json"], "--json and --return-chars are for scores that are printed"),
         (["--format", "lines", "--column", "name"], "is read as lines"),
         (["--format", "parquet"], "is cut off, or no Parquet file"),
+        (["--column", "name", "--delimiter", "\\t"], "--delimiter must be one character"),
         (["--format", "lines", "--delimiter", ";"], "--delimiter is for tables"),
         (["--column", "name", "--encoding", "utf-16"], "is not UTF-16"),
     ],

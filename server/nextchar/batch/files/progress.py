@@ -17,6 +17,8 @@ class Progress:
         place: str,
         fraction: Callable[[], float | None],
         now: Callable[[], float] = time.monotonic,
+        *,
+        quiet: bool = False,
     ) -> None:
         """Begins to count.
 
@@ -24,11 +26,12 @@ class Progress:
             place: What the numbers of rows count: "line" or "row".
             fraction: Returns which part of the input was read; None if its size is not known.
             now: Returns the time in seconds.
+            quiet: Shows no line, even on a terminal.
         """
         self._place, self._fraction, self._now = place, fraction, now
         self._started = self._told = now()
         self._begun, self._begun_fraction = self._started, 0.0  # once nothing was left to be read again
-        self._is_shown = sys.stderr.isatty()
+        self._is_shown = sys.stderr.isatty() and not quiet
         self.num_rows = self.num_bad = 0
         self._num_replayed = 0
         self._first_bad: list[str] = []

@@ -49,6 +49,18 @@ class TableOptions:
     delimiter: str | None = None
     has_header: bool = True
 
+    def __post_init__(self) -> None:
+        """Checks the delimiter.
+
+        Raises:
+            InvalidRequest: it cannot separate fields.
+        """
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise InvalidRequest(
+                f"--delimiter must be one character and no quotation mark or newline (it is "
+                f"{self.delimiter!r}); --format tsv has tabs"
+            )
+
     def format_for(self, source: Source, name: str) -> Format:
         """Returns the format of an input; standard input, and a file with any other suffix, has lines."""
         if self.format is not None:

@@ -135,7 +135,8 @@ def _annotate(
     names = names_of(annotator, arguments.prefix)
     reader = make_reader(source, kind, options, names)
     num_rows: int | None = getattr(reader, "num_rows", None)
-    progress = Progress(reader.place, _fraction(source, num_rows, lambda: progress.num_rows))
+    fraction = _fraction(source, num_rows, lambda: progress.num_rows)
+    progress = Progress(reader.place, fraction, quiet=output is None and sys.stdout.isatty())
     run = Run(annotator, reader, arguments.on_error, source.shown, progress)
     written = output_format(reader, kind, output)
     try:

@@ -147,6 +147,6 @@ def test_what_is_wrong_with_a_batch_is_told(models: Path, table: Any, column: st
 
 
 def test_the_schema_for_spark_names_every_column(models: Path) -> None:
-    kinds = ["double", "double", "bigint", "bigint", "double"]
+    kinds = ["double", "double", "bigint", "bigint", "double", "double"]
     wanted = ", ".join(f"{name} {kind}" for name, kind in zip(ADDED, kinds, strict=True))
     assert Score(models / "tiny").sql == wanted

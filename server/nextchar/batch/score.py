@@ -14,7 +14,7 @@ class Score(TableFunction[ScoreAnnotator]):
         score(table)                                  # Arrow, pandas, polars, or a dictionary of arrays
         dataset.map_batches(score, batch_format="pyarrow")  # Ray Data
 
-    It adds `logprob`, `bits_per_char`, `num_chars`, `num_unknown` and `percentile`, of `/v1/score`.
+    It adds `logprob`, `bits_per_char`, `num_chars`, `num_unknown`, `percentile` and `p_value`.
     """
 
     def __init__(

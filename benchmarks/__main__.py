@@ -14,21 +14,20 @@ from benchmarks import (
     cold_start,
     kenlm,
     latency,
-    library,
     memory,
     page,
-    score,
     serve,
     sessions,
 )
 from benchmarks.engine import engine
 from benchmarks.engine.network import make_network
 from benchmarks.quality import domains
+from benchmarks.scoring import library, score, tables
 from benchmarks.training import speed, threads
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
-_MORE = ("memory", "training", "threads", "domains", "sessions", "page", "start", "library")
+_MORE = ("memory", "training", "threads", "domains", "sessions", "page", "start", "library", "tables")
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
@@ -71,12 +70,8 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         peers = serve.measure_peers(network, _FOLDER, rounds=rounds, seconds=5)
         _print_peers(peers)
         return {"peers": peers}
-    if part == "score":
-        scored = {**score.describe(network), **score.measure(network, _FOLDER, rounds=rounds)}
-        _print_row("scoring 100,000 strings: strings per second", scored)
-        if not kenlm.installed():
-            print(f"{'kenlm':30}not measured: not installed")
-        return {"score": scored}
+    if part in ("score", "library", "tables"):
+        return _scoring(part, rounds)
     if part == "latency":
         waits = latency.measure(network, _FOLDER, rounds=rounds, seconds=3)
         _print_rates("latency of one client: milliseconds", waits, digits=2)
@@ -99,10 +94,6 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         held_up = page.longest_tasks(rounds=rounds)
         _print_row("10,000 strings pasted into the page: milliseconds", held_up)
         return {"page": waits_of_page | held_up}
-    if part == "library":
-        calls = library.measure(network, _FOLDER, rounds=rounds)
-        _print_row("scoring 100,000 strings in a process of one's own: strings per second", calls)
-        return {"library": calls}
     if part == "start":
         start = cold_start.measure(_FOLDER, rounds=rounds)
         _print_row("from process start to ready", start)
@@ -122,6 +113,23 @@ def _training(part: str, rounds: int) -> dict[str, Any]:
     beside = threads.measure(rounds=rounds)
     _print_rates("training alone and beside one busy process: characters per second", beside)
     return {"threads": beside}
+
+
+def _scoring(part: str, rounds: int) -> dict[str, Any]:
+    if part == "tables":
+        of_file = tables.measure()
+        _print_row("scoring 10 million strings of a Parquet file: strings per second", of_file)
+        return {"tables": of_file}
+    network = make_network(512, 2)
+    if part == "library":
+        calls = library.measure(network, _FOLDER, rounds=rounds)
+        _print_row("scoring 100,000 strings in a process of one's own: strings per second", calls)
+        return {"library": calls}
+    scored = {**score.describe(network), **score.measure(network, _FOLDER, rounds=rounds)}
+    _print_row("scoring 100,000 strings: strings per second", scored)
+    if not kenlm.installed():
+        print(f"{'kenlm':30}not measured: not installed")
+    return {"score": scored}
 
 
 def _engine(rounds: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.clients.http import Client, HttpClient, LoadStats, MakeClient, http_post, run_load
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.network import Network
-from benchmarks.score import make_strings
+from benchmarks.scoring.score import make_strings
 from benchmarks.servers import our_body, our_server
 
 _PORT = 18_200

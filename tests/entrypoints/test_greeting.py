@@ -12,7 +12,7 @@ import pytest
 from support.live_server import TLS, LiveServer, live_server
 from support.tiny_models import CHARACTERS, GOLDEN, LINES, TEXT, TinyModel, write_models
 
-from nextchar.entrypoints.serve_command import _greeting
+from nextchar.entrypoints.commands.serve import _greeting
 from nextchar.model.card import Golden
 from nextchar.security.api_keys import make_key
 from nextchar.security.principal import Scope

@@ -65,7 +65,7 @@ def test_it_loads_neither_models_libraries_nor_grpc() -> None:
     )
     code = f"try:\n  exec({code!r})\nexcept SystemExit: pass\nimport sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "nextchar.entrypoints.healthcheck_command" in done.stdout.split()
+    assert "nextchar.entrypoints.commands.healthcheck" in done.stdout.split()
     assert not {"numpy", "onnxruntime", "grpc", "pydantic", "fastapi"} & set(done.stdout.split())
 
 

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
+from nextchar.entrypoints.commands.serve import serve
 from nextchar.entrypoints.main import main
-from nextchar.entrypoints.serve_command import serve
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_reference import SUBJECTS, SettingText, setting_texts
 from nextchar.errors import SettingsInvalid

@@ -16,7 +16,7 @@ from support.certificates import Authority
 from support.live_server import LiveServer, live_server
 from support.waiting import until
 
-from nextchar.entrypoints.serve_command import _loop_factory
+from nextchar.entrypoints.commands.serve import _loop_factory
 from nextchar.rest.http.half_close import HAS_CLIENT
 from nextchar.rest.http.protocol import ConnectionLimits
 from nextchar.rest.http.server import HttpServer

@@ -13,8 +13,8 @@ from support.live_server import TLS, LiveServer, live_server
 from support.replacing import replace_in
 
 from nextchar.client import Client
+from nextchar.entrypoints.commands.serve import _greeting
 from nextchar.entrypoints.main import main
-from nextchar.entrypoints.serve_command import _greeting
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import CannotListen
 from nextchar.rest.http import addresses

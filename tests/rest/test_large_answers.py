@@ -11,11 +11,11 @@ from support.live_server import LiveServer, live_server
 from support.rpc_answers import details
 
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.request_context import RequestContext
 from nextchar.rest import handler as rest_handler
 from nextchar.rpc import handler as rpc_handler
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Completion, Logprobs
+from nextchar.telemetry.request_context import RequestContext
 
 TEXT = "to be or not to be, that is the question. " * 60
 SCORE, COMPLETE = "/v1/score", "/v1/completions"

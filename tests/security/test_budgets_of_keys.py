@@ -14,10 +14,10 @@ from support.rpc_answers import details
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc as stubs
-from nextchar.request_context import RequestContext, make_context
 from nextchar.schemas.score import ScoreRequest
 from nextchar.security.api_keys import make_key
 from nextchar.security.principal import ANONYMOUS, PRINCIPAL, Principal, Scope
+from nextchar.telemetry.request_context import RequestContext, make_context
 
 SCORE = {"model": "tiny", "input": ["abc"]}
 LONG = {"model": "tiny", "max_tokens": 16_384, "seed": 1}

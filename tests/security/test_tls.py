@@ -15,8 +15,8 @@ from support.live_server import LiveServer, live_server
 from support.waiting import until
 
 from nextchar.client import Client
+from nextchar.entrypoints.commands.healthcheck import healthcheck
 from nextchar.entrypoints.exposure_warning import is_loopback, warn_if_exposed
-from nextchar.entrypoints.healthcheck_command import healthcheck
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_options import tls_files
 from nextchar.errors import SettingsInvalid

@@ -14,6 +14,7 @@ QUICK, STANDARD, LONG = "quick", "standard", "long"
 
 # The row of the innermost folder decides.
 TIER_OF_FOLDER = {
+    "batch": STANDARD,
     "client": STANDARD,
     "docs": STANDARD,
     "engine": QUICK,

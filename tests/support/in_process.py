@@ -16,7 +16,6 @@ from nextchar.errors import NextcharError
 from nextchar.repository.folder import find_models
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
-from nextchar.request_context import RequestContext, Route
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.schemas.sessions import CreateSessionRequest, FeedRequest, SessionInfo
 from nextchar.security.budgets import Allowance, Budget
@@ -26,6 +25,7 @@ from nextchar.service.service import Service
 from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext, Route
 
 T = TypeVar("T")
 ANN = Principal("k1", "ann", frozenset(Scope), Budget(Allowance()))

@@ -13,7 +13,7 @@ import grpc
 import httpx
 
 from nextchar.entrypoints.app import App, running
-from nextchar.entrypoints.serve_command import _loop_factory
+from nextchar.entrypoints.commands.serve import _loop_factory
 from nextchar.entrypoints.settings import Settings
 from nextchar.pb import nextchar_pb2_grpc
 from nextchar.security.api_keys import make_key

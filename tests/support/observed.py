@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from support.live_server import LiveServer
 
-from nextchar.request_context import RequestContext
+from nextchar.telemetry.request_context import RequestContext
 
 
 class _Observer:

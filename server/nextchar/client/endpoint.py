@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from nextchar.errors import InvalidRequest
 
 File = str | PathLike[str]
+API_KEY = "NEXTCHAR_API_KEY"  # the environment variable from which commands read the key
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 
 

@@ -15,13 +15,13 @@ from nextchar.errors import NextcharError
 
 # Imported when they are called: a health check that runs every few seconds must not load a model's libraries.
 _SERVING = {
-    "serve": "nextchar.entrypoints.serve_command:serve",
-    "score": "nextchar.entrypoints.query_commands:score",
-    "next": "nextchar.entrypoints.query_commands:next_chars",
-    "complete": "nextchar.entrypoints.query_commands:complete",
-    "card": "nextchar.entrypoints.card_command:card",
-    "keys": "nextchar.entrypoints.keys_command:keys",
-    "healthcheck": "nextchar.entrypoints.healthcheck_command:healthcheck",
+    "serve": "nextchar.entrypoints.commands.serve:serve",
+    "score": "nextchar.entrypoints.commands.score:score",
+    "next": "nextchar.entrypoints.commands.query:next_chars",
+    "complete": "nextchar.entrypoints.commands.query:complete",
+    "card": "nextchar.entrypoints.commands.card:card",
+    "keys": "nextchar.entrypoints.commands.keys:keys",
+    "healthcheck": "nextchar.entrypoints.commands.healthcheck:healthcheck",
 }
 # Described here: importing the training commands for their help would import torch, which takes seconds.
 _TRAINING = {

@@ -8,6 +8,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.model.text_form import NewlineReader
 
 CHUNK_BYTES = 2**20
+MAX_LINE_CHARS = 2**28
 _BYTE_ORDER_MARK = "\ufeff"
 _UTF16_STARTS = (codecs.BOM_UTF16_LE[0], codecs.BOM_UTF16_BE[0])
 
@@ -20,37 +21,46 @@ class ByteSource(Protocol):
         ...
 
 
-def read_pieces(file: ByteSource, *, shown: str, advice: str, encoding: str = "utf-8") -> Iterator[str]:
+def read_pieces(
+    file: ByteSource, *, shown: str, advice: str, encoding: str = "utf-8", errors: str = "strict"
+) -> Iterator[str]:
     """Yields the text of a file as it comes, with an LF for each CRLF and CR, without a byte order mark.
 
     Args:
         shown: the name of the file in an error.
         advice: what its message says to do.
+        errors: what is done with a byte that is not of the encoding, as Python's codecs name it.
 
     Raises:
         InvalidRequest: it is not text in the encoding. The error names the line and the byte.
     """
-    reader = _TextReader(shown, advice, encoding)
+    reader = _TextReader(shown, advice, encoding, errors)
     while chunk := file.read1(CHUNK_BYTES):
         if piece := reader.read(chunk):
             yield piece
     yield reader.read(b"", final=True)
 
 
-def read_lines(file: ByteSource, *, shown: str, advice: str, encoding: str = "utf-8") -> Iterator[str]:
+def read_lines(
+    file: ByteSource, *, shown: str, advice: str, encoding: str = "utf-8", errors: str = "strict"
+) -> Iterator[str]:
     """Yields the lines of a file as they come, without their ends, which are LF, CRLF and CR.
 
     Raises:
-        InvalidRequest: as `read_pieces`.
+        InvalidRequest: as `read_pieces`, or a line is longer than can be held in memory.
     """
     begun: list[str] = []
-    for piece in read_pieces(file, shown=shown, advice=advice, encoding=encoding):
+    num_chars = 0  # of the line that has begun
+    for piece in read_pieces(file, shown=shown, advice=advice, encoding=encoding, errors=errors):
         first, *others = piece.split("\n")
         begun.append(first)
+        num_chars += len(first)
         if others:
             yield "".join(begun)
             yield from others[:-1]
-            begun = [others[-1]]
+            begun, num_chars = [others[-1]], len(others[-1])
+        if num_chars > MAX_LINE_CHARS:
+            raise InvalidRequest(f"{shown} has a line of more than {MAX_LINE_CHARS} characters: cut it")
     if last := "".join(begun):
         yield last
 
@@ -58,11 +68,11 @@ def read_lines(file: ByteSource, *, shown: str, advice: str, encoding: str = "ut
 class _TextReader:
     """Decodes a file chunk by chunk, and counts its bytes and lines."""
 
-    def __init__(self, shown: str, advice: str, encoding: str) -> None:
+    def __init__(self, shown: str, advice: str, encoding: str, errors: str) -> None:
         self._shown, self._advice, self._encoding = shown, advice, encoding
         try:
             "".encode(encoding)  # an encoding of text: Python's registry has others
-            self._decode = codecs.getincrementaldecoder(encoding)().decode
+            self._decode = codecs.getincrementaldecoder(encoding)(errors).decode
         except LookupError:
             raise InvalidRequest(
                 f"encoding must be one that Python knows, as utf-8, utf-16 or latin-1 (it is {encoding!r})",

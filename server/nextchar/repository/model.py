@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from nextchar.model.graph import ModelGraph
 from nextchar.repository.engine_pool import EnginePool
-from nextchar.request_context import RequestContext
 from nextchar.telemetry.engine_stats import EngineStats
+from nextchar.telemetry.request_context import RequestContext
 
 
 @dataclass(frozen=True, slots=True)

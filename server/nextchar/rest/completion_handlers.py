@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from nextchar.request_context import RequestContext
 from nextchar.rest.route import Handler, RestCall
 from nextchar.rest.sse import EventStream, events
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.sessions import SampleRequest
+from nextchar.telemetry.request_context import RequestContext
 
 Sampling = TypeVar("Sampling", CompletionRequest, SampleRequest)
 

@@ -11,7 +11,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from nextchar.errors import NextcharError
-from nextchar.request_context import TRACE_HEADERS, RequestContext, make_context
 from nextchar.rest.body import BodyRules, check_is_json, read_body, while_connected
 from nextchar.rest.errors import session_header
 from nextchar.rest.http.half_close import HAS_CLIENT
@@ -20,6 +19,7 @@ from nextchar.rest.sse import EventStream
 from nextchar.schemas.item_limits import DEFAULT_ITEMS, ItemLimits
 from nextchar.schemas.json_pieces import IN_PIECES_BYTES, json_pieces
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import TRACE_HEADERS, RequestContext, make_context
 
 JSON = "application/json"
 

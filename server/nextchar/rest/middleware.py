@@ -11,7 +11,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextchar.errors import NextcharError
-from nextchar.request_context import make_request_id
 from nextchar.rest.errors import error_response
 from nextchar.rest.http.path_table import PathTable
 from nextchar.rest.strangers import StrangerCheck
@@ -19,6 +18,7 @@ from nextchar.schemas.sessions import SESSION_HEADER
 from nextchar.security.access import OPEN, Need, permit
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.principal import CLIENT_ADDRESS, PRINCIPAL
+from nextchar.telemetry.request_context import make_request_id
 
 Headers = Iterable[tuple[bytes, bytes]]
 _BEARER = b"bearer "

@@ -11,13 +11,13 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from nextchar.errors import InvalidRequest
-from nextchar.request_context import RequestContext
-from nextchar.request_context import Route as Label
 from nextchar.rest.body import BodyRules
 from nextchar.rest.errors import ERROR_STATUSES, is_oip, oip_status
 from nextchar.rest.sse import BegunStream, EventStream
 from nextchar.schemas.base import ModelRequest
 from nextchar.security.access import Need
+from nextchar.telemetry.request_context import RequestContext
+from nextchar.telemetry.request_context import Route as Label
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from functools import partial
 
 import grpc
 
-from nextchar.request_context import Route
 from nextchar.security.access import OPEN, Need
 from nextchar.telemetry.calls import Call, begin_call
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import Route
 
 Continue = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]]
 

@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
-from nextchar.request_context import RequestContext
 from nextchar.rpc.method import RpcCall, StreamHandler
 from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.telemetry.request_context import RequestContext
 
 
 def completions(

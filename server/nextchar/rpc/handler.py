@@ -15,7 +15,6 @@ from pydantic import BaseModel
 
 from nextchar.engine.cooperative import run_cooperatively
 from nextchar.errors import InternalError, InvalidRequest, NextcharError
-from nextchar.request_context import TRACE_HEADERS, RequestContext, Route, make_context, make_request_id
 from nextchar.rpc.errors import NOT_PROTOBUF, abort
 from nextchar.rpc.method import SESSION_KEY, Context, RpcCall, RpcMethod, metadata_of
 from nextchar.rpc.unknown_fields import refuse_unknown_fields
@@ -26,6 +25,13 @@ from nextchar.schemas.sessions import is_session_id
 from nextchar.security.principal import CLIENT_ADDRESS
 from nextchar.telemetry.calls import CALL
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import (
+    TRACE_HEADERS,
+    RequestContext,
+    Route,
+    make_context,
+    make_request_id,
+)
 
 R = TypeVar("R")
 logger = logging.getLogger(__name__)

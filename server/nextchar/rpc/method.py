@@ -11,13 +11,13 @@ from google.protobuf.message_factory import GetMessageClass
 from pydantic import BaseModel
 
 from nextchar.errors import InvalidRequest
-from nextchar.request_context import RequestContext
-from nextchar.request_context import Route as Label
 from nextchar.schemas.base import validated
 from nextchar.schemas.item_limits import ItemLimits
 from nextchar.schemas.protobuf import to_fields
 from nextchar.schemas.sessions import SESSION_HEADER
 from nextchar.security.access import Need
+from nextchar.telemetry.request_context import RequestContext
+from nextchar.telemetry.request_context import Route as Label
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler, as_message
 from nextchar.rpc.method import Context
 from nextchar.schemas.base import validated
 from nextchar.schemas.protobuf import to_fields
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
+from nextchar.telemetry.request_context import RequestContext
 
 T = TypeVar("T")
 MAX_AT_WORK = 4  # messages: enough that engines do not wait for the network, few enough to bound memory

@@ -6,7 +6,6 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from nextchar.request_context import Route
 from nextchar.rpc.auth_interceptor import AuthInterceptor
 from nextchar.rpc.call_count_interceptor import CallCountInterceptor
 from nextchar.rpc.call_limit_interceptor import CallLimitInterceptor
@@ -19,6 +18,7 @@ from nextchar.schemas.item_limits import item_limits
 from nextchar.security.api_keys import KeyRing
 from nextchar.security.tls import GrpcTls
 from nextchar.service.service import Service
+from nextchar.telemetry.request_context import Route
 
 NAMES = tuple(service.full_name for service in (NEXTCHAR, SESSIONS, INFERENCE))
 # SERVING for as long as the process answers, ready or not: the name that Kubernetes' liveness probes use.

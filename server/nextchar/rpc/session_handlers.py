@@ -9,12 +9,12 @@ from pydantic import BaseModel
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
-from nextchar.request_context import RequestContext
 from nextchar.rpc.handler import RpcHandler, as_message
 from nextchar.rpc.method import SESSION_KEY, Context, RpcCall, RpcMethod
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.sessions import CreateSessionRequest, ImportStateRequest, SampleRequest, SessionInfo
 from nextchar.service.sessions.lifecycle import SessionLifecycle
+from nextchar.telemetry.request_context import RequestContext
 
 _REPLY_FIELDS = {field.message_type.full_name: field.name for field in pb.SessionReply.DESCRIPTOR.fields}
 

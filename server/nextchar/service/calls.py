@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nextchar.request_context import RequestContext, Route
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.inspect import InspectRequest
 from nextchar.schemas.score import NextRequest, ScoreRequest
@@ -28,6 +27,7 @@ from nextchar.schemas.sessions import (
 from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
 from nextchar.service.service import Service
 from nextchar.service.sessions.lifecycle import SessionLifecycle
+from nextchar.telemetry.request_context import RequestContext, Route
 
 UseCase = Callable[[Any, RequestContext], Awaitable[BaseModel]]
 SessionUseCase = Callable[[str, Any, RequestContext], Awaitable[BaseModel]]

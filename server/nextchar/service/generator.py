@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.service.completer import Completer
 from nextchar.service.inference.validation import Validation
 from nextchar.service.oip.generate import to_completion, to_response
 from nextchar.service.oip.schemas import GenerateRequest, GenerateResponse
+from nextchar.telemetry.request_context import RequestContext
 
 
 class Generator:

@@ -1,6 +1,5 @@
 """Answers next-character requests: after a text, and before it a state that the client keeps."""
 
-from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import NextRequest, NextResponse
 from nextchar.service.inference.score_math import entropy_bits, next_chars
@@ -8,6 +7,7 @@ from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.client_state import ClientStates
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 
 class Predictor:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
 from nextchar.service.inference.score_runner import ScoreRunner
@@ -15,6 +14,7 @@ from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.client_state import ClientStates, has_client_state
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 
 class Scorer:

@@ -5,7 +5,7 @@ import logging
 import time
 
 from nextchar.errors import NextcharError
-from nextchar.request_context import RequestContext
+from nextchar.telemetry.request_context import RequestContext
 
 logger = logging.getLogger(__name__)
 _OWNER_DIGITS = 12

@@ -32,13 +32,13 @@ from nextchar.errors import (
     SessionLimit,
     Unavailable,
 )
-from nextchar.request_context import ProtocolName, RequestContext, Route
 from nextchar.telemetry.calls import CALL, Call, mark_counted, was_counted
 from nextchar.telemetry.engine_stats import Tally
 from nextchar.telemetry.log_writer import OF_PROCESS
 from nextchar.telemetry.metric_registry import counter, counter_family, gauge, histogram
 from nextchar.telemetry.metric_table import METRICS
 from nextchar.telemetry.model_metrics import ModelsCollector, ObservedModel
+from nextchar.telemetry.request_context import ProtocolName, RequestContext, Route
 from nextchar.telemetry.triton_statistics import Statistics
 
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry
 
-from nextchar.request_context import CURRENT_REQUEST
 from nextchar.telemetry.metric_registry import counter, gauge, histogram
 from nextchar.telemetry.metric_table import CAUSES, OPS, RESULTS
+from nextchar.telemetry.request_context import CURRENT_REQUEST
 
 _MAX_SEEN = 8192
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from nextchar import __version__
 from nextchar.errors import SettingsInvalid
-from nextchar.request_context import CURRENT_REQUEST, RequestContext
+from nextchar.telemetry.request_context import CURRENT_REQUEST, RequestContext
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer

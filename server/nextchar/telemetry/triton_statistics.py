@@ -6,7 +6,7 @@ Only sums are kept: the difference of two readings gives the means between them.
 import time
 from dataclasses import dataclass, field
 
-from nextchar.request_context import RequestContext
+from nextchar.telemetry.request_context import RequestContext
 
 _MILLISECONDS = 1000
 

@@ -16,7 +16,6 @@ from support.in_process import InProcess, context, in_process, owner_context
 
 from nextchar.client.parts import MAX_MESSAGE_CHARS, MAX_MESSAGE_STRINGS
 from nextchar.errors import AnswerTooLarge
-from nextchar.request_context import RequestContext
 from nextchar.rpc.score_stream import MAX_AT_WORK
 from nextchar.schemas import protobuf_pairs as pairs
 from nextchar.schemas.compare import CompareRequest
@@ -31,6 +30,7 @@ from nextchar.schemas.tokens import TokenizeRequest
 from nextchar.service.inference.answer_weight import ANSWER, Weight, score_weight
 from nextchar.service.inference.validation import Validation
 from nextchar.service.service import Service
+from nextchar.telemetry.request_context import RequestContext
 
 Call = Callable[[Service, RequestContext], Coroutine[Any, Any, Any]]
 _BESIDE_BYTES = 16 * 1024  # what metrics and caches keep of a call

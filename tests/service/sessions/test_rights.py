@@ -18,11 +18,11 @@ from support.waiting import until
 
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import NextcharError
-from nextchar.request_context import RequestContext
 from nextchar.schemas.score import NextRequest
 from nextchar.schemas.sessions import CreateSessionRequest, ForkRequest, ListSessionsRequest
 from nextchar.security.principal import ANONYMOUS
 from nextchar.service.sessions.stepper import SessionStepper
+from nextchar.telemetry.request_context import RequestContext
 
 
 def _error(answer: httpx.Response, status: int, code: str) -> str:

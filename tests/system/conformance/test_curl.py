@@ -11,7 +11,7 @@ import pytest
 from support.live_server import LiveServer, live_server
 from support.tools import debian_program
 
-from nextchar.entrypoints.serve_command import _greeting
+from nextchar.entrypoints.commands.serve import _greeting
 
 _ROOT = Path(__file__).parents[3]
 _README = (_ROOT / "README.md").read_text()

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from nextchar.client.operations import A, C, Operation
 from nextchar.engine.work import UNLIMITED
 from nextchar.errors import InvalidRequest
-from nextchar.request_context import RequestContext, Route, make_context, make_request_id
 from nextchar.schemas.base import validated
 from nextchar.schemas.completion import Completion, CompletionRequest
 from nextchar.schemas.sessions import (
@@ -21,6 +20,7 @@ from nextchar.schemas.sessions import (
 )
 from nextchar.service.calls import Call, SessionCall, nextchar_calls, session_calls, sessions_calls
 from nextchar.service.service import Service
+from nextchar.telemetry.request_context import RequestContext, Route, make_context, make_request_id
 
 Fields = TypeVar("Fields", bound=BaseModel)
 

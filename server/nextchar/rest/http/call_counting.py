@@ -6,11 +6,11 @@ from typing import Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextchar.request_context import Route
 from nextchar.rest.http.path_table import PathTable
 from nextchar.security.access import OPEN
 from nextchar.telemetry.calls import begin_call
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import Route
 
 _BY_STATUS = {408: "timeout", 429: "rejected", 499: "cancelled", 503: "rejected", 504: "timeout"}
 RouteOrOpen = Route | Literal["open"]

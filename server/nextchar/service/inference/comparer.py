@@ -6,12 +6,12 @@ import numpy as np
 
 from nextchar.errors import InvalidRequest
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse, RankBy
 from nextchar.schemas.score import Score, ScoreRequest, ScoreResponse
 from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.validation import Validation
+from nextchar.telemetry.request_context import RequestContext
 
 _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
     "logprob": lambda candidate: -candidate.logprob,

@@ -5,11 +5,11 @@ import time
 import numpy as np
 
 from nextchar.engine.work import Delivery, FinishReason
-from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Completion
 from nextchar.service.inference.choice_joiner import ChoiceJoiner
 from nextchar.service.inference.completion_plan import CompletionEnd, CompletionPlan, Sample
+from nextchar.telemetry.request_context import RequestContext
 
 
 class CompletionAnswer:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from nextchar.engine.deliveries import StreamReceiver
 from nextchar.engine.work import Delivery
-from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.sampling import SamplingFields
 from nextchar.service.inference.answer_weight import completion_weight
@@ -20,6 +19,7 @@ from nextchar.service.inference.sampling_params import choice_seed, make_samplin
 from nextchar.service.inference.submission import submitted
 from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 _MANY_IDS = 64
 

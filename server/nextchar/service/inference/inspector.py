@@ -13,7 +13,6 @@ from nextchar.model.gate_graph import GATE_TENSORS
 from nextchar.model.graph import Floats, ModelGraph, StateArray
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.inspect import (
     GateName,
@@ -29,6 +28,7 @@ from nextchar.service.inference.score_rows import CharScores
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 MAX_VALUES = 262_144  # in one answer: 512 characters of 512 units
 _NAMES: dict[str, StateName] = {"h": "hidden", "c": "cell"}

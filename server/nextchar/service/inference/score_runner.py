@@ -12,7 +12,6 @@ from nextchar.engine.work import Work
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse
 from nextchar.service.inference.answer_weight import score_weight
@@ -21,6 +20,7 @@ from nextchar.service.inference.score_rows import CharScores
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import EncodedText, Validation
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 _A_SLICE = 256  # strings
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from nextchar.engine.deliveries import GatherReceiver
 from nextchar.engine.work import Delivery, Work
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import numpy as np
 
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.tokens import (
     DetokenizeRequest,
     DetokenizeResponse,
@@ -15,6 +14,7 @@ from nextchar.schemas.tokens import (
 from nextchar.service.inference.answer_weight import tokens_weight
 from nextchar.service.inference.completion_text import BEGIN
 from nextchar.service.inference.validation import Validation
+from nextchar.telemetry.request_context import RequestContext
 
 
 class Tokenizer:

@@ -9,7 +9,6 @@ from nextchar.errors import AnswerTooLarge, InputTooLarge, InvalidRequest, Unkno
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.model import Model
 from nextchar.repository.served_models import ServedModels
-from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.limits import Limits
 from nextchar.service.inference.answer_weight import Weight, distribution_weight
@@ -17,6 +16,7 @@ from nextchar.service.inference.completion_text import Prompt
 from nextchar.service.inference.prompts import PromptReader
 from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,6 @@ from nextchar.engine.work import Work
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.score import ScoreFields
 from nextchar.service.inference.answer_weight import tensor_weight
 from nextchar.service.inference.score_math import joined_logprobs
@@ -22,6 +21,7 @@ from nextchar.service.oip.schemas import InferAnswer, InferRequest, model_id
 from nextchar.service.oip.sequences import SequenceSessions
 from nextchar.service.oip.tensors import OUTPUTS, Tensor
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 MAX_BATCH = 128  # strings with a distribution each, for one interactive request
 

@@ -18,7 +18,6 @@ from nextchar.errors import (
     StateModelMismatch,
 )
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.sessions import MAX_SESSION_ID_CHARS, is_session_id
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import EncodedText, Validation
@@ -27,6 +26,7 @@ from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 _GONE = (SessionNotFound, SessionExpired, SessionEvicted)
 

@@ -6,7 +6,6 @@ The bytes are those of a session's exported state: sealed for one owner and one 
 from collections.abc import Mapping
 
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.service.inference.completion_plan import Start
@@ -17,6 +16,7 @@ from nextchar.service.sessions.continuation import start_from
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 Request = NextRequest | ScoreRequest | CompletionRequest
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from nextchar.errors import InvalidRequest
-from nextchar.request_context import RequestContext
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import (
     CheckpointRequest,
@@ -24,6 +23,7 @@ from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.service.sessions.text import SessionText
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 
 class SessionLifecycle:

@@ -18,7 +18,6 @@ from nextchar.errors import (
     StateInvalid,
 )
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.schemas.limits import SessionLimits
 from nextchar.schemas.sessions import is_session_id
 from nextchar.security.principal import Scope
@@ -31,6 +30,7 @@ from nextchar.service.sessions.state_cache import StateCache
 from nextchar.service.sessions.store_clock import StoreClock
 from nextchar.service.sessions.stores.base import LoadedSession, SessionRecord
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
+from nextchar.telemetry.request_context import RequestContext
 from nextchar.telemetry.session_metrics import SessionMetrics
 
 _ID_BYTES = 16  # random ones, 128 bits

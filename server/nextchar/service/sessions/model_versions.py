@@ -9,7 +9,6 @@ from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.model import Model
 from nextchar.repository.retired_versions import PastVersion
-from nextchar.request_context import RequestContext
 from nextchar.service.inference.validation import Validation
 from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.service.sessions.codec import StateCodec
@@ -17,6 +16,7 @@ from nextchar.service.sessions.state import SessionState, Snapshot
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 
 class SessionVersions:

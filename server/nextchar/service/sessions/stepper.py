@@ -10,12 +10,12 @@ from nextchar.engine.work import Delivery
 from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.model import Model
-from nextchar.request_context import RequestContext
 from nextchar.service.inference.completion_plan import CompletionEnd
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.sessions.state import SessionState, Snapshot
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 # So many of the characters read last can be taken back, and up to twice as many where the anchor is that far;
 # fewer after a rewind, none after a rollback: there is no state from before the anchor.

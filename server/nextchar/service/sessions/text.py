@@ -8,7 +8,6 @@ import numpy as np
 
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, StateModelMismatch
-from nextchar.request_context import RequestContext
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.score import ScoreResponse
@@ -34,6 +33,7 @@ from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
 
 
 class SessionText:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nextchar.entrypoints.answer_source import API_KEY
+from nextchar.client.endpoint import API_KEY
 from nextchar.entrypoints.machine import give_freed_memory_back
 from nextchar.entrypoints.settings import Settings
 from nextchar.entrypoints.settings_reference import SUBJECTS, setting_texts

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.network import Network
-from benchmarks.score import NUM_STRINGS, command_line, make_strings
+from benchmarks.scoring.score import NUM_STRINGS, command_line, make_strings
 
 
 def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
@@ -33,7 +33,7 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
 def _library(model: Path, strings: list[str]) -> dict[str, float]:
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.library", str(model)],
+        [sys.executable, "-m", "benchmarks.scoring.library", str(model)],
         input=json.dumps(strings),
         text=True,
         check=True,

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from nextchar.client import Client
-
-API_KEY = "NEXTCHAR_API_KEY"
+from nextchar.client.endpoint import API_KEY
 
 url_option = click.option(
     "--url",

@@ -1,0 +1,45 @@
+"""Defines the arguments that the commands which ask a model have in common."""
+
+import os
+
+import click
+
+from nextchar.errors import InvalidRequest
+
+
+class TextArgument(click.ParamType[str]):
+    """A text in UTF-8.
+
+    Python passes a byte that is none on as a lone surrogate, which a model would read as one more unknown
+    character.
+    """
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the text.
+
+        Raises:
+            InvalidRequest: it is not UTF-8.
+        """
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            offset, (byte,) = len(value[: error.start].encode()), os.fsencode(value[error.start])
+            shown = param.get_error_hint(ctx) if param is not None and ctx is not None else "the text"
+            raise InvalidRequest(
+                f"{shown} is not UTF-8: byte 0x{byte:02x} at offset {offset}; give it in UTF-8"
+            ) from None
+        return value
+
+
+TEXT = TextArgument()
+MODEL = click.argument("model")
+PRECISION = click.option(
+    "--precision",
+    type=click.Choice(["auto", "int8", "float32"]),
+    default="auto",
+    show_default=True,
+    help="The precision of the model file; auto prefers int8. Not used with --url.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the response as the server sends it.")

@@ -14,10 +14,12 @@ class PolarsKind:
     """Missing values are null."""
 
     def names(self, table: pl.DataFrame) -> list[str]:
-        return table.columns
+        names: list[str] = table.columns
+        return names
 
     def values(self, table: pl.DataFrame, column: str) -> Iterable[Any]:
-        return table[column].to_list()
+        values: list[Any] = table[column].to_list()
+        return values
 
     def extended(self, table: pl.DataFrame, names: Sequence[str], added: Sequence[Filled]) -> pl.DataFrame:
         return table.with_columns(

@@ -1,5 +1,6 @@
 """Sorts tests into tiers by folder, and runs one real server for the tests that leave it as it was."""
 
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -32,6 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
     page = config.getoption("--folder-times")
     if page is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(FolderTimes(page))
+    # A shell lets what it starts in the background ignore interrupts, and the programs under test inherit it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

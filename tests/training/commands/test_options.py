@@ -120,9 +120,7 @@ def test_numbers_out_of_bounds_are_refused_with_the_bounds() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "models/README.md", "docs/quality.md", "Makefile"])
 def test_the_commands_of_the_documentation_are_understood(page: str) -> None:
-    commands = re.findall(
-        r"^.*nextchar train ([^#`\n]+)", (_ROOT / page).read_text(), re.MULTILINE
-    )
+    commands = re.findall(r"^.*nextchar train ([^#`\n]+)", (_ROOT / page).read_text(), re.MULTILINE)
     assert commands
     for command in commands:
         train.make_context("train", shlex.split(command))

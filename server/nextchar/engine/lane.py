@@ -148,7 +148,12 @@ class Lane(Work):
     @property
     def draws_on_host(self) -> bool:
         """Whether `HostSampler` draws for it."""
-        return self.sampling is not None and (self.sampling.needs_host or self.memory is not None)
+        return self.needs_host or (self.sampling is not None and self.memory is not None)
+
+    @property
+    def needs_host(self) -> bool:
+        """Whether its draws need more than a temperature."""
+        return self.sampling is not None and self.sampling.needs_host
 
     @property
     def num_steps(self) -> int:

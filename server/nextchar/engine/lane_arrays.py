@@ -166,8 +166,16 @@ class LaneArrays:
         """Returns how far the graph can go in this chunk before a distribution must be looked at."""
         if lane.num_top:
             return 0
-        drawn_alone = not (self.host_sampler.enabled[row] or lane.memory is not None)
+        if (
+            lane.memory is not None and lane.sampling and not lane.needs_host
+        ):  # drawn on the host, but with nothing to look at
+            return int(self.end[row])
+        drawn_alone = not self.host_sampler.enabled[row]
         return int(self.end[row] + self.overrun[row] if drawn_alone else self.num_given[row])
+
+    def given_alone(self, rows: Indices, num_steps: int) -> bool:
+        """Returns whether rows have only given ids in their next steps."""
+        return bool((self.cursor[rows] + num_steps <= self.num_given[rows]).all())
 
     def _plan_draws(self, row: int, lane: Lane, num_given: int) -> int:
         room = CHUNK - num_given

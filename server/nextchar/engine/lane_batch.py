@@ -20,6 +20,7 @@ from nextchar.telemetry.engine_stats import EngineStats
 # Row steps that a call may waste beyond the ends of rows to save another call: as many as the fixed cost of a
 # call is worth, which is the steps of a few rows or, of many rows, a part (1/4) of one step of all.
 _MIN_OVERRUN, _OVERRUN_PART = 8, 4
+_NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 
 
 class LaneBatch:
@@ -122,10 +123,12 @@ class LaneBatch:
         num_steps = self.num_steps = self._choose_steps(n, max_steps)
         adaptive = self._arrays.adaptive.active(n)
         self._triggered[:n] = False
-        if len(adaptive):  # what a row has learned decides its next distribution: one character per call
-            stepped = sum([self._advance(n, 1, adaptive) for _ in range(num_steps)])
-        else:
+        if not len(adaptive):
             stepped = self._advance(n, num_steps, adaptive)
+        elif num_steps > 1 and self._arrays.given_alone(adaptive, num_steps):
+            stepped = self._advance_reading(n, num_steps, adaptive)
+        else:  # what a row has learned decides its next distribution: one character per call
+            stepped = sum([self._advance(n, 1, adaptive) for _ in range(num_steps)])
         self.num_done[Level.INTERACTIVE] += self.num_interactive * num_steps
         self.num_done[Level.SAMPLING] += (n - self.num_interactive) * num_steps - self._num_overrun
         outbox = self._collect(n)
@@ -145,6 +148,22 @@ class LaneBatch:
         self._store(io, positions, n, adaptive)
         if self._arrays.num_stopping:
             self._triggered[:n] |= self._arrays.triggers[self._rows[:n], io.symbols].any(axis=0)
+        return stepped
+
+    def _advance_reading(self, n: int, num_steps: int, rows: Indices) -> float:
+        """Advances the first `n` rows while adaptive ones are given characters, learned at once.
+
+        Returns the seconds that the graph took.
+        """
+        arrays, stepped = self._arrays, 0.0
+        cursor = arrays.cursor[rows]
+        network = np.empty((num_steps, len(rows), arrays.triggers.shape[1]), dtype=np.float32)
+        for step in network:
+            stepped += self._advance(n, 1, _NO_ROWS)
+            step[:] = self._runner.distribution[rows]
+        positions = cursor + self._offsets[:num_steps]
+        symbols = arrays.symbols[rows, positions]
+        arrays.logprobs[rows, positions] = arrays.adaptive.read(rows, positions, network, symbols)
         return stepped
 
     def _choose_steps(self, n: int, max_steps: int) -> int:

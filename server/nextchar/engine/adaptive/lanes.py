@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nextchar.engine.adaptive.blocks import MAX_STEPS, BlockRows, contexts_in
 from nextchar.engine.adaptive.contexts import (
     NEVER,
     POSITION_SHIFT,
+    WAYS,
     Entries,
     Hashes,
     build_table,
@@ -16,11 +18,22 @@ from nextchar.engine.adaptive.contexts import (
     tags,
 )
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.adaptive.mixture import NUM_ROWS, NUM_WEIGHTS, Flags, Floats, Indices, Workspace
+from nextchar.engine.adaptive.mixture import (
+    NUM_ROWS,
+    NUM_WEIGHTS,
+    WAY_WEIGHTS,
+    Flags,
+    Floats,
+    Indices,
+    Workspace,
+)
 from nextchar.engine.adaptive.options import MAX_ORDER, MAX_WINDOW, NUM_ORDERS, Adaptive
 from nextchar.engine.adaptive.tables import TablePool
+from nextchar.model.step_runner import fitting_steps
 
 MAX_SYMBOLS = 1 << 16
+_BLOCK_NUMBERS = 1 << 14  # symbols times lanes times steps of a block: its arrays stay in a cache
+_MAX_WORKSPACES = 8
 
 
 class AdaptiveLanes:
@@ -50,7 +63,7 @@ class AdaptiveLanes:
         self._factors: Hashes = np.zeros((max_lanes, NUM_ORDERS, MAX_ORDER), dtype=np.uint64)
         self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols, last first
         self._weights: Floats = np.zeros((max_lanes * NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
-        self._workspaces: dict[int, Workspace] = {}
+        self._workspaces: dict[tuple[int, int], Workspace] = {}
         self._step: _Step | None = None  # the last
 
     @property
@@ -94,15 +107,16 @@ class AdaptiveLanes:
         """Returns the mixed log-probabilities [n, symbols] at n places, from the network's."""
         step = self._step_of(places)
         recent = self._recent[places]
-        hashes = np.add.reduce(step.factors * recent, axis=2, keepdims=True)
-        rows = (hashes >> step.shift).view(np.int64)
-        rows += step.first_rows
-        workspace = step.workspace
-        rows = rows[:, :, 0]
-        self._pool.rows.take(rows, 0, workspace.entries, "clip")
-        step.recent, step.rows, step.tags = recent, rows, tags(hashes)
+        work = step.workspace = self._workspace(1, len(places))
+        rows, tags_found = self._contexts(step, recent[None])
+        step.recent, step.rows, step.tags = recent, rows[:, 0], tags_found[:, 0]
+        step.held = self._pool.rows.take(step.rows, 0, None, "clip")
         last = recent[:, 0].view(np.int64)
-        return workspace.mix(step.tags, step.floors, network, last, self._weights, step.first_weights)
+        work.fill(
+            step.held, WAY_WEIGHTS, step.tags[..., None], step.floors, network, last, step.first_weights
+        )
+        work.mix(0, self._weights)
+        return work.distribution(0)
 
     def learn(self, symbols: Indices, *, counts: Flags, reads: Flags) -> None:
         """Reads the symbols [n] that came at the places last mixed; where not `counts` [n], as context only.
@@ -111,11 +125,13 @@ class AdaptiveLanes:
         """
         step = self._step
         assert step is not None
+        assert step.workspace is not None
         places, position, recent = step.places, self._position[step.places], step.recent
         all_read = bool(reads.all())
         counts = counts & reads
         counted = None if counts.all() else counts
-        step.workspace.learn(symbols, position, self._weights, counted)
+        step.workspace.aim(symbols, position)
+        step.workspace.learn(0, self._weights, counted)
         self._add_entries(step, symbols, position, counted)
         held = position - self._start[places]
         self._ids[places, held] = symbols
@@ -124,39 +140,102 @@ class AdaptiveLanes:
         moved[:, 1:], moved[:, 0] = recent[:, :-1], symbols
         # What was written beyond the text of places that read nothing is no part of it.
         self._recent[places] = moved if all_read else np.where(reads[:, None], moved, recent)
-        position += reads
-        self._position[places] = position
+        self._advance(step, position + reads, reads)
+
+    def read(self, places: Indices, network: Floats, symbols: Indices) -> Floats:
+        """Reads given symbols [steps, n] at n places; returns what each was worth, [steps, n].
+
+        `network` [steps, n, symbols] are its log-probabilities. The bits are those of `mix` and `learn`.
+        """
+        worth, done = np.empty(symbols.shape, dtype=np.float32), 0
+        fitting = max(1, _BLOCK_NUMBERS // network[0].size)
+        while done < len(symbols):
+            step = self._step_of(places)
+            until_event = int((step.event_at - self._position[places]).min())
+            last = done + fitting_steps(min(MAX_STEPS, fitting, until_event, len(symbols) - done))
+            worth[done:last] = self._read_block(step, network[done:last], symbols[done:last])
+            done = last
+        return worth
+
+    def _read_block(self, step: "_Step", network: Floats, symbols: Indices) -> Floats:
+        """Does what `read` does, for so few steps that no window and no table moves before their end."""
+        (steps, n), places = symbols.shape, step.places
+        recent = contexts_in(self._recent[places], symbols)
+        position = self._position[places]
+        positions = position + np.arange(steps)[:, None]
+        rows, tags_found = self._contexts(step, recent[:-1])
+        held = self._pool.rows.take(rows, 0, None, "clip")
+        block = BlockRows.of(rows, held, tags_found | symbols | positions << POSITION_SHIFT)
+        entries, way_weights = block.entries()
+        size = (NUM_ORDERS, steps * n, -1)
+        work = self._workspace(steps, n)
+        work.fill(
+            entries.reshape(size),
+            way_weights.reshape(size),
+            tags_found.reshape(size),
+            np.tile(step.floors, (1, steps, 1)),
+            network.reshape(steps * n, -1),
+            recent[:-1, :, 0].reshape(-1).view(np.int64),
+            step.first_weights,
+        )
+        work.aim(symbols.reshape(-1), positions.reshape(-1))
+        for t in range(steps):
+            work.mix(t, self._weights)
+            work.learn(t, self._weights, None)
+        block.write(self._pool.rows)
+        held_at = positions - self._start[places]
+        self._ids[places, held_at], self._learned[places, held_at] = symbols, True
+        self._recent[places] = recent[-1]
+        self._advance(step, position + steps, None)
+        return work.worth(symbols.reshape(-1)).reshape(steps, n)
+
+    def _advance(self, step: "_Step", position: Indices, reads: Flags | None) -> None:
+        """Sets the positions [n] of a step's places, and moves windows and tables where they say so."""
+        self._position[step.places] = position
         moving = position == step.event_at
         if moving.any():
-            for place in places[moving & reads].tolist():
+            for place in step.places[moving if reads is None else moving & reads].tolist():
                 self._move(place)
+
+    def _contexts(self, step: "_Step", recent: Hashes) -> tuple[Indices, Entries]:
+        """Returns rows and tags [orders, steps, n] of contexts, from symbols [steps, n, MAX_ORDER]."""
+        hashes = np.add.reduce(step.factors * recent, axis=3)
+        rows = (hashes >> step.shift).view(np.int64)
+        rows += step.first_rows
+        return rows, tags(hashes)
 
     def _add_entries(self, step: "_Step", symbols: Indices, position: Indices, counts: Flags | None) -> None:
         """Makes the new entries, the newest first in their rows, where `counts` [n]; None: everywhere."""
-        old = step.workspace.entries
+        old = step.held
         entries = np.empty_like(old)
         entries[:, :, 1:] = old[:, :, :-1]
-        np.bitwise_or(step.tags[:, :, 0], symbols | position << POSITION_SHIFT, out=entries[:, :, 0])
+        np.bitwise_or(step.tags, symbols | position << POSITION_SHIFT, out=entries[:, :, 0])
         if counts is None:
             self._pool.rows[step.rows] = entries
         else:
             self._pool.rows[step.rows[:, counts]] = entries[:, counts]
+
+    def _workspace(self, num_steps: int, n: int) -> Workspace:
+        """Returns the arrays for blocks of a size; those used last are kept."""
+        workspace = self._workspaces.pop((num_steps, n), None)
+        if workspace is None:
+            workspace = Workspace(num_steps, n, self._num_symbols)
+        self._workspaces[num_steps, n] = workspace
+        if len(self._workspaces) > _MAX_WORKSPACES:
+            del self._workspaces[next(iter(self._workspaces))]
+        return workspace
 
     def _step_of(self, places: Indices) -> "_Step":
         """Returns the arrays of a step at places: the last one's, if it was there and nothing has moved."""
         step = self._step
         if step is not None and step.name == places.tobytes():
             return step
-        workspace = self._workspaces.get(len(places))
-        if workspace is None:
-            workspace = self._workspaces[len(places)] = Workspace(len(places), self._num_symbols)
         self._step = _Step(
             places.tobytes(),
             places,
-            workspace,
-            np.ascontiguousarray(self._factors[places].transpose(1, 0, 2)),
-            self._shift[places],
-            np.ascontiguousarray(self._first_rows[places].T)[:, :, None],
+            np.ascontiguousarray(self._factors[places].transpose(1, 0, 2))[:, None],
+            self._shift[places, 0],
+            np.ascontiguousarray(self._first_rows[places].T)[:, None],
             np.ascontiguousarray(self._floors[places].T)[:, :, None],
             places * NUM_ROWS,
             self._event_at[places],
@@ -208,13 +287,14 @@ class _Step:
 
     name: bytes  # the places'
     places: Indices
-    workspace: Workspace
-    factors: Hashes  # [orders, n, MAX_ORDER]
-    shift: Hashes  # [n, 1]
-    first_rows: Indices  # [orders, n, 1]
+    factors: Hashes  # [orders, 1, n, MAX_ORDER]
+    shift: Hashes  # [n]
+    first_rows: Indices  # [orders, 1, n]
     floors: Entries  # [orders, n, 1]
     first_weights: Indices  # [n]
     event_at: Indices  # [n]
+    workspace: Workspace | None = None
     recent: Hashes = field(default_factory=lambda: np.empty((0, MAX_ORDER), dtype=np.uint64))
     rows: Indices = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
-    tags: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0, 1), dtype=np.int64))
+    tags: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
+    held: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0, WAYS), dtype=np.int64))

@@ -96,6 +96,16 @@ class AdaptiveRows:
         distribution[rows] = mixed
         return mixed
 
+    def read(self, rows: Indices, positions: Indices, network: Floats, symbols: Indices) -> Floats:
+        """Reads given symbols [steps, n] at `positions` [steps, n] of the chunks of n rows.
+
+        `network` [steps, n, symbols] are its log-probabilities. Returns what each symbol was worth.
+        """
+        places = self._place[rows]
+        own = np.take_along_axis(network, symbols[:, :, None], axis=2)
+        self.logprobs[rows, positions] = own[:, :, 0]
+        return self._lanes.read(places, network, symbols)
+
     def learn(self, rows: Indices, cursor: Indices, symbols: Indices, *, drawn: Flags, reads: Flags) -> None:
         """Reads symbols [n] at positions `cursor` [n] of the chunks of n rows, those that were mixed last.
 

@@ -59,6 +59,7 @@ class LaneArrays:
         vocabulary: Vocabulary,
         inverse_temperature: np.ndarray[tuple[int], np.dtype[np.float32]],
         max_steps: int,
+        max_table_bytes: int | None = None,
     ) -> None:
         rows, symbols = len(inverse_temperature), vocabulary.num_outputs
         width = CHUNK + max_steps
@@ -74,7 +75,7 @@ class LaneArrays:
         self.top_logprobs = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.float32)
         self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
         self.host_sampler = HostSampler(rows, vocabulary)
-        self.adaptive = AdaptiveRows(rows, width, symbols)
+        self.adaptive = AdaptiveRows(rows, width, symbols, max_table_bytes)
         self.is_plain = np.zeros(rows, dtype=np.bool_)  # draws, and delivers its symbols and nothing more
         self._integers = np.zeros((len(_INTEGERS), rows), dtype=np.int64)
         self._numbers = np.zeros((len(_NUMBERS), rows))

@@ -30,11 +30,11 @@ class LaneBatch:
     lane leaves is filled from the end of its kind.
     """
 
-    def __init__(self, runner: StepRunner, stats: EngineStats) -> None:
+    def __init__(self, runner: StepRunner, stats: EngineStats, max_table_bytes: int | None = None) -> None:
         self._runner = runner
         vocabulary = runner.graph.vocabulary
         self._begin_id = vocabulary.begin_id
-        self._arrays = LaneArrays(vocabulary, runner.inverse_temperature, runner.max_steps)
+        self._arrays = LaneArrays(vocabulary, runner.inverse_temperature, runner.max_steps, max_table_bytes)
         self._events = LaneEvents(self._arrays, runner)
         self._starts = np.arange(runner.max_lanes) * self._arrays.symbols.shape[1]
         self._offsets = np.arange(runner.max_steps)[:, None]
@@ -56,6 +56,10 @@ class LaneBatch:
     def table_bytes(self) -> int:
         """The bytes of the tables of adaptive lanes."""
         return self._arrays.adaptive.num_bytes
+
+    def reserve(self, lane: Lane) -> bool:
+        """Takes room for the tables of a lane that joins next; returns whether there was."""
+        return self._arrays.adaptive.reserve(lane)
 
     def longest(self, level: Level) -> int:
         """Returns the steps left of a level's longest lane; read by any thread, it may be one call late."""

@@ -197,3 +197,22 @@ def test_a_block_read_at_once_is_what_its_symbols_are_one_by_one(num_symbols: in
     for k, (reader, place) in enumerate(zip(readers, places, strict=True)):
         assert np.concatenate(worth)[:, k].tolist() == reader.worth
         assert same(lanes.memory(int(place)), reader.memory)
+
+
+def test_a_lane_of_a_million_characters_has_not_grown() -> None:
+    """The window has moved thousands of times by then; here the last of them are read."""
+    start = 1_000_000 - 1_000_000 % 1024
+    read = Reader(9, empty_memory(SMALL)).read(some(1024, 9)).memory
+    late = replace(read, position=start)
+    assert SMALL.window_start(start) == late.first
+    lanes = AdaptiveLanes(1, 9)
+    at = np.array([lanes.open(late)])
+    num_bytes = lanes.num_bytes
+    texts = some(start // 100, 9, seed=1).reshape(-1, 1)
+    for block in np.array_split(texts, len(texts) // 16):
+        worth = lanes.read(at, np.broadcast_to(flat(9), (len(block), 1, 9)), block)
+        assert np.isfinite(worth).all()
+    assert lanes.num_bytes == num_bytes
+    memory = lanes.memory(int(at[0]))
+    assert len(memory.ids) < SMALL.window
+    assert memory.position == start + len(texts)

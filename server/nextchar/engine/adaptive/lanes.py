@@ -1,14 +1,11 @@
 """Holds what the adaptive lanes of an engine remember, and mixes and learns for some of them at a time."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from nextchar.engine.adaptive.blocks import MAX_STEPS, BlockRows, contexts_in
 from nextchar.engine.adaptive.contexts import (
     NEVER,
     POSITION_SHIFT,
-    WAYS,
     Entries,
     Hashes,
     build_table,
@@ -28,7 +25,8 @@ from nextchar.engine.adaptive.mixture import (
     Workspace,
 )
 from nextchar.engine.adaptive.options import MAX_ORDER, MAX_WINDOW, NUM_ORDERS, Adaptive
-from nextchar.engine.adaptive.tables import TablePool
+from nextchar.engine.adaptive.step import Step
+from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES, ROW_BYTES, Run, TablePool, table_rows
 from nextchar.model.step_runner import fitting_steps
 
 MAX_SYMBOLS = 1 << 16
@@ -44,10 +42,11 @@ class AdaptiveLanes:
     whatever the number of symbols.
     """
 
-    def __init__(self, max_lanes: int, num_symbols: int) -> None:
+    def __init__(self, max_lanes: int, num_symbols: int, max_table_bytes: int | None = None) -> None:
         assert num_symbols <= MAX_SYMBOLS
         self._num_symbols = num_symbols
-        self._pool = TablePool()
+        self._pool = TablePool(max_table_bytes or max_lanes * MAX_TABLE_BYTES)
+        self._runs: dict[int, Run] = {}
         self._free = list(range(max_lanes))[::-1]
         self._adaptive: list[Adaptive | None] = [None] * max_lanes
         # Not touched, these take no memory.
@@ -64,15 +63,24 @@ class AdaptiveLanes:
         self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols, last first
         self._weights: Floats = np.zeros((max_lanes * NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
         self._workspaces: dict[tuple[int, int], Workspace] = {}
-        self._step: _Step | None = None  # the last
+        self._step: Step | None = None  # the last
 
     @property
     def num_bytes(self) -> int:
         """The bytes of all tables."""
-        return self._pool.num_bytes
+        return sum(NUM_ORDERS << int(self._bits[place]) for place in tuple(self._runs)) * ROW_BYTES
 
-    def open(self, memory: Memory) -> int:
-        """Opens a memory and builds its table; returns its place."""
+    def reserve(self, memory: Memory, num_steps: int) -> Run | None:
+        """Takes rows for the largest table of a memory within some steps; None if there are too few.
+
+        They are given back when the place is closed that they were opened in.
+        """
+        return self._pool.take(table_rows(memory.position + num_steps, memory.adaptive))
+
+    def open(self, memory: Memory, run: Run | None = None) -> int:
+        """Opens a memory and builds its table, in rows that were reserved for it; returns its place."""
+        run = run or self.reserve(memory, memory.adaptive.window)
+        assert run is not None
         place, adaptive, held = self._free.pop(), memory.adaptive, len(memory.ids)
         self._adaptive[place] = adaptive
         self._position[place], self._start[place] = memory.position, memory.first
@@ -82,6 +90,7 @@ class AdaptiveLanes:
         self._recent[place] = 0
         self._recent[place, : len(last)] = last
         self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS] = memory.weights
+        self._runs[place] = run
         self._build(place)
         self._set_floors(place)
         self._step = None
@@ -89,7 +98,7 @@ class AdaptiveLanes:
 
     def close(self, place: int) -> None:
         """Frees a place."""
-        self._pool.free(int(self._first_rows[place, 0]), NUM_ORDERS << int(self._bits[place]))
+        self._pool.give_back(self._runs.pop(place))
         self._adaptive[place] = None
         self._step = None
         self._free.append(place)
@@ -157,7 +166,7 @@ class AdaptiveLanes:
             done = last
         return worth
 
-    def _read_block(self, step: "_Step", network: Floats, symbols: Indices) -> Floats:
+    def _read_block(self, step: Step, network: Floats, symbols: Indices) -> Floats:
         """Does what `read` does, for so few steps that no window and no table moves before their end."""
         (steps, n), places = symbols.shape, step.places
         recent = contexts_in(self._recent[places], symbols)
@@ -189,7 +198,7 @@ class AdaptiveLanes:
         self._advance(step, position + steps, None)
         return work.worth(symbols.reshape(-1)).reshape(steps, n)
 
-    def _advance(self, step: "_Step", position: Indices, reads: Flags | None) -> None:
+    def _advance(self, step: Step, position: Indices, reads: Flags | None) -> None:
         """Sets the positions [n] of a step's places, and moves windows and tables where they say so."""
         self._position[step.places] = position
         moving = position == step.event_at
@@ -197,14 +206,14 @@ class AdaptiveLanes:
             for place in step.places[moving if reads is None else moving & reads].tolist():
                 self._move(place)
 
-    def _contexts(self, step: "_Step", recent: Hashes) -> tuple[Indices, Entries]:
+    def _contexts(self, step: Step, recent: Hashes) -> tuple[Indices, Entries]:
         """Returns rows and tags [orders, steps, n] of contexts, from symbols [steps, n, MAX_ORDER]."""
         hashes = np.add.reduce(step.factors * recent, axis=3)
         rows = (hashes >> step.shift).view(np.int64)
         rows += step.first_rows
         return rows, tags(hashes)
 
-    def _add_entries(self, step: "_Step", symbols: Indices, position: Indices, counts: Flags | None) -> None:
+    def _add_entries(self, step: Step, symbols: Indices, position: Indices, counts: Flags | None) -> None:
         """Makes the new entries, the newest first in their rows, where `counts` [n]; None: everywhere."""
         old = step.held
         entries = np.empty_like(old)
@@ -225,12 +234,12 @@ class AdaptiveLanes:
             del self._workspaces[next(iter(self._workspaces))]
         return workspace
 
-    def _step_of(self, places: Indices) -> "_Step":
+    def _step_of(self, places: Indices) -> Step:
         """Returns the arrays of a step at places: the last one's, if it was there and nothing has moved."""
         step = self._step
         if step is not None and step.name == places.tobytes():
             return step
-        self._step = _Step(
+        self._step = Step(
             places.tobytes(),
             places,
             np.ascontiguousarray(self._factors[places].transpose(1, 0, 2))[:, None],
@@ -254,7 +263,6 @@ class AdaptiveLanes:
             self._learned[place, :held] = self._learned[place, start - old : position - old].copy()
             self._start[place] = start
         if table_bits(position, adaptive) != self._bits[place]:
-            self._pool.free(int(self._first_rows[place, 0]), NUM_ORDERS << int(self._bits[place]))
             self._build(place)
         self._set_floors(place)
 
@@ -268,7 +276,9 @@ class AdaptiveLanes:
             self._ids[place, :held], self._learned[place, :held], start, adaptive.orders, bits
         )
         self._bits[place], self._shift[place] = bits, 64 - bits
-        self._first_rows[place] = self._pool.put(table) + (np.arange(NUM_ORDERS) << bits)
+        first = self._runs[place].first
+        self._pool.rows[first : first + len(table)] = table
+        self._first_rows[place] = first + (np.arange(NUM_ORDERS) << bits)
 
     def _set_floors(self, place: int) -> None:
         """Sets from where entries count, and at which position that or the table changes."""
@@ -279,22 +289,3 @@ class AdaptiveLanes:
         self._floors[place, : len(first)] = first << POSITION_SHIFT
         resize = next_resize(int(self._bits[place]), adaptive)
         self._event_at[place] = min(resize, adaptive.next_move(position))
-
-
-@dataclass(slots=True, eq=False)
-class _Step:
-    """Holds what steps at the same n places share, by order first; then what the last one has looked up."""
-
-    name: bytes  # the places'
-    places: Indices
-    factors: Hashes  # [orders, 1, n, MAX_ORDER]
-    shift: Hashes  # [n]
-    first_rows: Indices  # [orders, 1, n]
-    floors: Entries  # [orders, n, 1]
-    first_weights: Indices  # [n]
-    event_at: Indices  # [n]
-    workspace: Workspace | None = None
-    recent: Hashes = field(default_factory=lambda: np.empty((0, MAX_ORDER), dtype=np.uint64))
-    rows: Indices = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
-    tags: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
-    held: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0, WAYS), dtype=np.int64))

@@ -146,13 +146,16 @@ class LaneBatch:
         np.take(self._arrays.symbols, positions, out=io.given, mode="clip")
         if self._arrays.num_sampling:
             np.take(self._arrays.uniforms, positions, out=io.uniforms, mode="clip")
-        before = time.perf_counter()
-        self._runner.step(n, num_steps, others=n < len(self.lanes))
-        stepped = time.perf_counter() - before
+        stepped = self._timed_step(n, num_steps)
         self._store(io, positions, n, adaptive)
         if self._arrays.num_stopping:
             self._triggered[:n] |= self._arrays.triggers[self._rows[:n], io.symbols].any(axis=0)
         return stepped
+
+    def _timed_step(self, n: int, num_steps: int) -> float:
+        before = time.perf_counter()
+        self._runner.step(n, num_steps, others=n < len(self.lanes))
+        return time.perf_counter() - before
 
     def _advance_reading(self, n: int, num_steps: int, rows: Indices) -> float:
         """Advances the first `n` rows while adaptive ones are given characters, learned at once.
@@ -160,13 +163,20 @@ class LaneBatch:
         Returns the seconds that the graph took.
         """
         arrays, stepped = self._arrays, 0.0
-        cursor = arrays.cursor[rows]
-        network = np.empty((num_steps, len(rows), arrays.triggers.shape[1]), dtype=np.float32)
-        for step in network:
-            stepped += self._advance(n, 1, _NO_ROWS)
-            step[:] = self._runner.distribution[rows]
-        positions = cursor + self._offsets[:num_steps]
+        positions = arrays.cursor[rows] + self._offsets[:num_steps]
         symbols = arrays.symbols[rows, positions]
+        network = np.empty((num_steps, len(rows), arrays.triggers.shape[1]), dtype=np.float32)
+        if len(rows) == n:  # nothing is drawn, so that there is nothing to store
+            io = self._runner.io(n, 1)
+            for given, distribution in zip(symbols, network, strict=True):
+                io.given[0] = given
+                stepped += self._timed_step(n, 1)
+                distribution[:] = self._runner.distribution[:n]
+            arrays.cursor[:n] += num_steps
+        else:
+            for distribution in network:
+                stepped += self._advance(n, 1, _NO_ROWS)
+                distribution[:] = self._runner.distribution[rows]
         arrays.logprobs[rows, positions] = arrays.adaptive.read(rows, positions, network, symbols)
         return stepped
 

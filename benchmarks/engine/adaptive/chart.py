@@ -26,6 +26,7 @@ def draw(texts: Sequence[dict[str, Any]], path: Path) -> None:
                 axes.plot(middles, bits, color=colour, label=name, linewidth=1.4)
             axes.set_title(f"{text['text']}, read by {text['model']}", fontsize=9)
             axes.set_ylim(bottom=0)
+            axes.locator_params(axis="x", nbins=5)
             axes.set_xlabel("position, characters")
             axes.set_ylabel("bits per character")
             axes.legend(frameon=False)

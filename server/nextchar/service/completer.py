@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from nextchar.errors import InvalidRequest
 from nextchar.repository.model import Model
 from nextchar.schemas.completion import Completion, CompletionRequest
+from nextchar.service.inference.adaptation import new_memory
 from nextchar.service.inference.completion_plan import CompletionPlan, Start
 from nextchar.service.inference.completion_runner import CompletionRunner
 from nextchar.service.inference.completion_text import Shown
@@ -57,7 +58,8 @@ class Completer:
             )
         if has_client_state(request):
             return nullcontext(self._client_states.start(request, ctx))
-        return nullcontext(Start(model or self._validation.model(request.model, ctx)))
+        model = model or self._validation.model(request.model, ctx)
+        return nullcontext(Start(model, memory=new_memory(request.adaptive)))
 
     async def _prepare(self, request: CompletionRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
         prompts = self._validation.prompts(

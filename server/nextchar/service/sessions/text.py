@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, StateModelMismatch
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Completion
@@ -31,7 +30,7 @@ from nextchar.service.inference.validation import EncodedText, Validation, count
 from nextchar.service.sessions.continuation import start_from
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stepper import SessionStepper
+from nextchar.service.sessions.stepper import Fed, SessionStepper
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
 
@@ -79,13 +78,14 @@ class SessionText:
         self._validation.check_distributions(num_distributions, request.top, model, ctx)
         self._metrics.observe_size(ctx, len(ids))
         distributions: list[Distribution] = []
-        total = 0.0
+        total, own = 0.0, 0.0
         for piece in np.split(ids, len(ids)) if request.return_ == "each" and len(ids) else [ids]:
             fed = await stepper.feed(state, piece, wants_distribution=request.return_ != "none")
             state = fed.state
             total += float(fed.logprobs.sum())
+            own += 0.0 if fed.model_logprobs is None else float(fed.model_logprobs.sum())
             if fed.distribution is not None:
-                distributions.append(_distribution(fed.distribution, opened, request.top))
+                distributions.append(_distribution(fed, opened, request.top))
         self._metrics.count_chars(ctx, fed=len(ids))
         state = state.ended(after_return=text.after_return)
         last = distributions[-1] if request.return_ == "last" else None
@@ -97,6 +97,7 @@ class SessionText:
             revision=0,
             logprob=total,
             num_unknown=count_unknown(ids, model.graph.vocabulary),
+            model_logprob=None if state.here.memory is None else own,
             case_folding=model.graph.vocabulary.told_folding,
             data=last.data if last else distributions if request.return_ == "each" else None,
             entropy_bits=last.entropy_bits if last else None,
@@ -108,8 +109,8 @@ class SessionText:
         """Returns the distribution of the next character; the session stays where it is."""
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
-            logprobs = await self._stepper(opened, ctx).distribution(opened.state)
-            distribution = _distribution(logprobs, opened, request.top)
+            predicted = await self._stepper(opened, ctx).prediction(opened.state)
+            distribution = _distribution(predicted, opened, request.top)
             await self._manager.touch(opened)
         return SessionNextResponse(
             session_id=session_id,
@@ -130,7 +131,9 @@ class SessionText:
             opened = await self._manager.open(ctx, session_id)
             here = opened.state.here
             nothing = EncodedText(np.empty(0, dtype=np.int64), here.after_return)
-            answer = await self._scores.score_after(request, opened.model, nothing, here.state, ctx)
+            answer = await self._scores.score_after(
+                request, opened.model, nothing, here.state, ctx, memory=here.memory
+            )
             await self._manager.touch(opened)
         return answer
 
@@ -206,6 +209,7 @@ def _check_model(model_id: str, opened: OpenSession) -> None:
         )
 
 
-def _distribution(logprobs: Doubles, opened: OpenSession, top: int | None) -> Distribution:
-    data = next_chars(logprobs, opened.model.graph.vocabulary, top)
+def _distribution(fed: Fed, opened: OpenSession, top: int | None) -> Distribution:
+    logprobs = fed.next_logprobs
+    data = next_chars(logprobs, opened.model.graph.vocabulary, top, fed.model_distribution)
     return Distribution(data=data, entropy_bits=entropy_bits(logprobs))

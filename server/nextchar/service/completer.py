@@ -6,11 +6,11 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from nextchar.errors import InvalidRequest
 from nextchar.repository.model import Model
 from nextchar.schemas.completion import Completion, CompletionRequest
-from nextchar.service.inference.adaptation import new_memory
 from nextchar.service.inference.completion_plan import CompletionPlan, Start
 from nextchar.service.inference.completion_runner import CompletionRunner
 from nextchar.service.inference.completion_text import Shown
 from nextchar.service.inference.validation import Validation
+from nextchar.service.sessions.adaptation import new_memory
 from nextchar.service.sessions.client_state import ClientStates, has_client_state
 from nextchar.service.sessions.text import SessionText
 from nextchar.telemetry.request_context import RequestContext

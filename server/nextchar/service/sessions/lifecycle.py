@@ -14,9 +14,9 @@ from nextchar.schemas.sessions import (
     SessionInfo,
     SessionList,
 )
-from nextchar.service.inference.adaptation import new_memory, told_options
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import Validation
+from nextchar.service.sessions.adaptation import new_memory, told_options
 from nextchar.service.sessions.codec import state_bytes
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState

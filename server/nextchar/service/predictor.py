@@ -23,7 +23,9 @@ class Predictor:
             request.input, model=model, ctx=ctx, param="input", after_return=state.here.after_return
         )
         ids = text.ids
-        self._validation.check_distributions(1, request.top, model, ctx)
+        self._validation.check_distributions(
+            1, request.top, model, ctx, learned=state.here.memory is not None
+        )
         self._metrics.observe_size(ctx, len(ids))
         stepper = SessionStepper(model, ctx, self._metrics)
         if request.return_state:

@@ -12,8 +12,10 @@ from support.tiny_models import STEP_GRAPHS, TinyModel
 
 from nextchar.engine.adaptive.memory import Memory, empty_memory
 from nextchar.engine.adaptive.options import Adaptive
+from nextchar.engine.lane import Lane, Sampling
 from nextchar.repository.model import Model
 from nextchar.service.inference.completion_plan import CompletionEnd
+from nextchar.service.inference.submission import run_to_end
 from nextchar.service.sessions import stepper as session_stepper
 from nextchar.service.sessions.codec import ADAPTIVE_MAGIC, MAGIC, StateCodec
 from nextchar.service.sessions.memories import passed_over, translated
@@ -123,9 +125,6 @@ def test_what_a_completion_has_drawn_is_in_the_memory_that_it_keeps(
 
 
 async def _drawn(made: InProcess, name: str) -> None:
-    from nextchar.engine.lane import Lane, Sampling
-    from nextchar.service.inference.submission import run_to_end
-
     stepper, model = _stepper(made, name)
     for adaptive in (_ALL, _GIVEN):
         begun = SessionState.begun(5, empty_memory(adaptive))

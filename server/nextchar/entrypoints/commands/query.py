@@ -27,10 +27,11 @@ def next_chars(
     if as_json:
         click.echo(answer.model_dump_json(indent=2))
         return
-    click.echo("probability  logprob  char")
+    click.echo("probability  logprob" + "  network" * adaptive + "  char")
     for item in answer.data:
         shown = f"<{item.special}>" if item.special else repr(item.char)
-        click.echo(f"{item.probability:11.6f} {item.logprob:8.3f}  {shown}")
+        own = "" if item.model_logprob is None else f" {item.model_logprob:8.3f}"
+        click.echo(f"{item.probability:11.6f} {item.logprob:8.3f}{own}  {shown}")
     click.echo(f"entropy {answer.entropy_bits:.3f} bits")
 
 

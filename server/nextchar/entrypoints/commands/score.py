@@ -111,7 +111,8 @@ def _print_scores(
         if as_json:
             click.echo(join_scores(list(answers)).model_dump_json(indent=2))
             return
-        click.echo("   logprob  bits/char  percentile   p-value  chars  unknown  text")
+        own = " network" * ("adaptive" in arguments)
+        click.echo(f"   logprob  bits/char{own}  percentile   p-value  chars  unknown  text")
         for answer in answers:
             for item in answer.data:
                 _print_score(item, texts_of_answers.popleft())
@@ -120,11 +121,17 @@ def _print_scores(
 def _print_score(item: Score, text: str) -> None:
     rank = "" if item.percentile is None else f"{item.percentile:.1f}"
     share = "" if item.p_value is None else f"{item.p_value:.2g}"
+    own = "" if item.model_logprob is None else f" {_bits(item, item.model_logprob):7.3f}"
     counts = f"{rank:>11} {share:>9} {item.num_chars:6d} {item.num_unknown:8d}"
-    click.echo(f"{item.logprob:10.3f} {item.bits_per_char:10.3f} {counts}  {text!r}")
+    click.echo(f"{item.logprob:10.3f} {item.bits_per_char:10.3f}{own} {counts}  {text!r}")
     for char in item.chars or ():
         shown = f"<{char.special}>" if char.special else repr(char.char)
         click.echo(f"{char.logprob:10.3f}  {shown}")
+
+
+def _bits(item: Score, logprob: float) -> float:
+    """Returns another log-probability of a string in bits per symbol, as its `bits_per_char`."""
+    return item.bits_per_char * logprob / item.logprob if item.logprob else 0.0
 
 
 def _kept(strings: Iterable[str], kept: deque[str]) -> Iterator[str]:

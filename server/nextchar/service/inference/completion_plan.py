@@ -76,7 +76,7 @@ class CompletionPlan:
         vocabulary, made = self.start.model.graph.vocabulary, list[Sample]()
         for prompt in self.prompts:
             for sampling in self.samplings:
-                shown = replace(self.shown, index=len(made), learned=self.start.memory is not None)
+                shown = replace(self.shown, index=len(made))
                 lane = Lane(
                     prompt.ids,
                     sampling=sampling,

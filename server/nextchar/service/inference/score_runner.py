@@ -108,7 +108,8 @@ class ScoreRunner:
         num_scored = sum(map(len, strings))
         self._validation.check_total(num_scored + len(context))
         num_returned = num_scored + len(strings) * request.include_end
-        weight = score_weight(len(strings), num_returned, return_chars=request.return_chars)
+        learned, listed = memory is not None, request.return_chars
+        weight = score_weight(len(strings), num_returned, return_chars=listed, learned=learned)
         self._validation.check_answer(
             weight, ctx, "return_chars", "send fewer strings, or leave return_chars out"
         )

@@ -82,7 +82,8 @@ class OrderedScorer:
         num_scored = sum(map(len, strings))
         self._validation.check_total(num_scored + len(context.ids))
         num_returned = num_scored + len(strings) * request.include_end
-        weight = score_weight(len(strings), num_returned, return_chars=request.return_chars)
+        listed = request.return_chars
+        weight = score_weight(len(strings), num_returned, return_chars=listed, learned=True)
         self._validation.check_answer(
             weight, ctx, "return_chars", "send fewer strings, or leave return_chars out"
         )

@@ -74,8 +74,9 @@ class SessionText:
             request.text, model=model, ctx=ctx, param="text", after_return=state.here.after_return
         )
         ids = text.ids
+        learned = state.here.memory is not None
         num_distributions = {"each": len(ids), "last": 1, "none": 0}[request.return_]
-        self._validation.check_distributions(num_distributions, request.top, model, ctx)
+        self._validation.check_distributions(num_distributions, request.top, model, ctx, learned=learned)
         self._metrics.observe_size(ctx, len(ids))
         distributions: list[Distribution] = []
         total, own = 0.0, 0.0
@@ -97,7 +98,7 @@ class SessionText:
             revision=0,
             logprob=total,
             num_unknown=count_unknown(ids, model.graph.vocabulary),
-            model_logprob=None if state.here.memory is None else own,
+            model_logprob=own if learned else None,
             case_folding=model.graph.vocabulary.told_folding,
             data=last.data if last else distributions if request.return_ == "each" else None,
             entropy_bits=last.entropy_bits if last else None,

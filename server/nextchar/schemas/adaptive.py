@@ -27,7 +27,7 @@ class AdaptiveOptions(RequestFields):
         description="How many characters the contexts have that are counted: rising numbers.",
     )
     window: Integer = Field(
-        _WINDOW,
+        default=_WINDOW,
         ge=MIN_WINDOW,
         le=MAX_WINDOW,
         description="How many of the characters read last are remembered: a power of two.",

@@ -90,9 +90,17 @@ def test_a_request_may_not_ask_for_other_choices_than_its_state_has(models: Path
             assert caught.value.param == "adaptive"
 
 
-def test_the_bounds_that_are_told_are_the_engines() -> None:
+def test_the_bounds_that_are_told_are_the_engines(models: Path) -> None:
     told = (bounds.MAX_ORDERS, bounds.MAX_ORDER, bounds.MIN_WINDOW, bounds.MAX_WINDOW)
     assert told == (options.NUM_ORDERS, options.MAX_ORDER, options.MIN_WINDOW, options.MAX_WINDOW)
+    with in_process(models) as made:
+        report = made.service.limits_report.limits().request
+    assert told == (
+        report.max_adaptive_orders,
+        report.max_adaptive_order,
+        report.min_adaptive_window,
+        report.max_adaptive_window,
+    )
     usual, engines = bounds.AdaptiveOptions(), options.Adaptive()
     assert (tuple(usual.orders), usual.window) == (engines.orders, engines.window)
     assert usual.learn_drawn == engines.learns_drawn

@@ -87,6 +87,18 @@ def score(strings: list[str], model: str | None, arguments: ScoreArguments) -> O
     return Operation("POST", "/v1/score", "Nextchar/Score", fields, ScoreResponse)
 
 
+def score_after(
+    operation: Operation[ScoreResponse], before: ScoreResponse | None
+) -> Operation[ScoreResponse]:
+    """Returns a score that goes on where the one before it has ended, if the text is learned."""
+    if not operation.fields.get("adaptive"):
+        return operation
+    fields = {**operation.fields, "return_state": True}
+    if before is not None:
+        fields |= {"state": before.state, "context": ""}
+    return replace(operation, fields=fields)
+
+
 def compare(strings: list[str], model: str | None, arguments: CompareArguments) -> Operation[CompareResponse]:
     fields = given({"model": model, "input": strings, **arguments})
     return Operation("POST", "/v1/compare", "Nextchar/Compare", fields, CompareResponse)

@@ -31,7 +31,7 @@ def _join_choice(index: int, parts: list[Choice]) -> Choice:
     for name in Choice.model_fields.keys() - fields.keys():
         given = [value for part in parts if (value := getattr(part, name)) is not None]
         if given and isinstance(given[0], Logprobs):
-            names = Logprobs.model_fields
+            names = [n for n in Logprobs.model_fields if getattr(given[0], n) is not None]
             fields[name] = Logprobs(**{n: [x for part in given for x in getattr(part, n)] for n in names})
         elif given and isinstance(given[0], list):
             fields[name] = [item for part in given for item in part]

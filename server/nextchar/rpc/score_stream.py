@@ -78,13 +78,17 @@ class ScoreStreams:
         async def works() -> AsyncGenerator[Coroutine[Any, Any, pb.ScoreResponse]]:
             first: dict[str, Any] | None = None
             num_strings = 0
+            before: asyncio.Event | None = None
             async for message in messages:
                 try:
                     request, first = self._read(message, first)
                 except InvalidRequest as error:
                     yield self._refuse(error, message, context)  # in its turn, and the last one
                     return
-                yield self._answer(score, request, num_strings, message, context)
+                answer = self._answer(score, request, num_strings, message, context)
+                if request.adaptive is not None:  # which goes on where the message before it has ended
+                    answer, before = _in_turn(answer, before)
+                yield answer
                 num_strings += len(request.input)
 
         with self._stream() as score:
@@ -148,3 +152,21 @@ class ScoreStreams:
                     raise
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)
+
+
+def _in_turn(
+    work: Coroutine[Any, Any, T], before: asyncio.Event | None
+) -> tuple[Coroutine[Any, Any, T], asyncio.Event]:
+    """Returns a work that begins when the one before it has ended, and the event that it has ended."""
+    done = asyncio.Event()
+
+    async def in_turn() -> T:
+        try:
+            if before is not None:
+                await before.wait()
+            return await work
+        finally:
+            work.close()  # if it has not begun
+            done.set()
+
+    return in_turn(), done

@@ -109,10 +109,12 @@ class Client(AbstractContextManager["Client"]):
                         sent.answered()
                         yield answer
                 return
+            before: ScoreResponse | None = None
             for operation in each:
-                answer = shift_indices(self.execute(operation), sent.num_answered)
+                before = self.execute(operations.score_after(operation, before))
+                answer = shift_indices(before, sent.num_answered)
                 sent.answered()
-                yield answer
+                yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
         except NextcharError as error:
             raise sent.located(error)  # noqa: B904 it is the same
 

@@ -253,7 +253,7 @@ _JUDGES = (
         "nextchar_verdict_p_value",
         "histogram",
         "1",
-        "The p-value of a judged string, which is uniform as long as strings are normal and as they were.",
+        "Share of normal strings that are as suspicious as a judged one (its p-value), which shows drift.",
         _JUDGE,
         _SHARE_BUCKETS,
     ),

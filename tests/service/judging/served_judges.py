@@ -5,6 +5,7 @@ from pathlib import Path
 
 from support.tiny_models import LINES, TinyModel, write_models
 
+from nextchar.model.graph import ModelGraph
 from nextchar.model.judging.card import (
     FILE_NAME,
     REFERENCES_NAME,
@@ -40,13 +41,21 @@ def write_judge(
 ) -> Path:
     """Writes a model and a judge that was fitted with it beside it; returns the folder of the version."""
     write_models(folder / "models", {model_name: model})
-    graph = model.step()
+    digest = digest_of((folder / "models" / model_name / "1" / f"step-{model.precision}.onnx").read_bytes())
+    target = folder / "judges" / name / str(version)
+    write_fitted(target, model.step(), digest, name=name, model_name=model_name, knows_bad=knows_bad)
+    return target
+
+
+def write_fitted(
+    target: Path, graph: ModelGraph, digest: str, *, name: str, model_name: str, knows_bad: bool = True
+) -> None:
+    """Writes a judge that is fitted with a model into the folder of a version."""
     normal = score_list(graph, "normal", _normal_strings())
     bad = score_list(graph, "xy", [f"{'xy' * (k % 5 + 2)}{'xyz'[k % 3]}" for k in range(60)])
     found = fit(normal, [fit_reference("xy", bad.ids, graph.vocabulary)] if knows_bad else [])
     content = references_to_bytes(list(found.references)) if knows_bad else b""
     kinds = [ReferenceCard(name=r.name, order=len(r.grams), num_strings=60) for r in found.references]
-    digest = digest_of((folder / "models" / model_name / "1" / f"step-{model.precision}.onnx").read_bytes())
     card = JudgeCard(
         name=name,
         normal=NormalCard(model=model_name, version="1", digest=digest, vocabulary=graph.card.vocabulary),
@@ -60,9 +69,7 @@ def write_judge(
         default_rate=0.05,
         provenance={"command": "tests"},
     )
-    target = folder / "judges" / name / str(version)
     target.mkdir(parents=True, exist_ok=True)
     (target / FILE_NAME).write_text(card.to_json())
     if knows_bad:
         (target / REFERENCES_NAME).write_bytes(content)
-    return target

@@ -2,7 +2,7 @@
 
 A judge is `<name>/<version>/judge.json` in the folder of judges. A name alone means the latest version that
 can be asked; `name:version` pins one. A judge can be asked while its model is served and unchanged. One that
-cannot takes nothing from the others.
+cannot takes nothing from the others, and a file that is not valid changes nothing.
 """
 
 import asyncio
@@ -158,8 +158,6 @@ class ServedJudges:
         for key, judge in changes.read.items():
             self._judges[key] = judge
             logger.info("judge %s:%s is served", *key)
-        for key in changes.faults.keys() & changes.files.keys():
-            self._judges.pop(key, None)
         kept = {key: why for key, why in self.failures.items() if key in changes.files}
         failures = {key: why for key, why in kept.items() if key not in changes.read} | changes.faults
         for key, why in failures.items():

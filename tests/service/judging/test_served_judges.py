@@ -99,6 +99,16 @@ def test_a_damaged_version_is_told_by_name_and_the_others_are_served(
     assert asked(server, "other")[0] == 404
 
 
+def test_a_version_that_is_spoilt_in_its_place_answers_as_before(server: LiveServer, folder: Path) -> None:
+    file = folder / "judges" / "words" / "1" / FILE_NAME
+    card = file.read_text()
+    file.write_text(card[:100])
+    assert "bad judge" in reload(server)["words:1"]
+    assert asked(server) == (200, "1")
+    file.write_text(card)
+    assert reload(server) == {}
+
+
 def test_a_judge_whose_model_is_unloaded_says_so_until_it_is_back(server: LiveServer) -> None:
     assert server.post("/v2/repository/models/lines/unload", {}).status_code == 200
     status, why = asked(server)

@@ -71,6 +71,13 @@ class CompareArguments(CallArguments, total=False):
     rank_by: RankBy
 
 
+class JudgeArguments(CallArguments, total=False):
+    """At which rate of false alarms strings are judged, and whether the reasons are returned."""
+
+    false_alarm_rate: float
+    return_reasons: bool
+
+
 class NextArguments(CallArguments, StateArguments, AdaptiveArguments, total=False):
     """How many of the likeliest characters to return."""
 

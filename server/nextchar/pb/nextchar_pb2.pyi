@@ -114,6 +114,97 @@ class ScoreResponse(_message.Message):
     case_folding: str
     def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., begins_after: _Optional[str] = ..., includes_end: _Optional[bool] = ..., state: _Optional[bytes] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
+class JudgeRequest(_message.Message):
+    __slots__ = ("timeout", "priority", "judge", "input", "false_alarm_rate", "return_reasons")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_RATE_FIELD_NUMBER: _ClassVar[int]
+    RETURN_REASONS_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
+    judge: str
+    input: _containers.RepeatedScalarFieldContainer[str]
+    false_alarm_rate: float
+    return_reasons: bool
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., judge: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., false_alarm_rate: _Optional[float] = ..., return_reasons: _Optional[bool] = ...) -> None: ...
+
+class SurprisingChar(_message.Message):
+    __slots__ = ("char", "offset", "bits", "special")
+    CHAR_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    SPECIAL_FIELD_NUMBER: _ClassVar[int]
+    char: str
+    offset: int
+    bits: float
+    special: str
+    def __init__(self, char: _Optional[str] = ..., offset: _Optional[int] = ..., bits: _Optional[float] = ..., special: _Optional[str] = ...) -> None: ...
+
+class Reasons(_message.Message):
+    __slots__ = ("characters", "evidence")
+    class EvidenceEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    characters: _containers.RepeatedCompositeFieldContainer[SurprisingChar]
+    evidence: _containers.ScalarMap[str, float]
+    def __init__(self, characters: _Optional[_Iterable[_Union[SurprisingChar, _Mapping]]] = ..., evidence: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class Verdict(_message.Message):
+    __slots__ = ("index", "is_flagged", "p_value", "low", "high", "score", "kind", "log_ratio", "reasons")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    IS_FLAGGED_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LOG_RATIO_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    is_flagged: bool
+    p_value: float
+    low: float
+    high: float
+    score: float
+    kind: str
+    log_ratio: float
+    reasons: Reasons
+    def __init__(self, index: _Optional[int] = ..., is_flagged: _Optional[bool] = ..., p_value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., score: _Optional[float] = ..., kind: _Optional[str] = ..., log_ratio: _Optional[float] = ..., reasons: _Optional[_Union[Reasons, _Mapping]] = ...) -> None: ...
+
+class JudgeResponse(_message.Message):
+    __slots__ = ("object", "judge", "judge_version", "model", "model_version", "false_alarm_rate", "false_alarm_low", "false_alarm_high", "warning", "data", "usage")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_RATE_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_LOW_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_HIGH_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    object: str
+    judge: str
+    judge_version: str
+    model: str
+    model_version: str
+    false_alarm_rate: float
+    false_alarm_low: float
+    false_alarm_high: float
+    warning: str
+    data: _containers.RepeatedCompositeFieldContainer[Verdict]
+    usage: Usage
+    def __init__(self, object: _Optional[str] = ..., judge: _Optional[str] = ..., judge_version: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., false_alarm_rate: _Optional[float] = ..., false_alarm_low: _Optional[float] = ..., false_alarm_high: _Optional[float] = ..., warning: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
 class CompareRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "reference_model", "rank_by")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]

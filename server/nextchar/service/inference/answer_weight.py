@@ -54,6 +54,9 @@ LOGPROB = Weight(100, 50, 100)
 TOP = Weight(8, 40, 160)
 PROMPT_LOGPROB = Weight(20, 4, 40)
 PROMPT_TOP = Weight(8, 82, 180)
+# A verdict, and its reasons; the name of a kind is added to it.
+VERDICT = Weight(2600, 420, 900)
+REASONS = Weight(6000, 1100, 2600)
 STATE_VALUE = Weight(40, 26, 32)
 TENSOR_VALUE = Weight(48, 26, 24)
 TOKEN = Weight(52, 24, 48)
@@ -64,6 +67,12 @@ def score_weight(num_strings: int, num_chars: int, *, return_chars: bool, learne
     own = OWN * learned
     of_chars = (CHAR_SCORE + own) * num_chars if return_chars else Weight()
     return ANSWER + (STRING + own) * num_strings + of_chars
+
+
+def verdict_weight(num_strings: int, num_kind_chars: int, *, return_reasons: bool) -> Weight:
+    """Returns the weight of verdicts, each of which may name a kind of some characters."""
+    each = VERDICT + TEXT * num_kind_chars + (REASONS if return_reasons else Weight())
+    return ANSWER + each * num_strings
 
 
 def distribution_weight(num_distributions: int, num_symbols: int, *, learned: bool = False) -> Weight:

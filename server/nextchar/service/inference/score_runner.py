@@ -89,6 +89,21 @@ class ScoreRunner:
         self._metrics.count_chars(ctx, scored=prepared.num_scored, fed=len(prepared.context))
         return answer
 
+    async def symbol_logprobs(
+        self, request: ScoreFields, model: Model, ctx: RequestContext
+    ) -> tuple[list[Doubles], int]:
+        """Returns log p of each string's symbols from the begin symbol, and the number of their characters.
+
+        They are float64 [symbols], with the end symbol's last if the request includes it.
+        """
+        self._validation.check_strings(len(request.input))
+        nothing = EncodedText(np.empty(0, dtype=np.int64), after_return=False)
+        prepared = await run_cooperatively(self._prepare(request, model, nothing, None, ctx))
+        self._metrics.observe_size(ctx, prepared.num_chars)
+        logprobs = await self._run(prepared, ctx)
+        self._metrics.count_chars(ctx, scored=prepared.num_scored)
+        return _by_string(prepared, logprobs), prepared.num_scored
+
     def _prepare(
         self,
         request: ScoreFields,

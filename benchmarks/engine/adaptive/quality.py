@@ -30,16 +30,16 @@ class Text:
 
     @classmethod
     def parse(cls, told: str) -> "Text":
-        """Reads MODEL:PATH or MODEL:PATH:FIRST:LAST, in which FIRST and LAST may be empty.
+        """Reads MODEL:PATH[:FIRST[:LAST]], in which FIRST may be empty.
 
         Raises:
             ArgumentTypeError: it is not written so, or the model or the text is not there.
         """
         try:
-            model, path, first, last = told.split(":") if told.count(":") == 3 else (*told.split(":"), "", "")
-            text = cls(model, Path(path), *(int(bound) if bound else None for bound in (first, last)))
+            model, path, *bounds = told.split(":", maxsplit=3)
+            text = cls(model, Path(path), *(int(bound) if bound else None for bound in bounds))
         except ValueError as error:
-            raise ArgumentTypeError(f"{told!r} is not MODEL:PATH or MODEL:PATH:FIRST:LAST") from error
+            raise ArgumentTypeError(f"{told!r} is not MODEL:PATH[:FIRST[:LAST]]") from error
         for file in (text.graph_path, text.path):
             if not file.is_file():
                 raise ArgumentTypeError(f"there is no file {file}")

@@ -54,7 +54,7 @@ class ModelGraph:
         """The graph of the gates, opened from the file when it is first asked for.
 
         Raises:
-            InvalidRequest: the cell has no gates, or the file does not name them.
+            InvalidRequest: the file does not name them.
             Unavailable: the file has gone or is another one by now.
         """
         try:

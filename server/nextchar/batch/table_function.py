@@ -72,12 +72,11 @@ class TableFunction(Generic[A]):
         if not texts:  # as a planner sends to learn the schema: no model is needed
             return [column.filled([]) for column in self.annotator.columns]
         opened, columns = opened_once(self.annotator), self.annotator.columns
-        parts, first = [], 0
-        for block in _cut(texts):
-            filled, refused = annotate_rows(opened, columns, block)
+        parts = []
+        for first, end in spans(texts):
+            filled, refused = annotate_rows(opened, columns, texts[first:end])
             self._check(refused, first)
             parts.append(filled)
-            first += len(block)
         return joined(parts)
 
     def _check(self, faults: Faults, first: int) -> None:
@@ -113,15 +112,14 @@ def _listed(names: Sequence[str]) -> str:
     return (shown or "none") + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def _cut(texts: Sequence[str | None]) -> Iterator[list[str | None]]:
-    block: list[str | None] = []
-    num_chars = 0
-    for text in texts:
-        size = len(text or "")
-        if block and (len(block) >= MAX_ROWS or num_chars + size > MAX_CHARS):
-            yield block
-            block, num_chars = [], 0
-        block.append(text)
+def spans(values: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the end of consecutive rows that are annotated together."""
+    first = num_chars = 0
+    for i, value in enumerate(values):
+        size = len(value) if isinstance(value, str) else 0
+        if i > first and (i - first >= MAX_ROWS or num_chars + size > MAX_CHARS):
+            yield first, i
+            first, num_chars = i, 0
         num_chars += size
-    if block:
-        yield block
+    if first < len(values):
+        yield first, len(values)

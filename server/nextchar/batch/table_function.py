@@ -89,7 +89,8 @@ def checked_column(found: Sequence[str], column: str | None, added: Sequence[str
     """Returns the column of the strings, among those that a table has.
 
     Raises:
-        InvalidRequest: there is no such column, none is named and there are several, or an added one exists.
+        InvalidRequest: there is no such column or more than one, none is named and there are several, or an
+            added one exists.
     """
     if column is None:
         if len(found) != 1:
@@ -99,6 +100,8 @@ def checked_column(found: Sequence[str], column: str | None, added: Sequence[str
         column = found[0]
     if column not in found:
         raise InvalidRequest(f"{shown} has no column {column!r}: it has {_listed(found)}", param="column")
+    if (count := found.count(column)) > 1:
+        raise InvalidRequest(f"{shown} has {count} columns {column!r}: rename all but one", param="column")
     if twice := next((name for name in added if name in found), None):
         raise InvalidRequest(
             f"{shown} has a column {twice!r} already: give the added columns names of their own by a prefix",

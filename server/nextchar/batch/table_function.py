@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, Literal, TypeVar
 
-from nextchar.batch.annotator import Annotator, Faults, annotate_rows
+from nextchar.batch.annotator import Annotator, Faults, added_names, annotate_rows
 from nextchar.batch.column import Filled, Kind, joined
 from nextchar.batch.kinds.table_kind import TableKind, kind_of
 from nextchar.batch.opened import opened_once
@@ -41,7 +41,7 @@ class TableFunction(Generic[A]):
     @property
     def names(self) -> list[str]:
         """The names of the added columns."""
-        return [self.prefix + column.name for column in self.annotator.columns]
+        return added_names(self.annotator, self.prefix)
 
     @property
     def sql(self) -> str:

@@ -10,12 +10,12 @@ from typing import IO, Any, NoReturn
 
 import click
 
-from nextchar.batch.annotator import Annotator
+from nextchar.batch.annotator import Annotator, added_names
 from nextchar.batch.files.compression import split_name
 from nextchar.batch.files.journal import Journal, journal_path
 from nextchar.batch.files.output import output_file
 from nextchar.batch.files.progress import Progress
-from nextchar.batch.files.run import OnError, Run, names_of, writing
+from nextchar.batch.files.run import OnError, Run, writing
 from nextchar.batch.files.source import Source
 from nextchar.batch.files.table_format import (
     FORMATS,
@@ -60,19 +60,19 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableArguments:
-    """What the options were given."""
+    """What the options were given; the defaults are those of the options."""
 
-    column: str | None
-    format_name: Format | None
-    delimiter: str | None
-    no_header: bool
-    output: str | None
-    overwrite: bool
-    resume: bool
-    on_error: OnError
-    prefix: str
+    column: str | None = None
+    format_name: Format | None = None
+    delimiter: str | None = None
+    no_header: bool = False
+    output: str | None = None
+    overwrite: bool = False
+    resume: bool = False
+    on_error: OnError = "keep"
+    prefix: str = ""
 
     @classmethod
     def taken_from(cls, arguments: dict[str, Any]) -> "TableArguments":
@@ -143,7 +143,7 @@ def _annotate(
         has_header=not arguments.no_header,
     )
     kind = options.format_for(source, name)
-    names = names_of(annotator, arguments.prefix)
+    names = added_names(annotator, arguments.prefix)
     reader = make_reader(source, kind, options, names)
     num_rows: int | None = getattr(reader, "num_rows", None)
     fraction = _fraction(source, num_rows, lambda: progress.num_rows)

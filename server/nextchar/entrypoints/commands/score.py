@@ -65,7 +65,9 @@ def score(
     tables = TableArguments.taken_from(arguments)
     if texts and file is not None:
         raise InvalidRequest("give the strings either as arguments or with --file, not both")
-    if not texts:
+    if texts:
+        tables.check_no_file()
+    else:
         file = file or _standard_input()
         if tables.is_table(file):
             if as_json or arguments["return_chars"]:

@@ -67,9 +67,9 @@ def train(context: click.Context, /, **options: Any) -> None:
     keep_freed_memory()
     try:
         _named(context, options)
-        device = _device(options)
         if options["cell"] == NGRAM:
             context.exit(_train_ngram(context, options))
+        device = _device(options)
         with joined_group(device) as group:
             start = _resume if _resumes(options) else _start
             run = start(context, options | {"device": device}, group)
@@ -131,13 +131,17 @@ def _say(found: list[str], context: click.Context, values: dict[str, Any]) -> No
 def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
     if options["from_model"]:
         raise click.UsageError("--from is for networks: an n-gram model counts its text anew, leave it out")
+    if options["resume"]:
+        raise click.UsageError("--resume is for networks: an n-gram model is counted at once, leave it out")
     directory = new_directory(options)
     with removed_on_failure(directory):
         text = prepare_text(options, directory)
         values = {name: value for name, value in options.items() if name in _OF_NGRAM}
         _say(text.found, context, values)
         command = _command(context, values)
-        quality, page = train_ngram(directory, text.config, command, order=options["order"])
+        quality, page = train_ngram(
+            directory, text.corpus, text.split, text.config, command, order=options["order"]
+        )
     for line in [*map(describe_figure, quality), f"report: {page}"]:
         print(line, file=sys.stderr)
     return 0

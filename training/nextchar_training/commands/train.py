@@ -152,7 +152,7 @@ def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
         _say(text.found, context, values)
         command = _command(context, values)
         quality, page = train_ngram(
-            directory, text.corpus, text.split, text.config, command, order=options["order"]
+            directory, (text.corpus, text.split), text.config, command, order=options["order"]
         )
     for line in [*map(describe_figure, quality), f"report: {page}"]:
         print(line, file=sys.stderr)

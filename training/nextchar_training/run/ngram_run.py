@@ -25,14 +25,15 @@ FILE_NAME = "ngram.arpa"
 
 
 def train_ngram(
-    folder: Path, corpus: Corpus, split: Split, config: TextConfig, command: str, *, order: int = ORDER
+    folder: Path, text: tuple[Corpus, Split], config: TextConfig, command: str, *, order: int = ORDER
 ) -> tuple[list[Quality], Path]:
     """Fits the model to all that is not held out; writes `ngram.arpa` and the report; returns the held-out
-    losses and the report's path.
+    losses and the report's path. `text` is what the options of the text name.
 
     Raises:
         CorpusError: as `vocabulary_of`.
     """
+    corpus, split = text
     vocabulary = vocabulary_of(split, config)
     model = fit_ngram(split, vocabulary, order=order)
     quality = ngram_quality(model, split, vocabulary, name=f"kneser-ney-{order}")

@@ -69,10 +69,10 @@ def read_pieces(path: Path, symbols: Symbols, *, is_one_of_many: bool = False) -
 
 
 def newline_kinds(paths: list[Path]) -> tuple[str, ...]:
-    """Returns which of LF, CRLF and CR end lines in the first `_NEWLINE_BYTES` of the files.
+    """Returns which of LF, CRLF and CR end lines in the first `_NEWLINE_BYTES` of files that were read once.
 
     Raises:
-        CorpusError: as `read_pieces`.
+        CorpusError: a file is compressed in a way that cannot be read.
     """
     found: set[str] = set()
     left = _NEWLINE_BYTES

@@ -78,6 +78,9 @@ def test_a_judge_is_fitted_with_a_model_that_is_there(folder: Path, monkeypatch:
         ("--model syllables --version 1", InvalidRequest, "version 1 exists"),
         ("--model syllables --bad good.txt", CorpusError, "was a normal list given as --bad"),
         ("--model syllables --bad gone.txt", CorpusError, "cannot read"),
+        ("--normal noise.txt", CorpusError, "'noise' has 60 strings, of which 15 are kept"),
+        ("--normal noise.txt", CorpusError, "give 1,200 strings or more, or a --model"),
+        ("--normal noise.txt --model syllables", CorpusError, "give more normal strings"),
     ],
 )
 def test_bad_input_is_one_error(
@@ -87,3 +90,13 @@ def test_bad_input_is_one_error(
     found = _fit(*f"--normal good.txt --name syllables {arguments}".split())
     assert isinstance(found.exception, error)
     assert message in str(found.exception)
+
+
+@pytest.mark.parametrize("bad", ["gone.txt", "good.txt"])
+def test_a_bad_list_is_refused_before_a_model_is_trained(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, bad: str
+) -> None:
+    monkeypatch.chdir(folder)
+    found = _fit(*["--normal", "good.txt", "--bad", bad, "--name", "new"])
+    assert isinstance(found.exception, CorpusError)
+    assert not (folder / "models" / "new").exists()

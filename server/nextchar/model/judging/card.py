@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from nextchar.errors import ModelFileError
 from nextchar.model.card import VocabularyCard
 from nextchar.model.names import is_model_name
+from nextchar.model.regular_file import read_regular_file
 
 FILE_NAME = "judge.json"
 REFERENCES_NAME = "references.npz"
 MAX_JUDGE_BYTES = 16 * 1024 * 1024
+MAX_REFERENCES_BYTES = 2**31
 MAX_REFERENCES = 1024
 
 Rate = Annotated[FiniteFloat, Field(gt=0, le=1)]
@@ -159,7 +161,7 @@ def read_judge(folder: Path) -> JudgeCard:
         ModelFileError: there is none, or this version cannot read it.
     """
     path = folder / FILE_NAME
-    content = _read(path, MAX_JUDGE_BYTES)
+    content = read_regular_file(path, max_bytes=MAX_JUDGE_BYTES, kind="judge")
     try:
         return JudgeCard.model_validate_json(content)
     except ValidationError as error:
@@ -175,7 +177,7 @@ def read_references(folder: Path, card: ReferencesCard) -> bytes:
         ModelFileError: it is gone, or is not the file that the judge was fitted with.
     """
     path = folder / REFERENCES_NAME
-    content = _read(path, 2**31)
+    content = read_regular_file(path, max_bytes=MAX_REFERENCES_BYTES, kind="references")
     if digest_of(content) != card.digest:
         raise ModelFileError(
             f"{path}: has changed since the judge was fitted (SHA-256 {digest_of(content)[:12]}…, the "
@@ -187,13 +189,3 @@ def read_references(folder: Path, card: ReferencesCard) -> bytes:
 def digest_of(content: bytes) -> str:
     """Returns the SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
-
-
-def _read(path: Path, max_bytes: int) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise ModelFileError(f"{path}: has {size} bytes, the limit is {max_bytes}")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from error

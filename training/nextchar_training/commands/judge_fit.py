@@ -18,7 +18,6 @@ from nextchar_training.commands.command_line import recorded_command
 from nextchar_training.commands.export import export
 from nextchar_training.commands.options import ModelName
 from nextchar_training.commands.train import train
-from nextchar_training.export.export import MAX_VERSION, next_version
 from nextchar_training.judging.evaluation import evaluate
 from nextchar_training.judging.fit import fit
 from nextchar_training.judging.lists import MIN_NORMAL, StringList, check_normal, checked_bad, read_list
@@ -26,8 +25,9 @@ from nextchar_training.judging.normal import HELD_OUT, cut, never_trained_on, sa
 from nextchar_training.judging.page import lines, report
 from nextchar_training.judging.references import fit_reference
 from nextchar_training.judging.scored import score_list
-from nextchar_training.judging.written import PAGE_NAME, Sources, judge_files, write_judge
+from nextchar_training.judging.written import PAGE_NAME, Sources, judge_files
 from nextchar_training.option import recorded_path
+from nextchar_training.run.version_folder import MAX_VERSION, check_new, next_version, write_version
 
 _TRAINING = "--unit line --hidden-size 256 --num-layers 1 --dropout 0.1 --seed 1"
 _TRAINED_FORM = TextForm()  # of what `_TRAINING` trains
@@ -109,8 +109,7 @@ def fit_judge(
     It is calibrated on normal strings that nothing was trained on, and measured by cross-validation.
     """
     folder = judges / name / str(version or next_version(judges / name))
-    if folder.exists():
-        raise InvalidRequest(f"version {folder.name} exists in {folder.parent}: choose another --version")
+    check_new(folder)
     given = None if model is None else _given(models, model)
     form = _TRAINED_FORM.of if given is None else given.graph.vocabulary.normalize
     listed = read_list(normal, form, _warn)
@@ -198,7 +197,7 @@ def _write(folder: Path, sources: Sources, default_rate: float) -> None:
     quality = [measured for condition in conditions for measured in condition.measured()]
     files = judge_files(folder.parent.name, fitted, sources, quality, default_rate)
     page = report(folder.parent.name, conditions, fitted.false_alarms)
-    write_judge(files | {PAGE_NAME: page.encode()}, folder)
+    write_version(files | {PAGE_NAME: page.encode()}, folder)
     _say([*lines(conditions, fitted.false_alarms), f"wrote {folder}", f"report: {folder / PAGE_NAME}"])
 
 

@@ -16,7 +16,7 @@ from nextchar.model.names import is_version
 from nextchar.model.text_form import TextForm
 from nextchar_training.commands.command_line import recorded_command
 from nextchar_training.commands.export import export
-from nextchar_training.commands.options import ModelName
+from nextchar_training.commands.options import DEFAULT_MODELS, MODELS_VARIABLE, ModelName
 from nextchar_training.commands.train import train
 from nextchar_training.judging.evaluation import evaluate
 from nextchar_training.judging.fit import fit
@@ -30,6 +30,7 @@ from nextchar_training.option import recorded_path
 from nextchar_training.run.version_folder import MAX_VERSION, check_new, next_version, write_version
 
 _TRAINING = "--unit line --hidden-size 256 --num-layers 1 --dropout 0.1 --seed 1"
+_STOPPED = 128  # and the number of the signal: the exit code of training
 _TRAINED_FORM = TextForm()  # of what `_TRAINING` trains
 
 
@@ -81,16 +82,16 @@ def judge() -> None:
 @click.option(
     "--models",
     type=click.Path(path_type=Path),
-    default=Path("models"),
+    default=DEFAULT_MODELS,
     show_default=True,
+    envvar=MODELS_VARIABLE,
     help="The folder of models.",
 )
 @click.option(
     "--judges",
     type=click.Path(path_type=Path),
-    default=Path("judges"),
-    show_default=True,
-    help="The folder of judges, beside that of models.",
+    show_default="judges beside the folder of models",
+    help="The folder of judges.",
 )
 def fit_judge(
     normal: Path,
@@ -102,13 +103,14 @@ def fit_judge(
     max_strings: int,
     max_minutes: float,
     models: Path,
-    judges: Path,
+    judges: Path | None,
 ) -> None:
     """Fit a judge to normal strings, and to bad ones if there are any; write judges/NAME/VERSION.
 
     It is calibrated on normal strings that nothing was trained on, and measured by cross-validation.
     """
-    folder = judges / name / str(version or next_version(judges / name))
+    versions = (judges or models.absolute().with_name("judges")) / name
+    folder = versions / str(version or next_version(versions))
     check_new(folder)
     given = None if model is None else _given(models, model)
     form = _TRAINED_FORM.of if given is None else given.graph.vocabulary.normalize
@@ -180,8 +182,10 @@ def _train(training: StringList, models: Path, name: str, max_minutes: float) ->
         corpus = Path(temporary) / f"{training.name}.txt"
         corpus.write_text("".join(f"{s}\n" for s in training.strings), encoding="utf-8")
         words = ["--corpus", str(corpus), "--name", name, "--output", temporary, *_TRAINING.split()]
-        words += ["--max-minutes", str(max_minutes)]
+        words += ["--max-minutes", str(max_minutes), "--no-export"]
         if code := train.main(words, standalone_mode=False):
+            if code > _STOPPED:
+                _warn("stopped before there was a judge: the run is removed, give the whole command again")
             sys.exit(code)
         export.main([f"{temporary}/{name}", "--models", str(models)], standalone_mode=False)
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from nextchar.errors import ModelFileError
-from nextchar.model.card import VocabularyCard
+from nextchar.model.card import VocabularyCard, falls, first_fault, rises
 from nextchar.model.names import is_model_name
 from nextchar.model.regular_file import read_regular_file
 
@@ -59,7 +59,7 @@ class CurveCard(_Part):
     def _is_sound(self) -> "CurveCard":
         if not {len(self.values), len(self.tail_scales), len(self.num_strings)} == {len(self.lengths)}:
             raise ValueError("values, tail_scales and num_strings must have an entry for each length")
-        if any(a >= b for a, b in pairwise(self.lengths)) or any(a <= b for a, b in pairwise(self.shares)):
+        if not (rises(self.lengths) and falls(self.shares)):
             raise ValueError("lengths must rise and shares fall")
         for row in self.values:
             if len(row) != len(self.shares) or any(a > b for a, b in pairwise(row)):
@@ -165,9 +165,7 @@ def read_judge(folder: Path) -> JudgeCard:
     try:
         return JudgeCard.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "judge"
-        raise ModelFileError(f"{path}: bad judge: {where}: {first['msg']}; fit it again") from error
+        raise ModelFileError(f"{path}: bad judge: {first_fault(error, 'judge')}; fit it again") from error
 
 
 def read_references(folder: Path, card: ReferencesCard) -> bytes:

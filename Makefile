@@ -91,7 +91,8 @@ judging: .venv/.dev
 	@test -n "$(FOLDER)" || { echo "which lists? make judging FOLDER=lists; docs/judging.md says what they are"; exit 1; }
 	$(BIN)/python -m benchmarks.quality.judging "$(FOLDER)"
 
-# Makes the table of docs/adaptive.md: make adaptive TEXTS="tinyshakespeare:FILE:-111540 python:FILE".
+# Makes the tables of docs/adaptive.md, of two installed modules and of your texts, as MODEL:FILE or MODEL:FILE:FIRST:LAST:
+# make adaptive TEXTS="tinyshakespeare:tinyshakespeare.txt:-111540: python:access.log".
 adaptive: .venv/.dev
 	$(BIN)/python -m benchmarks.engine.adaptive $(foreach text,$(TEXTS),--text $(text))
 

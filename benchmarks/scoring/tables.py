@@ -90,9 +90,7 @@ def _file(path: Path) -> dict[str, float]:
     from nextchar.batch.scores import ScoreAnnotator
     from nextchar.entrypoints.commands.table_options import TableArguments, annotate_file
 
-    arguments = TableArguments(
-        "name", None, None, False, str(path.with_name("scored.parquet")), True, False, "keep", ""
-    )
+    arguments = TableArguments(column="name", output=str(path.with_name("scored.parquet")), overwrite=True)
     annotator = ScoreAnnotator(str(_MODEL))
     with annotator.open() as opened:
         opened.annotate(make_strings(4096))

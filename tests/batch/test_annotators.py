@@ -56,7 +56,7 @@ class OpenLengths:
 
 
 def annotate(path: Path, output: Path, *, resume: bool = False) -> None:
-    arguments = TableArguments(None, None, None, False, str(output), False, resume, "keep", "")
+    arguments = TableArguments(output=str(output), resume=resume)
     with path.open("rb") as file:
         annotate_file(Lengths(), file, arguments, "utf-8")
 

@@ -100,6 +100,10 @@ def csv_file(path: Path) -> Path:
         (["--column", "name", "--delimiter", "\\t"], "--delimiter must be one character"),
         (["--format", "lines", "--delimiter", ";"], "--delimiter is for tables"),
         (["--column", "name", "--encoding", "utf-16"], "is not UTF-16"),
+        (["--output", "x.csv", "--format", "lines", "--no-header"], "are for CSV"),
+        (["--format", "jsonl", "--delimiter", ";"], "--delimiter and --no-header are for CSV"),
+        (["--format", "lines", "--on-error", "skip"], "--on-error is for tables"),
+        (["--column", "name", "--output", "n" * 250 + ".csv"], "cannot be written: File name too long"),
     ],
 )
 def test_what_is_wrong_is_one_line(models: Path, tmp_path: Path, options: list[str], told: str) -> None:
@@ -111,11 +115,28 @@ def test_what_is_wrong_is_one_line(models: Path, tmp_path: Path, options: list[s
         for before, o in zip(["", *options], options, strict=False)
     ]
     done = run(models / "tiny", "--file", path, *placed)
-    assert done.exit_code == 2, done.output
+    assert done.exit_code == (1 if "cannot be written" in told else 2), done.output
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "in.csv", "there.csv"]
     assert (tmp_path / "there.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("option", [["--output", "out.csv"], ["--column", "name"], ["--format", "csv"]])
+def test_strings_that_are_arguments_take_no_option_of_files(models: Path, option: list[str]) -> None:
+    done = run(models / "tiny", "ab", *option)
+    assert done.exit_code == 2
+    assert done.stderr == f"Error: {option[0]} is for files: give the strings with --file, not as arguments\n"
+
+
+def test_two_columns_of_the_name_are_told(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("name,name\na,b\n")
+    columns = [pa.array(["a"]), pa.array(["b"])]
+    pq.write_table(pa.table(columns, names=["name", "name"]), tmp_path / "in.parquet")
+    for name in ("in.csv", "in.parquet"):
+        done = run(models / "tiny", "--file", tmp_path / name, "--column", "name")
+        assert done.exit_code == 2
+        assert f"{name}' has 2 columns 'name': rename all but one" in done.stderr
 
 
 def test_a_column_that_exists_is_not_written_twice(models: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_rows_of_an_earlier_run_count_neither_for_the_rate_nor_for_the_time_left
     seconds[0], part[0] = 101.0, 0.6
     progress.done(10_000)
     assert terminal.getvalue() == "\r\x1b[K60,000 rows, 100 per second, 60 %, 6 min 40 s left"
-    assert progress.summary() == ["60,000 rows, 50,000 of them before in 1 min 41 s, 100 per second"]
+    assert progress.summary() == ["60,000 rows, 50,000 of them before, in 1 min 41 s, 100 per second"]
 
 
 def test_what_is_no_terminal_gets_no_line(monkeypatch: pytest.MonkeyPatch) -> None:

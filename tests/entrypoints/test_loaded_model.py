@@ -154,6 +154,15 @@ def test_gates_are_arrays_and_a_cell_without_them_has_none(model: Model, tmp_pat
         assert plain.gates("hello") == {}
 
 
+@pytest.mark.parametrize("num_chars", [0, 600])  # of 600, a server shows neither: it has 384,000 numbers
+def test_states_and_gates_of_any_text_have_a_row_for_each_character(tmp_path: Path, num_chars: int) -> None:
+    path = write_models(tmp_path, {"wide": TinyModel(hidden_size=160)}) / "wide"
+    with nextchar.load(path) as wide:
+        found = [*wide.states("a" * num_chars).values(), *wide.gates("a" * num_chars).values()]
+    assert len(found) == 10
+    assert {array.shape for array in found} == {(num_chars, 160)}
+
+
 def test_a_running_loop_does_not_matter(model: Model) -> None:
     async def in_a_notebook() -> float:
         return model.score(["hello"]).data[0].logprob

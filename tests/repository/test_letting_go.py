@@ -111,6 +111,41 @@ def test_closing_stops_the_engines_that_requests_still_hold(folder: Path) -> Non
     assert _num_engines() == before
 
 
+def test_stopping_a_version_is_tried_again_after_a_failure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The version after it is stopped meanwhile."""
+    before = _num_engines()
+    with in_process(folder) as made:
+        stopped: list[str] = []
+
+        async def fails_once(model: Model) -> None:
+            stopped.append(model.name)
+            if len(stopped) == 1:
+                raise RuntimeError("a bug")
+            await loader.stop(model)
+
+        async def count(_name: str, _version: str) -> int:
+            return 0
+
+        async def run() -> None:
+            manager = made.service.model_manager
+            manager.unload("tiny")
+            manager.unload("other")
+            task = asyncio.create_task(manager.unload_retired(count, lambda _: None))
+            while _num_engines() > before:
+                assert not task.done()
+                await asyncio.sleep(0)
+            task.cancel()
+
+        monkeypatch.setattr(retired_versions, "stop", fails_once)
+        made.run(run())
+        assert len(stopped) == 3
+        assert set(stopped[1:]) == {"tiny", "other"}
+        assert f"model {stopped[0]}:1 could not be stopped; it is tried again" in caplog.text
+        assert "a bug" in caplog.text
+
+
 def test_closing_stops_engines_whose_stopping_was_cut_short(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

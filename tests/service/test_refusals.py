@@ -14,7 +14,6 @@ from nextchar.schemas.inspect import InspectRequest
 from nextchar.schemas.limits import Limits
 from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.schemas.tokens import DetokenizeRequest, TokenizeRequest
-from nextchar.service.inference import inspector
 from nextchar.service.service import Service
 
 _LIMITS = Limits(
@@ -249,15 +248,16 @@ def test_a_server_that_shows_no_states_says_so(models: Path) -> None:
     assert error.message == "this server does not return hidden states: max_inspect_chars is 0"
 
 
-def test_an_inspection_has_at_most_so_many_numbers(small: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspector, "MAX_VALUES", 4 * 24 * 5)  # two layers of two states of 24 units
-    assert small.run(_inspect("a" * 5)(small.service)).usage.prompt_tokens == 5
-    assert small.run(_inspect("a" * 6, layers=[1])(small.service)).usage.prompt_tokens == 6
-    error = _refused(small, _inspect("a" * 6))
+def test_an_inspection_has_at_most_so_many_numbers(models: Path) -> None:
+    limits = Limits(max_inspect_values=4 * 24 * 5)  # two layers of two states of 24 units
+    with in_process(models, limits=limits) as few:
+        assert few.run(_inspect("a" * 5)(few.service)).usage.prompt_tokens == 5
+        assert few.run(_inspect("a" * 6, layers=[1])(few.service)).usage.prompt_tokens == 6
+        error = _refused(few, _inspect("a" * 6))
     assert (error.code, error.param) == ("input_too_large", "input")
     assert error.message == (
-        "the answer would have 576 numbers, the limit is 480: request fewer layers or states, or send a "
-        "shorter input"
+        "the answer would have 576 numbers, the limit is 480: request fewer layers, states or gates, or "
+        "send a shorter input"
     )
 
 

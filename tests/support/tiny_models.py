@@ -120,3 +120,12 @@ def write_models(folder: Path, models: dict[str, TinyModel], *, version: int = 1
         target.mkdir(parents=True, exist_ok=True)
         (target / f"step-{model.precision}.onnx").write_bytes(model.step_bytes())
     return folder
+
+
+def write_every_cell(folder: Path, *, seed: int = 0) -> Path:
+    """Writes a model of each cell in each of its precisions, as `lstm-int8`; returns the folder."""
+    for cell, precision in STEP_GRAPHS:
+        target = folder / f"{cell}-{precision}" / "1"
+        target.mkdir(parents=True)
+        (target / f"step-{precision}.onnx").write_bytes(TinyModel(cell, seed=seed).step_bytes(precision))
+    return folder

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from nextchar_training.config import TrainingConfig
-from nextchar_training.export.export import export, write
+from nextchar_training.export.export import export
 from nextchar_training.run.checkpoint import FILE_NAME, Trained, load_split, load_trained
 from nextchar_training.run.run import Run
+from nextchar_training.run.version_folder import write_version
 
 _SENTENCE = "the quick brown fox jumps over a lazy dog while seven kind wizards box up my quilt"
 WORDS = _SENTENCE.split()
@@ -57,5 +58,6 @@ def finished(run: Run) -> Trained:
 
 def exported(trained: Trained, folder: Path) -> Path:
     """Writes all graphs of a run as version 1 of a model; returns the version's folder."""
-    write(export(trained, load_split(trained), keep_float32_step=True), folder / "1")
+    exported = export(trained, load_split(trained), keep_float32_step=True)
+    write_version(exported.files, folder / "1")
     return folder / "1"

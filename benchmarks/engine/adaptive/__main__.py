@@ -20,7 +20,7 @@ _TEXTS = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine.adaptive", description=__doc__)
-    told = "MODEL:PATH or MODEL:PATH:FIRST:LAST, a text and the model to read it with; may be given again"
+    told = "MODEL:PATH[:FIRST[:LAST]], a text and the model to read it with; may be given again"
     parser.add_argument("--text", action="append", default=[], type=quality.Text.parse, help=told)
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds; the median of them counts")
     parser.add_argument("--no-rates", action="store_true", help="measure texts only")

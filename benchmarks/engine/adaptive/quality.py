@@ -1,6 +1,7 @@
 """Measures what an adaptive lane is worth on texts: nats per character, static and adaptive, beside xz."""
 
 import lzma
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +30,24 @@ class Text:
 
     @classmethod
     def parse(cls, told: str) -> "Text":
-        """Reads MODEL:PATH or MODEL:PATH:FIRST:LAST, in which FIRST and LAST may be empty."""
-        model, path, *bounds = told.split(":")
-        return cls(model, Path(path), *(int(bound) if bound else None for bound in bounds))
+        """Reads MODEL:PATH[:FIRST[:LAST]], in which FIRST may be empty.
+
+        Raises:
+            ArgumentTypeError: it is not written so, or the model or the text is not there.
+        """
+        try:
+            model, path, *bounds = told.split(":", maxsplit=3)
+            text = cls(model, Path(path), *(int(bound) if bound else None for bound in bounds))
+        except ValueError as error:
+            raise ArgumentTypeError(f"{told!r} is not MODEL:PATH[:FIRST[:LAST]]") from error
+        for file in (text.graph_path, text.path):
+            if not file.is_file():
+                raise ArgumentTypeError(f"there is no file {file}")
+        return text
+
+    @property
+    def graph_path(self) -> Path:
+        return _MODELS / self.model / "1" / "step-int8.onnx"
 
     @property
     def characters(self) -> str:
@@ -40,7 +56,7 @@ class Text:
 
 def measure(text: Text) -> dict[str, float | str | list[float]]:
     """Returns the figures of one text."""
-    graph = open_graph(_MODELS / text.model / "1" / "step-int8.onnx")
+    graph = open_graph(text.graph_path)
     characters = text.characters
     ids = graph.vocabulary.encode(characters)
     (deliveries,) = run_lanes(graph, [Lane(ids, memory=empty_memory(Adaptive()))])

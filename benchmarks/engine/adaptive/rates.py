@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +18,22 @@ from nextchar.model.vocabulary import Ids
 
 _MODEL = Path("models/tinyshakespeare/1/step-int8.onnx")
 _HELD_CHARS, _NUM_CHARS = 10_000, 1_000
+_NUM_LANES = (1, 64)
 _NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 
 def measure(text: str, rounds: int) -> dict[str, float]:
-    """Returns medians over rounds in which adaptive and plain lanes take turns."""
+    """Returns medians over rounds in which adaptive and plain lanes take turns.
+
+    Each lane reads a part of its own; a text that has too few is repeated.
+    """
     graph = open_graph(_MODEL)
-    ids = graph.vocabulary.encode(text)
+    ids = np.resize(graph.vocabulary.encode(text), max(_HELD_CHARS, max(_NUM_LANES) * _NUM_CHARS))
     memory = _read(graph, ids[:_HELD_CHARS])
     found: dict[str, float] = {}
-    for n in (1, 64):
+    for n in _NUM_LANES:
         for does, make in (("reads", _reading), ("draws", _drawing)):
-            plain, adaptive = _seconds(graph, ids, make, n, None, memory, rounds)
+            plain, adaptive = _seconds(graph, ids, make, n, (None, memory), rounds)
             found[f"{n} plain that {does}, characters per second"] = n / plain
             found[f"{n} adaptive that {does}, characters per second"] = n / adaptive
             found[f"{n} that {does}, adaptive ÷ plain"] = plain / adaptive
@@ -59,25 +63,23 @@ def _seconds(
     ids: Ids,
     make: Callable[[Ids, int, Memory | None], Lane],
     n: int,
-    *memories_and_rounds: object,
-) -> tuple[float, ...]:
+    memories: Sequence[Memory | None],
+    rounds: int,
+) -> list[float]:
     """Returns the seconds of a step of n lanes, for each memory, median of the rounds.
 
     These are seconds of the processor: an engine has one thread, and other processes count for less.
     """
-    *memories, rounds = memories_and_rounds
-    assert isinstance(rounds, int)
     seconds: list[list[float]] = [[] for _ in memories]
     with engine_for(graph, n) as engine:
         for turn in range(rounds + 1):
             for memory, times in zip(memories, seconds, strict=True):
-                assert memory is None or isinstance(memory, Memory)
                 lanes = [make(ids, k, memory) for k in range(n)]
                 started = time.process_time()
                 run_in(engine, lanes)
                 if turn:  # the first one binds arrays
                     times.append((time.process_time() - started) / _NUM_CHARS)
-    return tuple(map(statistics.median, seconds))
+    return [statistics.median(times) for times in seconds]
 
 
 def _opening(graph: ModelGraph, memory: Memory, rounds: int) -> float:

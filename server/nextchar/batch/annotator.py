@@ -46,6 +46,11 @@ class Annotator(Protocol):
         ...
 
 
+def added_names(annotator: Annotator, prefix: str) -> list[str]:
+    """Returns the names of the added columns."""
+    return [prefix + column.name for column in annotator.columns]
+
+
 def annotate_rows(
     opened: OpenAnnotator, columns: Sequence[Column], texts: Sequence[str | None]
 ) -> tuple[list[Filled], Faults]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, Literal, TypeVar
 
-from nextchar.batch.annotator import Annotator, Faults, annotate_rows
+from nextchar.batch.annotator import Annotator, Faults, added_names, annotate_rows
 from nextchar.batch.column import Filled, Kind, joined
 from nextchar.batch.kinds.table_kind import TableKind, kind_of
 from nextchar.batch.opened import opened_once
@@ -41,7 +41,7 @@ class TableFunction(Generic[A]):
     @property
     def names(self) -> list[str]:
         """The names of the added columns."""
-        return [self.prefix + column.name for column in self.annotator.columns]
+        return added_names(self.annotator, self.prefix)
 
     @property
     def sql(self) -> str:
@@ -72,12 +72,11 @@ class TableFunction(Generic[A]):
         if not texts:  # as a planner sends to learn the schema: no model is needed
             return [column.filled([]) for column in self.annotator.columns]
         opened, columns = opened_once(self.annotator), self.annotator.columns
-        parts, first = [], 0
-        for block in _cut(texts):
-            filled, refused = annotate_rows(opened, columns, block)
+        parts = []
+        for first, end in spans(texts):
+            filled, refused = annotate_rows(opened, columns, texts[first:end])
             self._check(refused, first)
             parts.append(filled)
-            first += len(block)
         return joined(parts)
 
     def _check(self, faults: Faults, first: int) -> None:
@@ -90,7 +89,8 @@ def checked_column(found: Sequence[str], column: str | None, added: Sequence[str
     """Returns the column of the strings, among those that a table has.
 
     Raises:
-        InvalidRequest: there is no such column, none is named and there are several, or an added one exists.
+        InvalidRequest: there is no such column or more than one, none is named and there are several, or an
+            added one exists.
     """
     if column is None:
         if len(found) != 1:
@@ -100,6 +100,8 @@ def checked_column(found: Sequence[str], column: str | None, added: Sequence[str
         column = found[0]
     if column not in found:
         raise InvalidRequest(f"{shown} has no column {column!r}: it has {_listed(found)}", param="column")
+    if (count := found.count(column)) > 1:
+        raise InvalidRequest(f"{shown} has {count} columns {column!r}: rename all but one", param="column")
     if twice := next((name for name in added if name in found), None):
         raise InvalidRequest(
             f"{shown} has a column {twice!r} already: give the added columns names of their own by a prefix",
@@ -113,15 +115,14 @@ def _listed(names: Sequence[str]) -> str:
     return (shown or "none") + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def _cut(texts: Sequence[str | None]) -> Iterator[list[str | None]]:
-    block: list[str | None] = []
-    num_chars = 0
-    for text in texts:
-        size = len(text or "")
-        if block and (len(block) >= MAX_ROWS or num_chars + size > MAX_CHARS):
-            yield block
-            block, num_chars = [], 0
-        block.append(text)
+def spans(values: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the end of consecutive rows that are annotated together."""
+    first = num_chars = 0
+    for i, value in enumerate(values):
+        size = len(value) if isinstance(value, str) else 0
+        if i > first and (i - first >= MAX_ROWS or num_chars + size > MAX_CHARS):
+            yield first, i
+            first, num_chars = i, 0
         num_chars += size
-    if block:
-        yield block
+    if first < len(values):
+        yield first, len(values)

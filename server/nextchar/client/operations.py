@@ -89,14 +89,12 @@ def score(strings: list[str], model: str | None, arguments: ScoreArguments) -> O
     return Operation("POST", "/v1/score", "Nextchar/Score", fields, ScoreResponse)
 
 
-def score_after(
-    operation: Operation[ScoreResponse], before: ScoreResponse | None
-) -> Operation[ScoreResponse]:
-    """Returns a score that goes on where the one before it has ended, if the text is learned."""
+def continued(operation: Operation[A], before: A | None) -> Operation[A]:
+    """Returns a call that goes on where the one before it has ended, if it scores and learns its text."""
     if not operation.fields.get("adaptive"):
         return operation
     fields = {**operation.fields, "return_state": True}
-    if before is not None:
+    if isinstance(before, ScoreResponse):
         fields |= {"state": before.state, "context": ""}
     return replace(operation, fields=fields)
 

@@ -63,6 +63,11 @@ class VocabularyCard(_Part):
     symbols: Literal["characters", "bytes"] = "characters"
     case_folding: CaseFolding = "none"
 
+    def make(self) -> Vocabulary:
+        """Makes the vocabulary that is described."""
+        v = self
+        return Vocabulary(tuple(v.characters), v.unit, v.unknown, v.normalization, v.symbols, v.case_folding)
+
 
 class Golden(_Part):
     """A string and its log-probability (nats, from begin, without end) when the file was written."""
@@ -118,21 +123,21 @@ class CalibrationCard(_Part):
 
     @model_validator(mode="after")
     def _curves_are_sound(self) -> "CalibrationCard":
-        if self.shares[0] != 1 or self.shares[-1] <= 0 or not _falls(self.shares):
+        if self.shares[0] != 1 or self.shares[-1] <= 0 or not falls(self.shares):
             raise ValueError("shares must fall from 1 and stay above 0")
         for curves in (self.without_end, self.with_end):
-            if not _rises([curve.num_symbols for curve in curves]):
+            if not rises([curve.num_symbols for curve in curves]):
                 raise ValueError("num_symbols must rise from curve to curve")
             for curve in curves:
                 _check_curve(curve.bits_per_symbol, len(self.shares), "bits_per_symbol", curve.num_symbols)
         return self
 
 
-def _rises(values: Sequence[float]) -> bool:
+def rises(values: Sequence[float]) -> bool:
     return all(a < b for a, b in pairwise(values))
 
 
-def _falls(values: Sequence[float]) -> bool:
+def falls(values: Sequence[float]) -> bool:
     return all(a > b for a, b in pairwise(values))
 
 
@@ -169,7 +174,7 @@ class Card(_Part):
     @model_validator(mode="after")
     def _quantiles_are_sound(self) -> "Card":
         levels = self.quantile_levels
-        if self.quantiles and not (len(levels) > 1 and levels[0] >= 0 and levels[-1] <= 1 and _rises(levels)):
+        if self.quantiles and not (len(levels) > 1 and levels[0] >= 0 and levels[-1] <= 1 and rises(levels)):
             raise ValueError("quantile_levels must be two or more numbers from 0 to 1 that rise")
         if len({entry.num_chars for entry in self.quantiles}) != len(self.quantiles):
             raise ValueError("quantiles: two entries have the same num_chars")
@@ -178,8 +183,7 @@ class Card(_Part):
         return self
 
     def make_vocabulary(self) -> Vocabulary:
-        v = self.vocabulary
-        return Vocabulary(tuple(v.characters), v.unit, v.unknown, v.normalization, v.symbols, v.case_folding)
+        return self.vocabulary.make()
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), ensure_ascii=True, separators=(",", ":"))
@@ -220,9 +224,14 @@ def parse_card(metadata: dict[str, str], *, path: str) -> Card:
         # strict=False on the JSON side only: tuples and floats written as integers are the same value.
         return Card.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "card"
-        raise ModelFileError(f"{path}: bad card: {where}: {first['msg']}") from error
+        raise ModelFileError(f"{path}: bad card: {first_fault(error, 'card')}") from error
+
+
+def first_fault(error: ValidationError, whole: str) -> str:
+    """Says in which field the first fault is, or that it is of the `whole`, and what is wrong there."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or whole
+    return f"{where}: {first['msg']}"
 
 
 def _depth(raw: str) -> int:

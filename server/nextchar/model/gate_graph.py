@@ -57,10 +57,10 @@ class GateGraph:
 
 
 def open_gates(content: bytes, card: Card) -> GateGraph:
-    """Opens the gates of a step graph, given its file's bytes, which `open_graph` has accepted.
+    """Opens the gates of a step graph of a cell that has some, given bytes that `open_graph` has accepted.
 
     Raises:
-        InvalidRequest: the cell has no gates, or the file does not name them as exports do.
+        InvalidRequest: the file does not name the gates as exports do.
     """
     model = onnx.Model()
     model.ParseFromString(content)
@@ -74,18 +74,20 @@ def open_gates(content: bytes, card: Card) -> GateGraph:
     tensors = GATE_TENSORS[card.cell].values()
     num_layers = 1 + max(int(name.rpartition("_")[2]) for name in card.states)
     wanted = [tensor.format(layer) for layer in range(num_layers) for tensor in tensors]
-    made = {name for body in bodies for node in body.node for name in node.output}
-    if not wanted or not made.issuperset(wanted):
+    assert wanted, f"a {card.cell} has no gates"
+    body = next((body for body in bodies if _made(body).issuperset(wanted)), None)
+    if body is None:
         raise InvalidRequest(
-            f"gates cannot be returned: a {card.cell} has none"
-            if not wanted
-            else "gates cannot be returned: the model's file does not name them; export the model again",
+            "gates cannot be returned: the model's file does not name them; export the model again",
             param="gates",
         )
-    (body,) = bodies
     _keep(model.graph, body, wanted)
     del model.metadata_props[:]
     return GateGraph(card, open_session(model.SerializeToString()))
+
+
+def _made(body: onnx.Graph) -> set[str]:
+    return {name for node in body.node for name in node.output}
 
 
 def _keep(graph: onnx.Graph, body: onnx.Graph, wanted: list[str]) -> None:

@@ -5,8 +5,6 @@ proofs and evaluation, not for serving; step graphs are run by `step_runner.Step
 """
 
 import hashlib
-import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +19,7 @@ from nextchar.model.calibration import Calibration, calibration_of
 from nextchar.model.card import Card, GraphSignature, TensorSpec, check_graph, parse_card
 from nextchar.model.gate_graph import GateGraph, open_gates
 from nextchar.model.onnx_screen import screened
+from nextchar.model.regular_file import read_regular_file
 from nextchar.model.runtime import open_session, ort
 from nextchar.model.vocabulary import Ids, Vocabulary
 
@@ -54,7 +53,7 @@ class ModelGraph:
         """The graph of the gates, opened from the file when it is first asked for.
 
         Raises:
-            InvalidRequest: the cell has no gates, or the file does not name them.
+            InvalidRequest: the file does not name them.
             Unavailable: the file has gone or is another one by now.
         """
         try:
@@ -93,19 +92,7 @@ def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
 
 
 def _read(path: Path, shown: str) -> bytes:
-    try:
-        # Not blocking: a named pipe without a writer in place of a file must not hang the server.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise ModelFileError(f"{shown}: cannot be read: not a regular file")
-            if found.st_size > MAX_MODEL_BYTES:
-                raise ModelFileError(
-                    f"{shown}: has {found.st_size} bytes, the limit of a model file is {MAX_MODEL_BYTES}"
-                )
-            return file.read(MAX_MODEL_BYTES)
-    except OSError as error:
-        raise ModelFileError(f"{shown}: cannot be read: {error.strerror}") from error
+    return read_regular_file(path, max_bytes=MAX_MODEL_BYTES, kind="model", shown=shown)
 
 
 def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:

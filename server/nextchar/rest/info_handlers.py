@@ -31,10 +31,8 @@ class InfoHandlers:
 
     async def model(self, request: Request) -> Response:
         """Returns one model with its card."""
-        served, name = self._service.served_models, request.path_params["model_id"]
-        if "model" in request.path_params:
-            name = one_model(request.path_params["model"], name)
-        found = served.get(name)
+        served = self._service.served_models
+        found = served.get(one_model(request, request.path_params["model_id"]))
         card = found.graph.card.model_dump(mode="json", exclude=_MEASUREMENTS)
         return JSONResponse({**describe(served, found), "card": card})
 
@@ -64,9 +62,7 @@ class InfoHandlers:
     async def tokenizer_info(self, call: RestCall[None]) -> TokenizerInfo:
         """Returns a model's symbols, for tools that make prompts of ids; the query names the `model`."""
         named = call.request.query_params.get("model") or None
-        if "model" in call.request.path_params:
-            named = one_model(call.request.path_params["model"], named)
-        return self._service.tokenizer.info(named, call.ctx)
+        return self._service.tokenizer.info(one_model(call.request, named), call.ctx)
 
 
 def describe(served_models: ServedModels, model: Model) -> dict[str, Any]:

@@ -178,17 +178,20 @@ def of_model_in_path(read: Read[Named]) -> Read[Named]:
 
     def read_of_model(request: Request, content: bytes, rules: BodyRules) -> Named:
         body = read(request, content, rules)
-        return body.model_copy(update={"model": one_model(request.path_params["model"], body.model)})
+        return body.model_copy(update={"model": one_model(request, body.model)})
 
     return read_of_model
 
 
-def one_model(in_path: str, other: str | None) -> str:
-    """Returns the model that the path begins with.
+def one_model(request: Request, other: str | None) -> str | None:
+    """Returns the model that the path begins with, or the `other` if it begins with none.
 
     Raises:
-        InvalidRequest: the request also names another.
+        InvalidRequest: it begins with one, and the request also names another.
     """
+    in_path: str | None = request.path_params.get("model")
+    if in_path is None:
+        return other
     if other not in (None, in_path):
         raise InvalidRequest(
             f"model is {other[:_MAX_SHOWN]!r}, the path names {in_path[:_MAX_SHOWN]!r}: leave one out",

@@ -19,6 +19,7 @@ class Limits:
     and in completions those that may be sampled too. `max_choices` bounds the number of prompts times the
     number of completions of each. `max_answer_bytes` bounds what the answer may take, as
     `service/inference/answer_weight.py` estimates it: eight of them fit in 1 GiB beside the server.
+    `max_inspect_values` bounds the numbers in the answer of an inspection: 512 characters of 512 units.
     """
 
     max_strings: int = 2048
@@ -26,6 +27,7 @@ class Limits:
     max_request_chars: int = 1_048_576
     max_tokens: int = 16_384
     max_inspect_chars: int = 512
+    max_inspect_values: int = 262_144
     max_choices: int = 256
     max_answer_bytes: int = 64 * 1024 * 1024
     strict_characters: bool = False

@@ -71,7 +71,7 @@ def build_service(
         predictor=Predictor(validation, client_states, metrics),
         completer=completer,
         generator=Generator(validation, completer),
-        inspector=Inspector(validation, metrics, max_chars=limits.max_inspect_chars),
+        inspector=Inspector(validation, metrics, limits),
         tokenizer=Tokenizer(validation, max_chars=limits.max_input_chars),
         limits_report=LimitsReport(served_models, limits, session_limits, api_limits or ApiLimits()),
         sessions=SessionLifecycle(manager, text, validation, metrics, session_limits),

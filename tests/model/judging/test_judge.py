@@ -1,6 +1,7 @@
 """A judge turns log-probabilities into verdicts that hold at the rate of false alarms that was asked for."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,22 @@ def test_a_judge_whose_references_are_gone_or_changed_is_not_loaded(tmp_path: Pa
         Judge.load(version)
     (version / REFERENCES_NAME).unlink()
     with pytest.raises(ModelFileError, match="cannot be read: No such file"):
+        Judge.load(version)
+
+
+@pytest.mark.parametrize("name", [FILE_NAME, REFERENCES_NAME])
+def test_what_is_in_place_of_a_file_of_a_judge_neither_hangs_nor_fills_memory(
+    tmp_path: Path, name: str
+) -> None:
+    version, _ = write(tmp_path)
+    (version / name).unlink()
+    os.mkfifo(version / name)
+    with pytest.raises(ModelFileError, match=f"{name}: cannot be read: not a regular file"):
+        Judge.load(version)
+    (version / name).unlink()
+    with (version / name).open("wb") as file:
+        file.truncate(2**31 + 1)
+    with pytest.raises(ModelFileError, match=f"{name}: has 2147483649 bytes, the limit of a .* file is"):
         Judge.load(version)
 
 

@@ -246,7 +246,7 @@ TOO_LARGE: list[tuple[Call, str, str]] = [
     (complete("a", max_tokens=500, n=1, best_of=9, logprobs=1), "logprobs", "sample less"),
     (sample(max_tokens=500, logprobs=20), "logprobs", "set logprobs to less than 20"),
     (feed("a" * 20, **{"return": "each"}), "top", "set top to fewer than 256, or send a shorter text"),
-    (inspect("a" * 200), "input", "request fewer layers or states"),
+    (inspect("a" * 200), "input", "request fewer layers, states or gates"),
     (tokenize("a" * 3000), "prompt", "send a shorter text"),
     (compare(*["a"] * 400), "return_chars", "send fewer strings"),
 ]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from google.protobuf.json_format import MessageToDict
 from support.live_server import LiveServer, live_server
-from support.tiny_models import STEP_GRAPHS, TEXT, TinyModel, write_models
+from support.tiny_models import STEP_GRAPHS, TEXT, TinyModel, write_every_cell, write_models
 
 from nextchar.model.step_runner import StepRunner
 from nextchar.pb import nextchar_pb2 as pb
@@ -41,12 +41,7 @@ def of_torch(model: TinyModel, text: str) -> dict[tuple[int, str], np.ndarray]:
 @pytest.fixture(scope="module")
 def every_cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server of each cell in each of its precisions."""
-    models = tmp_path_factory.mktemp("cells")
-    for cell, precision in STEP_GRAPHS:
-        folder = models / f"{cell}-{precision}" / "1"
-        folder.mkdir(parents=True)
-        (folder / f"step-{precision}.onnx").write_bytes(TinyModel(cell).step_bytes(precision))
-    with live_server(models) as running:
+    with live_server(write_every_cell(tmp_path_factory.mktemp("cells"))) as running:
         yield running
 
 

@@ -1,16 +1,19 @@
 """Gates while each character is read: those of torch, over REST and gRPC, refused where there are none."""
 
 import base64
+import re
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 from support.live_server import LiveServer, live_server
-from support.tiny_models import CELL_NAMES, STEP_GRAPHS, TinyModel, write_models
+from support.tiny_models import CELL_NAMES, STEP_GRAPHS, TinyModel, write_every_cell, write_models
 
-from nextchar.model.gate_graph import GATE_TENSORS
+from nextchar.errors import InvalidRequest
+from nextchar.model.gate_graph import GATE_TENSORS, open_gates
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.schemas.inspect import GateName
 from nextchar_training.inside.gates import trace
@@ -22,12 +25,7 @@ GATED = [(cell, precision) for cell, precision in STEP_GRAPHS if GATE_TENSORS[ce
 @pytest.fixture(scope="module")
 def every_cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server of each cell in each of its precisions."""
-    models = tmp_path_factory.mktemp("gated")
-    for cell, precision in STEP_GRAPHS:
-        folder = models / f"{cell}-{precision}" / "1"
-        folder.mkdir(parents=True)
-        (folder / f"step-{precision}.onnx").write_bytes(TinyModel(cell).step_bytes(precision))
-    with live_server(models) as running:
+    with live_server(write_every_cell(tmp_path_factory.mktemp("gated"))) as running:
         yield running
 
 
@@ -41,6 +39,21 @@ def inspect(server: LiveServer, **fields: Any) -> dict[str, Any]:
 def test_every_cell_says_which_gates_it_has_and_a_request_may_name_each() -> None:
     assert set(GATE_TENSORS) == set(CELL_NAMES)
     assert {gate for gates in GATE_TENSORS.values() for gate in gates} == set(get_args(GateName))
+
+
+def test_the_page_offers_the_gates_of_every_cell() -> None:
+    panel = resources.files("nextchar").joinpath("rest", "web", "panels", "inside.js").read_text()
+    (table,) = re.findall(r"^const GATES = \{\n(.*?)^\};", panel, re.MULTILINE | re.DOTALL)
+    offered = {cell: re.findall(r"\w+", gates) for cell, gates in re.findall(r"(\w+): \[(.*)\]", table)}
+    assert offered == {cell: list(gates) for cell, gates in GATE_TENSORS.items() if gates}
+
+
+def test_a_file_that_does_not_name_its_gates_is_told_to_be_exported_again() -> None:
+    model = TinyModel()
+    content = model.step_bytes("float32").replace(b"gates_1_2_open", b"gates_1_2_oopn")
+    with pytest.raises(InvalidRequest, match=r"does not name them; export the model again") as refused:
+        open_gates(content, model.card())
+    assert refused.value.param == "gates"
 
 
 @pytest.mark.parametrize(("cell", "precision"), GATED)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.live_server import LiveServer, live_server
 from support.session_client import Session
-from support.tiny_models import STEP_GRAPHS, TinyModel
+from support.tiny_models import STEP_GRAPHS, write_every_cell
 from support.valkey_server import ValkeyServer
 
 _TEXT = "the quick brown fox, jumps over a lazy dog. " * 4
@@ -14,13 +14,7 @@ _TEXT = "the quick brown fox, jumps over a lazy dog. " * 4
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cells")
-    for cell, precision in STEP_GRAPHS:
-        target = folder / f"{cell}-{precision}" / "1"
-        target.mkdir(parents=True)
-        content = TinyModel(cell, seed=3).step_bytes(precision)
-        (target / f"step-{precision}.onnx").write_bytes(content)
-    return folder
+    return write_every_cell(tmp_path_factory.mktemp("cells"), seed=3)
 
 
 @pytest.fixture(scope="module")

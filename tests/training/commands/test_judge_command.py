@@ -13,6 +13,7 @@ from nextchar.model.graph import open_graph
 from nextchar.model.judging.judge import Judge
 from nextchar_training.commands import judge_fit
 from nextchar_training.commands.judge_fit import judge
+from nextchar_training.commands.options import MODELS_VARIABLE
 from nextchar_training.text.error import CorpusError
 
 _TINY = (
@@ -31,7 +32,7 @@ def _write(folder: Path) -> None:
 
 
 def _fit(*arguments: str) -> Result:
-    return CliRunner().invoke(judge, ["fit", *arguments])
+    return CliRunner().invoke(judge, ["fit", *arguments], env={MODELS_VARIABLE: None})
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,7 @@ def test_a_judge_is_written_beside_a_model_that_was_trained_for_it(folder: Path)
     version = folder / "judges" / "syllables" / "1"
     assert sorted(p.name for p in version.iterdir()) == ["judge.json", "references.npz", "report.html"]
     found = Judge.load(version)
+    assert [p.name for p in (folder / "models" / "syllables").iterdir()] == ["1"]
     graph = open_graph(folder / "models" / "syllables" / "1" / "step-int8.onnx")
     found.check_model(graph.digest)
     strings = ["karitone", "xqzkwfgh"]
@@ -71,6 +73,13 @@ def test_a_judge_is_fitted_with_a_model_that_is_there(folder: Path, monkeypatch:
     assert Judge.load(folder / "judges" / "syllables" / "2").card.references is None
 
 
+def test_a_judge_is_written_beside_the_models_that_are_served(folder: Path) -> None:
+    arguments = ["fit", "--normal", str(folder / "good.txt"), "--model", "syllables", "--name", "served"]
+    found = CliRunner().invoke(judge, arguments, env={MODELS_VARIABLE: str(folder / "models")})
+    assert found.exit_code == 0, found.output
+    assert Judge.load(folder / "judges" / "served" / "1").card.normal.model == "syllables"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -78,6 +87,9 @@ def test_a_judge_is_fitted_with_a_model_that_is_there(folder: Path, monkeypatch:
         ("--model syllables --version 1", InvalidRequest, "version 1 exists"),
         ("--model syllables --bad good.txt", CorpusError, "was a normal list given as --bad"),
         ("--model syllables --bad gone.txt", CorpusError, "cannot read"),
+        ("--normal noise.txt", CorpusError, "'noise' has 60 strings, of which 15 are kept"),
+        ("--normal noise.txt", CorpusError, "give 1,200 strings or more, or a --model"),
+        ("--normal noise.txt --model syllables", CorpusError, "give more normal strings"),
     ],
 )
 def test_bad_input_is_one_error(
@@ -87,3 +99,13 @@ def test_bad_input_is_one_error(
     found = _fit(*f"--normal good.txt --name syllables {arguments}".split())
     assert isinstance(found.exception, error)
     assert message in str(found.exception)
+
+
+@pytest.mark.parametrize("bad", ["gone.txt", "good.txt"])
+def test_a_bad_list_is_refused_before_a_model_is_trained(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, bad: str
+) -> None:
+    monkeypatch.chdir(folder)
+    found = _fit(*["--normal", "good.txt", "--bad", bad, "--name", "new"])
+    assert isinstance(found.exception, CorpusError)
+    assert not (folder / "models" / "new").exists()

@@ -196,7 +196,9 @@ def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Pat
     assert "split_sha256" in page
     assert "bits" in page
     again = _train(tmp_path, *options)
-    assert (again.exit_code, "holds a run already" in again.stderr) == (2, True)
+    assert again.exit_code == 2
+    assert again.stderr.endswith(f"{folder} holds an n-gram model already: choose another --name\n")
+    assert "--resume is for networks" in _train(tmp_path, *options, "--resume").stderr
 
 
 @pytest.mark.parametrize(
@@ -209,6 +211,7 @@ def test_an_ngram_is_counted_written_and_reported(tmp_path: Path, text_file: Pat
             ["--corpus", "x", "--name", "x", "--steps", "1", "--epochs", "2"],
             "give one of --epochs and --steps",
         ),
+        (["names", "--name", "x", "--split", "document"], "--split document is for running text"),
         (["--corpus", "x", "--name", "../x"], "must be 1 to 128 characters"),
     ],
 )

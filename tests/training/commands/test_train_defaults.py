@@ -183,6 +183,27 @@ def test_a_name_that_exists_is_told_and_stays(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "words" / FILE_NAME).exists()
 
 
+def test_a_folder_of_models_that_cannot_be_is_told_before_the_run(tmp_path: Path) -> None:
+    write_words(tmp_path)
+    done = _train("words.txt", "--models", "words.txt/models")
+    assert done.exit_code == 2
+    assert "--models must be a folder that can be written into (is 'words.txt/models')" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
+def test_a_run_that_cannot_be_exported_is_kept_and_told_how_to_be(tmp_path: Path) -> None:
+    write_words(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "words").touch()
+    done = _train("words.txt")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"Error: cannot write {Path('models/words/1')}: Not a directory; the run itself is kept: nextchar "
+        "export runs/words --models FOLDER tries again"
+    )
+    assert (tmp_path / "runs" / "words" / FILE_NAME).exists()
+
+
 def test_one_text_is_given_in_one_way() -> None:
     assert "give one text" in _train("a.txt", "--corpus", "b.txt").stderr
     assert "which text?" in _train("--resume").stderr

@@ -11,10 +11,11 @@ from nextchar.model.golden import check_golden, score_strings
 from nextchar.model.graph import ModelGraph, graph_from_bytes, open_graph
 from nextchar_training.export import proof
 from nextchar_training.export import step as step_graph
-from nextchar_training.export.export import Exported, export, next_version, write
+from nextchar_training.export.export import Exported, export
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.weights import Array
 from nextchar_training.run.checkpoint import Trained, load_split
+from nextchar_training.run.version_folder import next_version, write_version
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def _graph(made: Exported, name: str) -> ModelGraph:
 def test_every_cell_trains_exports_and_opens(corpus: Path, tmp_path: Path, cell: Cell) -> None:
     run = finished(tiny_run(tmp_path / "runs", corpus, cell=cell, steps=2, evaluations=1))
     made = export(run, load_split(run), keep_float32_step=True)
-    write(made, tmp_path / "m" / "1")
+    write_version(made.files, tmp_path / "m" / "1")
     int8 = {"step-int8.onnx"} if CELLS[cell].has_int8 else set()
     assert {p.name for p in (tmp_path / "m" / "1").iterdir()} == {"model.onnx", "step-float32.onnx"} | int8
     for path in (tmp_path / "m" / "1").iterdir():
@@ -110,10 +111,10 @@ def test_only_what_is_asked_for_is_kept(trained: Trained) -> None:
 
 def test_a_version_is_never_written_over(made: Exported, tmp_path: Path) -> None:
     assert next_version(tmp_path / "m") == 1
-    write(made, tmp_path / "m" / "1")
+    write_version(made.files, tmp_path / "m" / "1")
     assert next_version(tmp_path / "m") == 2
     with pytest.raises(InvalidRequest, match="choose another --version"):
-        write(made, tmp_path / "m" / "1")
+        write_version(made.files, tmp_path / "m" / "1")
     assert [p.name for p in (tmp_path / "m").iterdir()] == ["1"]
 
 

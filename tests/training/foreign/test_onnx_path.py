@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from training.foreign.makers import CHARS, TEXT, OfModules
 
@@ -84,6 +86,60 @@ def test_a_file_with_another_part_is_refused(name: str, tmp_path: Path) -> None:
         _import(make(), tmp_path)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "models").exists()
+
+
+def _write_by_hand(file: Path, maker: NodeProto) -> None:
+    """Writes an RNN of an embedding whose weights of the last product `maker` computes from `constant`."""
+    draw = np.random.default_rng(0)
+    num, units = len(CHARS), 4
+    shapes = {"table": (num, 3), "W": (1, units, 3), "R": (1, units, units), "constant": (units + 1, num)}
+    constants = {name: (draw.normal(size=shape) / 3).astype(np.float32) for name, shape in shapes.items()}
+    constants |= {"long": np.array([num, num])}
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["x"]),
+        helper.make_node("RNN", ["x", "W", "R"], ["y", "last"], hidden_size=units),
+        helper.make_node("Squeeze", ["y"], ["hidden"], axes=[1]),
+        maker,
+        helper.make_node("MatMul", ["hidden", "output"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "by hand",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["time", 1])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 11), helper.make_opsetid("own", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets), file)
+    (file.parent / "symbols.json").write_text(SYMBOLS)
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "domain"),
+    [("Own", ["constant"], "own"), ("Reshape", ["constant", "long"], "")],
+)
+def test_constants_that_onnx_cannot_compute_are_refused_in_a_sentence(
+    operator: str, inputs: list[str], domain: str, tmp_path: Path
+) -> None:
+    maker = helper.make_node(operator, inputs, ["output"], domain=domain)
+    _write_by_hand(tmp_path / "own.onnx", maker)
+    with pytest.raises(ImportRefused, match=f"{operator} of constants must be computable by onnx"):
+        _import_file(tmp_path / "own.onnx")
+
+
+def _import_file(file: Path) -> Imported:
+    return import_file(
+        file, file.parent / "symbols.json", name="mine", models=file.parent / "models", hints=Hints()
+    )
+
+
+def test_constants_that_an_old_exporter_left_arithmetic_on_are_computed(tmp_path: Path) -> None:
+    """Until operator set 13, Split had its sizes as an attribute."""
+    maker = helper.make_node("Split", ["constant"], ["output", "rest"], axis=0, split=[4, 1])
+    _write_by_hand(tmp_path / "old.onnx", maker)
+    difference = _import_file(tmp_path / "old.onnx").comparison.difference
+    assert difference is not None
+    assert difference < 1e-5
 
 
 @pytest.mark.parametrize("free", [True, False])

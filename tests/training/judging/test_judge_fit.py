@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from model.judging.tiny_judges import VOCABULARY, bad_strings, normal_strings, scored
+from support.tiny_models import BYTES, LINES, TinyModel
 
 from nextchar.model.judging.combination import Curve
 from nextchar_training.judging.curves import curve, curve_by_length, false_alarms
 from nextchar_training.judging.evaluation import auc, evaluate, hits, roc
 from nextchar_training.judging.page import lines, means, report
+from nextchar_training.judging.scored import score_list
 
 _DRAW = np.random.default_rng(0)
 
@@ -87,3 +89,15 @@ def test_one_kind_alone_cannot_be_left_out_and_no_kind_not_be_known() -> None:
     alone = evaluate(normal, [], VOCABULARY)
     assert [c.name for c in alone] == ["nothing known"]
     assert "seen ÷ asked" in report("test", alone, [])
+
+
+@pytest.mark.parametrize("model", [LINES, BYTES], ids=["characters", "bytes"])
+def test_strings_are_fitted_as_a_verdict_reads_them(model: TinyModel) -> None:
+    """Of bytes, a string in the model's form must not be made bytes again."""
+    graph, texts = model.step(), ["abc", "", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "b"]
+    vocabulary = graph.vocabulary
+    found = score_list(graph, "texts", [vocabulary.normalize(text) for text in texts])
+    assert [ids.tolist() for ids in found.ids] == [ids.tolist() for ids in vocabulary.encode_all(texts)]
+    assert found.texts == [vocabulary.normalize(text) for text in texts]
+    has_end = vocabulary.end_id is not None
+    assert [len(one) for one in found.logprobs] == [len(ids) + has_end for ids in found.ids]

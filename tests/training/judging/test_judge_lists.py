@@ -40,7 +40,7 @@ def test_a_list_without_strings_or_that_is_no_text_is_refused(tmp_path: Path) ->
     with pytest.raises(CorpusError, match=r"list\.txt has no string"):
         read_list(path, str, print)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CorpusError, match="UTF-8"):
+    with pytest.raises(CorpusError, match=r"is not UTF-8: .*; convert it to UTF-8$"):
         read_list(path, str, print)
     with pytest.raises(CorpusError, match="cannot read"):
         read_list(tmp_path / "gone.txt", str, print)
@@ -48,9 +48,10 @@ def test_a_list_without_strings_or_that_is_no_text_is_refused(tmp_path: Path) ->
 
 def test_ten_examples_are_too_few() -> None:
     with pytest.raises(
-        CorpusError, match="has 10 strings that the model was not trained on, a judge needs 300"
+        CorpusError,
+        match=r"'a' has 10 strings, of which 2 are kept from .* training: a judge needs 300 .*; do so",
     ):
-        check_normal(words("a", 10), Path("a.txt"))
+        check_normal(words("a", 2), words("a", 10), "do so")
     with pytest.raises(
         CorpusError, match=f"'b' has 10 strings of its own, a kind of bad strings needs {MIN_BAD}"
     ):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nextchar_training.text.code_points import Text, Unit
-from nextchar_training.text.corpus import load_corpus
+from nextchar_training.text.corpus import Corpus, load_corpus
 from nextchar_training.text.files import newline_kinds
 from nextchar_training.text.inspection import describe_text_facts, inspect_lines, inspect_text
 
@@ -65,7 +65,7 @@ def test_sorted_lines_and_equal_lines_are_told_where_lines_are_strings(tmp_path:
     path.write_text("\n".join(sorted([*_NAMES.split("\n"), "Aa", "Aa", "Aa"])) + "\n")
     corpus = load_corpus(str(path))
     facts = inspect_text(corpus, newline_kinds([path]))
-    equal = len(corpus.text.code_points) and facts.lines.num_equal
+    equal = facts.lines.num_equal
     said = describe_text_facts(facts, "names.txt", "line", chosen=True)
     assert said == [
         f"names.txt: {path.stat().st_size:,} characters, 21 different ones; lines end in LF",
@@ -77,6 +77,14 @@ def test_sorted_lines_and_equal_lines_are_told_where_lines_are_strings(tmp_path:
     ]
     assert len(describe_text_facts(facts, "names.txt", "text", chosen=True)) == 2
     assert "--unit" not in describe_text_facts(facts, "names.txt", "line", chosen=False)[1]
+    # Beside a held-out file the lines stay in their order, and any may be in both.
+    assert describe_text_facts(facts, "names.txt", "line", chosen=True, is_cut=False) == said[:2]
+
+
+def test_a_text_without_newlines_is_one_line() -> None:
+    facts = inspect_text(Corpus("a", Text.of("ab" * 50), (0,), "", "not stated", "made here"))
+    said = describe_text_facts(facts, "a.txt", "text", chosen=False)
+    assert said[1] == "1 line of 100 characters: reading it as running text"
 
 
 @pytest.mark.parametrize(

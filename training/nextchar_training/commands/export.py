@@ -9,10 +9,11 @@ import click
 from nextchar.errors import ModelFileError
 from nextchar.model.graph import open_graph
 from nextchar_training.commands.written_model import written_model_options
-from nextchar_training.export.export import SEQUENCE_FILE, Exported, next_version, write
+from nextchar_training.export.export import SEQUENCE_FILE, Exported
 from nextchar_training.export.export import export as make_export
 from nextchar_training.measure.figures import describe_quality
 from nextchar_training.run.checkpoint import FILE_NAME, Trained, load_split, load_trained
+from nextchar_training.run.version_folder import next_version, write_version
 from nextchar_training.text.split import Split
 
 
@@ -50,7 +51,7 @@ def write_run(
     model = models / (name or trained.config.name)
     folder = model / str(version or next_version(model))
     exported = make_export(trained, split, keep_float32_step=keep_float32_step)
-    write(exported, folder)
+    write_version(exported.files, folder)
     return _describe(exported, folder)
 
 

@@ -149,7 +149,10 @@ def _describe(imported: Imported, *, measured: bool) -> list[str]:
 
 def _compared(comparison: Comparison) -> str:
     if comparison.difference is None:
-        return "not compared with the original, which cannot be run from this file; import_module compares"
+        return (
+            "not compared with the original, which cannot be run from this file; from Python, import_module "
+            "compares a PyTorch module"
+        )
     return (
         f"differs from the original by {comparison.difference:.1e} nats in a character, at most "
         f"({comparison.num_chars:,} characters)"

@@ -13,22 +13,25 @@ from nextchar.model.golden import check_golden
 from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.model.judging.judge import STEP_GRAPHS
 from nextchar.model.names import is_version
+from nextchar.model.text_form import TextForm
 from nextchar_training.commands.command_line import recorded_command
 from nextchar_training.commands.export import export
-from nextchar_training.commands.options import ModelName
+from nextchar_training.commands.options import DEFAULT_MODELS, MODELS_VARIABLE, ModelName
 from nextchar_training.commands.train import train
-from nextchar_training.export.export import MAX_VERSION, next_version
 from nextchar_training.judging.evaluation import evaluate
 from nextchar_training.judging.fit import fit
-from nextchar_training.judging.lists import StringList, check_normal, checked_bad, read_list
-from nextchar_training.judging.normal import cut, never_trained_on, sampled
+from nextchar_training.judging.lists import MIN_NORMAL, StringList, check_normal, checked_bad, read_list
+from nextchar_training.judging.normal import HELD_OUT, cut, never_trained_on, sampled
 from nextchar_training.judging.page import lines, report
 from nextchar_training.judging.references import fit_reference
 from nextchar_training.judging.scored import score_list
-from nextchar_training.judging.written import PAGE_NAME, Sources, judge_files, write_judge
+from nextchar_training.judging.written import PAGE_NAME, Sources, judge_files
 from nextchar_training.option import recorded_path
+from nextchar_training.run.version_folder import MAX_VERSION, check_new, next_version, write_version
 
 _TRAINING = "--unit line --hidden-size 256 --num-layers 1 --dropout 0.1 --seed 1"
+_STOPPED = 128  # and the number of the signal: the exit code of training
+_TRAINED_FORM = TextForm()  # of what `_TRAINING` trains
 
 
 @click.group(name="judge")
@@ -79,16 +82,16 @@ def judge() -> None:
 @click.option(
     "--models",
     type=click.Path(path_type=Path),
-    default=Path("models"),
+    default=DEFAULT_MODELS,
     show_default=True,
+    envvar=MODELS_VARIABLE,
     help="The folder of models.",
 )
 @click.option(
     "--judges",
     type=click.Path(path_type=Path),
-    default=Path("judges"),
-    show_default=True,
-    help="The folder of judges, beside that of models.",
+    show_default="judges beside the folder of models",
+    help="The folder of judges.",
 )
 def fit_judge(
     normal: Path,
@@ -100,54 +103,55 @@ def fit_judge(
     max_strings: int,
     max_minutes: float,
     models: Path,
-    judges: Path,
+    judges: Path | None,
 ) -> None:
     """Fit a judge to normal strings, and to bad ones if there are any; write judges/NAME/VERSION.
 
     It is calibrated on normal strings that nothing was trained on, and measured by cross-validation.
     """
-    folder = judges / name / str(version or next_version(judges / name))
-    if folder.exists():
-        raise InvalidRequest(f"version {folder.name} exists in {folder.parent}: choose another --version")
-    found = _normal_model(normal, model, models, name, max_minutes)
-    kept = sampled(found.calibration, max_strings, _warn)
-    form = found.graph.vocabulary.normalize
-    lists = checked_bad([read_list(path, form, _warn) for path in bad], found.normal, _warn)
-    kinds = [sampled(one, max_strings, _warn) for one in lists]
+    versions = (judges or models.absolute().with_name("judges")) / name
+    folder = versions / str(version or next_version(versions))
+    check_new(folder)
+    given = None if model is None else _given(models, model)
+    form = _TRAINED_FORM.of if given is None else given.graph.vocabulary.normalize
+    listed = read_list(normal, form, _warn)
+    # Lists are checked before a model is trained, which takes minutes.
+    kinds = checked_bad([read_list(path, form, _warn) for path in bad], listed, _warn)
+    if given is None:
+        training, calibration = cut(listed)
+        check_normal(calibration, listed, f"give {MIN_NORMAL / HELD_OUT:,.0f} strings or more, or a --model")
+        given = _trained(training, models, name, max_minutes)
+    else:
+        calibration = never_trained_on(given.graph.card, listed, _warn)
+        check_normal(calibration, listed, "give more normal strings")
     values: dict[str, str | list[str]] = {"--normal": recorded_path(str(normal))}
     values["--bad"] = [recorded_path(str(path)) for path in bad]
-    values |= {"--model": f"{found.name}/{found.version}", "--name": name}
+    values |= {"--model": f"{given.name}/{given.version}", "--name": name}
     command = recorded_command(["nextchar", "judge", "fit"], values)
-    sources = Sources(found.name, found.version, found.graph, kept, kinds, command)
-    _write(folder, sources, false_alarm_rate)
+    kept, *kinds = [sampled(one, max_strings, _warn) for one in (calibration, *kinds)]
+    _write(folder, Sources(given.name, given.version, given.graph, kept, kinds, command), false_alarm_rate)
 
 
 @dataclass(frozen=True)
 class _NormalModel:
-    """The model of normal strings, all of them, and those that it was not trained on."""
+    """The model of normal strings."""
 
     name: str
     version: str
     graph: ModelGraph
-    normal: StringList
-    calibration: StringList
 
 
-def _normal_model(path: Path, model: str | None, models: Path, name: str, max_minutes: float) -> _NormalModel:
-    """Opens the model of normal strings, or trains it."""
-    if model is not None:
-        given, version = _version(models, model)
-        graph = _opened(models / given / version)
-        normal = read_list(path, graph.vocabulary.normalize, _warn)
-        calibration = never_trained_on(graph.card, normal, _warn)
-        check_normal(calibration, path)
-        return _NormalModel(given, version, graph, normal, calibration)
-    normal = read_list(path, str, _warn)
-    training, calibration = cut(normal)
-    check_normal(calibration, path)
+def _given(models: Path, model: str) -> _NormalModel:
+    """Opens a model that is there."""
+    name, version = _version(models, model)
+    return _NormalModel(name, version, _opened(models / name / version))
+
+
+def _trained(training: StringList, models: Path, name: str, max_minutes: float) -> _NormalModel:
+    """Trains a model, writes it as the next version of its name and opens it."""
     version = str(next_version(models / name))
     _train(training, models, name, max_minutes)
-    return _NormalModel(name, version, _opened(models / name / version), normal, calibration)
+    return _NormalModel(name, version, _opened(models / name / version))
 
 
 def _version(models: Path, model: str) -> tuple[str, str]:
@@ -178,8 +182,10 @@ def _train(training: StringList, models: Path, name: str, max_minutes: float) ->
         corpus = Path(temporary) / f"{training.name}.txt"
         corpus.write_text("".join(f"{s}\n" for s in training.strings), encoding="utf-8")
         words = ["--corpus", str(corpus), "--name", name, "--output", temporary, *_TRAINING.split()]
-        words += ["--max-minutes", str(max_minutes)]
+        words += ["--max-minutes", str(max_minutes), "--no-export"]
         if code := train.main(words, standalone_mode=False):
+            if code > _STOPPED:
+                _warn("stopped before there was a judge: the run is removed, give the whole command again")
             sys.exit(code)
         export.main([f"{temporary}/{name}", "--models", str(models)], standalone_mode=False)
 
@@ -195,7 +201,7 @@ def _write(folder: Path, sources: Sources, default_rate: float) -> None:
     quality = [measured for condition in conditions for measured in condition.measured()]
     files = judge_files(folder.parent.name, fitted, sources, quality, default_rate)
     page = report(folder.parent.name, conditions, fitted.false_alarms)
-    write_judge(files | {PAGE_NAME: page.encode()}, folder)
+    write_version(files | {PAGE_NAME: page.encode()}, folder)
     _say([*lines(conditions, fitted.false_alarms), f"wrote {folder}", f"report: {folder / PAGE_NAME}"])
 
 

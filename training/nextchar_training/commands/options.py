@@ -88,7 +88,8 @@ def _made() -> Iterator[Callable[..., Any]]:
             or field.option.shown_default
             or field.flag_default is not None,
             metavar=field.option.metavar,
-            hidden=field.name == "corpus",  # the argument TEXT; the flag is in commands of older cards
+            hidden=field.name
+            == "corpus",  # the argument TEXT; the flag is for commands that older cards have
         )
 
 

@@ -71,7 +71,9 @@ def new_directory(options: dict[str, Any]) -> Path:
     if options["development_file"] and not options["heldout_file"]:
         raise click.UsageError("--development-file needs --heldout-file: give both")
     directory: Path = options["output"] / options["name"]
-    if any((directory / name).exists() for name in (FILE_NAME, NGRAM_FILE_NAME)):
+    if (directory / NGRAM_FILE_NAME).exists():
+        raise click.UsageError(f"{directory} holds an n-gram model already: choose another --name")
+    if (directory / FILE_NAME).exists():
         raise click.UsageError(f"{directory} holds a run already: add --resume, or choose another --name")
     return directory
 
@@ -95,6 +97,7 @@ def prepare_text(options: dict[str, Any], directory: Path) -> RunText:
 
     Raises:
         CorpusError: as `load_corpus` and `split_corpus`.
+        UsageError: whole documents are to be held out of a text that is read line by line.
     """
     for name in sorted(PATHS):
         if options[name] is not None:
@@ -108,9 +111,15 @@ def prepare_text(options: dict[str, Any], directory: Path) -> RunText:
         named = NAMED.get(config.corpus)
         config = replace(config, unit=named.unit if named else facts.lines.unit)
     options["unit"] = config.unit
+    if config.unit == "line" and config.split == "document":
+        raise click.UsageError(
+            "--split document is for running text, and lines are held out one by one: leave it out, or give "
+            "--unit text"
+        )
     split = cut(corpus, config, window=1)
     name = recorded_path(config.corpus)
-    found = describe_text_facts(facts, name, config.unit, chosen=chosen and config.corpus not in NAMED)
+    by_rule, is_cut = chosen and config.corpus not in NAMED, config.heldout_file is None
+    found = describe_text_facts(facts, name, config.unit, chosen=by_rule, is_cut=is_cut)
     return RunText(config, corpus, split, facts, [*found, *_shared(config, split)])
 
 

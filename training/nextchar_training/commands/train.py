@@ -9,7 +9,7 @@ from typing import Any
 import click
 import torch
 
-from nextchar.errors import InvalidRequest, NextcharError
+from nextchar.errors import InvalidRequest, ModelFileError, NextcharError
 from nextchar_training.commands.command_line import given_options, recorded_command
 from nextchar_training.commands.export import version_of_run, write_run
 from nextchar_training.commands.options import (
@@ -67,9 +67,11 @@ def train(context: click.Context, /, **options: Any) -> None:
     keep_freed_memory()
     try:
         _named(context, options)
-        device = _device(options)
         if options["cell"] == NGRAM:
             context.exit(_train_ngram(context, options))
+        if not options["no_export"]:
+            _check_writable(options["models"])
+        device = _device(options)
         with joined_group(device) as group:
             start = _resume if _resumes(options) else _start
             run = start(context, options | {"device": device}, group)
@@ -89,6 +91,16 @@ def _named(context: click.Context, options: dict[str, Any]) -> None:
     if options["name"] is None and options["corpus"] is None:
         raise click.UsageError(f"which text? {context.command_path} FILE, or --resume with the run's --name")
     options["name"] = options["name"] or run_name(options["corpus"])
+
+
+def _check_writable(models: Path) -> None:
+    """Refuses a folder of models that no version can be written into, before the time is spent."""
+    existing = next(folder for folder in (models, *models.absolute().parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise click.UsageError(
+            f"--models must be a folder that can be written into (is {str(models)!r}): choose another one, "
+            "or give --no-export"
+        )
 
 
 def _resumes(options: dict[str, Any]) -> bool:
@@ -131,13 +143,17 @@ def _say(found: list[str], context: click.Context, values: dict[str, Any]) -> No
 def _train_ngram(context: click.Context, options: dict[str, Any]) -> int:
     if options["from_model"]:
         raise click.UsageError("--from is for networks: an n-gram model counts its text anew, leave it out")
+    if options["resume"]:
+        raise click.UsageError("--resume is for networks: an n-gram model is counted at once, leave it out")
     directory = new_directory(options)
     with removed_on_failure(directory):
         text = prepare_text(options, directory)
         values = {name: value for name, value in options.items() if name in _OF_NGRAM}
         _say(text.found, context, values)
         command = _command(context, values)
-        quality, page = train_ngram(directory, text.config, command, order=options["order"])
+        quality, page = train_ngram(
+            directory, (text.corpus, text.split), text.config, command, order=options["order"]
+        )
     for line in [*map(describe_figure, quality), f"report: {page}"]:
         print(line, file=sys.stderr)
     return 0
@@ -186,7 +202,11 @@ def _exported(run: Run, options: dict[str, Any]) -> list[str]:
     models: Path = options["models"]
     trained = load_trained(run.directory / FILE_NAME)
     folder = version_of_run(trained, models / run.config.name)
-    lines = [f"exported already: {folder}"] if folder else write_run(trained, run.split, models)
+    try:
+        lines = [f"exported already: {folder}"] if folder else write_run(trained, run.split, models)
+    except NextcharError as error:
+        again = recorded_command(["nextchar", "export", str(run.directory)], {"--models": "FOLDER"})
+        raise ModelFileError(f"{error}; the run itself is kept: {again} tries again") from error
     flag = "" if models == DEFAULT_MODELS else f" --models {shlex.quote(str(models))}"
     return [*lines, f"ready to be served: nextchar serve{flag}"]
 

@@ -38,8 +38,8 @@ def with_card(content: bytes, card: dict[str, Any]) -> bytes:
     model = onnx.load_from_string(content)
     (entry,) = (entry for entry in model.metadata_props if entry.key == CARD_KEY)
     entry.value = json.dumps(card, separators=(",", ":"))  # it is validated where the file is opened
-    contentwith_card: bytes = model.SerializeToString()
-    return contentwith_card
+    content_with_card: bytes = model.SerializeToString()
+    return content_with_card
 
 
 def _golden(graph: ModelGraph) -> list[dict[str, Any]]:

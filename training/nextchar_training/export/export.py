@@ -1,11 +1,8 @@
 """Exports a network to the files that are served, after proving that they are the same network."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.card import Card, Golden, Graph, Precision, Quality, VocabularyCard
 from nextchar.model.golden import check_golden, score_strings
 from nextchar.model.graph import ModelGraph, graph_from_bytes
@@ -24,7 +21,6 @@ from nextchar_training.text.split import Split
 GOLDEN_TEXTS = ("", "hello", "htktt", "The quick brown fox jumps over the lazy dog.", "a\N{SNOWMAN}b")
 _HELDOUT_GOLDEN_CHARS = 16
 SEQUENCE_FILE = "model.onnx"
-MAX_VERSION = 10**18 - 1  # the longest number that a server takes as a version has 18 digits
 
 
 @dataclass(frozen=True)
@@ -145,31 +141,3 @@ def _encodes(encode: Callable[[str], object], text: str) -> bool:
     except KeyError:
         return False
     return True
-
-
-def next_version(folder: Path) -> int:
-    """Returns one more than the highest version in a model's folder."""
-    versions = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
-    return max(versions, default=0) + 1
-
-
-def write(exported: Exported, folder: Path) -> None:
-    """Writes a version's folder, whole or not at all.
-
-    Raises:
-        InvalidRequest: the folder exists.
-        ModelFileError: the folder cannot be written.
-    """
-    if folder.exists():
-        raise InvalidRequest(
-            f"version {folder.name} exists in {folder.parent}: choose another --version", param="version"
-        )
-    temporary = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name, content in exported.files.items():
-            (temporary / name).write_bytes(content)
-        temporary.rename(folder)
-    except OSError as error:
-        raise ModelFileError(f"cannot write {folder}: {error.strerror}") from error

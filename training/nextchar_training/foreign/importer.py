@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nextchar.model.card import Cell
 from nextchar.model.graph import ModelGraph, graph_from_bytes
 from nextchar.model.vocabulary import Vocabulary
-from nextchar_training.export.export import Exported, export, next_version, write
+from nextchar_training.export.export import Exported, export
 from nextchar_training.foreign.comparison import Comparison, compare
 from nextchar_training.foreign.error import ImportRefused
 from nextchar_training.foreign.keras_file import read_keras
@@ -26,6 +26,7 @@ from nextchar_training.network.weights import Array
 from nextchar_training.option import recorded_path
 from nextchar_training.page.samples import draw_texts
 from nextchar_training.run.provenance import describe_text
+from nextchar_training.run.version_folder import next_version, write_version
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.corpus import Corpus, load_corpus
 from nextchar_training.text.split import Split, split_corpus
@@ -178,7 +179,7 @@ def _imported(
     exported = export(network, split, is_heldout=text is not None)
     comparison = compare(foreign, symbols, _step_graph(exported), split, forward)
     folder = model_folder / str(version or next_version(model_folder))
-    write(exported, folder)
+    write_version(exported.files, folder)
     return Imported(folder, vocabulary, exported, comparison, foreign.taken)
 
 

@@ -40,7 +40,11 @@ class OnnxGraph:
         self.makers = {name: node for node in self.proto.node for name in node.output}
 
     def constant(self, name: str) -> Array | None:
-        """Returns the array of a name that does not depend on the graph's inputs."""
+        """Returns the array of a name that does not depend on the graph's inputs.
+
+        Raises:
+            ImportRefused: its arithmetic is none of onnx, or does not fit its constants.
+        """
         if not name:
             return None
         if name not in self.known:
@@ -73,8 +77,14 @@ class OnnxGraph:
             [helper.make_empty_tensor_value_info(name) for name in given],
             [helper.make_empty_tensor_value_info(name) for name in node.output],
         )
-        runner = ReferenceEvaluator(helper.make_model(graph))
-        return list(runner.run(None, {name: self.known[name] for name in given}))
+        model = helper.make_model(graph)
+        try:
+            return list(ReferenceEvaluator(model).run(None, {name: self.known[name] for name in given}))
+        except Exception as error:  # the reference raises anything for what it cannot compute
+            raise ImportRefused(
+                f"{node.op_type} of constants must be computable by onnx ({type(error).__name__}): export "
+                "the network with constant folding, or from its weights alone"
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from nextchar.model.judging.card import ConditionName, Measured
 from nextchar.model.surprise_curves import Doubles
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.judging.fit import NUM_FOLDS, fit, folds_of
-from nextchar_training.judging.references import ORDER, fit_reference
+from nextchar_training.judging.references import fit_reference
 from nextchar_training.judging.scored import Scored
 
 HIT_RATES = (0.01, 0.001, 0.0001)
@@ -69,7 +69,6 @@ def evaluate(
     vocabulary: Vocabulary,
     *,
     groups: Mapping[str, str] | None = None,
-    order: int = ORDER,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Condition]:
     """Returns the conditions that the lists allow: a kind can be left out where there are two groups.
@@ -86,7 +85,7 @@ def evaluate(
     for name in conditions:
         say(f"cross-validation: {name}")
         folds = [_fold(name, bad, of_group, k) for k in range(NUM_FOLDS)]
-        found.append(_pooled(name, normal, bad, folds, vocabulary, order))
+        found.append(_pooled(name, normal, bad, folds, vocabulary))
     return found
 
 
@@ -108,13 +107,12 @@ def _pooled(
     bad: Sequence[Scored],
     folds: list[_Fold],
     vocabulary: Vocabulary,
-    order: int,
 ) -> Condition:
     """Fits a judge per fold and pools the p-values of the strings that it was not fitted to."""
     places = folds_of(len(normal))
     normal_p, kinds = np.ones(len(normal)), {one.name: np.ones(len(one)) for one in bad}
     for k, fold in enumerate(folds):
-        references = [fit_reference(one.name, one.ids, vocabulary, order=order) for one in fold.known]
+        references = [fit_reference(one.name, one.ids, vocabulary) for one in fold.known]
         fitted = fit(normal.at(places != k), references)
         normal_p[places == k] = fitted.p_values(normal.at(places == k))
         for one, judged in zip(bad, fold.judged, strict=True):

@@ -36,7 +36,7 @@ class Fitted:
 
     def combined(self, strings: Scored) -> Combined:
         """Returns the evidence against strings."""
-        combination = Combination(self.curves, self.weights, self.novelty_share, self.num_normal)
+        combination = _combination(self.curves, self.num_normal)
         evidence = combination.evidence(strings.statistics, strings.unknown)
         ratios = log_ratios(self.together, strings.ids, strings.logprobs)
         return combination.combine(evidence, None if ratios is None else mixture(ratios))
@@ -46,13 +46,7 @@ class Fitted:
         return Curve(self.score).p_values(self.combined(strings).score)
 
 
-def fit(
-    normal: Scored,
-    references: Sequence[Reference],
-    *,
-    weights: dict[Evidence, float] = WEIGHTS,
-    novelty_share: float = NOVELTY_SHARE,
-) -> Fitted:
+def fit(normal: Scored, references: Sequence[Reference]) -> Fitted:
     """Fits a judge to normal strings that neither the model nor a reference has read.
 
     The curves of the evidence are of all normal strings. The score is calibrated on evidence that is read off
@@ -60,21 +54,32 @@ def fit(
     p-value is then as valid for a fresh string (cross-conformal prediction; Vovk 2015).
     """
     curves, num = _evidence_curves(normal), len(normal)
-    evidence = _evidence_of_others(normal, weights, novelty_share)
-    curves["novelty"] = curve(Combination(curves, weights, novelty_share, num).fisher(evidence))
+    evidence = _evidence_of_others(normal)
+    curves["novelty"] = curve(_combination(curves, num).fisher(evidence))
     together = ReferenceSet(references) if references else None
     ratios = log_ratios(together, normal.ids, normal.logprobs)
     if ratios is not None:
         curves["references"] = curve(mixture(ratios))
-    combination = Combination(curves, weights, novelty_share, num)
-    score = combination.combine(evidence, None if ratios is None else mixture(ratios)).score
-    table = false_alarms(score)
-    return Fitted(curves, weights, novelty_share, tuple(references), together, curve(score), table, num)
+    score = _combination(curves, num).combine(evidence, None if ratios is None else mixture(ratios)).score
+    return Fitted(
+        curves,
+        WEIGHTS,
+        NOVELTY_SHARE,
+        tuple(references),
+        together,
+        curve(score),
+        false_alarms(score),
+        num,
+    )
 
 
 def folds_of(num: int) -> NDArray[np.int64]:
     """Returns the fold of each of `num` strings, in an even random order."""
     return np.random.default_rng(_SEED).permutation(np.arange(num) % NUM_FOLDS)
+
+
+def _combination(curves: dict[str, CurveCard], num_normal: int) -> Combination:
+    return Combination(curves, WEIGHTS, NOVELTY_SHARE, num_normal)
 
 
 def _evidence_curves(normal: Scored) -> dict[str, CurveCard]:
@@ -88,11 +93,11 @@ def _evidence_curves(normal: Scored) -> dict[str, CurveCard]:
     }
 
 
-def _evidence_of_others(normal: Scored, weights: dict[Evidence, float], novelty_share: float) -> Doubles:
+def _evidence_of_others(normal: Scored) -> Doubles:
     """Returns the evidence against each string [n, evidence] by curves of the strings of other folds."""
     evidence, places = np.zeros((len(normal), len(EVIDENCE))), folds_of(len(normal))
     for fold in range(NUM_FOLDS):
         others, own = normal.at(places != fold), normal.at(places == fold)
-        combination = Combination(_evidence_curves(others), weights, novelty_share, len(others))
+        combination = _combination(_evidence_curves(others), len(others))
         evidence[places == fold] = combination.evidence(own.statistics, own.unknown)
     return evidence

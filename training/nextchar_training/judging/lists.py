@@ -18,7 +18,10 @@ _MAX_SHARED = 0.5
 
 @dataclass(frozen=True)
 class StringList:
-    """The distinct strings of a file, in its order; `digest` is the SHA-256 of them, one per line."""
+    """The distinct strings of a file, in its order, in the form in which the model reads them.
+
+    `digest` is the SHA-256 of them, one per line.
+    """
 
     name: str
     strings: list[str]
@@ -40,13 +43,8 @@ def read_list(path: Path, form: Callable[[str], str], warn: Warn) -> StringList:
     Raises:
         CorpusError: the file cannot be read, is not UTF-8, or has no string.
     """
-    lines = (
-        "".join(read_pieces(path, "characters"))
-        .removeprefix("\ufeff")
-        .replace("\r\n", "\n")
-        .replace("\r", "\n")
-    )
-    found = [line.strip() for line in lines.removesuffix("\n").split("\n")]
+    text = "".join(read_pieces(path, "characters", advice="convert it to UTF-8"))
+    found = [line.strip() for line in text.removesuffix("\n").split("\n")]
     if too_long := sum(len(line) > MAX_CHARS for line in found):
         warn(f"{path.name}: left out {_counted(too_long, 'string')} of more than {MAX_CHARS:,} characters")
         found = [line for line in found if len(line) <= MAX_CHARS]
@@ -61,13 +59,13 @@ def read_list(path: Path, form: Callable[[str], str], warn: Warn) -> StringList:
     return StringList(path.stem, strings)
 
 
-def check_normal(normal: StringList, path: Path) -> None:
-    """Raises CorpusError if there are too few normal strings to tell a rate of false alarms."""
-    if len(normal.strings) < MIN_NORMAL:
+def check_normal(calibration: StringList, listed: StringList, advice: str) -> None:
+    """Raises CorpusError if too few of the normal strings of a list are left to calibrate a judge on."""
+    if len(calibration.strings) < MIN_NORMAL:
         raise CorpusError(
-            f"{path.name} has {_counted(len(normal.strings), 'string')} that the model was not trained on, a "
-            f"judge needs {MIN_NORMAL:,}: with n of them no false-alarm rate below 1 / n can be told; give "
-            "more normal strings"
+            f"{listed.name!r} has {_counted(len(listed.strings), 'string')}, of which "
+            f"{len(calibration.strings):,} are kept from the model's training: a judge needs {MIN_NORMAL:,} "
+            f"such strings, for with n of them no false-alarm rate below 1 / n can be told; {advice}"
         )
 
 

@@ -12,6 +12,7 @@ from nextchar.model.judging.judge import num_unknown
 from nextchar.model.judging.statistics import Statistics, statistics_of
 from nextchar.model.surprise_curves import Doubles
 from nextchar.model.vocabulary import Ids
+from nextchar_training.text.code_points import Text
 from nextchar_training.text.error import CorpusError
 
 _MAX_ROWS = 256
@@ -48,14 +49,14 @@ class Scored:
 
 
 def score_list(graph: ModelGraph, name: str, strings: list[str]) -> Scored:
-    """Scores strings with an opened model, in batches of about equal length.
+    """Scores strings in the form in which an opened model reads them, in batches of about equal length.
 
     Raises:
         CorpusError: the model refuses a character.
     """
     vocabulary = graph.vocabulary
     try:
-        ids = vocabulary.encode_all(strings)
+        ids = [vocabulary.encode_code_points(Text.of(one).code_points) for one in strings]
     except KeyError as error:
         raise CorpusError(f"{name}: the model refuses the character {error.args[0]!r}") from None
     ended = ids if vocabulary.end_id is None else [np.append(one, vocabulary.end_id) for one in ids]
@@ -65,5 +66,4 @@ def score_list(graph: ModelGraph, name: str, strings: list[str]) -> Scored:
         rows = order[first : first + _MAX_ROWS]
         for i, logprobs in zip(rows, symbol_logprobs(graph, [ended[i] for i in rows]), strict=True):
             found[i] = logprobs.astype(np.float64)
-    texts = [vocabulary.normalize(s) for s in strings]
-    return Scored(name, texts, ids, found, num_unknown(ids, vocabulary))
+    return Scored(name, strings, ids, found, num_unknown(ids, vocabulary))

@@ -1,13 +1,10 @@
-"""Makes the card of a fitted judge and writes its folder."""
+"""Makes the files of a fitted judge."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from nextchar import __version__
-from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.graph import ModelGraph
 from nextchar.model.judging.card import (
     FILE_NAME,
@@ -72,28 +69,6 @@ def judge_files(
     )
     files = {FILE_NAME: card.to_json().encode()}
     return files | {REFERENCES_NAME: content} if content else files
-
-
-def write_judge(files: dict[str, bytes], folder: Path) -> None:
-    """Writes a version's folder, whole or not at all.
-
-    Raises:
-        InvalidRequest: the folder exists.
-        ModelFileError: the folder cannot be written.
-    """
-    if folder.exists():
-        raise InvalidRequest(
-            f"version {folder.name} exists in {folder.parent}: choose another --version", param="version"
-        )
-    temporary = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name, content in files.items():
-            (temporary / name).write_bytes(content)
-        temporary.rename(folder)
-    except OSError as error:
-        raise ModelFileError(f"cannot write {folder}: {error.strerror}") from error
 
 
 def _references(fitted: Fitted, sources: Sources, content: bytes) -> ReferencesCard:

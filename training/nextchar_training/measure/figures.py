@@ -89,8 +89,8 @@ def describe_quality(quality: list[Quality]) -> list[str]:
     loss = network.nats_per_char - ngram.nats_per_char
     if loss > 0:
         lines.append(
-            f"the network LOSES to the {ORDER}-gram by {loss:.4f} nats per character: train longer, or use "
-            "the n-gram"
+            f"the network LOSES to the {ORDER}-gram by {loss:.4f} nats per character: train another "
+            "run with more --epochs or --max-minutes, or count an n-gram with --cell ngram"
         )
     elif loss < 0:
         lines.append(f"the network beats the {ORDER}-gram by {-loss:.4f} nats per character")

@@ -48,7 +48,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise ModelFileError(
-            f"no checkpoint at {path}: check --output and --name, or start the run without --resume"
+            f"no checkpoint at {path}: check the run's folder (--output and --name on --resume); nextchar "
+            "train without --resume starts one"
         )
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")

@@ -16,7 +16,8 @@ from nextchar_training.page.run_page import write_report
 from nextchar_training.page.surprise import NUM_CHARS, Surprise
 from nextchar_training.run.provenance import describe_text
 from nextchar_training.text.config import TextConfig
-from nextchar_training.text.preparation import read_text, vocabulary_of
+from nextchar_training.text.corpus import Corpus
+from nextchar_training.text.preparation import vocabulary_of
 from nextchar_training.text.split import Split
 from nextchar_training.text.vocabulary import encode
 
@@ -24,15 +25,15 @@ FILE_NAME = "ngram.arpa"
 
 
 def train_ngram(
-    folder: Path, config: TextConfig, command: str, *, order: int = ORDER
+    folder: Path, text: tuple[Corpus, Split], config: TextConfig, command: str, *, order: int = ORDER
 ) -> tuple[list[Quality], Path]:
     """Fits the model to all that is not held out; writes `ngram.arpa` and the report; returns the held-out
-    losses and the report's path.
+    losses and the report's path. `text` is what the options of the text name.
 
     Raises:
-        CorpusError: as `read_text` and `vocabulary_of`.
+        CorpusError: as `vocabulary_of`.
     """
-    corpus, split = read_text(config)
+    corpus, split = text
     vocabulary = vocabulary_of(split, config)
     model = fit_ngram(split, vocabulary, order=order)
     quality = ngram_quality(model, split, vocabulary, name=f"kneser-ney-{order}")

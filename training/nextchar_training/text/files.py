@@ -46,10 +46,13 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def read_pieces(path: Path, symbols: Symbols, *, is_one_of_many: bool = False) -> Iterator[str]:
+def read_pieces(
+    path: Path, symbols: Symbols, *, is_one_of_many: bool = False, advice: str = _ADVICE
+) -> Iterator[str]:
     """Yields a file's text in pieces, as `nextchar.model.text_file.read_pieces` does.
 
-    The symbols `bytes` come as they are, as the characters U+0000 to U+00FF.
+    The symbols `bytes` come as they are, as the characters U+0000 to U+00FF. `advice` says what to do with a
+    file that is not UTF-8.
 
     Raises:
         CorpusError: the file cannot be read, or is not UTF-8 where the symbols are characters.
@@ -59,7 +62,7 @@ def read_pieces(path: Path, symbols: Symbols, *, is_one_of_many: bool = False) -
             if symbols == "bytes":
                 yield from _raw_pieces(file)
             else:
-                advice = _ADVICE + _ADVICE_FOR_ONE_OF_MANY * is_one_of_many
+                advice += _ADVICE_FOR_ONE_OF_MANY * is_one_of_many
                 yield from text_file.read_pieces(file, shown=repr(str(path)), advice=advice)
     except InvalidRequest as error:
         raise CorpusError(error.message, param="corpus") from None
@@ -69,10 +72,10 @@ def read_pieces(path: Path, symbols: Symbols, *, is_one_of_many: bool = False) -
 
 
 def newline_kinds(paths: list[Path]) -> tuple[str, ...]:
-    """Returns which of LF, CRLF and CR end lines in the first `_NEWLINE_BYTES` of the files.
+    """Returns which of LF, CRLF and CR end lines in the first `_NEWLINE_BYTES` of files that were read once.
 
     Raises:
-        CorpusError: as `read_pieces`.
+        CorpusError: a file is compressed in a way that cannot be read.
     """
     found: set[str] = set()
     left = _NEWLINE_BYTES

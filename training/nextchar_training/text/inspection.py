@@ -99,8 +99,13 @@ def inspect_lines(text: Text) -> LineFacts:
     )
 
 
-def describe_text_facts(facts: TextFacts, name: str, unit: Unit, *, chosen: bool) -> list[str]:
-    """Says in whole sentences what was found, and as what the text is read; `chosen` by the rule."""
+def describe_text_facts(
+    facts: TextFacts, name: str, unit: Unit, *, chosen: bool, is_cut: bool = True
+) -> list[str]:
+    """Says in whole sentences what was found, and as what the text is read; `chosen` by the rule.
+
+    Where the text is not cut, since another one is held out, nothing is said of how its lines are parted.
+    """
     ends = f"; lines end in {' and '.join(facts.newlines)}" if facts.newlines else ""
     changed = ", which are read as LF" if set(facts.newlines) - {"LF"} else ""
     documents = f" in {facts.num_documents:,} documents" if facts.num_documents > 1 else ""
@@ -109,13 +114,14 @@ def describe_text_facts(facts: TextFacts, name: str, unit: Unit, *, chosen: bool
         f"{ends}{changed}",
         _reading(facts, unit, chosen=chosen),
     ]
-    return said + (_about_lines(facts.lines) if unit == "line" else [])
+    return said + (_about_lines(facts.lines) if unit == "line" and is_cut else [])
 
 
 def _reading(facts: TextFacts, unit: Unit, *, chosen: bool) -> str:
     lines = facts.lines
     start = "" if facts.covers_all else f"the first {MAX_INSPECTED_CHARS:,} characters have "
-    found = f"{start}{lines.num_lines:,} lines of {lines.median_chars:,} characters"
+    noun = "line" if lines.num_lines == 1 else "lines"
+    found = f"{start}{lines.num_lines:,} {noun} of {lines.median_chars:,} characters"
     if not chosen:
         return f"{found}: reading it as {_WORDS[unit]}"
     other: Unit = "text" if unit == "line" else "line"

@@ -25,6 +25,7 @@ from nextchar.batch.files.block import Block
 from nextchar.errors import InvalidRequest
 
 _HEAD = struct.Struct("<II16s")
+_FAST = 1  # of the levels of zlib: the journal takes a core from the model, and is removed at the end
 Record = tuple[list[Filled], Faults]
 
 
@@ -129,7 +130,7 @@ class Journal:
         return (digest, payload) if len(payload) == size and zlib.crc32(payload) == crc else None
 
     def _unpacked(self, payload: bytes) -> Record:
-        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(zlib.decompress(payload)), allow_pickle=False) as arrays:
             filled = []
             for i, column in enumerate(self._columns):
                 values = arrays[f"values_{i}"]
@@ -149,8 +150,8 @@ def _packed(added: Sequence[Filled], faults: Faults) -> bytes:
         values = np.array([item or "" for item in filled.items()]) if is_text else filled.values
         arrays |= {f"values_{i}": values, f"present_{i}": filled.present}
     packed = io.BytesIO()
-    np.savez_compressed(packed, **arrays)
-    return packed.getvalue()
+    np.savez(packed, **arrays)
+    return zlib.compress(packed.getvalue(), _FAST)
 
 
 def _texts(values: Any, present: Any) -> list[str | None]:

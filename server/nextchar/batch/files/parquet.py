@@ -11,7 +11,7 @@ from nextchar.batch.column import Column, Filled
 from nextchar.batch.files.block import Block, make_block
 from nextchar.batch.files.line_tables import TEXT
 from nextchar.batch.kinds.arrow_kind import arrow_field, arrow_values
-from nextchar.batch.table_function import MAX_CHARS, MAX_ROWS, checked_column
+from nextchar.batch.table_function import MAX_ROWS, checked_column, spans
 from nextchar.errors import InvalidRequest
 
 _BUFFER_BYTES = 2**20  # read at a time of each column, in place of a whole row group
@@ -50,10 +50,12 @@ class Parquet:
         number = 1
         try:
             for batch in self._batches():
-                for part in _cut(batch, arrow_values(batch[self._column])):
-                    values = arrow_values(part[self._column])
-                    yield make_block(range(number, number + len(values)), values, {}, part)
-                    number += len(values)
+                values = arrow_values(batch[self._column])
+                for first, end in spans(values):
+                    size = end - first
+                    part = batch.slice(first, size)
+                    yield make_block(range(number, number + size), values[first:end], {}, part)
+                    number += size
         except (pa.ArrowException, OSError) as error:
             raise InvalidRequest(
                 f"{self._shown} is damaged: it cannot be read beyond row {number - 1} ({error})"
@@ -66,18 +68,6 @@ class Parquet:
             row_bytes = found.total_byte_size / max(1, found.num_rows)
             num_rows = max(1, min(8 * MAX_ROWS, int(_READ_BYTES / max(1.0, row_bytes))))
             yield from self._file.iter_batches(num_rows, row_groups=[group], use_threads=False)
-
-
-def _cut(batch: Any, values: Sequence[Any]) -> Iterator[Any]:
-    first = num_chars = 0
-    for i, value in enumerate(values):
-        size = len(value) if isinstance(value, str) else 0
-        if i > first and (i - first >= MAX_ROWS or num_chars + size > MAX_CHARS):
-            yield batch.slice(first, i - first)
-            first, num_chars = i, 0
-        num_chars += size
-    if first < len(values):
-        yield batch.slice(first)
 
 
 class ParquetWriter:

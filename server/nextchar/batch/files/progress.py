@@ -61,8 +61,9 @@ class Progress:
 
     def summary(self) -> list[str]:
         """Returns the lines that are told at the end."""
-        before = f", {self._num_replayed:,} of them before" if self._num_replayed else ""
-        lines = [f"{self.num_rows:,} rows{before} in {_duration(self._now() - self._started)}{self._rate()}"]
+        rows = "1 row" if self.num_rows == 1 else f"{self.num_rows:,} rows"
+        before = f", {self._num_replayed:,} of them before," if self._num_replayed else ""
+        lines = [f"{rows}{before} in {_duration(self._now() - self._started)}{self._rate()}"]
         if self.num_bad:
             more = f"; and {self.num_bad - len(self._first_bad):,} more"
             told = "; ".join(self._first_bad) + (more if self.num_bad > len(self._first_bad) else "")

@@ -1,7 +1,7 @@
 """Annotates a file: reads, computes and writes at the same time, and goes on where an earlier run stopped."""
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -110,8 +110,3 @@ def writing(writer: TableWriter) -> Generator[TableWriter]:
         with suppress(OSError, ValueError):
             writer.close()
         raise
-
-
-def names_of(annotator: Annotator, prefix: str) -> Sequence[str]:
-    """Returns the names of the added columns."""
-    return [prefix + column.name for column in annotator.columns]

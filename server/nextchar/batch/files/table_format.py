@@ -74,6 +74,11 @@ def make_reader(source: Source, kind: Format, options: TableOptions, added: Sequ
     Raises:
         InvalidRequest: it has no such column, or is not what its format says.
     """
+    if kind not in _DELIMITERS and (options.delimiter is not None or not options.has_header):
+        raise InvalidRequest(
+            f"--delimiter and --no-header are for CSV, and {source.shown} is read as {kind}: name its format "
+            "with --format csv"
+        )
     if kind == "parquet":
         arrow("Parquet")
         from nextchar.batch.files.parquet import Parquet

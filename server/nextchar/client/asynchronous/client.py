@@ -106,7 +106,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         each = (operations.score(batch, model, arguments) for batch in sent.messages(strings))
         async with aclosing(self._batches(sent, each, "Nextchar/ScoreStream", ScoreResponse)) as answers:
             async for answer in answers:
-                yield answer
+                yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
 
     async def judge(
         self, strings: list[str], *, judge: str, **arguments: Unpack[JudgeArguments]
@@ -135,12 +135,12 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
                         sent.answered()
                         yield answer
                 return
-            before: ScoreResponse | None = None
+            before: L | None = None
             for operation in each:
-                before = await self.execute(operations.score_after(operation, before))
+                before = await self.execute(operations.continued(operation, before))
                 answer = shift_indices(before, sent.num_answered)
                 sent.answered()
-                yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
+                yield answer
         except NextcharError as error:
             raise sent.located(error)  # noqa: B904 it is the same
 

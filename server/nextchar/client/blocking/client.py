@@ -105,7 +105,8 @@ class Client(AbstractContextManager["Client"]):
         sent = SentStrings()
         each = (operations.score(batch, model, arguments) for batch in sent.messages(strings))
         with closing(self._batches(sent, each, "Nextchar/ScoreStream", ScoreResponse)) as answers:
-            yield from answers
+            for answer in answers:
+                yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
 
     def judge(self, strings: list[str], *, judge: str, **arguments: Unpack[JudgeArguments]) -> JudgeResponse:
         """Returns for each string whether a judge flags it, and its p-value."""
@@ -131,12 +132,12 @@ class Client(AbstractContextManager["Client"]):
                         sent.answered()
                         yield answer
                 return
-            before: ScoreResponse | None = None
+            before: L | None = None
             for operation in each:
-                before = self.execute(operations.score_after(operation, before))
+                before = self.execute(operations.continued(operation, before))
                 answer = shift_indices(before, sent.num_answered)
                 sent.answered()
-                yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
+                yield answer
         except NextcharError as error:
             raise sent.located(error)  # noqa: B904 it is the same
 

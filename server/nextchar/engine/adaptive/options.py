@@ -24,11 +24,13 @@ class Adaptive:
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.orders, self.orders[1:], strict=False))
         if not (1 <= len(self.orders) <= NUM_ORDERS and rising):
-            raise ValueError(f"orders must be 1 to {NUM_ORDERS} rising numbers")
+            raise ValueError(f"orders are {self.orders}: give 1 to {NUM_ORDERS} rising numbers")
         if not (self.orders[0] >= 1 and self.orders[-1] <= MAX_ORDER):
-            raise ValueError(f"orders must be from 1 to {MAX_ORDER}")
+            raise ValueError(f"orders are {self.orders}: give numbers from 1 to {MAX_ORDER}")
         if not MIN_WINDOW <= self.window <= MAX_WINDOW or self.window & (self.window - 1):
-            raise ValueError(f"window must be a power of two from {MIN_WINDOW} to {MAX_WINDOW}")
+            raise ValueError(
+                f"window is {self.window}: give a power of two from {MIN_WINDOW} to {MAX_WINDOW}"
+            )
 
     def window_start(self, position: int) -> int:
         """Returns the first position that is remembered after `position` characters.

@@ -119,7 +119,9 @@ def _weights(content: bytes, count: int) -> NDArray[np.int16]:
 
 def unpack_memories(packed: bytes) -> list[Memory]:
     """Returns the memories whose bytes `pack_memories` made; the caller has checked that it did."""
-    content = zlib.decompressobj().decompress(packed, _MAX_BYTES)
+    stream = zlib.decompressobj()
+    content = stream.decompress(packed, _MAX_BYTES)
+    assert stream.eof, "packed memories are cut off, or too large"
     (length,) = _LENGTH.unpack_from(content)
     at = _LENGTH.size + length
     header = json.loads(content[_LENGTH.size : at])

@@ -121,7 +121,9 @@ def ask(
     file = given_file(texts, file, "judge")
     name = judge_name if url is not None else str(named_judge(judge_name, judges))
     asked = JudgeAnnotator(name, url, None if models is None else str(models), None, false_alarm_rate)
-    if file is not None and tables.is_table(file):
+    if file is None:
+        tables.check_no_file()
+    elif tables.is_table(file):
         if as_json or return_reasons:
             raise InvalidRequest(
                 "--json and --return-reasons are for verdicts that are printed, not for a table"

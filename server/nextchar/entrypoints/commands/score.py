@@ -61,7 +61,9 @@ def score(
     """
     tables = TableArguments.taken_from(arguments)
     file = given_file(texts, file, "score")
-    if file is not None and tables.is_table(file):
+    if file is None:
+        tables.check_no_file()
+    elif tables.is_table(file):
         if as_json or adaptive or arguments["return_chars"]:
             raise InvalidRequest(
                 "--json, --adaptive and --return-chars are for scores that are printed, not for a table"

@@ -10,12 +10,12 @@ from typing import IO, Any, NoReturn
 
 import click
 
-from nextchar.batch.annotator import Annotator
+from nextchar.batch.annotator import Annotator, added_names
 from nextchar.batch.files.compression import split_name
 from nextchar.batch.files.journal import Journal, journal_path
 from nextchar.batch.files.output import output_file
 from nextchar.batch.files.progress import Progress
-from nextchar.batch.files.run import OnError, Run, names_of, writing
+from nextchar.batch.files.run import OnError, Run, writing
 from nextchar.batch.files.source import Source
 from nextchar.batch.files.table_format import (
     FORMATS,
@@ -30,6 +30,7 @@ from nextchar.errors import InvalidRequest
 
 _STANDARD_INPUT = "standard input"
 _INTERRUPTED, _UNWRITTEN = 130, 1
+_BROKEN_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # such errors name no file
 _OPTIONS = (
     click.option("--column", metavar="NAME", help="The column of the strings; with --no-header its number."),
     click.option(
@@ -59,19 +60,19 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableArguments:
-    """What the options were given."""
+    """What the options were given; the defaults are those of the options."""
 
-    column: str | None
-    format_name: Format | None
-    delimiter: str | None
-    no_header: bool
-    output: str | None
-    overwrite: bool
-    resume: bool
-    on_error: OnError
-    prefix: str
+    column: str | None = None
+    format_name: Format | None = None
+    delimiter: str | None = None
+    no_header: bool = False
+    output: str | None = None
+    overwrite: bool = False
+    resume: bool = False
+    on_error: OnError = "keep"
+    prefix: str = ""
 
     @classmethod
     def taken_from(cls, arguments: dict[str, Any]) -> "TableArguments":
@@ -85,15 +86,25 @@ class TableArguments:
         return self.output is not None or self.column is not None or kind not in (None, "lines")
 
     def check_unused(self) -> None:
-        """Checks that no option of tables was given where there is none.
+        """Checks that no option of tables was given where scores are printed.
 
         Raises:
             InvalidRequest: one was.
         """
         given = {"delimiter": self.delimiter, "overwrite": self.overwrite, "resume": self.resume}
-        given |= {"prefix": self.prefix, "no-header": self.no_header}
+        given |= {"prefix": self.prefix, "no-header": self.no_header, "on-error": self.on_error != "keep"}
         if unused := next((name for name, value in given.items() if value), None):
             raise InvalidRequest(f"--{unused} is for tables: give --output, --column or --format too")
+
+    def check_no_file(self) -> None:
+        """Checks that no option was given that needs a file; the strings are arguments of the command.
+
+        Raises:
+            InvalidRequest: one was.
+        """
+        given = {"output": self.output, "column": self.column, "format": self.format_name}
+        if unused := next((name for name, value in given.items() if value), None):
+            raise InvalidRequest(f"--{unused} is for files: give the strings with --file, not as arguments")
 
 
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,7 +143,7 @@ def _annotate(
         has_header=not arguments.no_header,
     )
     kind = options.format_for(source, name)
-    names = names_of(annotator, arguments.prefix)
+    names = added_names(annotator, arguments.prefix)
     reader = make_reader(source, kind, options, names)
     num_rows: int | None = getattr(reader, "num_rows", None)
     fraction = _fraction(source, num_rows, lambda: progress.num_rows)
@@ -150,12 +161,12 @@ def _annotate(
     except KeyboardInterrupt:
         _give_up(progress, "interrupted", output, _INTERRUPTED)
     except OSError as error:
-        if output is None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        if output is None or not _is_of_output(error, output):
             raise
         _give_up(progress, f"{output!r} cannot be written: {error.strerror}", output, _UNWRITTEN)
     except Exception:
         _tell(progress, [])
-        if output is not None and journal_path(output).exists() and progress.num_rows:
+        if output is not None and _is_kept(output) and progress.num_rows:
             click.echo(_advice(progress), err=True)
         raise
     _tell(progress, progress.summary())
@@ -205,11 +216,23 @@ def _fraction(
 
 
 def _give_up(progress: Progress, why: str, output: str | None, status: int) -> NoReturn:
-    _tell(
-        progress,
-        [f"Error: {why}", _advice(progress) if output else f"{progress.num_rows:,} rows were written"],
-    )
+    lines = [f"Error: {why}"]
+    if output is None:
+        lines.append(f"{progress.num_rows:,} rows were written")
+    elif _is_kept(output):
+        lines.append(_advice(progress))
+    _tell(progress, lines)
     sys.exit(status)
+
+
+def _is_of_output(error: OSError, output: str) -> bool:
+    """Returns whether an error is one of writing the output or the files beside it."""
+    return error.errno in _BROKEN_DISK or str(error.filename).startswith(output)
+
+
+def _is_kept(output: str) -> bool:
+    """Returns whether there is a journal to go on from; unlike pathlib's, this takes a name of any length."""
+    return os.path.exists(journal_path(output))
 
 
 def _advice(progress: Progress) -> str:

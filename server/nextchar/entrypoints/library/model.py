@@ -1,5 +1,6 @@
 """Defines a model that is loaded into this process: the client's methods, without a server."""
 
+import base64
 import time
 import weakref
 from collections.abc import Generator, Iterable
@@ -22,6 +23,7 @@ from nextchar.errors import NextcharError
 from nextchar.model.card import Card
 from nextchar.model.cores import num_cores
 from nextchar.model.gate_graph import GATE_TENSORS
+from nextchar.schemas.inspect import GateTrace, StateTrace
 from nextchar.schemas.score import ScoreResponse
 
 BATCH_STRINGS = 4096  # that are scored together: they share prefixes, and memory stays bounded
@@ -97,7 +99,7 @@ class Model(Client):
         rest, first, before = iter(strings), 0, None
         while batch := list(islice(rest, BATCH_STRINGS)):
             try:
-                operation = operations.score_after(operations.score(batch, model, arguments), before)
+                operation = operations.continued(operations.score(batch, model, arguments), before)
                 before = self.execute(operation)
             except NextcharError as error:
                 raise shift_error(error, first)  # noqa: B904 it is the same
@@ -110,8 +112,8 @@ class Model(Client):
 
         `hidden_N` is of layer N; `cell_N` too, where the cell has one.
         """
-        answer = self.inspect(text, model=model)
-        return {f"{one.state}_{one.layer}": np.array(one.values, dtype=np.float32) for one in answer.data}
+        answer = self.inspect(text, model=model, encoding_format="base64")
+        return {f"{one.state}_{one.layer}": _array(one) for one in answer.data}
 
     def gates(self, text: str, *, model: str | None = None) -> dict[str, NDArray[np.float32]]:
         """Returns the gates while each character is read: float32 [characters, units] by `forget_0`, ….
@@ -119,6 +121,13 @@ class Model(Client):
         `forget_N` is of layer N, 0 closed and 1 open. A cell without gates has none.
         """
         names = list(GATE_TENSORS[self.card.cell])
-        answer = self.inspect(text, model=model, gates=names) if names else None
-        found = answer.gates or [] if answer else []
-        return {f"{one.gate}_{one.layer}": np.array(one.values, dtype=np.float32) for one in found}
+        if not names:
+            return {}
+        answer = self.inspect(text, model=model, gates=names, encoding_format="base64")
+        return {f"{one.gate}_{one.layer}": _array(one) for one in answer.gates or ()}
+
+
+def _array(trace: StateTrace | GateTrace) -> NDArray[np.float32]:
+    assert isinstance(trace.values, str)
+    values = np.frombuffer(base64.b64decode(trace.values), dtype="<f4")
+    return values.astype(np.float32).reshape(-1, trace.num_units)

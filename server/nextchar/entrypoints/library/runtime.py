@@ -36,6 +36,7 @@ _LIMITS = Limits(
     max_choices=_UNBOUNDED,
     max_answer_bytes=_UNBOUNDED,
     max_inspect_chars=_UNBOUNDED,
+    max_inspect_values=_UNBOUNDED,
 )
 _TTL_SECONDS = 10 * 365 * 86_400.0  # a session lives for as long as the model is loaded
 _SESSIONS = SessionLimits(

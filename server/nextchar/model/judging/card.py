@@ -14,12 +14,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from nextchar.errors import ModelFileError
-from nextchar.model.card import VocabularyCard
+from nextchar.model.card import VocabularyCard, falls, first_fault, rises
 from nextchar.model.names import is_model_name
+from nextchar.model.regular_file import read_regular_file
 
 FILE_NAME = "judge.json"
 REFERENCES_NAME = "references.npz"
 MAX_JUDGE_BYTES = 16 * 1024 * 1024
+MAX_REFERENCES_BYTES = 2**31
 MAX_REFERENCES = 1024
 
 Rate = Annotated[FiniteFloat, Field(gt=0, le=1)]
@@ -57,7 +59,7 @@ class CurveCard(_Part):
     def _is_sound(self) -> "CurveCard":
         if not {len(self.values), len(self.tail_scales), len(self.num_strings)} == {len(self.lengths)}:
             raise ValueError("values, tail_scales and num_strings must have an entry for each length")
-        if any(a >= b for a, b in pairwise(self.lengths)) or any(a <= b for a, b in pairwise(self.shares)):
+        if not (rises(self.lengths) and falls(self.shares)):
             raise ValueError("lengths must rise and shares fall")
         for row in self.values:
             if len(row) != len(self.shares) or any(a > b for a, b in pairwise(row)):
@@ -159,13 +161,11 @@ def read_judge(folder: Path) -> JudgeCard:
         ModelFileError: there is none, or this version cannot read it.
     """
     path = folder / FILE_NAME
-    content = _read(path, MAX_JUDGE_BYTES)
+    content = read_regular_file(path, max_bytes=MAX_JUDGE_BYTES, kind="judge")
     try:
         return JudgeCard.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "judge"
-        raise ModelFileError(f"{path}: bad judge: {where}: {first['msg']}; fit it again") from error
+        raise ModelFileError(f"{path}: bad judge: {first_fault(error, 'judge')}; fit it again") from error
 
 
 def read_references(folder: Path, card: ReferencesCard) -> bytes:
@@ -175,7 +175,7 @@ def read_references(folder: Path, card: ReferencesCard) -> bytes:
         ModelFileError: it is gone, or is not the file that the judge was fitted with.
     """
     path = folder / REFERENCES_NAME
-    content = _read(path, 2**31)
+    content = read_regular_file(path, max_bytes=MAX_REFERENCES_BYTES, kind="references")
     if digest_of(content) != card.digest:
         raise ModelFileError(
             f"{path}: has changed since the judge was fitted (SHA-256 {digest_of(content)[:12]}…, the "
@@ -187,13 +187,3 @@ def read_references(folder: Path, card: ReferencesCard) -> bytes:
 def digest_of(content: bytes) -> str:
     """Returns the SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
-
-
-def _read(path: Path, max_bytes: int) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise ModelFileError(f"{path}: has {size} bytes, the limit is {max_bytes}")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from error

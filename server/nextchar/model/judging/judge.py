@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from nextchar.errors import InvalidRequest, ModelFileError
-from nextchar.model.card import VocabularyCard
 from nextchar.model.judging.card import EVIDENCE, JudgeCard, digest_of, read_judge, read_references
 from nextchar.model.judging.combination import Combination, Combined, Curve
 from nextchar.model.judging.intervals import clopper_pearson
@@ -62,7 +61,7 @@ class Judge:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """How the normal model reads text."""
-        return vocabulary_of(self.card.normal.vocabulary)
+        return self.card.normal.vocabulary.make()
 
     @property
     def finest_rate(self) -> float:
@@ -156,12 +155,6 @@ class Judge:
         )
         least = math.exp(float(self._rates.min()))
         return np.where(p_value < least, 0.0, np.minimum(low, p_value)), np.maximum(high, p_value)
-
-
-def vocabulary_of(card: VocabularyCard) -> Vocabulary:
-    """Makes the vocabulary of a card."""
-    c = card
-    return Vocabulary(tuple(c.characters), c.unit, c.unknown, c.normalization, c.symbols, c.case_folding)
 
 
 def num_unknown(ids: Sequence[Ids], vocabulary: Vocabulary) -> Doubles:

@@ -1,11 +1,12 @@
-"""Scores strings by n-gram models of bad strings: the references of a judge. Pure NumPy.
+"""Holds n-gram models of bad strings, the references of a judge, and packs them into a file. Pure NumPy.
 
 A reference has the probability of a string of n characters as q(n) · Π q(character | the ones before): a
 distribution of lengths, and an interpolated n-gram model without an end symbol. Programs that make strings
 often fix their length, which an n-gram with an end symbol cannot know.
 
 The n-grams of one length k are stored by their keys, sorted: (index of the gram's last k - 1 symbols) · base
-+ its first symbol. They are looked up from the shortest on, with the back-off weights of ARPA files.
++ its first symbol. `ReferenceSet` looks them up, from the shortest on, with the back-off weights of ARPA
+files.
 """
 
 import io
@@ -15,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.model.surprise_curves import Doubles
 from nextchar.model.vocabulary import Ids
 
 Floats = NDArray[np.float32]
@@ -44,42 +44,6 @@ class Reference:
     unseen: float
     grams: tuple[Grams, ...]
     lengths: Floats
-
-    def logprobs(self, strings: list[Ids]) -> Doubles:
-        """Returns the log-probability of each string of ids, float64 [n]."""
-        sizes = np.array([len(string) for string in strings], dtype=np.int64)
-        if not len(sizes):
-            return np.empty(0)
-        begin = np.full(1, self.begin_id, dtype=np.int64)
-        ids = np.concatenate([part for string in strings for part in (begin, string)])
-        found: Doubles = np.add.reduceat(self._symbols(ids), np.cumsum(sizes + 1) - sizes - 1)
-        if len(self.lengths):
-            found = found + self.lengths[np.minimum(sizes, len(self.lengths) - 1)]
-        return found
-
-    def _symbols(self, ids: Ids) -> Doubles:
-        """Returns log p of each id after those before it in its string; 0 for begin."""
-        base = self.begin_id + 1
-        positions = np.arange(len(ids))
-        depth = positions - np.maximum.accumulate(np.where(ids == self.begin_id, positions, 0))
-        found = np.full(len(ids), self.unseen)
-        shorter = np.zeros(len(ids), dtype=np.int64)  # the gram of each position, one symbol shorter
-        for k, grams in enumerate(self.grams, start=1):
-            at = np.flatnonzero((depth >= k - 1) & (shorter >= 0))
-            keys = shorter[at] * base + ids[at - k + 1]
-            place = np.minimum(np.searchsorted(grams.keys, keys), len(grams.keys) - 1)
-            known = grams.keys[place] == keys
-            gram = np.full(len(ids), -1, dtype=np.int64)
-            gram[at[known]] = place[known]
-            if k > 1:  # the context: the gram of k - 1 symbols that ends one position before
-                context = np.where(positions > 0, np.roll(shorter, 1), -1)
-                context[depth < k - 1] = -1
-                backs = self.grams[k - 2].backoffs
-                found = found + np.where(context >= 0, backs[context], 0.0)
-            found[gram >= 0] = grams.logprobs[gram[gram >= 0]]
-            shorter = gram
-        found[ids == self.begin_id] = 0.0
-        return found
 
 
 def references_to_bytes(references: list[Reference]) -> bytes:

@@ -1,8 +1,7 @@
 """Scores strings by all references of a judge at once: one look-up per n-gram, whatever their number.
 
 The n-grams of all references are put into one table per length. Of a gram that few references have, the
-entries are listed; where the table is small, it is a matrix with a column for each reference. The
-probabilities are those of `Reference.logprobs`, which is the plain definition.
+entries are listed; where the table is small, it is a matrix with a column for each reference.
 """
 
 from collections.abc import Sequence

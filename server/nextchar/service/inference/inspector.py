@@ -22,6 +22,7 @@ from nextchar.schemas.inspect import (
     StateName,
     StateTrace,
 )
+from nextchar.schemas.limits import Limits
 from nextchar.service.inference.answer_weight import inspection_weight
 from nextchar.service.inference.score_math import joined_logprobs
 from nextchar.service.inference.score_rows import CharScores
@@ -30,7 +31,6 @@ from nextchar.service.inference.validation import Validation
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
 
-MAX_VALUES = 262_144  # in one answer: 512 characters of 512 units
 _NAMES: dict[str, StateName] = {"h": "hidden", "c": "cell"}
 _UINT8_ZERO, _UINT8_ONE = 128, 127.0
 
@@ -40,8 +40,8 @@ Gate = tuple[int, GateName]  # its layer and name
 class Inspector:
     """Answers inspections; raises what `Service` raises."""
 
-    def __init__(self, validation: Validation, metrics: Metrics, *, max_chars: int) -> None:
-        self._validation, self._metrics, self._max_chars = validation, metrics, max_chars
+    def __init__(self, validation: Validation, metrics: Metrics, limits: Limits) -> None:
+        self._validation, self._metrics, self._limits = validation, metrics, limits
         self._gates_turn = asyncio.Lock()  # gates are computed beside the engines, one text at a time
 
     async def inspect(self, request: InspectRequest, ctx: RequestContext) -> InspectResponse:
@@ -51,7 +51,7 @@ class Inspector:
             InvalidRequest: there is no such layer, state or gate, or the server shows none (`inspect_off`).
             InputTooLarge: the answer would have too many characters or numbers.
         """
-        if not self._max_chars:
+        if not self._limits.max_inspect_chars:
             raise InvalidRequest(
                 "this server does not return hidden states: max_inspect_chars is 0", code="inspect_off"
             )
@@ -61,7 +61,7 @@ class Inspector:
         num_values = self._check_size(model, [*chosen, *(f"h_{layer}" for layer, _ in gates)], len(ids))
         weight = inspection_weight(len(ids), num_values)
         self._validation.check_answer(
-            weight, ctx, "input", "request fewer layers or states, or send less text"
+            weight, ctx, "input", "request fewer layers, states or gates, or send less text"
         )
         self._metrics.observe_size(ctx, len(ids))
         states, logprobs = await self._read(model, ids, ctx)
@@ -79,17 +79,18 @@ class Inspector:
 
     def _check_size(self, model: Model, chosen: Sequence[str], num_chars: int) -> int:
         """Returns the number of values of the answer, which is bounded."""
-        if num_chars > self._max_chars:
+        max_chars, max_values = self._limits.max_inspect_chars, self._limits.max_inspect_values
+        if num_chars > max_chars:
             raise InputTooLarge(
-                f"input has {num_chars} characters; the limit of an inspection is {self._max_chars}",
+                f"input has {num_chars} characters; the limit of an inspection is {max_chars}",
                 param="input",
             )
         shapes = model.graph.state_shapes
         num_values = num_chars * sum(shapes[name][1] for name in chosen)
-        if num_values > MAX_VALUES:
+        if num_values > max_values:
             raise InputTooLarge(
-                f"the answer would have {num_values} numbers, the limit is {MAX_VALUES}: request fewer "
-                "layers or states, or send a shorter input",
+                f"the answer would have {num_values} numbers, the limit is {max_values}: request fewer "
+                "layers, states or gates, or send a shorter input",
                 param="input",
             )
         return num_values
@@ -166,10 +167,8 @@ def _choose_gates(model: Model, request: InspectRequest) -> list[Gate]:
         if gate not in known:
             has = f"has only: {', '.join(known)}" if known else "has none"
             raise InvalidRequest(f"gates holds {gate!r}; a {card.cell} {has}", param="gates")
-    layers = sorted(
-        {_layer(name) for name in card.states}.intersection(request.layers or range(len(card.states)))
-    )
-    return [(layer, gate) for layer in layers for gate in dict.fromkeys(request.gates or ())]
+    layers = {_layer(name) for name in card.states} if request.layers is None else set(request.layers)
+    return [(layer, gate) for layer in sorted(layers) for gate in dict.fromkeys(request.gates or ())]
 
 
 def _layer(name: str) -> int:

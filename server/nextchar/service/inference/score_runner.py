@@ -98,9 +98,9 @@ class ScoreRunner:
         """
         self._validation.check_strings(len(request.input))
         nothing = EncodedText(np.empty(0, dtype=np.int64), after_return=False)
-        prepared = await run_cooperatively(self._prepare(request, model, nothing, None, ctx))
+        prepared = await run_cooperatively(self._prepare(request, model, nothing, None, ctx, None))
         self._metrics.observe_size(ctx, prepared.num_chars)
-        logprobs = await self._run(prepared, ctx)
+        logprobs, _ = await self._run(prepared, ctx)
         self._metrics.count_chars(ctx, scored=prepared.num_scored)
         return _by_string(prepared, logprobs), prepared.num_scored
 

@@ -102,7 +102,8 @@ class ScoreStreams:
                     yield self._refuse(error, message, context)  # in its turn, and the last one
                     return
                 answer = self._answer(score, request, num_strings, message, context)
-                if request.adaptive is not None:  # which goes on where the message before it has ended
+                if isinstance(request, ScoreRequest) and request.adaptive is not None:
+                    # It goes on where the message before it has ended.
                     answer, before = _in_turn(answer, before)
                 yield answer
                 num_strings += len(request.input)

@@ -59,7 +59,7 @@ def test_an_answer_of_known_length_is_whole_for_http_1_0(server: LiveServer) -> 
 def paths(server: LiveServer, method: str) -> list[str]:
     """The paths of the API that have a method, of which those with names name what exists."""
     rest = RestApp(server.app.service, max_body_bytes=1, request_timeout_seconds=1)
-    names = {"model_id": "tiny", "model": "tiny", "version": "1", "session_id": "headed"}
+    names = {"model_id": "tiny", "model": "tiny", "version": "1", "session_id": "headed", "judge_id": "words"}
     found = [route.path.format(**names) for route in rest.routes if method in route.methods]
     return [f"{path}?model=tiny" if path == "/tokenizer_info" else path for path in found]
 
@@ -90,7 +90,7 @@ def test_a_connection_goes_on_after_head(server: LiveServer) -> None:
 
 def test_head_of_what_is_only_posted_to_says_what_is_allowed(server: LiveServer) -> None:
     for path in paths(server, "POST"):
-        if path in paths(server, "GET"):
+        if path in paths(server, "GET") or path == "/v1/judges/reload":  # HEAD asks for a judge called so
             continue
         answer = server.request("HEAD", path)
         assert (answer.status_code, answer.content) == (405, b""), path

@@ -35,7 +35,7 @@ def judge_routes(judger: Judger) -> list[RestRoute]:
         about(_JUDGES, handlers.judges, JudgeList),
         about(f"{_JUDGES}/{{judge_id}}", handlers.judge_info, JudgeInfo),
         post(
-            f"{_JUDGES}/reload",
+            "/v1/reload_judges",
             ReloadRequest,
             JudgeList,
             handlers.reload,

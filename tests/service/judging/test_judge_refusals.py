@@ -84,5 +84,5 @@ def test_judging_needs_the_scope_of_inference_and_listing_any_key(tmp_path: Path
         body = {"judge": "words", "input": ["a"]}
         assert running.post("/v1/judge", body).status_code == 401
         assert running.post("/v1/judge", body, headers=headers).status_code == 403
-        assert running.post("/v1/judges/reload", {}, headers=headers).status_code == 403
+        assert running.post("/v1/reload_judges", {}, headers=headers).status_code == 403
         assert running.get("/v1/judges", headers=headers).status_code == 200

@@ -39,7 +39,7 @@ def asked(server: LiveServer, judge: str = "words") -> tuple[int, str]:
 
 def reload(server: LiveServer) -> dict[str, str]:
     """Reads the folder again; returns the failures."""
-    answer = server.post("/v1/judges/reload", {})
+    answer = server.post("/v1/reload_judges", {})
     assert answer.status_code == 200, answer.text
     found: dict[str, str] = answer.json()["failures"]
     return found

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from operations.promql import count_rate, quantile, rate, series, value
-from operations.recordings import BAD, BITS, SLOW, SLOW_SECONDS, UNKNOWN, recorded
+from operations.recordings import BAD, BITS, P_VALUES, SLOW, SLOW_SECONDS, UNKNOWN, recorded
 
 _JOB = ("namespace", "job")
 _MODEL = (*_JOB, "model")
 _VERSION = (*_MODEL, "version")
+_JUDGE = (*_JOB, "judge", "version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,16 @@ _DRIFT = (
         "ticket",
         "{{ $value | humanizePercentage }} of the characters for {{ $labels.model }} are outside its vocabulary.",
         "The model cannot distinguish them; the text may have another script or encoding.",
+    ),
+    Alert(
+        "NextcharVerdictsShifted",
+        f"abs({recorded(P_VALUES, '1h')} - 0.5) > 0.15\n"
+        f"and {count_rate('nextchar_verdict_p_value', '1h', by=_JUDGE)} > 0.1",
+        "30m",
+        "ticket",
+        "P-values of judge {{ $labels.judge }}:{{ $labels.version }} are not uniform: the share below 0.5 is "
+        "off by {{ $value | humanize }}.",
+        "The strings differ from the normal ones that the judge was fitted to; it flags too many, or too few.",
     ),
 )
 

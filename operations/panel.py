@@ -45,6 +45,10 @@ def quantiles(name: str, *by: str, **match: str) -> dict[str, str]:
     }
 
 
+def quantile(q: float, name: str, *by: str) -> str:
+    return promql.quantile(q, name, _WINDOW, by=by, **_chosen(name))
+
+
 def mean(name: str, *by: str) -> str:
     return promql.mean(name, _WINDOW, by=by, **_chosen(name))
 

@@ -1,6 +1,6 @@
 """Defines the panels of the dashboard, in rows; every metric of the table is in one of them."""
 
-from operations.panel import Panel, mean, one_query, quantiles, rate, value
+from operations.panel import Panel, mean, one_query, quantile, quantiles, rate, value
 
 _REQUESTS: list[Panel] = [
     one_query(
@@ -191,6 +191,22 @@ _SESSIONS: list[Panel] = [
         quantiles("nextchar_session_steps"),
     ),
 ]
+_JUDGES: list[Panel] = [
+    one_query(
+        "Verdicts",
+        "cps",
+        "Strings judged per second, by judge and verdict.",
+        "{{judge}} {{verdict}}",
+        rate("nextchar_verdicts_total", "judge", "verdict"),
+    ),
+    one_query(
+        "P-values",
+        "percentunit",
+        "Median p-value of judged strings: 0.5 while they are as those that the judge was fitted to.",
+        "{{judge}}",
+        quantile(0.5, "nextchar_verdict_p_value", "judge"),
+    ),
+]
 _MODELS: list[Panel] = [
     one_query(
         "Models ready",
@@ -279,5 +295,6 @@ ROWS: dict[str, list[Panel]] = {
     "Engines": _ENGINE,
     "Sessions": _SESSIONS,
     "Models and drift": _MODELS,
+    "Judges": _JUDGES,
     "Process": _PROCESS,
 }

@@ -10,6 +10,7 @@ from nextchar.telemetry.metric_table import (
     PHASES,
     RESULTS,
     TASKS,
+    VERDICTS,
 )
 
 # The metrics that prometheus_client adds for the process.
@@ -30,6 +31,7 @@ _VALUES = {
     "kind": KINDS,
     "op": OPS,
     "task": TASKS,
+    "verdict": VERDICTS,
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import hypothesis
 import pytest
+from service.judging.served_judges import write_judge
 from suite import tiers
 from suite.folder_times import FolderTimes
 from support.engine_lanes import Gate
@@ -65,7 +66,10 @@ def _within_its_tier() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_models(tmp_path_factory.mktemp("models"), MODELS)
+    """The folder of models, with a judge in the folder beside it."""
+    folder = tmp_path_factory.mktemp("served")
+    write_judge(folder)
+    return write_models(folder / "models", MODELS)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nextchar.entrypoints.library.judge import LoadedJudge
     from nextchar.entrypoints.library.model import Model
 
 __version__ = "0.1.0"
@@ -14,3 +15,9 @@ def load(path: Any, **options: Any) -> "Model":
     # Imported by name, when it is called: `import nextchar` stays light.
     model: Model = import_module("nextchar.entrypoints.library.model").Model(path, **options)
     return model
+
+
+def load_judge(path: Any, **options: Any) -> "LoadedJudge":
+    """Loads a judge and its model into this process: see `entrypoints.library.judge`."""
+    judge: LoadedJudge = import_module("nextchar.entrypoints.library.judge").LoadedJudge(path, **options)
+    return judge

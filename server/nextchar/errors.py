@@ -7,6 +7,7 @@ NextcharError                      a `code`, a message for a person, the `param`
 │   └── InputTooLarge              the input is over a size limit
 │       └── AnswerTooLarge         the answer would be
 ├── ModelNotFound                  the model is not served
+│   └── JudgeNotFound              the judge is not served
 ├── RouteNotFound                  the path or the method does not exist
 │   └── ServiceNotFound            health is asked of a service that does not exist
 ├── AuthenticationFailed           the API key is missing, unknown or expired
@@ -83,6 +84,10 @@ class AnswerTooLarge(InputTooLarge):
 
 class ModelNotFound(NextcharError):
     code = "model_not_found"
+
+
+class JudgeNotFound(ModelNotFound):
+    code = "judge_not_found"
 
 
 class RouteNotFound(NextcharError):

@@ -94,7 +94,10 @@ def csv_file(path: Path) -> Path:
         (["--column", "name", "--output", "x.parquet"], "would be written as csv"),
         (["--column", "name", "--resume"], "need --output"),
         (["--column", "name", "--output", "x.csv", "--resume", "--overwrite"], "not both"),
-        (["--column", "name", "--json"], "--json and --return-chars are for scores that are printed"),
+        (
+            ["--column", "name", "--json"],
+            "--json, --adaptive and --return-chars are for scores that are printed",
+        ),
         (["--format", "lines", "--column", "name"], "is read as lines"),
         (["--format", "parquet"], "is cut off, or no Parquet file"),
         (["--column", "name", "--delimiter", "\\t"], "--delimiter must be one character"),

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from support.live_server import LiveServer
 from support.tiny_models import TEXT
 
+from nextchar.entrypoints import added_commands
 from nextchar.entrypoints import main as main_module
 from nextchar.entrypoints.main import main
 
@@ -165,7 +166,7 @@ def test_help_has_a_whole_sentence_of_its_own_for_each_command(help_page: str) -
     assert len(set(texts)) == len(texts)
 
 
-COMMANDS = [[name] for name in main_module._SERVING] + [["keys", "new"], ["keys", "list"]]
+COMMANDS = [[name] for name in main_module._SERVING] + [["keys", "new"], ["keys", "list"], ["judge", "ask"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -184,14 +185,14 @@ def test_no_help_breaks_a_word(command: list[str], columns: int) -> None:
 def test_help_says_whether_training_is_installed(
     monkeypatch: pytest.MonkeyPatch, found: object, says: bool
 ) -> None:
-    monkeypatch.setattr(main_module, "find_spec", lambda _: found)
+    monkeypatch.setattr(added_commands, "find_spec", lambda _: found)
     shown = " ".join(ok("--help").split())
     assert ("(not installed: pip install torch==2.13.0 'nextchar[train]')" in shown) == says
     assert "Train a character-level recurrent network on a text." in shown
 
 
 def test_a_training_command_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main_module, "entry_points", lambda **_: [])
+    monkeypatch.setattr(added_commands, "entry_points", lambda **_: [])
     result = run("train", "--corpus", "x")
     assert result.exit_code == 1
     assert "nextchar_training is missing): pip install torch" in result.stderr

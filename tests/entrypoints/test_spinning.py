@@ -39,7 +39,7 @@ def test_a_command_of_training_is_imported_after_spinning_is_bounded(monkeypatch
             seen.append(os.environ.get("GOMP_SPINCOUNT"))
             return main
 
-    monkeypatch.setattr(main_module, "_added", lambda: {"train": Entry()})
+    monkeypatch.setattr(main_module, "added", lambda: {"train": Entry()})
     context = main.make_context("nextchar", ["train"])
     assert main.get_command(context, "train") is main
     assert seen == [str(SPIN_COUNT)]

@@ -59,7 +59,7 @@ def test_an_answer_of_known_length_is_whole_for_http_1_0(server: LiveServer) -> 
 def paths(server: LiveServer, method: str) -> list[str]:
     """The paths of the API that have a method, of which those with names name what exists."""
     rest = RestApp(server.app.service, max_body_bytes=1, request_timeout_seconds=1)
-    names = {"model_id": "tiny", "model": "tiny", "version": "1", "session_id": "headed"}
+    names = {"model_id": "tiny", "model": "tiny", "version": "1", "session_id": "headed", "judge_id": "words"}
     found = [route.path.format(**names) for route in rest.routes if method in route.methods]
     return [f"{path}?model=tiny" if path == "/tokenizer_info" else path for path in found]
 

@@ -30,8 +30,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "RewindRequest": {"num_chars": 0},
     "GenerateRequest": {"text_input": "a"},
     "InferBody": tensors(["a"]),
+    "JudgeRequest": {"judge": "words", "input": ["a"]},
 }
-WITHOUT_OPTIONS = {"ForkRequest", "CheckpointRequest", "RenewRequest"}
+WITHOUT_OPTIONS = {"ForkRequest", "CheckpointRequest", "RenewRequest", "ReloadRequest"}
 
 
 def routes(server: LiveServer) -> list[RestRoute]:

@@ -10,7 +10,7 @@ import pytest
 from support.live_server import Keyed, LiveServer, keyed_server, live_server
 
 from nextchar.errors import ForeignRequest
-from nextchar.rest.strangers import StrangerCheck
+from nextchar.rest.http.strangers import StrangerCheck
 
 _CREATE = "/v1/sessions"
 _OTHERS = [

@@ -22,6 +22,7 @@ BASES: dict[str, dict[str, Any]] = {
     "ForkRequest": {},
     "CheckpointRequest": {"name": "here"},
     "RenewRequest": {},
+    "ReloadRequest": {},
     "RewindRequest": {"num_chars": 0},
 }
 HERE = "@@"

@@ -25,6 +25,7 @@ NOW = {"timeout": 1e-6}
 MESSAGES: dict[str, dict[str, Any]] = {
     "ScoreRequest": {"model": "tiny", "input": ["a"]},
     "CompareRequest": {"model": "tiny", "input": ["a", "b"]},
+    "JudgeRequest": {"judge": "words", "input": ["a"]},
     "NextRequest": {"model": "tiny", "input": "a"},
     "CompletionRequest": {"model": "tiny", "max_tokens": 1},
     "TokenizeRequest": {"model": "tiny", "prompt": "a"},

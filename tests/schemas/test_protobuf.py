@@ -15,6 +15,7 @@ from nextchar.schemas import protobuf_pairs as pairs
 from nextchar.schemas.base import RequestFields, ResponseModel
 from nextchar.schemas.completion import Choice, CompletionRequest, Logprobs
 from nextchar.schemas.inspect import GateTrace, InspectRequest, StateTrace
+from nextchar.schemas.judging import JudgeInfo, JudgeList
 from nextchar.schemas.models import ModelInfo, ModelList
 from nextchar.schemas.protobuf import to_answer, to_fields, to_message, to_request
 from nextchar.schemas.protobuf_codec import named_fields
@@ -31,7 +32,7 @@ OF_GRPC_ALONE = {
     pb.SessionReply,
     *pairs.WRAPPERS,
 }
-OF_REST_ALONE = {ModelInfo, ModelList}
+OF_REST_ALONE = {ModelInfo, ModelList, JudgeInfo, JudgeList}
 
 
 def by_name(schema: type[BaseModel]) -> dict[str, Any]:

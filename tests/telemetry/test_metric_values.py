@@ -132,6 +132,8 @@ VALUES: dict[str, Callable[[Used], bool]] = {
         == [3, 1, 1, 0]
     ),
     "session_conflicts_total": lambda u: u.value("session_conflicts_total") == 0,
+    "verdicts_total": lambda u: u.value("verdicts_total") == 0,  # no judge was asked
+    "verdict_p_value": lambda u: u.value("verdict_p_value_count") == 0,
     "sessions_replayed_total": lambda u: u.value("sessions_replayed_total") == 0,
     "state_store_duration_seconds": lambda u: all(
         u.takes("state_store_duration_seconds", count, op=op)

@@ -171,7 +171,7 @@ def test_every_promised_metric_is_there_with_its_labels() -> None:
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
 def test_help_is_a_sentence_that_says_first_what_the_value_is(metric: Metric) -> None:
-    nouns = "Number|Largest number|Time|Size|Age|Bits|Whether|Information"
+    nouns = "Number|Largest number|Time|Size|Age|Bits|Share|Whether|Information"
     assert re.fullmatch(rf"({nouns}) [^.]{{12,}}\.", metric.text)
 
 

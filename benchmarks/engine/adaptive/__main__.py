@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import httpx
 import starlette.routing
 
-from benchmarks.engine.adaptive import quality, rates
+from benchmarks.engine.adaptive import chart, nginx_log, quality, rates
 
 # Modules of installed packages, which the models have not seen.
 _TEXTS = [
@@ -24,17 +25,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds; the median of them counts")
     parser.add_argument("--no-rates", action="store_true", help="measure texts only")
     parser.add_argument("--output", type=Path, default=Path(".data/adaptive.json"), help="JSON file to write")
+    parser.add_argument("--chart", type=Path, help="SVG file for bits per character by position")
     arguments = parser.parse_args()
     result: dict[str, Any] = {"texts": []}
-    for text in [*arguments.text, *_TEXTS]:
-        result["texts"].append(figures := quality.measure(text))
-        _show({name: value for name, value in figures.items() if not isinstance(value, list)})
+    with tempfile.TemporaryDirectory() as folder:
+        for text in [*arguments.text, *_TEXTS, *_logs(Path(folder))]:
+            result["texts"].append(figures := quality.measure(text))
+            _show({name: value for name, value in figures.items() if not isinstance(value, list)})
+    if arguments.chart is not None:
+        chart.draw(result["texts"], arguments.chart)
     if not arguments.no_rates:
         prose = _TEXTS[0].path.read_text()
         result["rates"] = rates.measure(prose, arguments.rounds)
         _show(result["rates"])
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _logs(folder: Path) -> list[quality.Text]:
+    """Returns the log of a real daemon, if it is installed."""
+    log = nginx_log.make(folder)
+    if log is None:
+        print("no log of nginx: nginx is not installed (Debian: apt install nginx-light)\n")
+        return []
+    return [quality.Text("python", log)]
 
 
 def _show(figures: dict[str, Any]) -> None:

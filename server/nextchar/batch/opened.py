@@ -1,5 +1,6 @@
 """Opens each annotator once per process, when its first strings come."""
 
+import atexit
 import os
 import threading
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from nextchar.batch.annotator import Annotator, OpenAnnotator
 
 _lock = threading.Lock()
 _opened: dict[tuple[int, Annotator], OpenAnnotator] = {}
-_kept = ExitStack()  # a loaded model closes itself at the end of the process
+_kept, _owner = ExitStack(), os.getpid()
 
 
 def opened_once(annotator: Annotator) -> OpenAnnotator:
@@ -22,6 +23,13 @@ def opened_once(annotator: Annotator) -> OpenAnnotator:
         if key not in _opened:
             _opened[key] = _kept.enter_context(annotator.open())
         return _opened[key]
+
+
+@atexit.register
+def _close() -> None:
+    """Closes what is open while the interpreter still has what that takes; a fork leaves it to its parent."""
+    if os.getpid() == _owner:
+        _kept.close()
 
 
 if hasattr(os, "register_at_fork"):  # the lock may be held while another thread forks

@@ -11,6 +11,20 @@ PromptInput = (
 Returns = Literal["last", "each", "none"]
 
 
+class AdaptiveFields(TypedDict, total=False):
+    """The lengths of the contexts that are counted, how far back, and whether sampled text is learned."""
+
+    orders: list[int]
+    window: int
+    learn_drawn: bool
+
+
+class AdaptiveArguments(TypedDict, total=False):
+    """Whether the text is learned while it is read: true, or how."""
+
+    adaptive: bool | AdaptiveFields
+
+
 class CallArguments(TypedDict, total=False):
     """How many seconds the server may take, and the priority: the lowest number goes first."""
 
@@ -42,7 +56,7 @@ class SessionScoreArguments(CallArguments, total=False):
     return_chars: bool
 
 
-class ScoreArguments(SessionScoreArguments, StateArguments, total=False):
+class ScoreArguments(SessionScoreArguments, StateArguments, AdaptiveArguments, total=False):
     """How strings are scored."""
 
     context: str
@@ -57,7 +71,14 @@ class CompareArguments(CallArguments, total=False):
     rank_by: RankBy
 
 
-class NextArguments(CallArguments, StateArguments, total=False):
+class JudgeArguments(CallArguments, total=False):
+    """At which rate of false alarms strings are judged, and whether the reasons are returned."""
+
+    false_alarm_rate: float
+    return_reasons: bool
+
+
+class NextArguments(CallArguments, StateArguments, AdaptiveArguments, total=False):
     """How many of the likeliest characters to return."""
 
     top: int
@@ -105,7 +126,7 @@ class SamplingArguments(CallArguments, total=False):
     stream_options: dict[str, Any]
 
 
-class CompletionArguments(SamplingArguments, StateArguments, ChangeArguments, total=False):
+class CompletionArguments(SamplingArguments, StateArguments, ChangeArguments, AdaptiveArguments, total=False):
     """How completions are sampled, how many, and what they continue."""
 
     n: int
@@ -134,7 +155,7 @@ class SessionNextArguments(CallArguments, total=False):
     top: int
 
 
-class CreateSessionArguments(CallArguments, total=False):
+class CreateSessionArguments(CallArguments, AdaptiveArguments, total=False):
     """What a session begins with, and how long it lives without use."""
 
     session_id: str

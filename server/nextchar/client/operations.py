@@ -15,6 +15,7 @@ from nextchar.client.arguments import (
     CompletionArguments,
     CreateSessionArguments,
     InspectArguments,
+    JudgeArguments,
     NextArguments,
     PromptInput,
     ScoreArguments,
@@ -24,6 +25,7 @@ from nextchar.errors import NextcharError, SessionExists, SessionMoved
 from nextchar.schemas.compare import CompareResponse
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.inspect import InspectResponse
+from nextchar.schemas.judging import JudgeInfo, JudgeList, JudgeResponse
 from nextchar.schemas.limits_report import LimitsResponse
 from nextchar.schemas.models import ModelInfo, ModelList
 from nextchar.schemas.score import NextResponse, ScoreResponse
@@ -85,6 +87,29 @@ class Operation(Generic[A]):
 def score(strings: list[str], model: str | None, arguments: ScoreArguments) -> Operation[ScoreResponse]:
     fields = given({"model": model, "input": strings, **arguments})
     return Operation("POST", "/v1/score", "Nextchar/Score", fields, ScoreResponse)
+
+
+def continued(operation: Operation[A], before: A | None) -> Operation[A]:
+    """Returns a call that goes on where the one before it has ended, if it scores and learns its text."""
+    if not operation.fields.get("adaptive"):
+        return operation
+    fields = {**operation.fields, "return_state": True}
+    if isinstance(before, ScoreResponse):
+        fields |= {"state": before.state, "context": ""}
+    return replace(operation, fields=fields)
+
+
+def judge(strings: list[str], judge: str, arguments: JudgeArguments) -> Operation[JudgeResponse]:
+    fields = given({"judge": judge, "input": strings, **arguments})
+    return Operation("POST", "/v1/judge", "Nextchar/Judge", fields, JudgeResponse)
+
+
+def list_judges() -> Operation[JudgeList]:
+    return Operation("GET", "/v1/judges", None, {}, JudgeList)
+
+
+def get_judge(judge: str) -> Operation[JudgeInfo]:
+    return Operation("GET", f"/v1/judges/{quote(judge, safe=':')}", None, {}, JudgeInfo)
 
 
 def compare(strings: list[str], model: str | None, arguments: CompareArguments) -> Operation[CompareResponse]:

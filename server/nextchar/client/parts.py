@@ -3,13 +3,16 @@
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from nextchar.client.operations import C
 from nextchar.errors import InputTooLarge, InvalidRequest, NextcharError
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Choice, Logprobs
+from nextchar.schemas.judging import JudgeResponse
 from nextchar.schemas.score import ScoreResponse
+
+L = TypeVar("L", ScoreResponse, JudgeResponse)
 
 MAX_MESSAGE_STRINGS, MAX_MESSAGE_CHARS = 256, 65_536
 
@@ -31,7 +34,7 @@ def _join_choice(index: int, parts: list[Choice]) -> Choice:
     for name in Choice.model_fields.keys() - fields.keys():
         given = [value for part in parts if (value := getattr(part, name)) is not None]
         if given and isinstance(given[0], Logprobs):
-            names = Logprobs.model_fields
+            names = [n for n in Logprobs.model_fields if getattr(given[0], n) is not None]
             fields[name] = Logprobs(**{n: [x for part in given for x in getattr(part, n)] for n in names})
         elif given and isinstance(given[0], list):
             fields[name] = [item for part in given for item in part]
@@ -99,10 +102,27 @@ def named_string(error: NextcharError) -> re.Match[str] | None:
     return re.fullmatch(r"input\.(\d+)", error.param or "")
 
 
-def shift_indices(answer: ScoreResponse, first: int) -> ScoreResponse:
+def shift_indices(answer: L, first: int) -> L:
     """Makes the indices of an answer count from `first`, the number of strings before its own."""
-    data = [item.model_copy(update={"index": item.index + first}) for item in answer.data]
+    data = (
+        [item.model_copy(update={"index": item.index + first}) for item in answer.data]
+        if first
+        else answer.data
+    )
     return answer.model_copy(update={"data": data})
+
+
+def join_verdicts(answers: list[JudgeResponse]) -> JudgeResponse:
+    """Joins the answers to the parts of one request to the answer to the whole.
+
+    Raises:
+        InvalidRequest: there are none.
+    """
+    if not answers:
+        raise InvalidRequest("input must have at least one string to judge", param="input")
+    data = [item for answer in answers for item in answer.data]
+    usage = make_usage(sum(answer.usage.prompt_tokens for answer in answers))
+    return answers[0].model_copy(update={"data": data, "usage": usage})
 
 
 def join_scores(answers: list[ScoreResponse]) -> ScoreResponse:

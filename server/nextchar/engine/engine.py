@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES
 from nextchar.engine.call_planner import CallPlanner
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.lane_batch import LaneBatch
@@ -36,6 +37,8 @@ class EngineOptions:
     `max_lanes` rows are for completions, `reserved_lanes` more for interactive requests, `max_bulk_lanes` for
     jobs. `max_waiting` strings may wait per level, each for `max_wait_seconds`. A call of the graph has at
     most `max_steps` steps; 1 turns calls of several steps off, which changes no byte of any answer.
+    The tables of running adaptive lanes have at most `max_table_bytes` together, and at least those of one: a
+    lane whose tables find no room waits in its queue, and plain lanes pass it.
     """
 
     max_lanes: int
@@ -44,6 +47,13 @@ class EngineOptions:
     max_waiting: int
     max_wait_seconds: float = UNLIMITED
     max_steps: int = MAX_STEPS
+    max_table_bytes: int = 256 << 20
+
+    def __post_init__(self) -> None:
+        if self.max_table_bytes < MAX_TABLE_BYTES:
+            raise ValueError(
+                f"max_table_bytes is {self.max_table_bytes}, but one adaptive lane may need {MAX_TABLE_BYTES}"
+            )
 
 
 class Engine:
@@ -63,7 +73,9 @@ class Engine:
         self.stats = EngineStats()
         self._options, self._load_seconds = options, load_seconds
         max_lanes = options.max_lanes + options.reserved_lanes
-        self._lane_batch = LaneBatch(StepRunner(graph, max_lanes, options.max_steps), self.stats)
+        self._lane_batch = LaneBatch(
+            StepRunner(graph, max_lanes, options.max_steps), self.stats, options.max_table_bytes
+        )
         self._score_batch = ScoreBatch(
             StepRunner(graph, options.max_bulk_lanes, options.max_steps), self.stats
         )
@@ -201,7 +213,7 @@ class Engine:
             late = self._scheduler.expired(now)
             num_interactive = self._lane_batch.num_interactive
             num_sampling = len(self._lane_batch.lanes) - num_interactive
-            lanes = self._scheduler.admit_lanes(num_interactive, num_sampling)
+            lanes = self._scheduler.admit_lanes(num_interactive, num_sampling, self._lane_batch.reserve)
             jobs = self._scheduler.admit_jobs(self._score_batch.num_jobs)
         self._send([(work, work.failed(error)) for work, error in late])
         self._join(lanes, jobs, now)

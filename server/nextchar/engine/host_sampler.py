@@ -42,6 +42,7 @@ class HostSampler:
         self._reports_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
         self._is_filtered: Flags = np.zeros(num_rows, dtype=np.bool_)
         self._is_penalized: Flags = np.zeros(num_rows, dtype=np.bool_)
+        self._is_biased: Flags = np.zeros(num_rows, dtype=np.bool_)
         self._bias: Doubles = np.zeros((num_rows, num_symbols))
         self._counts: Doubles = np.zeros((num_rows, num_symbols))  # how often each symbol was drawn
         self._seen: Flags = np.zeros((num_rows, num_symbols), dtype=np.bool_)  # given or drawn
@@ -67,6 +68,7 @@ class HostSampler:
         self._is_filtered[row], self._is_penalized[row] = s.filters, bool(p)
         self._reports_drawn[row] = s.reports_drawn_logprobs
         self._bias[row] = 0.0
+        self._is_biased[row] = bool(s.bias)
         for symbol_id, bias in s.bias:
             self._bias[row, symbol_id] = bias
         self._counts[row] = 0.0
@@ -86,7 +88,7 @@ class HostSampler:
         if not self.enabled[source]:
             return
         arrays: tuple[NDArray[Any], ...] = (self._greedy, self._top_k, self._reports_drawn, self._bias)
-        arrays += (self._counts, self._seen, self._is_filtered, self._is_penalized)
+        arrays += (self._counts, self._seen, self._is_filtered, self._is_penalized, self._is_biased)
         self._numbers[:, target] = self._numbers[:, source]
         for array in arrays:
             array[target] = array[source]
@@ -97,7 +99,8 @@ class HostSampler:
 
         Where a row reports drawn log-probabilities, they replace the model's in `logprobs`.
         """
-        scores = self._penalized(rows, logprobs) + self._bias[rows]
+        scores = self._penalized(rows, logprobs)
+        scores = scores + self._bias[rows] if self._is_biased[rows].any() else scores.copy()
         self.masks.forbid(scores, rows)
         weights = weigh(scores, self._temperature[rows], self._unknown_id)
         filtered = np.flatnonzero(self._is_filtered[rows])

@@ -13,6 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from nextchar.engine.adaptive.memory import Memory
+from nextchar.engine.adaptive.tables import Run
 from nextchar.engine.automaton import Automaton
 from nextchar.engine.trie import Trie
 from nextchar.engine.work import UNLIMITED, Level, Work
@@ -137,6 +138,7 @@ class Lane(Work):
 
     # The engine's bookkeeping.
     row: int = -1
+    table: Run | None = None  # rows that are reserved for its counts
     num_read: int = 0  # given ids already put into chunks
     num_drawn: int = 0  # draws, or the step for the distribution, already put into chunks
     tail: list[int] = field(default_factory=list)  # last ids drawn before this chunk, for stop strings
@@ -148,7 +150,12 @@ class Lane(Work):
     @property
     def draws_on_host(self) -> bool:
         """Whether `HostSampler` draws for it."""
-        return self.sampling is not None and (self.sampling.needs_host or self.memory is not None)
+        return self.needs_host or (self.sampling is not None and self.memory is not None)
+
+    @property
+    def needs_host(self) -> bool:
+        """Whether its draws need more than a temperature."""
+        return self.sampling is not None and self.sampling.needs_host
 
     @property
     def num_steps(self) -> int:

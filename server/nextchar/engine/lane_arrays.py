@@ -59,6 +59,7 @@ class LaneArrays:
         vocabulary: Vocabulary,
         inverse_temperature: np.ndarray[tuple[int], np.dtype[np.float32]],
         max_steps: int,
+        max_table_bytes: int | None = None,
     ) -> None:
         rows, symbols = len(inverse_temperature), vocabulary.num_outputs
         width = CHUNK + max_steps
@@ -74,7 +75,7 @@ class LaneArrays:
         self.top_logprobs = np.zeros((rows, CHUNK, MAX_TOP), dtype=np.float32)
         self.triggers = np.zeros((rows, symbols), dtype=np.bool_)
         self.host_sampler = HostSampler(rows, vocabulary)
-        self.adaptive = AdaptiveRows(rows, width, symbols)
+        self.adaptive = AdaptiveRows(rows, width, symbols, max_table_bytes)
         self.is_plain = np.zeros(rows, dtype=np.bool_)  # draws, and delivers its symbols and nothing more
         self._integers = np.zeros((len(_INTEGERS), rows), dtype=np.int64)
         self._numbers = np.zeros((len(_NUMBERS), rows))
@@ -166,8 +167,16 @@ class LaneArrays:
         """Returns how far the graph can go in this chunk before a distribution must be looked at."""
         if lane.num_top:
             return 0
-        drawn_alone = not (self.host_sampler.enabled[row] or lane.memory is not None)
+        if (
+            lane.memory is not None and lane.sampling and not lane.needs_host
+        ):  # drawn on the host, but with nothing to look at
+            return int(self.end[row])
+        drawn_alone = not self.host_sampler.enabled[row]
         return int(self.end[row] + self.overrun[row] if drawn_alone else self.num_given[row])
+
+    def given_alone(self, rows: Indices, num_steps: int) -> bool:
+        """Returns whether rows have only given ids in their next steps."""
+        return bool((self.cursor[rows] + num_steps <= self.num_given[rows]).all())
 
     def _plan_draws(self, row: int, lane: Lane, num_given: int) -> int:
         room = CHUNK - num_given

@@ -20,6 +20,7 @@ from nextchar.telemetry.engine_stats import EngineStats
 # Row steps that a call may waste beyond the ends of rows to save another call: as many as the fixed cost of a
 # call is worth, which is the steps of a few rows or, of many rows, a part (1/4) of one step of all.
 _MIN_OVERRUN, _OVERRUN_PART = 8, 4
+_NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 
 
 class LaneBatch:
@@ -29,11 +30,11 @@ class LaneBatch:
     lane leaves is filled from the end of its kind.
     """
 
-    def __init__(self, runner: StepRunner, stats: EngineStats) -> None:
+    def __init__(self, runner: StepRunner, stats: EngineStats, max_table_bytes: int | None = None) -> None:
         self._runner = runner
         vocabulary = runner.graph.vocabulary
         self._begin_id = vocabulary.begin_id
-        self._arrays = LaneArrays(vocabulary, runner.inverse_temperature, runner.max_steps)
+        self._arrays = LaneArrays(vocabulary, runner.inverse_temperature, runner.max_steps, max_table_bytes)
         self._events = LaneEvents(self._arrays, runner)
         self._starts = np.arange(runner.max_lanes) * self._arrays.symbols.shape[1]
         self._offsets = np.arange(runner.max_steps)[:, None]
@@ -55,6 +56,10 @@ class LaneBatch:
     def table_bytes(self) -> int:
         """The bytes of the tables of adaptive lanes."""
         return self._arrays.adaptive.num_bytes
+
+    def reserve(self, lane: Lane) -> bool:
+        """Takes room for the tables of a lane that joins next; returns whether there was."""
+        return self._arrays.adaptive.reserve(lane)
 
     def longest(self, level: Level) -> int:
         """Returns the steps left of a level's longest lane; read by any thread, it may be one call late."""
@@ -122,10 +127,12 @@ class LaneBatch:
         num_steps = self.num_steps = self._choose_steps(n, max_steps)
         adaptive = self._arrays.adaptive.active(n)
         self._triggered[:n] = False
-        if len(adaptive):  # what a row has learned decides its next distribution: one character per call
-            stepped = sum([self._advance(n, 1, adaptive) for _ in range(num_steps)])
-        else:
+        if not len(adaptive):
             stepped = self._advance(n, num_steps, adaptive)
+        elif num_steps > 1 and self._arrays.given_alone(adaptive, num_steps):
+            stepped = self._advance_reading(n, num_steps, adaptive)
+        else:  # what a row has learned decides its next distribution: one character per call
+            stepped = sum([self._advance(n, 1, adaptive) for _ in range(num_steps)])
         self.num_done[Level.INTERACTIVE] += self.num_interactive * num_steps
         self.num_done[Level.SAMPLING] += (n - self.num_interactive) * num_steps - self._num_overrun
         outbox = self._collect(n)
@@ -139,12 +146,38 @@ class LaneBatch:
         np.take(self._arrays.symbols, positions, out=io.given, mode="clip")
         if self._arrays.num_sampling:
             np.take(self._arrays.uniforms, positions, out=io.uniforms, mode="clip")
-        before = time.perf_counter()
-        self._runner.step(n, num_steps, others=n < len(self.lanes))
-        stepped = time.perf_counter() - before
+        stepped = self._timed_step(n, num_steps)
         self._store(io, positions, n, adaptive)
         if self._arrays.num_stopping:
             self._triggered[:n] |= self._arrays.triggers[self._rows[:n], io.symbols].any(axis=0)
+        return stepped
+
+    def _timed_step(self, n: int, num_steps: int) -> float:
+        before = time.perf_counter()
+        self._runner.step(n, num_steps, others=n < len(self.lanes))
+        return time.perf_counter() - before
+
+    def _advance_reading(self, n: int, num_steps: int, rows: Indices) -> float:
+        """Advances the first `n` rows while adaptive ones are given characters, learned at once.
+
+        Returns the seconds that the graph took.
+        """
+        arrays, stepped = self._arrays, 0.0
+        positions = arrays.cursor[rows] + self._offsets[:num_steps]
+        symbols = arrays.symbols[rows, positions]
+        network = np.empty((num_steps, len(rows), arrays.triggers.shape[1]), dtype=np.float32)
+        if len(rows) == n:  # nothing is drawn, so that there is nothing to store
+            io = self._runner.io(n, 1)
+            for given, distribution in zip(symbols, network, strict=True):
+                io.given[0] = given
+                stepped += self._timed_step(n, 1)
+                distribution[:] = self._runner.distribution[:n]
+            arrays.cursor[:n] += num_steps
+        else:
+            for distribution in network:
+                stepped += self._advance(n, 1, _NO_ROWS)
+                distribution[:] = self._runner.distribution[rows]
+        arrays.logprobs[rows, positions] = arrays.adaptive.read(rows, positions, network, symbols)
         return stepped
 
     def _choose_steps(self, n: int, max_steps: int) -> int:

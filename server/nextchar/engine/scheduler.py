@@ -3,7 +3,7 @@
 Pure: no thread, no clock, no I/O; time is an argument.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import cast
 
@@ -15,6 +15,21 @@ from nextchar.schemas.limits import MAX_PRIORITY
 
 _SOON_SECONDS = 0.1  # a wait that no work is refused for: an estimate is no better than that
 _UNKNOWN_SECONDS = 1.0  # to retry after, while no rate is known
+
+
+def _always(_lane: Lane) -> bool:
+    return True
+
+
+def _with_tables(works: Iterable[Work], reserve: Callable[[Lane], bool]) -> Iterator[Work]:
+    """Yields the works that need no tables, and the others up to the first that finds no room for its own."""
+    has_room = True
+    for work in works:
+        if isinstance(work, Lane) and work.memory is not None:
+            has_room = has_room and reserve(work)
+            if not has_room:
+                continue
+        yield work
 
 
 class Scheduler:
@@ -145,11 +160,18 @@ class Scheduler:
             retry_after_seconds=self.wait_seconds(work.level, work.priority) or _UNKNOWN_SECONDS,
         )
 
-    def admit_lanes(self, num_interactive: int, num_sampling: int) -> list[Lane]:
-        """Takes out the lanes that join now, given how many rows each level has."""
-        interactive = self._take(Level.INTERACTIVE, self._max_lanes - num_interactive - num_sampling)
+    def admit_lanes(
+        self, num_interactive: int, num_sampling: int, reserve: Callable[[Lane], bool] = _always
+    ) -> list[Lane]:
+        """Takes out the lanes that join now, given how many rows each level has.
+
+        `reserve` takes the tables of an adaptive lane, if there is room for them. Until there is, that lane
+        and the adaptive ones behind it, of its level, wait; plain ones do not.
+        """
+        room = self._max_lanes - num_interactive - num_sampling
+        interactive = self._take(Level.INTERACTIVE, room, reserve)
         free = self._max_lanes - num_interactive - num_sampling - len(interactive)
-        sampling = self._take(Level.SAMPLING, min(free, self._max_sampling - num_sampling))
+        sampling = self._take(Level.SAMPLING, min(free, self._max_sampling - num_sampling), reserve)
         return cast(list[Lane], interactive + sampling)
 
     def admit_jobs(self, num_jobs: int) -> list[ScoreJob]:
@@ -163,10 +185,10 @@ class Scheduler:
             self.remove(work)
         return works
 
-    def _take(self, level: Level, count: int) -> list[Work]:
+    def _take(self, level: Level, count: int, reserve: Callable[[Lane], bool] = _always) -> list[Work]:
         queues = self._queues[level]
         by_priority = (work for priority in sorted(queues) for work in queues[priority])
-        taken = list(islice(by_priority, max(0, count)))
+        taken = list(islice(_with_tables(by_priority, reserve), max(0, count)))
         for work in taken:
             self.remove(work)
         return taken

@@ -31,6 +31,7 @@ from nextchar.entrypoints.supervisor import Supervisor
 from nextchar.errors import Unavailable
 from nextchar.repository.default_model import check_names
 from nextchar.repository.folder import find_models
+from nextchar.repository.judges import ServedJudges, judges_folder, watch_judges
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
 from nextchar.repository.watcher import watch_models
@@ -66,7 +67,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     """Runs a server for as long as the context lasts; leaving the context drains it.
 
     Raises:
-        ModelFileError: the models folder does not exist, or cannot be read.
+        ModelFileError: the models folder, or the judges folder that is set, does not exist or cannot be read.
         CannotListen: a port is in use.
         SettingsInvalid, Unavailable: the session store is unknown, cannot be opened, or has another key; the
             default model is not in the folder.
@@ -82,6 +83,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             metrics.observers.insert(0, stack.enter_context(call_tracer(settings.otlp_endpoint)))
         model_manager = ModelManager(served_models, settings.models, model_manager_options(settings))
         stack.push_async_callback(model_manager.close)  # before the models are: a change of them would go on
+        served_judges = _served_judges(served_models, settings)
         key = state_key(settings)
         store = await stack.enter_async_context(session_store(settings, key))
         service = build_service(
@@ -93,6 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             session_limits=session_limits(settings),
             api_limits=api_limits(settings),
             model_manager=model_manager,
+            served_judges=served_judges,
         )
         supervisor = await stack.enter_async_context(Supervisor(metrics.registry, service.lifecycle.fail))
         await _follow_key(key, store, supervisor)
@@ -102,9 +105,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         unloading = model_manager.unload_retired(maintenance.count_of, maintenance.left_behind)
         supervisor.start("model_unloader", unloading)
         if settings.model_poll_seconds:
-            known, seconds = served_models.fingerprints, settings.model_poll_seconds
-            watching = watch_models(model_manager, settings.models, known=known, poll_seconds=seconds)
-            supervisor.start("model_watcher", watching)
+            _follow_folders(model_manager, served_judges, settings, supervisor)
         keys = _keys(settings, supervisor)
         rpc = rpc_server(service, settings, keys)
         tls = http_tls(settings, supervisor)
@@ -139,6 +140,22 @@ def _served_models(settings: Settings) -> ServedModels:
         strict_readiness=settings.strict_readiness,
         default_model=settings.default_model,
     )
+
+
+def _served_judges(served_models: ServedModels, settings: Settings) -> ServedJudges:
+    judges = ServedJudges(served_models, judges_folder(settings.judges, settings.models))
+    judges.load()
+    return judges
+
+
+def _follow_folders(
+    model_manager: ModelManager, judges: ServedJudges, settings: Settings, supervisor: Supervisor
+) -> None:
+    """Loads the models and judges that come into their folders, and unloads those that go."""
+    known, seconds = model_manager.served_models.fingerprints, settings.model_poll_seconds
+    watching = watch_models(model_manager, settings.models, known=known, poll_seconds=seconds)
+    supervisor.start("model_watcher", watching)
+    supervisor.start("judge_watcher", watch_judges(judges, seconds))
 
 
 async def _follow_key(key: StateKey, store: SessionStore, supervisor: Supervisor) -> None:

@@ -17,7 +17,7 @@ from nextchar.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from nextchar.rest.http.server import HttpServer
-    from nextchar.rest.strangers import StrangerCheck
+    from nextchar.rest.http.strangers import StrangerCheck
     from nextchar.rpc.server import RpcServer
     from nextchar.security.tls import HttpTls
 
@@ -71,7 +71,7 @@ def http_server(
 
 
 def _strangers(settings: Settings) -> "StrangerCheck":
-    from nextchar.rest.strangers import StrangerCheck
+    from nextchar.rest.http.strangers import StrangerCheck
 
     return StrangerCheck(
         origins=settings.cors_origins or "",

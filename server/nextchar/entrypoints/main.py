@@ -2,14 +2,20 @@
 
 import gc
 import sys
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import click
 
 from nextchar import __version__
-from nextchar.entrypoints.machine import bound_spinning
+from nextchar.entrypoints.added_commands import (
+    INSTALL,
+    TRAINING,
+    added,
+    load_added,
+    not_installed,
+    training_is_installed,
+)
 from nextchar.entrypoints.standard_streams import open_standard_streams, told_in_a_line
 from nextchar.errors import NextcharError
 
@@ -17,28 +23,14 @@ from nextchar.errors import NextcharError
 _SERVING = {
     "serve": "nextchar.entrypoints.commands.serve:serve",
     "score": "nextchar.entrypoints.commands.score:score",
+    "judge": "nextchar.entrypoints.commands.judge:judge",
     "next": "nextchar.entrypoints.commands.query:next_chars",
     "complete": "nextchar.entrypoints.commands.query:complete",
     "card": "nextchar.entrypoints.commands.card:card",
     "keys": "nextchar.entrypoints.commands.keys:keys",
     "healthcheck": "nextchar.entrypoints.commands.healthcheck:healthcheck",
 }
-# Described here: importing the training commands for their help would import torch, which takes seconds.
-_TRAINING = {
-    "train": "Train a character-level recurrent network on a text.",
-    "import": "Serve a network that PyTorch, Keras or another program trained.",
-    "export": "Write a trained network as a model that can be served.",
-    "evaluate": "Measure how well a model predicts held-out text, in nats and bits per character.",
-    "judge": "Fit a judge to normal strings, and to bad ones: `nextchar judge fit`.",
-    "analyze": "Draw what happens inside a model: gradient flow, gates, long dependencies, recall.",
-}
 _RENAMED = {"inspect": "nextchar inspect is now nextchar card; hidden states are POST /v1/inspect"}
-_INSTALL = "pip install torch==2.13.0 'nextchar[train]'"
-
-
-def _added() -> dict[str, EntryPoint]:
-    """Returns the commands that entry points add; none of them is imported yet."""
-    return {entry.name: entry for entry in entry_points(group="nextchar.commands")}
 
 
 def _load_serving(name: str) -> click.Command:
@@ -55,27 +47,27 @@ class _Commands(click.Group):
     """Finds serving, training and added commands by name, and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_SERVING, *_TRAINING, *_added()})
+        return sorted({*super().list_commands(ctx), *_SERVING, *TRAINING, *added()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _SERVING:
             return _load_serving(cmd_name)
         if cmd_name in _RENAMED:
             raise click.ClickException(_RENAMED[cmd_name])
-        if entry := _added().get(cmd_name):
-            return _load_added(entry)
-        if cmd_name in _TRAINING:
-            raise _not_installed(cmd_name, "nextchar_training")
+        if entry := added().get(cmd_name):
+            return load_added(entry)
+        if cmd_name in TRAINING:
+            raise not_installed(cmd_name, "nextchar_training")
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         serving = [(name, _load_serving(name).get_short_help_str(limit=200)) for name in sorted(_SERVING)]
         with formatter.section("Commands"):
             formatter.write_dl(serving)
-        missing = "" if _training_is_installed() else f" (not installed: {_INSTALL})"
+        missing = "" if training_is_installed() else f" (not installed: {INSTALL})"
         with formatter.section(f"Training commands{missing}"):
-            formatter.write_dl(sorted(_TRAINING.items()))
-        if others := {name: entry for name, entry in _added().items() if name not in _TRAINING}:
+            formatter.write_dl(sorted(TRAINING.items()))
+        if others := {name: entry for name, entry in added().items() if name not in (*TRAINING, *_SERVING)}:
             with formatter.section("Commands of other packages"):
                 formatter.write_dl([(name, f"Runs {entry.value}.") for name, entry in sorted(others.items())])
 
@@ -90,27 +82,6 @@ class _Commands(click.Group):
         except NextcharError as error:
             click.echo(f"Error: {error.message}", err=True)
             sys.exit(2)
-
-
-def _training_is_installed() -> bool:
-    """Returns whether the training packages are installed, without importing them."""
-    return all(find_spec(package) for package in ("nextchar_training", "torch"))
-
-
-def _load_added(entry: EntryPoint) -> click.Command:
-    if entry.name in _TRAINING:
-        bound_spinning()
-    try:
-        command: click.Command = entry.load()
-    except ModuleNotFoundError as error:
-        raise _not_installed(entry.name, error.name) from error
-    return command
-
-
-def _not_installed(command: str, package: str | None) -> click.ClickException:
-    return click.ClickException(
-        f"`nextchar {command}` needs the training packages ({package} is missing): {_INSTALL}"
-    )
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

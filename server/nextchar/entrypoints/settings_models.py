@@ -35,6 +35,11 @@ class ModelSettings(BaseSettings):
     grpc_port: Port = Field(8001, description="The port of the gRPC API.")
     metrics_port: Port = Field(8002, description="The port of the Prometheus metrics.")
     models: Path = Field(Path("models"), description="The folder that holds the models as <name>/<version>.")
+    judges: Path | None = Field(
+        None,
+        description="The folder that holds the judges as <name>/<version>; by default judges beside the "
+        "models folder, if there is one.",
+    )
     default_model: str | None = Field(
         None,
         description="The model of requests that name none. By default, of the models of running text (or of "

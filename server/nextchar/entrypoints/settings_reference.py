@@ -32,7 +32,7 @@ UNITS = {
 # The subjects of settings, in the order of the help; a setting belongs to the first that its name fits.
 SUBJECTS = {
     "Where it listens": r"config|host|(http|grpc|metrics)_port|playground",
-    "Models": r"models|default_model|precision|model_(versions|poll)\w*|strict_readiness|unload_\w+",
+    "Models": r"models|judges|default_model|precision|model_(versions|poll)\w*|strict_readiness|unload_\w+",
     "Engines": r"engine_threads|max_lanes|reserved_lanes|max_bulk_lanes|max_waiting",
     "gRPC": r"grpc_\w+",
     "Sessions": r"data_dir|(model_)?session_\w+|state_key|max_sessions|max_state_bytes|replay_sessions",

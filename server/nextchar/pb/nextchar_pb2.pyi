@@ -6,8 +6,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class AdaptiveOptions(_message.Message):
+    __slots__ = ("orders", "window", "learn_drawn")
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    LEARN_DRAWN_FIELD_NUMBER: _ClassVar[int]
+    orders: _containers.RepeatedScalarFieldContainer[int]
+    window: int
+    learn_drawn: bool
+    def __init__(self, orders: _Optional[_Iterable[int]] = ..., window: _Optional[int] = ..., learn_drawn: _Optional[bool] = ...) -> None: ...
+
 class ScoreRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "return_chars", "state", "return_state")
+    __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "return_chars", "state", "return_state", "adaptive")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +27,7 @@ class ScoreRequest(_message.Message):
     RETURN_CHARS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVE_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     model: str
@@ -26,7 +37,8 @@ class ScoreRequest(_message.Message):
     return_chars: bool
     state: bytes
     return_state: bool
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ...) -> None: ...
+    adaptive: AdaptiveOptions
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., return_chars: _Optional[bool] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., adaptive: _Optional[_Union[AdaptiveOptions, _Mapping]] = ...) -> None: ...
 
 class Usage(_message.Message):
     __slots__ = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -39,23 +51,25 @@ class Usage(_message.Message):
     def __init__(self, prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., total_tokens: _Optional[int] = ...) -> None: ...
 
 class CharScore(_message.Message):
-    __slots__ = ("char", "offset", "logprob", "special", "code_point_offset", "byte_offset")
+    __slots__ = ("char", "offset", "logprob", "special", "code_point_offset", "byte_offset", "model_logprob")
     CHAR_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     LOGPROB_FIELD_NUMBER: _ClassVar[int]
     SPECIAL_FIELD_NUMBER: _ClassVar[int]
     CODE_POINT_OFFSET_FIELD_NUMBER: _ClassVar[int]
     BYTE_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    MODEL_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     char: str
     offset: int
     logprob: float
     special: str
     code_point_offset: int
     byte_offset: int
-    def __init__(self, char: _Optional[str] = ..., offset: _Optional[int] = ..., logprob: _Optional[float] = ..., special: _Optional[str] = ..., code_point_offset: _Optional[int] = ..., byte_offset: _Optional[int] = ...) -> None: ...
+    model_logprob: float
+    def __init__(self, char: _Optional[str] = ..., offset: _Optional[int] = ..., logprob: _Optional[float] = ..., special: _Optional[str] = ..., code_point_offset: _Optional[int] = ..., byte_offset: _Optional[int] = ..., model_logprob: _Optional[float] = ...) -> None: ...
 
 class Score(_message.Message):
-    __slots__ = ("index", "logprob", "bits_per_char", "perplexity", "num_chars", "num_unknown", "percentile", "chars", "p_value")
+    __slots__ = ("index", "logprob", "bits_per_char", "perplexity", "num_chars", "num_unknown", "percentile", "chars", "p_value", "model_logprob")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     LOGPROB_FIELD_NUMBER: _ClassVar[int]
     BITS_PER_CHAR_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +79,7 @@ class Score(_message.Message):
     PERCENTILE_FIELD_NUMBER: _ClassVar[int]
     CHARS_FIELD_NUMBER: _ClassVar[int]
     P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     index: int
     logprob: float
     bits_per_char: float
@@ -74,7 +89,8 @@ class Score(_message.Message):
     percentile: float
     chars: _containers.RepeatedCompositeFieldContainer[CharScore]
     p_value: float
-    def __init__(self, index: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., perplexity: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., percentile: _Optional[float] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., p_value: _Optional[float] = ...) -> None: ...
+    model_logprob: float
+    def __init__(self, index: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., perplexity: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., percentile: _Optional[float] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., p_value: _Optional[float] = ..., model_logprob: _Optional[float] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("object", "model", "model_version", "data", "usage", "begins_after", "includes_end", "state", "case_folding")
@@ -97,6 +113,97 @@ class ScoreResponse(_message.Message):
     state: bytes
     case_folding: str
     def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., begins_after: _Optional[str] = ..., includes_end: _Optional[bool] = ..., state: _Optional[bytes] = ..., case_folding: _Optional[str] = ...) -> None: ...
+
+class JudgeRequest(_message.Message):
+    __slots__ = ("timeout", "priority", "judge", "input", "false_alarm_rate", "return_reasons")
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_RATE_FIELD_NUMBER: _ClassVar[int]
+    RETURN_REASONS_FIELD_NUMBER: _ClassVar[int]
+    timeout: float
+    priority: int
+    judge: str
+    input: _containers.RepeatedScalarFieldContainer[str]
+    false_alarm_rate: float
+    return_reasons: bool
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., judge: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., false_alarm_rate: _Optional[float] = ..., return_reasons: _Optional[bool] = ...) -> None: ...
+
+class SurprisingChar(_message.Message):
+    __slots__ = ("char", "offset", "bits", "special")
+    CHAR_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    BITS_FIELD_NUMBER: _ClassVar[int]
+    SPECIAL_FIELD_NUMBER: _ClassVar[int]
+    char: str
+    offset: int
+    bits: float
+    special: str
+    def __init__(self, char: _Optional[str] = ..., offset: _Optional[int] = ..., bits: _Optional[float] = ..., special: _Optional[str] = ...) -> None: ...
+
+class Reasons(_message.Message):
+    __slots__ = ("characters", "evidence")
+    class EvidenceEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    characters: _containers.RepeatedCompositeFieldContainer[SurprisingChar]
+    evidence: _containers.ScalarMap[str, float]
+    def __init__(self, characters: _Optional[_Iterable[_Union[SurprisingChar, _Mapping]]] = ..., evidence: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class Verdict(_message.Message):
+    __slots__ = ("index", "is_flagged", "p_value", "low", "high", "score", "kind", "log_ratio", "reasons")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    IS_FLAGGED_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LOG_RATIO_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    is_flagged: bool
+    p_value: float
+    low: float
+    high: float
+    score: float
+    kind: str
+    log_ratio: float
+    reasons: Reasons
+    def __init__(self, index: _Optional[int] = ..., is_flagged: _Optional[bool] = ..., p_value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., score: _Optional[float] = ..., kind: _Optional[str] = ..., log_ratio: _Optional[float] = ..., reasons: _Optional[_Union[Reasons, _Mapping]] = ...) -> None: ...
+
+class JudgeResponse(_message.Message):
+    __slots__ = ("object", "judge", "judge_version", "model", "model_version", "false_alarm_rate", "false_alarm_low", "false_alarm_high", "warning", "data", "usage")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_RATE_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_LOW_FIELD_NUMBER: _ClassVar[int]
+    FALSE_ALARM_HIGH_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    object: str
+    judge: str
+    judge_version: str
+    model: str
+    model_version: str
+    false_alarm_rate: float
+    false_alarm_low: float
+    false_alarm_high: float
+    warning: str
+    data: _containers.RepeatedCompositeFieldContainer[Verdict]
+    usage: Usage
+    def __init__(self, object: _Optional[str] = ..., judge: _Optional[str] = ..., judge_version: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., false_alarm_rate: _Optional[float] = ..., false_alarm_low: _Optional[float] = ..., false_alarm_high: _Optional[float] = ..., warning: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class CompareRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "reference_model", "rank_by")
@@ -265,7 +372,7 @@ class LimitsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class RequestLimits(_message.Message):
-    __slots__ = ("max_body_bytes", "max_strings", "max_input_chars", "max_request_chars", "max_tokens", "max_choices", "max_inspect_chars", "strict_characters", "timeout_seconds", "queue_timeout_seconds", "max_n", "max_stops", "max_top_logprobs", "max_pattern_chars", "max_head_bytes", "max_answer_bytes")
+    __slots__ = ("max_body_bytes", "max_strings", "max_input_chars", "max_request_chars", "max_tokens", "max_choices", "max_inspect_chars", "strict_characters", "timeout_seconds", "queue_timeout_seconds", "max_n", "max_stops", "max_top_logprobs", "max_pattern_chars", "max_head_bytes", "max_answer_bytes", "max_adaptive_orders", "max_adaptive_order", "min_adaptive_window", "max_adaptive_window")
     MAX_BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_STRINGS_FIELD_NUMBER: _ClassVar[int]
     MAX_INPUT_CHARS_FIELD_NUMBER: _ClassVar[int]
@@ -282,6 +389,10 @@ class RequestLimits(_message.Message):
     MAX_PATTERN_CHARS_FIELD_NUMBER: _ClassVar[int]
     MAX_HEAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_ANSWER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_ADAPTIVE_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_ADAPTIVE_ORDER_FIELD_NUMBER: _ClassVar[int]
+    MIN_ADAPTIVE_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    MAX_ADAPTIVE_WINDOW_FIELD_NUMBER: _ClassVar[int]
     max_body_bytes: int
     max_strings: int
     max_input_chars: int
@@ -298,7 +409,11 @@ class RequestLimits(_message.Message):
     max_pattern_chars: int
     max_head_bytes: int
     max_answer_bytes: int
-    def __init__(self, max_body_bytes: _Optional[int] = ..., max_strings: _Optional[int] = ..., max_input_chars: _Optional[int] = ..., max_request_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_choices: _Optional[int] = ..., max_inspect_chars: _Optional[int] = ..., strict_characters: _Optional[bool] = ..., timeout_seconds: _Optional[float] = ..., queue_timeout_seconds: _Optional[float] = ..., max_n: _Optional[int] = ..., max_stops: _Optional[int] = ..., max_top_logprobs: _Optional[int] = ..., max_pattern_chars: _Optional[int] = ..., max_head_bytes: _Optional[int] = ..., max_answer_bytes: _Optional[int] = ...) -> None: ...
+    max_adaptive_orders: int
+    max_adaptive_order: int
+    min_adaptive_window: int
+    max_adaptive_window: int
+    def __init__(self, max_body_bytes: _Optional[int] = ..., max_strings: _Optional[int] = ..., max_input_chars: _Optional[int] = ..., max_request_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_choices: _Optional[int] = ..., max_inspect_chars: _Optional[int] = ..., strict_characters: _Optional[bool] = ..., timeout_seconds: _Optional[float] = ..., queue_timeout_seconds: _Optional[float] = ..., max_n: _Optional[int] = ..., max_stops: _Optional[int] = ..., max_top_logprobs: _Optional[int] = ..., max_pattern_chars: _Optional[int] = ..., max_head_bytes: _Optional[int] = ..., max_answer_bytes: _Optional[int] = ..., max_adaptive_orders: _Optional[int] = ..., max_adaptive_order: _Optional[int] = ..., min_adaptive_window: _Optional[int] = ..., max_adaptive_window: _Optional[int] = ...) -> None: ...
 
 class OwnerLimits(_message.Message):
     __slots__ = ("max_sessions", "max_state_bytes", "max_checkpoints", "session_ttl_seconds", "max_lanes_per_key")
@@ -345,7 +460,7 @@ class LimitsResponse(_message.Message):
     def __init__(self, request: _Optional[_Union[RequestLimits, _Mapping]] = ..., owner: _Optional[_Union[OwnerLimits, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelLimits, _Mapping]]] = ...) -> None: ...
 
 class NextRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "model", "input", "top", "state", "return_state")
+    __slots__ = ("timeout", "priority", "model", "input", "top", "state", "return_state", "adaptive")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -353,6 +468,7 @@ class NextRequest(_message.Message):
     TOP_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVE_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     model: str
@@ -360,21 +476,24 @@ class NextRequest(_message.Message):
     top: int
     state: bytes
     return_state: bool
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[str] = ..., top: _Optional[int] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ...) -> None: ...
+    adaptive: AdaptiveOptions
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[str] = ..., top: _Optional[int] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., adaptive: _Optional[_Union[AdaptiveOptions, _Mapping]] = ...) -> None: ...
 
 class NextChar(_message.Message):
-    __slots__ = ("char", "id", "logprob", "probability", "special")
+    __slots__ = ("char", "id", "logprob", "probability", "special", "model_logprob")
     CHAR_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     LOGPROB_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     SPECIAL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     char: str
     id: int
     logprob: float
     probability: float
     special: str
-    def __init__(self, char: _Optional[str] = ..., id: _Optional[int] = ..., logprob: _Optional[float] = ..., probability: _Optional[float] = ..., special: _Optional[str] = ...) -> None: ...
+    model_logprob: float
+    def __init__(self, char: _Optional[str] = ..., id: _Optional[int] = ..., logprob: _Optional[float] = ..., probability: _Optional[float] = ..., special: _Optional[str] = ..., model_logprob: _Optional[float] = ...) -> None: ...
 
 class NextResponse(_message.Message):
     __slots__ = ("model", "model_version", "data", "entropy_bits", "usage", "state", "case_folding")
@@ -395,7 +514,7 @@ class NextResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class CompletionRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "prompts", "prompt_token_ids", "n", "best_of", "prompt_logprobs", "suffix", "user", "request_id", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids", "typical_p", "state", "return_state", "session_id", "if_revision")
+    __slots__ = ("timeout", "priority", "model", "prompt", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed", "stop", "echo", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "repetition_penalty", "stream_options", "prompts", "prompt_token_ids", "n", "best_of", "prompt_logprobs", "suffix", "user", "request_id", "min_tokens", "stop_token_ids", "include_stop_str_in_output", "allowed_chars", "regex", "post_sampling_logprobs", "return_token_ids", "typical_p", "state", "return_state", "session_id", "if_revision", "adaptive")
     class LogitBiasEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -441,6 +560,7 @@ class CompletionRequest(_message.Message):
     RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     IF_REVISION_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVE_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     model: str
@@ -479,7 +599,8 @@ class CompletionRequest(_message.Message):
     return_state: bool
     session_id: str
     if_revision: int
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., prompts: _Optional[_Iterable[str]] = ..., prompt_token_ids: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ..., n: _Optional[int] = ..., best_of: _Optional[int] = ..., prompt_logprobs: _Optional[int] = ..., suffix: _Optional[str] = ..., user: _Optional[str] = ..., request_id: _Optional[str] = ..., min_tokens: _Optional[int] = ..., stop_token_ids: _Optional[_Iterable[int]] = ..., include_stop_str_in_output: _Optional[bool] = ..., allowed_chars: _Optional[str] = ..., regex: _Optional[str] = ..., post_sampling_logprobs: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., typical_p: _Optional[float] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ..., if_revision: _Optional[int] = ...) -> None: ...
+    adaptive: AdaptiveOptions
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., echo: _Optional[bool] = ..., logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[str, float]] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., stream_options: _Optional[_Union[StreamOptions, _Mapping]] = ..., prompts: _Optional[_Iterable[str]] = ..., prompt_token_ids: _Optional[_Iterable[_Union[TokenIds, _Mapping]]] = ..., n: _Optional[int] = ..., best_of: _Optional[int] = ..., prompt_logprobs: _Optional[int] = ..., suffix: _Optional[str] = ..., user: _Optional[str] = ..., request_id: _Optional[str] = ..., min_tokens: _Optional[int] = ..., stop_token_ids: _Optional[_Iterable[int]] = ..., include_stop_str_in_output: _Optional[bool] = ..., allowed_chars: _Optional[str] = ..., regex: _Optional[str] = ..., post_sampling_logprobs: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., typical_p: _Optional[float] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., session_id: _Optional[str] = ..., if_revision: _Optional[int] = ..., adaptive: _Optional[_Union[AdaptiveOptions, _Mapping]] = ...) -> None: ...
 
 class TokenIds(_message.Message):
     __slots__ = ("ids",)
@@ -509,16 +630,18 @@ class TopLogprobs(_message.Message):
     def __init__(self, logprobs: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Logprobs(_message.Message):
-    __slots__ = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
+    __slots__ = ("tokens", "token_logprobs", "top_logprobs", "text_offset", "model_logprobs")
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     TOKEN_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     TOP_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     TEXT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    MODEL_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     tokens: _containers.RepeatedScalarFieldContainer[str]
     token_logprobs: _containers.RepeatedScalarFieldContainer[float]
     top_logprobs: _containers.RepeatedCompositeFieldContainer[TopLogprobs]
     text_offset: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, tokens: _Optional[_Iterable[str]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., top_logprobs: _Optional[_Iterable[_Union[TopLogprobs, _Mapping]]] = ..., text_offset: _Optional[_Iterable[int]] = ...) -> None: ...
+    model_logprobs: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, tokens: _Optional[_Iterable[str]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., top_logprobs: _Optional[_Iterable[_Union[TopLogprobs, _Mapping]]] = ..., text_offset: _Optional[_Iterable[int]] = ..., model_logprobs: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class PromptLogprob(_message.Message):
     __slots__ = ("logprob", "decoded_token")
@@ -656,7 +779,7 @@ class InspectResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., chars: _Optional[_Iterable[_Union[CharScore, _Mapping]]] = ..., data: _Optional[_Iterable[_Union[StateTrace, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., gates: _Optional[_Iterable[_Union[GateTrace, _Mapping]]] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "model", "session_id", "ttl_seconds", "prime", "seed")
+    __slots__ = ("timeout", "priority", "model", "session_id", "ttl_seconds", "prime", "seed", "adaptive")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -664,6 +787,7 @@ class CreateSessionRequest(_message.Message):
     TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PRIME_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVE_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     model: str
@@ -671,7 +795,8 @@ class CreateSessionRequest(_message.Message):
     ttl_seconds: float
     prime: str
     seed: int
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl_seconds: _Optional[float] = ..., prime: _Optional[str] = ..., seed: _Optional[int] = ...) -> None: ...
+    adaptive: AdaptiveOptions
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl_seconds: _Optional[float] = ..., prime: _Optional[str] = ..., seed: _Optional[int] = ..., adaptive: _Optional[_Union[AdaptiveOptions, _Mapping]] = ...) -> None: ...
 
 class SessionId(_message.Message):
     __slots__ = ("session_id",)
@@ -855,8 +980,18 @@ class ImportStateRequest(_message.Message):
     if_revision: int
     def __init__(self, session_id: _Optional[str] = ..., state: _Optional[bytes] = ..., if_revision: _Optional[int] = ...) -> None: ...
 
+class AdaptiveInfo(_message.Message):
+    __slots__ = ("orders", "window", "learn_drawn")
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    LEARN_DRAWN_FIELD_NUMBER: _ClassVar[int]
+    orders: _containers.RepeatedScalarFieldContainer[int]
+    window: int
+    learn_drawn: bool
+    def __init__(self, orders: _Optional[_Iterable[int]] = ..., window: _Optional[int] = ..., learn_drawn: _Optional[bool] = ...) -> None: ...
+
 class SessionInfo(_message.Message):
-    __slots__ = ("session_id", "model", "model_version", "position", "revision", "created", "ttl_seconds", "expires_at", "state_bytes", "max_rewind", "checkpoints")
+    __slots__ = ("session_id", "model", "model_version", "position", "revision", "created", "ttl_seconds", "expires_at", "state_bytes", "max_rewind", "checkpoints", "adaptive")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -868,6 +1003,7 @@ class SessionInfo(_message.Message):
     STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_REWIND_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     model: str
     model_version: str
@@ -879,7 +1015,8 @@ class SessionInfo(_message.Message):
     state_bytes: int
     max_rewind: int
     checkpoints: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., created: _Optional[float] = ..., ttl_seconds: _Optional[float] = ..., expires_at: _Optional[float] = ..., state_bytes: _Optional[int] = ..., max_rewind: _Optional[int] = ..., checkpoints: _Optional[_Iterable[str]] = ...) -> None: ...
+    adaptive: AdaptiveInfo
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., created: _Optional[float] = ..., ttl_seconds: _Optional[float] = ..., expires_at: _Optional[float] = ..., state_bytes: _Optional[int] = ..., max_rewind: _Optional[int] = ..., checkpoints: _Optional[_Iterable[str]] = ..., adaptive: _Optional[_Union[AdaptiveInfo, _Mapping]] = ...) -> None: ...
 
 class SessionList(_message.Message):
     __slots__ = ("object", "data", "next_after")
@@ -900,7 +1037,7 @@ class Distribution(_message.Message):
     def __init__(self, data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ...) -> None: ...
 
 class FeedResponse(_message.Message):
-    __slots__ = ("session_id", "model", "model_version", "position", "revision", "logprob", "num_unknown", "data", "entropy_bits", "each", "case_folding")
+    __slots__ = ("session_id", "model", "model_version", "position", "revision", "logprob", "num_unknown", "data", "entropy_bits", "each", "case_folding", "model_logprob")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -912,6 +1049,7 @@ class FeedResponse(_message.Message):
     ENTROPY_BITS_FIELD_NUMBER: _ClassVar[int]
     EACH_FIELD_NUMBER: _ClassVar[int]
     CASE_FOLDING_FIELD_NUMBER: _ClassVar[int]
+    MODEL_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     model: str
     model_version: str
@@ -923,7 +1061,8 @@ class FeedResponse(_message.Message):
     entropy_bits: float
     each: _containers.RepeatedCompositeFieldContainer[Distribution]
     case_folding: str
-    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., logprob: _Optional[float] = ..., num_unknown: _Optional[int] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., each: _Optional[_Iterable[_Union[Distribution, _Mapping]]] = ..., case_folding: _Optional[str] = ...) -> None: ...
+    model_logprob: float
+    def __init__(self, session_id: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., position: _Optional[int] = ..., revision: _Optional[int] = ..., logprob: _Optional[float] = ..., num_unknown: _Optional[int] = ..., data: _Optional[_Iterable[_Union[NextChar, _Mapping]]] = ..., entropy_bits: _Optional[float] = ..., each: _Optional[_Iterable[_Union[Distribution, _Mapping]]] = ..., case_folding: _Optional[str] = ..., model_logprob: _Optional[float] = ...) -> None: ...
 
 class SessionNextResponse(_message.Message):
     __slots__ = ("session_id", "position", "revision", "model", "model_version", "data", "entropy_bits", "usage", "case_folding")

@@ -60,6 +60,16 @@ class NextcharStub:
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.CompareRequest.SerializeToString,
                 response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CompareResponse.FromString,
                 _registered_method=True)
+        self.Judge = channel.unary_unary(
+                '/nextchar.v1.Nextchar/Judge',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.JudgeRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.JudgeResponse.FromString,
+                _registered_method=True)
+        self.JudgeStream = channel.stream_stream(
+                '/nextchar.v1.Nextchar/JudgeStream',
+                request_serializer=nextchar_dot_pb_dot_nextchar__pb2.JudgeRequest.SerializeToString,
+                response_deserializer=nextchar_dot_pb_dot_nextchar__pb2.JudgeResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/nextchar.v1.Nextchar/Tokenize',
                 request_serializer=nextchar_dot_pb_dot_nextchar__pb2.TokenizeRequest.SerializeToString,
@@ -129,6 +139,20 @@ class NextcharServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Judge(self, request, context):
+        """Returns for each string whether a judge flags it at a rate of false alarms, its p-value, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JudgeStream(self, request_iterator, context):
+        """Judges any number of strings, as ScoreStream scores them: the first message sets every field.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Tokenize(self, request, context):
         """Returns a model's ids of a text.
         """
@@ -191,6 +215,16 @@ def add_NextcharServicer_to_server(servicer, server):
                     servicer.Compare,
                     request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.CompareRequest.FromString,
                     response_serializer=nextchar_dot_pb_dot_nextchar__pb2.CompareResponse.SerializeToString,
+            ),
+            'Judge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Judge,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.JudgeRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.JudgeResponse.SerializeToString,
+            ),
+            'JudgeStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.JudgeStream,
+                    request_deserializer=nextchar_dot_pb_dot_nextchar__pb2.JudgeRequest.FromString,
+                    response_serializer=nextchar_dot_pb_dot_nextchar__pb2.JudgeResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -354,6 +388,60 @@ class Nextchar:
             '/nextchar.v1.Nextchar/Compare',
             nextchar_dot_pb_dot_nextchar__pb2.CompareRequest.SerializeToString,
             nextchar_dot_pb_dot_nextchar__pb2.CompareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Judge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nextchar.v1.Nextchar/Judge',
+            nextchar_dot_pb_dot_nextchar__pb2.JudgeRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.JudgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JudgeStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/nextchar.v1.Nextchar/JudgeStream',
+            nextchar_dot_pb_dot_nextchar__pb2.JudgeRequest.SerializeToString,
+            nextchar_dot_pb_dot_nextchar__pb2.JudgeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -181,8 +181,10 @@ def step_files(folder: Path, precision: PrecisionChoice, *, shown: str = "") -> 
     raise ModelFileError(f"{shown}: no {expected} (precision {precision}){misnamed}")
 
 
-def inside(folder: Path, path: Path) -> Path:
+def inside(folder: Path, path: Path, *, what: str = "models") -> Path:
     """Resolves the links of a path in a folder, which itself may be reached by a link.
+
+    `what` the folder holds names it in errors.
 
     Raises:
         ModelFileError: the path leads out of the folder, nowhere or in circles.
@@ -192,7 +194,7 @@ def inside(folder: Path, path: Path) -> Path:
     except (OSError, RuntimeError) as error:
         raise ModelFileError(f"{path.relative_to(folder)}: leads nowhere: {error}") from error
     if not real.is_relative_to(folder.resolve()):
-        raise ModelFileError(f"{path.relative_to(folder)}: leads out of the models folder")
+        raise ModelFileError(f"{path.relative_to(folder)}: leads out of the {what} folder")
     return real
 
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from nextchar.errors import NextcharError
 from nextchar.rest.errors import error_response
 from nextchar.rest.http.path_table import PathTable
-from nextchar.rest.strangers import StrangerCheck
+from nextchar.rest.http.strangers import StrangerCheck
 from nextchar.schemas.sessions import SESSION_HEADER
 from nextchar.security.access import OPEN, Need, permit
 from nextchar.security.api_keys import KeyRing

@@ -11,6 +11,7 @@ from typing import Any
 from nextchar.rest.completion_handlers import completions, samples
 from nextchar.rest.docs_page import DocumentHandlers
 from nextchar.rest.info_handlers import InfoHandlers
+from nextchar.rest.judge_routes import judge_routes
 from nextchar.rest.oip_routes import oip_routes, repository_routes
 from nextchar.rest.route import RestRoute, answering, get, of_model_in_path, on_session, post
 from nextchar.rest.session_handlers import (
@@ -85,6 +86,7 @@ def rest_routes(service: Service) -> list[RestRoute]:
     return [
         *inference_routes(service),
         *routes_of_one_model(service),
+        *judge_routes(service.judger),
         *session_routes(service.sessions),
         *info_routes(service),
         *oip_routes(service),

@@ -14,7 +14,7 @@ from nextchar.rpc.info_handlers import InfoHandlers, model_name
 from nextchar.rpc.method import RpcMethod, answering, body_of, body_on_session, nothing_of, on_session
 from nextchar.rpc.oip_handlers import OipHandlers
 from nextchar.rpc.repository_handlers import RepositoryHandlers
-from nextchar.rpc.score_stream import ScoreStreams
+from nextchar.rpc.score_stream import VERDICTS, ScoreStreams
 from nextchar.rpc.session_handlers import Conversations, SessionHandlers
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.sessions import ImportStateRequest, SampleRequest
@@ -61,6 +61,7 @@ def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
             for call in nextchar_calls(service)
         ),
         row("ScoreStream", ScoreStreams(service.scorer.stream, handler).answers, label="score"),
+        row("JudgeStream", ScoreStreams(service.judger.stream, handler, VERDICTS).answers, label="judge"),
         row("Complete", complete, body_of(CompletionRequest), "complete"),
         row("TokenizerInfo", info.tokenizer_info, model_name, "tokenize", need=ANY),
         row("Limits", info.limits, need=ANY),

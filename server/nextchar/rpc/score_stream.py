@@ -4,23 +4,41 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+from pydantic import BaseModel
 
 from nextchar.errors import InvalidRequest, QueueFull
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.rpc.handler import RpcHandler, as_message
 from nextchar.rpc.method import Context
 from nextchar.schemas.base import validated
+from nextchar.schemas.judging import JudgeRequest
 from nextchar.schemas.protobuf import to_fields
-from nextchar.schemas.score import ScoreRequest, ScoreResponse
-from nextchar.telemetry.request_context import RequestContext
+from nextchar.schemas.score import ScoreRequest
+from nextchar.telemetry.request_context import RequestContext, Route
 
 T = TypeVar("T")
 MAX_AT_WORK = 4  # messages: enough that engines do not wait for the network, few enough to bound memory
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.05, 1.0
 
-ScoreUseCase = Callable[[ScoreRequest, RequestContext], Awaitable[ScoreResponse]]
+ScoreUseCase = Callable[[Any, RequestContext], Awaitable[BaseModel]]
 ScoreStreamUseCase = Callable[[], AbstractContextManager[ScoreUseCase]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKind:
+    """What the messages of a stream ask for: their schema, the message of an answer, the route in metrics."""
+
+    schema: type[BaseModel]
+    answer_type: type[Message]
+    label: Route
+
+
+SCORES = StreamKind(ScoreRequest, pb.ScoreResponse, "score")
+VERDICTS = StreamKind(JudgeRequest, pb.JudgeResponse, "judge")
 
 
 async def ordered_results(
@@ -59,7 +77,7 @@ async def ordered_results(
 
 
 class ScoreStreams:
-    """Answers streams of strings to score.
+    """Answers streams of strings to score, or to judge.
 
     The first message says how all strings are scored. Every message has an answer, in order, whose indices
     count from the first string of the stream. All have the model that the first had, whatever is loaded and
@@ -67,24 +85,27 @@ class ScoreStreams:
     would be refused.
     """
 
-    def __init__(self, stream: ScoreStreamUseCase, handler: RpcHandler) -> None:
-        self._stream, self._handler = stream, handler
+    def __init__(self, stream: ScoreStreamUseCase, handler: RpcHandler, kind: StreamKind = SCORES) -> None:
+        self._stream, self._handler, self._kind = stream, handler, kind
 
-    async def answers(
-        self, messages: AsyncIterator[pb.ScoreRequest], context: Context
-    ) -> AsyncGenerator[pb.ScoreResponse]:
+    async def answers(self, messages: AsyncIterator[Message], context: Context) -> AsyncGenerator[Message]:
         """Yields the answers to the messages of one stream."""
 
-        async def works() -> AsyncGenerator[Coroutine[Any, Any, pb.ScoreResponse]]:
+        async def works() -> AsyncGenerator[Coroutine[Any, Any, Message]]:
             first: dict[str, Any] | None = None
             num_strings = 0
+            before: asyncio.Event | None = None
             async for message in messages:
                 try:
                     request, first = self._read(message, first)
                 except InvalidRequest as error:
                     yield self._refuse(error, message, context)  # in its turn, and the last one
                     return
-                yield self._answer(score, request, num_strings, message, context)
+                answer = self._answer(score, request, num_strings, message, context)
+                if isinstance(request, ScoreRequest) and request.adaptive is not None:
+                    # It goes on where the message before it has ended.
+                    answer, before = _in_turn(answer, before)
+                yield answer
                 num_strings += len(request.input)
 
         with self._stream() as score:
@@ -92,9 +113,7 @@ class ScoreStreams:
                 async for answer in answers:
                     yield answer
 
-    def _read(
-        self, message: pb.ScoreRequest, first: dict[str, Any] | None
-    ) -> tuple[ScoreRequest, dict[str, Any]]:
+    def _read(self, message: Message, first: dict[str, Any] | None) -> tuple[Any, dict[str, Any]]:
         """Reads a message as a request with the fields of the first one, which are also returned.
 
         Raises:
@@ -109,35 +128,34 @@ class ScoreStreams:
                 f"{more[0]} must be set in the first message of the stream only", param=more[0]
             )
         given = first | fields
-        return validated(lambda: ScoreRequest.model_validate(given)), first
+        return validated(lambda: self._kind.schema.model_validate(given)), first
 
-    async def _refuse(
-        self, error: InvalidRequest, message: pb.ScoreRequest, context: Context
-    ) -> pb.ScoreResponse:
+    async def _refuse(self, error: InvalidRequest, message: Message, context: Context) -> Message:
         def read() -> None:
             raise error
 
-        with self._handler.observed("score", read, message, context):
+        with self._handler.observed(self._kind.label, read, message, context):
             raise AssertionError("it was refused")
 
     async def _answer(
         self,
         score: ScoreUseCase,
-        request: ScoreRequest,
+        request: Any,
         first_index: int,
-        message: pb.ScoreRequest,
+        message: Message,
         context: Context,
-    ) -> pb.ScoreResponse:
+    ) -> Message:
         """Scores one message, which is one request however often it is tried."""
-        with self._handler.observed("score", lambda: request, message, context) as call:
+        with self._handler.observed(self._kind.label, lambda: request, message, context) as call:
             call.ctx.num_at_once = MAX_AT_WORK
             scores = await self._scored(score, request, call.ctx)
-            answer = await as_message(scores, pb.ScoreResponse, call.ctx)
+            answer: Any = await as_message(scores, self._kind.answer_type, call.ctx)
         for item in answer.data:
             item.index += first_index
-        return answer
+        found: Message = answer
+        return found
 
-    async def _scored(self, score: ScoreUseCase, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
+    async def _scored(self, score: ScoreUseCase, request: Any, ctx: RequestContext) -> BaseModel:
         """Scores a request; retries while the queue is full, until its deadline."""
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
@@ -148,3 +166,21 @@ class ScoreStreams:
                     raise
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)
+
+
+def _in_turn(
+    work: Coroutine[Any, Any, T], before: asyncio.Event | None
+) -> tuple[Coroutine[Any, Any, T], asyncio.Event]:
+    """Returns a work that begins when the one before it has ended, and the event that it has ended."""
+    done = asyncio.Event()
+
+    async def in_turn() -> T:
+        try:
+            if before is not None:
+                await before.wait()
+            return await work
+        finally:
+            work.close()  # if it has not begun
+            done.set()
+
+    return in_turn(), done

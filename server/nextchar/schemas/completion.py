@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, WrapValidator, field_validator, model_validator
 
 from nextchar.errors import InvalidRequest
+from nextchar.schemas.adaptive import Adaptive
 from nextchar.schemas.base import ModelRequest, ResponseModel, StateFields, Usage, omitted_if_none
 from nextchar.schemas.integer import Integer, whole_items
 from nextchar.schemas.limits import MAX_INTEGER
@@ -73,6 +74,8 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
         description="A session to continue: it reads the prompt and moves to the end of the completion.",
     )
 
+    adaptive: Adaptive = None
+
     if_revision: Integer | None = Field(
         default=None,
         ge=1,
@@ -111,6 +114,11 @@ class CompletionRequest(SamplingFields, StateFields, ModelRequest):
             raise ValueError("session_id cannot be combined with state or return_state; leave one out")
         if self.session_id is None and self.if_revision is not None:
             raise ValueError("if_revision needs session_id; set it, or leave if_revision out")
+        if self.session_id is not None and self.adaptive is not None:
+            raise InvalidRequest(
+                "adaptive cannot be combined with session_id: a session is adaptive if it was created so",
+                param="adaptive",
+            )
         continues = self.session_id is not None or self.state is not None or self.return_state
         if continues and self.num_samples > 1:
             given = f"n is {self.n}" + ("" if self.best_of is None else f", best_of is {self.best_of}")
@@ -164,12 +172,14 @@ class Logprobs(ResponseModel):
     begin symbol of a prompt that was given as ids. `top_logprobs` lists the token itself too, and alone where
     `logprobs` is 0; a character that the model does not know is listed by the label of the unknown symbol.
     `text_offset` counts from the beginning of the prompt, whether `echo` returns it or not.
+    `model_logprobs` are those of the network alone, where the text is learned.
     """
 
     tokens: list[str]
     token_logprobs: list[float | None]
     top_logprobs: Listed[dict[str, float]]
     text_offset: list[int]
+    model_logprobs: list[float | None] | None = omitted_if_none()
 
 
 class PromptLogprob(ResponseModel):

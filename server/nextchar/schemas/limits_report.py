@@ -6,7 +6,8 @@ from nextchar.schemas.base import ResponseModel
 class RequestLimits(ResponseModel):
     """The limits of one request.
 
-    `max_n` bounds the completions of one prompt, `max_choices` those of all prompts of a request.
+    `max_n` bounds the completions of one prompt, `max_choices` those of all prompts of a request. Those of
+    `adaptive` bound how many contexts are counted, their lengths, and the characters that are remembered.
     """
 
     max_body_bytes: int
@@ -25,6 +26,10 @@ class RequestLimits(ResponseModel):
     max_top_logprobs: int
     max_pattern_chars: int
     max_head_bytes: int
+    max_adaptive_orders: int
+    max_adaptive_order: int
+    min_adaptive_window: int
+    max_adaptive_window: int
 
 
 class OwnerLimits(ResponseModel):

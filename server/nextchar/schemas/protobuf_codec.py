@@ -135,7 +135,7 @@ def _unset(message_type: type[Message], fields: Fields) -> Iterator[tuple[str, A
         if (info := infos.get(name)) is None:
             continue
         if field.is_repeated and info.is_required():
-            yield name, []
+            yield name, {} if _is_map(field) else []
         elif not (field.is_repeated or field.has_presence):
             yield name, field.default_value
         elif info.is_required() and type(None) in get_args(info.annotation):

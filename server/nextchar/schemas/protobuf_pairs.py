@@ -13,10 +13,12 @@ from pydantic import BaseModel
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.schemas import (
+    adaptive,
     base,
     compare,
     completion,
     inspect,
+    judging,
     limits_report,
     sampling,
     score,
@@ -26,6 +28,8 @@ from nextchar.schemas import (
 
 PAIRS: dict[type[BaseModel], type[Message]] = {
     base.Usage: pb.Usage,
+    adaptive.AdaptiveOptions: pb.AdaptiveOptions,
+    adaptive.AdaptiveInfo: pb.AdaptiveInfo,
     score.ScoreRequest: pb.ScoreRequest,
     score.CharScore: pb.CharScore,
     score.Score: pb.Score,
@@ -36,6 +40,11 @@ PAIRS: dict[type[BaseModel], type[Message]] = {
     compare.CompareRequest: pb.CompareRequest,
     compare.Candidate: pb.Candidate,
     compare.CompareResponse: pb.CompareResponse,
+    judging.JudgeRequest: pb.JudgeRequest,
+    judging.SurprisingChar: pb.SurprisingChar,
+    judging.Reasons: pb.Reasons,
+    judging.Verdict: pb.Verdict,
+    judging.JudgeResponse: pb.JudgeResponse,
     sampling.StreamOptions: pb.StreamOptions,
     completion.CompletionRequest: pb.CompletionRequest,
     completion.Logprobs: pb.Logprobs,
@@ -149,10 +158,28 @@ def _nan_to_none(values: list[float]) -> list[float | None]:
     return [None if isnan(value) else value for value in values]
 
 
+def _adaptive_to_message(value: Any) -> pb.AdaptiveOptions | None:
+    """Returns the options; a switch that is on is a message without fields."""
+    fields = value if isinstance(value, dict) else {} if value is True else dict(value) if value else None
+    return None if fields is None else pb.AdaptiveOptions(**fields)
+
+
+def _adaptive_from_message(message: pb.AdaptiveOptions) -> dict[str, Any]:
+    return {field.name: list(value) if field.is_repeated else value for field, value in message.ListFields()}
+
+
 Convert = Callable[[Any], Any]
+_ADAPTIVE: dict[str, tuple[Convert, Convert]] = {"adaptive": (_adaptive_to_message, _adaptive_from_message)}
 # Values that are written and read in a way of their own: a list of protobuf cannot hold null.
 CONVERTED: dict[type[Message], dict[str, tuple[Convert, Convert]]] = {
-    pb.Logprobs: {"token_logprobs": (_none_to_nan, _nan_to_none)},
+    pb.Logprobs: {
+        "token_logprobs": (_none_to_nan, _nan_to_none),
+        "model_logprobs": (_none_to_nan, _nan_to_none),
+    },
+    pb.ScoreRequest: _ADAPTIVE,
+    pb.NextRequest: _ADAPTIVE,
+    pb.CompletionRequest: _ADAPTIVE,
+    pb.CreateSessionRequest: _ADAPTIVE,
 }
 
 # A message cannot tell an empty list from one that is left out. These are there, though empty, if the request

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from nextchar.schemas.adaptive import Adaptive
 from nextchar.schemas.base import (
     ModelRequest,
     RequestOptions,
@@ -39,11 +40,17 @@ class ScoreRequest(ScoreFields, StateFields, ModelRequest):
     context: str = Field(
         "", description="Text before every string. The scores are conditioned on it; it is not scored."
     )
+    adaptive: Adaptive = Field(
+        default=None,
+        description="Learn the text while it is read: the strings are one text, in their order, and each is "
+        "scored after those before it. True, or an object with orders, window and learn_drawn.",
+    )
 
 
 class NextRequest(StateFields, ModelRequest):
     """A text: returns the distribution of the character after it."""
 
+    adaptive: Adaptive = None
     input: str = Field(description="The text so far; may be empty.", examples=["To be, or not to b"])
     top: Integer | None = Field(
         None,
@@ -58,6 +65,7 @@ class CharScore(ResponseModel):
 
     The offsets count the model's symbols, code points and bytes of UTF-8 in the text after Unicode
     normalization. They differ where the symbols are bytes, and after characters that are not ASCII.
+    `model_logprob` is that of the network alone, where the text is learned.
     """
 
     char: str | None
@@ -66,6 +74,7 @@ class CharScore(ResponseModel):
     byte_offset: int
     logprob: float
     special: str | None = omitted_if_none()
+    model_logprob: float | None = omitted_if_none()
 
 
 class Score(ResponseModel):
@@ -75,7 +84,8 @@ class Score(ResponseModel):
     character; a text near 100 is unlike what the model was trained on. `p_value` is the share of normal
     strings of exactly this length that are at least as surprising; a verdict at a p-value below 0.01 is wrong
     for one normal string in a hundred. It is never 0. Both are null after a context or a state, for a string
-    without symbols, and if the model card has no calibration.
+    without symbols, for a text that is learned, and if the model card has no calibration. `model_logprob` is
+    the log-probability of the network alone, where the text is learned.
     """
 
     index: int
@@ -87,6 +97,7 @@ class Score(ResponseModel):
     percentile: float | None = omitted_if_none()
     p_value: float | None = omitted_if_none()
     chars: Listed[CharScore] | None = omitted_if_none()
+    model_logprob: float | None = omitted_if_none()
 
 
 class ScoreResponse(ResponseModel):
@@ -109,13 +120,17 @@ class ScoreResponse(ResponseModel):
 
 
 class NextChar(ResponseModel):
-    """One possible next symbol; `special` is "end" or "unknown" where there is no character."""
+    """One possible next symbol; `special` is "end" or "unknown" where there is no character.
+
+    `model_logprob` is that of the network alone, where the text is learned.
+    """
 
     char: str | None
     id: int
     logprob: float
     probability: float
     special: str | None = omitted_if_none()
+    model_logprob: float | None = omitted_if_none()
 
 
 class NextResponse(ResponseModel):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator
 
 from nextchar.errors import InvalidRequest
+from nextchar.schemas.adaptive import Adaptive, AdaptiveInfo
 from nextchar.schemas.base import ModelRequest, RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.integer import Integer
@@ -57,6 +58,7 @@ class CreateSessionRequest(ModelRequest):
         le=MAX_SEED,
         description="Seed of what the session samples; by default, and for -1, a random one.",
     )
+    adaptive: Adaptive = None
 
     @field_validator("seed")
     @classmethod
@@ -178,6 +180,7 @@ class SessionInfo(ResponseModel):
 
     That is at least 128 of the characters read and sampled last, or all of them, and at most 256. A rewind
     leaves fewer, by as many as it takes back, and a rollback none; what is read after it counts again.
+    `adaptive` says how it learns its text, if it does.
     """
 
     session_id: str
@@ -191,6 +194,7 @@ class SessionInfo(ResponseModel):
     state_bytes: int | None = omitted_if_none()
     max_rewind: int | None = omitted_if_none()
     checkpoints: list[str] | None = omitted_if_none()
+    adaptive: AdaptiveInfo | None = omitted_if_none()
 
 
 class SessionList(ResponseModel):
@@ -211,6 +215,8 @@ class Distribution(ResponseModel):
 class FeedResponse(ResponseModel):
     """The log-probability of the text that was fed, and the distributions that were asked for.
 
+    `model_logprob` is that of the network alone, in an adaptive session.
+
     `data` is the distribution after the last character, or a list of one after each. `case_folding` is lower
     if the model reads all text in lower case.
     """
@@ -222,6 +228,7 @@ class FeedResponse(ResponseModel):
     revision: int
     logprob: float
     num_unknown: int
+    model_logprob: float | None = omitted_if_none()
     case_folding: str | None = omitted_if_none()
     data: Listed[NextChar] | list[Distribution] | None = omitted_if_none()
     entropy_bits: float | None = omitted_if_none()

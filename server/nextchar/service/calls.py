@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.inspect import InspectRequest
+from nextchar.schemas.judging import JudgeRequest
 from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.schemas.sessions import (
     CheckpointRequest,
@@ -59,6 +60,7 @@ def nextchar_calls(service: Service) -> list[Call]:
         Call("Score", ScoreRequest, service.scorer.score, "score"),
         Call("Next", NextRequest, service.predictor.next, "next"),
         Call("Compare", CompareRequest, service.comparer.compare, "compare"),
+        Call("Judge", JudgeRequest, service.judger.judge, "judge"),
         Call("Inspect", InspectRequest, service.inspector.inspect, "inspect"),
         Call("Tokenize", TokenizeRequest, tokens.tokenize, "tokenize"),
         Call("Detokenize", DetokenizeRequest, tokens.detokenize, "tokenize"),

@@ -10,6 +10,7 @@ from nextchar.service.inference.completion_plan import CompletionPlan, Start
 from nextchar.service.inference.completion_runner import CompletionRunner
 from nextchar.service.inference.completion_text import Shown
 from nextchar.service.inference.validation import Validation
+from nextchar.service.sessions.adaptation import new_memory
 from nextchar.service.sessions.client_state import ClientStates, has_client_state
 from nextchar.service.sessions.text import SessionText
 from nextchar.telemetry.request_context import RequestContext
@@ -57,7 +58,8 @@ class Completer:
             )
         if has_client_state(request):
             return nullcontext(self._client_states.start(request, ctx))
-        return nullcontext(Start(model or self._validation.model(request.model, ctx)))
+        model = model or self._validation.model(request.model, ctx)
+        return nullcontext(Start(model, memory=new_memory(request.adaptive)))
 
     async def _prepare(self, request: CompletionRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
         prompts = self._validation.prompts(

@@ -1,5 +1,6 @@
 """Builds the service: every use case, from the models that are served, the limits and the session store."""
 
+from nextchar.repository.judges import ServedJudges
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
 from nextchar.schemas.limits import ApiLimits, Limits, SessionLimits
@@ -12,6 +13,7 @@ from nextchar.service.inference.limits_report import LimitsReport
 from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.tokenizer import Tokenizer
 from nextchar.service.inference.validation import Validation
+from nextchar.service.judging.judger import Judger
 from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.service.oip.inference import TensorInference
 from nextchar.service.oip.metadata import ModelMetadata
@@ -29,6 +31,7 @@ from nextchar.service.sessions.store_clock import StoreClock
 from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.service.sessions.text import SessionText
+from nextchar.telemetry.judge_metrics import JudgeMetrics
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.session_metrics import SessionMetrics
 
@@ -42,10 +45,12 @@ def build_service(
     state_key: bytes,
     session_limits: SessionLimits,
     model_manager: ModelManager | None = None,
+    served_judges: ServedJudges | None = None,
     api_limits: ApiLimits | None = None,
 ) -> Service:
     """Builds the use cases over one set of models, one session store and one key for states."""
     model_manager = model_manager or ModelManager(served_models)
+    served_judges = served_judges or ServedJudges(served_models)
     lifecycle = ServiceLifecycle(served_models)
     validation = Validation(served_models, lifecycle, metrics, limits)
     scores, completions = ScoreRunner(validation, metrics), CompletionRunner(validation, metrics)
@@ -61,6 +66,7 @@ def build_service(
     return Service(
         lifecycle=lifecycle,
         scorer=Scorer(validation, scores, client_states, metrics),
+        judger=Judger(served_judges, validation, scores, JudgeMetrics(metrics.registry)),
         comparer=Comparer(validation, scores),
         predictor=Predictor(validation, client_states, metrics),
         completer=completer,

@@ -23,21 +23,23 @@ class Predictor:
             request.input, model=model, ctx=ctx, param="input", after_return=state.here.after_return
         )
         ids = text.ids
-        self._validation.check_distributions(1, request.top, model, ctx)
+        self._validation.check_distributions(
+            1, request.top, model, ctx, learned=state.here.memory is not None
+        )
         self._metrics.observe_size(ctx, len(ids))
         stepper = SessionStepper(model, ctx, self._metrics)
         if request.return_state:
             fed = await stepper.feed(state, ids, after_return=text.after_return, wants_distribution=True)
-            state, distribution = fed.state, fed.next_logprobs
         else:
-            distribution = await stepper.distribution(state, ids)
+            fed = await stepper.prediction(state, ids)
+        distribution = fed.next_logprobs
         self._metrics.count_chars(ctx, fed=len(ids))
         return NextResponse(
             model=model.name,
             model_version=model.version,
-            data=next_chars(distribution, model.graph.vocabulary, request.top),
+            data=next_chars(distribution, model.graph.vocabulary, request.top, fed.model_distribution),
             entropy_bits=entropy_bits(distribution),
             usage=make_usage(len(ids)),
             case_folding=model.graph.vocabulary.told_folding,
-            state=self._client_states.seal(request, model, state, ctx),
+            state=self._client_states.seal(request, model, fed.state, ctx),
         )

@@ -10,6 +10,7 @@ from nextchar.service.inference.comparer import Comparer
 from nextchar.service.inference.inspector import Inspector
 from nextchar.service.inference.limits_report import LimitsReport
 from nextchar.service.inference.tokenizer import Tokenizer
+from nextchar.service.judging.judger import Judger
 from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.service.oip.inference import TensorInference
 from nextchar.service.oip.metadata import ModelMetadata
@@ -32,6 +33,7 @@ class Service:
 
     lifecycle: ServiceLifecycle
     scorer: Scorer
+    judger: Judger
     comparer: Comparer
     predictor: Predictor
     completer: Completer

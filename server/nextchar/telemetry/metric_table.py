@@ -14,7 +14,9 @@ _CHARS_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 _BITS_BUCKETS = (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12, 16)
 _STATE_BUCKETS = tuple(256 * 4.0**k for k in range(10))
 _AGE_BUCKETS = (1, 10, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
+_SHARE_BUCKETS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _MODEL = ("model", "version")
+_JUDGE = ("judge", "version")
 _REQUEST = (*_MODEL, "route", "protocol")
 
 # The values of the labels that are a closed set.
@@ -27,9 +29,10 @@ OPS = (
     *("create", "load", "replace", "touch", "delete", "page"),
     *("count", "count_of", "kept", "next_expiry", "was_evicted", "tidy", "time", "check_key"),
 )
+VERDICTS = ("normal", "flagged")
 KINDS = ("scored", "fed", "sampled")
 TASKS = (
-    *("http_server", "grpc_health", "model_watcher", "model_unloader", "memory"),
+    *("http_server", "grpc_health", "model_watcher", "judge_watcher", "model_unloader", "memory"),
     *("session_maintenance", "key_file", "certificate", "state_key", "store_key", "schema_builder"),
 )
 
@@ -238,6 +241,23 @@ _MODELS = (
         _BITS_BUCKETS,
     ),
 )
+_JUDGES = (
+    Metric(
+        "nextchar_verdicts_total",
+        "counter",
+        "strings",
+        "Number of strings judged, by verdict.",
+        (*_JUDGE, "verdict"),
+    ),
+    Metric(
+        "nextchar_verdict_p_value",
+        "histogram",
+        "1",
+        "Share of normal strings that are as suspicious as a judged one (its p-value), which shows drift.",
+        _JUDGE,
+        _SHARE_BUCKETS,
+    ),
+)
 
 _SERVER = (
     Metric(
@@ -255,4 +275,4 @@ _SERVER = (
     ),
 )
 
-METRICS = {metric.name: metric for metric in (*_REQUESTS, *_SESSIONS, *_MODELS, *_SERVER)}
+METRICS = {metric.name: metric for metric in (*_REQUESTS, *_SESSIONS, *_MODELS, *_JUDGES, *_SERVER)}

@@ -15,6 +15,7 @@ from nextchar.security.principal import PRINCIPAL, Principal
 Route = Literal[
     "score",
     "compare",
+    "judge",
     "next",
     "complete",
     "session",

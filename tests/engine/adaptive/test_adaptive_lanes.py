@@ -2,14 +2,19 @@
 
 import numpy as np
 import pytest
-from support.engine_lanes import GRAPH, Batch, Inbox, run
+from support.engine_lanes import GRAPH, Batch, Inbox, run, scheduler
 from support.tiny_models import STEP_GRAPHS, TinyModel
 
 from nextchar.engine.adaptive.memory import Memory, empty_memory
 from nextchar.engine.adaptive.options import Adaptive
+from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES, table_bytes
+from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import Lane, Penalties, Sampling
+from nextchar.engine.lane_batch import LaneBatch
 from nextchar.errors import InternalError
 from nextchar.model.graph import ModelGraph
+from nextchar.model.step_runner import StepRunner
+from nextchar.telemetry.engine_stats import EngineStats
 
 EMPTY = empty_memory(Adaptive(window=1024))
 SENTENCE = "the cat sat on the mat. the dog sat on the log.\n"
@@ -185,3 +190,32 @@ def test_the_distribution_after_a_text_is_what_its_next_symbol_is_worth() -> Non
     _, logprobs = fed(LONG[:701])
     assert logprobs[-1] == last.distribution[LONG[700]]
     assert memory_bytes(asking.kept) == memory_bytes(fed(LONG[:700])[0].kept)
+
+
+def test_adaptive_lanes_wait_for_tables_and_plain_ones_pass_them() -> None:
+    two = 2 * table_bytes(1024, EMPTY.adaptive)
+    batch = LaneBatch(StepRunner(GRAPH, 8, 16), EngineStats(), two)
+    queue = scheduler(max_lanes=8, max_sampling=8)
+    lanes = [Lane(LONG[:1100], memory=EMPTY if k != 4 else None) for k in range(5)]
+    queue.add(lanes)
+    assert queue.admit_lanes(0, 0, batch.reserve) == [lanes[0], lanes[1], lanes[4]]
+    for lane in (lanes[0], lanes[1], lanes[4]):
+        batch.join(lane, 0.0)
+    assert queue.admit_lanes(3, 0, batch.reserve) == []
+    batch.leave(lanes[1])
+    assert queue.admit_lanes(2, 0, batch.reserve) == [lanes[2]]
+
+
+def test_an_engine_has_room_for_the_tables_of_one_lane_at_least() -> None:
+    with pytest.raises(
+        ValueError, match="max_table_bytes is 4194303, but one adaptive lane may need 4194304"
+    ):
+        EngineOptions(1, 0, 1, 1, max_table_bytes=MAX_TABLE_BYTES - 1)
+
+
+def test_sixty_four_mixed_lanes_give_the_bits_that_each_has_alone() -> None:
+    together = mixed_lanes(GRAPH, 64)
+    results = [everything(*pair) for pair in zip(together, run(together, max_lanes=64), strict=True)]
+    for lane, result in zip(mixed_lanes(GRAPH, 64), results, strict=True):
+        (inbox,) = run([lane], max_lanes=1)
+        assert everything(lane, inbox) == result

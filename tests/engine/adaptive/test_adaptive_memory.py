@@ -176,3 +176,44 @@ def test_a_row_keeps_the_occurrences_read_last() -> None:
     reader = Reader(3, empty_memory(Adaptive((1,), 1024))).read(np.concatenate([ids, changed, [0]]))
     mixed = reader.lanes.mix(np.array([reader.place]), flat(3))
     assert mixed[0].argmax() == 2
+
+
+@pytest.mark.parametrize("num_symbols", [2, 11, 300])
+def test_a_block_read_at_once_is_what_its_symbols_are_one_by_one(num_symbols: int) -> None:
+    """For lanes together, over texts that repeat, where tables grow and windows move within blocks."""
+    texts = np.stack([some(1400, num_symbols), np.arange(1400) % 3 % num_symbols, np.zeros(1400)]).astype(int)
+    starts = [empty_memory(SMALL), empty_memory(Adaptive((1, 8), 1024)), empty_memory(SMALL)]
+    readers = [Reader(num_symbols, memory) for memory in starts]
+    for reader, ids in zip(readers, texts, strict=True):
+        reader.read(ids)
+    lanes = AdaptiveLanes(3, num_symbols)
+    places = np.array([lanes.open(memory) for memory in starts])
+    sizes = np.random.default_rng(1)
+    at, worth = 0, []
+    while at < texts.shape[1]:
+        block = texts[:, at : at + int(sizes.integers(1, 24))].T
+        values = [[network(num_symbols, int(symbol))[0] for symbol in step] for step in block]
+        worth.append(lanes.read(places, np.array(values), block))
+        at += len(block)
+    for k, (reader, place) in enumerate(zip(readers, places, strict=True)):
+        assert np.concatenate(worth)[:, k].tolist() == reader.worth
+        assert same(lanes.memory(int(place)), reader.memory)
+
+
+def test_a_lane_of_a_million_characters_has_not_grown() -> None:
+    """The window has moved thousands of times by then; here the last of them are read."""
+    start = 1_000_000 - 1_000_000 % 1024
+    read = Reader(9, empty_memory(SMALL)).read(some(1024, 9)).memory
+    late = replace(read, position=start)
+    assert SMALL.window_start(start) == late.first
+    lanes = AdaptiveLanes(1, 9)
+    at = np.array([lanes.open(late)])
+    num_bytes = lanes.num_bytes
+    texts = some(start // 100, 9, seed=1).reshape(-1, 1)
+    for block in np.array_split(texts, len(texts) // 16):
+        worth = lanes.read(at, np.broadcast_to(flat(9), (len(block), 1, 9)), block)
+        assert np.isfinite(worth).all()
+    assert lanes.num_bytes == num_bytes
+    memory = lanes.memory(int(at[0]))
+    assert len(memory.ids) < SMALL.window
+    assert memory.position == start + len(texts)

@@ -98,6 +98,7 @@ asked = st.fixed_dictionaries(
         "model": st.sampled_from(["tiny", "lines", "bytes"]),
         "post_sampling_logprobs": st.booleans(),
         "stop": st.just(["ab"]),
+        "adaptive": st.just(True),
     },
 )
 
@@ -117,12 +118,13 @@ def test_a_completion_never_weighs_more_than_was_said(made: InProcess, prompt: A
     strings=st.lists(texts, min_size=1, max_size=4),
     model=st.sampled_from(["tiny", "lines", "bytes"]),
     return_chars=st.booleans(),
+    adaptive=st.sampled_from([None, True]),
 )
 def test_a_score_never_weighs_more_than_was_said(
-    made: InProcess, strings: list[str], model: str, return_chars: bool
+    made: InProcess, strings: list[str], model: str, return_chars: bool, adaptive: Any
 ) -> None:
     end = {"include_end": True} if model == "lines" else {}
-    call = score(*strings, model=model, return_chars=return_chars, **end)
+    call = score(*strings, model=model, return_chars=return_chars, adaptive=adaptive, **end)
     said, is_, said_message, is_message = sizes(made, call)
     assert is_ <= said
     assert is_message <= said_message
@@ -141,6 +143,9 @@ LISTING = [  # something for each character
     complete(PLAIN, echo=True, max_tokens=400, n=2, logprobs=20, prompt_logprobs=1),
     inspect(PLAIN[:400]),
     next_(PLAIN, model="bytes"),
+    score(*[PLAIN] * 2, return_chars=True, adaptive=True),
+    complete(PLAIN, echo=True, max_tokens=400, logprobs=2, adaptive=True),
+    next_(PLAIN, model="bytes", adaptive=True),
 ]
 LARGE = [
     *LISTING,

@@ -18,9 +18,12 @@ from nextchar.pb import inference_pb2 as pb
 STEPS = ["he", "", "llo", " é"]
 
 
-def expected(server: LiveServer, model: str = "tiny") -> list[tuple[float, list[float]]]:
+def expected(
+    server: LiveServer, model: str = "tiny", *, adaptive: bool = False
+) -> list[tuple[float, list[float]]]:
     """Each step's log-probability and the distribution after it, by a session fed the same."""
-    made = server.post("/v1/sessions", {"model": model}).json()["session_id"]
+    fields = {"model": model, "adaptive": adaptive}
+    made = server.post("/v1/sessions", fields).json()["session_id"]
     found = []
     for text in STEPS:
         answer = server.post(f"/v1/sessions/{made}/feed", {"text": text}).json()
@@ -54,6 +57,14 @@ def test_a_sequence_is_a_session_fed_step_by_step(
         assert found["score"] == pytest.approx([logprob], abs=1e-12)
         assert found["log_probs"].tolist() == [distribution]
         assert session(server, sequence_id).status_code == (200 if index < len(STEPS) - 1 else 404)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_sequence_may_learn_its_text(server: LiveServer, way: str) -> None:
+    for index, (logprob, distribution) in enumerate(expected(server, adaptive=True)):
+        found = step(server, way, 8, index, **({"adaptive": True} if index == 0 else {}))
+        assert found["score"] == pytest.approx([logprob], abs=1e-12)
+        assert found["log_probs"].tolist() == [distribution]
 
 
 def test_ways_in_may_take_turns(server: LiveServer) -> None:
@@ -103,6 +114,7 @@ def test_sequences_of_two_models_do_not_meet(server: LiveServer) -> None:
     [
         (["a", "b"], {"sequence_start": True}, "text must have 1 item"),
         (["a"], {"sequence_start": True, "include_end": True}, "include_end"),
+        (["a"], {"adaptive": True}, "adaptive"),
     ],
 )
 def test_what_a_sequence_cannot_is_said(

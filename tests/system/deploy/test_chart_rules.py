@@ -13,7 +13,7 @@ from helm_program import CHART, CI_FILES, Document, of_file, one, pod_specs, ref
 from nextchar import __version__
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import ForeignRequest
-from nextchar.rest.strangers import StrangerCheck
+from nextchar.rest.http.strangers import StrangerCheck
 
 _CI = CHART / "ci"
 

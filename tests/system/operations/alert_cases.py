@@ -123,4 +123,12 @@ CASES = {
         {"NextcharUnknownCharacters"},
         at="100m",
     ),
+    "normal strings change": Case(
+        {
+            'nextchar_verdict_p_value_bucket{job="n",judge="j",version="1",le="0.5"}': "0+240x2000",
+            'nextchar_verdict_p_value_count{job="n",judge="j",version="1"}': "0+300x2000",
+        },
+        {"NextcharVerdictsShifted"},
+        at="100m",
+    ),
 }

@@ -1,11 +1,14 @@
-"""Tiny models for servers under observation."""
+"""A tiny model, and a judge that asks it, for servers under observation."""
 
 from pathlib import Path
 
 import pytest
-from support.tiny_models import TEXT, write_models
+from service.judging.served_judges import write_judge
+from support.tiny_models import TEXT
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_models(tmp_path_factory.mktemp("models"), {"tiny": TEXT})
+    folder = tmp_path_factory.mktemp("observed")
+    write_judge(folder, model=TEXT, model_name="tiny")
+    return folder / "models"

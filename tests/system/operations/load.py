@@ -53,6 +53,7 @@ class Load:
         self._post("/v1/score", model="tiny", input=["hello", "ab\0c", "the end"], context="ab")
         self._post("/v1/score", model="tiny", input=["hello"])
         self._post("/v1/next", model="tiny", input="abc")
+        self._post("/v1/judge", judge="words", input=["hello", "xyxyxyxy"])
 
     def _completes(self) -> None:
         self._post("/v1/completions", model="tiny", prompt="ab", max_tokens=200)

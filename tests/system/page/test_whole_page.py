@@ -18,7 +18,7 @@ def test_every_panel_looks_right_and_has_no_serious_violation(
 ) -> None:
     SCREENSHOTS.mkdir(exist_ok=True)
     found = browser.run("tour.panels", url=shipped.url, look=look, folder=str(SCREENSHOTS))
-    assert list(found["serious"]) == ["write", "compare", "generate", "inside", "sessions", "server"]
+    assert list(found["serious"]) == ["write", "compare", "judge", "generate", "inside", "sessions", "server"]
     assert not any(found["serious"].values()), found["serious"]
     assert set(found["too_wide"].values()) == {0}, found["too_wide"]
 
@@ -56,7 +56,7 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(
 
 def test_the_page_needs_no_pointer_and_everything_has_a_name(browser: Browser, shipped: LiveServer) -> None:
     found = browser.run("hostile.keyboard", url=shipped.url)
-    panels = ["compare", "generate", "inside", "sessions", "server", "write"]
+    panels = ["compare", "judge", "generate", "inside", "sessions", "server", "write"]
     assert found["visited"] == [f"tab-{name}" for name in panels]
     assert found["last"] == "#server"
     assert found["stops"][0] == "model"

@@ -23,6 +23,7 @@ from nextchar.client.arguments import (
     CompletionArguments,
     CreateSessionArguments,
     InspectArguments,
+    JudgeArguments,
     NextArguments,
     PromptInput,
     ScoreArguments,
@@ -32,13 +33,14 @@ from nextchar.client.asynchronous.session import AsyncSession, create
 from nextchar.client.attempts import Attempts
 from nextchar.client.endpoint import Endpoint, File
 from nextchar.client.operations import A, C, Operation
-from nextchar.client.parts import SentStrings, shift_indices
+from nextchar.client.parts import L, SentStrings, shift_indices
 from nextchar.client.retries import Retries
 from nextchar.client.session_operations import SessionOperations
 from nextchar.errors import NextcharError
 from nextchar.schemas.compare import CompareResponse
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.inspect import InspectResponse
+from nextchar.schemas.judging import JudgeInfo, JudgeList, JudgeResponse
 from nextchar.schemas.limits_report import LimitsResponse
 from nextchar.schemas.models import ModelInfo, ModelList
 from nextchar.schemas.score import NextResponse, Score, ScoreResponse
@@ -102,15 +104,41 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         """
         sent = SentStrings()
         each = (operations.score(batch, model, arguments) for batch in sent.messages(strings))
+        async with aclosing(self._batches(sent, each, "Nextchar/ScoreStream", ScoreResponse)) as answers:
+            async for answer in answers:
+                yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
+
+    async def judge(
+        self, strings: list[str], *, judge: str, **arguments: Unpack[JudgeArguments]
+    ) -> JudgeResponse:
+        """Returns for each string whether a judge flags it, and its p-value."""
+        return await self.execute(operations.judge(strings, judge, arguments))
+
+    async def judge_batches(
+        self, strings: Iterable[str], *, judge: str, **arguments: Unpack[JudgeArguments]
+    ) -> AsyncGenerator[JudgeResponse]:
+        """Judges any number of strings; yields the answers as `score_batches` does."""
+        sent = SentStrings()
+        each = (operations.judge(batch, judge, arguments) for batch in sent.messages(strings))
+        async with aclosing(self._batches(sent, each, "Nextchar/JudgeStream", JudgeResponse)) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def _batches(
+        self, sent: SentStrings, each: Iterable[Operation[L]], rpc: str, answer_type: type[L]
+    ) -> AsyncGenerator[L]:
+        """Makes the calls that `sent` cuts strings into: by one stream over gRPC, one by one over REST."""
         try:
             if self._grpc is not None:
-                async with aclosing(self._grpc.score_stream(each)) as answers:
+                async with aclosing(self._grpc.score_stream(each, rpc, answer_type)) as answers:
                     async for answer in answers:
                         sent.answered()
                         yield answer
                 return
+            before: L | None = None
             for operation in each:
-                answer = shift_indices(await self.execute(operation), sent.num_answered)
+                before = await self.execute(operations.continued(operation, before))
+                answer = shift_indices(before, sent.num_answered)
                 sent.answered()
                 yield answer
         except NextcharError as error:
@@ -173,6 +201,14 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
     async def get_model(self, model: str) -> ModelInfo:
         """Returns one model and its card; only over REST."""
         return await self.execute(operations.get_model(model))
+
+    async def list_judges(self) -> JudgeList:
+        """Returns the judges, and whether they can be asked; only over REST."""
+        return await self.execute(operations.list_judges())
+
+    async def get_judge(self, judge: str) -> JudgeInfo:
+        """Returns one judge and its card; only over REST."""
+        return await self.execute(operations.get_judge(judge))
 
     async def session(
         self, *, model: str | None = None, keep: bool = False, **arguments: Unpack[CreateSessionArguments]

@@ -23,10 +23,9 @@ from nextchar.client.grpc_messages import (
     rpc_of,
 )
 from nextchar.client.operations import A, C, Operation
-from nextchar.client.parts import join_completion, named_string, shift_indices
+from nextchar.client.parts import L, join_completion, named_string, shift_indices
 from nextchar.errors import InputTooLarge
 from nextchar.schemas.protobuf import to_answer
-from nextchar.schemas.score import ScoreResponse
 
 _MAX_UNANSWERED = 8  # messages of a stream of scores
 
@@ -70,19 +69,21 @@ class GrpcTransport:
             for message in messages:
                 yield to_answer(message, operation.answer_type, operation.fields)
 
-    def score_stream(self, operations: Iterable[Operation[ScoreResponse]]) -> Generator[ScoreResponse]:
-        """Scores by one stream; yields an answer to each operation, in order, whose indices count on.
+    def score_stream(
+        self, operations: Iterable[Operation[L]], rpc: str, answer_type: type[L]
+    ) -> Generator[L]:
+        """Scores, or judges, by one stream; yields an answer to each operation, whose indices count on.
 
         An operation is taken when there is room for it; all of them have the fields of the first.
         """
         requests = _Requests(operations)
-        call = self._channel.stream_stream(*method("Nextchar/ScoreStream"))
+        call = self._channel.stream_stream(*method(rpc))
         answers = call(requests.messages(), metadata=tuple(self._endpoint.headers.items()))
         try:
             with grpc_errors(), cancelled_at_the_end(answers):
                 for message in answers:
                     requests.answered()
-                    yield to_answer(message, ScoreResponse, requests.fields)
+                    yield to_answer(message, answer_type, requests.fields)
         except (WriteRefused, InputTooLarge) as error:
             requests.end()
             if named_string(error) is None:
@@ -105,10 +106,10 @@ class _Requests:
     its messages, and a stream that is still written to when the server refuses it may lose the reason.
     """
 
-    def __init__(self, operations: Iterable[Operation[ScoreResponse]]) -> None:
+    def __init__(self, operations: Iterable[Operation[Any]]) -> None:
         self.fields: Mapping[str, Any] = {}  # of the first operation
         self.error: BaseException | None = None  # what taking an operation raised: gRPC does not pass it on
-        self.unanswered: deque[Operation[ScoreResponse]] = deque()
+        self.unanswered: deque[Operation[Any]] = deque()
         self._operations = iter(operations)
         self._room, self._has_ended, self._num_answered = Semaphore(1), False, 0
         self.num_scored = 0  # strings of the messages that were answered
@@ -122,7 +123,7 @@ class _Requests:
             self.unanswered.append(operation)
             yield message
 
-    def _take(self) -> tuple[Operation[ScoreResponse], Message] | None:
+    def _take(self) -> tuple[Operation[Any], Message] | None:
         """Takes the next operation, with its message; notes what that raises, whatever it is."""
         try:
             operation = next(self._operations, None)

@@ -1,9 +1,8 @@
 """Holds what the adaptive lanes of an engine remember, and mixes and learns for some of them at a time."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
+from nextchar.engine.adaptive.blocks import MAX_STEPS, BlockRows, contexts_in
 from nextchar.engine.adaptive.contexts import (
     NEVER,
     POSITION_SHIFT,
@@ -16,11 +15,23 @@ from nextchar.engine.adaptive.contexts import (
     tags,
 )
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.adaptive.mixture import NUM_ROWS, NUM_WEIGHTS, Flags, Floats, Indices, Workspace
+from nextchar.engine.adaptive.mixture import (
+    NUM_ROWS,
+    NUM_WEIGHTS,
+    WAY_WEIGHTS,
+    Flags,
+    Floats,
+    Indices,
+    Workspace,
+)
 from nextchar.engine.adaptive.options import MAX_ORDER, MAX_WINDOW, NUM_ORDERS, Adaptive
-from nextchar.engine.adaptive.tables import TablePool
+from nextchar.engine.adaptive.step import Step
+from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES, ROW_BYTES, Run, TablePool, table_rows
+from nextchar.model.step_runner import fitting_steps
 
 MAX_SYMBOLS = 1 << 16
+_BLOCK_NUMBERS = 1 << 14  # symbols times lanes times steps of a block: its arrays stay in a cache
+_MAX_WORKSPACES = 8
 
 
 class AdaptiveLanes:
@@ -31,10 +42,11 @@ class AdaptiveLanes:
     whatever the number of symbols.
     """
 
-    def __init__(self, max_lanes: int, num_symbols: int) -> None:
+    def __init__(self, max_lanes: int, num_symbols: int, max_table_bytes: int | None = None) -> None:
         assert num_symbols <= MAX_SYMBOLS
         self._num_symbols = num_symbols
-        self._pool = TablePool()
+        self._pool = TablePool(max_table_bytes or max_lanes * MAX_TABLE_BYTES)
+        self._runs: dict[int, Run] = {}
         self._free = list(range(max_lanes))[::-1]
         self._adaptive: list[Adaptive | None] = [None] * max_lanes
         # Not touched, these take no memory.
@@ -50,16 +62,25 @@ class AdaptiveLanes:
         self._factors: Hashes = np.zeros((max_lanes, NUM_ORDERS, MAX_ORDER), dtype=np.uint64)
         self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols, last first
         self._weights: Floats = np.zeros((max_lanes * NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
-        self._workspaces: dict[int, Workspace] = {}
-        self._step: _Step | None = None  # the last
+        self._workspaces: dict[tuple[int, int], Workspace] = {}
+        self._step: Step | None = None  # the last
 
     @property
     def num_bytes(self) -> int:
         """The bytes of all tables."""
-        return self._pool.num_bytes
+        return sum(NUM_ORDERS << int(self._bits[place]) for place in tuple(self._runs)) * ROW_BYTES
 
-    def open(self, memory: Memory) -> int:
-        """Opens a memory and builds its table; returns its place."""
+    def reserve(self, memory: Memory, num_steps: int) -> Run | None:
+        """Takes rows for the largest table of a memory within some steps; None if there are too few.
+
+        They are given back when the place is closed that they were opened in.
+        """
+        return self._pool.take(table_rows(memory.position + num_steps, memory.adaptive))
+
+    def open(self, memory: Memory, run: Run | None = None) -> int:
+        """Opens a memory and builds its table, in rows that were reserved for it; returns its place."""
+        run = run or self.reserve(memory, memory.adaptive.window)
+        assert run is not None
         place, adaptive, held = self._free.pop(), memory.adaptive, len(memory.ids)
         self._adaptive[place] = adaptive
         self._position[place], self._start[place] = memory.position, memory.first
@@ -69,6 +90,7 @@ class AdaptiveLanes:
         self._recent[place] = 0
         self._recent[place, : len(last)] = last
         self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS] = memory.weights
+        self._runs[place] = run
         self._build(place)
         self._set_floors(place)
         self._step = None
@@ -76,7 +98,7 @@ class AdaptiveLanes:
 
     def close(self, place: int) -> None:
         """Frees a place."""
-        self._pool.free(int(self._first_rows[place, 0]), NUM_ORDERS << int(self._bits[place]))
+        self._pool.give_back(self._runs.pop(place))
         self._adaptive[place] = None
         self._step = None
         self._free.append(place)
@@ -94,15 +116,16 @@ class AdaptiveLanes:
         """Returns the mixed log-probabilities [n, symbols] at n places, from the network's."""
         step = self._step_of(places)
         recent = self._recent[places]
-        hashes = np.add.reduce(step.factors * recent, axis=2, keepdims=True)
-        rows = (hashes >> step.shift).view(np.int64)
-        rows += step.first_rows
-        workspace = step.workspace
-        rows = rows[:, :, 0]
-        self._pool.rows.take(rows, 0, workspace.entries, "clip")
-        step.recent, step.rows, step.tags = recent, rows, tags(hashes)
+        work = step.workspace = self._workspace(1, len(places))
+        rows, tags_found = self._contexts(step, recent[None])
+        step.recent, step.rows, step.tags = recent, rows[:, 0], tags_found[:, 0]
+        step.held = self._pool.rows.take(step.rows, 0, None, "clip")
         last = recent[:, 0].view(np.int64)
-        return workspace.mix(step.tags, step.floors, network, last, self._weights, step.first_weights)
+        work.fill(
+            step.held, WAY_WEIGHTS, step.tags[..., None], step.floors, network, last, step.first_weights
+        )
+        work.mix(0, self._weights)
+        return work.distribution(0)
 
     def learn(self, symbols: Indices, *, counts: Flags, reads: Flags) -> None:
         """Reads the symbols [n] that came at the places last mixed; where not `counts` [n], as context only.
@@ -111,11 +134,13 @@ class AdaptiveLanes:
         """
         step = self._step
         assert step is not None
+        assert step.workspace is not None
         places, position, recent = step.places, self._position[step.places], step.recent
         all_read = bool(reads.all())
         counts = counts & reads
         counted = None if counts.all() else counts
-        step.workspace.learn(symbols, position, self._weights, counted)
+        step.workspace.aim(symbols, position)
+        step.workspace.learn(0, self._weights, counted)
         self._add_entries(step, symbols, position, counted)
         held = position - self._start[places]
         self._ids[places, held] = symbols
@@ -124,39 +149,102 @@ class AdaptiveLanes:
         moved[:, 1:], moved[:, 0] = recent[:, :-1], symbols
         # What was written beyond the text of places that read nothing is no part of it.
         self._recent[places] = moved if all_read else np.where(reads[:, None], moved, recent)
-        position += reads
-        self._position[places] = position
+        self._advance(step, position + reads, reads)
+
+    def read(self, places: Indices, network: Floats, symbols: Indices) -> Floats:
+        """Reads given symbols [steps, n] at n places; returns what each was worth, [steps, n].
+
+        `network` [steps, n, symbols] are its log-probabilities. The bits are those of `mix` and `learn`.
+        """
+        worth, done = np.empty(symbols.shape, dtype=np.float32), 0
+        fitting = max(1, _BLOCK_NUMBERS // network[0].size)
+        while done < len(symbols):
+            step = self._step_of(places)
+            until_event = int((step.event_at - self._position[places]).min())
+            last = done + fitting_steps(min(MAX_STEPS, fitting, until_event, len(symbols) - done))
+            worth[done:last] = self._read_block(step, network[done:last], symbols[done:last])
+            done = last
+        return worth
+
+    def _read_block(self, step: Step, network: Floats, symbols: Indices) -> Floats:
+        """Does what `read` does, for so few steps that no window and no table moves before their end."""
+        (steps, n), places = symbols.shape, step.places
+        recent = contexts_in(self._recent[places], symbols)
+        position = self._position[places]
+        positions = position + np.arange(steps)[:, None]
+        rows, tags_found = self._contexts(step, recent[:-1])
+        held = self._pool.rows.take(rows, 0, None, "clip")
+        block = BlockRows.of(rows, held, tags_found | symbols | positions << POSITION_SHIFT)
+        entries, way_weights = block.entries()
+        size = (NUM_ORDERS, steps * n, -1)
+        work = self._workspace(steps, n)
+        work.fill(
+            entries.reshape(size),
+            way_weights.reshape(size),
+            tags_found.reshape(size),
+            np.tile(step.floors, (1, steps, 1)),
+            network.reshape(steps * n, -1),
+            recent[:-1, :, 0].reshape(-1).view(np.int64),
+            step.first_weights,
+        )
+        work.aim(symbols.reshape(-1), positions.reshape(-1))
+        for t in range(steps):
+            work.mix(t, self._weights)
+            work.learn(t, self._weights, None)
+        block.write(self._pool.rows)
+        held_at = positions - self._start[places]
+        self._ids[places, held_at], self._learned[places, held_at] = symbols, True
+        self._recent[places] = recent[-1]
+        self._advance(step, position + steps, None)
+        return work.worth(symbols.reshape(-1)).reshape(steps, n)
+
+    def _advance(self, step: Step, position: Indices, reads: Flags | None) -> None:
+        """Sets the positions [n] of a step's places, and moves windows and tables where they say so."""
+        self._position[step.places] = position
         moving = position == step.event_at
         if moving.any():
-            for place in places[moving & reads].tolist():
+            for place in step.places[moving if reads is None else moving & reads].tolist():
                 self._move(place)
 
-    def _add_entries(self, step: "_Step", symbols: Indices, position: Indices, counts: Flags | None) -> None:
+    def _contexts(self, step: Step, recent: Hashes) -> tuple[Indices, Entries]:
+        """Returns rows and tags [orders, steps, n] of contexts, from symbols [steps, n, MAX_ORDER]."""
+        hashes = np.add.reduce(step.factors * recent, axis=3)
+        rows = (hashes >> step.shift).view(np.int64)
+        rows += step.first_rows
+        return rows, tags(hashes)
+
+    def _add_entries(self, step: Step, symbols: Indices, position: Indices, counts: Flags | None) -> None:
         """Makes the new entries, the newest first in their rows, where `counts` [n]; None: everywhere."""
-        old = step.workspace.entries
+        old = step.held
         entries = np.empty_like(old)
         entries[:, :, 1:] = old[:, :, :-1]
-        np.bitwise_or(step.tags[:, :, 0], symbols | position << POSITION_SHIFT, out=entries[:, :, 0])
+        np.bitwise_or(step.tags, symbols | position << POSITION_SHIFT, out=entries[:, :, 0])
         if counts is None:
             self._pool.rows[step.rows] = entries
         else:
             self._pool.rows[step.rows[:, counts]] = entries[:, counts]
 
-    def _step_of(self, places: Indices) -> "_Step":
+    def _workspace(self, num_steps: int, n: int) -> Workspace:
+        """Returns the arrays for blocks of a size; those used last are kept."""
+        workspace = self._workspaces.pop((num_steps, n), None)
+        if workspace is None:
+            workspace = Workspace(num_steps, n, self._num_symbols)
+        self._workspaces[num_steps, n] = workspace
+        if len(self._workspaces) > _MAX_WORKSPACES:
+            del self._workspaces[next(iter(self._workspaces))]
+        return workspace
+
+    def _step_of(self, places: Indices) -> Step:
         """Returns the arrays of a step at places: the last one's, if it was there and nothing has moved."""
         step = self._step
         if step is not None and step.name == places.tobytes():
             return step
-        workspace = self._workspaces.get(len(places))
-        if workspace is None:
-            workspace = self._workspaces[len(places)] = Workspace(len(places), self._num_symbols)
-        self._step = _Step(
+        self._step = Step(
             places.tobytes(),
             places,
-            workspace,
-            np.ascontiguousarray(self._factors[places].transpose(1, 0, 2)),
-            self._shift[places],
-            np.ascontiguousarray(self._first_rows[places].T)[:, :, None],
+            np.ascontiguousarray(self._factors[places].transpose(1, 0, 2))[:, None],
+            self._shift[places, 0],
+            np.ascontiguousarray(self._first_rows[places].T)[:, None],
             np.ascontiguousarray(self._floors[places].T)[:, :, None],
             places * NUM_ROWS,
             self._event_at[places],
@@ -175,7 +263,6 @@ class AdaptiveLanes:
             self._learned[place, :held] = self._learned[place, start - old : position - old].copy()
             self._start[place] = start
         if table_bits(position, adaptive) != self._bits[place]:
-            self._pool.free(int(self._first_rows[place, 0]), NUM_ORDERS << int(self._bits[place]))
             self._build(place)
         self._set_floors(place)
 
@@ -189,7 +276,9 @@ class AdaptiveLanes:
             self._ids[place, :held], self._learned[place, :held], start, adaptive.orders, bits
         )
         self._bits[place], self._shift[place] = bits, 64 - bits
-        self._first_rows[place] = self._pool.put(table) + (np.arange(NUM_ORDERS) << bits)
+        first = self._runs[place].first
+        self._pool.rows[first : first + len(table)] = table
+        self._first_rows[place] = first + (np.arange(NUM_ORDERS) << bits)
 
     def _set_floors(self, place: int) -> None:
         """Sets from where entries count, and at which position that or the table changes."""
@@ -200,21 +289,3 @@ class AdaptiveLanes:
         self._floors[place, : len(first)] = first << POSITION_SHIFT
         resize = next_resize(int(self._bits[place]), adaptive)
         self._event_at[place] = min(resize, adaptive.next_move(position))
-
-
-@dataclass(slots=True, eq=False)
-class _Step:
-    """Holds what steps at the same n places share, by order first; then what the last one has looked up."""
-
-    name: bytes  # the places'
-    places: Indices
-    workspace: Workspace
-    factors: Hashes  # [orders, n, MAX_ORDER]
-    shift: Hashes  # [n, 1]
-    first_rows: Indices  # [orders, n, 1]
-    floors: Entries  # [orders, n, 1]
-    first_weights: Indices  # [n]
-    event_at: Indices  # [n]
-    recent: Hashes = field(default_factory=lambda: np.empty((0, MAX_ORDER), dtype=np.uint64))
-    rows: Indices = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
-    tags: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0, 1), dtype=np.int64))

@@ -20,9 +20,10 @@ Weights are whole multiples of `1 / GRID`, so that 16 bits hold one and a stored
 a step would round away is kept on average by a dither that the position decides.
 
 Every operation works on each lane by itself, in an order that the number of symbols alone decides: a lane's
-bits do not depend on the others. Float32 suffices: the network's are. Calls for one lane are mostly overhead
-of NumPy's, so arrays are made once per number of lanes (`Workspace`), orders come first in their shapes, and
-operations are few.
+bits do not depend on the others. Float32 suffices: the network's are. Only the weights must be learned
+character by character: all else is done for a *block* of given characters at once, with the same bits, since
+counts are sums of multiples of `1 / GRID` and so exact in any order. Calls for one lane are mostly overhead
+of NumPy's, so arrays are made once per size of a block (`Workspace`) and operations are few.
 """
 
 import numpy as np
@@ -36,7 +37,7 @@ Flags = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-DISCOUNT = np.float32(0.75)
+_DISCOUNT = np.float32(0.75)
 RECENCY = 0.9
 FLOOR = np.float32(-14.0)
 _LEAST = np.exp(FLOOR)
@@ -59,11 +60,14 @@ _NETWORK_FIRST = _CONTEXT_ROWS
 _LAST_FIRST = _NETWORK_FIRST + len(_NETWORK_BOUNDS) + 1
 _ALWAYS = _LAST_FIRST + _LAST_ROWS
 NUM_ROWS = _ALWAYS + 1
+_SET_FIRSTS = np.array([0, _NETWORK_FIRST, _LAST_FIRST, _ALWAYS])[:, None]
 
-_WAY_WEIGHTS = RECENCY ** np.arange(WAYS)
+WAY_WEIGHTS = np.round(RECENCY ** np.arange(WAYS) * GRID) / GRID  # so that their sums are exact
 # Of the top symbol: its share of the occurrences, or 1 + how many there are where it has all.
 _SHARE_BOUNDS = np.array([1e-9, 0.5, 0.8, 1.0, 3.0, 5.0], dtype=np.float32)
 _LEVELS = np.arange(1, NUM_ORDERS + 1)[:, None]
+_UNITS = np.array([*(_RATE * GRID,) * NUM_INPUTS, _BIAS_RATE * GRID], dtype=np.float32)[:, None]
+_EARLY_UNITS = _UNITS * np.array([*(_EARLY,) * NUM_INPUTS, 0.0], dtype=np.float32)[:, None]
 
 
 def first_weights() -> NDArray[np.int16]:
@@ -74,60 +78,69 @@ def first_weights() -> NDArray[np.int16]:
 
 
 class Workspace:
-    """Holds the arrays of a step for n lanes, and what the last `mix` left in them.
+    """Holds the arrays of a block of steps for n lanes: `fill`, then for each step `mix` and `learn`.
 
-    `entries` [orders, n, WAYS] are the rows of the contexts, to be filled before `mix`. `inputs`
-    [NUM_INPUTS, n, symbols] and `probabilities` [n, symbols] are those of the mixture, `rows` [4, n] its rows
-    of the weights and `weight_rows` [4, n] their places among those of all lanes. `top`
-    [n] is the symbol that followed the longest context most, which has number `level` [n] - 1, if any.
+    What `fill` makes is of N = steps * n rows, the lanes of a step one after the other: `inputs`
+    [NUM_WEIGHTS, N, symbols], of the network, of the orders and of the bias (1 at the symbol that followed
+    the longest context most, if any), and `rows` [steps, 4, n], the rows of the weights of all lanes.
     """
 
-    def __init__(self, n: int, num_symbols: int) -> None:
-        shape = (NUM_ORDERS, n, num_symbols)
-        self.entries: Entries = np.zeros((NUM_ORDERS, n, WAYS), dtype=np.int64)
-        self.inputs: Floats = np.zeros((NUM_INPUTS, n, num_symbols), dtype=np.float32)
-        self.probabilities: Floats = np.zeros((n, num_symbols), dtype=np.float32)
-        self.top: Indices = np.zeros(n, dtype=np.int64)
-        self.level: Indices = np.zeros(n, dtype=np.int64)
-        self.found: Flags = np.zeros(n, dtype=np.bool_)
-        self.rows: Indices = np.full((4, n), _ALWAYS, dtype=np.int64)
-        self.each = np.arange(n)
-        self._network_input, self._order_inputs = self.inputs[0], self.inputs[1:]
+    def __init__(self, num_steps: int, n: int, num_symbols: int) -> None:
+        size = num_steps * n
+        shape = (NUM_ORDERS, size, num_symbols)
+        self.inputs: Floats = np.zeros((NUM_WEIGHTS, size, num_symbols), dtype=np.float32)
+        self.rows: Indices = np.full((num_steps, 4, n), _ALWAYS, dtype=np.int64)
+        self._network_input, self._order_inputs = self.inputs[0], self.inputs[1:NUM_INPUTS]
         self._each_order = list(self._order_inputs)
-        self._products: Floats = np.empty_like(self.inputs)
+        self._flat_bias = self.inputs[NUM_INPUTS].reshape(-1)
+        self._each = np.arange(size)
+        self._starts = self._each * num_symbols
+        self._biased: Indices = self._starts  # where the bias is set
         self._counts: Floats = np.zeros(shape, dtype=np.float32)
         self._each_counts = list(self._counts)
         self._left: Floats = np.zeros(shape, dtype=np.float32)
-        self._places = np.zeros_like(self.entries)
-        self._flat_places = self._places.reshape(-1)
-        self._live = np.zeros(self.entries.shape, dtype=np.bool_)
-        self._late = np.zeros_like(self._live)
-        self._weights = np.zeros(self.entries.shape)
-        self._flat_weights = self._weights.reshape(-1)
-        self.weight_rows = np.zeros_like(self.rows)
+        self._offsets = (np.arange(NUM_ORDERS * size) * num_symbols).reshape(NUM_ORDERS, size, 1)
+        self._shape, self._size = shape, NUM_ORDERS * size * num_symbols
+        self._top: Indices = np.zeros(size, dtype=np.int64)
+        self._level: Indices = np.zeros(size, dtype=np.int64)
+        self._found: Flags = np.zeros(size, dtype=np.bool_)
+        self._certainty: Doubles = np.zeros(size)
+        # Of a step.
+        in_steps = self.inputs.reshape(NUM_WEIGHTS, num_steps, n, num_symbols)
+        self._step_inputs = [in_steps[:, t] for t in range(num_steps)]
+        self._scores: Floats = np.zeros((num_steps, n, num_symbols), dtype=np.float32)
+        self._totals: Floats = np.zeros((num_steps, n), dtype=np.float32)
+        self._rates: Floats = np.zeros((num_steps, NUM_WEIGHTS, n), dtype=np.float32)
+        self._aims: Floats = np.zeros_like(self._rates)
         self._old: Floats = np.zeros((4, n, NUM_WEIGHTS), dtype=np.float32)
-        self._steps: Doubles = np.zeros((NUM_WEIGHTS, n))
-        self._certainty: Doubles = np.zeros(n)
-        self._offsets = (np.arange(NUM_ORDERS * n) * num_symbols).reshape(NUM_ORDERS, n, 1)
-        self._shape, self._size = shape, NUM_ORDERS * n * num_symbols
+        self._new: Floats = np.zeros_like(self._old)
+        self._mix: Floats = np.zeros((n, NUM_WEIGHTS), dtype=np.float32)
+        self._factors = self._mix.T[:, :, None]
+        self._products: Floats = np.zeros((NUM_WEIGHTS, n, num_symbols), dtype=np.float32)
+        self._most: Floats = np.zeros((n, 1), dtype=np.float32)
+        self._odds: Floats = np.zeros((n, num_symbols), dtype=np.float32)
+        self._expected: Floats = np.zeros((NUM_WEIGHTS, n), dtype=np.float32)
+        self._ratios: Floats = np.zeros_like(self._expected)
+        self._changes = self._expected.T
 
-    def mix(
+    def fill(
         self,
+        entries: Entries,
+        way_weights: Doubles,
         tags: Entries,
         floors: Entries,
         network: Floats,
         last: Indices,
-        weights: Floats,
         first_weights: Indices,
-    ) -> Floats:
-        """Mixes what followed the contexts with the network's log-probabilities [n, symbols].
+    ) -> None:
+        """Counts what followed the contexts and makes the inputs of the mixture.
 
-        `tags` [orders, n, 1] are what entries of the contexts hold of the hash, `floors` [orders, n, 1] the
-        least entries that are remembered, `last` [n] the symbols before. `first_weights` [n] are where the
-        NUM_ROWS rows of each lane begin in `weights` [all rows, NUM_WEIGHTS]. Returns the log-probabilities
-        [n, symbols].
+        `entries` [orders, N, ways] are the rows of the contexts, which weigh `way_weights` [..., ways];
+        `tags` [orders, N, 1] are what entries of the contexts hold of the hash, `floors` [orders, N, 1] the
+        least entries that are remembered. `network` [N, symbols] are its log-probabilities, `last` [N] the
+        symbols before. `first_weights` [n] are where the NUM_ROWS rows of each lane begin.
         """
-        shares = self._count(tags, floors)
+        shares = self._count(entries, way_weights, tags, floors)
         below = np.exp(network)
         for share, counts, above in zip(shares, self._each_counts, self._each_order, strict=True):
             np.multiply(below, share, out=above)
@@ -136,40 +149,27 @@ class Workspace:
         np.maximum(self._order_inputs, _LEAST, out=self._order_inputs)
         np.log(self._order_inputs, out=self._order_inputs)
         np.maximum(network, FLOOR, out=self._network_input)
-        self._choose_rows(network, last)
-        np.add(self.rows, first_weights, out=self.weight_rows)
-        self._old = weights.take(self.weight_rows, 0)  # [4, n, NUM_WEIGHTS]
-        mix = np.add.reduce(self._old, axis=0) * _STEP  # [n, NUM_WEIGHTS]
-        factors = mix.T
-        np.multiply(self.inputs, factors[:NUM_INPUTS, :, None], out=self._products)
-        scores: Floats = np.add.reduce(self._products, axis=0)
-        scores[self.each, self.top] += factors[NUM_INPUTS] * self.found
-        scores -= np.maximum.reduce(scores, axis=1, keepdims=True)
-        np.exp(scores, out=self.probabilities)
-        total = np.add.reduce(self.probabilities, axis=1, keepdims=True)
-        self.probabilities /= total
-        scores -= np.log(total)
-        return scores
+        self._flat_bias[self._biased] = 0
+        self._biased = self._starts + self._top
+        self._flat_bias[self._biased] = self._found
+        self._choose_rows(network, last, first_weights)
 
-    def _count(self, tags: Entries, floors: Entries) -> Floats:
+    def _count(self, entries: Entries, way_weights: Doubles, tags: Entries, floors: Entries) -> Floats:
         """Counts the successors of the contexts; leaves (n_k - min(n_k, D)) / N_k in `_counts`.
 
-        Returns λ_k / N_k [orders, n, 1], which is 1 where a context is new.
+        Returns λ_k / N_k [orders, N, 1], which is 1 where a context is new.
         """
-        places, live, weights = self._places, self._live, self._weights
-        np.bitwise_and(self.entries, TAG_MASK, out=places)
-        np.equal(places, tags, out=live)
-        np.greater_equal(self.entries, floors, out=self._late)
-        np.logical_and(live, self._late, out=live)
-        np.multiply(live, _WAY_WEIGHTS, out=weights)
-        np.bitwise_and(self.entries, SYMBOL_MASK, out=places)
+        live = (entries & TAG_MASK) == tags
+        live &= entries >= floors
+        weights = live * way_weights
+        places = entries & SYMBOL_MASK
         places += self._offsets
         counts, left = self._counts, self._left
-        counts[:] = np.bincount(self._flat_places, self._flat_weights, self._size).reshape(self._shape)
+        counts[:] = np.bincount(places.reshape(-1), weights.reshape(-1), self._size).reshape(self._shape)
         totals = np.add.reduce(weights, axis=2, keepdims=True)
         found = totals > 0
         self._find_top(totals, found)
-        np.minimum(counts, DISCOUNT, out=left)
+        np.minimum(counts, _DISCOUNT, out=left)
         counts -= left
         new = ~found
         scale = (1 / (totals + new)).astype(np.float32)
@@ -180,43 +180,78 @@ class Workspace:
 
     def _find_top(self, totals: Doubles, found: Flags) -> None:
         """Finds the longest context that was found and the symbol that followed it most."""
-        np.maximum.reduce(found[:, :, 0] * _LEVELS, axis=0, out=self.level)
-        self.found = self.level > 0
-        longest = self.level - 1  # -1 is the longest order, which has counted nothing
-        counts = self._counts[longest, self.each]
-        np.argmax(counts, axis=1, out=self.top)
-        best, total = counts[self.each, self.top], totals[longest, self.each, 0]
+        np.maximum.reduce(found[:, :, 0] * _LEVELS, axis=0, out=self._level)
+        np.greater(self._level, 0, out=self._found)
+        longest = self._level - 1  # -1 is the longest order, which has counted nothing
+        counts = self._counts[longest, self._each]
+        np.argmax(counts, axis=1, out=self._top)
+        best, total = counts[self._each, self._top], totals[longest, self._each, 0]
         self._certainty = np.where(best > total * 0.999, total + 1, best / (total + 1e-9))
 
-    def _choose_rows(self, network: Floats, last: Indices) -> None:
+    def _choose_rows(self, network: Floats, last: Indices, first_weights: Indices) -> None:
         """Chooses the rows of the weights."""
         guess = network.argmax(axis=1)
         kind = _SHARE_BOUNDS.searchsorted(self._certainty)
-        rows = self.rows
-        rows[0] = ((self.level * _SURENESS + kind) * 2 + (guess == self.top)) * self.found
-        rows[1] = _NETWORK_BOUNDS.searchsorted(network[self.each, guess])
-        rows[1] += _NETWORK_FIRST
-        rows[2] = (last & (_LAST_ROWS - 1)) + _LAST_FIRST
+        context = ((self._level * _SURENESS + kind) * 2 + (guess == self._top)) * self._found
+        sureness = _NETWORK_BOUNDS.searchsorted(network[self._each, guess])
+        rows, steps = self.rows, (len(self.rows), -1)
+        rows[:, 0] = context.reshape(steps)
+        rows[:, 1] = sureness.reshape(steps)
+        rows[:, 2] = (last & (_LAST_ROWS - 1)).reshape(steps)
+        rows[:, 3] = 0
+        rows += _SET_FIRSTS
+        rows += first_weights
 
-    def learn(self, symbols: Indices, positions: Indices, weights: Floats, reads: Flags | None) -> None:
-        """Moves the weights [all rows, NUM_WEIGHTS] that `mix` has used, after symbols [n] came.
+    def aim(self, symbols: Indices, positions: Indices) -> None:
+        """Tells which symbols [N] come in the block, at `positions` [N]: what `learn` needs of them."""
+        steps = (NUM_WEIGHTS, len(self.rows), -1)
+        early = (_EARLY_CHARS / (_EARLY_CHARS + positions)).astype(np.float32)
+        rates = _UNITS + _EARLY_UNITS * early
+        aims = self.inputs[:, self._each, symbols] * rates
+        aims += ((positions * _GOLDEN_RATIO) % 1.0).astype(np.float32)
+        self._rates[:] = rates.reshape(steps).swapaxes(0, 1)
+        self._aims[:] = aims.reshape(steps).swapaxes(0, 1)
 
-        `positions` [n] are theirs. Where not `reads` [n], weights stay; None: all read.
+    def mix(self, step: int, weights: Floats) -> None:
+        """Mixes the inputs of a step by the `weights` [all rows, NUM_WEIGHTS] of now."""
+        scores, products = self._scores[step], self._products
+        weights.take(self.rows[step], 0, self._old, "clip")
+        np.add.reduce(self._old, 0, out=self._mix)
+        np.multiply(self._mix, _STEP, self._mix)
+        np.multiply(self._step_inputs[step], self._factors, products)
+        np.add.reduce(products, 0, out=scores)
+        np.maximum.reduce(scores, 1, out=self._most, keepdims=True)
+        np.subtract(scores, self._most, scores)
+        np.exp(scores, self._odds)
+        np.add.reduce(self._odds, 1, out=self._totals[step])
+
+    def learn(self, step: int, weights: Floats, reads: Flags | None) -> None:
+        """Moves the weights that the last `mix`, of the same step, has used.
+
+        Where not `reads` [n], weights stay; None: all read.
         """
-        np.multiply(self.inputs, self.probabilities, out=self._products)
-        expected = np.add.reduce(self._products, axis=2)
-        steps = self._steps
-        rate = _RATE * GRID + _EARLY * _RATE * GRID * _EARLY_CHARS / (_EARLY_CHARS + positions)
-        np.subtract(self.inputs[:, self.each, symbols], expected, out=expected)
-        np.multiply(expected, rate, out=steps[:NUM_INPUTS])
-        bias = ((self.top == symbols) - self.probabilities[self.each, self.top]) * self.found
-        np.multiply(bias, _BIAS_RATE * GRID, out=steps[NUM_INPUTS])
-        steps += (positions * _GOLDEN_RATIO) % 1.0
-        new = self._old + steps.T
-        np.floor(new, out=new)
+        expected, new = self._expected, self._new
+        np.multiply(self._step_inputs[step], self._odds, self._products)
+        np.add.reduce(self._products, 2, out=expected)
+        np.divide(self._rates[step], self._totals[step], self._ratios)
+        np.multiply(expected, self._ratios, expected)
+        np.subtract(self._aims[step], expected, expected)
+        np.add(self._old, self._changes, new)
+        np.floor(new, new)
         np.minimum(new, _MAX_WEIGHT, out=new)
         np.maximum(new, -_MAX_WEIGHT, out=new)
         if reads is None:
-            weights[self.weight_rows] = new
+            weights[self.rows[step]] = new
         else:
-            weights[self.weight_rows[:, reads]] = new[:, reads]
+            weights[self.rows[step][:, reads]] = new[:, reads]
+
+    def distribution(self, step: int) -> Floats:
+        """Returns the log-probabilities [n, symbols] of a step that was mixed."""
+        distribution: Floats = self._scores[step] - np.log(self._totals[step])[:, None]
+        return distribution
+
+    def worth(self, symbols: Indices) -> Floats:
+        """Returns the log-probabilities [N] of symbols [N], once all steps were mixed."""
+        scores = self._scores.reshape(-1)[self._starts + symbols]
+        worth: Floats = scores - np.log(self._totals).reshape(-1)
+        return worth

@@ -22,8 +22,11 @@ class AdaptiveRows:
     _lanes: AdaptiveLanes
     _network: Floats  # [rows, symbols], by place, of the last step
 
-    def __init__(self, num_rows: int, width: int, num_symbols: int) -> None:
+    def __init__(
+        self, num_rows: int, width: int, num_symbols: int, max_table_bytes: int | None = None
+    ) -> None:
         self._sizes = num_rows, width, num_symbols
+        self._max_table_bytes = max_table_bytes
         self._has_arrays = False
         self._place: Indices = np.full(num_rows, _NONE, dtype=np.int64)
         self._learns_drawn: Flags = np.zeros(num_rows, dtype=np.bool_)
@@ -34,13 +37,21 @@ class AdaptiveRows:
         """The bytes of the tables of all rows."""
         return self._lanes.num_bytes if self._has_arrays else 0
 
+    def reserve(self, lane: Lane) -> bool:
+        """Takes room for the tables of a lane that joins next, if it has any; returns whether there was."""
+        if lane.memory is None or lane.num_steps == 0:
+            return True
+        self._make_arrays()
+        lane.table = self._lanes.reserve(lane.memory, lane.num_steps)
+        return lane.table is not None
+
     def join(self, row: int, lane: Lane) -> None:
         """Opens a lane's memory for a row, if it has one."""
         self._place[row] = _NONE
         if lane.memory is None:
             return
         self._make_arrays()
-        self._place[row] = self._lanes.open(lane.memory)
+        self._place[row] = self._lanes.open(lane.memory, lane.table)
         self._learns_drawn[row] = lane.memory.adaptive.learns_drawn
         self.num_active += 1
 
@@ -48,7 +59,7 @@ class AdaptiveRows:
         if self._has_arrays:
             return
         num_rows, width, num_symbols = self._sizes
-        self._lanes = AdaptiveLanes(num_rows, num_symbols)
+        self._lanes = AdaptiveLanes(num_rows, num_symbols, self._max_table_bytes)
         self._network = np.zeros((num_rows, num_symbols), dtype=np.float32)
         self.logprobs = np.zeros((num_rows, width))
         self._has_arrays = True
@@ -95,6 +106,16 @@ class AdaptiveRows:
         mixed = self._lanes.mix(places, network)
         distribution[rows] = mixed
         return mixed
+
+    def read(self, rows: Indices, positions: Indices, network: Floats, symbols: Indices) -> Floats:
+        """Reads given symbols [steps, n] at `positions` [steps, n] of the chunks of n rows.
+
+        `network` [steps, n, symbols] are its log-probabilities. Returns what each symbol was worth.
+        """
+        places = self._place[rows]
+        own = np.take_along_axis(network, symbols[:, :, None], axis=2)
+        self.logprobs[rows, positions] = own[:, :, 0]
+        return self._lanes.read(places, network, symbols)
 
     def learn(self, rows: Indices, cursor: Indices, symbols: Indices, *, drawn: Flags, reads: Flags) -> None:
         """Reads symbols [n] at positions `cursor` [n] of the chunks of n rows, those that were mixed last.

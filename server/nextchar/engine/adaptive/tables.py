@@ -1,46 +1,76 @@
 """Holds the tables of all adaptive lanes in one array, so that one look-up serves them all."""
 
+import mmap
+from dataclasses import dataclass
+
 import numpy as np
 
-from nextchar.engine.adaptive.contexts import NO_ENTRY, WAYS, Entries
+from nextchar.engine.adaptive.contexts import WAYS, Entries, table_bits
+from nextchar.engine.adaptive.options import MAX_WINDOW, NUM_ORDERS, Adaptive
+
+ROW_BYTES = WAYS * 8
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rows of the array that one lane has for its table: a power of two, at a multiple of it."""
+
+    first: int
+    size: int
+
+
+def table_rows(position: int, adaptive: Adaptive) -> int:
+    """Returns how many rows the table of a lane has after `position` symbols."""
+    return NUM_ORDERS << table_bits(position, adaptive)
+
+
+def table_bytes(position: int, adaptive: Adaptive) -> int:
+    """Returns the bytes of the table of a lane after `position` symbols."""
+    return table_rows(position, adaptive) * ROW_BYTES
+
+
+MAX_TABLE_BYTES = table_bytes(MAX_WINDOW, Adaptive(window=MAX_WINDOW))  # of one lane
 
 
 class TablePool:
-    """Gives out runs of rows; a run that is freed is given to the next table of its size.
+    """Gives out runs of rows, of `max_bytes` together (buddy system, Knowlton 1965).
 
-    `rows` [all rows, WAYS] is replaced by a longer array when it is full, and by none when all runs are free.
+    `rows` [all rows, WAYS] never moves. Rows that were not written take no memory, and those of a run that is
+    given back are returned to the system.
     """
 
-    def __init__(self) -> None:
-        self.rows: Entries = np.empty((0, WAYS), dtype=np.int64)
-        self._num_used = 0  # rows ever given out
-        self._free: dict[int, list[int]] = {}
-        self._num_runs = 0
+    def __init__(self, max_bytes: int) -> None:
+        num_rows = max_bytes // ROW_BYTES
+        assert num_rows > 0
+        self._map = mmap.mmap(-1, num_rows * ROW_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.rows: Entries = np.frombuffer(self._map, dtype=np.int64).reshape(num_rows, WAYS)
+        self._free: dict[int, set[int]] = {1 << bit: set() for bit in range(num_rows.bit_length())}
+        first = 0
+        for size in reversed(self._free):
+            if num_rows & size:
+                self._free[size].add(first)
+                first += size
 
-    @property
-    def num_bytes(self) -> int:
-        return self.rows.nbytes
+    def take(self, size: int) -> Run | None:
+        """Takes a run of `size` rows, a power of two; None if there is none."""
+        found = next((have for have, runs in self._free.items() if have >= size and runs), None)
+        if found is None:
+            return None
+        first = min(self._free[found])
+        self._free[found].remove(first)
+        while found > size:
+            found //= 2
+            self._free[found].add(first + found)
+        return Run(first, size)
 
-    def put(self, table: Entries) -> int:
-        """Stores a table; returns its first row."""
-        size = len(table)
-        self._num_runs += 1
-        free = self._free.get(size)
-        if free:
-            first = free.pop()
-        else:
-            first, self._num_used = self._num_used, self._num_used + size
-            if self._num_used > len(self.rows):
-                grown = np.full((2 * self._num_used, WAYS), NO_ENTRY, dtype=np.int64)
-                grown[:first] = self.rows[:first]
-                self.rows = grown
-        self.rows[first : first + size] = table
-        return first
-
-    def free(self, first: int, size: int) -> None:
-        """Takes a table back."""
-        self._free.setdefault(size, []).append(first)
-        self._num_runs -= 1
-        if not self._num_runs:
-            self.rows = np.empty((0, WAYS), dtype=np.int64)
-            self._num_used, self._free = 0, {}
+    def give_back(self, run: Run) -> None:
+        """Takes a run back, and its memory."""
+        start, length = run.first * ROW_BYTES, run.size * ROW_BYTES
+        whole_pages = (start | length) % mmap.PAGESIZE == 0  # none that another run has a part of
+        if whole_pages and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED, start, length)
+        first, size = run.first, run.size
+        while first ^ size in self._free.get(size, ()):
+            self._free[size].remove(first ^ size)
+            first, size = min(first, first ^ size), 2 * size
+        self._free[size].add(first)

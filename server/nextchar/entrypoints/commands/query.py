@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from nextchar.entrypoints.commands.answer_source import answering, url_option
-from nextchar.entrypoints.commands.query_arguments import JSON, MODEL, PRECISION, TEXT
+from nextchar.entrypoints.commands.query_arguments import ADAPTIVE, JSON, MODEL, PRECISION, TEXT, learning
 
 
 @click.command("next")
@@ -14,20 +14,24 @@ from nextchar.entrypoints.commands.query_arguments import JSON, MODEL, PRECISION
 @click.option(
     "--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many characters to list."
 )
+@ADAPTIVE
 @url_option
 @PRECISION
 @JSON
-def next_chars(model: str, text: str, top: int, url: str | None, precision: str, as_json: bool) -> None:
+def next_chars(
+    model: str, text: str, top: int, adaptive: bool, url: str | None, precision: str, as_json: bool
+) -> None:
     """List the characters that MODEL finds most likely after TEXT."""
     with answering(model, url, precision) as (client, name):
-        answer = client.next(text, model=name, top=top)
+        answer = client.next(text, model=name, top=top, **learning(adaptive))
     if as_json:
         click.echo(answer.model_dump_json(indent=2))
         return
-    click.echo("probability  logprob  char")
+    click.echo("probability  logprob" + "  network" * adaptive + "  char")
     for item in answer.data:
         shown = f"<{item.special}>" if item.special else repr(item.char)
-        click.echo(f"{item.probability:11.6f} {item.logprob:8.3f}  {shown}")
+        own = "" if item.model_logprob is None else f" {item.model_logprob:8.3f}"
+        click.echo(f"{item.probability:11.6f} {item.logprob:8.3f}{own}  {shown}")
     click.echo(f"entropy {answer.entropy_bits:.3f} bits")
 
 
@@ -81,11 +85,14 @@ def next_chars(model: str, text: str, top: int, url: str | None, precision: str,
     "--stop", type=TEXT, multiple=True, help="A string that ends the text; may be given up to 4 times."
 )
 @click.option("--echo", is_flag=True, help="Print the prompt before the text.")
+@ADAPTIVE
 @url_option
 @PRECISION
-def complete(model: str, prompt: str, url: str | None, precision: str, **arguments: Any) -> None:
+def complete(
+    model: str, prompt: str, adaptive: bool, url: str | None, precision: str, **arguments: Any
+) -> None:
     """Continue PROMPT with sampled text, printed as it is sampled."""
-    fields: Any = {**arguments, "stop": list(arguments["stop"])}
+    fields: Any = {**arguments, "stop": list(arguments["stop"]), **learning(adaptive)}
     with answering(model, url, precision) as (client, name):
         for piece in client.stream(prompt, model=name, **fields):
             for choice in piece.choices:

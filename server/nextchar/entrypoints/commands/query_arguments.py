@@ -4,6 +4,7 @@ import os
 
 import click
 
+from nextchar.client.arguments import AdaptiveArguments
 from nextchar.errors import InvalidRequest
 
 
@@ -42,4 +43,12 @@ PRECISION = click.option(
     show_default=True,
     help="The precision of the model file; auto prefers int8. Not used with --url.",
 )
+ADAPTIVE = click.option(
+    "--adaptive", is_flag=True, help="Learn the text while it is read: what it repeats becomes likelier."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the response as the server sends it.")
+
+
+def learning(adaptive: bool) -> AdaptiveArguments:
+    """Returns the field of a request whose text is learned; nothing otherwise."""
+    return {"adaptive": True} if adaptive else {}

@@ -1,26 +1,20 @@
 """Implements `nextchar score`, with a model file or with the model of a server."""
 
-import sys
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
 from typing import IO, Any
 
 import click
 
-from nextchar.batch.files.source import Source
 from nextchar.batch.scores import ScoreAnnotator
-from nextchar.client.parts import join_scores, named_string
+from nextchar.client.parts import join_scores
 from nextchar.entrypoints.commands.answer_source import answering, url_option
-from nextchar.entrypoints.commands.query_arguments import JSON, MODEL, PRECISION, TEXT
+from nextchar.entrypoints.commands.given_strings import GivenStrings, given_file
+from nextchar.entrypoints.commands.query_arguments import ADAPTIVE, JSON, MODEL, PRECISION, TEXT, learning
 from nextchar.entrypoints.commands.table_options import (
     TableArguments,
     annotate_file,
-    shown_name,
     table_options,
 )
-from nextchar.errors import InvalidRequest, NextcharError
-from nextchar.model.text_file import read_lines
+from nextchar.errors import InvalidRequest
 from nextchar.schemas.score import Score
 
 
@@ -42,6 +36,7 @@ from nextchar.schemas.score import Score
 @click.option("--context", type=TEXT, default="", help="The text before every string; it is not scored.")
 @click.option("--include-end", is_flag=True, help="Also score the end symbol, which models of lines have.")
 @click.option("--return-chars", is_flag=True, help="Also print the log-probability of every character.")
+@ADAPTIVE
 @url_option
 @PRECISION
 @JSON
@@ -51,6 +46,7 @@ def score(
     texts: tuple[str, ...],
     file: IO[bytes] | None,
     encoding: str,
+    adaptive: bool,
     url: str | None,
     precision: str,
     as_json: bool,
@@ -60,93 +56,49 @@ def score(
 
     MODEL is a step graph, the folder of a version or the folder of a model; with --url it is the name of a
     model of the server. Lines end in LF, CRLF or CR. The scores of strings and of lines are printed; those of
-    a table, and with --output, are written as columns beside the row's own.
+    a table, and with --output, are written as columns beside the row's own. With --adaptive, the lines of a
+    file are one text: each is scored after those before it, with its newline.
     """
     tables = TableArguments.taken_from(arguments)
-    if texts and file is not None:
-        raise InvalidRequest("give the strings either as arguments or with --file, not both")
-    if texts:
+    file = given_file(texts, file, "score")
+    if file is None:
         tables.check_no_file()
-    else:
-        file = file or _standard_input()
-        if tables.is_table(file):
-            if as_json or arguments["return_chars"]:
-                raise InvalidRequest(
-                    "--json and --return-chars are for scores that are printed, not for a table"
-                )
-            asked = ScoreAnnotator(
-                model, url, precision, None, arguments["context"], arguments["include_end"]
+    elif tables.is_table(file):
+        if as_json or adaptive or arguments["return_chars"]:
+            raise InvalidRequest(
+                "--json, --adaptive and --return-chars are for scores that are printed, not for a table"
             )
-            annotate_file(asked, file, tables, encoding)
-            return
+        asked = ScoreAnnotator(model, url, precision, None, arguments["context"], arguments["include_end"])
+        annotate_file(asked, file, tables, encoding)
+        return
     tables.check_unused()
-    _print_scores(model, url, precision, texts, file, encoding, as_json=as_json, arguments=arguments)
-
-
-def _print_scores(
-    model: str,
-    url: str | None,
-    precision: str,
-    texts: tuple[str, ...],
-    file: IO[bytes] | None,
-    encoding: str,
-    *,
-    as_json: bool,
-    arguments: Any,
-) -> None:
-    strings: Iterable[str] = texts
-    shown = ""
-    if file is not None:
-        source = Source(file, shown_name(file))
-        shown, strings = source.shown, _lines(source, encoding)
-    texts_of_answers: deque[str] = deque()
-    given = _kept(strings, texts_of_answers)
-    located = _located(shown) if shown else nullcontext()
-    with located, answering(model, url, precision) as (client, name):
-        answers = client.score_batches(given, model=name, **arguments)
+    arguments |= learning(adaptive)
+    given = GivenStrings(texts, file, encoding)
+    with given.located(), answering(model, url, precision) as (client, name):
+        in_lines = file is not None and adaptive and client.tokenizer_info(model=name).unit != "line"
+        strings = (f"{line}\n" for line in given) if in_lines else given
+        answers = client.score_batches(strings, model=name, **arguments)
         if as_json:
             click.echo(join_scores(list(answers)).model_dump_json(indent=2))
             return
-        click.echo("   logprob  bits/char  percentile   p-value  chars  unknown  text")
+        own = " network" * ("adaptive" in arguments)
+        click.echo(f"   logprob  bits/char{own}  percentile   p-value  chars  unknown  text")
         for answer in answers:
             for item in answer.data:
-                _print_score(item, texts_of_answers.popleft())
+                _print_score(item, given.answered())
 
 
 def _print_score(item: Score, text: str) -> None:
     rank = "" if item.percentile is None else f"{item.percentile:.1f}"
     share = "" if item.p_value is None else f"{item.p_value:.2g}"
+    own = "" if item.model_logprob is None else f" {_bits(item, item.model_logprob):7.3f}"
     counts = f"{rank:>11} {share:>9} {item.num_chars:6d} {item.num_unknown:8d}"
-    click.echo(f"{item.logprob:10.3f} {item.bits_per_char:10.3f} {counts}  {text!r}")
+    click.echo(f"{item.logprob:10.3f} {item.bits_per_char:10.3f}{own} {counts}  {text!r}")
     for char in item.chars or ():
         shown = f"<{char.special}>" if char.special else repr(char.char)
         click.echo(f"{char.logprob:10.3f}  {shown}")
 
 
-def _kept(strings: Iterable[str], kept: deque[str]) -> Iterator[str]:
-    """Yields the strings and keeps each until its response is printed."""
-    for text in strings:
-        kept.append(text)
-        yield text
-
-
-def _standard_input() -> IO[bytes]:
-    if sys.stdin.isatty():
-        raise InvalidRequest("no strings to score: give them as arguments, or one per line on standard input")
-    return sys.stdin.buffer
-
-
-def _lines(source: Source, encoding: str) -> Iterator[str]:
-    advice = "name its encoding with --encoding"
-    return read_lines(source.plain(), shown=source.shown, advice=advice, encoding=encoding)
-
-
-@contextmanager
-def _located(shown: str) -> Generator[None]:
-    """Adds the number of the line to an error of one of the strings of a file."""
-    try:
-        yield
-    except NextcharError as error:
-        if found := named_string(error):
-            error.message = f"{shown}, line {int(found[1]) + 1}: {error.message}"
-        raise
+def _bits(item: Score, logprob: float) -> float:
+    """Returns another log-probability of a string in bits per symbol, as its `bits_per_char`."""
+    return item.bits_per_char * logprob / item.logprob if item.logprob else 0.0

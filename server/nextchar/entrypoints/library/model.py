@@ -96,13 +96,15 @@ class Model(Client):
 
         An error of one string has its number as `param`, as `input.4096`.
         """
-        rest, first = iter(strings), 0
+        rest, first, before = iter(strings), 0, None
         while batch := list(islice(rest, BATCH_STRINGS)):
             try:
-                answer = self.execute(operations.score(batch, model, arguments))
+                operation = operations.continued(operations.score(batch, model, arguments), before)
+                before = self.execute(operation)
             except NextcharError as error:
                 raise shift_error(error, first)  # noqa: B904 it is the same
-            yield shift_indices(answer, first)
+            answer = shift_indices(before, first)
+            yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
             first += len(batch)
 
     def states(self, text: str, *, model: str | None = None) -> dict[str, NDArray[np.float32]]:

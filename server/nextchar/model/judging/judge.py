@@ -50,7 +50,7 @@ class Judge:
             ModelFileError: the judge cannot be read, or its model or references are gone or have changed.
         """
         card = read_judge(folder)
-        _check_model_file(card, models or folder.resolve().parents[2] / "models", folder)
+        model_file(card, models or models_beside(folder), folder)
         return cls.of(card, read_references(folder, card.references) if card.references else None)
 
     @classmethod
@@ -62,6 +62,11 @@ class Judge:
     def vocabulary(self) -> Vocabulary:
         """How the normal model reads text."""
         return self.card.normal.vocabulary.make()
+
+    @property
+    def finest_rate(self) -> float:
+        """The finest rate of false alarms that may be asked for: a tenth of one normal string."""
+        return 1 / (EXTRAPOLATION * self.card.num_normal)
 
     def check_model(self, digest: str) -> None:
         """Checks that a model is the one that the judge was fitted with.
@@ -84,8 +89,7 @@ class Judge:
             InvalidRequest: the rate is no share, or finer than a tenth of one normal string.
         """
         rate = self.card.default_rate if rate is None else rate
-        normal = self.card.num_normal
-        finest = 1 / (EXTRAPOLATION * normal)
+        normal, finest = self.card.num_normal, self.finest_rate
         if not (math.isfinite(rate) and finest <= rate < 1):
             raise InvalidRequest(
                 f"false_alarm_rate must be a number from {finest:.2g} to below 1 (is {rate:g}): the judge "
@@ -203,8 +207,13 @@ def _check_lengths(ids: Sequence[Ids], logprobs: Sequence[Doubles], vocabulary: 
             )
 
 
-def _check_model_file(card: JudgeCard, models: Path, folder: Path) -> None:
-    """Raises ModelFileError if the model of the judge is gone or has changed."""
+def models_beside(folder: Path) -> Path:
+    """Returns the folder `models` beside the folder of judges that has a version's folder."""
+    return folder.absolute().parent.parent.parent / "models"
+
+
+def model_file(card: JudgeCard, models: Path, folder: Path) -> Path:
+    """Finds the model of the judge in a folder; raises ModelFileError if it is gone or has changed."""
     wanted = card.normal
     version = models / wanted.model / wanted.version
     found = [path for name in STEP_GRAPHS if (path := version / name).is_file()]
@@ -213,11 +222,13 @@ def _check_model_file(card: JudgeCard, models: Path, folder: Path) -> None:
             f"{folder}: its model {wanted.model!r} version {wanted.version} is not in the folder "
             f"{str(models)!r}: bring it back, or fit the judge again"
         )
-    if wanted.digest not in (digests := [digest_of(path.read_bytes()) for path in found]):
+    digests = [digest_of(path.read_bytes()) for path in found]
+    if wanted.digest not in digests:
         raise ModelFileError(
             f"{folder}: its model {wanted.model!r} version {wanted.version} has changed since the judge was "
             f"fitted (SHA-256 {digests[0][:12]}…, the judge has {wanted.digest[:12]}…): fit the judge again"
         )
+    return found[digests.index(wanted.digest)]
 
 
 def _warning(rate: float, seen: float, low: float, high: float, normal: int) -> str | None:

@@ -5,7 +5,7 @@ import { connection, showConnection } from "./connection.js";
 import { h } from "./dom.js";
 import { models } from "./models.js";
 
-const PANELS = ["write", "compare", "generate", "inside", "sessions", "server"];
+const PANELS = ["write", "compare", "judge", "generate", "inside", "sessions", "server"];
 const made = new Map();
 const select = document.getElementById("model");
 

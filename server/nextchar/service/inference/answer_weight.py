@@ -45,6 +45,8 @@ ANSWER = Weight(8192, 2048, 4096)
 STRING = Weight(1500, 360, 640)
 CHAR_SCORE = Weight(24, 140, 220)
 NEXT_CHAR = Weight(16, 120, 200)
+# The network's own log-probability beside that of a text that is learned: of a string, a character, a symbol.
+OWN = Weight(40, 50, 24)
 # A character of a text, and what may be listed of it; `TOP` and `PROMPT_TOP` are one likeliest symbol of it.
 TEXT = Weight(16, 6, 12)
 TOKEN_ID = Weight(45, 8, 16)
@@ -52,19 +54,31 @@ LOGPROB = Weight(100, 50, 100)
 TOP = Weight(8, 40, 160)
 PROMPT_LOGPROB = Weight(20, 4, 40)
 PROMPT_TOP = Weight(8, 82, 180)
+# A verdict, and its reasons; the name of a kind is added to it.
+VERDICT = Weight(2600, 420, 900)
+REASONS = Weight(6000, 1100, 2600)
 STATE_VALUE = Weight(40, 26, 32)
 TENSOR_VALUE = Weight(48, 26, 24)
 TOKEN = Weight(52, 24, 48)
 
 
-def score_weight(num_strings: int, num_chars: int, *, return_chars: bool) -> Weight:
+def score_weight(num_strings: int, num_chars: int, *, return_chars: bool, learned: bool = False) -> Weight:
     """Returns the weight of scores, of `num_chars` characters in all."""
-    return ANSWER + STRING * num_strings + (CHAR_SCORE * num_chars if return_chars else Weight())
+    own = OWN * learned
+    of_chars = (CHAR_SCORE + own) * num_chars if return_chars else Weight()
+    return ANSWER + (STRING + own) * num_strings + of_chars
 
 
-def distribution_weight(num_distributions: int, num_symbols: int) -> Weight:
+def verdict_weight(num_strings: int, num_kind_chars: int, *, return_reasons: bool) -> Weight:
+    """Returns the weight of verdicts, each of which may name a kind of some characters."""
+    each = VERDICT + TEXT * num_kind_chars + (REASONS if return_reasons else Weight())
+    return ANSWER + each * num_strings
+
+
+def distribution_weight(num_distributions: int, num_symbols: int, *, learned: bool = False) -> Weight:
     """Returns the weight of distributions of the next character that list some symbols each."""
-    return ANSWER + STRING * num_distributions + NEXT_CHAR * (num_distributions * num_symbols)
+    symbol = NEXT_CHAR + OWN * learned
+    return ANSWER + STRING * num_distributions + symbol * (num_distributions * num_symbols)
 
 
 def inspection_weight(num_chars: int, num_values: int) -> Weight:
@@ -93,7 +107,7 @@ def completion_weight(
     num_shown = num_drawn + (num_prompt_chars if shown.echo else 0)
     weight = STRING * num_prompts + TEXT * num_shown
     if shown.num_top is not None:
-        weight += (LOGPROB + TOP * (shown.num_top + 1)) * num_shown
+        weight += (LOGPROB + OWN * shown.learned + TOP * (shown.num_top + 1)) * num_shown
     if shown.num_prompt_top is not None:
         weight += (PROMPT_LOGPROB + PROMPT_TOP * (shown.num_prompt_top + 1)) * num_prompt_chars
     if shown.token_ids:

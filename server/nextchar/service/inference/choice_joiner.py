@@ -36,6 +36,8 @@ class ChoiceJoiner:
         before.tokens.extend(found.tokens)
         before.token_logprobs.extend(found.token_logprobs)
         before.text_offset.extend(found.text_offset)
+        if before.model_logprobs is not None and found.model_logprobs is not None:
+            before.model_logprobs.extend(found.model_logprobs)
         assert isinstance(before.top_logprobs, TopLogprobs)
         assert isinstance(found.top_logprobs, TopLogprobs)
         before.top_logprobs.join(found.top_logprobs)

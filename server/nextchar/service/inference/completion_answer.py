@@ -64,6 +64,7 @@ class CompletionAnswer:
             num_drawn=len(ids) - len(lane.given),
             state=lane.state if known else None,  # else the lane has read beyond the text
             after_return=num_left == num_given and sample.text.prompt.after_return,
+            memory=lane.kept if known else None,
         )
 
     def join(self, piece: Completion) -> None:

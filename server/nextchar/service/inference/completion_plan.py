@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.lane import Lane, LaneState, Sampling
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.model import Model
@@ -16,7 +17,8 @@ class CompletionEnd:
     """Holds what a completion has passed: the ids that are text, of which the first `num_given` were given.
 
     `num_drawn` random numbers were drawn: one for each id after the given, then those of a stop string.
-    `state` is the lane's state after the last id, where it is known. `after_return` says that the text before
+    `state` is the lane's state after the last id, where it is known, and `memory` what it has learned, if it
+    is adaptive. `after_return` says that the text before
     the end was given, and ended in a carriage return that was read as a newline.
     """
 
@@ -25,6 +27,7 @@ class CompletionEnd:
     num_drawn: int
     state: LaneState | None
     after_return: bool = False
+    memory: Memory | None = None
 
 
 SaveEnd = Callable[[CompletionEnd], Awaitable[Mapping[str, object]]]
@@ -34,6 +37,8 @@ SaveEnd = Callable[[CompletionEnd], Awaitable[Mapping[str, object]]]
 class Start:
     """Says where a completion starts: with nothing before it, or with a state after earlier text.
 
+    With a `memory`, it learns what it reads and draws.
+
     `continues` says that the request names a state or a session, even one before any character;
     `after_return`, that its text ended in a carriage return that was read as a newline. `seed` and
     `first_draw` are the random numbers of a request without a seed. `fields` are part of every piece of the
@@ -42,6 +47,7 @@ class Start:
 
     model: Model
     state: LaneState | None = None
+    memory: Memory | None = None
     continues: bool = False
     after_return: bool = False
     seed: int | None = None
@@ -76,6 +82,7 @@ class CompletionPlan:
                     sampling=sampling,
                     num_top=shown.most_top,
                     start=self.start.state,
+                    memory=self.start.memory,
                     keeps_state=self.start.save is not None,
                     tag=len(made),
                 )

@@ -47,6 +47,7 @@ class CompletionRunner:
         Without a seed of the request, the random numbers are the start's own and go on where it left off.
         """
         num_chars = sum(len(prompt.ids) for prompt in prompts)
+        shown = replace(shown, learned=start.memory is not None)
         weight = completion_weight(num_chars, len(prompts), request, shown, num_samples=num_samples)
         self._validation.check_answer(weight, ctx, *_lighter(request, shown))
         self._metrics.observe_size(ctx, num_chars)

@@ -43,7 +43,7 @@ class Shown:
     """What a choice holds beside its text.
 
     `num_top` and `num_prompt_top` are the numbers of likeliest symbols to list, None to list no
-    log-probabilities.
+    log-probabilities. Of a text that is `learned`, the network's own are listed too.
     """
 
     index: int = 0
@@ -51,6 +51,7 @@ class Shown:
     num_top: int | None = None
     num_prompt_top: int | None = None
     token_ids: bool = False
+    learned: bool = False
 
     @property
     def most_top(self) -> int:
@@ -68,6 +69,7 @@ class _Tokens:
         self.texts: list[str] = []
         self.ids: list[int] = []
         self.logprobs: list[float | None] = []
+        self.model_logprobs: list[float | None] = []  # the network's own, of a text that is learned
         self.tops = tops
         self.num_given = 0
 
@@ -79,6 +81,7 @@ class _Tokens:
         self.texts.append("")
         self.ids.append(symbol_id)
         self.logprobs.append(None)
+        self.model_logprobs.append(None)
         self.tops.add(None, 0, 1)
         self.num_given += 1
 
@@ -87,14 +90,17 @@ class _Tokens:
         taken = _Tokens(self.tops.take(count))
         taken.num_given = min(count, self.num_given)
         taken.texts, taken.ids, taken.logprobs = self.texts[:count], self.ids[:count], self.logprobs[:count]
+        taken.model_logprobs = self.model_logprobs[:count]
         self.num_given -= taken.num_given
-        for column in (self.texts, self.ids, self.logprobs):
+        for column in (self.texts, self.ids, self.logprobs, self.model_logprobs):
             del column[:count]
         return taken
 
     def drop(self, count: int) -> None:
         """Removes the last symbols."""
         self.tops.drop(count)
+        if self.model_logprobs:
+            del self.model_logprobs[len(self.model_logprobs) - count :]
         for column in (self.texts, self.ids, self.logprobs):
             del column[len(column) - count :]
 
@@ -154,6 +160,8 @@ class CompletionText:
         tokens.texts += map(self._vocabulary.texts.__getitem__, ids[num_echoed:])
         tokens.ids += ids
         tokens.logprobs += logprobs
+        if delivery.model_logprobs is not None:
+            tokens.model_logprobs += delivery.model_logprobs[first:].tolist()
         tokens.tops.add(None if self._shown.num_top is None else delivery, first, num_ids)
         self.num_drawn += num_ids - num_given
         self.logprob += sum(logprobs[num_echoed:])
@@ -195,6 +203,7 @@ class CompletionText:
             token_logprobs=tokens.logprobs,
             top_logprobs=tokens.tops,
             text_offset=ends[:-1],
+            model_logprobs=tokens.model_logprobs if self._shown.learned else None,
         )
 
     def _label(self, text: str, symbol_id: int) -> str:

@@ -27,6 +27,13 @@ def joined_logprobs(deliveries: Sequence[Delivery]) -> Doubles:
     return np.concatenate([delivery.logprobs for delivery in deliveries])
 
 
+def joined_model_logprobs(deliveries: Sequence[Delivery]) -> Doubles | None:
+    """Returns the network's own log-probabilities of all deliveries of an adaptive lane; None of another."""
+    found = [delivery.model_logprobs for delivery in deliveries if delivery.model_logprobs is not None]
+    assert len(found) in (0, len(deliveries))
+    return np.concatenate(found) if found else None
+
+
 def make_scores(
     logprobs: Sequence[Doubles],
     strings: Sequence[Ids],
@@ -34,18 +41,28 @@ def make_scores(
     *,
     has_end: bool,
     from_begin: bool,
+    model_logprobs: Sequence[Doubles] | None = None,
 ) -> Cooperative[list[Score]]:
     """Returns the score of each string's log-probabilities; an empty one has 0 bits per character.
 
-    Only scores `from_begin`, not after a context or a state, have a percentile and a p-value.
+    `model_logprobs` are the network's own, of strings that are learned. Only scores `from_begin`, not after a
+    context or a state, have a percentile and a p-value.
     """
     scores: list[Score] = []
     while len(scores) < len(strings):
         first = len(scores)
         block = slice(first, first + _num_in_slice(strings[first : first + _A_SLICE]))
-        scores += _scores(first, logprobs[block], strings[block], graph, has_end, from_begin)
+        found = _scores(first, logprobs[block], strings[block], graph, has_end, from_begin)
+        scores += found if model_logprobs is None else _with_own(found, model_logprobs[block])
         yield
     return scores
+
+
+def _with_own(scores: list[Score], model_logprobs: Sequence[Doubles]) -> list[Score]:
+    return [
+        score.model_copy(update={"model_logprob": math.fsum(values.tolist())})
+        for score, values in zip(scores, model_logprobs, strict=True)
+    ]
 
 
 def _num_in_slice(strings: Sequence[Ids]) -> int:
@@ -119,10 +136,16 @@ def count_each(strings: Sequence[Ids], symbol_id: int | None) -> list[int]:
     return [int(count) for count in counts]
 
 
-def next_chars(distribution: Doubles, vocabulary: Vocabulary, top: int | None) -> NextChars:
-    """Returns the symbols in falling order of probability, ties by id."""
+def next_chars(
+    distribution: Doubles,
+    vocabulary: Vocabulary,
+    top: int | None,
+    model_distribution: Doubles | None = None,
+) -> NextChars:
+    """Returns the symbols in falling order of probability, ties by id; and the network's own."""
     order = np.argsort(-distribution, kind="stable")[:top]
-    return NextChars(order, distribution[order], vocabulary)
+    own = None if model_distribution is None else model_distribution[order]
+    return NextChars(order, distribution[order], vocabulary, own)
 
 
 def entropy_bits(distribution: Doubles) -> float:

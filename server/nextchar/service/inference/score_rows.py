@@ -16,8 +16,18 @@ Places = NDArray[np.int32]
 class CharScores(Rows[CharScore]):
     """Lists each character of a text in normal form, then the end symbol if it was scored."""
 
-    def __init__(self, text: str, logprobs: Doubles, vocabulary: Vocabulary) -> None:
-        """Keeps the text and the log-probability of each of its characters, and of the end symbol."""
+    def __init__(
+        self,
+        text: str,
+        logprobs: Doubles,
+        vocabulary: Vocabulary,
+        model_logprobs: Doubles | None = None,
+    ) -> None:
+        """Keeps the text and the log-probability of each of its characters, and of the end symbol.
+
+        `model_logprobs` are the network's own, of a text that is learned.
+        """
+        self._own = model_logprobs
         self._text, self._logprobs, self._vocabulary = text, logprobs, vocabulary
         self._code_points, self._bytes = _places(text, vocabulary)
 
@@ -46,6 +56,9 @@ class CharScores(Rows[CharScore]):
         ]
         if has_end:
             rows[-1]["special"] = "end"
+        if self._own is not None:
+            for row, logprob in zip(rows, self._own[start:stop].tolist(), strict=True):
+                row["model_logprob"] = logprob
         return rows
 
 
@@ -70,8 +83,15 @@ def _places(text: str, vocabulary: Vocabulary) -> tuple[Places | None, Places | 
 class NextChars(Rows[NextChar]):
     """Lists symbols and their probability, as `order` has them."""
 
-    def __init__(self, order: Indices, logprobs: Doubles, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        order: Indices,
+        logprobs: Doubles,
+        vocabulary: Vocabulary,
+        model_logprobs: Doubles | None = None,
+    ) -> None:
         self._order, self._logprobs, self._vocabulary = order, logprobs, vocabulary
+        self._own = model_logprobs
 
     def __len__(self) -> int:
         return len(self._order)
@@ -81,7 +101,11 @@ class NextChars(Rows[NextChar]):
 
     def plain(self, start: int, stop: int) -> list[dict[str, object]]:
         ids, logprobs = self._order[start:stop].tolist(), self._logprobs[start:stop].tolist()
-        return [self._row(symbol_id, logprob) for symbol_id, logprob in zip(ids, logprobs, strict=True)]
+        rows = [self._row(symbol_id, logprob) for symbol_id, logprob in zip(ids, logprobs, strict=True)]
+        if self._own is not None:
+            for row, logprob in zip(rows, self._own[start:stop].tolist(), strict=True):
+                row["model_logprob"] = logprob
+        return rows
 
     def _row(self, symbol_id: int, logprob: float) -> dict[str, object]:
         vocabulary, special = self._vocabulary, self._vocabulary.special(symbol_id)

@@ -227,10 +227,12 @@ class Validation:
                 param=param,
             )
 
-    def check_distributions(self, num: int, top: int | None, model: Model, ctx: RequestContext) -> None:
+    def check_distributions(
+        self, num: int, top: int | None, model: Model, ctx: RequestContext, *, learned: bool = False
+    ) -> None:
         """Raises AnswerTooLarge for more distributions than an answer may hold."""
         num_outputs = model.graph.vocabulary.num_outputs
-        weight = distribution_weight(num, min(top or num_outputs, num_outputs))
+        weight = distribution_weight(num, min(top or num_outputs, num_outputs), learned=learned)
         self.check_answer(weight, ctx, "top", f"set top to fewer than {num_outputs}, or send a shorter text")
 
     def check_choices(self, num_choices: int) -> None:

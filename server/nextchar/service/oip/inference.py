@@ -54,6 +54,11 @@ class TensorInference:
         wanted = _wanted(request)
         tensor = _input(request)
         parameters = request.parameters
+        if parameters.adaptive and not parameters.sequence_start:
+            raise InvalidRequest(
+                "adaptive must be set with sequence_start, which begins a sequence, or be left out",
+                param="adaptive",
+            )
         if parameters.sequence_id:
             model, found = await self._step(request, tensor, ctx)
         elif parameters.sequence_start or parameters.sequence_end:

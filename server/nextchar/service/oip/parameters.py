@@ -81,6 +81,10 @@ class InferParameters(OpenParameters):
     sequence_end: bool | None = Field(
         default=False, description="Whether this is the last request of its sequence."
     )
+    adaptive: bool | None = Field(
+        default=False,
+        description="With sequence_start: learn the text of the sequence while it is read.",
+    )
     priority: Annotated[Integer, Field(ge=0, le=MAX_LEVEL)] | None = Field(
         default=0,
         description="The priority in the queue: 1 is the highest; 0 stands for the default, 1.",

@@ -18,10 +18,12 @@ from nextchar.errors import (
     StateModelMismatch,
 )
 from nextchar.repository.model import Model
+from nextchar.schemas.adaptive import AdaptiveOptions
 from nextchar.schemas.sessions import MAX_SESSION_ID_CHARS, is_session_id
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import EncodedText, Validation
 from nextchar.service.oip.schemas import InferRequest, model_id
+from nextchar.service.sessions.adaptation import new_memory
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
@@ -73,7 +75,8 @@ class SequenceSessions:
     ) -> Step:
         """Starts a sequence, again if it exists: a client that lost its connection may start over."""
         model = self._validation.model(model_id(request.model, request.version), ctx)
-        state, step = await self._fed(model, SessionState(make_seed(None)), read, ctx)
+        memory = new_memory(AdaptiveOptions() if request.parameters.adaptive else None)
+        state, step = await self._fed(model, SessionState.begun(make_seed(None), memory), read, ctx)
         if request.parameters.sequence_end:
             await self._forget_earlier(session_id, request, ctx)
             return step

@@ -11,6 +11,7 @@ from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.service.inference.completion_plan import Start
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import Validation
+from nextchar.service.sessions.adaptation import check_kept, new_memory
 from nextchar.service.sessions.codec import StateCodec, made_for
 from nextchar.service.sessions.continuation import start_from
 from nextchar.service.sessions.state import SessionState
@@ -27,7 +28,7 @@ def has_client_state(request: Request) -> bool:
 
 
 class ClientStates:
-    """Opens and seals the states of requests; raises StateInvalid and StateModelMismatch."""
+    """Opens and seals the states of requests; raises StateInvalid, StateModelMismatch and InvalidRequest."""
 
     def __init__(self, codec: StateCodec, validation: Validation, metrics: Metrics) -> None:
         self._codec, self._validation, self._metrics = codec, validation, metrics
@@ -41,11 +42,14 @@ class ClientStates:
         """
         sealed = request.state
         if sealed is None:
-            return self._validation.model(request.model, ctx), SessionState(make_seed(seed))
+            model = self._validation.model(request.model, ctx)
+            return model, SessionState.begun(make_seed(seed), new_memory(request.adaptive))
         model = self._validation.model(request.model, ctx, fits=lambda m: made_for(sealed, m.graph.digest))
         graph = model.graph
         shapes = graph.state_shapes
-        return model, self._codec.open(sealed, owner=ctx.owner, digest=graph.digest, shapes=shapes)
+        state = self._codec.open(sealed, owner=ctx.owner, digest=graph.digest, shapes=shapes)
+        check_kept(request.adaptive, state.here.memory)
+        return model, state
 
     def seal(self, request: Request, model: Model, state: SessionState, ctx: RequestContext) -> bytes | None:
         """Returns the bytes of the next state, if the request wants them."""

@@ -1,6 +1,6 @@
 """Seals a session's state into bytes that only this server's key can make, for one owner and one model.
 
-    magic 4 | model 8 | key 4 | MAC 16 | zlib( length of header 4 | header JSON | arrays )
+    magic 4 | model 8 | key 4 | MAC 16 | zlib( length of header 4 | header JSON | arrays | memories )
 
 The MAC (HMAC-SHA256 with the server's key, cut to 128 bits) is over owner, model digest and all that
 follows it. So bytes that were changed, cut off, or made for another owner or model are refused before any of
@@ -8,7 +8,8 @@ them is parsed. `model` is the beginning of a hash of the model's digest, `key` 
 they tell a state of another model, or one that was sealed with another key, from a damaged one.
 
 A key of the header that a version does not know is left out, and one that came later may be missing: servers
-of two versions can share a store while one follows the other.
+of two versions can share a store while one follows the other. The state of an adaptive session has a magic of
+its own: a server that does not know memories refuses it, where it would go on without.
 """
 
 import hashlib
@@ -23,12 +24,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.engine.adaptive.packing import pack_memories, unpack_memories
 from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
 from nextchar.security.state_key import key_mark
-from nextchar.service.sessions.state import SessionState, Snapshot
+from nextchar.service.sessions.state import Marks, SessionState, Snapshot
 
-MAGIC = b"NCS3"
+MAGIC, ADAPTIVE_MAGIC = b"NCS3", b"NCS4"
 _MODEL_BYTES, _KEY_BYTES, _MAC_BYTES = 8, 4, 16
 _MODEL_END = len(MAGIC) + _MODEL_BYTES
 _KEY_END = _MODEL_END + _KEY_BYTES
@@ -50,10 +52,16 @@ class StateCodec:
     def seal(self, state: SessionState, *, owner: str, digest: str) -> bytes:
         """Returns the bytes of a state."""
         arrays: list[NDArray[Any]] = []
-        header = json.dumps(_header(state, arrays), separators=(",", ":")).encode()
+        memories = _packed_memories(state)
+        header = json.dumps(
+            _header(state, arrays) | ({"memory_bytes": len(memories)} if memories else {}),
+            separators=(",", ":"),
+        ).encode()
         recent, drawn_before, *states = (array.tobytes() for array in arrays)
-        packed = _pack(b"".join([_LENGTH.pack(len(header)), header, recent, drawn_before]), b"".join(states))
-        return MAGIC + _model_hash(digest) + self._key_mark + self._mac(packed, owner, digest) + packed
+        noise = b"".join([*states, memories])
+        packed = _pack(b"".join([_LENGTH.pack(len(header)), header, recent, drawn_before]), noise)
+        magic = ADAPTIVE_MAGIC if memories else MAGIC
+        return magic + _model_hash(digest) + self._key_mark + self._mac(packed, owner, digest) + packed
 
     def open(self, sealed: bytes, *, owner: str, digest: str, shapes: Shapes) -> SessionState:
         """Returns the state of bytes that `seal` made for the same owner and model.
@@ -63,7 +71,7 @@ class StateCodec:
             StateInvalid: they are anything else.
         """
         mac, packed = sealed[_KEY_END:_MAC_END], sealed[_MAC_END:]
-        if sealed[: len(MAGIC)] != MAGIC or len(mac) < _MAC_BYTES:
+        if sealed[: len(MAGIC)] not in (MAGIC, ADAPTIVE_MAGIC) or len(mac) < _MAC_BYTES:
             raise StateInvalid("state is not a state of nextchar, or has another format", param="state")
         if not made_for(sealed, digest):
             raise StateModelMismatch(
@@ -124,6 +132,12 @@ def _snapshots(state: SessionState) -> list[Snapshot]:
     return list({id(snapshot): snapshot for snapshot in every}.values())
 
 
+def _packed_memories(state: SessionState) -> bytes:
+    """Returns the bytes of the memories of an adaptive session's snapshots, in their order; else none."""
+    memories = [snapshot.memory for snapshot in _snapshots(state) if snapshot.memory is not None]
+    return pack_memories(memories) if memories else b""
+
+
 def _values(snapshot: Snapshot, arrays: list[NDArray[Any]]) -> list[int | None]:
     state = snapshot.state
     if state is not None:
@@ -140,9 +154,24 @@ def _parse(content: bytes, shapes: Shapes) -> SessionState:
     snapshots = [reader.snapshot(values) for values in header["marks"]]
     for number in header.get("after_return", ()):  # most states have none
         snapshots[number] = replace(snapshots[number], after_return=True)
+    if "memory_bytes" in header:
+        memories = unpack_memories(reader.rest(header["memory_bytes"]))
+        snapshots = [
+            replace(snapshot, memory=memory) for snapshot, memory in zip(snapshots, memories, strict=True)
+        ]
     checkpoints = {name: snapshots[number] for name, number in header["checkpoints"].items()}
     here, anchor = snapshots[header["here"]], snapshots[header["anchor"]]
-    return SessionState(header["seed"], here, anchor, recent, drawn_before, checkpoints)
+    learned = _learned(here, len(recent))
+    return SessionState(header["seed"], here, anchor, recent, drawn_before, checkpoints, learned)
+
+
+def _learned(here: Snapshot, num_recent: int) -> Marks | None:
+    """Returns which of the recent characters a memory has learned, which remembers more than these."""
+    if here.memory is None or not num_recent:
+        return None
+    learned = here.memory.learned[-num_recent:]
+    assert len(learned) == num_recent
+    return None if learned.all() else learned
 
 
 class _Reader:
@@ -153,6 +182,9 @@ class _Reader:
         values = np.frombuffer(self._content, dtype, size, self._offset)
         self._offset += values.nbytes
         return values
+
+    def rest(self, size: int) -> bytes:
+        return self._content[self._offset : self._offset + size]
 
     def snapshot(self, values: list[int | None]) -> Snapshot:
         position, num_drawn, last_id = values
@@ -169,7 +201,9 @@ class _Reader:
 
 
 def state_bytes(state: SessionState) -> int:
-    """Counts the bytes of all states and ids of a session, before they are compressed."""
+    """Counts the bytes of all states, memories and ids of a session, before they are compressed."""
+    memories = [snapshot.memory for snapshot in _snapshots(state) if snapshot.memory is not None]
     states = [snapshot.state for snapshot in _snapshots(state) if snapshot.state is not None]
     arrays = [array for lane_state in states for array in lane_state.arrays.values()]
-    return sum(array.nbytes for array in arrays) + 12 * len(state.recent)
+    remembered = sum(memory.num_bytes for memory in memories)
+    return sum(array.nbytes for array in arrays) + remembered + 12 * len(state.recent)

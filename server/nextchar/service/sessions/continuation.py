@@ -29,6 +29,7 @@ def start_from(
     return Start(
         model,
         state.here.state,
+        state.here.memory,
         continues=True,
         after_return=state.here.after_return,
         seed=state.seed,

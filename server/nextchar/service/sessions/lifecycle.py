@@ -16,6 +16,7 @@ from nextchar.schemas.sessions import (
 )
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import Validation
+from nextchar.service.sessions.adaptation import new_memory, told_options
 from nextchar.service.sessions.codec import state_bytes
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
@@ -51,7 +52,7 @@ class SessionLifecycle:
         )
         self._metrics.observe_size(ctx, len(prime.ids))
         stepper = SessionStepper(model, ctx, self._metrics)
-        begun = SessionState(make_seed(request.seed))
+        begun = SessionState.begun(make_seed(request.seed), new_memory(request.adaptive))
         state = (await stepper.feed(begun, prime.ids, after_return=prime.after_return)).state
         record = await self._manager.create(
             ctx, model, state, session_id=request.session_id, ttl_seconds=request.ttl_seconds
@@ -198,4 +199,5 @@ def _info(record: SessionRecord, state: SessionState | None = None) -> SessionIn
         state_bytes=None if state is None else state_bytes(state),
         max_rewind=None if state is None else state.max_rewind,
         checkpoints=None if state is None else sorted(state.checkpoints),
+        adaptive=None if state is None else told_options(state.here.memory),
     )

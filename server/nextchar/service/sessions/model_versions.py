@@ -12,7 +12,8 @@ from nextchar.repository.retired_versions import PastVersion
 from nextchar.service.inference.validation import Validation
 from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.service.sessions.codec import StateCodec
-from nextchar.service.sessions.state import SessionState, Snapshot
+from nextchar.service.sessions.memories import translated
+from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.telemetry.metrics import Metrics
@@ -57,7 +58,8 @@ class SessionVersions:
     async def replayed(self, record: SessionRecord, ctx: RequestContext) -> tuple[Model, SessionState]:
         """Returns the newest version and its state after the session's recent characters, read from begin.
 
-        The position and the random numbers go on; earlier characters and checkpoints are lost.
+        The position and the random numbers go on; earlier characters and checkpoints are lost. What an
+        adaptive session had learned before these characters stays, and they are learned again.
 
         Raises:
             StateModelMismatch: replays are off, or the characters can no longer be decoded.
@@ -76,17 +78,29 @@ class SessionVersions:
         old = self._codec.open(record.sealed, owner=record.owner, digest=past.digest, shapes=past.shapes)
         ids = _translated(old.recent, past, model.graph.vocabulary)
         stepper = SessionStepper(model, ctx, self._metrics)
-        moved = (await stepper.feed(SessionState(old.seed), ids)).state
+        begun = _begun(old, past, model.graph.vocabulary)
+        learned = old.learned if len(ids) == len(old.recent) else None
+        moved = await stepper.replayed(begun, ids, learned)
         first = old.here.position - len(ids)
         drawn = (
             old.drawn_before if len(ids) == len(old.drawn_before) else np.full_like(ids, old.here.num_drawn)
         )
         return model, replace(
             moved,
-            here=replace(old.here, state=moved.here.state),
-            anchor=Snapshot(first + moved.anchor.position, old.here.num_drawn, moved.anchor.state),
+            here=replace(old.here, state=moved.here.state, memory=moved.here.memory),
+            anchor=replace(
+                moved.anchor, position=first + moved.anchor.position, num_drawn=old.here.num_drawn
+            ),
             drawn_before=drawn[moved.anchor.position :],
         )
+
+
+def _begun(old: SessionState, past: PastVersion, vocabulary: Vocabulary) -> SessionState:
+    """Returns a state before any character, with what was learned before the recent characters."""
+    memory = old.anchor.memory
+    if memory is None:
+        return SessionState.begun(old.seed)
+    return SessionState.begun(old.seed, translated(memory, lambda ids: _translated(ids, past, vocabulary)))
 
 
 def _translated(ids: Ids, past: PastVersion, vocabulary: Vocabulary) -> Ids:

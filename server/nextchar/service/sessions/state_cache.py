@@ -3,10 +3,11 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from nextchar.service.sessions.codec import state_bytes
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stores.base import SessionRecord
 
-MAX_BYTES = 16 << 20  # of sealed states; the arrays themselves are about as large
+MAX_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,6 +15,7 @@ class _Cached:
     sealed: bytes
     digest: str
     state: SessionState
+    num_bytes: int  # of its arrays, or of the sealed bytes if they are more
 
 
 class StateCache:
@@ -38,16 +40,19 @@ class StateCache:
     def put(self, record: SessionRecord, state: SessionState) -> None:
         """Caches the state of a record that was saved; drops the states that were used least recently."""
         self.drop(record.owner, record.session_id)
-        if len(record.sealed) > self._max_bytes:
+        num_bytes = max(len(record.sealed), state_bytes(state))
+        if num_bytes > self._max_bytes:
             return
-        self._cached[record.owner, record.session_id] = _Cached(record.sealed, record.digest, state)
-        self._num_bytes += len(record.sealed)
+        self._cached[record.owner, record.session_id] = _Cached(
+            record.sealed, record.digest, state, num_bytes
+        )
+        self._num_bytes += num_bytes
         while self._num_bytes > self._max_bytes:
             _, dropped = self._cached.popitem(last=False)
-            self._num_bytes -= len(dropped.sealed)
+            self._num_bytes -= dropped.num_bytes
 
     def drop(self, owner: str, session_id: str) -> None:
         """Forgets a session."""
         dropped = self._cached.pop((owner, session_id), None)
         if dropped is not None:
-            self._num_bytes -= len(dropped.sealed)
+            self._num_bytes -= dropped.num_bytes

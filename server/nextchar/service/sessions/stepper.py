@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.lane import Lane
 from nextchar.engine.sampler import Doubles
 from nextchar.engine.work import Delivery
@@ -11,9 +12,10 @@ from nextchar.errors import InvalidRequest
 from nextchar.model.vocabulary import Ids
 from nextchar.repository.model import Model
 from nextchar.service.inference.completion_plan import CompletionEnd
-from nextchar.service.inference.score_math import joined_logprobs
+from nextchar.service.inference.score_math import joined_logprobs, joined_model_logprobs
 from nextchar.service.inference.submission import run_to_end
-from nextchar.service.sessions.state import SessionState, Snapshot
+from nextchar.service.sessions.memories import passed_over, runs
+from nextchar.service.sessions.state import Marks, SessionState, Snapshot
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
 
@@ -27,12 +29,15 @@ _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 class Fed:
     """Holds the state after some characters, and their log-probabilities [t].
 
-    `distribution` holds log-probabilities [num_outputs] of what comes next, where they were asked for.
+    `distribution` holds log-probabilities [num_outputs] of what comes next, where they were asked for. In an
+    adaptive session both are mixtures, and `model_logprobs` and `model_distribution` the network's own.
     """
 
     state: SessionState
     logprobs: Doubles
     distribution: Doubles | None = None
+    model_logprobs: Doubles | None = None
+    model_distribution: Doubles | None = None
 
     @property
     def next_logprobs(self) -> Doubles:
@@ -47,7 +52,9 @@ class _Read:
 
     snapshot: Snapshot
     logprobs: Doubles
-    distribution: Doubles | None
+    distribution: Doubles | None = None
+    model_logprobs: Doubles | None = None
+    model_distribution: Doubles | None = None
 
 
 class SessionStepper:
@@ -70,28 +77,49 @@ class SessionStepper:
         drawn_before = np.full(len(ids), state.here.num_drawn, dtype=np.int64)
         moved = state.moved(read.snapshot, ids, drawn_before)
         logprobs = np.concatenate([to_anchor.logprobs, read.logprobs]) if cut else read.logprobs
+        own = read.model_logprobs
+        if cut and own is not None and to_anchor.model_logprobs is not None:
+            own = np.concatenate([to_anchor.model_logprobs, own])
         settled = await self.settled(moved, [state.here, to_anchor.snapshot])
-        return Fed(settled.ended(after_return=after_return), logprobs, read.distribution)
+        ended = settled.ended(after_return=after_return)
+        return Fed(ended, logprobs, read.distribution, own, read.model_distribution)
+
+    async def replayed(self, state: SessionState, ids: Ids, learned: Marks | None = None) -> SessionState:
+        """Reads characters as they were read before, where not `learned` as context only.
+
+        They are as many as can be taken back, so that the anchor stays.
+        """
+        here = (await self._reread(state.here, ids, learned)).snapshot
+        drawn_before = np.full(len(ids), state.here.num_drawn, dtype=np.int64)
+        return state.moved(here, ids, drawn_before, learned)
 
     async def distribution(self, state: SessionState, ids: Ids = _NO_IDS) -> Doubles:
         """Returns the log-probabilities of what comes after some characters, [num_outputs]."""
-        lane = Lane(ids, start=state.here.state, wants_distribution=True)
-        distribution = (await self._run(lane))[-1].distribution
-        assert distribution is not None
-        return distribution
+        return (await self.prediction(state, ids)).next_logprobs
+
+    async def prediction(self, state: SessionState, ids: Ids = _NO_IDS) -> Fed:
+        """Returns the distribution after some characters, and `state` as it is."""
+        here = state.here
+        lane = Lane(ids, start=here.state, wants_distribution=True, memory=here.memory)
+        deliveries = await self._run(lane)
+        last = deliveries[-1]
+        return Fed(
+            state, joined_logprobs(deliveries), last.distribution, model_distribution=last.model_distribution
+        )
 
     async def sampled(self, state: SessionState, end: CompletionEnd) -> SessionState:
         """Moves a state to the end of a completion that started there."""
         ids, num_drawn = end.ids, state.here.num_drawn + end.num_drawn
         if not len(ids):
-            here = Snapshot(state.here.position, num_drawn, state.here.state, end.after_return)
+            here = replace(state.here, num_drawn=num_drawn, after_return=end.after_return)
             return state.moved(here, ids, ids)
-        reached = end.state
-        if reached is None:  # the lane has read beyond the text, which is read once more
-            reached = (await self._read(state.here, ids)).snapshot.state
-        here = Snapshot(state.here.position + len(ids), num_drawn, reached, end.after_return)
+        learned = _learned(state, end)
+        reached = Snapshot(state.here.position + len(ids), num_drawn, end.state, memory=end.memory)
+        if end.state is None:  # the lane has read beyond the text, which is read once more
+            reached = (await self._reread(state.here, ids, learned)).snapshot
+        here = replace(reached, num_drawn=num_drawn, after_return=end.after_return)
         drawn_before = state.here.num_drawn + np.maximum(np.arange(len(ids)) - end.num_given, 0)
-        return await self.settled(state.moved(here, ids, drawn_before), [state.here])
+        return await self.settled(state.moved(here, ids, drawn_before, learned), [state.here])
 
     async def rewound(self, state: SessionState, num_chars: int) -> SessionState:
         """Takes the last characters back.
@@ -108,7 +136,8 @@ class SessionStepper:
         if num_chars == 0:
             return state
         left = state.max_rewind - num_chars
-        here = (await self._read(state.anchor, state.recent[:left])).snapshot
+        learned = None if state.learned is None else state.learned[:left]
+        here = (await self._reread(state.anchor, state.recent[:left], learned)).snapshot
         return state.rewound(num_chars, replace(here, num_drawn=int(state.drawn_before[left])))
 
     async def settled(self, state: SessionState, snapshots: list[Snapshot]) -> SessionState:
@@ -119,26 +148,60 @@ class SessionStepper:
         reached = [snapshot for snapshot in (state.anchor, *snapshots) if snapshot.position <= target]
         start = max(reached, key=lambda snapshot: snapshot.position)
         first, last = start.position - state.anchor.position, target - state.anchor.position
-        anchor = (await self._read(start, state.recent[first:last])).snapshot
-        return state.anchored(Snapshot(target, int(state.drawn_before[last]), anchor.state))
+        learned = None if state.learned is None else state.learned[first:last]
+        anchor = (await self._reread(start, state.recent[first:last], learned)).snapshot
+        drawn_before = int(state.drawn_before[last])
+        return state.anchored(Snapshot(target, drawn_before, anchor.state, memory=anchor.memory))
 
     async def _read(self, snapshot: Snapshot, ids: Ids, *, wants_distribution: bool = False) -> _Read:
         """Runs one lane from a snapshot; none where there is nothing to do."""
         if not len(ids) and not wants_distribution:
-            return _Read(snapshot, np.empty(0), None)
+            nothing = np.empty(0)
+            return _Read(snapshot, nothing, model_logprobs=None if snapshot.memory is None else nothing)
         lane = Lane(
-            ids, start=snapshot.state, keeps_state=len(ids) > 0, wants_distribution=wants_distribution
+            ids,
+            start=snapshot.state,
+            keeps_state=len(ids) > 0,
+            wants_distribution=wants_distribution,
+            memory=snapshot.memory,
         )
         deliveries = await self._run(lane)
-        distribution, logprobs = deliveries[-1].distribution, joined_logprobs(deliveries)
-        if not len(ids):
-            return _Read(snapshot, logprobs, distribution)
-        passed = Snapshot(snapshot.position + len(ids), snapshot.num_drawn, lane.state)
-        return _Read(passed, logprobs, distribution)
+        last, passed = deliveries[-1], snapshot
+        if len(ids):
+            position = snapshot.position + len(ids)
+            passed = Snapshot(position, snapshot.num_drawn, lane.state, memory=lane.kept)
+        own = joined_model_logprobs(deliveries)
+        return _Read(passed, joined_logprobs(deliveries), last.distribution, own, last.model_distribution)
+
+    async def _reread(self, snapshot: Snapshot, ids: Ids, learned: Marks | None) -> _Read:
+        """Runs from a snapshot as ids were read before: where not `learned`, as context only."""
+        if learned is None or snapshot.memory is None:
+            return await self._read(snapshot, ids)
+        read = _Read(snapshot, np.empty(0))
+        for first, last, counts in runs(learned):
+            here = read.snapshot
+            memory = None if counts else passed_over(_known(here.memory), ids[first:last])
+            read = await self._read(here if counts else replace(here, memory=None), ids[first:last])
+            if memory is not None:
+                read = replace(read, snapshot=replace(read.snapshot, memory=memory))
+        return read
 
     async def _run(self, lane: Lane) -> list[Delivery]:
         (deliveries,) = await run_to_end(self._model, [lane], ctx=self._ctx, metrics=self._metrics)
         return deliveries
+
+
+def _known(memory: Memory | None) -> Memory:
+    assert memory is not None
+    return memory
+
+
+def _learned(state: SessionState, end: CompletionEnd) -> Marks | None:
+    """Returns which ids of a completion are learned; None for all."""
+    memory = state.here.memory
+    if memory is None or memory.adaptive.learns_drawn:
+        return None
+    return np.arange(len(end.ids)) < end.num_given
 
 
 def _next_anchor(state: SessionState, num_ids: int) -> int:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from nextchar.engine.sampler import Doubles
 from nextchar.errors import InvalidRequest, StateModelMismatch
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.completion import Completion
@@ -31,7 +30,7 @@ from nextchar.service.inference.validation import EncodedText, Validation, count
 from nextchar.service.sessions.continuation import start_from
 from nextchar.service.sessions.manager import OpenSession, SessionManager
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stepper import SessionStepper
+from nextchar.service.sessions.stepper import Fed, SessionStepper
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
 
@@ -75,17 +74,19 @@ class SessionText:
             request.text, model=model, ctx=ctx, param="text", after_return=state.here.after_return
         )
         ids = text.ids
+        learned = state.here.memory is not None
         num_distributions = {"each": len(ids), "last": 1, "none": 0}[request.return_]
-        self._validation.check_distributions(num_distributions, request.top, model, ctx)
+        self._validation.check_distributions(num_distributions, request.top, model, ctx, learned=learned)
         self._metrics.observe_size(ctx, len(ids))
         distributions: list[Distribution] = []
-        total = 0.0
+        total, own = 0.0, 0.0
         for piece in np.split(ids, len(ids)) if request.return_ == "each" and len(ids) else [ids]:
             fed = await stepper.feed(state, piece, wants_distribution=request.return_ != "none")
             state = fed.state
             total += float(fed.logprobs.sum())
+            own += 0.0 if fed.model_logprobs is None else float(fed.model_logprobs.sum())
             if fed.distribution is not None:
-                distributions.append(_distribution(fed.distribution, opened, request.top))
+                distributions.append(_distribution(fed, opened, request.top))
         self._metrics.count_chars(ctx, fed=len(ids))
         state = state.ended(after_return=text.after_return)
         last = distributions[-1] if request.return_ == "last" else None
@@ -97,6 +98,7 @@ class SessionText:
             revision=0,
             logprob=total,
             num_unknown=count_unknown(ids, model.graph.vocabulary),
+            model_logprob=own if learned else None,
             case_folding=model.graph.vocabulary.told_folding,
             data=last.data if last else distributions if request.return_ == "each" else None,
             entropy_bits=last.entropy_bits if last else None,
@@ -108,8 +110,8 @@ class SessionText:
         """Returns the distribution of the next character; the session stays where it is."""
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
-            logprobs = await self._stepper(opened, ctx).distribution(opened.state)
-            distribution = _distribution(logprobs, opened, request.top)
+            predicted = await self._stepper(opened, ctx).prediction(opened.state)
+            distribution = _distribution(predicted, opened, request.top)
             await self._manager.touch(opened)
         return SessionNextResponse(
             session_id=session_id,
@@ -130,7 +132,9 @@ class SessionText:
             opened = await self._manager.open(ctx, session_id)
             here = opened.state.here
             nothing = EncodedText(np.empty(0, dtype=np.int64), here.after_return)
-            answer = await self._scores.score_after(request, opened.model, nothing, here.state, ctx)
+            answer = await self._scores.score_after(
+                request, opened.model, nothing, here.state, ctx, memory=here.memory
+            )
             await self._manager.touch(opened)
         return answer
 
@@ -206,6 +210,7 @@ def _check_model(model_id: str, opened: OpenSession) -> None:
         )
 
 
-def _distribution(logprobs: Doubles, opened: OpenSession, top: int | None) -> Distribution:
-    data = next_chars(logprobs, opened.model.graph.vocabulary, top)
+def _distribution(fed: Fed, opened: OpenSession, top: int | None) -> Distribution:
+    logprobs = fed.next_logprobs
+    data = next_chars(logprobs, opened.model.graph.vocabulary, top, fed.model_distribution)
     return Distribution(data=data, entropy_bits=entropy_bits(logprobs))

@@ -118,7 +118,7 @@ def keyboard(stage: Stage, url: str) -> dict[str, Any]:
     bars_of(page, "To be, or not to b")
     page.locator("#tab-write").focus()
     visited = []
-    for _ in range(6):
+    for _ in range(7):
         page.keyboard.press("ArrowRight")
         visited.append(page.evaluate("document.activeElement.id"))
         until(page, "document.querySelector(`#${arg} h2`) !== null", visited[-1].removeprefix("tab-"))

@@ -39,6 +39,7 @@ def panels(stage: Stage, url: str, look: str, folder: str) -> dict[str, Any]:
 
 _READY = {
     "compare": "document.querySelectorAll('.painted span').length === 10",
+    "judge": "document.querySelector('#judge [role=status]')?.dataset.done === 'true'",
     "generate": "document.querySelector('.chart')?.ariaLabel",
     "inside": "document.querySelectorAll('.lit li').length === 10",
     "sessions": "document.querySelectorAll('.node').length === 1",

@@ -1,0 +1,46 @@
+"""Converts what a request says of learning its text into what the engine takes, and back."""
+
+from nextchar.engine.adaptive.memory import Memory, empty_memory
+from nextchar.engine.adaptive.options import Adaptive
+from nextchar.errors import InvalidRequest
+from nextchar.schemas.adaptive import AdaptiveInfo, AdaptiveOptions
+
+
+def new_memory(options: AdaptiveOptions | None) -> Memory | None:
+    """Returns the memory of a text that begins; None if it is not learned."""
+    return None if options is None else empty_memory(_engine_options(options))
+
+
+def told_options(memory: Memory | None) -> AdaptiveInfo | None:
+    """Returns how a text is learned, by its memory."""
+    if memory is None:
+        return None
+    adaptive = memory.adaptive
+    return AdaptiveInfo(
+        orders=list(adaptive.orders), window=adaptive.window, learn_drawn=adaptive.learns_drawn
+    )
+
+
+def check_kept(options: AdaptiveOptions | None, memory: Memory | None) -> None:
+    """Checks that a request which brings a state asks for no other learning than the state was made with.
+
+    Raises:
+        InvalidRequest: the state is not adaptive, or was made with other options.
+    """
+    if options is None:
+        return
+    if memory is None:
+        raise InvalidRequest(
+            "adaptive is set, and state is of a text that is not learned; leave one of the two out",
+            param="adaptive",
+        )
+    # Options that were left out are those of the state.
+    if options.model_fields_set and _engine_options(options) != memory.adaptive:
+        raise InvalidRequest(
+            "adaptive has other values than state was made with; leave them out to keep the state's",
+            param="adaptive",
+        )
+
+
+def _engine_options(options: AdaptiveOptions) -> Adaptive:
+    return Adaptive(tuple(options.orders), options.window, options.learn_drawn)

@@ -1,0 +1,135 @@
+"""Scores strings of an adaptive text in their order: each after those before it, which were learned."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from nextchar.engine.cooperative import Cooperative, run_cooperatively
+from nextchar.engine.sampler import Doubles
+from nextchar.model.vocabulary import Ids
+from nextchar.repository.model import Model
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.score import BeginsAfter, ScoreRequest, ScoreResponse
+from nextchar.service.inference.answer_weight import score_weight
+from nextchar.service.inference.score_math import make_scores
+from nextchar.service.inference.score_rows import CharScores
+from nextchar.service.inference.score_runner import end_id
+from nextchar.service.inference.validation import EncodedText, Validation
+from nextchar.service.sessions.state import SessionState
+from nextchar.service.sessions.stepper import Fed, SessionStepper
+from nextchar.telemetry.metrics import Metrics
+from nextchar.telemetry.request_context import RequestContext
+
+_A_SLICE = 64  # strings
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Holds the context and the strings of a request as one text.
+
+    `after_return` [strings] is how the text before each ended.
+    """
+
+    context: EncodedText
+    strings: list[Ids]
+    after_return: list[bool]
+    ends_in_return: bool
+
+    @property
+    def num_scored(self) -> int:
+        return sum(map(len, self.strings))
+
+
+class OrderedScorer:
+    """Scores strings one after the other, in one lane; raises what `Service` raises."""
+
+    def __init__(self, validation: Validation, metrics: Metrics) -> None:
+        self._validation, self._metrics = validation, metrics
+
+    async def score(
+        self, request: ScoreRequest, model: Model, state: SessionState, ctx: RequestContext
+    ) -> tuple[ScoreResponse, SessionState]:
+        """Returns the scores after a state, and the state after the last string."""
+        self._validation.check_strings(len(request.input))
+        text = await run_cooperatively(self._read(request, model, state, ctx))
+        num_context = len(text.context.ids)
+        self._metrics.observe_size(ctx, num_context + text.num_scored)
+        end = [np.array([end_id(model)], dtype=np.int64)] if request.include_end else []
+        strings = [np.concatenate([ids, *end]) for ids in text.strings]
+        fed = await SessionStepper(model, ctx, self._metrics).feed(
+            state, np.concatenate([text.context.ids, *strings]), after_return=text.ends_in_return
+        )
+        answer = await run_cooperatively(self._answer(request, model, state, text, strings, fed, ctx))
+        self._metrics.count_chars(ctx, scored=text.num_scored, fed=num_context)
+        return answer, fed.state
+
+    def _read(
+        self, request: ScoreRequest, model: Model, state: SessionState, ctx: RequestContext
+    ) -> Cooperative[_Text]:
+        encode = self._validation.encode_next
+        context = encode(
+            request.context, model=model, ctx=ctx, param="context", after_return=state.here.after_return
+        )
+        before, strings, after_return = context.after_return, list[Ids](), list[bool]()
+        for i, given in enumerate(request.input):
+            found = encode(given, model=model, ctx=ctx, param=f"input.{i}", after_return=before)
+            strings.append(found.ids)
+            after_return.append(before)
+            before = found.after_return and not request.include_end
+            if i % _A_SLICE == 0:
+                yield
+        num_scored = sum(map(len, strings))
+        self._validation.check_total(num_scored + len(context.ids))
+        num_returned = num_scored + len(strings) * request.include_end
+        listed = request.return_chars
+        weight = score_weight(len(strings), num_returned, return_chars=listed, learned=True)
+        self._validation.check_answer(
+            weight, ctx, "return_chars", "send fewer strings, or leave return_chars out"
+        )
+        return _Text(context, strings, after_return, before)
+
+    def _answer(
+        self,
+        request: ScoreRequest,
+        model: Model,
+        state: SessionState,
+        text: _Text,
+        strings: list[Ids],
+        fed: Fed,
+        ctx: RequestContext,
+    ) -> Cooperative[ScoreResponse]:
+        ends = np.cumsum([len(text.context.ids), *map(len, strings)])
+        assert fed.model_logprobs is not None
+        mixed = [fed.logprobs[a:b] for a, b in pairwise(ends)]
+        own = [fed.model_logprobs[a:b] for a, b in pairwise(ends)]
+        has_end = request.include_end
+        data = yield from make_scores(
+            mixed, strings, model.graph, has_end=has_end, from_begin=False, model_logprobs=own
+        )
+        self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
+        if request.return_chars:
+            for i, score in enumerate(data):
+                chars = _chars(model, request.input[i], text.after_return[i], mixed[i], own[i])
+                data[i] = score.model_copy(update={"chars": chars})
+                yield
+        return ScoreResponse(
+            model=model.name,
+            model_version=model.version,
+            begins_after=_begins_after(text, state),
+            includes_end=has_end,
+            data=data,
+            usage=make_usage(len(text.context.ids) + text.num_scored),
+            case_folding=model.graph.vocabulary.told_folding,
+        )
+
+
+def _begins_after(text: _Text, state: SessionState) -> BeginsAfter:
+    if len(text.context.ids):
+        return "context"
+    return "begin" if state.here.state is None else "state"
+
+
+def _chars(model: Model, given: str, after_return: bool, mixed: Doubles, own: Doubles) -> CharScores:
+    vocabulary = model.graph.vocabulary
+    return CharScores(vocabulary.normalize(given, after_return=after_return), mixed, vocabulary, own)

@@ -84,6 +84,7 @@ def test_the_bars_show_what_was_learned_beside_the_network_alone(
     first = written["on"]["bars"][0][2]
     assert first.endswith(f", {percent(pairs[0][0])}, {percent(pairs[0][1])} by the network alone")
     assert written["on"]["legend"]
+    assert written["places"][0] == written["places"][1]  # nothing moves under who types
 
 
 def test_each_character_is_tinted_by_what_was_learned(written: dict[str, Any], shipped: LiveServer) -> None:

@@ -7,6 +7,7 @@ from compare import DONE, rows_of
 from generate import ENDED, fill
 from playwright.sync_api import Locator, Page
 from stage import Stage, bars_of, until
+from write import PLACES
 
 _START = "To be, or not to b"
 _AREA = ".editor textarea"
@@ -57,9 +58,11 @@ def write(stage: Stage, url: str, text: str, gains: dict[str, str]) -> dict[str,
     )
     _, typed, edited = gains
     page.locator(_AREA).focus()
+    found["places"] = [page.evaluate(PLACES)]
     page.keyboard.type(typed[-1])
     found["typed"] = bars_of(page, typed)
     until(page, _GAIN, gains[typed])
+    found["places"].append(page.evaluate(PLACES))
     page.locator(_AREA).evaluate("area => area.setSelectionRange(12, 12)")
     page.keyboard.press("Backspace")
     until(page, _GAIN, gains[edited])

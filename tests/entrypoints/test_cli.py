@@ -54,6 +54,18 @@ def test_more_strings_than_a_server_takes_are_fine(tiny: str) -> None:
     assert len(ok("score", tiny, stdin="ab\n" * 3000).splitlines()) == 3001
 
 
+def test_compare_ranks_by_two_models_of_a_server_only(server: LiveServer, tiny: str) -> None:
+    body = {"model": "tiny", "input": ["hello", "htktt"], "reference_model": "lines"}
+    best = server.post("/v1/compare", body).json()["data"][0]
+    arguments = ["--reference-model", "lines", "--url", server.url]
+    header, first, _ = ok("compare", "tiny", "hello", "htktt", *arguments).splitlines()
+    assert header.split() == ["rank", "logprob", "bits/char", "probability", "log", "ratio", "text"]
+    assert first.split()[4:] == [f"{best['log_ratio']:.3f}", repr(body["input"][best["index"]])]
+    refused = CliRunner().invoke(main, ["compare", tiny, "a", "--reference-model", "lines"])
+    assert refused.exit_code == 2
+    assert "give --url" in refused.stderr
+
+
 def test_next_says_what_the_server_says(server: LiveServer, tiny: str) -> None:
     answer = server.post("/v1/next", {"model": "tiny", "input": "hel", "top": 4}).json()
     assert json.loads(ok("next", tiny, "hel", "--top", "4", "--json")) == answer

@@ -52,6 +52,22 @@ def test_next_and_complete_learn_their_text_first(models: Path) -> None:
     assert _ok("complete", tiny, text, "--adaptive", "--max-tokens", "20", "--seed", "3") == drawn + "\n"
 
 
+def test_candidates_are_read_after_a_context_that_is_learned(models: Path) -> None:
+    tiny, before = str(models / "tiny"), "the fox and the fox and the "
+    candidates = ["fox and", "dog and"]
+    with Model(models / "tiny") as model:
+        expected = model.compare(candidates, context=before, adaptive=True)
+    arguments = ["compare", tiny, *candidates, "--context", before, "--adaptive"]
+    assert json.loads(_ok(*arguments, "--json")) == json.loads(expected.model_dump_json())
+    header, *lines = _ok(*arguments).splitlines()
+    assert header.split() == ["rank", "logprob", "network", "bits/char", "probability", "text"]
+    for line, item in zip(lines, expected.data, strict=True):
+        rank, logprob, network, *_ = line.split()
+        told = (item.rank, f"{item.logprob:.3f}", f"{item.model_logprob:.3f}")
+        assert (int(rank), logprob, network) == told
+        assert line.endswith(repr(candidates[item.index]))
+
+
 def test_a_table_is_not_learned(models: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("text\nabc\n")

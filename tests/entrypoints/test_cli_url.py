@@ -20,6 +20,8 @@ COMMANDS = [
     (["score", "{}"], "ab\nc\r\n\nd"),
     (["score", "{}", "--file", "-"], "ab\n" * 700),
     (["score", "{}", "--file", "-", "--json", "--context", "xy"], "ab\n" * 700),
+    (["compare", "{}", "hello", "htktt", "--context", "é", "--rank-by", "bits_per_char"], None),
+    (["compare", "{}", "ab", "", "--json", "--adaptive", "--context", "ab ab "], None),
     (["next", "{}", "hel"], None),
     (["next", "{}", "--json", "--top", "3"], None),
     (["complete", "{}", "ab", "--max-tokens", "90", "--seed", "3", "--echo", "--top-k", "5"], None),
@@ -47,6 +49,7 @@ def test_it_prints_what_it_prints_offline(
     [
         (["score", "none", "a"], "model 'none' is not served here"),
         (["score", "tiny", "a", "--include-end"], "no end symbol"),
+        (["compare", "tiny", "a", "--rank-by", "log_ratio"], "reference_model must be set"),
         (["complete", "tiny", "--temperature", "-1"], "temperature: input should be greater"),
         (["score", "tiny", "a", "--file", "-"], "not both"),
         (["score", "tiny", "--file", "-", "--json"], "at least one string"),

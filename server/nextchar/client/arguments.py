@@ -62,7 +62,7 @@ class ScoreArguments(SessionScoreArguments, StateArguments, AdaptiveArguments, t
     context: str
 
 
-class CompareArguments(CallArguments, total=False):
+class CompareArguments(CallArguments, AdaptiveArguments, total=False):
     """How candidates are compared."""
 
     context: str

@@ -23,6 +23,7 @@ from nextchar.errors import NextcharError
 _SERVING = {
     "serve": "nextchar.entrypoints.commands.serve:serve",
     "score": "nextchar.entrypoints.commands.score:score",
+    "compare": "nextchar.entrypoints.commands.compare:compare",
     "judge": "nextchar.entrypoints.commands.judge:judge",
     "next": "nextchar.entrypoints.commands.query:next_chars",
     "complete": "nextchar.entrypoints.commands.query:complete",

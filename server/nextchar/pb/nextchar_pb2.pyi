@@ -206,7 +206,7 @@ class JudgeResponse(_message.Message):
     def __init__(self, object: _Optional[str] = ..., judge: _Optional[str] = ..., judge_version: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., false_alarm_rate: _Optional[float] = ..., false_alarm_low: _Optional[float] = ..., false_alarm_high: _Optional[float] = ..., warning: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class CompareRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "reference_model", "rank_by")
+    __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "reference_model", "rank_by", "adaptive")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -215,6 +215,7 @@ class CompareRequest(_message.Message):
     INCLUDE_END_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_MODEL_FIELD_NUMBER: _ClassVar[int]
     RANK_BY_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVE_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     model: str
@@ -223,10 +224,11 @@ class CompareRequest(_message.Message):
     include_end: bool
     reference_model: str
     rank_by: str
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., reference_model: _Optional[str] = ..., rank_by: _Optional[str] = ...) -> None: ...
+    adaptive: AdaptiveOptions
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., model: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., include_end: _Optional[bool] = ..., reference_model: _Optional[str] = ..., rank_by: _Optional[str] = ..., adaptive: _Optional[_Union[AdaptiveOptions, _Mapping]] = ...) -> None: ...
 
 class Candidate(_message.Message):
-    __slots__ = ("index", "rank", "logprob", "bits_per_char", "num_chars", "num_unknown", "probability", "percentile", "reference_logprob", "log_ratio", "p_value")
+    __slots__ = ("index", "rank", "logprob", "bits_per_char", "num_chars", "num_unknown", "probability", "percentile", "reference_logprob", "log_ratio", "p_value", "model_logprob")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
     LOGPROB_FIELD_NUMBER: _ClassVar[int]
@@ -238,6 +240,7 @@ class Candidate(_message.Message):
     REFERENCE_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     LOG_RATIO_FIELD_NUMBER: _ClassVar[int]
     P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_LOGPROB_FIELD_NUMBER: _ClassVar[int]
     index: int
     rank: int
     logprob: float
@@ -249,7 +252,8 @@ class Candidate(_message.Message):
     reference_logprob: float
     log_ratio: float
     p_value: float
-    def __init__(self, index: _Optional[int] = ..., rank: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., probability: _Optional[float] = ..., percentile: _Optional[float] = ..., reference_logprob: _Optional[float] = ..., log_ratio: _Optional[float] = ..., p_value: _Optional[float] = ...) -> None: ...
+    model_logprob: float
+    def __init__(self, index: _Optional[int] = ..., rank: _Optional[int] = ..., logprob: _Optional[float] = ..., bits_per_char: _Optional[float] = ..., num_chars: _Optional[int] = ..., num_unknown: _Optional[int] = ..., probability: _Optional[float] = ..., percentile: _Optional[float] = ..., reference_logprob: _Optional[float] = ..., log_ratio: _Optional[float] = ..., p_value: _Optional[float] = ..., model_logprob: _Optional[float] = ...) -> None: ...
 
 class CompareResponse(_message.Message):
     __slots__ = ("object", "model", "model_version", "reference_model", "reference_model_version", "rank_by", "data", "usage", "case_folding")

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from nextchar.schemas.adaptive import Adaptive
 from nextchar.schemas.base import ModelRequest, ResponseModel, Usage, omitted_if_none
 
 RankBy = Literal["logprob", "bits_per_char", "log_ratio"]
@@ -27,6 +28,12 @@ class CompareRequest(ModelRequest):
         description="What makes a candidate the best: the highest logprob, the lowest bits_per_char or the "
         "highest log_ratio. The default is log_ratio with a reference model and logprob without.",
     )
+    adaptive: Adaptive = Field(
+        default=None,
+        description="Learn the text while it is read: the context first, then each candidate after it, none "
+        "after another; with a reference model, both learn. True, or an object with orders, window and "
+        "learn_drawn.",
+    )
 
 
 class Candidate(ResponseModel):
@@ -34,7 +41,8 @@ class Candidate(ResponseModel):
 
     `probability` is its likelihood divided by the sum of all candidates' likelihoods. `log_ratio` is its
     log-probability under the model minus that under the reference model. `percentile` and `p_value` are those
-    of a score under the model, and null after a context.
+    of a score under the model, and null after a context and where the text is learned. `model_logprob` is the
+    log-probability of the model's network alone, where the text is learned.
     """
 
     index: int
@@ -48,6 +56,7 @@ class Candidate(ResponseModel):
     p_value: float | None = omitted_if_none()
     reference_logprob: float | None = omitted_if_none()
     log_ratio: float | None = omitted_if_none()
+    model_logprob: float | None = omitted_if_none()
 
 
 class CompareResponse(ResponseModel):

@@ -4,9 +4,9 @@ from nextchar.repository.judges import ServedJudges
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
 from nextchar.schemas.limits import ApiLimits, Limits, SessionLimits
+from nextchar.service.comparer import Comparer
 from nextchar.service.completer import Completer
 from nextchar.service.generator import Generator
-from nextchar.service.inference.comparer import Comparer
 from nextchar.service.inference.completion_runner import CompletionRunner
 from nextchar.service.inference.inspector import Inspector
 from nextchar.service.inference.limits_report import LimitsReport
@@ -27,6 +27,8 @@ from nextchar.service.sessions.lifecycle import SessionLifecycle
 from nextchar.service.sessions.maintenance import SessionMaintenance
 from nextchar.service.sessions.manager import SessionManager
 from nextchar.service.sessions.model_versions import SessionVersions
+from nextchar.service.sessions.ordered_scorer import OrderedScorer
+from nextchar.service.sessions.separate_scorer import SeparateScorer
 from nextchar.service.sessions.store_clock import StoreClock
 from nextchar.service.sessions.stores.base import SessionStore
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
@@ -56,6 +58,7 @@ def build_service(
     scores, completions = ScoreRunner(validation, metrics), CompletionRunner(validation, metrics)
     codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
     client_states = ClientStates(codec, validation, metrics)
+    ordered, separate = OrderedScorer(validation, metrics), SeparateScorer(validation, scores, metrics)
     observed, replays = InstrumentedStore(store, session_metrics), session_limits.replays
     versions = SessionVersions(model_manager, codec, validation, lifecycle, metrics, replays=replays)
     clock = StoreClock(observed, session_metrics)
@@ -65,9 +68,9 @@ def build_service(
     completer = Completer(validation, completions, text, client_states)
     return Service(
         lifecycle=lifecycle,
-        scorer=Scorer(validation, scores, client_states, metrics),
+        scorer=Scorer(validation, scores, client_states, ordered, separate),
         judger=Judger(served_judges, validation, scores, JudgeMetrics(metrics.registry)),
-        comparer=Comparer(validation, scores),
+        comparer=Comparer(validation, scores, separate),
         predictor=Predictor(validation, client_states, metrics),
         completer=completer,
         generator=Generator(validation, completer),

@@ -2,20 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-
-import numpy as np
 
 from nextchar.repository.model import Model
-from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
 from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.client_state import ClientStates, has_client_state
 from nextchar.service.sessions.ordered_scorer import OrderedScorer
+from nextchar.service.sessions.separate_scorer import SeparateScorer
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stepper import SessionStepper
-from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
 
 
@@ -23,11 +18,15 @@ class Scorer:
     """Scores strings."""
 
     def __init__(
-        self, validation: Validation, runner: ScoreRunner, client_states: ClientStates, metrics: Metrics
+        self,
+        validation: Validation,
+        runner: ScoreRunner,
+        client_states: ClientStates,
+        ordered: OrderedScorer,
+        separate: SeparateScorer,
     ) -> None:
-        self._validation, self._runner = validation, runner
-        self._client_states, self._metrics = client_states, metrics
-        self._ordered = OrderedScorer(validation, metrics)
+        self._validation, self._runner, self._client_states = validation, runner, client_states
+        self._ordered, self._separate = ordered, separate
 
     async def score(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """Returns log p of each string, from the begin symbol or after the state and the context."""
@@ -89,23 +88,7 @@ class Scorer:
 
     async def _score_after_state(self, request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
         """Returns the scores and the state after the context, which is before the strings."""
-        self._validation.check_strings(len(request.input))
         model, state = self._client_states.open(request, ctx)
-        context = self._validation.encode_next(
-            request.context, model=model, ctx=ctx, param="context", after_return=state.here.after_return
-        )
-        ids = context.ids
-        self._metrics.observe_size(ctx, len(ids))
-        fed = await SessionStepper(model, ctx, self._metrics).feed(
-            state, ids, after_return=context.after_return
-        )
-        self._metrics.count_chars(ctx, fed=len(ids))
-        nothing = replace(context, ids=np.empty(0, dtype=np.int64))
-        here = fed.state.here
-        answer = await self._runner.score_after(request, model, nothing, here.state, ctx, memory=here.memory)
-        sealed = self._client_states.seal(request, model, fed.state, ctx)
-        update: dict[str, object] = {"state": sealed}
-        update["usage"] = make_usage(answer.usage.prompt_tokens + len(ids))
-        if len(ids):
-            update["begins_after"] = "context"  # which was read before, so that the state is after it
-        return answer.model_copy(update=update)
+        answer, after = await self._separate.score(request, model, state, ctx)
+        sealed = self._client_states.seal(request, model, after, ctx)
+        return answer.model_copy(update={"state": sealed})

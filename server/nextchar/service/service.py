@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
+from nextchar.service.comparer import Comparer
 from nextchar.service.completer import Completer
 from nextchar.service.generator import Generator
-from nextchar.service.inference.comparer import Comparer
 from nextchar.service.inference.inspector import Inspector
 from nextchar.service.inference.limits_report import LimitsReport
 from nextchar.service.inference.tokenizer import Tokenizer

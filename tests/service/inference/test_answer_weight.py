@@ -151,6 +151,7 @@ LARGE = [
     *LISTING,
     score(*["abc"] * 300),
     compare(*["abc"] * 300, reference_model="bytes"),
+    compare(*["abc"] * 300, context="ab", adaptive=True),
     complete(PLAIN, echo=True, max_tokens=400),
     complete(PLAIN, max_tokens=400, return_token_ids=True, n=3),
     tokenize(PLAIN),

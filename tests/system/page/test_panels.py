@@ -2,11 +2,8 @@
 
 import csv
 import io
-import json
 import math
 import re
-import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +11,9 @@ import httpx
 import numpy as np
 import pytest
 from chromium import Browser
+from copied_commands import drawn_by_curl, drawn_by_grpcurl, drawn_by_python
 from support.engine_lanes import Gate
 from support.live_server import LiveServer
-from support.tools import tool_program, tool_python
 from support.waiting import until
 
 from nextchar.engine.sampler import Filters, truncated, weigh
@@ -163,28 +160,6 @@ def test_a_regex_holds_for_every_sample_and_every_command(browser: Browser, ship
     assert drawn_by_curl(found["commands"]["curl"]) == found["texts"][0]
     assert drawn_by_python(found["commands"]["Python"]) == found["texts"][0]
     assert drawn_by_grpcurl(found["commands"]["grpcurl"]) == found["texts"][0]
-
-
-def drawn_by_curl(command: str) -> str:
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert "[DONE]" in done.stdout
-    return joined(re.findall(r'"text":("(?:[^"\\]|\\.)*")', done.stdout))
-
-
-def drawn_by_python(program: str) -> str:
-    command = [tool_python("openai"), "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def drawn_by_grpcurl(command: str) -> str:
-    program = tool_program("grpcurl", "grpcurl")
-    command = command.replace("grpcurl", shlex.quote(str(program)), 1)
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    return joined(re.findall(r'"text": ("(?:[^"\\]|\\.)*")', done.stdout))
-
-
-def joined(pieces: list[str]) -> str:
-    return "".join(json.loads(piece) for piece in pieces)
 
 
 def test_stop_ends_the_work_on_the_server(

@@ -23,6 +23,17 @@ def test_every_panel_looks_right_and_has_no_serious_violation(
     assert set(found["too_wide"].values()) == {0}, found["too_wide"]
 
 
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_a_panel_that_learns_looks_right_and_has_no_serious_violation(
+    browser: Browser, shipped: LiveServer, look: str
+) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    found = browser.run("tour.learning", url=shipped.url, look=look, folder=str(SCREENSHOTS))
+    assert list(found["serious"]) == ["write", "compare", "generate"]
+    assert not any(found["serious"].values()), found["serious"]
+    assert set(found["too_wide"].values()) == {0}, found["too_wide"]
+
+
 def test_markup_is_text_wherever_it_comes_from(browser: Browser, shipped: LiveServer) -> None:
     found = browser.run("hostile.markup", url=shipped.url)
     markup = found["markup"]

@@ -25,8 +25,9 @@ class Journal extends EventTarget {
     return this.#entries.get(id)?.routedBy ?? id;
   }
 
-  add({ id, revision, model, version, text, by, parent = null }) {
-    const entry = { id, revision, model, version, text, by, parent, since: Date.now(), steps: [], ended: false };
+  // Adds a session; `learns` says whether it learns its text.
+  add({ id, revision, model, version, text, by, parent = null, learns = false }) {
+    const entry = { id, revision, model, version, text, by, parent, learns, since: Date.now(), steps: [], ended: false };
     this.#entries.set(id, { ...entry, astray: false, routedBy: parent === null ? id : this.routedBy(parent) });
     this.#changed();
   }

@@ -155,9 +155,12 @@ class ScoreRunner:
                 Lane(np.concatenate([context, ids]), start=start, memory=memory) for ids in prepared.strings
             ]
         deliveries = await run_to_end(prepared.model, works, ctx=ctx, metrics=self._metrics)
-        own = [joined_model_logprobs(pieces) for pieces in deliveries]
-        mine = [values[len(context) :] for values in own if values is not None]
-        return [joined_logprobs(pieces) for pieces in deliveries], None if memory is None else mine
+        mixed = [joined_logprobs(pieces) for pieces in deliveries]
+        if memory is None:
+            return mixed, None
+        # An empty string has no step, and so none of either.
+        own = [np.empty(0) if found is None else found for found in map(joined_model_logprobs, deliveries)]
+        return mixed, [values[len(context) :] for values in own]
 
     def _answer(
         self,

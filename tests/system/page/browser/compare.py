@@ -7,10 +7,10 @@ from playwright.sync_api import Page
 from stage import HeldAnswers, Stage, frame, until
 
 _ROWS = ".many tbody tr:not(.space)"
-_DONE = "document.querySelector('#compare [role=status]').dataset.done === 'true'"
+DONE = "document.querySelector('#compare [role=status]').dataset.done === 'true'"
 
 
-def _rows(page: Page) -> list[list[str]]:
+def rows_of(page: Page) -> list[list[str]]:
     frame(page)
     rows: list[list[str]] = page.locator(_ROWS).evaluate_all(
         "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
@@ -21,24 +21,24 @@ def _rows(page: Page) -> list[list[str]]:
 def table(stage: Stage, url: str, strings: list[str], other: str, part: str) -> dict[str, Any]:
     """The table as it starts; strings by two models; sorted, filtered, downloaded."""
     page = stage.open(url, "compare")
-    until(page, _DONE)
+    until(page, DONE)
     until(page, "document.querySelectorAll('.painted span').length === 10")
-    start = _rows(page)
+    start = rows_of(page)
     tints = page.locator(".painted span").evaluate_all("spans => spans.map(s => s.className)")
     page.get_by_label("Strings, one per line").fill("\n".join(strings))
-    until(page, f"{_DONE} && document.querySelectorAll('{_ROWS}').length === arg", len(strings))
+    until(page, f"{DONE} && document.querySelectorAll('{_ROWS}').length === arg", len(strings))
     page.get_by_label("Second model").select_option(other)
     until(
         page,
-        f"{_DONE} && [...document.querySelectorAll('{_ROWS}')].every(row => row.children.length === 7) "
+        f"{DONE} && [...document.querySelectorAll('{_ROWS}')].every(row => row.children.length === 7) "
         "&& [...document.querySelectorAll('.many td:last-child')].every(cell => cell.textContent)",
     )
-    both = _rows(page)
+    both = rows_of(page)
     page.get_by_role("button", name="log ratio").click()
-    ratio = [row[6] for row in _rows(page)]
+    ratio = [row[6] for row in rows_of(page)]
     sort = page.locator("th[aria-sort=descending]").inner_text()
     page.get_by_role("button", name="log ratio").click()
-    rising = [row[6] for row in _rows(page)]
+    rising = [row[6] for row in rows_of(page)]
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download CSV").click()
     csv = Path(saved.value.path()).read_text()
@@ -52,7 +52,7 @@ def table(stage: Stage, url: str, strings: list[str], other: str, part: str) -> 
         "sort": sort,
         "rising": rising,
         "csv": csv,
-        "filtered": _rows(page),
+        "filtered": rows_of(page),
     }
 
 
@@ -64,7 +64,7 @@ def opened(stage: Stage, url: str, folder: str, contents: list[str]) -> dict[str
         path = Path(folder) / "strings.txt"
         path.write_bytes(bytes.fromhex(content))
         page = stage.open(url, "compare")
-        until(page, f"{_DONE} && {shown}")
+        until(page, f"{DONE} && {shown}")
         page.get_by_label("Strings, one per line").fill("")
         until(page, f"!{shown}")  # the strings that are there at first are gone
         page.set_input_files("#compare input[type=file]", path)
@@ -95,7 +95,7 @@ def held(stage: Stage, url: str, model: str, strings: list[str]) -> list[str]:
     """Strings pasted while the server takes its time: what is said of each batch, and the page answers."""
     page = stage.open(url, "compare")
     page.select_option("#model", model)
-    until(page, _DONE)
+    until(page, DONE)
     answers = HeldAnswers(page, "**/v1/score", but='"return_chars":true')
     page.evaluate(_PASTE, strings)
     for scored in (0, *_FIRST_SCORED):
@@ -107,7 +107,7 @@ def held(stage: Stage, url: str, model: str, strings: list[str]) -> list[str]:
             page.get_by_label("Filter").fill("")
         answers.let()
     page.unroute("**/v1/score")
-    until(page, f"{_DONE} && {_SAYS}", f"{len(strings)} strings")
+    until(page, f"{DONE} && {_SAYS}", f"{len(strings)} strings")
     return page.evaluate("seen.progress")
 
 
@@ -115,9 +115,9 @@ def many(stage: Stage, url: str, model: str, strings: list[str]) -> dict[str, An
     """Many strings pasted: how they come in, the rows in their middle, and what held the main thread."""
     page = stage.open(url, "compare")
     page.select_option("#model", model)
-    until(page, _DONE)
+    until(page, DONE)
     page.evaluate(_PASTE, strings)
-    until(page, f"{_DONE} && {_SAYS}", f"{len(strings):,} strings")
+    until(page, f"{DONE} && {_SAYS}", f"{len(strings):,} strings")
     page.locator(".scroller").evaluate("element => (element.scrollTop = element.scrollHeight / 2)")
     until(
         page,
@@ -126,4 +126,4 @@ def many(stage: Stage, url: str, model: str, strings: list[str]) -> dict[str, An
         len(strings) // 4,
     )
     seen = page.evaluate("({tasks: seen.tasks, progress: seen.progress})")
-    return {**seen, "rows_made": page.locator(_ROWS).count(), "middle": _rows(page)}
+    return {**seen, "rows_made": page.locator(_ROWS).count(), "middle": rows_of(page)}

@@ -5,10 +5,10 @@ from typing import Any
 from playwright.sync_api import Page
 from stage import Stage, until
 
-_ENDED = "[...document.querySelectorAll('.outputs article .note span')].every(state => state.textContent)"
+ENDED = "[...document.querySelectorAll('.outputs article .note span')].every(state => state.textContent)"
 
 
-def _fill(page: Page, **fields: str) -> None:
+def fill(page: Page, **fields: str) -> None:
     for label, value in fields.items():
         control = page.locator("#generate label", has_text=label.replace("_", "-")).locator("input")
         control.evaluate(
@@ -19,10 +19,10 @@ def _fill(page: Page, **fields: str) -> None:
 def samples(stage: Stage, url: str, prompt: str, fields: dict[str, str]) -> dict[str, Any]:
     """Four samples, streamed; the commands that give the first one elsewhere; the chart."""
     page = stage.open(url, "generate")
-    page.get_by_label("Prompt").fill(prompt)
-    _fill(page, **fields)
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    fill(page, **fields)
     page.get_by_role("button", name="Generate").click()
-    until(page, f"document.querySelectorAll('.outputs article').length === 4 && {_ENDED}")
+    until(page, f"document.querySelectorAll('.outputs article').length === 4 && {ENDED}")
     texts = page.locator(".outputs .drawn").evaluate_all("spans => spans.map(s => s.textContent)")
     pieces = page.locator(".outputs .drawn").evaluate_all("spans => spans.map(s => s.childNodes.length)")
     states = page.locator(".outputs .note").all_inner_texts()
@@ -38,18 +38,18 @@ def samples(stage: Stage, url: str, prompt: str, fields: dict[str, str]) -> dict
 def stop(stage: Stage, url: str) -> list[str]:
     """Long completions, stopped."""
     page = stage.open(url, "generate")
-    _fill(page, Characters="16384")
+    fill(page, Characters="16384")
     page.get_by_role("button", name="Generate").click()
     until(page, "[...document.querySelectorAll('.outputs .drawn')].filter(s => s.textContent).length === 4")
     page.get_by_role("button", name="Stop").click()
-    until(page, _ENDED)
+    until(page, ENDED)
     return page.locator(".outputs .note").all_inner_texts()
 
 
 def refused(stage: Stage, url: str) -> str:
     """What the server does not take is said where it was asked for."""
     page = stage.open(url, "generate")
-    _fill(page, Characters="99999999")
+    fill(page, Characters="99999999")
     page.get_by_role("button", name="Generate").click()
     page.wait_for_selector("#generate .error:not([hidden])")
     stage.trouble[:] = [what for what in stage.trouble if "400" not in what]

@@ -35,7 +35,7 @@ def markup(stage: Stage, url: str) -> dict[str, Any]:
     }
     found["model"] = page.locator("#model option").first.inner_text()
     page.locator("#tab-generate").click()
-    page.get_by_label("Prompt").fill(_MARKUP)
+    page.get_by_label("Prompt", exact=True).fill(_MARKUP)
     page.get_by_role("button", name="Generate").click()
     until(page, "document.querySelector('.outputs .drawn')?.textContent")
     found["sample"] = page.locator(".outputs .sample").first.inner_text()

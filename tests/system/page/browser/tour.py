@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 from stage import ALL_CARDS, Stage, bars_of, until
 
 _AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+_TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _SERIOUS = """() => axe.run().then(({violations}) => violations
   .filter(({impact}) => impact === "serious" || impact === "critical")
   .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map((n) => n.html + n.failureSummary).join(" | ")}`))"""
@@ -31,9 +32,7 @@ def panels(stage: Stage, url: str, look: str, folder: str) -> dict[str, Any]:
                 "document.querySelectorAll('.outputs .note span:not(:empty)').length === 4",
             )
         found[name] = _look(page, folder, f"{name}-{look}")
-        wide[name] = page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
+        wide[name] = page.evaluate(_TOO_WIDE)
     return {"serious": found, "too_wide": wide}
 
 
@@ -51,3 +50,26 @@ def _look(page: Page, folder: str, name: str) -> list[str]:
     page.screenshot(path=Path(folder) / f"{name}.png")
     found: list[str] = page.evaluate(_SERIOUS)
     return found
+
+
+def learning(stage: Stage, url: str, look: str, folder: str) -> dict[str, Any]:
+    """The panels that learn their text, while they do."""
+    page = stage.open(url, look=look)
+    bars_of(page, "To be, or not to b")
+    page.evaluate(_AXE.read_text())
+    found, wide = {}, {}
+    for name, ready in _LEARNED.items():
+        page.locator(f"#tab-{name}").click()
+        page.locator(f"#{name}").get_by_role("switch").check()
+        until(page, ready)
+        found[name] = _look(page, folder, f"{name}-learning-{look}")
+        wide[name] = page.evaluate(_TOO_WIDE)
+    return {"serious": found, "too_wide": wide}
+
+
+_LEARNED = {
+    "write": "document.querySelector('#write-gain').textContent.includes('become')",
+    "compare": "document.querySelectorAll('.painted span').length === 10 "
+    "&& document.querySelectorAll('.many th').length === 4",
+    "generate": "document.querySelector('figcaption').textContent.includes('after learning')",
+}

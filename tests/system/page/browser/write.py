@@ -73,7 +73,7 @@ def edits(stage: Stage, url: str, text: str, places: list[int]) -> list[dict[str
 
 
 # What may not move while somebody types.
-_PLACES = """[...document.querySelectorAll("[role=tab], .bars, #reading, #write-hint")].map((element) => {
+PLACES = """[...document.querySelectorAll("[role=tab], .bars, #reading, #write-hint")].map((element) => {
   const { x, y } = element.getBoundingClientRect();
   return [element.id || element.className, x, y];
 })"""
@@ -92,7 +92,7 @@ def typing(stage: Stage, url: str, text: str, blocks: list[str]) -> dict[str, An
     until(page, "document.querySelector('.looked-at').textContent.includes('expected')")  # comes at rest
     page.evaluate("forget()")
     answers = HeldAnswers(page, "**/feed")
-    places = [page.evaluate(_PLACES)]
+    places = [page.evaluate(PLACES)]
     for block in blocks:
         page.keyboard.type(block[0])
         answers.wait()
@@ -103,7 +103,7 @@ def typing(stage: Stage, url: str, text: str, blocks: list[str]) -> dict[str, An
             answers.wait()
             answers.let()
         bars_of(page, text)
-        places.append(page.evaluate(_PLACES))
+        places.append(page.evaluate(PLACES))
     page.keyboard.type("x")
     answers.wait()
     page.keyboard.press("Backspace")

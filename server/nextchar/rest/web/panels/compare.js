@@ -2,6 +2,7 @@
 
 import { csv } from "../parts/csv.js";
 import { debounced, download, errorLine, field, h } from "../dom.js";
+import { LearningSwitch } from "../learning.js";
 import { models } from "../models.js";
 import { painted } from "../parts/painted.js";
 import { ScoreList } from "../parts/score_list.js";
@@ -11,6 +12,8 @@ import { Table } from "../parts/table.js";
 const MOST_STRINGS = 10_000;
 const MOST_IN_BOX = 200; // more lines would make the text area slow, so they go only to the table
 const SHOW_MS = 150;
+const LEARNS = "Learn the text before, then each string";
+const SENTENCE = "What they repeat becomes likelier. No string learns from another.";
 
 export function panel(root) {
   return new Compare(root);
@@ -21,10 +24,13 @@ class Compare {
   #table = new Table((visible) => this.#onVisible(visible));
   #errors = errorLine();
   #box = h("textarea", { rows: 4, value: "hello\nhtktt", spellcheck: false, "aria-label": "Strings, one per line" });
+  #before = h("textarea", { rows: 2, spellcheck: false, placeholder: "nothing", className: "before" });
+  #learning = new LearningSwitch(LEARNS, SENTENCE, () => this.#score());
   #pasted = null;
   #other = h("select");
   #ends = h("input", { type: "checkbox" });
   #endsField = h("label", { className: "check", hidden: true }, this.#ends, " score the end of the string");
+  #columns = [];
   #filter = h("input", { type: "search", placeholder: "part of a string" });
   #progress = h("p", { className: "note figure", role: "status" });
   #file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
@@ -39,10 +45,12 @@ class Compare {
         h("p", {}, "log p covers the whole string, from its first character on. The percentile is the percentage of normal, held-out strings of about its length that surprise less; p is the share of those of exactly its length that surprise at least as much."))),
       h("div", { className: "compare-input" }, this.#box,
         h("div", { className: "knobs" }, field("Second model", this.#other), field("Filter", this.#filter), this.#endsField,
-          h("div", { className: "actions" }, open, save, this.#file))),
+          h("div", { className: "actions" }, open, save, this.#file)),
+        h("div", { className: "given" }, field("Text before each string", this.#before), this.#learning.element)),
       this.#errors.element, this.#progress, this.#table.element);
     const scoreSoon = debounced(() => this.#score(), 250);
     this.#box.addEventListener("input", () => ((this.#pasted = null), scoreSoon()));
+    this.#before.addEventListener("input", () => scoreSoon());
     this.#box.addEventListener("paste", (event) => this.#onPaste(event));
     this.#file.addEventListener("change", () => this.#open(this.#file.files[0]));
     this.#other.addEventListener("change", () => this.#score());
@@ -53,6 +61,10 @@ class Compare {
     models.addEventListener("change", () => this.#begin());
     this.#table.sortBy("logprob", true);
     this.#begin();
+  }
+
+  get #ids() {
+    return [models.current.id, this.#other.value].filter(Boolean);
   }
 
   #begin() {
@@ -97,11 +109,13 @@ class Compare {
     if (texts.length > MOST_STRINGS) {
       this.#errors.show(new Error(`There are ${texts.length} strings; the table shows the first ${MOST_STRINGS}.`));
     }
-    const ids = [models.current.id, this.#other.value].filter(Boolean);
-    this.#table.columns = columns(ids);
+    const before = this.#before.value.toWellFormed();
+    this.#columns = columns(this.#ids, { learned: this.#learning.on, ranked: !before && !this.#learning.on });
+    this.#table.columns = this.#columns;
     this.#table.sortBy(this.#table.order.key, this.#table.order.descending);
     try {
-      await this.#list.score(texts.slice(0, MOST_STRINGS), ids, this.#ends.checked);
+      const how = { includeEnd: this.#ends.checked, before, learning: this.#learning.field };
+      await this.#list.score(texts.slice(0, MOST_STRINGS), this.#ids, how);
     } catch (error) {
       if (error.name !== "AbortError") this.#errors.show(error);
     }
@@ -132,13 +146,14 @@ class Compare {
   }
 
   #save() {
-    const wanted = columns([models.current.id, this.#other.value].filter(Boolean));
-    const rows = this.#table.rows.map((item) => wanted.map(({ value }) => value(item)));
-    download("nextchar-scores.csv", csv(wanted.map(({ label }) => label), rows), "text/csv;charset=utf-8");
+    const rows = this.#table.rows.map((item) => this.#columns.map(({ value }) => value(item)));
+    download("nextchar-scores.csv", csv(this.#columns.map(({ label }) => label), rows), "text/csv;charset=utf-8");
   }
 }
 
-function columns([first, second]) {
+// The columns of one or two models. Where strings are `learned` there is one of the network alone; only where they are
+// `ranked`, which is from their first character on and by the network, do they have a percentile.
+function columns([first, second], { learned, ranked }) {
   const of = (which, name) => (item) => item.scores[which]?.[name];
   const shown = (value, digits) => (item) => (value(item) === undefined ? "" : value(item).toFixed(digits));
   const numeric = (key, label, value, digits, title) => ({ key, label, value, cell: shown(value, digits), numeric: true, title });
@@ -149,9 +164,12 @@ function columns([first, second]) {
       cell: (item) => (item.error ? h("span", { className: "error" }, item.text.slice(0, 60), ": ", item.error) : painted(item.text, item.chars)),
     },
     numeric("logprob", second ? `log p, ${first}` : "log p", of(0, "logprob"), 2),
+    ...(learned ? [numeric("own", "network alone", of(0, "model_logprob"), 2, "log p by the network alone, without what was learned")] : []),
     numeric("bits", "bits / char", of(0, "bits_per_char"), 3),
-    numeric("percentile", "percentile", of(0, "percentile"), 1),
-    { ...numeric("p_value", "p", of(0, "p_value"), 4, "share of normal strings of this length that surprise at least as much"), cell: (item) => shownShare(of(0, "p_value")(item)) },
+    ...(ranked ? [
+      numeric("percentile", "percentile", of(0, "percentile"), 1),
+      { ...numeric("p_value", "p", of(0, "p_value"), 4, "share of normal strings of this length that surprise at least as much"), cell: (item) => shownShare(of(0, "p_value")(item)) },
+    ] : []),
     ...(second ? [
       numeric("other", `log p, ${second}`, of(1, "logprob"), 2),
       numeric("ratio", "log ratio", ratio, 2, `log p under ${first} minus log p under ${second}`),

@@ -5,12 +5,17 @@ import { origin } from "../base.js";
 import { debounced, errorLine, field, h } from "../dom.js";
 import { FilterChart } from "../parts/filter_chart.js";
 import { authorization } from "../key.js";
+import { LearningSwitch } from "../learning.js";
 import { models } from "../models.js";
 import { SamplingForm } from "../parts/sampling_form.js";
 import { snippets } from "../parts/snippets.js";
 
 const NUM_SIDE_BY_SIDE = 4;
 const CHART_MS = 150;
+const LEARNS = "Learn from the prompt";
+// A text that learns what is sampled of it soon repeats itself.
+const HOW = { learn_drawn: false };
+const SENTENCE = "What the prompt repeats becomes likelier: counts of it are mixed with what the network expects.";
 const SEEDS = 1_000_000;
 
 export function panel(root) {
@@ -22,6 +27,7 @@ class Generate {
   #chart = new FilterChart();
   #errors = errorLine();
   #outputs = h("div", { className: "outputs" });
+  #learning = new LearningSwitch(LEARNS, SENTENCE, () => (this.#drawSoon(), this.#write()), HOW);
   #count = h("select", {}, h("option", { value: "1" }, "one sample"), h("option", { value: "4", selected: true }, "four samples"));
   #go = h("button", { type: "button", className: "primary", onclick: () => this.#start() }, "Generate");
   #halt = h("button", { type: "button", disabled: true, onclick: () => this.#abort?.abort() }, "Stop");
@@ -37,7 +43,7 @@ class Generate {
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Let it write"),
         h("p", {}, "The same seed gives the same text, regardless of other requests."))),
       h("div", { className: "generate" },
-        h("div", {}, this.#form.element,
+        h("div", {}, this.#form.element, this.#learning.element,
           h("div", { className: "actions go" }, this.#go, this.#halt, field("Show", this.#count)), this.#errors.element),
         this.#chart.element),
       this.#outputs,
@@ -60,7 +66,7 @@ class Generate {
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
     this.#errors.clear();
-    const body = this.#form.body(models.current.id);
+    const body = this.#body();
     const first = body.seed ?? Math.floor(Math.random() * SEEDS);
     const count = this.#count.value === "4" ? NUM_SIDE_BY_SIDE : 1;
     const outputs = Array.from({ length: count }, (_, k) => output(body.prompt, first + k));
@@ -89,10 +95,11 @@ class Generate {
 
   async #draw() {
     const prompt = this.#form.prompt.value.toWellFormed();
-    const key = `${models.current.id} ${prompt}`;
+    const { field: learning } = this.#learning;
+    const key = `${models.current.id} ${this.#learning.on} ${prompt}`;
     try {
       if (this.#distribution.key !== key) {
-        const { data } = await post("/v1/next", { model: models.current.id, input: prompt });
+        const { data } = await post("/v1/next", { model: models.current.id, input: prompt, ...learning });
         this.#distribution = { key, data };
       }
       this.#chart.draw(this.#distribution.data, this.#form.filters);
@@ -101,8 +108,12 @@ class Generate {
     }
   }
 
+  #body() {
+    return { ...this.#form.body(models.current.id), ...this.#learning.field };
+  }
+
   #write() {
-    const body = this.#form.body(models.current.id);
+    const body = this.#body();
     const grpcPort = document.querySelector("meta[name=nextchar-grpc-port]").content;
     const { hostname, protocol } = location;
     const place = { origin, hostname, secure: protocol === "https:", grpcPort, needsKey: "Authorization" in authorization() };

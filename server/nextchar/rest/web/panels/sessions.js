@@ -50,7 +50,7 @@ class Sessions {
   #node(entry, entries) {
     const children = entries.filter(({ parent }) => parent === entry.id);
     const tail = entry.text.length > SHOWN_CHARS ? `…${entry.text.slice(-SHOWN_CHARS)}` : entry.text;
-    const head = `${entry.model}, ${plural(Array.from(entry.text).length, "character")}${entry.by ? `, from ${entry.by}` : ""}`;
+    const head = `${entry.model}${entry.learns ? ", learning" : ""}, ${plural(Array.from(entry.text).length, "character")}${entry.by ? `, from ${entry.by}` : ""}`;
     return h("li", {},
       h("div", { className: "node" },
         h("p", { className: "note" }, head, h("span", { className: "mono" }, ` ${entry.id.slice(0, 12)}`)),
@@ -115,7 +115,7 @@ class Sessions {
 
   async #fork(entry) {
     const { session_id: id, revision, model_version: version } = await fork(entry.id);
-    journal.add({ id, revision, model: entry.model, version, text: entry.text, by: "a fork", parent: entry.id });
+    journal.add({ id, revision, model: entry.model, version, text: entry.text, by: "a fork", parent: entry.id, learns: entry.learns });
     journal.get(id).marks = { ...entry.marks };
   }
 
@@ -145,11 +145,11 @@ class Sessions {
   async #import(file) {
     const found = fromFile(await file.arrayBuffer());
     const { session_id: id, revision: first, model_version: version } = await begin({ model: `${found.model}:${found.model_version}` });
-    const { revision } = await replaceState(id, first, found.state).catch(async (error) => {
+    const { revision, adaptive } = await replaceState(id, first, found.state).catch(async (error) => {
       await end(id);
       throw error;
     });
-    journal.add({ id, revision, model: found.model, version, text: found.text, by: "a file" });
+    journal.add({ id, revision, model: found.model, version, text: found.text, by: "a file", learns: Boolean(adaptive) });
     this.#file.value = "";
   }
 

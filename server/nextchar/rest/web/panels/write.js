@@ -6,6 +6,7 @@ import { debounced, errorLine, h } from "../dom.js";
 import { Editor } from "../parts/editor.js";
 import { imagine } from "../parts/ghost.js";
 import { journal } from "../journal.js";
+import { LearningSwitch } from "../learning.js";
 import { LiveSession } from "../parts/live_session.js";
 import { models, reader } from "../models.js";
 import { Pricer } from "../parts/pricer.js";
@@ -17,6 +18,11 @@ const REST_MS = 700; // a pause in typing, after which a whole text is scored ag
 const LONG_CHARS = 500;
 const TELL_MS = 60;
 const KEPT = stored("nextchar-text");
+const LEARNS = "Learn from what is written";
+const SENTENCES = {
+  text: "What the text repeats becomes likelier: counts of it are mixed with what the network expects.",
+  line: "What a line repeats becomes likelier: counts of it are mixed with what the network expects.",
+};
 const STARTS = { text: "To be, or not to b", line: "nextch" };
 
 export function panel(root) {
@@ -29,6 +35,8 @@ class Write {
   #errors = errorLine();
   #looked = h("span", { className: "looked-at" });
   #sum = h("span");
+  #learning = new LearningSwitch(LEARNS, SENTENCES.text, () => this.#begin());
+  #gain = h("div", { className: "gain figure", id: "write-gain" });
   #live = null;
   #pricer = null;
   #reader = null;
@@ -46,7 +54,8 @@ class Write {
     const hint = "Tab accepts the grey text, Esc dismisses it. Click a bar to insert its character.";
     root.append(
       h("div", { className: "lead" }, h("div", {}, h("h2", {}, "Every character, before you type it"),
-        h("p", {}, "The bars show what the model expects after the text before the caret. The redder a character, the less the model expected it."))),
+        h("p", {}, "The bars show what the model expects after the text before the caret. The redder a character, the less the model expected it.")),
+        h("div", { className: "learns" }, this.#learning.element, this.#gain)),
       h("div", { className: "write" },
         h("div", {}, this.#editor.element, h("div", { className: "reading", id: "reading" }, this.#sum, this.#looked),
           this.#errors.element, h("p", { className: "note", id: "write-hint" }, hint)),
@@ -76,8 +85,10 @@ class Write {
     this.#live?.close();
     this.#pricer?.stop();
     this.#reader = reader(card);
-    this.#pricer = new Pricer(id, this.#reader.perLine);
-    const live = new LiveSession(id, this.#reader.count);
+    if (going) this.#learning.on = going.learns;
+    this.#learning.sentence = SENTENCES[card.vocabulary.unit];
+    this.#pricer = new Pricer(id, this.#reader.perLine, this.#learning.field);
+    const live = new LiveSession(id, this.#reader.count, this.#learning.on);
     if (going) live.adopt(going.id, going.revision ?? null, characters(this.#reader.perLine ? going.text.slice(going.text.lastIndexOf("\n") + 1) : going.text));
     const text = going?.text ?? this.#start(card.vocabulary.unit);
     this.#live = null; // until the editor has its text
@@ -172,6 +183,7 @@ class Write {
     if (!entry) return this.#looked.replaceChildren(index < 0 ? "Nothing before the caret yet." : "…");
     const { name, glyph } = shown(ink.chars[index]);
     const said = [h("span", { className: "char", title: name }, glyph), " ", h("b", {}, `${bits(entry.logprob).toFixed(2)} bits`)];
+    if (entry.own !== undefined) said.push(h("span", { className: "own-bits" }, ` (${bits(entry.own).toFixed(2)} by the network alone)`));
     const list = (items) => items.map((item) => `${shown(item.char, item.special).glyph} ${percent(item.probability)}`).join(", ");
     if (entry.expected) return this.#looked.replaceChildren(...said, entry.expected.length ? `, expected ${list(entry.expected)}` : "");
     this.#looked.replaceChildren(...said);
@@ -199,5 +211,13 @@ class Write {
     const mean = ink.bitsPerChar;
     const count = plural(ink.chars.length, "character");
     this.#sum.textContent = mean === null ? count : `${count}, ${mean.toFixed(2)} bits each`;
+    this.#gain.replaceChildren(...(mean === null || !this.#learning.on ? [] : gain(ink.ownBitsPerChar, mean)));
   }
+}
+
+// Says what learning brings: the bits per character by the network alone, and after learning.
+function gain(own, learned) {
+  const percentage = own > 0 ? Math.round(100 * (1 - learned / own)) : 0;
+  const change = percentage === 0 ? "" : `, ${Math.abs(percentage)}% ${percentage > 0 ? "fewer" : "more"}`;
+  return [h("b", {}, own.toFixed(2)), " bits per character become ", h("b", {}, learned.toFixed(2)), change];
 }

@@ -29,7 +29,9 @@ export class FilterChart {
       column.element.classList.toggle("gone", Boolean(item) && after[k] === 0);
     });
     const kept = after.filter((probability) => probability > 0).length;
-    this.#caption.textContent = `First character: ${kept} of ${data.length} can be sampled. Outline: the model's distribution; filled: after the filters.`;
+    this.#caption.textContent = `First character: ${kept} of ${data.length} can be sampled. Outline: ${whose(data)}; filled: after the filters.`;
     this.#chart.setAttribute("aria-label", data.slice(0, 5).map((item, k) => `${shown(item.char, item.special).name} ${percent(item.probability)} before, ${percent(after[k])} after`).join("; "));
   }
 }
+
+const whose = ([first]) => (first.model_logprob === undefined ? "the model's distribution" : "the distribution after learning the prompt");

@@ -6,7 +6,7 @@ import { bits, surprise } from "../symbols.js";
 export class Ink {
   element = h("div", { className: "ink", "aria-hidden": "true" });
   chars = [];
-  #entries = []; // {logprob, expected} per character; null if unknown
+  #entries = []; // {logprob, own, expected} per character; null if unknown
   #stale = 0; // from here on, entries belong to another preceding text
   #spans = [];
   #lines = []; // line elements
@@ -46,10 +46,18 @@ export class Ink {
     return Math.min(first, this.#stale);
   }
 
-
+  // The mean surprise of the characters whose score is known, and that by the network alone; null if none is.
   get bitsPerChar() {
+    return this.#mean(({ logprob }) => logprob);
+  }
+
+  get ownBitsPerChar() {
+    return this.#mean(({ own }) => own);
+  }
+
+  #mean(logprob) {
     const known = this.#entries.filter((entry) => entry !== null);
-    return known.length ? known.reduce((sum, { logprob }) => sum + bits(logprob), 0) / known.length : null;
+    return known.length ? known.reduce((sum, entry) => sum + bits(logprob(entry)), 0) / known.length : null;
   }
 
   // Sets the scores of characters from a position on, and moves the stale mark past them if they reach it.

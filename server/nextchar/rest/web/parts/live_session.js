@@ -21,6 +21,7 @@ const PROMPTLY = { patient: false };
 export class LiveSession extends EventTarget {
   #model;
   #count;
+  #learns;
   #id = null;
   #revision = null; // at which the session has read the characters; null if that is not known
   #read = []; // the characters that the session has read
@@ -32,11 +33,12 @@ export class LiveSession extends EventTarget {
   #running = false;
   #closed = false;
 
-  // `count` returns how many symbols of the model some characters are.
-  constructor(model, count) {
+  // `count` returns how many symbols of the model some characters are; `learns` says whether the session learns them.
+  constructor(model, count, learns) {
     super();
     this.#model = model;
     this.#count = count;
+    this.#learns = learns;
   }
 
   get id() {
@@ -96,13 +98,13 @@ export class LiveSession extends EventTarget {
   }
 
   async #create() {
-    const info = await begin({ model: this.#model });
+    const info = await begin({ model: this.#model, ...(this.#learns && { adaptive: true }) });
     this.#id = info.session_id;
     this.#revision = info.revision;
     this.#moveTo([], 0);
     this.#anchors.forgetAfter(-1);
     const { session_id: id, revision, model, model_version: version } = info;
-    journal.add({ id, revision, model, version, text: "", by: "Write" });
+    journal.add({ id, revision, model, version, text: "", by: "Write", learns: this.#learns });
   }
 
   async #feed(chars) {
@@ -225,12 +227,12 @@ export class LiveSession extends EventTarget {
   }
 }
 
-// Returns the score of a character and what was expected in its place, or null if unknown.
+// Returns the score of a character, that of the network alone and what was expected in its place; null if unknown.
 function worth(char, distribution) {
   if (!distribution) return null;
   const { data } = distribution;
   const found = data.find((item) => item.char === char) ?? data.find((item) => item.special === "unknown");
-  return found ? { logprob: found.logprob, expected: data.slice(0, NUM_EXPECTED) } : null;
+  return found ? { logprob: found.logprob, own: found.model_logprob, expected: data.slice(0, NUM_EXPECTED) } : null;
 }
 
 function sharedLength(a, b) {

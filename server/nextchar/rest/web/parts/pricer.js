@@ -8,9 +8,11 @@ const NUM_EXPECTED = 3;
 export class Pricer {
   #abort = new AbortController();
 
-  constructor(model, perLine) {
+  // `learning` is the field of a request whose text is learned, or empty.
+  constructor(model, perLine, learning) {
     this.model = model;
     this.perLine = perLine;
+    this.learning = learning;
   }
 
   // Scores an ink from its first unknown character on; a later call replaces this one.
@@ -22,11 +24,11 @@ export class Pricer {
       const start = ink.firstUnknown;
       const [context, input] = this.#cut(chars, start);
       const answer = await post("/v1/score", {
-        model: this.model, context: context.join(""), input: [input.join("")], return_chars: true,
+        model: this.model, context: context.join(""), input: [input.join("")], return_chars: true, ...this.learning,
       }, { signal });
       if (ink.chars !== chars) return; // the text has changed meanwhile; the next call scores it
-      const entries = answer.data[0].chars.map(({ logprob }) => ({ logprob, expected: null }));
-      const ends = this.perLine && chars[start + input.length] === "\n" ? [{ logprob: 0, expected: [] }] : [];
+      const entries = answer.data[0].chars.map(({ logprob, model_logprob: own }) => ({ logprob, own, expected: null }));
+      const ends = this.perLine && chars[start + input.length] === "\n" ? [{ logprob: 0, own: 0, expected: [] }] : [];
       if (entries.length + ends.length === 0) return;
       ink.price(start, [...entries, ...ends]);
     }
@@ -42,7 +44,7 @@ export class Pricer {
   // Returns what was expected at a position.
   async expected(chars, index) {
     const from = this.perLine ? chars.lastIndexOf("\n", index - 1) + 1 : 0;
-    const body = { model: this.model, input: (index ? chars.slice(from, index) : []).join(""), top: NUM_EXPECTED };
+    const body = { model: this.model, input: (index ? chars.slice(from, index) : []).join(""), top: NUM_EXPECTED, ...this.learning };
     return (await post("/v1/next", body)).data;
   }
 

@@ -43,6 +43,7 @@ const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 // Writes a Python literal. JSON's strings and numbers are valid Python.
 function literal(value) {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  if (value === true) return "True";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "object") return `{${Object.entries(value).map(([name, item]) => `${literal(name)}: ${literal(item)}`).join(", ")}}`;
   return JSON.stringify(value);
 }

@@ -24,6 +24,7 @@ export class Table {
 
   set columns(columns) {
     this.#columns = columns;
+    this.#table.style.setProperty("--columns", columns.length);
     this.#head.replaceChildren(...columns.map((column) => this.#heading(column)));
   }
 

@@ -11,6 +11,9 @@ from nextchar.schemas.compare import Candidate, CompareRequest, CompareResponse,
 from nextchar.schemas.score import Score, ScoreRequest, ScoreResponse
 from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.validation import Validation
+from nextchar.service.sessions.adaptation import new_memory
+from nextchar.service.sessions.separate_scorer import SeparateScorer
+from nextchar.service.sessions.state import SessionState
 from nextchar.telemetry.request_context import RequestContext
 
 _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
@@ -23,8 +26,8 @@ _BEST_FIRST: dict[RankBy, Callable[[Candidate], float]] = {
 class Comparer:
     """Scores and ranks candidates; raises what `ScoreRunner` raises."""
 
-    def __init__(self, validation: Validation, scores: ScoreRunner) -> None:
-        self._validation, self._scores = validation, scores
+    def __init__(self, validation: Validation, scores: ScoreRunner, separate: SeparateScorer) -> None:
+        self._validation, self._scores, self._separate = validation, scores, separate
 
     async def compare(self, request: CompareRequest, ctx: RequestContext) -> CompareResponse:
         """Returns every candidate once, the best first; equals keep the order of the request.
@@ -65,7 +68,12 @@ class Comparer:
             return_chars=False,
         )
         model.named_in(ctx)
-        return await self._scores.score_with(model, score, ctx)
+        if request.adaptive is None:
+            return await self._scores.score_with(model, score, ctx)
+        # Both models learn: if one alone did, the ratio would tell what learning is worth.
+        begun = SessionState.begun(0, new_memory(request.adaptive))
+        answer, _ = await self._separate.score(score, model, begun, ctx)
+        return answer
 
 
 def _candidates(scores: list[Score], references: list[Score] | None) -> list[Candidate]:
@@ -86,6 +94,7 @@ def _candidates(scores: list[Score], references: list[Score] | None) -> list[Can
             p_value=score.p_value,
             reference_logprob=other,
             log_ratio=None if other is None else score.logprob - other,
+            model_logprob=score.model_logprob,
         )
         for score, share, other in zip(scores, shares, others, strict=True)
     ]

@@ -64,6 +64,8 @@ def test_two_models_give_a_log_likelihood_ratio(server: LiveServer) -> None:
         ({"rank_by": "length"}, "rank_by"),
         ({"input": []}, "input"),
         ({"include_end": True}, "include_end"),
+        ({"adaptive": "yes"}, "adaptive"),
+        ({"adaptive": {"orders": [9]}}, "adaptive.orders.0"),
     ],
 )
 def test_a_comparison_that_cannot_be_made_is_one_clear_error(

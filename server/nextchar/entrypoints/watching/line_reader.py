@@ -20,7 +20,6 @@ from nextchar.errors import (
 from nextchar.model.online_surprise import OnlineSurprise
 from nextchar.schemas.score import Score
 
-_MAX_STRINGS = 64  # of one request, so that what is found is soon printed
 _RETRY_SECONDS = 2.0
 _LINE = "line"
 
@@ -83,12 +82,9 @@ class LineReader:
         self.num_lines = 0
 
     def read(self, lines: Sequence[Line]) -> list[ReadLine]:
-        """Returns the lines with their scores and p-values; without those that the model refuses to read."""
-        found: list[ReadLine] = []
-        for begin in range(0, len(lines), _MAX_STRINGS):
-            read, scores = self._score(list(lines[begin : begin + _MAX_STRINGS]))
-            found += map(self._compared, read, scores)
-        return found
+        """Returns some lines with their scores and p-values; without those that the model refuses to read."""
+        read, scores = self._score(list(lines))
+        return list(map(self._compared, read, scores))
 
     def _compared(self, line: Line, score: Score) -> ReadLine:
         self.num_lines += 1

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-CHUNK_BYTES = (
-    8192  # that are read at a time: whatever is between two looks at a name is read in a few seconds
-)
+CHUNK_BYTES = 8192  # between two looks at a file's name; they are scored in a few seconds
 
 
 @dataclass(frozen=True, slots=True)

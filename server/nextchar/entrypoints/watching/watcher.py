@@ -1,7 +1,6 @@
 """Reads a source for as long as it lasts and prints the lines that surprise."""
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from nextchar.entrypoints.watching.ending import Ending, check_reader
@@ -12,6 +11,8 @@ from nextchar.errors import InvalidRequest
 
 _POLL_SECONDS = 0.25
 _MUCH_BEHIND_BYTES = 2**20
+# Of lines that are read together: more would be printed later, fewer cost more.
+_MAX_LINES, _MANY_CHARS = 64, 2048
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ class Watcher:
             check_reader()
             with self._ending.interruptible():
                 lines, has_more = self._next()
-                read = self._watch.reader.read(lines)
-            self._print(read)
+            for some in _cut(lines):
+                with self._ending.interruptible():
+                    read = self._watch.reader.read(some)
+                self._print(read)
             if source.has_ended:
                 return
             if has_more:
@@ -78,8 +81,6 @@ class Watcher:
         found = [one for one in read if one.p_value <= self._watch.threshold]
         for one in found:
             self._watch.show(one)
-        if found:
-            sys.stdout.flush()
         self.num_printed += len(found)
 
     def _tell_behind(self) -> None:
@@ -88,3 +89,16 @@ class Watcher:
         if behind >= 2 * self._told_behind_bytes:
             self._told_behind_bytes = behind
             self._watch.tell(f"{behind / 2**20:.1f} MiB of {self._watch.shown} are still to be read")
+
+
+def _cut(lines: list[Line]) -> Iterator[list[Line]]:
+    """Yields lines in groups, as many together as are read within a second or so."""
+    group, num_chars = list[Line](), 0
+    for line in lines:
+        group.append(line)
+        num_chars += len(line.text)
+        if len(group) == _MAX_LINES or num_chars >= _MANY_CHARS:
+            yield group
+            group, num_chars = [], 0
+    if group:
+        yield group

@@ -25,6 +25,7 @@ _SERVING = {
     "score": "nextchar.entrypoints.commands.score:score",
     "compare": "nextchar.entrypoints.commands.compare:compare",
     "judge": "nextchar.entrypoints.commands.judge:judge",
+    "watch": "nextchar.entrypoints.commands.watch:watch",
     "next": "nextchar.entrypoints.commands.query:next_chars",
     "complete": "nextchar.entrypoints.commands.query:complete",
     "card": "nextchar.entrypoints.commands.card:card",

@@ -1,9 +1,9 @@
 """Passwords: guess numbers by Monte Carlo from samples of a model, beside zxcvbn's estimate.
 
 Both know the same list of passwords: zxcvbn has its 30,000 in itself, and the model is trained on nine
-tenths of them. Held out are the common passwords that Django refuses and that are not in that list.
-zxcvbn's lists of words and names help it with some of them; the table has those apart. As many random
-passwords of the same lengths and kinds of characters stand for those that a password manager makes.
+tenths of them. Held out are the common passwords of six characters or more that Django refuses and that are
+not in that list. zxcvbn's lists of words and names help it with some of them; the table has those apart. As many
+random passwords of the same lengths and kinds of characters stand for those that a password manager makes.
 """
 
 import random
@@ -19,6 +19,7 @@ from benchmarks.quality.recipes.trial import Answer, Doubles, Table, Trial
 from nextchar_training.text.corpus import load_corpus
 
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, string.punctuation)
+_MIN_CHARS = 6  # what most sites ask for
 _POWERS = (3, 4, 6, 8, 10, 12)
 _FAR = 1.0  # a tenfold difference, in powers of ten
 _SEED = 27
@@ -35,7 +36,7 @@ def measure(folder: Path, environments: Environments, minutes: float) -> Table:
         raise SystemExit(f"no held-out passwords: {listed}")
     known = set(str(load_corpus("passwords").text).split("\n"))
     words = known | set(str(load_corpus("words").text).split("\n"))
-    held_out = [password for password in listed["passwords"] if password not in known]
+    held_out = [p for p in listed["passwords"] if p not in known and len(p) >= _MIN_CHARS]
     kinds = {
         "in no list": [password for password in held_out if password not in words],
         "words": [password for password in held_out if password in words],

@@ -1,4 +1,4 @@
-"""Scores strings with detect-secrets, JSON in and out: its plugins as they come, on a line of code each.
+"""Scores strings with detect-secrets, JSON in and out; it scans them as lines of a file of code, as it comes.
 
 The score is the entropy that its plugin for the string's alphabet computes, over that plugin's limit.
 """
@@ -6,14 +6,26 @@ The score is the entropy that its plugin for the string's alphabet computes, ove
 import json
 import re
 import sys
+import tempfile
+from pathlib import Path
 
 # The script is named like the package.
 sys.path.pop(0)
-from detect_secrets.core.scan import scan_line
+from detect_secrets import SecretsCollection
 from detect_secrets.plugins.high_entropy_strings import Base64HighEntropyString, HexHighEntropyString
 from detect_secrets.settings import default_settings
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
+
+
+def flagged_lines(strings: list[str]) -> set[int]:
+    """Returns the numbers of the strings in which it finds a secret."""
+    with tempfile.TemporaryDirectory() as folder, default_settings():
+        file = Path(folder) / "values.py"
+        file.write_text("".join(f'value = "{string}"\n' for string in strings))
+        found = SecretsCollection()
+        found.scan_file(str(file))
+        return {secret.line_number - 1 for _, secret in found}
 
 
 def main() -> None:
@@ -23,9 +35,8 @@ def main() -> None:
     for string in strings:
         plugin = hexadecimal if _HEX.fullmatch(string) else wide
         scores.append(plugin.calculate_shannon_entropy(string) / plugin.entropy_limit)
-    with default_settings():
-        flagged = [any(True for _ in scan_line(f'value = "{string}"')) for string in strings]
-    print(json.dumps({"scores": scores, "flagged": flagged}))
+    flagged = flagged_lines(strings)
+    print(json.dumps({"scores": scores, "flagged": [i in flagged for i in range(len(strings))]}))
 
 
 main()

@@ -16,7 +16,7 @@ from benchmarks.quality.recipes.environments import Environments
 from benchmarks.quality.recipes.odd_lines import OddLog, with_odd_lines
 from benchmarks.quality.recipes.trial import Answer, Table, Trial
 
-_NUM_LINES, _NUM_FIRST, _NUM_ODD = 4000, 500, 25
+_NUM_LINES, _NUM_FIRST, _NUM_ODD = 1500, 300, 20
 _SEED = 27
 _SIMILARITY = (
     "0.8"  # had the largest area under ROC on these odd lines: of 0.4, 0.6, 0.8, 0.9, four ways each

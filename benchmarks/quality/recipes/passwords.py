@@ -1,8 +1,8 @@
 """Passwords: guess numbers by Monte Carlo from samples of a model, beside zxcvbn's estimate.
 
-Both know the same list of passwords: zxcvbn has its 30,000 in itself, and the model is trained on nine
-tenths of them. Held out are the common passwords of six characters or more that Django refuses and that are
-not in that list. zxcvbn's lists of words and names help it with some of them; the table has those apart. As many
+Both know the same list: zxcvbn has its 30,000 passwords in itself, and the model is trained on nine tenths
+of them. Held out are common passwords that Django refuses, if they have six characters or more and are not in
+that list. zxcvbn's lists of words and names help it with some of them; the table has those apart. As many
 random passwords of the same lengths and kinds of characters stand for those that a password manager makes.
 """
 

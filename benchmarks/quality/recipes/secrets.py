@@ -9,7 +9,7 @@ it; they were not taken out, and are false alarms for everyone.
 import shutil
 from pathlib import Path
 
-from benchmarks.quality.recipes.commands import fitted_judge, judged
+from benchmarks.quality.recipes.commands import fitted_judge, judged, write_lines
 from benchmarks.quality.recipes.entropy import entropies
 from benchmarks.quality.recipes.environments import Environments
 from benchmarks.quality.recipes.keys import keys
@@ -30,7 +30,7 @@ HELD_OUT = (
     "starlette",
 )
 NUM_KEYS = 500
-_SEED = 27
+_SEED, _OTHER_SEED = 27, 28
 
 
 def measure(folder: Path, environments: Environments, model: Path) -> Table:
@@ -47,4 +47,7 @@ def measure(folder: Path, environments: Environments, model: Path) -> Table:
     shutil.copytree(model, folder / "models" / model.name, dirs_exist_ok=True)
     fitted_judge(folder, "secrets", listed, "--model", model.name)
     table.add("judge, no secret known", judged(folder, "secrets", strings))
+    write_lines(folder / "hex.txt", keys(NUM_KEYS, _OTHER_SEED)["hex"])
+    fitted_judge(folder, "secrets-hex", listed, "--model", model.name, "--bad", "hex.txt")
+    table.add("judge, given 500 other hex keys", judged(folder, "secrets-hex", strings))
     return table

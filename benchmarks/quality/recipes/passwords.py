@@ -38,7 +38,7 @@ def measure(folder: Path, environments: Environments, minutes: float) -> Table:
     words = known | set(str(load_corpus("words").text).split("\n"))
     held_out = [p for p in listed["passwords"] if p not in known and len(p) >= _MIN_CHARS]
     kinds = {
-        "in no list": [password for password in held_out if password not in words],
+        "no words": [password for password in held_out if password not in words],
         "words": [password for password in held_out if password in words],
     }
     table = Table(Trial(random_like(held_out), kinds))

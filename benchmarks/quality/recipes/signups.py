@@ -36,6 +36,10 @@ def measure(folder: Path, environments: Environments, minutes: float) -> Table:
     table.add("`pygarble`", environments.scores("pygarble", strings))
     fitted_judge(folder, "signups", training, "--max-minutes", str(minutes))
     table.add("judge", judged(folder, "signups", strings))
+    known, fresh = set(training), signups(first[0], last[0], NUM_HELD_OUT, "fresh")
+    alarms = judged(folder, "signups", [one for one in fresh if one not in known]).flagged
+    assert alarms is not None
+    print(f"flagged of new sign-ups with names of the training list, at 1 %: {alarms.mean():.4f}")
     return table
 
 

@@ -42,8 +42,8 @@ def main() -> None:
         print(f"skipped: needs a folder with {_REAL}.txt and a list for each family (is {folder})")
         return
     graph = open_graph(arguments.model / "step-int8.onnx")
-    normal, bad = _lists(graph, folder)
-    groups = {one.name: _group(one.name) for one in bad}
+    normal, bad = domain_lists(graph, folder)
+    groups = {one.name: family_group(one.name) for one in bad}
     conditions = evaluate(normal, bad, graph.vocabulary, groups=groups, say=print)
     rows = [_simple("Shannon entropy", normal, bad, _entropy)]
     rows.append(_simple("bits per character", normal, bad, _bits))
@@ -57,7 +57,8 @@ def main() -> None:
         arguments.results.write_text(json.dumps({"rows": rows, "kinds": kinds}, indent=1) + "\n")
 
 
-def _lists(graph: ModelGraph, folder: Path) -> tuple[Scored, list[Scored]]:
+def domain_lists(graph: ModelGraph, folder: Path) -> tuple[Scored, list[Scored]]:
+    """Reads and scores the real domains that the model was not trained on, and those of each family."""
     form = graph.vocabulary.normalize
     found = {path.stem: read_list(path, form, print) for path in sorted(folder.glob("*.txt"))}
     real = never_trained_on(graph.card, found.pop(_REAL), print)
@@ -69,7 +70,7 @@ def _scored(graph: ModelGraph, strings: StringList) -> Scored:
     return score_list(graph, strings.name, strings.strings)
 
 
-def _group(name: str) -> str:
+def family_group(name: str) -> str:
     """Returns the program that a list is of: two lists of one program are left out together."""
     program = name.removesuffix("-2").replace("_", "")
     return _RELATIVES.get(program, program)

@@ -1,5 +1,6 @@
 """Defines `Score`, which adds scores to batches of rows."""
 
+from dataclasses import replace
 from os import PathLike, fspath
 from typing import Literal
 
@@ -14,7 +15,8 @@ class Score(TableFunction[ScoreAnnotator]):
         score(table)                                  # Arrow, pandas, polars, or a dictionary of arrays
         dataset.map_batches(score, batch_format="pyarrow")  # Ray Data
 
-    It adds `logprob`, `bits_per_char`, `num_chars`, `num_unknown`, `percentile` and `p_value`.
+    It adds `logprob`, `bits_per_char`, `num_chars`, `num_unknown`, `percentile` and `p_value`; with
+    `guesses` also `guesses_log10`.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class Score(TableFunction[ScoreAnnotator]):
         num_threads: int | None = None,
         context: str = "",
         include_end: bool = False,
+        guesses: bool = False,
         prefix: str = "",
         on_error: OnError = "keep",
     ) -> None:
@@ -41,8 +44,13 @@ class Score(TableFunction[ScoreAnnotator]):
                 runs a process per core.
             context: The text before every string; it is not scored.
             include_end: Also score the end symbol, which models of lines have.
+            guesses: Also estimate how many guesses a string withstands (`nextchar.model.guess_numbers`). It
+                needs a model file of strings, and counts the end symbol.
             prefix: What the names of the added columns begin with.
             on_error: `keep` leaves the added columns of a row without a string empty, `stop` raises.
         """
-        annotator = ScoreAnnotator(fspath(model), url, precision, num_threads, context, include_end)
+        annotator = ScoreAnnotator(
+            fspath(model), url, precision, num_threads, context, include_end or guesses
+        )
+        annotator = replace(annotator, guesses=guesses)
         super().__init__(annotator, column, prefix, on_error)

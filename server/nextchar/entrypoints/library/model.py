@@ -4,7 +4,7 @@ import base64
 import time
 import weakref
 from collections.abc import Generator, Iterable
-from itertools import islice
+from itertools import count, islice
 from os import PathLike
 from pathlib import Path
 from typing import Literal, Unpack
@@ -19,14 +19,17 @@ from nextchar.client.parts import shift_error, shift_indices
 from nextchar.client.retries import Retries
 from nextchar.entrypoints.library.runtime import Runtime
 from nextchar.entrypoints.library.transport import LocalTransport
-from nextchar.errors import NextcharError
+from nextchar.errors import InvalidRequest, NextcharError
 from nextchar.model.card import Card
 from nextchar.model.cores import num_cores
 from nextchar.model.gate_graph import GATE_TENSORS
+from nextchar.model.guess_numbers import NUM_SAMPLES, GuessNumbers
+from nextchar.schemas.completion import MAX_CHOICES
 from nextchar.schemas.inspect import GateTrace, StateTrace
 from nextchar.schemas.score import ScoreResponse
 
 BATCH_STRINGS = 4096  # that are scored together: they share prefixes, and memory stays bounded
+_MAX_SAMPLE_CHARS = 256
 
 Precision = Literal["auto", "int8", "float32"]
 
@@ -88,6 +91,33 @@ class Model(Client):
         """
         answers = self.score_batches(strings, **arguments)
         return np.fromiter((item.logprob for answer in answers for item in answer.data), dtype=np.float64)
+
+    def guess_numbers(self, *, num_samples: int = NUM_SAMPLES, seed: int = 1) -> GuessNumbers:
+        """Returns how many guesses a string withstands, by its log-probability with its end, from samples.
+
+            guesses = model.guess_numbers()
+            10 ** guesses.log10_of(model.logprobs(passwords, include_end=True))
+
+        Args:
+            num_samples: Strings that are drawn from the model.
+            seed: Of the draws.
+
+        Raises:
+            InvalidRequest: the model has no end symbol, so that its strings have no probability.
+        """
+        if self._runtime.model.graph.vocabulary.end_id is None:
+            raise InvalidRequest(
+                f"guess numbers need a model of strings, and {self.name!r} was trained on running text: "
+                "train one with --unit line"
+            )
+        samples = islice(self._samples(seed), num_samples)
+        return GuessNumbers(self.logprobs(samples, include_end=True))
+
+    def _samples(self, seed: int) -> Generator[str]:
+        """Draws strings from the model, each until its end or `_MAX_SAMPLE_CHARS`, in the order of seeds."""
+        for k in count(seed):
+            answer = self.complete("", n=MAX_CHOICES, max_tokens=_MAX_SAMPLE_CHARS, temperature=1.0, seed=k)
+            yield from (choice.text for choice in answer.choices)
 
     def score_batches(
         self, strings: Iterable[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]

@@ -46,6 +46,7 @@ class Scorer:
         """
         held: list[Model] = []
         learned: list[SessionState] = []  # the state after the last message, if the text is learned
+        has_read = False  # the context, with the first message
 
         async def score(request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
             if request.adaptive is not None:
@@ -60,6 +61,7 @@ class Scorer:
             return await self._runner.score_with(held[0], request, ctx)
 
         async def in_order(request: ScoreRequest, ctx: RequestContext) -> ScoreResponse:
+            nonlocal has_read
             if not held:
                 model, state = self._client_states.open(request, ctx)
                 model.engine.hold()
@@ -67,9 +69,10 @@ class Scorer:
                 learned.append(state)
             else:
                 self._validation.use(held[0], ctx)
-                if learned[0].here.position:  # the context was read with the first message
+                if has_read:
                     request = request.model_copy(update={"context": ""})
             answer, learned[0] = await self._score_in_order(request, held[0], learned[0], ctx)
+            has_read = True
             return answer
 
         try:

@@ -1,4 +1,7 @@
-"""Scores strings of an adaptive text in their order: each after those before it, which were learned."""
+"""Scores strings of an adaptive text in their order: each after those before it, which were learned.
+
+A model of lines reads each string as a line: the network begins anew, and what was learned goes on.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,12 +19,14 @@ from nextchar.service.inference.score_math import make_scores
 from nextchar.service.inference.score_rows import CharScores
 from nextchar.service.inference.score_runner import end_id
 from nextchar.service.inference.validation import EncodedText, Validation
+from nextchar.service.sessions.memories import passed_over
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import Fed, SessionStepper
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
 
 _A_SLICE = 64  # strings
+_NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,12 @@ class OrderedScorer:
         self._metrics.observe_size(ctx, num_context + text.num_scored)
         end = [np.array([end_id(model)], dtype=np.int64)] if request.include_end else []
         strings = [np.concatenate([ids, *end]) for ids in text.strings]
-        fed = await SessionStepper(model, ctx, self._metrics).feed(
-            state, np.concatenate([text.context.ids, *strings]), after_return=text.ends_in_return
-        )
+        stepper = SessionStepper(model, ctx, self._metrics)
+        if model.graph.vocabulary.end_id is not None:
+            fed = await _feed_lines(stepper, state, text.context.ids, strings, model.graph.vocabulary.end_id)
+        else:
+            everything = np.concatenate([text.context.ids, *strings])
+            fed = await stepper.feed(state, everything, after_return=text.ends_in_return)
         answer = await run_cooperatively(self._answer(request, model, state, text, strings, fed, ctx))
         self._metrics.count_chars(ctx, scored=text.num_scored, fed=num_context)
         return answer, fed.state
@@ -122,6 +130,24 @@ class OrderedScorer:
             usage=make_usage(len(text.context.ids) + text.num_scored),
             case_folding=model.graph.vocabulary.told_folding,
         )
+
+
+async def _feed_lines(
+    stepper: SessionStepper, state: SessionState, context: Ids, lines: list[Ids], end: int
+) -> Fed:
+    """Reads lines one after the other, the first after the context; the state after them is before a line."""
+    mixed, own = list[Doubles](), list[Doubles]()
+    for line in lines:
+        fed = await stepper.feed(state, np.concatenate([context, line]))
+        here = fed.state.here
+        assert here.memory is not None
+        assert fed.model_logprobs is not None
+        mixed.append(fed.logprobs)
+        own.append(fed.model_logprobs)
+        is_ended = bool(len(line)) and line[-1] == end
+        memory = here.memory if is_ended else passed_over(here.memory, np.array([end], dtype=np.int64))
+        state, context = SessionState.begun(state.seed, memory), _NOTHING
+    return Fed(state, np.concatenate(mixed), model_logprobs=np.concatenate(own))
 
 
 def _begins_after(text: _Text, state: SessionState) -> BeginsAfter:

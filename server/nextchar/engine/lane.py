@@ -15,20 +15,46 @@ from numpy.typing import NDArray
 from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.adaptive.tables import Run
 from nextchar.engine.automaton import Automaton
+from nextchar.engine.lane_trace import LaneTrace
+from nextchar.engine.sampler import Doubles
 from nextchar.engine.trie import Trie
 from nextchar.engine.work import UNLIMITED, Level, Work
 from nextchar.model.vocabulary import Ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Ahead:
+    """What a lane found when it read the last symbol too, to get the distribution after it.
+
+    `arrays` by input name, each [size]; `distribution` holds log-probabilities [num_outputs].
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    distribution: Doubles
+
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of its arrays."""
+        return self.distribution.nbytes + sum(array.nbytes for array in self.arrays.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LaneState:
     """The position of a lane: the states after all symbols but the last, which is to be read next.
 
-    `arrays` by input name, each [size]. Before any character the last symbol is begin.
+    `arrays` by input name, each [size]. Before any character the last symbol is begin. With `ahead`, the step
+    that reads the last symbol is known; it is never stored.
     """
 
     last_id: int
     arrays: Mapping[str, NDArray[Any]]
+    ahead: Ahead | None = None
+
+    def after(self, symbol_id: int) -> "tuple[LaneState, float] | None":
+        """Returns the state after one more symbol, and its log-probability; None where a step is needed."""
+        if self.ahead is None:
+            return None
+        return LaneState(symbol_id, self.ahead.arrays), float(self.ahead.distribution[symbol_id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +149,10 @@ class Lane(Work):
 
     A lane with a `memory` is adaptive: every distribution that it reads, reports or draws from is the mixture
     of the network with what the memory holds, and what it reads joins the memory. With `keeps_state`, `kept`
-    is the memory that belongs to `state`.
+    is the memory that belongs to `state`. A plain lane that keeps its state and wants the distribution after
+    it keeps what it found `ahead` of that state too.
+
+    A `trace` is filled step by step; only a lane that draws nothing may have one.
     """
 
     given: Ids
@@ -135,6 +164,7 @@ class Lane(Work):
     state: LaneState | None = None
     memory: Memory | None = None
     kept: Memory | None = None
+    trace: LaneTrace | None = None
 
     # The engine's bookkeeping.
     row: int = -1

@@ -24,7 +24,8 @@ from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import EncodedText, Validation
 from nextchar.service.oip.schemas import InferRequest, model_id
 from nextchar.service.sessions.adaptation import new_memory
-from nextchar.service.sessions.manager import OpenSession, SessionManager
+from nextchar.service.sessions.lookup import OpenSession
+from nextchar.service.sessions.manager import SessionManager
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics

@@ -1,14 +1,16 @@
 """A feed goes on from the state that this server has, and never from one that another server has moved."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from support.in_process import Sessions, in_process, owner_context
 from support.session_stores import CountingStore
 
-from nextchar.errors import SessionExpired, SessionMoved, SessionNotFound
+from nextchar.errors import SessionExpired, SessionMoved, SessionNotFound, StateModelMismatch
 from nextchar.schemas.sessions import RenewRequest
+from nextchar.service.sessions.lookup import OpenSession
+from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.service.sessions.stores.memory import MemoryStore
 
@@ -91,6 +93,24 @@ def test_a_revision_that_it_has_not_is_looked_for_in_the_store(
         sessions.feed("d", if_revision=2)
     assert store.calls == ["load"]
     assert sessions.feed("d", if_revision=1).revision == 2
+
+
+def test_a_sequence_is_judged_by_what_the_store_has(sessions: Sessions, store: CountingStore) -> None:
+    """A session of the same name may be of another model by now."""
+
+    async def changed(opened: OpenSession) -> tuple[SessionState, int]:
+        models.append(opened.model.name)
+        if opened.model.name != "lines":
+            raise StateModelMismatch("it is of another model")
+        return opened.state, 7
+
+    models: list[str] = []
+    sessions.create("two", model="lines", prime="ab")
+    _moved_elsewhere(sessions, **asdict(sessions.store._records["ann", "two"]) | {"session_id": "one"})
+    manager = sessions.made.service.session_manager
+    answer, _ = sessions.made.run(manager.move_on(owner_context(), "one", changed, revision=None))
+    assert (answer, models) == (7, ["tiny", "lines"])
+    assert store.calls[-2:] == ["load", "replace"]
 
 
 def test_where_a_write_may_be_in_doubt_the_store_is_looked_at_first(

@@ -99,6 +99,15 @@ def test_each_character_with_its_distribution_is_one_lane(server: LiveServer, tr
         assert _tidied(trips.store.calls) == ["replace"]
 
 
+def test_a_step_of_a_sequence_is_one_lane_and_one_replace(server: LiveServer, trips: Trips) -> None:
+    _infer(server, sequence_start=True)
+    trips.clear()
+    _infer(server)
+    assert [len(works) for works in trips.submissions] == [1]
+    assert _tidied(trips.store.calls) == ["replace"]
+    _infer(server, sequence_end=True)
+
+
 @dataclass
 class Hops:
     """What went from the event loop to engines and back, and the steps of the graph between."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 from nextchar.errors import (
     InternalError,
     SessionBusy,
+    SessionError,
     SessionEvicted,
     SessionExists,
     SessionMoved,
@@ -34,6 +35,7 @@ from nextchar.telemetry.session_metrics import SessionMetrics
 _ID_BYTES = 16  # random ones, 128 bits
 _ATTEMPTS = 3  # of an update, when another server has written first
 T = TypeVar("T")
+Change = Callable[[OpenSession], Awaitable[tuple[SessionState, T]]]
 logger = logging.getLogger(__name__)
 
 
@@ -229,41 +231,48 @@ class SessionManager:
         return await self._store.page(ctx.owner, after=after, limit=limit, now=await self._clock.now())
 
     async def update(
-        self,
-        ctx: RequestContext,
-        session_id: str,
-        change: Callable[[OpenSession], Awaitable[tuple[SessionState, T]]],
-        *,
-        revision: int | None,
-        may_be_cached: bool = False,
+        self, ctx: RequestContext, session_id: str, change: Change[T], *, revision: int | None
     ) -> tuple[T, SessionRecord]:
-        """Loads a session, changes it and saves it; retries if another server has saved it meanwhile.
-
-        Args:
-            may_be_cached: Whether the change may first be tried on the session as this server has it, without
-                a look at the store. If it was moved elsewhere, the store refuses that, and it is loaded. What
-                `change` raises must then not depend on the state.
+        """Holds, loads, changes and saves a session; retries if another server has saved it meanwhile.
 
         Raises:
             SessionMoved: it is not at `revision`, if one is given.
             SessionBusy: other servers were faster every time.
         """
         async with self.exclusive(ctx, session_id):
-            cached = await self._lookup.cached(ctx, session_id, revision) if may_be_cached else None
-            if cached is not None:
-                state, answer = await change(cached)
-                with suppress(_Stale):
-                    return answer, await self.save(ctx, cached, state)
-            for _ in range(_ATTEMPTS - 1):
-                opened = await self.open(ctx, session_id, revision=revision)
-                state, answer = await change(opened)
+            return await self._update(ctx, session_id, change, revision)
+
+    async def move_on(
+        self, ctx: RequestContext, session_id: str, change: Change[T], *, revision: int | None
+    ) -> tuple[T, SessionRecord]:
+        """Does what `update` does, of a session that the request holds, in one call of a store that is local.
+
+        The change is tried on the session as this server has it, without a look at the store. If it was moved
+        elsewhere, the store refuses that, and the session is loaded.
+        """
+        cached = await self._lookup.cached(ctx, session_id, revision)
+        if cached is not None:
+            with suppress(_Stale):
                 try:
-                    return answer, await self.save(ctx, opened, state)
-                except SessionBusy:
-                    continue
+                    state, answer = await change(cached)
+                except SessionError as error:  # it may be of another model now
+                    raise _Stale from error
+                return answer, await self.save(ctx, cached, state)
+        return await self._update(ctx, session_id, change, revision)
+
+    async def _update(
+        self, ctx: RequestContext, session_id: str, change: Change[T], revision: int | None
+    ) -> tuple[T, SessionRecord]:
+        for _ in range(_ATTEMPTS - 1):
             opened = await self.open(ctx, session_id, revision=revision)
             state, answer = await change(opened)
-            return answer, await self.save(ctx, opened, state)
+            try:
+                return answer, await self.save(ctx, opened, state)
+            except SessionBusy:
+                continue
+        opened = await self.open(ctx, session_id, revision=revision)
+        state, answer = await change(opened)
+        return answer, await self.save(ctx, opened, state)
 
     def seal(self, ctx: RequestContext, model: Model, state: SessionState) -> bytes:
         """Returns the bytes of a state of the principal's."""

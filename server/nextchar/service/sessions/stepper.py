@@ -238,8 +238,11 @@ def _each(trace: LaneTrace | None, num_chars: int) -> tuple[Predicted, ...]:
     """Returns what came after each of the last characters of a lane, which was not given those known."""
     if trace is None or not num_chars:
         return ()
-    own = trace.model_distributions or [None] * len(trace.distributions)
-    found = [Predicted(*pair) for pair in zip(trace.distributions, own, strict=True)]
+    if trace.model_distributions:
+        pairs = zip(trace.distributions, trace.model_distributions, strict=True)
+        found = [Predicted(mixed, own) for mixed, own in pairs]
+    else:
+        found = list(map(Predicted, trace.distributions))
     return tuple(found[-num_chars:])
 
 

@@ -64,9 +64,10 @@ class SessionText:
         async def change(opened: OpenSession) -> tuple[SessionState, FeedResponse]:
             return await self._feed(opened, request, ctx)
 
-        answer, record = await self._manager.update(
-            ctx, session_id, change, revision=request.if_revision, may_be_cached=True
-        )
+        async with self._manager.exclusive(ctx, session_id):
+            answer, record = await self._manager.move_on(
+                ctx, session_id, change, revision=request.if_revision
+            )
         return answer.model_copy(update={"revision": record.revision})
 
     async def _feed(

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from pathlib import Path
 from typing import TypeVar
 
@@ -103,7 +103,8 @@ class SqliteStore:
     async def replace(
         self, record: SessionRecord, *, revision: int, max_bytes: int = UNLIMITED_BYTES
     ) -> bool:
-        values = asdict(record) | {"old": revision, "size": len(record.sealed), "max_bytes": max_bytes}
+        values = {name: getattr(record, name) for name in _COLUMNS.split(", ")}
+        values |= {"old": revision, "size": len(record.sealed), "max_bytes": max_bytes}
 
         def run(db: sqlite3.Connection) -> bool:
             if db.execute(_REPLACE, values).rowcount == 1:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.engine_lanes import Inbox, make_trie, run
+from support.engine_lanes import Inbox, gathered, make_trie, run
 from support.tiny_models import LINES, REFUSING, TEXT, TinyModel
 
 from nextchar.engine.lane import Lane, LaneState, Sampling, ScoreJob
@@ -158,7 +158,9 @@ def test_strings_are_scored_from_a_state_as_after_the_text_that_led_there(graph:
     begin_id, nothing = graph.vocabulary.begin_id, _ids(0)
     tries = [make_trie(strings, begin_id, context), make_trie(strings, lane.state.last_id, nothing)]
     jobs = [ScoreJob(tries[0]), ScoreJob(tries[1], start=lane.state)]
-    found = [trie.gather(inbox.wait().logprobs) for trie, inbox in zip(tries, run(jobs, graph), strict=True)]
+    found = [
+        gathered(trie, inbox.wait().logprobs) for trie, inbox in zip(tries, run(jobs, graph), strict=True)
+    ]
     assert np.array_equal(*found)
 
 

@@ -1,5 +1,6 @@
 """Scores strings of an adaptive text in their order: each after those before it, which were learned."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -7,10 +8,10 @@ import numpy as np
 
 from nextchar.engine.cooperative import Cooperative, run_cooperatively
 from nextchar.engine.sampler import Doubles
-from nextchar.model.vocabulary import Ids
+from nextchar.model.strings import Ids, Strings
 from nextchar.repository.model import Model
 from nextchar.schemas.base import make_usage
-from nextchar.schemas.score import BeginsAfter, ScoreRequest, ScoreResponse
+from nextchar.schemas.score import BeginsAfter, Score, ScoreRequest, ScoreResponse
 from nextchar.service.inference.answer_weight import score_weight
 from nextchar.service.inference.score_math import make_scores
 from nextchar.service.inference.score_rows import CharScores
@@ -55,10 +56,11 @@ class OrderedScorer:
         text = await run_cooperatively(self._read(request, model, state, ctx))
         num_context = len(text.context.ids)
         self._metrics.observe_size(ctx, num_context + text.num_scored)
-        end = [np.array([end_id(model)], dtype=np.int64)] if request.include_end else []
-        strings = [np.concatenate([ids, *end]) for ids in text.strings]
+        strings = Strings.of(text.strings)
+        if request.include_end:
+            strings = strings.ending_in(end_id(model))
         fed = await SessionStepper(model, ctx, self._metrics).feed(
-            state, np.concatenate([text.context.ids, *strings]), after_return=text.ends_in_return
+            state, np.concatenate([text.context.ids, strings.flat]), after_return=text.ends_in_return
         )
         answer = await run_cooperatively(self._answer(request, model, state, text, strings, fed, ctx))
         self._metrics.count_chars(ctx, scored=text.num_scored, fed=num_context)
@@ -95,24 +97,26 @@ class OrderedScorer:
         model: Model,
         state: SessionState,
         text: _Text,
-        strings: list[Ids],
+        strings: Strings,
         fed: Fed,
         ctx: RequestContext,
     ) -> Cooperative[ScoreResponse]:
-        ends = np.cumsum([len(text.context.ids), *map(len, strings)])
         assert fed.model_logprobs is not None
-        mixed = [fed.logprobs[a:b] for a, b in pairwise(ends)]
-        own = [fed.model_logprobs[a:b] for a, b in pairwise(ends)]
-        has_end = request.include_end
-        data = yield from make_scores(
+        num_context, has_end = len(text.context.ids), request.include_end
+        mixed, own = fed.logprobs[num_context:], fed.model_logprobs[num_context:]
+        rows = yield from make_scores(
             mixed, strings, model.graph, has_end=has_end, from_begin=False, model_logprobs=own
         )
-        self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
+        self._metrics.observe_scores(ctx, np.array(rows.column("bits_per_char")))
+        data: Sequence[Score] = rows
         if request.return_chars:
-            for i, score in enumerate(data):
-                chars = _chars(model, request.input[i], text.after_return[i], mixed[i], own[i])
-                data[i] = score.model_copy(update={"chars": chars})
+            listed = list[Score]()
+            for i, (score, (first, last)) in enumerate(zip(rows, pairwise(strings.starts), strict=True)):
+                symbols = slice(first, last)
+                chars = _chars(model, request.input[i], text.after_return[i], mixed[symbols], own[symbols])
+                listed.append(score.model_copy(update={"chars": chars}))
                 yield
+            data = listed
         return ScoreResponse(
             model=model.name,
             model_version=model.version,

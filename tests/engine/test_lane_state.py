@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from support.engine_lanes import Inbox, gathered, make_trie, run
 from support.tiny_models import LINES, REFUSING, TEXT, TinyModel
 
-from nextchar.engine.lane import Lane, LaneState, Sampling, ScoreJob
+from nextchar.engine.lane import Lane, LaneState, LaneTrace, Sampling, ScoreJob
 from nextchar.engine.lane_arrays import CHUNK
-from nextchar.engine.lane_trace import LaneTrace
 from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Ids
 

@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.adaptive.tables import Run
 from nextchar.engine.automaton import Automaton
-from nextchar.engine.lane_trace import LaneTrace
 from nextchar.engine.sampler import Doubles
 from nextchar.engine.trie import Trie
 from nextchar.engine.work import UNLIMITED, Level, Work
+from nextchar.model.graph import StateArray
 from nextchar.model.vocabulary import Ids
 
 
@@ -136,6 +137,26 @@ class Sampling:
             (len(s) for s in self.stop if len(s) <= longest and tuple(recent[-len(s) :]) == s),
             0,
         )
+
+
+class LaneTrace:
+    """Grows by one entry per step of its lane, which the graph then advances one character at a time.
+
+    Entry k is what the lane holds after k given characters; a lane of n that wants a distribution has n + 1.
+    The engine writes it until the last delivery, and nobody reads it before.
+    """
+
+    def __init__(self, *, states: bool = False, distributions: bool = False) -> None:
+        self.wants_states, self.wants_distributions = states, distributions
+        self.states: list[Mapping[str, StateArray]] = []  # by input name, each [size]
+        self.distributions: list[Doubles] = []  # log-probabilities [num_outputs] of the next symbol
+        self.model_distributions: list[Doubles] = []  # the network's own, of an adaptive lane
+
+    def add_distribution(self, distribution: Doubles, own: Doubles | None) -> None:
+        """Adds log-probabilities [num_outputs], and the network's own if they are a mixture."""
+        self.distributions.append(distribution.astype(np.float64))
+        if own is not None:
+            self.model_distributions.append(own)
 
 
 @dataclass(slots=True, eq=False)

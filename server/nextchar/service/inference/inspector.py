@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nextchar.engine.lane import Lane
-from nextchar.engine.lane_trace import LaneTrace
+from nextchar.engine.lane import Lane, LaneTrace
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.model.gate_graph import GATE_TENSORS

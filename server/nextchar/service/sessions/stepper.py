@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.lane import Lane
-from nextchar.engine.lane_trace import LaneTrace
+from nextchar.engine.lane import Lane, LaneTrace
 from nextchar.engine.sampler import Doubles
 from nextchar.engine.work import Delivery
 from nextchar.errors import InvalidRequest

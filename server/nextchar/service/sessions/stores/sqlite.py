@@ -36,7 +36,7 @@ _NAMED = (
     "owner=:owner AND session_id=:session_id AND revision=:old AND created=:created "
     "AND ttl_seconds=:ttl_seconds"
 )
-_OWNER_BYTES = "(SELECT num_bytes FROM owners WHERE owner=:owner)"
+_OWNER_BYTES = "ifnull((SELECT num_bytes FROM owners WHERE owner=:owner), 0)"
 _REPLACE = (
     "UPDATE sessions SET version=:version, digest=:digest, revision=:revision, position=:position, "
     f"expires_at=:expires_at, sealed=:sealed WHERE {_NAMED} AND "

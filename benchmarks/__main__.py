@@ -18,6 +18,7 @@ from benchmarks import (
     page,
     serve,
     sessions,
+    trips,
 )
 from benchmarks.engine import engine
 from benchmarks.engine.network import make_network
@@ -27,7 +28,18 @@ from benchmarks.training import speed, threads
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
 _PARTS = ("engine", "serve", "peers", "score", "latency")
-_MORE = ("memory", "training", "threads", "domains", "sessions", "page", "start", "library", "tables")
+_MORE = (
+    "memory",
+    "training",
+    "threads",
+    "domains",
+    "sessions",
+    "trips",
+    "page",
+    "start",
+    "library",
+    "tables",
+)
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
 
@@ -86,6 +98,10 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         idle = sessions.measure(_FOLDER)
         _print_row("idle sessions of the shipped LSTM in SQLite", idle)
         return {"sessions": idle}
+    if part == "trips":
+        of_calls = trips.measure(network, _FOLDER, rounds=rounds, seconds=2)
+        _print_rates("calls of one client that take turns, by session store", of_calls, digits=3)
+        return {"trips": of_calls}
     if part == "page":
         if not page.installed():
             raise SystemExit("no browser is installed: run make tools and install Debian's chromium")

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.engine_lanes import Inbox, make_trie, run
+from support.engine_lanes import Inbox, gathered, make_trie, run
 from support.tiny_models import LINES, REFUSING, TEXT, TinyModel
 
-from nextchar.engine.lane import Lane, LaneState, Sampling, ScoreJob
+from nextchar.engine.lane import Lane, LaneState, LaneTrace, Sampling, ScoreJob
+from nextchar.engine.lane_arrays import CHUNK
 from nextchar.model.graph import ModelGraph
 from nextchar.model.vocabulary import Ids
 
@@ -79,8 +80,49 @@ def test_a_distribution_leaves_the_state_before_it(graph: ModelGraph) -> None:
     asked, inbox = _feed(graph, _ids(20), wants_distribution=True)
     assert _same(plain.state, asked.state)
     again, twice = _feed(graph, _ids(0), plain.state, wants_distribution=True)
-    assert again.state is None  # nothing was given: its state is that of before
+    assert _same(again.state, plain.state)  # nothing was given
     assert np.array_equal(inbox.wait().distribution, twice.wait().distribution)
+
+
+def test_what_is_known_ahead_of_a_state_is_what_a_step_finds(graph: ModelGraph) -> None:
+    ids = _ids(30)
+    whole, inbox = _feed(graph, ids, wants_distribution=True)
+    state, logprobs = _feed(graph, ids[:1], wants_distribution=True)[0].state, inbox.logprobs[:1]
+    for number in range(1, len(ids)):
+        assert state is not None
+        after = state.after(int(ids[number]))
+        assert after is not None
+        stepped, of_step = _feed(graph, ids[number : number + 1], state)
+        assert _same(after[0], stepped.state)
+        assert of_step.logprobs == [after[1]]
+        logprobs.append(after[1])
+        lane, distribution = _feed(graph, _ids(0), after[0], wants_distribution=True)
+        state = lane.state
+    assert logprobs == inbox.logprobs
+    assert _same(state, whole.state)
+    assert np.array_equal(distribution.wait().distribution, inbox.wait().distribution)
+    plain = _feed(graph, ids)[0].state
+    assert plain is not None
+    assert plain.after(0) is None  # nothing was asked
+
+
+@pytest.mark.parametrize("count", [1, 40, CHUNK - 1, CHUNK, CHUNK + 1])
+def test_a_trace_holds_what_a_lane_that_ends_there_has(graph: ModelGraph, count: int) -> None:
+    ids, trace = _ids(count), LaneTrace(states=True, distributions=True)
+    traced = Lane(ids, wants_distribution=True, keeps_state=True, trace=trace)
+    alone = Lane(ids, wants_distribution=True, keeps_state=True)
+    others = [Lane(_ids(7, seed=1)), Lane(_ids(0), sampling=Sampling(20, seed=1)), Lane(ids)]
+    inbox, plain, *_ = run([traced, alone, *others], graph)
+    assert inbox.logprobs == plain.logprobs
+    assert _same(traced.state, alone.state)
+    assert len(trace.states) == len(trace.distributions) == count + 1
+    assert np.array_equal(trace.distributions[-1], inbox.wait().distribution)
+    assert [row[k] for row, k in zip(trace.distributions, ids, strict=False)] == inbox.logprobs
+    for number in {0, count // 2, count - 1}:
+        lane, ended = _feed(graph, ids[: number + 1], wants_distribution=True)
+        assert lane.state is not None
+        assert _same(lane.state, LaneState(int(ids[number]), trace.states[number]))
+        assert np.array_equal(ended.wait().distribution, trace.distributions[number + 1])
 
 
 @pytest.mark.parametrize("cut", [1, 5, 16, 33])
@@ -115,7 +157,9 @@ def test_strings_are_scored_from_a_state_as_after_the_text_that_led_there(graph:
     begin_id, nothing = graph.vocabulary.begin_id, _ids(0)
     tries = [make_trie(strings, begin_id, context), make_trie(strings, lane.state.last_id, nothing)]
     jobs = [ScoreJob(tries[0]), ScoreJob(tries[1], start=lane.state)]
-    found = [trie.gather(inbox.wait().logprobs) for trie, inbox in zip(tries, run(jobs, graph), strict=True)]
+    found = [
+        gathered(trie, inbox.wait().logprobs) for trie, inbox in zip(tries, run(jobs, graph), strict=True)
+    ]
     assert np.array_equal(*found)
 
 

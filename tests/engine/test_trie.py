@@ -1,18 +1,19 @@
 """A trie holds its strings, reads a shared prefix once, and scores like the plain loop, bit for bit."""
 
 import itertools
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.engine_lanes import GRAPH, VOCABULARY, make_trie, run, some_ids
+from support.engine_lanes import GRAPH, VOCABULARY, gathered, make_trie, run, some_ids
 from support.tiny_models import LINES, TinyModel
 
 from nextchar.engine import trie as trie_module
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.score_batch import ScoreBatch
-from nextchar.engine.trie import Trie, build_trie, split_sorted
+from nextchar.engine.trie import Trie, TrieBuilder, build_trie, split_sorted
 from nextchar.engine.trie_walk import BranchQueue
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import ModelGraph
@@ -73,14 +74,14 @@ def test_values_of_nodes_come_back_in_the_order_of_the_strings(
     strings: list[list[int]], context: list[int]
 ) -> None:
     trie = make_trie(arrays(strings), BEGIN, np.array(context, dtype=np.int64))
-    gathered = trie.gather(trie.symbols.astype(np.float64))
-    assert gathered.tolist() == [symbol for s in strings for symbol in s]
+    values = gathered(trie, trie.symbols.astype(np.float64))
+    assert values.tolist() == [symbol for s in strings for symbol in s]
 
 
 def scored(graph: ModelGraph, strings: list[np.ndarray], context: np.ndarray, **how: int) -> list[float]:
     trie = make_trie(strings, graph.vocabulary.begin_id, context)
     (inbox,) = run([ScoreJob(trie)], graph, **how)
-    return trie.gather(np.array(inbox.logprobs)).tolist()
+    return gathered(trie, np.array(inbox.logprobs)).tolist()
 
 
 @settings(max_examples=30, deadline=None)
@@ -108,7 +109,7 @@ def test_jobs_share_the_rows_and_keep_their_numbers() -> None:
     groups = [[rng.integers(0, 5, rng.integers(0, 40)) for _ in range(size)] for size in (1, 60, 7, 200, 3)]
     jobs = [ScoreJob(make_trie(strings, BEGIN, NO_CONTEXT)) for strings in groups * 3]
     found = run(jobs, max_lanes=13)
-    together = [j.trie.gather(np.array(i.logprobs)).tolist() for j, i in zip(jobs, found, strict=True)]
+    together = [gathered(j.trie, np.array(i.logprobs)).tolist() for j, i in zip(jobs, found, strict=True)]
     assert together == [scored(GRAPH, strings, NO_CONTEXT) for strings in groups] * 3
 
 
@@ -168,10 +169,10 @@ def test_parts_hold_every_string_once_and_neighbours_together() -> None:
 def test_values_come_back_alike_from_tables_of_any_size(strings: list[list[int]], max_cells: int) -> None:
     trie = make_trie(arrays(strings), BEGIN, some_ids(2))
     values = np.arange(trie.num_nodes) / 4
-    whole = trie.gather(values)
+    whole = gathered(trie, values)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trie_module, "_MAX_CELLS", max_cells)
-        assert trie.gather(values).tolist() == whole.tolist()
+        assert gathered(trie, values).tolist() == whole.tolist()
 
 
 def test_no_table_has_more_cells_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,16 +186,16 @@ def test_no_table_has_more_cells_than_it_may(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(trie_module, "_MAX_CELLS", 650)
     monkeypatch.setattr(Trie, "_paths", noted)
-    trie.gather(np.zeros(trie.num_nodes))
+    gathered(trie, np.zeros(trie.num_nodes))
     assert tables == [32 * 20] * 3 + [4 * 20]
 
 
 def test_nothing_to_score_is_a_trie_too() -> None:
     trie = make_trie([], BEGIN, some_ids(3))
     assert (trie.num_strings, trie.num_nodes, trie.longest) == (0, 4, 3)
-    assert trie.gather(np.zeros(4)).tolist() == []
+    assert gathered(trie, np.zeros(4)).tolist() == []
     assert trie.must_read.tolist() == [True] * 3 + [False]
-    assert make_trie(arrays([[], []]), BEGIN, NO_CONTEXT).gather(np.zeros(1)).tolist() == []
+    assert gathered(make_trie(arrays([[], []]), BEGIN, NO_CONTEXT), np.zeros(1)).tolist() == []
 
 
 @given(STRINGS, st.integers(0, 3))
@@ -206,19 +207,40 @@ def test_the_longest_way_is_the_context_and_the_longest_string(
     assert trie.symbols[: num_context + 1].tolist() == [BEGIN, *some_ids(num_context).tolist()]
 
 
-def test_building_pauses_so_often_that_others_need_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_building_may_stop_after_each_table_and_each_depth(monkeypatch: pytest.MonkeyPatch) -> None:
     strings, added = [some_ids(4, seed=i) for i in range(1000)], [0]
-    add = trie_module._Builder.add
+    add = TrieBuilder.add_block
 
-    def counted(builder: trie_module._Builder, string: np.ndarray, shared: int) -> None:
-        added[-1] += 1
-        add(builder, string, shared)
+    def counted(builder: TrieBuilder) -> None:
+        before = builder.num_left
+        add(builder)
+        added[-1] += before - builder.num_left
 
-    monkeypatch.setattr(trie_module._Builder, "add", counted)
+    monkeypatch.setattr(trie_module, "_MAX_CELLS", 500)
+    monkeypatch.setattr(TrieBuilder, "add_block", counted)
     added.extend(0 for _ in build_trie(strings, BEGIN, NO_CONTEXT))
-    assert sum(added) == 1000
-    assert max(added) <= 128
-    assert added[0] == added[1] == added[-1] == 0  # sorting them, and the arrays, are parts of their own
+    assert added == [0, *[125] * 8, *[0] * 6]  # sorting them, and the arrays, are parts of their own
+
+
+@settings(max_examples=200)
+@given(STRINGS, st.integers(1, 60), st.integers(1, 3))
+def test_a_trie_is_the_same_from_tables_of_any_size_and_from_any_keys(
+    strings: list[list[int]], max_cells: int, num_context: int
+) -> None:
+    """Ids above 254 are sorted as four bytes each; too many cells, one string at a time."""
+    given_strings, context = arrays(strings), some_ids(num_context)
+    whole = make_trie(given_strings, BEGIN, context)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trie_module, "_MAX_CELLS", max_cells)
+        patch.setattr(trie_module, "_MAX_SORTED_CELLS", 4 * max_cells)
+        small = make_trie(given_strings, BEGIN, context)
+    other = make_trie([ids + 1000 for ids in given_strings], BEGIN, context + 1000)
+    for field in fields(Trie):
+        value = getattr(whole, field.name)
+        assert np.array_equal(value, getattr(small, field.name)), field.name
+        if field.name != "symbols":
+            assert np.array_equal(value, getattr(other, field.name)), field.name
+    assert whole._order.tolist() == sorted(range(len(strings)), key=lambda k: strings[k])
 
 
 def test_parts_are_as_many_as_are_worth_it_and_hold_all_strings() -> None:

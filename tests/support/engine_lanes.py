@@ -109,6 +109,15 @@ def make_trie(strings: Sequence[np.ndarray], begin_id: int, context: np.ndarray)
     return at_once(build_trie(strings, begin_id, context))
 
 
+def gathered(trie: Trie, logprobs: np.ndarray) -> np.ndarray:
+    """Returns the log-probabilities of all strings' symbols, string after string, from those of nodes."""
+    lengths = np.zeros(trie.num_strings, dtype=np.int64)
+    lengths[trie._order] = trie._lengths
+    into = np.empty(int(lengths.sum()))
+    at_once(trie.gather(logprobs, into, np.cumsum(lengths) - lengths))
+    return into
+
+
 def some_ids(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, VOCABULARY.num_outputs, count)
 

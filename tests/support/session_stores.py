@@ -4,9 +4,8 @@ from nextchar.service.sessions.stores.base import SessionRecord, SessionStore
 
 
 async def load(store: SessionStore, owner: str, session_id: str) -> SessionRecord | None:
-    """Loads a session's record, without what its owner has."""
-    loaded = await store.load(owner, session_id)
-    return None if loaded is None else loaded.record
+    """Loads a session's record."""
+    return await store.load(owner, session_id)
 
 
 class CountingStore:
@@ -14,7 +13,7 @@ class CountingStore:
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
-        self.durable = store.durable
+        self.durable, self.local = store.durable, store.local
         self.calls: list[str] = []
 
     def __getattr__(self, name: str) -> object:

@@ -137,7 +137,7 @@ VALUES: dict[str, Callable[[Used], bool]] = {
     "sessions_replayed_total": lambda u: u.value("sessions_replayed_total") == 0,
     "state_store_duration_seconds": lambda u: all(
         u.takes("state_store_duration_seconds", count, op=op)
-        for op, count in {"create": 2, "load": 5, "replace": 1, "delete": 1}.items()
+        for op, count in {"create": 2, "load": 4, "replace": 1, "delete": 1}.items()
     ),
     "state_store_errors_total": lambda u: u.value("state_store_errors_total") == 0,
     "model_info": lambda u: u.value("model_info", model="tiny", version="1") == 1,

@@ -10,25 +10,52 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.adaptive.tables import Run
 from nextchar.engine.automaton import Automaton
+from nextchar.engine.sampler import Doubles
 from nextchar.engine.trie import Trie
 from nextchar.engine.work import UNLIMITED, Level, Work
+from nextchar.model.graph import StateArray
 from nextchar.model.vocabulary import Ids
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ahead:
+    """What a lane found when it read the last symbol too, to get the distribution after it.
+
+    `arrays` by input name, each [size]; `distribution` holds log-probabilities [num_outputs].
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    distribution: Doubles
+
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of its arrays."""
+        return self.distribution.nbytes + sum(array.nbytes for array in self.arrays.values())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LaneState:
     """The position of a lane: the states after all symbols but the last, which is to be read next.
 
-    `arrays` by input name, each [size]. Before any character the last symbol is begin.
+    `arrays` by input name, each [size]. Before any character the last symbol is begin. With `ahead`, the step
+    that reads the last symbol is known; it is never stored.
     """
 
     last_id: int
     arrays: Mapping[str, NDArray[Any]]
+    ahead: Ahead | None = None
+
+    def after(self, symbol_id: int) -> "tuple[LaneState, float] | None":
+        """Returns the state after one more symbol, and its log-probability; None where a step is needed."""
+        if self.ahead is None:
+            return None
+        return LaneState(symbol_id, self.ahead.arrays), float(self.ahead.distribution[symbol_id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +139,26 @@ class Sampling:
         )
 
 
+class LaneTrace:
+    """Grows by one entry per step of its lane, which the graph then advances one character at a time.
+
+    Entry k is what the lane holds after k given characters; a lane of n that wants a distribution has n + 1.
+    The engine writes it until the last delivery, and nobody reads it before.
+    """
+
+    def __init__(self, *, states: bool = False, distributions: bool = False) -> None:
+        self.wants_states, self.wants_distributions = states, distributions
+        self.states: list[Mapping[str, StateArray]] = []  # by input name, each [size]
+        self.distributions: list[Doubles] = []  # log-probabilities [num_outputs] of the next symbol
+        self.model_distributions: list[Doubles] = []  # the network's own, of an adaptive lane
+
+    def add_distribution(self, distribution: Doubles, own: Doubles | None) -> None:
+        """Adds log-probabilities [num_outputs], and the network's own if they are a mixture."""
+        self.distributions.append(distribution.astype(np.float64))
+        if own is not None:
+            self.model_distributions.append(own)
+
+
 @dataclass(slots=True, eq=False)
 class Lane(Work):
     """One sequence in one row.
@@ -123,7 +170,10 @@ class Lane(Work):
 
     A lane with a `memory` is adaptive: every distribution that it reads, reports or draws from is the mixture
     of the network with what the memory holds, and what it reads joins the memory. With `keeps_state`, `kept`
-    is the memory that belongs to `state`.
+    is the memory that belongs to `state`. A plain lane that keeps its state and wants the distribution after
+    it keeps what it found `ahead` of that state too.
+
+    A `trace` is filled step by step; only a lane that draws nothing may have one.
     """
 
     given: Ids
@@ -135,6 +185,7 @@ class Lane(Work):
     state: LaneState | None = None
     memory: Memory | None = None
     kept: Memory | None = None
+    trace: LaneTrace | None = None
 
     # The engine's bookkeeping.
     row: int = -1

@@ -85,7 +85,7 @@ class LaneArrays:
             setattr(self, name, self._numbers[k])
         self.deadline[:] = UNLIMITED
         # How many active rows need a part of the step, so that it is skipped when none does.
-        self.num_sampling = self.num_stopping = self.num_topped = self.num_timed = 0
+        self.num_sampling = self.num_stopping = self.num_topped = self.num_timed = self.num_traced = 0
         self.earliest_deadline = UNLIMITED
 
     def join(self, row: int, lane: Lane) -> None:
@@ -120,6 +120,7 @@ class LaneArrays:
     def _count(self, lane: Lane, by: int) -> None:
         s = lane.sampling
         self.num_topped += by * (lane.num_top > 0)
+        self.num_traced += by * (lane.trace is not None)
         if s is not None:
             self.num_sampling += by
             self.num_timed += by * (s.seconds_per_delivery < UNLIMITED)
@@ -165,7 +166,7 @@ class LaneArrays:
 
     def _run_until(self, row: int, lane: Lane) -> int:
         """Returns how far the graph can go in this chunk before a distribution must be looked at."""
-        if lane.num_top:
+        if lane.num_top or lane.trace is not None:
             return 0
         if (
             lane.memory is not None and lane.sampling and not lane.needs_host

@@ -94,6 +94,8 @@ class LaneBatch:
         else:
             self._runner.write_state(row, lane.start.arrays)
             self._runner.ids[row] = lane.start.last_id
+        if lane.keeps_state and not len(lane.given):
+            lane.state, lane.kept = lane.start, lane.memory
         self._arrays.join(row, lane)
         return None
 
@@ -212,6 +214,8 @@ class LaneBatch:
             self._learn(io, adaptive)
         if arrays.num_topped:
             self._store_top(n)
+        if arrays.num_traced:
+            self._events.trace(self.lanes[:n])
         arrays.symbols.reshape(-1)[positions] = io.symbols
         arrays.logprobs.reshape(-1)[positions] = io.logprobs
         cursor = arrays.cursor[:n]

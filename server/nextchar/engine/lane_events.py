@@ -1,8 +1,11 @@
 """Handles the events of lanes: a delivery is due, a chunk full, a lane stopped, done or past its deadline."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
-from nextchar.engine.lane import Lane, LaneState, Sampling
+from nextchar.engine.lane import Ahead, Lane, LaneState, Sampling
 from nextchar.engine.lane_arrays import LaneArrays
 from nextchar.engine.sampler import Doubles
 from nextchar.engine.work import Delivery, FinishReason
@@ -41,6 +44,17 @@ class LaneEvents:
             arrays.deliver_by[row] = now + arrays.seconds_per_delivery[row]
         return delivery
 
+    def trace(self, lanes: Sequence[Lane]) -> None:
+        """Adds what lanes hold after a step to the traces of those that have one."""
+        for lane in lanes:
+            if lane.trace is None:
+                continue
+            if lane.trace.wants_states:
+                lane.trace.states.append(self._runner.read_state(lane.row))
+            if lane.trace.wants_distributions:
+                own = None if lane.memory is None else self._arrays.adaptive.distribution(lane.row)
+                lane.trace.add_distribution(self._runner.distribution[lane.row], own)
+
     def _stopped(self, lane: Lane, sampling: Sampling) -> Delivery | None:
         """Returns the last delivery of a lane that a stop string, the end symbol or its pattern has ended."""
         arrays, row = self._arrays, lane.row
@@ -68,6 +82,8 @@ class LaneEvents:
             return arrays.take(row, lane, finish=FinishReason.LENGTH if lane.sampling else FinishReason.GIVEN)
         if arrays.end[row] > arrays.num_given[row]:
             distribution: Doubles = self._runner.distribution[row].astype(np.float64)
+            if lane.state is not None and lane.memory is None:
+                lane.state = replace(lane.state, ahead=Ahead(self._runner.read_state(row), distribution))
             return arrays.take(row, lane, finish=FinishReason.GIVEN, distribution=distribution)
         delivery = arrays.take(row, lane)
         self._refill(lane)  # the chunk had no room for the step after the last given symbol

@@ -12,11 +12,13 @@ import numpy as np
 
 from nextchar.engine.cooperative import Cooperative
 from nextchar.engine.sampler import Doubles
-from nextchar.model.vocabulary import Ids
+from nextchar.model.strings import Ids, Strings, ranges
 
 NodeFlags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 PathMask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
-_MAX_CELLS = 1_000_000  # of a table with one line per string; more strings take several tables
+_MAX_CELLS = 32_768  # of a table with one line per string; more strings take several tables
+_MAX_LINES = 4096
+_MAX_SORTED_CELLS = 1_000_000  # of a table that is sorted at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,10 @@ class Trie:
     heads: Ids
     reads: Ids
     num_context: int
-    _order: list[int]  # strings as sorted
-    _starts: list[int]  # by sorted string: its first own node
-    _shared: list[int]  # by sorted string: symbols it shares with the one before
-    _lengths: list[int]  # by sorted string
+    _order: Ids  # strings as sorted
+    _starts: Ids  # by sorted string: its first own node
+    _shared: Ids  # by sorted string: symbols it shares with the one before
+    _lengths: Ids  # by sorted string
 
     @property
     def num_strings(self) -> int:
@@ -53,24 +55,17 @@ class Trie:
     @property
     def longest(self) -> int:
         """The most nodes on a path down from the begin symbol."""
-        return self.num_context + max(self._lengths, default=0)
+        return self.num_context + int(self._lengths.max(initial=0))
 
-    def gather(self, logprobs: Doubles) -> Doubles:
-        """Returns log-probabilities of all strings' symbols, string after string, from those of nodes [n]."""
-        ends = np.zeros(self.num_strings + 1, dtype=np.int64)
-        ends[1 + np.asarray(self._order, dtype=np.int64)] = self._lengths
-        ends = np.cumsum(ends)
-        result = np.empty(ends[-1])
-        num_lines = max(1, _MAX_CELLS // max(1, max(self._lengths, default=0)))
-        above = np.zeros(0, dtype=np.int64)  # the path of the string before
-        for first in range(0, self.num_strings, num_lines):
-            block = slice(first, first + num_lines)
+    def gather(self, logprobs: Doubles, into: Doubles, starts: Ids) -> Cooperative[None]:
+        """Writes log-probabilities of nodes [n] to where each string begins, `starts` [strings]."""
+        above, first = np.zeros(0, dtype=np.int64), 0  # the path of the string before
+        while first < self.num_strings:
+            block = slice(first, first + _num_lines(self._lengths[first:]))
             paths, inside = self._paths(block, above)
-            above = paths[-1]
-            starts = ends[np.asarray(self._order[block], dtype=np.int64)]
-            into = (starts[:, None] + np.arange(paths.shape[1]))[inside]
-            result[into] = logprobs[paths[inside]]
-        return result
+            above, first = paths[-1][: self._lengths[block][-1]], block.stop
+            into[ranges(starts[self._order[block]], self._lengths[block])] = logprobs[paths[inside]]
+            yield
 
     def _paths(self, block: slice, above: Ids) -> tuple[Ids, PathMask]:
         """Returns the nodes of sorted strings, one line per string, and which cells belong to the string.
@@ -78,131 +73,170 @@ class Trie:
         A string's first nodes are those of the string before it, and numbers grow from string to string, so
         they are the largest so far at their depth.
         """
-        starts, shared = np.array(self._starts[block]), np.array(self._shared[block])
-        lengths = np.array(self._lengths[block])
+        starts, shared, lengths = self._starts[block], self._shared[block], self._lengths[block]
         depth = np.arange(max(int(lengths.max(initial=0)), len(above)))
         inside = depth < lengths[:, None]
         own = inside & (depth >= shared[:, None])
-        paths = np.where(own, (starts - shared)[:, None] + depth, 0)
-        paths[0, : len(above)] = np.maximum(paths[0, : len(above)], above)
-        return np.maximum.accumulate(paths, axis=0), inside
+        return _accumulated(own, starts - shared, above), inside
 
 
-_STRINGS_PER_YIELD = 128
+def _accumulated(own: PathMask, offsets: Ids, above: Ids) -> Ids:
+    """Returns the nodes of sorted strings by depth, with those that they share with the strings before."""
+    paths = np.where(own, offsets[:, None] + np.arange(own.shape[1]), 0)
+    paths[0, : len(above)] = np.maximum(paths[0, : len(above)], above)
+    return np.maximum.accumulate(paths, axis=0)
+
+
 _MIN_PART = 128  # strings: smaller parts share too little
 
 
-def split_sorted(strings: Sequence[Ids], num_parts: int) -> list[list[int]]:
-    """Returns the indices of strings in up to `num_parts` parts, those that begin alike together."""
-    num_parts = min(num_parts, len(strings) // _MIN_PART)
+def sorted_order(strings: Strings) -> Ids:
+    """Returns the order of strings by their ids, those that others begin with first; equals as they come."""
+    width, count = int(strings.lengths.max(initial=0)), len(strings)
+    if width * count > _MAX_SORTED_CELLS:
+        keys = [ids.astype(">u4").tobytes() for ids in strings]
+        return np.array(sorted(range(count), key=keys.__getitem__), dtype=np.int64)
+    if not width:
+        return np.arange(count)
+    symbol = np.dtype(np.uint8 if int(strings.flat.max()) < 255 else ">u4")
+    table = np.zeros((count, width), dtype=symbol)  # 0 is the end: less than any symbol
+    table[np.arange(width) < strings.lengths[:, None]] = strings.flat + 1
+    return np.argsort(table.view(f"S{width * symbol.itemsize}")[:, 0], kind="stable")
+
+
+def split_sorted(strings: Sequence[Ids], num_parts: int) -> list[Ids]:
+    """Returns the indices of strings, sorted, in up to `num_parts` parts."""
+    strings = Strings.of(strings)
+    order, num_parts = sorted_order(strings), min(num_parts, len(strings) // _MIN_PART)
     if num_parts <= 1:
-        return [list(range(len(strings)))]
-    order = sorted(range(len(strings)), key=[_sort_key(s) for s in strings].__getitem__)
+        return [order]
     size = -(-len(order) // num_parts)
     return [order[first : first + size] for first in range(0, len(order), size)]
 
 
-def build_trie(strings: Sequence[Ids], begin_id: int, context: Ids) -> Cooperative[Trie]:
-    """Builds the trie of strings of ids, each after begin and the context."""
-    keys = [_sort_key(s) for s in strings]
+def build_trie(
+    strings: Sequence[Ids], begin_id: int, context: Ids, order: Ids | None = None
+) -> Cooperative[Trie]:
+    """Builds the trie of strings of ids, each after begin and the context.
+
+    Args:
+        order: the indices of the strings that it has, sorted; by default of all.
+    """
+    strings = Strings.of(strings)
+    if order is None:
+        order = sorted_order(strings)
+        yield
+    builder = TrieBuilder(strings, order, len(context))
+    while builder.num_left:
+        builder.add_block()
+        yield
+    head = np.concatenate([np.array([begin_id], dtype=np.int64), context])
+    symbols = np.concatenate([head, *builder.tails])
     yield
-    order = sorted(range(len(strings)), key=keys.__getitem__)
-    builder = _Builder(len(context))
-    previous: Ids = np.empty(0, dtype=np.int64)
-    for count, i in enumerate(order):
-        if count % _STRINGS_PER_YIELD == 0:
-            yield
-        builder.add(strings[i], _num_shared(previous, strings[i]))
-        previous = strings[i]
-    yield
-    symbols = np.concatenate([np.array([begin_id], dtype=np.int64), context, *builder.tails])
-    return builder.finish(symbols, order)
+    reads = yield from builder.reads()
+    return builder.finish(symbols, reads)
 
 
-class _Builder:
-    """Builds a trie from sorted strings: each adds one stretch of nodes where it leaves the one before."""
+class TrieBuilder:
+    """Builds a trie from sorted strings, a block of them at a time.
 
-    def __init__(self, num_context: int) -> None:
+    Each adds one stretch of nodes where it leaves the one before it.
+    """
+
+    def __init__(self, strings: Strings, order: Ids, num_context: int) -> None:
         self.tails: list[Ids] = []
-        self._num_nodes = num_context + 1
-        # Stretches on the path to the previous string's end: depth and node of the first, and its branch.
-        self._stack: list[tuple[int, int, int]] = [(0, num_context, -1)]
-        self._ends = [num_context]  # last node of every stretch that nothing continues
-        self._parents: list[int] = []  # by branch: where it is attached
-        self._heads: list[int] = []
-        self._above: list[int] = []  # by branch: the branch it is attached to, -1 for the trunk
-        self._depths: list[int] = []  # by branch: symbols before it
-        self._reach: list[int] = []  # by branch: symbols of the longest string through it
-        self._starts: list[int] = []
-        self._shared: list[int] = []
-        self._lengths: list[int] = []
+        self._strings, self._order, self._num_context = strings, order, num_context
+        self._lengths = strings.lengths[order]
+        self._shared: Ids = np.zeros(len(order), dtype=np.int64)
+        self._starts: Ids = np.zeros(len(order), dtype=np.int64)
+        self._parents: Ids = np.zeros(len(order), dtype=np.int64)  # the node that a string's own ones follow
+        self._num_done, self._num_nodes = 0, num_context + 1
+        self._last = self._path = np.empty(0, dtype=np.int64)  # ids and nodes of the string before
 
-    def add(self, string: Ids, shared: int) -> None:
-        self._starts.append(self._num_nodes)
-        self._shared.append(shared)
-        self._lengths.append(len(string))
-        if len(string) == shared:
-            return
-        while self._stack[-1][0] > shared:
-            self._stack.pop()
-        depth, node, branch = self._stack[-1]
-        parent = node + shared - depth
-        if parent == self._num_nodes - 1:  # continues where the last string ended
-            self._ends.pop()
-        else:
-            self._above.append(branch)
-            branch = len(self._heads)
-            self._parents.append(parent)
-            self._heads.append(self._num_nodes)
-            self._depths.append(shared)
-            self._reach.append(0)
-        if branch >= 0:
-            self._reach[branch] = max(self._reach[branch], len(string))
-        self._stack.append((shared + 1, self._num_nodes, branch))
-        self.tails.append(string[shared:])
-        self._num_nodes += len(string) - shared
-        self._ends.append(self._num_nodes - 1)
+    @property
+    def num_left(self) -> int:
+        """The number of strings to be added."""
+        return len(self._order) - self._num_done
 
-    def finish(self, symbols: Ids, order: list[int]) -> Trie:
+    def add_block(self) -> None:
+        """Adds as many strings as fit in a table."""
+        first = self._num_done
+        block = slice(first, first + _num_lines(self._lengths[first:]))
+        lengths, rows = self._lengths[block], self._order[block]
+        depth = np.arange(max(int(lengths.max()), len(self._last)))
+        ids = np.full((len(rows) + 1, len(depth)), -1)
+        inside = depth < lengths[:, None]
+        ids[0, : len(self._last)] = self._last
+        ids[1:][inside] = self._strings.flat[self._strings.places(rows)]
+        alike = (ids[1:] == ids[:-1]) & inside
+        shared = np.where(alike.all(axis=1), len(depth), alike.argmin(axis=1)) if len(depth) else 0 * lengths
+        starts = self._num_nodes + np.cumsum(lengths - shared) - (lengths - shared)
+        own = inside & (depth >= shared[:, None])
+        paths = _accumulated(own, starts - shared, self._path)
+        self._starts[block], self._shared[block] = starts, shared
+        self._parents[block] = self._followed(paths, shared)
+        self.tails.append(ids[1:][own])
+        self._num_nodes += int((lengths - shared).sum())
+        self._last, self._path = ids[-1, : lengths[-1]], paths[-1, : lengths[-1]]
+        self._num_done = block.stop
+
+    def _followed(self, paths: Ids, shared: Ids) -> Ids:
+        """Returns the node at the end of what each string shares with the one before."""
+        above = np.zeros((1, paths.shape[1]), dtype=np.int64)
+        above[0, : len(self._path)] = self._path
+        before = np.concatenate([above, paths[:-1]])
+        found = before[np.arange(len(shared)), np.maximum(shared, 1) - 1] if paths.shape[1] else shared
+        return np.where(shared > 0, found, self._num_context)
+
+    def reads(self) -> Cooperative[Ids]:
+        """Returns for each string how many nodes the longest path down from its first own node reads.
+
+        By depth: the strings that pass a node lie together, from the one whose own it is up to the next that
+        has another node there. Shorter ones between them make no path longer.
+        """
+        shared, lengths = self._shared, self._lengths
+        reads, begun = np.zeros(len(lengths), dtype=np.int64), shared < lengths
+        for depth in np.unique(shared[begun]).tolist():
+            rows = np.flatnonzero((shared <= depth) & (lengths > depth))
+            longest = np.maximum.reduceat(lengths, rows)
+            mine = shared[rows] == depth
+            reads[rows[mine]] = longest[mine] - depth
+            yield
+        return reads
+
+    def finish(self, symbols: Ids, reads: Ids) -> Trie:
+        """Returns the trie, of which all strings were added."""
+        begun = self._shared < self._lengths
+        starts, parents = self._starts[begun], self._parents[begun]
         has_next = np.ones(self._num_nodes, dtype=np.bool_)
-        has_next[self._ends] = False
-        for branch in range(len(self._heads) - 1, -1, -1):  # a branch reaches as far as those on it
-            above = self._above[branch]
-            if above >= 0:
-                self._reach[above] = max(self._reach[above], self._reach[branch])
-        parents = np.array(self._parents, dtype=np.int64)
+        has_next[starts + (self._lengths - self._shared)[begun] - 1] = False
+        has_next[self._num_context] = False
+        goes_on = parents == starts - 1  # where the last string ended
+        has_next[parents[goes_on]] = True
+        parents = parents[~goes_on]
         by_parent = np.argsort(parents, kind="stable")
         counts = np.bincount(parents, minlength=self._num_nodes)
         must_read = has_next | (counts > 0)
-        reads = np.array(self._reach, dtype=np.int64) - np.array(self._depths, dtype=np.int64)
         return Trie(
             symbols=symbols,
             has_next=has_next,
             must_read=must_read,
             run=_runs(has_next & (counts == 0), must_read),
             first_branch=np.concatenate([[0], np.cumsum(counts)]),
-            heads=np.array(self._heads, dtype=np.int64)[by_parent],
-            reads=reads[by_parent],
-            num_context=self._stack[0][1],
-            _order=order,
+            heads=starts[~goes_on][by_parent],
+            reads=reads[begun][~goes_on][by_parent],
+            num_context=self._num_context,
+            _order=self._order,
             _starts=self._starts,
             _shared=self._shared,
             _lengths=self._lengths,
         )
 
 
-def _sort_key(string: Ids) -> bytes:
-    return string.astype(">u4").tobytes()
-
-
-def _num_shared(a: Ids, b: Ids) -> int:
-    """Returns the length of the prefix that two strings share."""
-    shorter = min(len(a), len(b))
-    if shorter == 0:
-        return 0
-    different = a[:shorter] != b[:shorter]
-    first = int(different.argmax())
-    return first if different[first] else shorter
+def _num_lines(lengths: Ids) -> int:
+    """Returns how many of the next strings fit in a table of `_MAX_CELLS`; at least one."""
+    longest = np.maximum.accumulate(lengths[:_MAX_LINES])
+    return max(1, int((longest * np.arange(1, len(longest) + 1) <= _MAX_CELLS).sum()))
 
 
 def _runs(single: NodeFlags, must_read: NodeFlags) -> Ids:

@@ -19,15 +19,14 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.model.strings import Ids as Ids
+from nextchar.model.strings import Strings
 from nextchar.model.text_form import CaseFolding, Normalization, TextForm, fold_case
-
-Ids = NDArray[np.int64]
 
 _BYTES = tuple(map(chr, range(256)))
 _MISSING = -1  # in the code-point table: outside the vocabulary, which has no symbol for that
@@ -126,9 +125,23 @@ class Vocabulary:
         Raises:
             KeyError: as `encode`.
         """
-        normal = [self.normalize(text, after_return=after_return) for text in texts]
-        ids, ends = self._look_up("".join(normal)), list(accumulate(map(len, normal)))
-        return [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        return list(self.encode_strings(texts, after_return=after_return))
+
+    def encode_strings(self, texts: Sequence[str], *, after_return: bool = False) -> Strings:
+        """Returns what `encode_all` does in one array.
+
+        Raises:
+            KeyError: as `encode`.
+        """
+        joined = "".join(texts)
+        # Of ASCII the form changes only returns and capitals; where there is no return, no length changes.
+        if joined.isascii() and "\r" not in joined and not after_return:
+            normal, pieces = self.normalize(joined), texts
+        else:
+            pieces = [self.normalize(text, after_return=after_return) for text in texts]
+            normal = "".join(pieces)
+        lengths = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
+        return Strings(self._look_up(normal), lengths)
 
     def _look_up(self, normal: str) -> Ids:
         if not normal:

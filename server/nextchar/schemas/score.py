@@ -113,7 +113,7 @@ class ScoreResponse(ResponseModel):
     model_version: str
     begins_after: BeginsAfter
     includes_end: bool
-    data: list[Score]
+    data: Listed[Score]
     usage: Usage
     case_folding: str | None = omitted_if_none()
     state: OpaqueBytes | None = omitted_if_none()

@@ -1,6 +1,6 @@
 """Compares strings: scores them as candidates, side by side, and ranks them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class Comparer:
         return answer
 
 
-def _candidates(scores: list[Score], references: list[Score] | None) -> list[Candidate]:
+def _candidates(scores: Sequence[Score], references: Sequence[Score] | None) -> list[Candidate]:
     logprobs = np.array([score.logprob for score in scores])
     weights = np.exp(logprobs - logprobs.max())
     shares = (weights / weights.sum()).tolist()

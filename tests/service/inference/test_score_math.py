@@ -1,20 +1,27 @@
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.engine_lanes import GRAPH, at_once
 from support.tiny_models import TEXT
 
 from nextchar.model.calibration import calibration_card, calibration_of
 from nextchar.model.card import Quantiles
+from nextchar.model.strings import Strings
 from nextchar.model.surprise_fit import fit_curves
 from nextchar.model.vocabulary import Vocabulary
-from nextchar.schemas.score import Score
+from nextchar.pb import nextchar_pb2 as pb
+from nextchar.schemas.base import make_usage
+from nextchar.schemas.json_pieces import json_pieces
+from nextchar.schemas.protobuf import to_message
+from nextchar.schemas.score import Score, ScoreResponse
 from nextchar.service.inference.score_math import (
     count_each,
     entropy_bits,
+    exact_sums,
     make_scores,
     next_chars,
 )
@@ -39,8 +46,11 @@ def scores(
     **card: object,
 ) -> list[Score]:
     graph = replace(GRAPH, card=TEXT.card(**card))
-    ids = [np.array(s, dtype=np.int64) for s in strings or [[0] * len(x) for x in logprobs]]
-    return at_once(make_scores(logprobs, ids, graph, has_end=has_end, from_begin=from_begin))
+    given_ids = strings or [[0] * len(x) for x in logprobs]
+    ends = [[0] * (len(x) - len(string)) for x, string in zip(logprobs, given_ids, strict=True)]
+    ids = [np.array(string + end, dtype=np.int64) for string, end in zip(given_ids, ends, strict=True)]
+    flat = np.concatenate([np.empty(0), *logprobs])
+    return list(at_once(make_scores(flat, Strings.of(ids), graph, has_end=has_end, from_begin=from_begin)))
 
 
 def test_a_score_is_a_sum_and_its_means() -> None:
@@ -106,8 +116,8 @@ def test_the_end_counts_where_the_card_was_measured_with_it() -> None:
 @given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=20))
 def test_a_symbol_is_counted_in_each_string(strings: list[list[int]]) -> None:
     arrays = [np.array(s, dtype=np.int64) for s in strings]
-    assert count_each(arrays, 2) == [s.count(2) for s in strings]
-    assert count_each(arrays, None) == [0] * len(strings)
+    assert count_each(Strings.of(arrays), 2) == [s.count(2) for s in strings]
+    assert count_each(Strings.of(arrays), None) == [0] * len(strings)
 
 
 def test_many_strings_score_as_each_does() -> None:
@@ -140,3 +150,49 @@ def test_character_scores_name_the_end() -> None:
         ("x", 1, -2.0, None),
         (None, 2, -3.0, "end"),
     ]
+
+
+_FLOATS = st.one_of(
+    st.floats(-300, 0, width=32),
+    st.floats(-(2.0**-20), 0, width=32),
+    st.sampled_from([0.0, -0.0, -(2.0**-43), -(2.0**-44), -1023.75, -1e9, -1e-30]),
+    st.floats(-1e30, 1e3),
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(st.lists(_FLOATS, max_size=12), min_size=1, max_size=12))
+def test_sums_are_rounded_once(strings: list[list[float]]) -> None:
+    flat = np.array([x for string in strings for x in string], dtype=np.float64)
+    found = exact_sums(flat, Strings.of([np.zeros(len(string), dtype=np.int64) for string in strings]))
+    assert [repr(total) for total in found.tolist()] == [repr(math.fsum(string)) for string in strings]
+
+
+@pytest.mark.parametrize("has_end", [False, True])
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_rows_are_written_as_the_scores_that_they_list(has_end: bool, calibrated: bool) -> None:
+    """To the byte: from columns, and from an object for each string."""
+    random = np.random.default_rng(7)
+    ids = Strings.of([random.integers(0, 20, k % 9 + has_end) for k in range(300)])
+    logprobs = -random.exponential(3, len(ids.flat)).astype(np.float32).astype(np.float64)
+    graph = replace(GRAPH, card=TEXT.card(**QUANTILES) if calibrated else TEXT.card())
+    rows = at_once(make_scores(logprobs, ids, graph, has_end=has_end, from_begin=True))
+    answer = {"model": "m", "model_version": "1", "begins_after": "begin", "includes_end": has_end}
+    lazy = ScoreResponse(**answer, data=rows, usage=make_usage(7))
+    whole = ScoreResponse(**answer, data=list(rows), usage=make_usage(7))
+    assert isinstance(whole.data, list)
+    assert b"".join(json_pieces(lazy)) == whole.model_dump_json().encode() == lazy.model_dump_json().encode()
+    assert to_message(lazy, pb.ScoreResponse) == to_message(whole, pb.ScoreResponse)
+    assert [score.index for score in rows] == list(range(300))
+
+
+@given(st.lists(st.lists(st.floats(-50, 0, width=32), max_size=9), min_size=1, max_size=40))
+def test_scores_from_columns_are_those_of_one_string_at_a_time(strings: list[list[float]]) -> None:
+    """The old way, written down: a sum, a mean and a perplexity of each."""
+    found = scores([np.array(string, dtype=np.float64) for string in strings])
+    for string, score in zip(strings, found, strict=True):
+        total = math.fsum(string)
+        nats = max(0.0, -total / max(1, len(string))) + 0.0
+        assert (score.logprob, score.bits_per_char) == (total, nats / math.log(2))
+        assert score.perplexity == float(np.exp(np.minimum(nats, 700.0)))
+        assert score.num_chars == len(string)

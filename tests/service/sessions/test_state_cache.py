@@ -1,10 +1,22 @@
-"""The cache of states: it returns a state for the very bytes it was sealed into, within its size."""
+"""The cache of states: a state for the very bytes it was sealed into, and what a feed goes on from.
 
-from dataclasses import replace
+A feed goes on from the state that this server has, and never from one that another server has moved.
+"""
 
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from support.in_process import Sessions, in_process, owner_context
+from support.session_stores import CountingStore
+
+from nextchar.errors import SessionExpired, SessionMoved, SessionNotFound, StateModelMismatch
+from nextchar.schemas.sessions import RenewRequest
+from nextchar.service.sessions.lookup import OpenSession
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.state_cache import StateCache
 from nextchar.service.sessions.stores.base import SessionRecord
+from nextchar.service.sessions.stores.memory import MemoryStore
 
 _RECORD = SessionRecord("ann", "one", "tiny", "1", "d1", 1, 5, 1.0, 60.0, 2e9, b"sealed")
 
@@ -44,3 +56,119 @@ def test_the_states_used_least_recently_make_room() -> None:
     assert cache.get(records[3]) is states[3]
     cache.put(replace(records[3], sealed=bytes(30)), states[5])  # in place of the smaller one
     assert [cache.get(record) for record in records[:4]] == [None] * 4
+
+
+@pytest.fixture
+def store(sessions: Sessions) -> CountingStore:
+    """Counts the calls of the store of `sessions`, which has one session."""
+    sessions.create(prime="abc")
+    observed = sessions.made.service.session_manager._store
+    counting = CountingStore(observed._store)
+    observed._store = counting
+    return counting
+
+
+def _record(sessions: Sessions) -> SessionRecord:
+    return sessions.store._records["ann", "one"]
+
+
+def _moved_elsewhere(sessions: Sessions, **fields: object) -> None:
+    sessions.store._records["ann", "one"] = replace(_record(sessions), **fields)
+
+
+def test_it_is_saved_without_a_look_at_the_store(sessions: Sessions, store: CountingStore) -> None:
+    assert sessions.feed("d").position == 4
+    assert sessions.feed("e").position == 5
+    assert store.calls == ["replace"] * 2
+    assert sessions.metric("nextchar_session_lookups_total", result="hit") == 2
+
+
+def test_a_session_that_another_server_has_moved_is_loaded(sessions: Sessions, store: CountingStore) -> None:
+    sessions.create("two", prime="abcd")
+    other = sessions.store._records["ann", "two"]
+    _moved_elsewhere(sessions, revision=2, sealed=other.sealed, position=4)
+    store.calls.clear()
+    assert sessions.feed("e").logprob == sessions.feed("e", "two").logprob
+    assert store.calls == ["replace", "load", "replace", "replace"]
+    assert sessions.info().revision == 3
+    assert sessions.metric("nextchar_session_conflicts_total") == 0
+
+
+def test_a_session_that_another_server_has_deleted_is_not_found(
+    sessions: Sessions, store: CountingStore
+) -> None:
+    del sessions.store._records["ann", "one"]
+    with pytest.raises(SessionNotFound):
+        sessions.feed("d")
+    assert store.calls[:2] == ["replace", "load"]
+
+
+def test_a_session_of_the_same_name_and_revision_is_another(sessions: Sessions, store: CountingStore) -> None:
+    sessions.create("two", prime="xyz")
+    other = sessions.store._records["ann", "two"]
+    _moved_elsewhere(sessions, created=other.created, sealed=other.sealed)
+    store.calls.clear()
+    assert sessions.feed("d").logprob == sessions.feed("d", "two").logprob
+    assert store.calls == ["replace", "load", "replace", "replace"]
+
+
+def test_one_that_another_server_has_given_less_time_does_not_outlive_it(
+    sessions: Sessions, store: CountingStore
+) -> None:
+    _moved_elsewhere(sessions, ttl_seconds=1.0, expires_at=_record(sessions).created - 1)
+    with pytest.raises(SessionExpired):
+        sessions.feed("d")
+    assert store.calls == ["replace", "load"]
+
+
+def test_one_that_was_renewed_here_is_saved_at_once(sessions: Sessions, store: CountingStore) -> None:
+    sessions.made.run(sessions.calls.renew("one", RenewRequest(ttl_seconds=500.0), owner_context()))
+    store.calls.clear()
+    assert sessions.feed("d").position == 4
+    assert store.calls == ["replace"]
+    assert _record(sessions).ttl_seconds == 500
+
+
+def test_a_revision_that_it_has_not_is_looked_for_in_the_store(
+    sessions: Sessions, store: CountingStore
+) -> None:
+    with pytest.raises(SessionMoved):
+        sessions.feed("d", if_revision=2)
+    assert store.calls == ["load"]
+    assert sessions.feed("d", if_revision=1).revision == 2
+
+
+def test_a_sequence_is_judged_by_what_the_store_has(sessions: Sessions, store: CountingStore) -> None:
+    """A session of the same name may be of another model by now."""
+
+    async def changed(opened: OpenSession) -> tuple[SessionState, int]:
+        models.append(opened.model.name)
+        if opened.model.name != "lines":
+            raise StateModelMismatch("it is of another model")
+        return opened.state, 7
+
+    models: list[str] = []
+    sessions.create("two", model="lines", prime="ab")
+    _moved_elsewhere(sessions, **asdict(sessions.store._records["ann", "two"]) | {"session_id": "one"})
+    manager = sessions.made.service.session_manager
+    answer, _ = sessions.made.run(manager.move_on(owner_context(), "one", changed, revision=None))
+    assert (answer, models) == (7, ["tiny", "lines"])
+    assert store.calls[-2:] == ["load", "replace"]
+
+
+def test_where_a_write_may_be_in_doubt_the_store_is_looked_at_first(
+    sessions: Sessions, store: CountingStore
+) -> None:
+    sessions.made.service.session_manager._store.local = False
+    sessions.feed("d")
+    assert store.calls == ["load", "replace"]
+
+
+def test_servers_that_take_turns_over_one_store_read_one_text(models: Path) -> None:
+    store = MemoryStore()
+    with in_process(models, store=store) as one, in_process(models, store=store) as other:
+        servers = [Sessions(one, store), Sessions(other, store)]
+        servers[0].create()
+        for k, letter in enumerate("the quick brown fox"):
+            assert servers[k % 2].feed(letter).position == k + 1
+        assert servers[0].info().revision == 20

@@ -30,8 +30,8 @@ def _lose(monkeypatch: pytest.MonkeyPatch, store: type[MemoryStore | SqliteStore
     """Loses the answers to all writes of a store, which are done; returns what was written."""
     replace, written = store.replace, []
 
-    async def lost(self: Any, record: SessionRecord, *, revision: int) -> bool:
-        assert await replace(self, record, revision=revision)
+    async def lost(self: Any, record: SessionRecord, **named: int) -> bool:
+        assert await replace(self, record, **named)
         written.append(record)
         raise OutcomeUnknown("it is not known", revision=record.revision)
 

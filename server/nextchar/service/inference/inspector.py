@@ -2,11 +2,11 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nextchar.engine.lane import Lane, LaneState
+from nextchar.engine.lane import Lane, LaneTrace
 from nextchar.engine.sampler import Doubles
 from nextchar.errors import InputTooLarge, InvalidRequest
 from nextchar.model.gate_graph import GATE_TENSORS
@@ -34,6 +34,7 @@ from nextchar.telemetry.request_context import RequestContext
 _NAMES: dict[str, StateName] = {"h": "hidden", "c": "cell"}
 _UINT8_ZERO, _UINT8_ONE = 128, 127.0
 
+States = Sequence[Mapping[str, StateArray]]  # by input name, each [size]
 Gate = tuple[int, GateName]  # its layer and name
 
 
@@ -95,25 +96,18 @@ class Inspector:
             )
         return num_values
 
-    async def _read(self, model: Model, ids: Ids, ctx: RequestContext) -> tuple[list[LaneState], Doubles]:
-        """Returns the states before the first character and after each, and each one's log-probability.
-
-        A lane keeps its state from before it reads its last symbol. So each lane reads one symbol, and one
-        more symbol, any, is read at the end to get the state after the last.
-        """
-        start: LaneState | None = None
-        states, logprobs = [], [np.empty(0)]
-        for symbol in [*np.split(ids, len(ids)), np.zeros(1, dtype=np.int64)] if len(ids) else []:
-            lane = Lane(symbol, start=start, keeps_state=True)
-            (deliveries,) = await run_to_end(model, [lane], ctx=ctx, metrics=self._metrics)
-            start = lane.state
-            assert start is not None
-            states.append(start)
-            logprobs.append(joined_logprobs(deliveries))
-        return states, np.concatenate(logprobs)[: len(ids)]
+    async def _read(self, model: Model, ids: Ids, ctx: RequestContext) -> tuple[States, Doubles]:
+        """Returns the states before the first character and after each, and each one's log-probability."""
+        if not len(ids):
+            return [], np.empty(0)
+        # The state after the last character is known where the lane reads it, for the distribution after it.
+        lane = Lane(ids, wants_distribution=True, trace=LaneTrace(states=True))
+        (deliveries,) = await run_to_end(model, [lane], ctx=ctx, metrics=self._metrics)
+        assert lane.trace is not None
+        return lane.trace.states, joined_logprobs(deliveries)
 
     async def _read_gates(
-        self, model: Model, ids: Ids, states: Sequence[LaneState], gates: list[Gate], request: InspectRequest
+        self, model: Model, ids: Ids, states: States, gates: list[Gate], request: InspectRequest
     ) -> list[GateTrace]:
         """Returns the gates while each character is read, from the states before it."""
         async with self._gates_turn:
@@ -125,9 +119,9 @@ class Inspector:
         ]
 
 
-def _gate_values(graph: ModelGraph, ids: Ids, states: Sequence[LaneState], gates: list[Gate]) -> list[Floats]:
+def _gate_values(graph: ModelGraph, ids: Ids, states: States, gates: list[Gate]) -> list[Floats]:
     before = {
-        name: np.stack([state.arrays[name] for state in states]) if states else np.empty((0, size), dtype)
+        name: np.stack([state[name] for state in states]) if states else np.empty((0, size), dtype)
         for name, (dtype, size) in graph.state_shapes.items()
     }
     return graph.gates.run(ids, before, gates)
@@ -179,9 +173,9 @@ def _state(name: str) -> StateName:
     return _NAMES[name.partition("_")[0]]
 
 
-def _trace(name: str, model: Model, states: Sequence[LaneState], encoding: str) -> StateTrace:
+def _trace(name: str, model: Model, states: States, encoding: str) -> StateTrace:
     size = model.graph.state_shapes[name][1]
-    rows = [dequantized(state.arrays[name]) for state in states]
+    rows = [dequantized(state[name]) for state in states]
     values = np.stack(rows) if rows else np.empty((0, size), dtype=np.float32)
     return StateTrace(
         layer=_layer(name),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +11,14 @@ from nextchar.engine.sampler import Doubles, Indices
 from nextchar.engine.work import Delivery
 from nextchar.model.calibration import Calibration
 from nextchar.model.graph import ModelGraph
-from nextchar.model.vocabulary import Ids, Vocabulary
-from nextchar.schemas.score import Score
-from nextchar.service.inference.score_rows import NextChars
+from nextchar.model.strings import Ids, Strings
+from nextchar.model.vocabulary import Vocabulary
+from nextchar.service.inference.score_rows import NextChars, ScoreRows
 
 LN2 = math.log(2)
-_A_SLICE = 128  # strings
-_SLICE_CHARS = 65_536
+_A_SLICE = 512  # strings
+_SLICE_CHARS = 16_384
+_GRID, _MAX_EXACT = 2.0**43, 2.0**10
 _MAX_EXPONENT = 700.0  # e^709 is the largest double
 
 
@@ -35,81 +37,73 @@ def joined_model_logprobs(deliveries: Sequence[Delivery]) -> Doubles | None:
 
 
 def make_scores(
-    logprobs: Sequence[Doubles],
-    strings: Sequence[Ids],
+    logprobs: Doubles,
+    strings: Strings,
     graph: ModelGraph,
     *,
     has_end: bool,
     from_begin: bool,
-    model_logprobs: Sequence[Doubles] | None = None,
-) -> Cooperative[list[Score]]:
-    """Returns the score of each string's log-probabilities; an empty one has 0 bits per character.
+    model_logprobs: Doubles | None = None,
+) -> Cooperative[ScoreRows]:
+    """Returns the score of each string, from the log-probabilities of all their symbols, string after string.
 
-    `model_logprobs` are the network's own, of strings that are learned. Only scores `from_begin`, not after a
-    context or a state, have a percentile and a p-value.
+    An empty string has 0 bits per character. `model_logprobs` are the network's own, of strings that are
+    learned. Only scores `from_begin`, not after a context or a state, have a percentile and a p-value.
     """
-    scores: list[Score] = []
-    while len(scores) < len(strings):
-        first = len(scores)
-        block = slice(first, first + _num_in_slice(strings[first : first + _A_SLICE]))
-        found = _scores(first, logprobs[block], strings[block], graph, has_end, from_begin)
-        scores += found if model_logprobs is None else _with_own(found, model_logprobs[block])
+    scores, first = ScoreRows(), 0
+    while first < len(strings):
+        last = first + _num_in_slice(strings.lengths[first : first + _A_SLICE])
+        symbols, part = slice(strings.starts[first], strings.starts[last]), strings[first:last]
+        own = None if model_logprobs is None else exact_sums(model_logprobs[symbols], part).tolist()
+        scores.extend(
+            **_columns(logprobs[symbols], part, graph, has_end, from_begin),
+            model_logprob=own or [None] * len(part),
+        )
+        first = last
         yield
     return scores
 
 
-def _with_own(scores: list[Score], model_logprobs: Sequence[Doubles]) -> list[Score]:
-    return [
-        score.model_copy(update={"model_logprob": math.fsum(values.tolist())})
-        for score, values in zip(scores, model_logprobs, strict=True)
-    ]
-
-
-def _num_in_slice(strings: Sequence[Ids]) -> int:
+def _num_in_slice(lengths: Ids) -> int:
     """Returns how many of the first strings are computed at once: one, or more of few characters."""
-    ends = np.cumsum([len(ids) for ids in strings])
-    return max(1, int(np.searchsorted(ends, _SLICE_CHARS, side="right")))
+    return max(1, int(np.searchsorted(np.cumsum(lengths), _SLICE_CHARS, side="right")))
 
 
-def _scores(
-    first: int,
-    logprobs: Sequence[Doubles],
-    strings: Sequence[Ids],
-    graph: ModelGraph,
-    has_end: bool,
-    from_begin: bool,
-) -> list[Score]:
-    lengths = np.array([len(values) for values in logprobs])
-    totals = np.array([math.fsum(values.tolist()) for values in logprobs])
+def exact_sums(values: Doubles, strings: Strings) -> Doubles:
+    """Returns the sum of each string's values, rounded once, as `math.fsum` does.
+
+    Doubles add multiples of 2^-43 without an error while the sum is below 2^10. All float32 numbers of at
+    least 2^-20 are such multiples; strings that have others, or more, are summed by `math.fsum`.
+    """
+    totals = strings.sums(values) + 0.0  # no -0.0
+    scaled = values * _GRID
+    exact = strings.sums((scaled != np.rint(scaled)).astype(np.int64)) == 0
+    exact &= strings.sums(np.abs(values)) < _MAX_EXACT
+    for k in np.flatnonzero(~exact).tolist():
+        totals[k] = math.fsum(values[strings.starts[k] : strings.starts[k + 1]].tolist())
+    return totals
+
+
+def _columns(
+    logprobs: Doubles, strings: Strings, graph: ModelGraph, has_end: bool, from_begin: bool
+) -> dict[str, list[Any]]:
+    lengths, totals = strings.lengths, exact_sums(logprobs, strings)
     nats = np.maximum(0.0, -totals / np.maximum(1, lengths)) + 0.0  # no -0.0
     num_chars = lengths - has_end
     calibration, ends = graph.calibration if from_begin else None, np.zeros(len(lengths))
     counts_end = has_end and calibration is not None and calibration.counts_end
     if has_end and not counts_end:
-        ends = np.array([values[-1] for values in logprobs])
-    columns = (
-        totals.tolist(),
-        (nats / LN2).tolist(),
-        np.exp(np.minimum(nats, _MAX_EXPONENT)).tolist(),
-        num_chars.tolist(),
-        count_each(strings, graph.vocabulary.unknown_id),
-        *unusualness(calibration, num_chars, totals - ends, includes_end=counts_end),
-    )
-    return [
-        Score(
-            index=i,
-            logprob=total,
-            bits_per_char=bits,
-            perplexity=perplexity,
-            num_chars=count,
-            num_unknown=unknown,
-            percentile=rank,
-            p_value=share,
-        )
-        for i, (total, bits, perplexity, count, unknown, rank, share) in enumerate(
-            zip(*columns, strict=True), first
-        )
-    ]
+        ends = logprobs[strings.starts[1:] - 1]
+    ranks, shares = unusualness(calibration, num_chars, totals - ends, includes_end=counts_end)
+    return {
+        "logprob": totals.tolist(),
+        "bits_per_char": (nats / LN2).tolist(),
+        "perplexity": np.exp(np.minimum(nats, _MAX_EXPONENT)).tolist(),
+        "num_chars": num_chars.tolist(),
+        "num_unknown": count_each(strings, graph.vocabulary.unknown_id),
+        "percentile": ranks,
+        "p_value": shares,
+    }
 
 
 def unusualness(
@@ -126,14 +120,12 @@ def unusualness(
     )
 
 
-def count_each(strings: Sequence[Ids], symbol_id: int | None) -> list[int]:
+def count_each(strings: Strings, symbol_id: int | None) -> list[int]:
     """Counts a symbol in each string."""
     if symbol_id is None:
         return [0] * len(strings)
-    flat = np.concatenate(strings) == symbol_id
-    ends = np.cumsum([len(ids) for ids in strings])
-    counts = np.diff(np.concatenate([[0], np.cumsum(flat)])[np.concatenate([[0], ends])])
-    return [int(count) for count in counts]
+    counts: list[int] = strings.sums((strings.flat == symbol_id).astype(np.int64)).tolist()
+    return counts
 
 
 def next_chars(

@@ -1,6 +1,7 @@
 """Holds the scored characters of a string, and the next characters of a distribution, in columns."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from nextchar.engine.sampler import Doubles, Indices
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.schemas.rows import Rows
-from nextchar.schemas.score import CharScore, NextChar
+from nextchar.schemas.score import CharScore, NextChar, Score
 
 Places = NDArray[np.int32]
 
@@ -118,3 +119,50 @@ class NextChars(Rows[NextChar]):
         if special:
             row["special"] = special
         return row
+
+
+class ScoreRows(Rows[Score]):
+    """Lists the scores of strings; each column has a value per string, and an optional one may have None."""
+
+    _REQUIRED = ("logprob", "bits_per_char", "perplexity", "num_chars", "num_unknown")
+    _OPTIONAL = ("percentile", "p_value", "model_logprob")  # left out where they are None
+
+    def __init__(self) -> None:
+        """Keeps no score yet."""
+        self._columns: dict[str, list[Any]] = {name: [] for name in self._REQUIRED + self._OPTIONAL}
+
+    def extend(self, **columns: list[Any]) -> None:
+        """Adds the scores of some more strings, all columns of them."""
+        for name, column in self._columns.items():
+            column += columns[name]
+
+    def __len__(self) -> int:
+        return len(self._columns["logprob"])
+
+    def column(self, name: str) -> list[Any]:
+        """Returns one value of each string."""
+        return self._columns[name]
+
+    def made(self, plain: dict[str, object]) -> Score:
+        return Score.model_validate(plain)
+
+    def plain(self, start: int, stop: int) -> list[dict[str, object]]:
+        columns = (self._columns[name][start:stop] for name in self._REQUIRED)
+        rows: list[dict[str, object]] = [
+            {
+                "index": index,
+                "logprob": logprob,
+                "bits_per_char": bits,
+                "perplexity": perplexity,
+                "num_chars": num_chars,
+                "num_unknown": num_unknown,
+            }
+            for index, logprob, bits, perplexity, num_chars, num_unknown in zip(
+                range(start, stop), *columns, strict=True
+            )
+        ]
+        for name in self._OPTIONAL:
+            for row, value in zip(rows, self._columns[name][start:stop], strict=True):
+                if value is not None:
+                    row[name] = value
+        return rows

@@ -1,6 +1,8 @@
 """Runs scores in three steps: prepares lanes or jobs, runs them, computes scores from log-probabilities."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,24 +13,24 @@ from nextchar.engine.sampler import Doubles
 from nextchar.engine.trie import Trie, build_trie, split_sorted
 from nextchar.engine.work import Work
 from nextchar.errors import InvalidRequest
-from nextchar.model.vocabulary import Ids
+from nextchar.model.strings import Ids, Strings
 from nextchar.repository.model import Model
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import BeginsAfter, Score, ScoreFields, ScoreRequest, ScoreResponse
 from nextchar.service.inference.answer_weight import score_weight
 from nextchar.service.inference.score_math import joined_logprobs, joined_model_logprobs, make_scores
-from nextchar.service.inference.score_rows import CharScores
+from nextchar.service.inference.score_rows import CharScores, ScoreRows
 from nextchar.service.inference.submission import run_to_end
 from nextchar.service.inference.validation import EncodedText, Validation
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
 
-_A_SLICE = 256  # strings
+_A_SLICE, _SLICE_CHARS = 1024, 16_384  # strings, and their characters, that are encoded at once
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What a request runs: ids, and the tries made of them, each with its strings' indices.
+    """What a request runs: ids, and the tries made of them.
 
     With a `memory`, strings are learned while they are read, each by itself: there are no tries.
     """
@@ -36,10 +38,9 @@ class _Prepared:
     model: Model
     context: Ids
     start: LaneState | None
-    strings: list[Ids]
+    strings: Strings
     after_return: bool
     num_scored: int
-    parts: list[list[int]]
     tries: list[Trie]
     memory: Memory | None = None
 
@@ -102,7 +103,8 @@ class ScoreRunner:
         self._metrics.observe_size(ctx, prepared.num_chars)
         logprobs, _ = await self._run(prepared, ctx)
         self._metrics.count_chars(ctx, scored=prepared.num_scored)
-        return _by_string(prepared, logprobs), prepared.num_scored
+        flat = await run_cooperatively(_by_string(prepared, logprobs))
+        return [flat[a:b] for a, b in pairwise(prepared.strings.starts.tolist())], prepared.num_scored
 
     def _prepare(
         self,
@@ -113,14 +115,17 @@ class ScoreRunner:
         ctx: RequestContext,
         memory: Memory | None,
     ) -> Cooperative[_Prepared]:
-        context, after_return, strings = before.ids, before.after_return, list[Ids]()
-        for first in range(0, len(request.input), _A_SLICE):
-            texts = request.input[first : first + _A_SLICE]
-            strings += self._validation.encode_all(
-                texts, model=model, ctx=ctx, param="input", first=first, after_return=after_return
+        context, after_return, encoded = before.ids, before.after_return, list[Strings]()
+        for first, last in _slices(request.input):
+            texts = request.input[first:last]
+            encoded.append(
+                self._validation.encode_all(
+                    texts, model=model, ctx=ctx, param="input", first=first, after_return=after_return
+                )
             )
             yield
-        num_scored = sum(map(len, strings))
+        strings = Strings.joined(encoded)
+        num_scored = len(strings.flat)
         self._validation.check_total(num_scored + len(context))
         num_returned = num_scored + len(strings) * request.include_end
         learned, listed = memory is not None, request.return_chars
@@ -129,21 +134,19 @@ class ScoreRunner:
             weight, ctx, "return_chars", "send fewer strings, or leave return_chars out"
         )
         if request.include_end:
-            end = np.array([end_id(model)], dtype=np.int64)
-            strings = [np.concatenate([ids, end]) for ids in strings]
-        parts: list[list[int]] = []
-        if len(strings) > 1 and memory is None:
-            parts = split_sorted(strings, len(model.engine))
-        first_id = model.graph.vocabulary.begin_id if start is None else start.last_id
+            strings = strings.ending_in(end_id(model))
         tries = []
-        for part in parts:
-            trie = yield from build_trie([strings[i] for i in part], first_id, context)
-            tries.append(trie)
-        return _Prepared(model, context, start, strings, after_return, num_scored, parts, tries, memory)
+        if len(strings) > 1 and memory is None:
+            yield
+            parts = split_sorted(strings, len(model.engine))
+            yield
+            first_id = model.graph.vocabulary.begin_id if start is None else start.last_id
+            for part in parts:
+                trie = yield from build_trie(strings, first_id, context, part)
+                tries.append(trie)
+        return _Prepared(model, context, start, strings, after_return, num_scored, tries, memory)
 
-    async def _run(
-        self, prepared: _Prepared, ctx: RequestContext
-    ) -> tuple[list[Doubles], list[Doubles] | None]:
+    async def _run(self, prepared: _Prepared, ctx: RequestContext) -> tuple[list[Doubles], Doubles | None]:
         """Returns log-probabilities: of the symbols of strings in lanes of their own, or of the tries' nodes.
 
         With a memory, also the network's own.
@@ -160,21 +163,20 @@ class ScoreRunner:
             return mixed, None
         # An empty string has no step, and so none of either.
         own = [np.empty(0) if found is None else found for found in map(joined_model_logprobs, deliveries)]
-        return mixed, [values[len(context) :] for values in own]
+        return mixed, np.concatenate([values[len(context) :] for values in own])
 
     def _answer(
         self,
         request: ScoreFields,
         prepared: _Prepared,
         results: list[Doubles],
-        own: list[Doubles] | None,
+        own: Doubles | None,
         ctx: RequestContext,
     ) -> Cooperative[ScoreResponse]:
         model, strings = prepared.model, prepared.strings
-        logprobs = _by_string(prepared, results)
-        yield
+        logprobs = yield from _by_string(prepared, results)
         begins_after = _begins_after(prepared)
-        data = yield from make_scores(
+        rows = yield from make_scores(
             logprobs,
             strings,
             model.graph,
@@ -182,11 +184,10 @@ class ScoreRunner:
             from_begin=begins_after == "begin" and own is None,
             model_logprobs=own,
         )
-        self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
+        self._metrics.observe_scores(ctx, np.array(rows.column("bits_per_char")))
+        data: Sequence[Score] = rows
         if request.return_chars:
-            for i, score in enumerate(data):
-                data[i] = _with_chars(score, request, prepared, logprobs, own)
-                yield
+            data = yield from _with_chars(rows, request, prepared, logprobs, own)
         usage = make_usage(prepared.num_chars)
         return ScoreResponse(
             model=model.name,
@@ -205,31 +206,40 @@ def _begins_after(prepared: _Prepared) -> BeginsAfter:
     return "begin" if prepared.start is None else "state"
 
 
-def _by_string(prepared: _Prepared, results: list[Doubles]) -> list[Doubles]:
-    """Returns each string's log-probabilities, in the order of the request."""
-    strings = prepared.strings
+def _slices(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yields the first and the last number of texts that are encoded at once: one, or few characters."""
+    first = num_chars = 0
+    for number, length in enumerate(map(len, texts)):
+        if number > first and (num_chars + length > _SLICE_CHARS or number - first == _A_SLICE):
+            yield first, number
+            first, num_chars = number, 0
+        num_chars += length
+    yield first, len(texts)
+
+
+def _by_string(prepared: _Prepared, results: list[Doubles]) -> Cooperative[Doubles]:
+    """Returns the log-probabilities of all strings' symbols, string after string."""
     if not prepared.tries:
-        return [values[len(prepared.context) :] for values in results]
-    by_string: list[Doubles] = [np.empty(0)] * len(strings)
-    for part, trie, nodes in zip(prepared.parts, prepared.tries, results, strict=True):
-        values, end = trie.gather(nodes), 0
-        for i in part:
-            start, end = end, end + len(strings[i])
-            by_string[i] = values[start:end]
-    return by_string
+        return np.concatenate([values[len(prepared.context) :] for values in results])
+    into = np.empty(len(prepared.strings.flat))
+    for trie, nodes in zip(prepared.tries, results, strict=True):
+        yield from trie.gather(nodes, into, prepared.strings.starts)
+    return into
 
 
 def _with_chars(
-    score: Score,
-    request: ScoreFields,
-    prepared: _Prepared,
-    logprobs: list[Doubles],
-    own: list[Doubles] | None,
-) -> Score:
-    vocabulary, i = prepared.model.graph.vocabulary, score.index
-    text = vocabulary.normalize(request.input[i], after_return=prepared.after_return)
-    chars = CharScores(text, logprobs[i], vocabulary, None if own is None else own[i])
-    return score.model_copy(update={"chars": chars})
+    rows: ScoreRows, request: ScoreFields, prepared: _Prepared, logprobs: Doubles, own: Doubles | None
+) -> Cooperative[list[Score]]:
+    """Returns scores with those of their characters."""
+    vocabulary, starts = prepared.model.graph.vocabulary, prepared.strings.starts
+    scores: list[Score] = []
+    for score in rows:
+        text = vocabulary.normalize(request.input[score.index], after_return=prepared.after_return)
+        symbols = slice(starts[score.index], starts[score.index + 1])
+        chars = CharScores(text, logprobs[symbols], vocabulary, None if own is None else own[symbols])
+        scores.append(score.model_copy(update={"chars": chars}))
+        yield
+    return scores
 
 
 def end_id(model: Model) -> int:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from nextchar.errors import AnswerTooLarge, InputTooLarge, InvalidRequest, UnknownCharacter
+from nextchar.model.strings import Strings
 from nextchar.model.vocabulary import Ids, Vocabulary
 from nextchar.repository.model import Model
 from nextchar.repository.served_models import ServedModels
@@ -122,19 +121,21 @@ class Validation:
         param: str,
         first: int,
         after_return: bool = False,
-    ) -> list[Ids]:
+    ) -> Strings:
         """Returns the ids of each text, as `encode`; its errors name the texts from number `first` on."""
         limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
         try:
-            strings = vocabulary.encode_all(texts, after_return=after_return)
-            num_unknown = count_unknown(np.concatenate(strings), vocabulary)
+            strings = vocabulary.encode_strings(texts, after_return=after_return)
+            num_unknown = count_unknown(strings.flat, vocabulary)
         except KeyError:
             num_unknown = 1
         if max(map(len, texts)) > limit or (num_unknown and not self._takes_unknown(vocabulary)):
-            return [
-                self.encode(text, model=model, ctx=ctx, param=f"{param}.{i}", after_return=after_return)
-                for i, text in enumerate(texts, first)
-            ]
+            return Strings.of(
+                [
+                    self.encode(text, model=model, ctx=ctx, param=f"{param}.{i}", after_return=after_return)
+                    for i, text in enumerate(texts, first)
+                ]
+            )
         self._metrics.count_unknown(ctx, num_unknown)
         return strings
 

@@ -26,6 +26,7 @@ from nextchar.telemetry.request_context import RequestContext
 MAX_BATCH = 128  # strings with a distribution each, for one interactive request
 
 _NOTHING: Ids = np.empty(0, dtype=np.int64)
+_NO_LOGPROBS: Doubles = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,16 +128,16 @@ class TensorInference:
         self._metrics.observe_size(ctx, sum(map(len, strings)))
         end = np.array([end_id(model)], dtype=np.int64) if request.parameters.include_end else _NOTHING
         distribution = wanted != ("score",)
-        apart = distribution and "score" in wanted and len(end) > 0  # nothing comes after the end symbol
-        works: list[Work] = [Lane(ids, wants_distribution=distribution) for ids in strings]
-        if not distribution or apart:
-            scored: list[Work] = [Lane(np.concatenate([ids, end])) for ids in strings]
-            works = [*works, *scored] if apart else scored
+        # The end symbol is read by no lane that wants a distribution, which tells what it is worth.
+        read = [ids if distribution else np.concatenate([ids, end]) for ids in strings]
+        works: list[Work] = [Lane(ids, wants_distribution=distribution) for ids in read]
         deliveries = await run_to_end(model, works, ctx=ctx, metrics=self._metrics)
         ctx.num_inferences = len(strings)
         self._metrics.count_chars(ctx, fed=sum(map(len, strings)))
-        scores = [math.fsum(joined_logprobs(d).tolist()) for d in deliveries[-len(strings) :]]
-        found = [d[-1].distribution for d in deliveries[: len(strings)]]
+        found = [d[-1].distribution for d in deliveries]
+        ends = [_NO_LOGPROBS if one is None else one[end] for one in found]
+        logprobs = [np.concatenate([joined_logprobs(d), e]) for d, e in zip(deliveries, ends, strict=True)]
+        scores = [math.fsum(values.tolist()) for values in logprobs]
         return _Found(scores, [one for one in found if one is not None])
 
     def _read(
@@ -152,9 +153,10 @@ class TensorInference:
             texts = _texts(tensor)
             if texts is None:
                 raise _not_utf8(tensor)
-            return self._validation.encode_all(
+            strings = self._validation.encode_all(
                 texts, model=model, ctx=ctx, param=tensor.name, first=0, after_return=after_return
             )
+            return list(strings)
         for i, row in enumerate(rows):
             self._validation.check_ids(row, model=model, ctx=ctx, param=f"{tensor.name}.{i}")
         return rows

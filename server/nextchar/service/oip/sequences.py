@@ -24,7 +24,8 @@ from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import EncodedText, Validation
 from nextchar.service.oip.schemas import InferRequest, model_id
 from nextchar.service.sessions.adaptation import new_memory
-from nextchar.service.sessions.manager import OpenSession, SessionManager
+from nextchar.service.sessions.lookup import OpenSession
+from nextchar.service.sessions.manager import SessionManager
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
@@ -90,14 +91,16 @@ class SequenceSessions:
     async def _later(
         self, session_id: str, request: InferRequest, read: ReadStep, ctx: RequestContext
     ) -> Step:
-        opened = await self._manager.open(ctx, session_id)
-        _check_model(request, opened.record.model)
-        _check_version(request, opened)
-        state, step = await self._fed(opened.model, opened.state, read, ctx)
+        async def fed(opened: OpenSession) -> tuple[SessionState, Step]:
+            _check_model(request, opened.record.model)
+            _check_version(request, opened)
+            return await self._fed(opened.model, opened.state, read, ctx)
+
         if request.parameters.sequence_end:
+            _, step = await fed(await self._manager.open(ctx, session_id))
             await self._forget(session_id, ctx)
-        else:
-            await self._manager.save(ctx, opened, state)
+            return step
+        step, _ = await self._manager.move_on(ctx, session_id, fed, revision=None)
         return step
 
     async def _fed(

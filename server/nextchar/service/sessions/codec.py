@@ -207,3 +207,9 @@ def state_bytes(state: SessionState) -> int:
     arrays = [array for lane_state in states for array in lane_state.arrays.values()]
     remembered = sum(memory.num_bytes for memory in memories)
     return sum(array.nbytes for array in arrays) + remembered + 12 * len(state.recent)
+
+
+def ahead_bytes(state: SessionState) -> int:
+    """Counts the bytes that the states of a session take in memory beside what is stored."""
+    states = [snapshot.state for snapshot in _snapshots(state) if snapshot.state is not None]
+    return sum(found.ahead.num_bytes for found in states if found.ahead is not None)

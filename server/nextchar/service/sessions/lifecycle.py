@@ -18,7 +18,8 @@ from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.adaptation import new_memory, told_options
 from nextchar.service.sessions.codec import state_bytes
-from nextchar.service.sessions.manager import OpenSession, SessionManager
+from nextchar.service.sessions.lookup import OpenSession
+from nextchar.service.sessions.manager import SessionManager
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.service.sessions.stores.base import SessionRecord

@@ -3,32 +3,31 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from nextchar.errors import (
     InternalError,
     SessionBusy,
+    SessionError,
     SessionEvicted,
     SessionExists,
-    SessionExpired,
     SessionMoved,
-    SessionNotFound,
     StateInvalid,
 )
 from nextchar.repository.model import Model
 from nextchar.schemas.limits import SessionLimits
-from nextchar.schemas.sessions import is_session_id
 from nextchar.security.principal import Scope
 from nextchar.service.sessions.codec import StateCodec
+from nextchar.service.sessions.lookup import OpenSession, SessionLookup
 from nextchar.service.sessions.model_versions import SessionVersions
 from nextchar.service.sessions.quota import SessionQuota
 from nextchar.service.sessions.session_locks import SessionLocks
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.state_cache import StateCache
 from nextchar.service.sessions.store_clock import StoreClock
-from nextchar.service.sessions.stores.base import LoadedSession, SessionRecord
+from nextchar.service.sessions.stores.base import QuotaExceeded, SessionRecord
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.telemetry.request_context import RequestContext
 from nextchar.telemetry.session_metrics import SessionMetrics
@@ -36,17 +35,12 @@ from nextchar.telemetry.session_metrics import SessionMetrics
 _ID_BYTES = 16  # random ones, 128 bits
 _ATTEMPTS = 3  # of an update, when another server has written first
 T = TypeVar("T")
+Change = Callable[[OpenSession], Awaitable[tuple[SessionState, T]]]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSession:
-    """A session as it was loaded: its record, its model, its state, the bytes of its owner's states."""
-
-    record: SessionRecord
-    model: Model
-    state: SessionState
-    owner_bytes: int
+class _Stale(Exception):
+    """A cached session was moved, deleted or renewed by another server."""
 
 
 class SessionManager:
@@ -63,7 +57,8 @@ class SessionManager:
     ) -> None:
         self._store, self._codec, self._versions = store, codec, versions
         self._limits, self._metrics, self._clock = limits, metrics, clock
-        self._quota, self._states = SessionQuota(store, limits, clock), StateCache()
+        self._quota, self._states = SessionQuota(store, limits), StateCache()
+        self._lookup = SessionLookup(store, versions, self._states, metrics, clock)
         self._locks = SessionLocks()
 
     def exclusive(self, ctx: RequestContext, session_id: str) -> AbstractAsyncContextManager[None]:
@@ -129,8 +124,7 @@ class SessionManager:
             SessionMoved: it is not at the requested revision.
             StateModelMismatch: its model's version is no longer served.
         """
-        loaded = await self._load(ctx, session_id)
-        record = loaded.record
+        record = await self._lookup.load(ctx, session_id)
         if revision is not None and revision != record.revision:
             raise SessionMoved(
                 f"if_revision is {revision}, the session is at revision {record.revision}, position "
@@ -140,11 +134,11 @@ class SessionManager:
         model = await self._versions.own(record, ctx)
         try:
             if model is None:
-                return await self._replayed(loaded, ctx)
+                return await self._replayed(record, ctx)
             state = self._states.get(record)
             if state is None:
                 state = self.unseal(ctx, model, record.sealed)
-            return OpenSession(record, model, state, loaded.owner_bytes)
+            return OpenSession(record, model, state)
         except StateInvalid as error:
             self._metrics.broke(record.owner, record.session_id, record.created)
             logger.error("a session of model %s cannot go on: its stored %s", record.model, error.message)
@@ -152,40 +146,16 @@ class SessionManager:
 
     async def model_of(self, ctx: RequestContext, session_id: str) -> str:
         """Returns the name of a session's model, whether that is served or not; raises as `open`."""
-        return (await self._load(ctx, session_id)).record.model
+        return (await self._lookup.load(ctx, session_id)).model
 
-    async def _replayed(self, loaded: LoadedSession, ctx: RequestContext) -> OpenSession:
+    async def _replayed(self, record: SessionRecord, ctx: RequestContext) -> OpenSession:
         """Replays and saves a session, whose version is unloaded, in the newest version."""
-        model, state = await self._versions.replayed(loaded.record, ctx)
-        record = replace(loaded.record, version=model.version, digest=model.graph.digest)
-        opened = OpenSession(record, model, state, loaded.owner_bytes)
+        model, state = await self._versions.replayed(record, ctx)
+        moved = replace(record, version=model.version, digest=model.graph.digest)
+        opened = OpenSession(moved, model, state)
         saved = await self.save(ctx, opened, state)
         self._metrics.replayed()
-        growth = len(saved.sealed) - len(record.sealed)
-        return replace(opened, record=saved, owner_bytes=loaded.owner_bytes + growth)
-
-    async def _load(self, ctx: RequestContext, session_id: str) -> LoadedSession:
-        """Loads a session's record; raises as `open`."""
-        ctx.session_id = session_id
-        ctx.principal.require(Scope.SESSIONS)
-        known = is_session_id(session_id)  # no other id can exist
-        loaded = await self._store.load(ctx.owner, session_id) if known else None
-        now = await self._clock.now()
-        if loaded is None:
-            self._metrics.looked_up("missing")
-            if known and await self._store.was_evicted(ctx.owner, session_id, now=now):
-                raise SessionEvicted(
-                    f"the store has evicted session {session_id!r} to make room", param="session_id"
-                )
-            raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")
-        if loaded.record.expires_at <= now:
-            self._metrics.looked_up("expired")
-            raise SessionExpired(
-                f"session {session_id!r} was not used for {loaded.record.ttl_seconds:g} s and has expired",
-                param="session_id",
-            )
-        self._metrics.found(ctx.owner, session_id)
-        return loaded
+        return replace(opened, record=saved)
 
     async def save(self, ctx: RequestContext, opened: OpenSession, state: SessionState) -> SessionRecord:
         """Stores a session's next revision, and renews it.
@@ -204,10 +174,17 @@ class SessionManager:
             expires_at=await self._clock.now() + old.ttl_seconds,
             sealed=self.seal(ctx, opened.model, state),
         )
-        growth = len(record.sealed) - len(old.sealed)
-        await self._quota.check_growth(ctx.owner, opened.owner_bytes, growth)
         ctx.check_client()
-        if not await self._store.replace(record, revision=old.revision):
+        limit = self._limits.max_state_bytes
+        try:
+            done = await self._store.replace(record, revision=old.revision, max_bytes=limit)
+        except QuotaExceeded as full:
+            growth, now = len(record.sealed) - len(old.sealed), await self._clock.now()
+            raise await self._quota.exceeded(ctx.owner, full.num_bytes, growth, now=now) from None
+        if not done:
+            self._states.drop(old.owner, old.session_id)
+            if opened.is_cached:  # it was moved before this request came
+                raise _Stale
             self._metrics.conflict()
             raise SessionBusy(
                 f"session {old.session_id!r} was changed or deleted by another request meanwhile, not by "
@@ -226,7 +203,9 @@ class SessionManager:
         await self._store.touch(
             record.owner, record.session_id, ttl_seconds=ttl_seconds, expires_at=expires_at
         )
-        return replace(record, ttl_seconds=ttl_seconds, expires_at=expires_at)
+        renewed = replace(record, ttl_seconds=ttl_seconds, expires_at=expires_at)
+        self._states.renew(renewed)
+        return renewed
 
     async def end(self, ctx: RequestContext, session_id: str) -> None:
         """Deletes a session after the requests that came before; those that come meanwhile are refused."""
@@ -238,7 +217,7 @@ class SessionManager:
         """Deletes a session that the request holds; raises as `open` where there is none."""
         self._states.drop(ctx.owner, session_id)
         try:
-            record = (await self._load(ctx, session_id)).record
+            record = await self._lookup.load(ctx, session_id)
         except SessionEvicted:
             await self._store.delete(ctx.owner, session_id)  # it is told once, and counts no longer
             raise
@@ -252,30 +231,48 @@ class SessionManager:
         return await self._store.page(ctx.owner, after=after, limit=limit, now=await self._clock.now())
 
     async def update(
-        self,
-        ctx: RequestContext,
-        session_id: str,
-        change: Callable[[OpenSession], Awaitable[tuple[SessionState, T]]],
-        *,
-        revision: int | None,
+        self, ctx: RequestContext, session_id: str, change: Change[T], *, revision: int | None
     ) -> tuple[T, SessionRecord]:
-        """Loads a session, changes it and saves it; retries if another server has saved it meanwhile.
+        """Holds, loads, changes and saves a session; retries if another server has saved it meanwhile.
 
         Raises:
             SessionMoved: it is not at `revision`, if one is given.
             SessionBusy: other servers were faster every time.
         """
         async with self.exclusive(ctx, session_id):
-            for _ in range(_ATTEMPTS - 1):
-                opened = await self.open(ctx, session_id, revision=revision)
-                state, answer = await change(opened)
+            return await self._update(ctx, session_id, change, revision)
+
+    async def move_on(
+        self, ctx: RequestContext, session_id: str, change: Change[T], *, revision: int | None
+    ) -> tuple[T, SessionRecord]:
+        """Does what `update` does, of a session that the request holds, in one call of a store that is local.
+
+        The change is tried on the session as this server has it, without a look at the store. If it was moved
+        elsewhere, the store refuses that, and the session is loaded.
+        """
+        cached = await self._lookup.cached(ctx, session_id, revision)
+        if cached is not None:
+            with suppress(_Stale):
                 try:
-                    return answer, await self.save(ctx, opened, state)
-                except SessionBusy:
-                    continue
+                    state, answer = await change(cached)
+                except SessionError as error:  # it may be of another model now
+                    raise _Stale from error
+                return answer, await self.save(ctx, cached, state)
+        return await self._update(ctx, session_id, change, revision)
+
+    async def _update(
+        self, ctx: RequestContext, session_id: str, change: Change[T], revision: int | None
+    ) -> tuple[T, SessionRecord]:
+        for _ in range(_ATTEMPTS - 1):
             opened = await self.open(ctx, session_id, revision=revision)
             state, answer = await change(opened)
-            return answer, await self.save(ctx, opened, state)
+            try:
+                return answer, await self.save(ctx, opened, state)
+            except SessionBusy:
+                continue
+        opened = await self.open(ctx, session_id, revision=revision)
+        state, answer = await change(opened)
+        return answer, await self.save(ctx, opened, state)
 
     def seal(self, ctx: RequestContext, model: Model, state: SessionState) -> bytes:
         """Returns the bytes of a state of the principal's."""

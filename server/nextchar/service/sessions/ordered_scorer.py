@@ -3,6 +3,7 @@
 A model of lines reads each string as a line: the network begins anew, and what was learned goes on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,10 +11,10 @@ import numpy as np
 
 from nextchar.engine.cooperative import Cooperative, run_cooperatively
 from nextchar.engine.sampler import Doubles
-from nextchar.model.vocabulary import Ids
+from nextchar.model.strings import Ids, Strings
 from nextchar.repository.model import Model
 from nextchar.schemas.base import make_usage
-from nextchar.schemas.score import BeginsAfter, ScoreRequest, ScoreResponse
+from nextchar.schemas.score import BeginsAfter, Score, ScoreRequest, ScoreResponse
 from nextchar.service.inference.answer_weight import score_weight
 from nextchar.service.inference.score_math import make_scores
 from nextchar.service.inference.score_rows import CharScores
@@ -60,13 +61,14 @@ class OrderedScorer:
         text = await run_cooperatively(self._read(request, model, state, ctx))
         num_context = len(text.context.ids)
         self._metrics.observe_size(ctx, num_context + text.num_scored)
-        end = [np.array([end_id(model)], dtype=np.int64)] if request.include_end else []
-        strings = [np.concatenate([ids, *end]) for ids in text.strings]
+        strings = Strings.of(text.strings)
+        if request.include_end:
+            strings = strings.ending_in(end_id(model))
         stepper = SessionStepper(model, ctx, self._metrics)
-        if model.graph.vocabulary.end_id is not None:
-            fed = await _feed_lines(stepper, state, text.context.ids, strings, model.graph.vocabulary.end_id)
+        if (end := model.graph.vocabulary.end_id) is not None:
+            fed = await _feed_lines(stepper, state, text.context.ids, strings, end)
         else:
-            everything = np.concatenate([text.context.ids, *strings])
+            everything = np.concatenate([text.context.ids, strings.flat])
             fed = await stepper.feed(state, everything, after_return=text.ends_in_return)
         answer = await run_cooperatively(self._answer(request, model, state, text, strings, fed, ctx))
         self._metrics.count_chars(ctx, scored=text.num_scored, fed=num_context)
@@ -103,24 +105,26 @@ class OrderedScorer:
         model: Model,
         state: SessionState,
         text: _Text,
-        strings: list[Ids],
+        strings: Strings,
         fed: Fed,
         ctx: RequestContext,
     ) -> Cooperative[ScoreResponse]:
-        ends = np.cumsum([len(text.context.ids), *map(len, strings)])
         assert fed.model_logprobs is not None
-        mixed = [fed.logprobs[a:b] for a, b in pairwise(ends)]
-        own = [fed.model_logprobs[a:b] for a, b in pairwise(ends)]
-        has_end = request.include_end
-        data = yield from make_scores(
+        num_context, has_end = len(text.context.ids), request.include_end
+        mixed, own = fed.logprobs[num_context:], fed.model_logprobs[num_context:]
+        rows = yield from make_scores(
             mixed, strings, model.graph, has_end=has_end, from_begin=False, model_logprobs=own
         )
-        self._metrics.observe_scores(ctx, np.array([score.bits_per_char for score in data]))
+        self._metrics.observe_scores(ctx, np.array(rows.column("bits_per_char")))
+        data: Sequence[Score] = rows
         if request.return_chars:
-            for i, score in enumerate(data):
-                chars = _chars(model, request.input[i], text.after_return[i], mixed[i], own[i])
-                data[i] = score.model_copy(update={"chars": chars})
+            listed = list[Score]()
+            for i, (score, (first, last)) in enumerate(zip(rows, pairwise(strings.starts), strict=True)):
+                symbols = slice(first, last)
+                chars = _chars(model, request.input[i], text.after_return[i], mixed[symbols], own[symbols])
+                listed.append(score.model_copy(update={"chars": chars}))
                 yield
+            data = listed
         return ScoreResponse(
             model=model.name,
             model_version=model.version,
@@ -133,7 +137,7 @@ class OrderedScorer:
 
 
 async def _feed_lines(
-    stepper: SessionStepper, state: SessionState, context: Ids, lines: list[Ids], end: int
+    stepper: SessionStepper, state: SessionState, context: Ids, lines: Strings, end: int
 ) -> Fed:
     """Reads lines one after the other, the first after the context; the state after them is before a line."""
     mixed, own = list[Doubles](), list[Doubles]()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.lane import Lane
+from nextchar.engine.lane import Lane, LaneTrace
 from nextchar.engine.sampler import Doubles
 from nextchar.engine.work import Delivery
 from nextchar.errors import InvalidRequest
@@ -26,11 +26,20 @@ _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """Holds log-probabilities [num_outputs] of what comes next; of a mixture, the network's own too."""
+
+    logprobs: Doubles
+    model_logprobs: Doubles | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fed:
     """Holds the state after some characters, and their log-probabilities [t].
 
     `distribution` holds log-probabilities [num_outputs] of what comes next, where they were asked for. In an
     adaptive session both are mixtures, and `model_logprobs` and `model_distribution` the network's own.
+    `each` has what comes after each of the characters, where that was asked for.
     """
 
     state: SessionState
@@ -38,6 +47,12 @@ class Fed:
     distribution: Doubles | None = None
     model_logprobs: Doubles | None = None
     model_distribution: Doubles | None = None
+    each: tuple[Predicted, ...] = ()
+
+    @property
+    def last(self) -> Predicted:
+        """What comes after the last character, where it was asked for."""
+        return Predicted(self.next_logprobs, self.model_distribution)
 
     @property
     def next_logprobs(self) -> Doubles:
@@ -55,6 +70,7 @@ class _Read:
     distribution: Doubles | None = None
     model_logprobs: Doubles | None = None
     model_distribution: Doubles | None = None
+    each: tuple[Predicted, ...] = ()
 
 
 class SessionStepper:
@@ -64,16 +80,26 @@ class SessionStepper:
         self._model, self._ctx, self._metrics = model, ctx, metrics
 
     async def feed(
-        self, state: SessionState, ids: Ids, *, after_return: bool = False, wants_distribution: bool = False
+        self,
+        state: SessionState,
+        ids: Ids,
+        *,
+        after_return: bool = False,
+        wants_distribution: bool = False,
+        wants_each: bool = False,
     ) -> Fed:
         """Reads some characters, in one lane; `after_return` says how their text ended.
+
+        With `wants_each`, the distribution after each of them is kept on the way.
 
         A long text that passes the place of the next anchor takes two: it is cut there. A short one takes a
         second lane whenever the anchor has fallen too far back, which is every `REWIND_CHARS` characters.
         """
         cut = _next_anchor(state, len(ids))
-        to_anchor = await self._read(state.here, ids[:cut])
-        read = await self._read(to_anchor.snapshot, ids[cut:], wants_distribution=wants_distribution)
+        to_anchor = await self._read(state.here, ids[:cut], wants_each=wants_each)
+        read = await self._read(
+            to_anchor.snapshot, ids[cut:], wants_distribution=wants_distribution, wants_each=wants_each
+        )
         drawn_before = np.full(len(ids), state.here.num_drawn, dtype=np.int64)
         moved = state.moved(read.snapshot, ids, drawn_before)
         logprobs = np.concatenate([to_anchor.logprobs, read.logprobs]) if cut else read.logprobs
@@ -82,7 +108,8 @@ class SessionStepper:
             own = np.concatenate([to_anchor.model_logprobs, own])
         settled = await self.settled(moved, [state.here, to_anchor.snapshot])
         ended = settled.ended(after_return=after_return)
-        return Fed(ended, logprobs, read.distribution, own, read.model_distribution)
+        each = to_anchor.each + read.each
+        return Fed(ended, logprobs, read.distribution, own, read.model_distribution, each)
 
     async def replayed(self, state: SessionState, ids: Ids, learned: Marks | None = None) -> SessionState:
         """Reads characters as they were read before, where not `learned` as context only.
@@ -153,25 +180,40 @@ class SessionStepper:
         drawn_before = int(state.drawn_before[last])
         return state.anchored(Snapshot(target, drawn_before, anchor.state, memory=anchor.memory))
 
-    async def _read(self, snapshot: Snapshot, ids: Ids, *, wants_distribution: bool = False) -> _Read:
-        """Runs one lane from a snapshot; none where there is nothing to do."""
+    async def _read(
+        self, snapshot: Snapshot, ids: Ids, *, wants_distribution: bool = False, wants_each: bool = False
+    ) -> _Read:
+        """Runs one lane from a snapshot; none where there is nothing to do.
+
+        Where the step that reads the snapshot's last symbol is known, the first character needs none.
+        """
         if not len(ids) and not wants_distribution:
             nothing = np.empty(0)
             return _Read(snapshot, nothing, model_logprobs=None if snapshot.memory is None else nothing)
+        start, known = snapshot.state, list[float]()
+        if len(ids) and start is not None and snapshot.memory is None and (after := start.after(int(ids[0]))):
+            start, known = after[0], [after[1]]
         lane = Lane(
-            ids,
-            start=snapshot.state,
+            ids[len(known) :],
+            start=start,
             keeps_state=len(ids) > 0,
-            wants_distribution=wants_distribution,
+            wants_distribution=wants_distribution or (wants_each and len(ids) > 0),
             memory=snapshot.memory,
+            trace=LaneTrace(distributions=True) if wants_each else None,
         )
         deliveries = await self._run(lane)
         last, passed = deliveries[-1], snapshot
         if len(ids):
             position = snapshot.position + len(ids)
             passed = Snapshot(position, snapshot.num_drawn, lane.state, memory=lane.kept)
-        own = joined_model_logprobs(deliveries)
-        return _Read(passed, joined_logprobs(deliveries), last.distribution, own, last.model_distribution)
+        return _Read(
+            passed,
+            np.concatenate([known, joined_logprobs(deliveries)]) if known else joined_logprobs(deliveries),
+            last.distribution,
+            joined_model_logprobs(deliveries),
+            last.model_distribution,
+            _each(lane.trace, len(ids)),
+        )
 
     async def _reread(self, snapshot: Snapshot, ids: Ids, learned: Marks | None) -> _Read:
         """Runs from a snapshot as ids were read before: where not `learned`, as context only."""
@@ -189,6 +231,18 @@ class SessionStepper:
     async def _run(self, lane: Lane) -> list[Delivery]:
         (deliveries,) = await run_to_end(self._model, [lane], ctx=self._ctx, metrics=self._metrics)
         return deliveries
+
+
+def _each(trace: LaneTrace | None, num_chars: int) -> tuple[Predicted, ...]:
+    """Returns what came after each of the last characters of a lane, which was not given those known."""
+    if trace is None or not num_chars:
+        return ()
+    if trace.model_distributions:
+        pairs = zip(trace.distributions, trace.model_distributions, strict=True)
+        found = [Predicted(mixed, own) for mixed, own in pairs]
+    else:
+        found = list(map(Predicted, trace.distributions))
+    return tuple(found[-num_chars:])
 
 
 def _known(memory: Memory | None) -> Memory:

@@ -28,9 +28,10 @@ from nextchar.service.inference.score_math import entropy_bits, next_chars
 from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.validation import EncodedText, Validation, count_unknown
 from nextchar.service.sessions.continuation import start_from
-from nextchar.service.sessions.manager import OpenSession, SessionManager
+from nextchar.service.sessions.lookup import OpenSession
+from nextchar.service.sessions.manager import SessionManager
 from nextchar.service.sessions.state import SessionState
-from nextchar.service.sessions.stepper import Fed, SessionStepper
+from nextchar.service.sessions.stepper import Fed, Predicted, SessionStepper
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
 
@@ -63,7 +64,10 @@ class SessionText:
         async def change(opened: OpenSession) -> tuple[SessionState, FeedResponse]:
             return await self._feed(opened, request, ctx)
 
-        answer, record = await self._manager.update(ctx, session_id, change, revision=request.if_revision)
+        async with self._manager.exclusive(ctx, session_id):
+            answer, record = await self._manager.move_on(
+                ctx, session_id, change, revision=request.if_revision
+            )
         return answer.model_copy(update={"revision": record.revision})
 
     async def _feed(
@@ -78,25 +82,25 @@ class SessionText:
         num_distributions = {"each": len(ids), "last": 1, "none": 0}[request.return_]
         self._validation.check_distributions(num_distributions, request.top, model, ctx, learned=learned)
         self._metrics.observe_size(ctx, len(ids))
-        distributions: list[Distribution] = []
-        total, own = 0.0, 0.0
-        for piece in np.split(ids, len(ids)) if request.return_ == "each" and len(ids) else [ids]:
-            fed = await stepper.feed(state, piece, wants_distribution=request.return_ != "none")
-            state = fed.state
-            total += float(fed.logprobs.sum())
-            own += 0.0 if fed.model_logprobs is None else float(fed.model_logprobs.sum())
-            if fed.distribution is not None:
-                distributions.append(_distribution(fed, opened, request.top))
+        fed = await stepper.feed(
+            state,
+            ids,
+            after_return=text.after_return,
+            wants_distribution=request.return_ != "none",
+            wants_each=request.return_ == "each",
+        )
         self._metrics.count_chars(ctx, fed=len(ids))
-        state = state.ended(after_return=text.after_return)
-        last = distributions[-1] if request.return_ == "last" else None
-        return state, FeedResponse(
+        predicted = _predicted(fed, request.return_)
+        distributions = [_distribution(one, opened, request.top) for one in predicted]
+        last = distributions[0] if request.return_ == "last" else None
+        own = 0.0 if fed.model_logprobs is None else float(fed.model_logprobs.sum())
+        return fed.state, FeedResponse(
             session_id=opened.record.session_id,
             model=model.name,
             model_version=model.version,
-            position=state.here.position,
+            position=fed.state.here.position,
             revision=0,
-            logprob=total,
+            logprob=float(fed.logprobs.sum()),
             num_unknown=count_unknown(ids, model.graph.vocabulary),
             model_logprob=own if learned else None,
             case_folding=model.graph.vocabulary.told_folding,
@@ -111,7 +115,7 @@ class SessionText:
         async with self._manager.exclusive(ctx, session_id):
             opened = await self._manager.open(ctx, session_id)
             predicted = await self._stepper(opened, ctx).prediction(opened.state)
-            distribution = _distribution(predicted, opened, request.top)
+            distribution = _distribution(predicted.last, opened, request.top)
             await self._manager.touch(opened)
         return SessionNextResponse(
             session_id=session_id,
@@ -210,7 +214,14 @@ def _check_model(model_id: str, opened: OpenSession) -> None:
         )
 
 
-def _distribution(fed: Fed, opened: OpenSession, top: int | None) -> Distribution:
-    logprobs = fed.next_logprobs
-    data = next_chars(logprobs, opened.model.graph.vocabulary, top, fed.model_distribution)
+def _predicted(fed: Fed, returned: str) -> tuple[Predicted, ...]:
+    """Returns what was asked for: what comes after each character, or after the last."""
+    if returned == "none":
+        return ()
+    return fed.each or (fed.last,)
+
+
+def _distribution(predicted: Predicted, opened: OpenSession, top: int | None) -> Distribution:
+    logprobs = predicted.logprobs
+    data = next_chars(logprobs, opened.model.graph.vocabulary, top, predicted.model_logprobs)
     return Distribution(data=data, entropy_bits=entropy_bits(logprobs))

@@ -28,6 +28,22 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "sessions.db"
 
 
+def test_sqlite_keeps_what_it_has_when_it_is_opened_again(path: Path) -> None:
+    async def write() -> None:
+        store = SqliteStore(path)
+        await store.create(_RECORD, now=_NOW)
+        await store.close()
+
+    async def read() -> SessionRecord | None:
+        store = SqliteStore(path)
+        found = await load(store, "ann", "one")
+        await store.close()
+        return found
+
+    asyncio.run(write())
+    assert asyncio.run(read()) == _RECORD
+
+
 def test_the_file_is_for_its_owner_alone(path: Path) -> None:
     async def work() -> None:
         store = SqliteStore(path)

@@ -16,8 +16,9 @@ from nextchar.errors import Unavailable
 from nextchar.service.sessions.stores import valkey as valkey_store
 from nextchar.service.sessions.stores import valkey_link
 from nextchar.service.sessions.stores.base import (
-    LoadedSession,
+    UNLIMITED_BYTES,
     OwnerUsage,
+    QuotaExceeded,
     SessionRecord,
     SessionStore,
     Tidied,
@@ -62,14 +63,20 @@ class _Reference:
         self._put(record)
         return True
 
-    def load(self, owner: str, session_id: str) -> LoadedSession | None:
-        record = self._find(owner, session_id)
-        return None if record is None else LoadedSession(record, self.kept(owner).num_bytes)
+    def load(self, owner: str, session_id: str) -> SessionRecord | None:
+        return self._find(owner, session_id)
 
-    def replace(self, record: SessionRecord, *, revision: int) -> bool:
+    def replace(
+        self, record: SessionRecord, *, revision: int, max_bytes: int = UNLIMITED_BYTES
+    ) -> bool | str:
         kept = self._find(record.owner, record.session_id)
-        if kept is None or kept.revision != revision:
+        if kept is None or kept != replace(
+            kept, revision=revision, created=record.created, ttl_seconds=record.ttl_seconds
+        ):
             return False
+        num_bytes, growth = self.kept(record.owner).num_bytes, len(record.sealed) - len(kept.sealed)
+        if growth > 0 and num_bytes + growth > max_bytes:
+            return f"the owner has {num_bytes} bytes"
         self._put(record)
         return True
 
@@ -112,6 +119,7 @@ class _Reference:
 
 _owners, _ids = st.sampled_from(_OWNERS), st.sampled_from(_IDS)
 _moments = st.integers(0, _SLOTS).map(lambda k: _NOW + 1.5 * k)
+_TTLS = st.sampled_from((0.001, 60.0, 60.0, 1 / 3, 1e9))
 _any_record = st.builds(
     SessionRecord,
     owner=_owners,
@@ -122,7 +130,7 @@ _any_record = st.builds(
     revision=st.integers(1, 2),
     position=st.integers(0, 2**40),
     created=st.just(0.0),
-    ttl_seconds=st.floats(0.001, 1e9),
+    ttl_seconds=_TTLS,
     expires_at=_moments,
     sealed=st.binary(max_size=6),
 )
@@ -146,7 +154,8 @@ _writes = st.one_of(
     _calls("create", _records, now=_moments),
     _calls("create", _records, now=_moments),
     _calls("replace", _records, revision=st.integers(1, 2)),
-    _calls("touch", _owners, _ids, ttl_seconds=st.floats(0.001, 1e9), expires_at=_moments),
+    _calls("replace", _records, revision=st.integers(1, 2), max_bytes=st.integers(0, 12)),
+    _calls("touch", _owners, _ids, ttl_seconds=_TTLS, expires_at=_moments),
     _calls("delete", _owners, _ids),
 )
 _tidies = _calls("tidy", now=st.just(_NOW - 1), before=_moments)
@@ -173,7 +182,10 @@ _QUESTIONS = [
 async def _same(store: SessionStore, calls: list[_Call]) -> None:
     reference = _Reference()
     for call in [*calls, *_QUESTIONS]:
-        found = await getattr(store, call.name)(*call.arguments, **dict(call.options))
+        try:
+            found = await getattr(store, call.name)(*call.arguments, **dict(call.options))
+        except QuotaExceeded as refused:
+            found = str(refused)
         assert found == getattr(reference, call.name)(*call.arguments, **dict(call.options)), call
     await store.close()
 

@@ -12,7 +12,13 @@ from support.session_stores import load
 from support.valkey_server import ValkeyServer
 
 from nextchar.errors import Unavailable
-from nextchar.service.sessions.stores.base import OwnerUsage, SessionRecord, SessionStore, Tidied
+from nextchar.service.sessions.stores.base import (
+    OwnerUsage,
+    QuotaExceeded,
+    SessionRecord,
+    SessionStore,
+    Tidied,
+)
 from nextchar.service.sessions.stores.memory import MemoryStore
 from nextchar.service.sessions.stores.sqlite import SqliteStore
 from nextchar.service.sessions.stores.valkey import ValkeyStore
@@ -63,18 +69,69 @@ def test_what_was_created_is_loaded(use: Callable[[Use], None]) -> None:
     use(work)
 
 
-def test_a_session_is_loaded_with_the_bytes_of_all_its_owner_has(use: Callable[[Use], None]) -> None:
+def test_a_session_grows_as_far_as_all_its_owner_has_leaves_room(use: Callable[[Use], None]) -> None:
     async def work(store: SessionStore) -> None:
         for owner, session_id, size in (("ann", "one", 6), ("ann", "two", 30), ("bob", "one", 500)):
             record = replace(_RECORD, owner=owner, session_id=session_id, sealed=b"x" * size)
             assert await store.create(record, now=_NOW + 100)
-        loaded = await store.load("ann", "one")
-        assert loaded is not None
-        assert loaded.owner_bytes == 36
-        await store.replace(replace(loaded.record, revision=2, sealed=b"x" * 10), revision=1)
-        loaded = await store.load("ann", "two")
-        assert loaded is not None
-        assert loaded.owner_bytes == 40
+
+        def of_size(size: int, revision: int) -> SessionRecord:
+            return replace(_RECORD, revision=revision, sealed=b"y" * size)
+
+        with pytest.raises(QuotaExceeded) as refused:
+            await store.replace(of_size(11, 2), revision=1, max_bytes=40)
+        assert refused.value.num_bytes == 36
+        assert await store.kept("ann") == OwnerUsage(2, 36)
+        assert await store.replace(of_size(10, 2), revision=1, max_bytes=40)
+        assert await store.kept("ann") == OwnerUsage(2, 40)
+        # One that does not grow is stored, however much there is; what is not there is not too much.
+        assert await store.replace(of_size(10, 3), revision=2, max_bytes=7)
+        assert await store.replace(of_size(9, 4), revision=3, max_bytes=7)
+        assert not await store.replace(of_size(900, 3), revision=2, max_bytes=7)
+        assert await load(store, "ann", "one") == of_size(9, 4)
+
+    use(work)
+
+
+def test_of_two_sessions_that_grow_at_once_one_finds_the_room_taken(use: Callable[[Use], None]) -> None:
+    async def work(store: SessionStore) -> None:
+        for session_id in ("one", "two"):
+            await store.create(replace(_RECORD, session_id=session_id, sealed=b"xx"), now=_NOW + 100)
+        grown = [replace(_RECORD, session_id=name, revision=2, sealed=b"xxxxx") for name in ("one", "two")]
+        done = await asyncio.gather(
+            *(store.replace(record, revision=1, max_bytes=7) for record in grown), return_exceptions=True
+        )
+        assert {type(answer) for answer in done} == {bool, QuotaExceeded}
+        assert await store.kept("ann") == OwnerUsage(2, 7)
+
+    use(work)
+
+
+def test_a_revision_of_a_session_that_was_deleted_and_made_again_is_another(
+    use: Callable[[Use], None],
+) -> None:
+    async def work(store: SessionStore) -> None:
+        await store.create(_RECORD, now=_NOW + 100)
+        await store.delete("ann", "one")
+        again = replace(_RECORD, created=_NOW + 101)
+        await store.create(again, now=_NOW + 101)
+        assert not await store.replace(replace(_RECORD, revision=2), revision=1)
+        assert await load(store, "ann", "one") == again
+        assert await store.replace(replace(again, revision=2), revision=1)
+
+    use(work)
+
+
+def test_a_session_that_was_given_another_time_to_live_is_not_replaced_with_the_one_before(
+    use: Callable[[Use], None],
+) -> None:
+    async def work(store: SessionStore) -> None:
+        await store.create(_RECORD, now=_NOW + 100)
+        await store.touch("ann", "one", ttl_seconds=1.5, expires_at=_NOW + 120)
+        assert not await store.replace(replace(_RECORD, revision=2), revision=1)
+        renewed = replace(_RECORD, revision=2, ttl_seconds=1.5)
+        assert await store.replace(renewed, revision=1)
+        assert await load(store, "ann", "one") == renewed
 
     use(work)
 
@@ -175,24 +232,6 @@ def test_tidying_forgets_what_expired_before(use: Callable[[Use], None]) -> None
         assert await load(store, "ann", "s2") is not None
 
     use(work)
-
-
-def test_sqlite_keeps_what_it_has_when_it_is_opened_again(tmp_path: Path) -> None:
-    path = tmp_path / "sessions.db"
-
-    async def write() -> None:
-        store = SqliteStore(path)
-        await store.create(_RECORD, now=_NOW + 100)
-        await store.close()
-
-    async def read() -> SessionRecord | None:
-        store = SqliteStore(path)
-        found = await load(store, "ann", "one")
-        await store.close()
-        return found
-
-    asyncio.run(write())
-    assert asyncio.run(read()) == _RECORD
 
 
 def test_two_processes_connections_see_one_truth(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """The interface of session stores.
 
-Every write names the revision it replaces, so that two writers cannot fork a session silently: one of them
-fails. What a call has returned from is stored.
+Every write names what it replaces, so that two writers cannot fork a session silently: one of them fails.
+What a call has returned from is stored.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
 GRACE_SECONDS = 3600.0  # for which an expired session is still known as expired
+UNLIMITED_BYTES = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,6 @@ class SessionRecord:
     ttl_seconds: float
     expires_at: float
     sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedSession:
-    """A session's record, and the bytes of all sealed states of its owner as they were then."""
-
-    record: SessionRecord
-    owner_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +50,14 @@ class Tidied:
         return Tidied(self.num_expired + more.num_expired, self.num_evicted + more.num_evicted)
 
 
+class QuotaExceeded(Exception):
+    """An owner would have more bytes of states than allowed; `num_bytes` are those that it has."""
+
+    def __init__(self, num_bytes: int) -> None:
+        super().__init__(f"the owner has {num_bytes} bytes")
+        self.num_bytes = num_bytes
+
+
 class SessionStore(Protocol):
     """Raises Unavailable from any call while the store cannot be reached, and then nothing was done.
 
@@ -65,6 +66,9 @@ class SessionStore(Protocol):
     """
 
     durable: bool  # whether it outlives the process
+    # Whether it is on this machine. A write to another may be in doubt when the connection is lost: a read
+    # before it finds most of those, and is refused for certain.
+    local: bool
 
     async def time(self) -> float:
         """Returns what the store's clock shows, in Unix seconds."""
@@ -75,11 +79,20 @@ class SessionStore(Protocol):
     async def create(self, record: SessionRecord, *, now: float) -> bool:
         """Stores a new session; returns false if its id is in use by one that has not expired."""
 
-    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
-        """Returns the session, expired or not, in one trip with what its quota is checked by."""
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
+        """Returns the session, expired or not."""
 
-    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
-        """Stores a session's next revision; returns false if `revision` is not the stored one."""
+    async def replace(
+        self, record: SessionRecord, *, revision: int, max_bytes: int = UNLIMITED_BYTES
+    ) -> bool:
+        """Stores a session's next revision; returns false if it is not the stored session's.
+
+        That is at `revision`, was created when the record was and has its time to live: the three name one
+        state of one session, also if its id was deleted and used again.
+
+        Raises:
+            QuotaExceeded: the session has grown, and its owner would have more than `max_bytes` in all.
+        """
 
     async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
         """Renews a session, whose state and revision stay; does nothing if it is gone."""

@@ -1,8 +1,9 @@
 """Times each call of a session store."""
 
 from nextchar.service.sessions.stores.base import (
-    LoadedSession,
+    UNLIMITED_BYTES,
     OwnerUsage,
+    QuotaExceeded,
     SessionRecord,
     SessionStore,
     Tidied,
@@ -15,7 +16,7 @@ class InstrumentedStore:
 
     def __init__(self, store: SessionStore, metrics: SessionMetrics) -> None:
         self._store, self._metrics = store, metrics
-        self.durable = store.durable
+        self.durable, self.local = store.durable, store.local
 
     async def time(self) -> float:
         with self._metrics.timed("time"):
@@ -30,14 +31,21 @@ class InstrumentedStore:
         with self._metrics.timed("create"):
             return await self._store.create(record, now=now)
 
-    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
         with self._metrics.timed("load"):
             return await self._store.load(owner, session_id)
 
-    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
+    async def replace(
+        self, record: SessionRecord, *, revision: int, max_bytes: int = UNLIMITED_BYTES
+    ) -> bool:
         self._metrics.written(len(record.sealed))
+        refused = None
         with self._metrics.timed("replace"):
-            return await self._store.replace(record, revision=revision)
+            try:
+                return await self._store.replace(record, revision=revision, max_bytes=max_bytes)
+            except QuotaExceeded as error:  # no failure of the store
+                refused = error
+        raise refused
 
     async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
         with self._metrics.timed("touch"):

@@ -3,14 +3,20 @@
 from collections import Counter
 from dataclasses import replace
 
-from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, Tidied
+from nextchar.service.sessions.stores.base import (
+    UNLIMITED_BYTES,
+    OwnerUsage,
+    QuotaExceeded,
+    SessionRecord,
+    Tidied,
+)
 from nextchar.service.sessions.stores.steady_clock import SteadyClock
 
 
 class MemoryStore:
     """Implements `SessionStore` in this process; sessions end with it."""
 
-    durable = False
+    durable, local = False, True
 
     def __init__(self) -> None:
         self._clock = SteadyClock()
@@ -40,15 +46,19 @@ class MemoryStore:
         self._num_bytes[record.owner] += len(record.sealed) - (0 if kept is None else len(kept.sealed))
         self._records[key] = record
 
-    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
-        record = self._records.get((owner, session_id))
-        return None if record is None else LoadedSession(record, self._num_bytes[owner])
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
+        return self._records.get((owner, session_id))
 
-    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
-        key = record.owner, record.session_id
-        kept = self._records.get(key)
-        if kept is None or kept.revision != revision:
+    async def replace(
+        self, record: SessionRecord, *, revision: int, max_bytes: int = UNLIMITED_BYTES
+    ) -> bool:
+        kept = self._records.get((record.owner, record.session_id))
+        named = revision, record.created, record.ttl_seconds
+        if kept is None or (kept.revision, kept.created, kept.ttl_seconds) != named:
             return False
+        growth, num_bytes = len(record.sealed) - len(kept.sealed), self._num_bytes[record.owner]
+        if growth > 0 and num_bytes + growth > max_bytes:
+            raise QuotaExceeded(num_bytes)
         self._put(record)
         return True
 

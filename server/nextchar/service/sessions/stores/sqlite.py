@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from nextchar.errors import OutcomeUnknown, Unavailable
-from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, Tidied
+from nextchar.service.sessions.stores.base import (
+    UNLIMITED_BYTES,
+    OwnerUsage,
+    QuotaExceeded,
+    SessionRecord,
+    Tidied,
+)
 from nextchar.service.sessions.stores.sqlite_file import SqliteFile, is_full, is_passing
 from nextchar.service.sessions.stores.steady_clock import Moment, SteadyClock
 
@@ -25,12 +31,23 @@ _BUSY_SECONDS = 2.0  # for which a call waits for other processes, and for the c
 _COLUMNS = (
     "owner, session_id, model, version, digest, revision, position, created, ttl_seconds, expires_at, sealed"
 )
+# The session that a write replaces, and the bytes of its owner's states.
+_NAMED = (
+    "owner=:owner AND session_id=:session_id AND revision=:old AND created=:created "
+    "AND ttl_seconds=:ttl_seconds"
+)
+_OWNER_BYTES = "ifnull((SELECT num_bytes FROM owners WHERE owner=:owner), 0)"
+_REPLACE = (
+    "UPDATE sessions SET version=:version, digest=:digest, revision=:revision, position=:position, "
+    f"expires_at=:expires_at, sealed=:sealed WHERE {_NAMED} AND "
+    f"(:size <= length(sealed) OR {_OWNER_BYTES} - length(sealed) + :size <= :max_bytes)"
+)
 
 
 class SqliteStore:
     """Implements `SessionStore` over a file that several processes of one machine may share."""
 
-    durable = True
+    durable, local = True, True
 
     def __init__(self, path: Path, *, before_open: Callable[[], None] = lambda: None) -> None:
         """Opens the file; `before_open` is called each time that it is made or opened.
@@ -78,23 +95,26 @@ class SqliteStore:
 
         return await self._run(run)
 
-    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
-        query = (
-            f"SELECT {_COLUMNS}, (SELECT num_bytes FROM owners WHERE owner=?1) FROM sessions "
-            "WHERE owner=?1 AND session_id=?2"
-        )
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
+        query = f"SELECT {_COLUMNS} FROM sessions WHERE owner=? AND session_id=?"
         row = await self._run(lambda db: db.execute(query, (owner, session_id)).fetchone())
-        return None if row is None else LoadedSession(SessionRecord(*row[:-1]), row[-1] or 0)
+        return None if row is None else SessionRecord(*row)
 
-    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
-        query = (
-            "UPDATE sessions SET version=?, digest=?, revision=?, position=?, ttl_seconds=?, expires_at=?, "
-            "sealed=? WHERE owner=? AND session_id=? AND revision=?"
-        )
-        model = record.version, record.digest
-        new = record.revision, record.position, record.ttl_seconds, record.expires_at, record.sealed
-        values = (*model, *new, record.owner, record.session_id, revision)
-        return await self._run(lambda db: db.execute(query, values).rowcount == 1)
+    async def replace(
+        self, record: SessionRecord, *, revision: int, max_bytes: int = UNLIMITED_BYTES
+    ) -> bool:
+        values = {name: getattr(record, name) for name in _COLUMNS.split(", ")}
+        values |= {"old": revision, "size": len(record.sealed), "max_bytes": max_bytes}
+
+        def run(db: sqlite3.Connection) -> bool:
+            if db.execute(_REPLACE, values).rowcount == 1:
+                return True
+            refused = db.execute(f"SELECT {_OWNER_BYTES} FROM sessions WHERE {_NAMED}", values).fetchone()
+            if refused is not None:
+                raise QuotaExceeded(refused[0])
+            return False
+
+        return await self._run(run)
 
     async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
         query = "UPDATE sessions SET ttl_seconds=?, expires_at=? WHERE owner=? AND session_id=?"

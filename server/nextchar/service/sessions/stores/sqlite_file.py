@@ -70,6 +70,7 @@ class SqliteFile:
         self._path, self._before_open = path, before_open
         self._reserve = SqliteReserve(path.with_suffix(".reserve"))
         self._connection: sqlite3.Connection | None = None
+        self._wait_milliseconds = -1  # of the connection
         self._inode = 0
         self._suspect = False
 
@@ -87,12 +88,14 @@ class SqliteFile:
             raise _unavailable("its file was removed or replaced, and is opened again: retry")
         if self._connection is None:
             try:
-                self._connection = self._open(wait_seconds)
+                self._connection, self._wait_milliseconds = self._open(wait_seconds), -1
             except (sqlite3.Error, OSError) as error:
                 raise Unavailable(
                     f"cannot open the session store {str(self._path)!r}: {error}", code="store_unavailable"
                 ) from error
-        self._connection.execute(f"PRAGMA busy_timeout={_milliseconds(wait_seconds)}")
+        if (wait := _milliseconds(wait_seconds)) != self._wait_milliseconds:
+            self._connection.execute(f"PRAGMA busy_timeout={wait}")
+            self._wait_milliseconds = wait
         return self._connection
 
     def make_room(self, connection: sqlite3.Connection) -> None:

@@ -11,7 +11,13 @@ from typing import Any
 
 from nextchar.errors import OutcomeUnknown, Unavailable
 from nextchar.service.sessions.stores import valkey_scripts as scripts
-from nextchar.service.sessions.stores.base import LoadedSession, OwnerUsage, SessionRecord, Tidied
+from nextchar.service.sessions.stores.base import (
+    UNLIMITED_BYTES,
+    OwnerUsage,
+    QuotaExceeded,
+    SessionRecord,
+    Tidied,
+)
 from nextchar.service.sessions.stores.valkey_client import close_client, valkey_client
 from nextchar.service.sessions.stores.valkey_link import ValkeyLink
 
@@ -40,7 +46,7 @@ _LOST_SECONDS = 86_400.0  # for which an owner whose books were evicted is told 
 class ValkeyStore:
     """Implements `SessionStore`; an expired session is known as expired for `grace_seconds`."""
 
-    durable = True
+    durable, local = True, False
 
     def __init__(self, url: str, *, grace_seconds: float) -> None:
         """
@@ -64,23 +70,20 @@ class ValkeyStore:
     async def create(self, record: SessionRecord, *, now: float) -> bool:
         is_new = await self._call("sadd", _OWNERS, record.owner)
         last = [repr(now), 0 if is_new else 1]
-        return await self._changed(scripts.CREATE, record, last, "may have been created")
+        return bool(await self._changed(scripts.CREATE, record, last, "may have been created"))
 
-    async def load(self, owner: str, session_id: str) -> LoadedSession | None:
-        async def read() -> Any:
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.hmget(_key(owner, session_id), _FIELDS)
-            pipe.hget(_sizes(owner), "")
-            return await pipe.execute()
+    async def load(self, owner: str, session_id: str) -> SessionRecord | None:
+        values = await self._call("hmget", _key(owner, session_id), _FIELDS)
+        return None if values[0] is None else _record(owner, session_id, values)
 
-        values, num_bytes = await self._link.ask(read)
-        if values[0] is None:
-            return None
-        return LoadedSession(_record(owner, session_id, values), int(num_bytes or 0))
-
-    async def replace(self, record: SessionRecord, *, revision: int) -> bool:
+    async def replace(
+        self, record: SessionRecord, *, revision: int, max_bytes: int = UNLIMITED_BYTES
+    ) -> bool:
         may = f"may be at revision {record.revision} now"
-        return await self._changed(scripts.REPLACE, record, [revision, ""], may)
+        answer = await self._changed(scripts.REPLACE, record, [revision, max_bytes], may)
+        if answer == scripts.QUOTA_EXCEEDED:
+            raise QuotaExceeded((await self.kept(record.owner)).num_bytes)
+        return bool(answer)
 
     async def touch(self, owner: str, session_id: str, *, ttl_seconds: float, expires_at: float) -> None:
         times = [repr(expires_at), self._forgotten_at(expires_at), repr(ttl_seconds)]
@@ -206,8 +209,8 @@ class ValkeyStore:
     def _forgotten_at(self, expires_at: float) -> int:
         return int((expires_at + self._grace_seconds) * 1000)
 
-    async def _changed(self, script: str, record: SessionRecord, last: list[Any], may: str) -> bool:
-        """Runs the script of a write.
+    async def _changed(self, script: str, record: SessionRecord, last: list[Any], may: str) -> int:
+        """Runs the script of a write; returns its answer.
 
         Sent twice, a write that is then told no may have been done before another server's, so it is not
         known what became of it.
@@ -224,7 +227,7 @@ class ValkeyStore:
             raise doubt from error
         if written.was_repeated and not written.answer:
             raise doubt
-        return bool(written.answer)
+        return written.answer
 
     async def _call(self, command: str, *arguments: Any, **options: Any) -> Any:
         """Makes a call that changes nothing the second time; raises as `ValkeyLink.ask`."""

@@ -13,7 +13,11 @@ known, Valkey has evicted the books themselves: then the empty id goes to the ev
 an id that is not found may be one of those that were lost.
 
 A write is given a token. Sent again because its answer was lost, it finds the token and is not done twice.
+A write that finds its owner's quota full has looked for its token and for what it replaces before: it was
+never done.
 """
+
+QUOTA_EXCEEDED = 2  # an answer of REPLACE
 
 # What a change of a session does to the books. `known`: the owner has had sessions before.
 _BOOKS = """
@@ -50,9 +54,18 @@ if kept and tonumber(kept) > tonumber(ARGV[7]) then return 0 end
 redis.call('DEL', KEYS[1])
 {_PUT.format(known="ARGV[8] == '1'")}"""
 
-# ARGV: the same, but the revision that is replaced in place of `now`
+# ARGV: the same, but the revision that is replaced in place of `now`, and in place of `known` the most bytes
+# that the owner's states may have. Returns QUOTA_EXCEEDED if they would be more.
 REPLACE = f"""{_BOOKS}{_DONE}
-if redis.call('HGET', KEYS[1], 'revision') ~= ARGV[7] then return 0 end
+local kept = redis.call('HMGET', KEYS[1], 'revision', 'created', 'ttl_seconds')
+if kept[1] ~= ARGV[7] then return 0 end
+for k = 9, #ARGV, 2 do
+    if ARGV[k] == 'created' and ARGV[k + 1] ~= kept[2] then return 0 end
+    if ARGV[k] == 'ttl_seconds' and ARGV[k + 1] ~= kept[3] then return 0 end
+end
+local all = tonumber(redis.call('HGET', KEYS[3], '') or '0')
+local growth = tonumber(ARGV[5]) - redis.call('HSTRLEN', KEYS[1], 'sealed')
+if growth > 0 and all + growth > tonumber(ARGV[8]) then return {QUOTA_EXCEEDED} end
 {_PUT.format(known="true")}"""
 
 # ARGV: expires_at, time to be forgotten in milliseconds, ttl_seconds, id

@@ -13,7 +13,7 @@ from nextchar.model.graph import open_graph
 from nextchar.model.judging.judge import Judge
 from nextchar_training.commands import judge_fit
 from nextchar_training.commands.judge_fit import judge
-from nextchar_training.commands.options import MODELS_VARIABLE
+from nextchar_training.commands.options import JUDGES_VARIABLE, MODELS_VARIABLE
 from nextchar_training.text.error import CorpusError
 
 _TINY = (
@@ -32,7 +32,7 @@ def _write(folder: Path) -> None:
 
 
 def _fit(*arguments: str) -> Result:
-    return CliRunner().invoke(judge, ["fit", *arguments], env={MODELS_VARIABLE: None})
+    return CliRunner().invoke(judge, ["fit", *arguments], env={MODELS_VARIABLE: None, JUDGES_VARIABLE: None})
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +73,14 @@ def test_a_judge_is_fitted_with_a_model_that_is_there(folder: Path, monkeypatch:
     assert Judge.load(folder / "judges" / "syllables" / "2").card.references is None
 
 
-def test_a_judge_is_written_beside_the_models_that_are_served(folder: Path) -> None:
+def test_a_judge_is_written_where_a_server_reads_it(folder: Path) -> None:
     arguments = ["fit", "--normal", str(folder / "good.txt"), "--model", "syllables", "--name", "served"]
     found = CliRunner().invoke(judge, arguments, env={MODELS_VARIABLE: str(folder / "models")})
     assert found.exit_code == 0, found.output
     assert Judge.load(folder / "judges" / "served" / "1").card.normal.model == "syllables"
+    places = {MODELS_VARIABLE: str(folder / "models"), JUDGES_VARIABLE: str(folder / "elsewhere")}
+    assert CliRunner().invoke(judge, arguments, env=places).exit_code == 0
+    assert Judge.load(folder / "elsewhere" / "served" / "1", models=folder / "models").card.name == "served"
 
 
 @pytest.mark.parametrize(

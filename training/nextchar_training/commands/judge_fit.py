@@ -11,12 +11,12 @@ import click
 from nextchar.errors import InvalidRequest
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import ModelGraph, open_graph
-from nextchar.model.judging.judge import STEP_GRAPHS
+from nextchar.model.judging.judge import STEP_GRAPHS, judges_beside
 from nextchar.model.names import is_version
 from nextchar.model.text_form import TextForm
 from nextchar_training.commands.command_line import recorded_command
 from nextchar_training.commands.export import export
-from nextchar_training.commands.options import DEFAULT_MODELS, MODELS_VARIABLE, ModelName
+from nextchar_training.commands.options import DEFAULT_MODELS, JUDGES_VARIABLE, MODELS_VARIABLE, ModelName
 from nextchar_training.commands.train import train
 from nextchar_training.judging.evaluation import evaluate
 from nextchar_training.judging.fit import fit
@@ -91,6 +91,7 @@ def judge() -> None:
     "--judges",
     type=click.Path(path_type=Path),
     show_default="judges beside the folder of models",
+    envvar=JUDGES_VARIABLE,
     help="The folder of judges.",
 )
 def fit_judge(
@@ -109,7 +110,7 @@ def fit_judge(
 
     It is calibrated on normal strings that nothing was trained on, and measured by cross-validation.
     """
-    versions = (judges or models.absolute().with_name("judges")) / name
+    versions = (judges or judges_beside(models)) / name
     folder = versions / str(version or next_version(versions))
     check_new(folder)
     given = None if model is None else _given(models, model)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from nextchar.errors import InvalidRequest, ModelFileError
+from nextchar.model.card import MAX_MODEL_BYTES
 from nextchar.model.judging.card import EVIDENCE, JudgeCard, digest_of, read_judge, read_references
 from nextchar.model.judging.combination import Combination, Combined, Curve
 from nextchar.model.judging.intervals import clopper_pearson
@@ -24,6 +25,7 @@ from nextchar.model.judging.reference import Reference, references_from_bytes
 from nextchar.model.judging.reference_set import ReferenceSet
 from nextchar.model.judging.statistics import statistics_of
 from nextchar.model.judging.verdicts import AskedRate, Verdicts
+from nextchar.model.regular_file import read_regular_file
 from nextchar.model.surprise_curves import EXTRAPOLATION, Doubles
 from nextchar.model.vocabulary import Ids, Vocabulary
 
@@ -212,6 +214,11 @@ def models_beside(folder: Path) -> Path:
     return folder.absolute().parent.parent.parent / "models"
 
 
+def judges_beside(models: Path) -> Path:
+    """Returns the folder `judges` beside that of models."""
+    return models.absolute().parent / "judges"
+
+
 def model_file(card: JudgeCard, models: Path, folder: Path) -> Path:
     """Finds the model of the judge in a folder; raises ModelFileError if it is gone or has changed."""
     wanted = card.normal
@@ -222,7 +229,7 @@ def model_file(card: JudgeCard, models: Path, folder: Path) -> Path:
             f"{folder}: its model {wanted.model!r} version {wanted.version} is not in the folder "
             f"{str(models)!r}: bring it back, or fit the judge again"
         )
-    digests = [digest_of(path.read_bytes()) for path in found]
+    digests = [digest_of(read_regular_file(path, max_bytes=MAX_MODEL_BYTES, kind="model")) for path in found]
     if wanted.digest not in digests:
         raise ModelFileError(
             f"{folder}: its model {wanted.model!r} version {wanted.version} has changed since the judge was "

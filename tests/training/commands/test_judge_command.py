@@ -93,6 +93,7 @@ def test_a_judge_is_written_where_a_server_reads_it(folder: Path) -> None:
         ("--normal noise.txt", CorpusError, "'noise' has 60 strings, of which 15 are kept"),
         ("--normal noise.txt", CorpusError, "give 1,200 strings or more, or a --model"),
         ("--normal noise.txt --model syllables", CorpusError, "give more normal strings"),
+        ("--false-alarm-rate 1e-6", CorpusError, "--false-alarm-rate must be at least 0.00022 (is 1e-06)"),
     ],
 )
 def test_bad_input_is_one_error(

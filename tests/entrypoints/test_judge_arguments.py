@@ -1,5 +1,6 @@
 """`nextchar judge` asks a judge by default; what it cannot do is told before anything is written."""
 
+import gzip
 import os
 import shutil
 from pathlib import Path
@@ -75,6 +76,23 @@ def test_a_judge_whose_model_is_gone_is_told_by_name(folder: Path) -> None:
     assert "its model 'lines' version 1 is not in the folder" in refused.stderr
     write_judge(folder / "other")
     assert judged("words", "a", "--models", "other/models").exit_code == 0
+
+
+def test_an_input_that_is_cut_off_is_judged_on_by_the_same_judge_alone(folder: Path) -> None:
+    rows = "".join(f"{i:x},{i}\n" for i in range(9000))
+    whole = gzip.compress(f"name,n\n{rows}".encode())
+    (folder / "in.csv.gz").write_bytes(whole[: len(whole) * 3 // 4])
+    arguments = ["words", "--file", "in.csv.gz", "--column", "name", "--output", "out.csv"]
+    cut = judged(*arguments)
+    assert (cut.exit_code, "is cut off" in cut.stderr) == (2, True)
+    assert "rows are done; the same command with --resume goes on after them" in cut.stderr
+    (folder / "in.csv.gz").write_bytes(whole)
+    other = write_judge(folder, version=2, knows_bad=False)
+    assert "the interrupted run had another judge" in judged(*arguments, "--resume").stderr
+    shutil.rmtree(other)
+    assert judged(*arguments, "--resume").exit_code == 0
+    assert judged(*arguments[:-1], "whole.csv").exit_code == 0
+    assert (folder / "out.csv").read_bytes() == (folder / "whole.csv").read_bytes()
 
 
 def test_the_folders_are_those_that_a_server_is_given(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

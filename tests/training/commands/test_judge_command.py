@@ -1,5 +1,7 @@
 """`nextchar judge fit` writes a judge that is loaded again, with a model of its own where none is given."""
 
+import errno
+import os
 import random
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from nextchar.errors import InvalidRequest
+from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import open_graph
 from nextchar.model.judging.judge import Judge
@@ -69,8 +71,35 @@ def test_a_judge_is_fitted_with_a_model_that_is_there(folder: Path, monkeypatch:
     monkeypatch.chdir(folder)
     found = _fit(*["--normal", "good.txt", "--model", "syllables", "--name", "syllables"])
     assert found.exit_code == 0, found.output
-    assert "cannot tell whether the model was trained on strings of 'good'" in found.output
     assert Judge.load(folder / "judges" / "syllables" / "2").card.references is None
+
+
+def test_a_fit_that_was_stopped_after_training_goes_on_with_its_model(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    first = Judge.load(folder / "judges" / "syllables" / "1").card
+    arguments = ["--bad", "noise.txt", "--model", "syllables/1", "--name", "again"]
+    found = _fit("--normal", "good.txt", *arguments)
+    assert found.exit_code == 0, found.output
+    again = Judge.load(folder / "judges" / "again" / "1").card
+    assert (again.score, again.references) == (first.score, first.references)
+    (folder / "other.txt").write_text("\n".join(sorted((folder / "good.txt").read_text().split())[100:]))
+    found = _fit("--normal", "other.txt", *arguments)
+    assert "cannot tell whether the model was trained on strings of 'other'" in found.output
+
+
+def test_a_disk_that_is_full_leaves_no_part_of_a_judge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, content: bytes) -> int:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    found = _fit("--normal", "good.txt", "--model", "syllables", "--name", "full")
+    assert isinstance(found.exception, ModelFileError)
+    assert "cannot write" in str(found.exception)
+    assert "No space left" in str(found.exception)
+    assert list((folder / "judges" / "full").iterdir()) == []
 
 
 def test_a_judge_is_written_where_a_server_reads_it(folder: Path) -> None:

@@ -136,6 +136,7 @@ def fit_judge(
     check_rate(false_alarm_rate, min(max_strings, len(calibration.strings)), _warn)
     if given is None:
         given = _trained(training, models, name, max_minutes)
+        _warn(f"should the rest fail, --model {given.name}/{given.version} fits the judge without training")
     values: dict[str, str | list[str]] = {"--normal": recorded_path(str(normal))}
     values["--bad"] = [recorded_path(str(path)) for path in bad]
     values |= {"--model": f"{given.name}/{given.version}", "--name": name}

@@ -19,6 +19,7 @@ DECIDED = {
     "grpc_port": "service",
     "host": "service",
     "http_port": "service",
+    "judges": "judges",
     "metrics_port": "service",
     "models": "models",
     "session_store": "sessions",

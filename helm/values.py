@@ -123,22 +123,8 @@ def _server() -> dict[str, Schema]:
             readiness=probe("Succeeds while the pod accepts requests."),
             liveness=probe("Succeeds while the process answers."),
         ),
-        "models": group(
-            "Where the models come from, in folders `<name>/<version>/`.",
-            source=choice(
-                "The image, a claim, or an init container that fetches them.", "image", "claim", "init"
-            ),
-            existingClaim=string("The PersistentVolumeClaim for source claim."),
-            init=group(
-                "The init container that fills /models for source init.",
-                image=string("Its image, with a tag."),
-                command=strings("Its command."),
-                args=strings("Its arguments."),
-                env=environment("Its environment variables."),
-                existingSecret=string("A Secret whose keys become environment variables of the container."),
-                sizeLimit=quantity("The maximum size of the folder in bytes."),
-            ),
-        ),
+        "models": _folder("models", "The image"),
+        "judges": _folder("judges", "The folder /judges of the image, if it has one"),
         "sessions": _sessions(),
         "auth": group(
             "API keys.",
@@ -157,6 +143,24 @@ def _server() -> dict[str, Schema]:
             clientCerts=switch("Whether clients must present a certificate."),
         ),
     }
+
+
+def _folder(name: str, image: str) -> Schema:
+    """Describes where the content of the folder of models or of judges comes from."""
+    return group(
+        f"Where the {name} come from, in folders `<name>/<version>/`.",
+        source=choice(f"{image}, a claim, or an init container that fetches them.", "image", "claim", "init"),
+        existingClaim=string("The PersistentVolumeClaim for source claim."),
+        init=group(
+            f"The init container that fills /{name} for source init.",
+            image=string("Its image, with a tag."),
+            command=strings("Its command."),
+            args=strings("Its arguments."),
+            env=environment("Its environment variables."),
+            existingSecret=string("A Secret whose keys become environment variables of the container."),
+            sizeLimit=quantity("The maximum size of the folder in bytes."),
+        ),
+    )
 
 
 def _sessions() -> Schema:

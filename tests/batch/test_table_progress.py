@@ -53,4 +53,4 @@ def test_many_bad_rows_are_counted_and_the_first_few_told() -> None:
     for number in range(1, 1235):
         progress.bad(number, "is null")
     told = "; ".join(f"line {number} is null" for number in range(1, 6))
-    assert progress.summary()[1] == f"1,234 without a score: {told}; and 1,229 more"
+    assert progress.summary()[1] == f"1,234 bad rows: {told}; and 1,229 more"

@@ -73,7 +73,7 @@ def test_bad_rows_are_told_again_by_a_resumed_run(models: Path, tmp_path: Path) 
     options = [models / "tiny", "--output", tmp_path / "out.csv"]
     assert run(*options, "--file", tmp_path / "cut.gz").exit_code == 2
     done = run(*options, "--file", tmp_path / "in.txt", "--resume")
-    assert "1 without a score: line 32 is not UTF-8: it has the byte 0xff" in done.stderr
+    assert "1 bad row: line 32 is not UTF-8: it has the byte 0xff" in done.stderr
 
 
 def test_a_run_is_only_resumed_with_what_it_was_given(models: Path, tmp_path: Path, whole: Path) -> None:

@@ -140,6 +140,7 @@ NEXTCHAR_DATA_DIR: sessions
 NEXTCHAR_GRPC_PORT: service
 NEXTCHAR_HOST: service
 NEXTCHAR_HTTP_PORT: service
+NEXTCHAR_JUDGES: judges
 NEXTCHAR_METRICS_PORT: service
 NEXTCHAR_MODELS: models
 NEXTCHAR_SESSION_STORE: sessions
@@ -163,11 +164,14 @@ NEXTCHAR_TLS_KEY_FILE: tls
 {{- if and (eq $v.sessions.store "disk") (eq $v.kind "Deployment") (or $v.autoscaling.enabled (gt (int $v.replicaCount) 1)) }}
 {{- fail "sessions.store is disk: a Deployment's pods cannot share its file; set kind to StatefulSet, or replicaCount to 1 and autoscaling.enabled to false" }}
 {{- end }}
-{{- if and (eq $v.models.source "claim") (not $v.models.existingClaim) }}
-{{- fail "models.source is claim: set models.existingClaim" }}
+{{- range $folder := list "models" "judges" }}
+{{- $from := index $v $folder }}
+{{- if and (eq $from.source "claim") (not $from.existingClaim) }}
+{{- fail (printf "%s.source is claim: set %s.existingClaim" $folder $folder) }}
 {{- end }}
-{{- if and (eq $v.models.source "init") (not $v.models.init.image) }}
-{{- fail "models.source is init: set models.init.image" }}
+{{- if and (eq $from.source "init") (not $from.init.image) }}
+{{- fail (printf "%s.source is init: set %s.init.image" $folder $folder) }}
+{{- end }}
 {{- end }}
 {{- if and $v.auth.enabled (not $v.auth.keys) (not $v.auth.existingSecret) }}
 {{- fail "auth.enabled: set auth.keys or auth.existingSecret" }}

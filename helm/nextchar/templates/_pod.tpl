@@ -13,9 +13,13 @@ imagePullSecrets:
 priorityClassName: {{ . | quote }}
 {{- end }}
 securityContext: {{- include "nextchar.podSecurity" . | nindent 2 }}
-{{- if eq .Values.models.source "init" }}
+{{- if or (eq .Values.models.source "init") (eq .Values.judges.source "init") }}
 initContainers:
-  - {{- include "nextchar.modelsContainer" . | nindent 4 }}
+  {{- range $folder := list "models" "judges" }}
+  {{- if eq (index $.Values $folder).source "init" }}
+  - {{- include "nextchar.fetchContainer" (dict "root" $ "folder" $folder) | nindent 4 }}
+  {{- end }}
+  {{- end }}
 {{- end }}
 containers:
   - name: nextchar
@@ -103,34 +107,38 @@ preStop:
 {{- end }}
 {{- end }}
 
-{{- define "nextchar.modelsContainer" -}}
-name: models
-image: {{ .Values.models.init.image | quote }}
+{{/* Fills the folder of models or of judges before the server starts. */}}
+{{- define "nextchar.fetchContainer" -}}
+{{- $init := (index .root.Values .folder).init -}}
+name: {{ .folder }}
+image: {{ $init.image | quote }}
 imagePullPolicy: IfNotPresent
-{{- with .Values.models.init.command }}
+{{- with $init.command }}
 command: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.models.init.args }}
+{{- with $init.args }}
 args: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.models.init.env }}
+{{- with $init.env }}
 env: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.models.init.existingSecret }}
+{{- with $init.existingSecret }}
 envFrom:
   - secretRef: {name: {{ . | quote }}}
 {{- end }}
-resources: {{- toYaml (default dict .Values.resources) | nindent 2 }}
-securityContext: {{- include "nextchar.containerSecurity" . | nindent 2 }}
+resources: {{- toYaml (default dict .root.Values.resources) | nindent 2 }}
+securityContext: {{- include "nextchar.containerSecurity" .root | nindent 2 }}
 volumeMounts:
-  - {name: models, mountPath: /models}
+  - {name: {{ .folder }}, mountPath: /{{ .folder }}}
   - {name: tmp, mountPath: /tmp}
 {{- end }}
 
 {{- define "nextchar.mounts" -}}
 - {name: tmp, mountPath: /tmp}
-{{- if ne .Values.models.source "image" }}
-- {name: models, mountPath: /models, readOnly: true}
+{{- range $folder := list "models" "judges" }}
+{{- if ne (index $.Values $folder).source "image" }}
+- {name: {{ $folder }}, mountPath: /{{ $folder }}, readOnly: true}
+{{- end }}
 {{- end }}
 {{- if eq .Values.sessions.store "disk" }}
 - {name: data, mountPath: /data}
@@ -146,12 +154,15 @@ volumeMounts:
 {{- define "nextchar.volumes" -}}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
-{{- if eq .Values.models.source "claim" }}
-- name: models
-  persistentVolumeClaim: {claimName: {{ .Values.models.existingClaim | quote }}, readOnly: true}
-{{- else if eq .Values.models.source "init" }}
-- name: models
-  emptyDir: {sizeLimit: {{ .Values.models.init.sizeLimit | quote }}}
+{{- range $folder := list "models" "judges" }}
+{{- $from := index $.Values $folder }}
+{{- if eq $from.source "claim" }}
+- name: {{ $folder }}
+  persistentVolumeClaim: {claimName: {{ $from.existingClaim | quote }}, readOnly: true}
+{{- else if eq $from.source "init" }}
+- name: {{ $folder }}
+  emptyDir: {sizeLimit: {{ $from.init.sizeLimit | quote }}}
+{{- end }}
 {{- end }}
 {{- if and (eq .Values.sessions.store "disk") (or .Values.sessions.disk.existingClaim (eq .Values.kind "Deployment")) }}
 - name: data

@@ -31,7 +31,8 @@ from nextchar.entrypoints.supervisor import Supervisor
 from nextchar.errors import Unavailable
 from nextchar.repository.default_model import check_names
 from nextchar.repository.folder import find_models
-from nextchar.repository.judges import ServedJudges, judges_folder, watch_judges
+from nextchar.repository.judge_path import judges_folder
+from nextchar.repository.judges import ServedJudges, watch_judges
 from nextchar.repository.manager import ModelManager
 from nextchar.repository.served_models import ServedModels
 from nextchar.repository.watcher import watch_models

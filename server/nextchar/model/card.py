@@ -25,6 +25,7 @@ MAX_CHARACTERS = 2**16
 MAX_GOLDEN = 64
 MAX_SHARES = 256
 MAX_GOLDEN_CHARS = 4096
+MAX_MODEL_BYTES = 512 * 1024 * 1024
 
 Cell = str  # its name in training's table of cells; a graph is run in the same way whatever its cell
 Precision = Literal["float32", "int8"]

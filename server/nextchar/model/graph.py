@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, Unavailable
 from nextchar.model.calibration import Calibration, calibration_of
-from nextchar.model.card import Card, GraphSignature, TensorSpec, check_graph, parse_card
+from nextchar.model.card import MAX_MODEL_BYTES, Card, GraphSignature, TensorSpec, check_graph, parse_card
 from nextchar.model.gate_graph import GateGraph, open_gates
 from nextchar.model.onnx_screen import screened
 from nextchar.model.regular_file import read_regular_file
@@ -27,7 +27,6 @@ Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 StateArray = NDArray[np.float32] | NDArray[np.uint8]
 
-MAX_MODEL_BYTES = 512 * 1024 * 1024
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(uint8)": np.dtype(np.uint8),

@@ -49,19 +49,6 @@ class _Changes:
     faults: dict[Key, str] = field(default_factory=dict)
 
 
-def judges_folder(given: Path | None, models: Path) -> Path:
-    """Returns the folder of judges: the one that is given, or `judges` beside that of models.
-
-    Raises:
-        ModelFileError: the one that is given does not exist.
-    """
-    if given is None:
-        return models.absolute().parent / "judges"
-    if not given.is_dir():
-        raise ModelFileError(f"judges folder {str(given)!r} does not exist")
-    return given
-
-
 class ServedJudges:
     """Holds the judges of one folder; with `folder` None those that `add` is given.
 

@@ -1,8 +1,11 @@
 """A judge turns log-probabilities into verdicts that hold at the rate of false alarms that was asked for."""
 
+import io
 import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from model.judging.tiny_judges import (
 )
 
 from nextchar.errors import InvalidRequest, ModelFileError
-from nextchar.model.judging.card import FILE_NAME, REFERENCES_NAME, digest_of
+from nextchar.model.judging.card import FILE_NAME, REFERENCES_NAME, digest_of, parse_judge
 from nextchar.model.judging.judge import Judge
 from nextchar.model.judging.verdicts import Verdicts
 
@@ -191,3 +194,49 @@ def test_log_probabilities_that_do_not_fit_the_strings_are_refused() -> None:
         judge().verdicts(["abc"], [np.zeros(3)])
     with pytest.raises(ValueError, match="2 strings have 1 arrays"):
         judge().verdicts(["abc", "a"], [np.zeros(4)])
+
+
+@pytest.mark.parametrize("damage", ["other kinds", "no archive", "cut off", "an array is missing", "shapes"])
+def test_references_that_the_card_does_not_describe_are_refused(damage: str) -> None:
+    card, content = judge_card(fitted(300, knows_bad=True))
+    assert Judge.of(card, content)
+    with np.load(io.BytesIO(content)) as found:
+        arrays = dict(found)
+    match damage:
+        case "other kinds":
+            arrays["names"] = np.array(["other"])
+        case "an array is missing":
+            del arrays["0_lengths"]
+        case "shapes":
+            arrays["0_1_logprobs"] = arrays["0_1_logprobs"][:3]
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    given = {"no archive": b"x", "cut off": content[: len(content) // 2]}.get(damage, file.getvalue())
+    with pytest.raises(ModelFileError, match=r"references.npz is not what its judge.json describes"):
+        Judge.of(card, given)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"default_rate": 1e-9}, "default_rate: 1e-09 is finer than num_normal can tell"),
+        ({"default_rate": 1.0}, "default_rate: Input should be less than 1"),
+        ({"num_normal": 10**9}, "num_normal: Input should be less than or equal to 1000000"),
+        ({"num_normal": 10**400}, "num_normal"),
+        ({"novelty_share": 1.0}, "novelty_share: Input should be less than 1"),
+        ({"weights": {"mean_surprise": 1e308}}, "weights.mean_surprise"),
+    ],
+)
+def test_a_card_with_which_no_verdict_can_be_computed_is_refused(
+    change: dict[str, Any], message: str
+) -> None:
+    card = judge_card(fitted(300))[0].model_dump(mode="json")
+    with pytest.raises(ModelFileError, match=re.escape(message)):
+        parse_judge(json.dumps(card | change).encode(), shown="x")
+
+
+def test_a_vocabulary_that_cannot_be_is_refused_when_the_judge_is_read() -> None:
+    card = judge_card(fitted(300))[0].model_dump(mode="json")
+    card["normal"]["vocabulary"]["characters"] = ["a", "a"]
+    with pytest.raises(ModelFileError, match="x: bad judge: "):
+        parse_judge(json.dumps(card).encode(), shown="x")

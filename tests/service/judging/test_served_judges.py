@@ -13,7 +13,7 @@ from support.waiting import until
 
 from nextchar.errors import ModelFileError
 from nextchar.model.judging.card import FILE_NAME, REFERENCES_NAME
-from nextchar.repository.judges import judges_folder
+from nextchar.repository.judge_path import judges_folder
 
 
 @pytest.fixture

@@ -1,25 +1,49 @@
-"""Runs a program that scores with somebody else's engine, and compares with a model in this process."""
+"""Runs a program that adds columns by somebody else's engine, and compares them with this process's own."""
 
 import json
-import math
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from engine_rows import NUM_ROWS, names
 from support.tools import tool_python
 
 import nextchar
 
 _HERE, _ROOT = Path(__file__).parent, Path(__file__).parents[3]
 _SECONDS = 400
+SCORE = ("logprob", "bits_per_char", "num_chars", "num_unknown")
+VERDICT = ("is_flagged", "p_value", "low", "high", "kind")
 
 
-def scored_by(tool: str, program: str, call: str, model: Path, result: Path) -> dict[str, Any]:
+def scored_by(
+    tool: str, program: str, call: str, model: Path, result: Path, num_rows: int = NUM_ROWS
+) -> dict[str, Any]:
     """Returns what a program has found; its scores are those of a model in this process."""
+    found = _found(tool, program, call, ("score", model), result)
+    with nextchar.load(model) as loaded:
+        scores = loaded.score([name for name in names(num_rows) if name is not None]).data
+    check_rows(found["rows"], SCORE, scores, num_rows)
+    return found
+
+
+def judged_by(
+    tool: str, program: str, call: str, judge: Path, result: Path, num_rows: int = NUM_ROWS
+) -> dict[str, Any]:
+    """Returns what a program has found; its verdicts are those of a judge in this process."""
+    found = _found(tool, program, call, ("judge", judge), result)
+    with nextchar.load_judge(judge) as loaded:
+        verdicts = loaded.judge([name for name in names(num_rows) if name is not None]).data
+    check_rows(found["rows"], VERDICT, verdicts, num_rows)
+    return found
+
+
+def _found(tool: str, program: str, call: str, added: tuple[str, Path], result: Path) -> dict[str, Any]:
     done = subprocess.run(
-        [tool_python(tool), _HERE / f"{program}_calls.py", model, call, result],
+        [tool_python(tool), _HERE / f"{program}_calls.py", *added, call, result],
         capture_output=True,
         text=True,
         timeout=_SECONDS,
@@ -28,19 +52,27 @@ def scored_by(tool: str, program: str, call: str, model: Path, result: Path) -> 
     )
     assert done.returncode == 0, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(result.read_text())
-    _check_scores(model, found["rows"])
     return found
 
 
-def _check_scores(model: Path, rows: list[dict[str, Any]]) -> None:
-    """Checks each row's score, and that a row without a string has none."""
-    with nextchar.load(model) as loaded:
-        strings = [row["name"] for row in rows if row["name"] is not None]
-        scores = dict(zip(strings, loaded.score(strings).data, strict=True))
+def check_rows(
+    rows: list[dict[str, Any]], columns: Sequence[str], answers: Sequence[Any], num_rows: int
+) -> None:
+    """Checks that each name is in one row, with the values of its answer; without a string there are none."""
+    strings = [name for name in names(num_rows) if name is not None]
+    wanted = dict(zip(strings, answers, strict=True))
+    assert sorted(row["name"] for row in rows if _known(row["name"]) is not None) == sorted(wanted)
+    assert len(rows) == num_rows
     for row in rows:
-        if row["name"] is None:
-            assert row["logprob"] is None or math.isnan(row["logprob"])
-            assert row["num_chars"] is None or math.isnan(row["num_chars"])
-        else:
-            assert row["logprob"] == pytest.approx(scores[row["name"]].logprob, abs=1e-9)
-            assert row["num_chars"] == scores[row["name"]].num_chars
+        answer = wanted.get(row["name"])
+        for column in columns:
+            value = None if answer is None else getattr(answer, column)
+            found = _known(row[column])
+            assert (found is None) == (value is None), row
+            assert found is None or isinstance(value, str) or found == pytest.approx(value, rel=1e-9), row
+            assert not isinstance(value, str) or found == value, row
+
+
+def _known(value: Any) -> Any:
+    """Returns the value, or None for the NaN that pandas has in place of one."""
+    return None if value != value else value

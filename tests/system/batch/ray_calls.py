@@ -1,6 +1,7 @@
-"""Scores with Ray Data on a local cluster of two workers, of which one is killed in the middle.
+"""Adds columns with Ray Data on a local cluster of two workers, of which one is killed in the middle.
 
-python ray_calls.py MODEL CALL RESULT: RESULT is the JSON of the rows, and of the pids that were killed.
+python ray_calls.py ADDS PATH CALL RESULT: ADDS is score or judge, of the model or judge at PATH; RESULT is
+the JSON of the rows, and of the pids that were killed.
 """
 
 import json
@@ -13,13 +14,12 @@ from typing import Any
 
 import psutil
 import ray
+from engine_rows import ARGUMENTS, CLASSES, NUM_ROWS, function, names
 from ray.cluster_utils import Cluster
-
-from nextchar.batch import Score
 
 _NODES = 2
 _STORE_BYTES = 80 * 2**20
-_ROWS, _BLOCKS = 4000, 20
+_BLOCKS = 20
 
 
 @contextmanager
@@ -39,18 +39,17 @@ def cluster() -> Iterator[None]:
 
 def rows() -> Any:
     """A data set of strings, some of them missing."""
-    items = [{"name": None if i % 1000 == 7 else f"{i:x}"} for i in range(_ROWS)]
-    return ray.data.from_items(items, override_num_blocks=_BLOCKS)
+    return ray.data.from_items([{"name": name} for name in names()], override_num_blocks=_BLOCKS)
 
 
-def scored(model: str, call: str) -> Any:
-    """The data set with scores: by tasks or by actors."""
+def extended(adds: str, path: str, call: str) -> Any:
+    """The data set with columns added: by tasks or by actors."""
     if call == "tasks":
-        return rows().map_batches(Score(model, column="name", num_threads=1), batch_format="pyarrow")
+        return rows().map_batches(function(adds, path), batch_format="pyarrow")
     return rows().map_batches(
-        Score,
-        fn_constructor_args=[model],
-        fn_constructor_kwargs={"column": "name", "num_threads": 1},
+        CLASSES[adds],
+        fn_constructor_args=[path],
+        fn_constructor_kwargs=ARGUMENTS,
         batch_format="pandas" if call == "pandas" else "pyarrow",
         compute=ray.data.ActorPoolStrategy(size=_NODES),
         max_restarts=-1,
@@ -59,7 +58,7 @@ def scored(model: str, call: str) -> Any:
 
 
 def kill_one() -> list[int]:
-    """Kills a process that scores."""
+    """Kills a process that adds columns."""
     for child in psutil.Process().children(recursive=True):
         if child.name().startswith("ray::Map") or any("ray::Map" in part for part in child.cmdline()):
             os.kill(child.pid, signal.SIGKILL)
@@ -67,12 +66,13 @@ def kill_one() -> list[int]:
     return []
 
 
-def main(model: str, call: str, result: str) -> None:
+def main(adds: str, path: str, call: str, result: str) -> None:
     found: list[dict[str, Any]] = []
     killed: list[int] = []
     ray.data.DataContext.get_current().enable_progress_bars = False
     with cluster():
-        for batch in scored(model, call).iter_batches(batch_size=_ROWS // _BLOCKS, batch_format="pyarrow"):
+        found_rows = extended(adds, path, call)
+        for batch in found_rows.iter_batches(batch_size=NUM_ROWS // _BLOCKS, batch_format="pyarrow"):
             found += batch.to_pylist()
             if not killed and call != "pandas":
                 killed = kill_one()

@@ -1,17 +1,17 @@
-"""Scores with Spark in local worker processes. python spark_calls.py MODEL CALL RESULT."""
+"""Adds columns with Spark in local worker processes.
+
+python spark_calls.py ADDS PATH CALL RESULT: ADDS is score or judge, of the model or judge at PATH.
+"""
 
 import json
 import os
 import sys
 
+from engine_rows import function, names
 from pyspark.sql import SparkSession
 
-from nextchar.batch import Score
 
-_NAMES = [None if i == 7 else f"{i:x}" for i in range(2000)]
-
-
-def main(model: str, call: str, result: str) -> None:
+def main(adds: str, path: str, call: str, result: str) -> None:
     os.environ["PYSPARK_PYTHON"] = sys.executable  # else the workers run the first Python of the path
     settings = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     spark = (
@@ -20,11 +20,11 @@ def main(model: str, call: str, result: str) -> None:
         .getOrCreate()
     )
     try:
-        frame = spark.createDataFrame([(name,) for name in _NAMES], "name string").repartition(4)
-        score = Score(model, column="name", num_threads=1)
-        schema = f"name string, {score.sql}"
-        scored = frame.mapInArrow(score, schema) if call == "arrow" else frame.mapInPandas(score, schema)
-        rows = [row.asDict() for row in scored.collect()]
+        frame = spark.createDataFrame([(name,) for name in names()], "name string").repartition(4)
+        add = function(adds, path)
+        schema = f"name string, {add.sql}"
+        extended = frame.mapInArrow(add, schema) if call == "arrow" else frame.mapInPandas(add, schema)
+        rows = [row.asDict() for row in extended.collect()]
     finally:
         spark.stop()
     with open(result, "w") as file:

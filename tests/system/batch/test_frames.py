@@ -1,11 +1,12 @@
-"""Dask and lazy polars frames take a score as it is, and so do frames of pandas and polars."""
+"""Dask and lazy polars frames take a score or a judge as it is, and so do frames of pandas and polars."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from engine_program import scored_by
+from engine_program import judged_by, scored_by
+from engine_rows import names
 from support.tools import tool_python
 
 _TESTS = Path(__file__).parents[2] / "batch" / "test_batch_score.py"
@@ -41,5 +42,10 @@ def test_frames_of_pandas_and_polars_come_back_with_the_scores_beside_their_rows
 @pytest.mark.parametrize("call", ["dask", "polars"])
 def test_a_frame_is_scored(tiny: Path, tmp_path: Path, call: str) -> None:
     found = scored_by("ray", "frame", call, tiny, tmp_path / "result.json")
-    names = [row["name"] for row in found["rows"]]
-    assert names == [None if i == 7 else f"{i:x}" for i in range(2000)]
+    assert [row["name"] for row in found["rows"]] == names()
+
+
+@pytest.mark.parametrize("call", ["dask", "polars"])
+def test_a_frame_is_judged(judge: Path, tmp_path: Path, call: str) -> None:
+    found = judged_by("ray", "frame", call, judge, tmp_path / "result.json")
+    assert [row["name"] for row in found["rows"]] == names()

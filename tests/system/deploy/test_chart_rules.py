@@ -218,6 +218,20 @@ def test_one_version_everywhere() -> None:
     assert image.rsplit(":", 1)[1] == __version__
 
 
+def test_judges_are_mounted_where_the_server_reads_them() -> None:
+    for name in ("models-claim", "models-init"):
+        documents = of_file(_CI / f"{name}-values.yaml")
+        mounts = server_pod(documents)["containers"][0]["volumeMounts"]
+        (judges,) = [mount for mount in mounts if mount["name"] == "judges"]
+        assert judges["mountPath"] == one(documents, "ConfigMap")["data"]["NEXTCHAR_JUDGES"]
+        assert judges["readOnly"] is True
+    fetching = {pod["name"]: pod for pod in server_pod(documents)["initContainers"]}
+    assert list(fetching) == ["models", "judges"]
+    assert {"name": "judges", "mountPath": "/judges"} in fetching["judges"]["volumeMounts"]
+    default = one(of_file(_CI / "default-values.yaml"), "ConfigMap")["data"]
+    assert "NEXTCHAR_JUDGES" not in default  # else a server whose image has no such folder would not start
+
+
 def test_config_changes_roll_the_pods() -> None:
     sums = [
         one(rendered("--set", f"config.max_tokens={n}"), "Deployment")["spec"]["template"]["metadata"][

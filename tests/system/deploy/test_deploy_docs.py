@@ -50,6 +50,13 @@ def test_the_variables_that_are_shown_render(tmp_path: Path) -> None:
     assert container["env"][1:] == yaml.safe_load(text)["extraEnv"]
 
 
+def test_the_judges_that_are_shown_render(tmp_path: Path) -> None:
+    (text,) = [block for block in _BLOCKS["yaml"] if block.startswith("# judges.yaml")]
+    (tmp_path / "judges.yaml").write_text(text)
+    volumes = {v["name"]: v for v in server_pod(rendered("--values", tmp_path / "judges.yaml"))["volumes"]}
+    assert volumes["judges"]["persistentVolumeClaim"]["claimName"] == "nextchar-judges"
+
+
 def test_a_release_is_named_as_the_page_says() -> None:
     release, name = re.findall(r"the release `([^`]+)`\s+has the Service `([^`]+)`", _PAGE)[0]
     assert one(rendered(release=release), "Service", name)

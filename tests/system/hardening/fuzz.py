@@ -23,10 +23,10 @@ from support.tools import tool_python
 _ROOT = Path(__file__).parents[3]
 # Parts of the runs, by how many a second are tried.
 SHARES = {
-    **{"model_card": 10, "model_file": 8, "card_text": 10, "state": 14},
+    **{"model_card": 10, "model_file": 8, "card_text": 10, "judge_text": 4, "state": 10},
     **{"body": 18, "message": 18, "infer_message": 11, "infer_body": 11},
 }
-_MAX_BYTES = {"model_card": 8192, "model_file": 8192}
+_MAX_BYTES = {"model_card": 8192, "model_file": 8192, "judge_text": 32768}
 
 
 def run_target(name: str, runs: int, corpus: Path, found: Path) -> tuple[int, int, int, str]:

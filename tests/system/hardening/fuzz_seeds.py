@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from hardening.fuzz_targets import DIGEST, KEY, MESSAGES, OWNER, SCHEMAS, SHAPES
+from model.judging.tiny_judges import fitted, judge_card
 from support.tiny_models import TinyModel
 
 from nextchar.engine.lane import LaneState
@@ -29,6 +30,7 @@ _FIELDS: dict[str, object] = {
     **{"max_tokens": 5, "temperature": 0.7, "seed": 1, "stop": ["a", "b"], "logit_bias": {"a": 1.0}},
     **{"name": "here", "num_chars": 2, "session_id": "s", "prime": "ab", "ttl_seconds": 5.0, "limit": 3},
     **{"return": "each", "include_end": True, "return_chars": True, "logprobs": 2, "echo": True},
+    **{"judge": "words", "false_alarm_rate": 0.1, "return_reasons": True},
     **{"text_input": "ab", "after": "a", "reference_model": "tiny", "tokens": [1, 2], "layers": [0]},
 }
 
@@ -50,12 +52,22 @@ def seeds() -> dict[str, list[bytes]]:
         "model_card": models,
         "model_file": models,
         "card_text": [_SMALL.card().to_json().encode()],
+        "judge_text": [_small_judge(), judge_card(fitted(300))[0].to_json().encode()],
         "state": [sealed, sealed[:20], base64.b64encode(sealed)],
         "body": bodies,
         "message": _messages(),
         "infer_message": [_infer_message()],
         "infer_body": [b"\0\0" + infer, struct.pack("<H", len(binary)) + binary + b"\2\0\0\0ab"],
     }
+
+
+def _small_judge() -> bytes:
+    """A judge whose curves have two points, so that damage seldom misses what matters."""
+    curve = {"lengths": [1, 9], "shares": [1.0, 0.05], "values": [[0.5, 3.0], [0.7, 2.0]]}
+    curve |= {"tail_scales": [0.3, 0.2], "num_strings": [300, 300]}
+    card = judge_card(fitted(300))[0].model_dump(mode="json")
+    card |= {"curves": dict.fromkeys(card["curves"], curve), "score": curve, "quality": []}
+    return json.dumps(card).encode()
 
 
 def _messages() -> list[bytes]:

@@ -7,6 +7,7 @@ import grpc
 import httpx
 from hardening.fuzz_seeds import seeds
 from hardening.mutation import mutated
+from service.judging.served_judges import write_judge
 from support.server_process import ServerProcess, server_process
 from support.tiny_models import TEXT, write_models
 
@@ -23,6 +24,8 @@ _PATHS = (
         "/v1/sessions/s/renew",
         "/v1/compare",
         "/v1/inspect",
+        "/v1/judge",
+        "/v1/judges/reload",
         "/tokenize",
         "/detokenize",
         "/v2/repository/index",
@@ -43,6 +46,7 @@ def knock(folder: Path, count: int, seed: int) -> tuple[int, int]:
         AssertionError: it failed at one, or is not well afterwards.
     """
     models = write_models(folder / "models", {"tiny": TEXT})
+    write_judge(folder)
     with server_process(
         models, "--log-level", "error", "--max-tokens", "64", "--max-sessions", "64"
     ) as server:

@@ -16,6 +16,8 @@ from nextchar.errors import InvalidRequest, ModelFileError, NextcharError, State
 from nextchar.model.card import parse_card
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import graph_from_bytes
+from nextchar.model.judging.card import parse_judge
+from nextchar.model.judging.judge import Judge
 from nextchar.model.onnx_screen import screened
 from nextchar.pb import inference_pb2
 from nextchar.pb import nextchar_pb2 as pb
@@ -26,6 +28,7 @@ from nextchar.schemas.base import validated
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.inspect import InspectRequest
+from nextchar.schemas.judging import JudgeRequest
 from nextchar.schemas.protobuf import to_fields
 from nextchar.schemas.score import NextRequest, ScoreRequest
 from nextchar.schemas.sessions import (
@@ -49,13 +52,14 @@ SHAPES = {"c_0": (np.dtype(np.float32), 4), "h_0": (np.dtype(np.uint8), 4)}
 SCHEMAS: tuple[type[BaseModel], ...] = (
     *(ScoreRequest, NextRequest, CompletionRequest, CreateSessionRequest, FeedRequest, SampleRequest),
     *(SessionNextRequest, SessionScoreRequest, CheckpointRequest, RewindRequest, ListSessionsRequest),
-    *(ForkRequest, RenewRequest, GenerateRequest, CompareRequest, InspectRequest),
+    *(ForkRequest, RenewRequest, GenerateRequest, CompareRequest, InspectRequest, JudgeRequest),
     *(TokenizeRequest, DetokenizeRequest),
 )
 MESSAGES: tuple[tuple[type[Message], type[BaseModel]], ...] = tuple(
     (getattr(pb, schema.__name__), schema) for schema in SCHEMAS if hasattr(pb, schema.__name__)
 )
 _CODEC = StateCodec(KEY)
+_JUDGED = ["ab", "", "a.b-" * 20]
 
 
 def model_card(data: bytes) -> None:
@@ -74,6 +78,17 @@ def card_text(data: bytes) -> None:
     """The JSON of a card."""
     with suppress(ModelFileError):
         parse_card({"nextchar": data.decode("utf-8", "replace")}, path="x")
+
+
+def judge_text(data: bytes) -> None:
+    """The JSON of a judge; one that is taken judges."""
+    with suppress(ModelFileError, InvalidRequest):
+        judge = Judge(parse_judge(data, shown="x").model_copy(update={"references": None}))
+        ends = judge.vocabulary.end_id is not None
+        logprobs = [np.full(len(judge.vocabulary.normalize(text)) + ends, -1.5) for text in _JUDGED]
+        found = judge.verdicts(_JUDGED, logprobs)
+        assert np.isfinite(found.score).all()
+        assert ((found.low <= found.p_value) & (found.p_value <= found.high)).all()
 
 
 def state(data: bytes) -> None:
@@ -115,5 +130,15 @@ def infer_body(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (model_card, model_file, card_text, state, body, message, infer_message, infer_body)
+    for target in (
+        model_card,
+        model_file,
+        card_text,
+        judge_text,
+        state,
+        body,
+        message,
+        infer_message,
+        infer_body,
+    )
 }

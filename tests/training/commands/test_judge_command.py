@@ -1,5 +1,7 @@
 """`nextchar judge fit` writes a judge that is loaded again, with a model of its own where none is given."""
 
+import errno
+import os
 import random
 from pathlib import Path
 
@@ -7,13 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from nextchar.errors import InvalidRequest
+from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import open_graph
 from nextchar.model.judging.judge import Judge
 from nextchar_training.commands import judge_fit
 from nextchar_training.commands.judge_fit import judge
-from nextchar_training.commands.options import MODELS_VARIABLE
+from nextchar_training.commands.options import JUDGES_VARIABLE, MODELS_VARIABLE
 from nextchar_training.text.error import CorpusError
 
 _TINY = (
@@ -32,7 +34,7 @@ def _write(folder: Path) -> None:
 
 
 def _fit(*arguments: str) -> Result:
-    return CliRunner().invoke(judge, ["fit", *arguments], env={MODELS_VARIABLE: None})
+    return CliRunner().invoke(judge, ["fit", *arguments], env={MODELS_VARIABLE: None, JUDGES_VARIABLE: None})
 
 
 @pytest.fixture(scope="module")
@@ -69,15 +71,45 @@ def test_a_judge_is_fitted_with_a_model_that_is_there(folder: Path, monkeypatch:
     monkeypatch.chdir(folder)
     found = _fit(*["--normal", "good.txt", "--model", "syllables", "--name", "syllables"])
     assert found.exit_code == 0, found.output
-    assert "cannot tell whether the model was trained on strings of 'good'" in found.output
     assert Judge.load(folder / "judges" / "syllables" / "2").card.references is None
 
 
-def test_a_judge_is_written_beside_the_models_that_are_served(folder: Path) -> None:
+def test_a_fit_that_was_stopped_after_training_goes_on_with_its_model(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    first = Judge.load(folder / "judges" / "syllables" / "1").card
+    arguments = ["--bad", "noise.txt", "--model", "syllables/1", "--name", "again"]
+    found = _fit("--normal", "good.txt", *arguments)
+    assert found.exit_code == 0, found.output
+    again = Judge.load(folder / "judges" / "again" / "1").card
+    assert (again.score, again.references) == (first.score, first.references)
+    (folder / "other.txt").write_text("\n".join(sorted((folder / "good.txt").read_text().split())[100:]))
+    found = _fit("--normal", "other.txt", *arguments)
+    assert "cannot tell whether the model was trained on strings of 'other'" in found.output
+
+
+def test_a_disk_that_is_full_leaves_no_part_of_a_judge(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, content: bytes) -> int:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    found = _fit("--normal", "good.txt", "--model", "syllables", "--name", "full")
+    assert isinstance(found.exception, ModelFileError)
+    assert "cannot write" in str(found.exception)
+    assert "No space left" in str(found.exception)
+    assert list((folder / "judges" / "full").iterdir()) == []
+
+
+def test_a_judge_is_written_where_a_server_reads_it(folder: Path) -> None:
     arguments = ["fit", "--normal", str(folder / "good.txt"), "--model", "syllables", "--name", "served"]
     found = CliRunner().invoke(judge, arguments, env={MODELS_VARIABLE: str(folder / "models")})
     assert found.exit_code == 0, found.output
     assert Judge.load(folder / "judges" / "served" / "1").card.normal.model == "syllables"
+    places = {MODELS_VARIABLE: str(folder / "models"), JUDGES_VARIABLE: str(folder / "elsewhere")}
+    assert CliRunner().invoke(judge, arguments, env=places).exit_code == 0
+    assert Judge.load(folder / "elsewhere" / "served" / "1", models=folder / "models").card.name == "served"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +122,7 @@ def test_a_judge_is_written_beside_the_models_that_are_served(folder: Path) -> N
         ("--normal noise.txt", CorpusError, "'noise' has 60 strings, of which 15 are kept"),
         ("--normal noise.txt", CorpusError, "give 1,200 strings or more, or a --model"),
         ("--normal noise.txt --model syllables", CorpusError, "give more normal strings"),
+        ("--false-alarm-rate 1e-6", CorpusError, "--false-alarm-rate must be at least 0.00022 (is 1e-06)"),
     ],
 )
 def test_bad_input_is_one_error(

@@ -11,16 +11,24 @@ import click
 from nextchar.errors import InvalidRequest
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import ModelGraph, open_graph
-from nextchar.model.judging.judge import STEP_GRAPHS
+from nextchar.model.judging.card import MAX_NORMAL
+from nextchar.model.judging.judge import STEP_GRAPHS, judges_beside
 from nextchar.model.names import is_version
 from nextchar.model.text_form import TextForm
 from nextchar_training.commands.command_line import recorded_command
 from nextchar_training.commands.export import export
-from nextchar_training.commands.options import DEFAULT_MODELS, MODELS_VARIABLE, ModelName
+from nextchar_training.commands.options import DEFAULT_MODELS, JUDGES_VARIABLE, MODELS_VARIABLE, ModelName
 from nextchar_training.commands.train import train
 from nextchar_training.judging.evaluation import evaluate
 from nextchar_training.judging.fit import fit
-from nextchar_training.judging.lists import MIN_NORMAL, StringList, check_normal, checked_bad, read_list
+from nextchar_training.judging.lists import (
+    MIN_NORMAL,
+    StringList,
+    check_normal,
+    check_rate,
+    checked_bad,
+    read_list,
+)
 from nextchar_training.judging.normal import HELD_OUT, cut, never_trained_on, sampled
 from nextchar_training.judging.page import lines, report
 from nextchar_training.judging.references import fit_reference
@@ -67,7 +75,7 @@ def judge() -> None:
 )
 @click.option(
     "--max-strings",
-    type=click.IntRange(1000),
+    type=click.IntRange(1000, MAX_NORMAL),
     default=20_000,
     show_default=True,
     help="How many strings of a list are read at most, chosen at random.",
@@ -91,6 +99,7 @@ def judge() -> None:
     "--judges",
     type=click.Path(path_type=Path),
     show_default="judges beside the folder of models",
+    envvar=JUDGES_VARIABLE,
     help="The folder of judges.",
 )
 def fit_judge(
@@ -109,7 +118,7 @@ def fit_judge(
 
     It is calibrated on normal strings that nothing was trained on, and measured by cross-validation.
     """
-    versions = (judges or models.absolute().with_name("judges")) / name
+    versions = (judges or judges_beside(models)) / name
     folder = versions / str(version or next_version(versions))
     check_new(folder)
     given = None if model is None else _given(models, model)
@@ -119,11 +128,15 @@ def fit_judge(
     kinds = checked_bad([read_list(path, form, _warn) for path in bad], listed, _warn)
     if given is None:
         training, calibration = cut(listed)
-        check_normal(calibration, listed, f"give {MIN_NORMAL / HELD_OUT:,.0f} strings or more, or a --model")
-        given = _trained(training, models, name, max_minutes)
+        advice = f"give {MIN_NORMAL / HELD_OUT:,.0f} strings or more, or a --model"
     else:
-        calibration = never_trained_on(given.graph.card, listed, _warn)
-        check_normal(calibration, listed, "give more normal strings")
+        training, calibration = listed, never_trained_on(given.graph.card, listed, _warn)
+        advice = "give more normal strings"
+    check_normal(calibration, listed, advice)
+    check_rate(false_alarm_rate, min(max_strings, len(calibration.strings)), _warn)
+    if given is None:
+        given = _trained(training, models, name, max_minutes)
+        _warn(f"should the rest fail, --model {given.name}/{given.version} fits the judge without training")
     values: dict[str, str | list[str]] = {"--normal": recorded_path(str(normal))}
     values["--bad"] = [recorded_path(str(path)) for path in bad]
     values |= {"--model": f"{given.name}/{given.version}", "--name": name}

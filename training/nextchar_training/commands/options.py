@@ -14,7 +14,8 @@ from nextchar_training.option import Bounds, OptionField, option_fields
 
 NGRAM = "ngram"
 DEFAULT_OUTPUT, DEFAULT_MODELS = Path("runs"), Path("models")
-MODELS_VARIABLE = "NEXTCHAR_MODELS"  # as of `nextchar serve`, whose default is the same
+# As of `nextchar serve`, whose defaults are the same.
+MODELS_VARIABLE, JUDGES_VARIABLE = "NEXTCHAR_MODELS", "NEXTCHAR_JUDGES"
 CELL_OF_FLAG = {cell.flag: name for name, cell in CELLS.items()}
 GROUPS = ("Run", "Text", "Network", "Regularisation", "Length", "Optimisation", "Machine")
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nextchar.model.judging.card import finest_rate
+from nextchar.model.judging.judge import asked_rate
 from nextchar_training.text.error import CorpusError
 from nextchar_training.text.files import read_pieces
 
@@ -67,6 +69,21 @@ def check_normal(calibration: StringList, listed: StringList, advice: str) -> No
             f"{len(calibration.strings):,} are kept from the model's training: a judge needs {MIN_NORMAL:,} "
             f"such strings, for with n of them no false-alarm rate below 1 / n can be told; {advice}"
         )
+
+
+def check_rate(rate: float, num_normal: int, warn: Warn) -> None:
+    """Warns of what so many normal strings cannot tell at a rate of false alarms.
+
+    Raises:
+        CorpusError: the rate is finer than a tenth of one of them.
+    """
+    if rate < (finest := finest_rate(num_normal)):
+        raise CorpusError(
+            f"--false-alarm-rate must be at least {finest:.2g} (is {rate:g}): {num_normal:,} normal strings "
+            "calibrate the judge; give more of them for finer rates"
+        )
+    if (warning := asked_rate(rate, num_normal).warning) is not None:
+        warn(warning)
 
 
 def checked_bad(bad: Sequence[StringList], normal: StringList, warn: Warn) -> list[StringList]:

@@ -39,4 +39,5 @@ def write_version(files: Mapping[str, bytes], folder: Path) -> None:
             (temporary / name).write_bytes(content)
         temporary.rename(folder)
     except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise ModelFileError(f"cannot write {folder}: {error.strerror}") from error

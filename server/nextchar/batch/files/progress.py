@@ -67,7 +67,7 @@ class Progress:
         if self.num_bad:
             more = f"; and {self.num_bad - len(self._first_bad):,} more"
             told = "; ".join(self._first_bad) + (more if self.num_bad > len(self._first_bad) else "")
-            lines.append(f"{self.num_bad:,} without a score: {told}")
+            lines.append(f"{self.num_bad:,} bad {'row' if self.num_bad == 1 else 'rows'}: {told}")
         return lines
 
     def clear(self) -> None:

@@ -78,8 +78,10 @@ class Run:
         added, faults = future.result()
         if journal is not None:
             journal.append(block, added, faults)
+            self.progress.done(len(block.texts))  # they are kept, whatever becomes of the output
         self._write(block, (added, faults), writer)
-        self.progress.done(len(block.texts))
+        if journal is None:
+            self.progress.done(len(block.texts))
 
     def _write(self, block: Block, computed: Computed, writer: TableWriter) -> None:
         added, faults = computed

@@ -18,7 +18,7 @@ from nextchar.entrypoints.commands.table_options import TableArguments, annotate
 from nextchar.errors import InvalidRequest
 from nextchar.model.judging.card import read_judge
 from nextchar.model.judging.judge import Judge
-from nextchar.repository.judge_path import named_judge
+from nextchar.repository.judge_path import judge_and_models
 from nextchar.schemas.judging import Verdict
 
 _FIT = "fit"
@@ -86,14 +86,16 @@ def judge() -> None:
 @click.option(
     "--judges",
     type=click.Path(path_type=Path),
-    default=Path("judges"),
-    show_default=True,
-    help="The folder of judges. Not used with --url.",
+    envvar="NEXTCHAR_JUDGES",
+    show_default="judges beside the folder of models",
+    help="The folder of judges, as of `nextchar serve`. Not used with --url.",
 )
 @click.option(
     "--models",
     type=click.Path(path_type=Path),
-    help="The folder of models, by default models beside that of judges. Not used with --url.",
+    envvar="NEXTCHAR_MODELS",
+    show_default="models; of a judge by its folder, models beside its folder of judges",
+    help="The folder of models, as of `nextchar serve`. Not used with --url.",
 )
 @url_option
 @JSON
@@ -105,7 +107,7 @@ def ask(
     encoding: str,
     false_alarm_rate: float | None,
     return_reasons: bool,
-    judges: Path,
+    judges: Path | None,
     models: Path | None,
     url: str | None,
     as_json: bool,
@@ -119,8 +121,7 @@ def ask(
     """
     tables = TableArguments.taken_from(arguments)
     file = given_file(texts, file, "judge")
-    name = judge_name if url is not None else str(named_judge(judge_name, judges))
-    asked = JudgeAnnotator(name, url, None if models is None else str(models), None, false_alarm_rate)
+    asked = _asked(judge_name, url, judges, models, false_alarm_rate)
     if file is None:
         tables.check_no_file()
     elif tables.is_table(file):
@@ -133,6 +134,16 @@ def ask(
         return
     tables.check_unused()
     _print_verdicts(asked, GivenStrings(texts, file, encoding), return_reasons, as_json=as_json)
+
+
+def _asked(
+    name: str, url: str | None, judges: Path | None, models: Path | None, false_alarm_rate: float | None
+) -> JudgeAnnotator:
+    """Returns a judge of the server, or one in a folder with its model."""
+    if url is not None:
+        return JudgeAnnotator(name, url, false_alarm_rate=false_alarm_rate)
+    found, beside = judge_and_models(name, judges, models)
+    return JudgeAnnotator(str(found), models=str(beside), false_alarm_rate=false_alarm_rate)
 
 
 def _print_verdicts(

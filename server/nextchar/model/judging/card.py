@@ -17,14 +17,20 @@ from nextchar.errors import ModelFileError
 from nextchar.model.card import VocabularyCard, falls, first_fault, rises
 from nextchar.model.names import is_model_name
 from nextchar.model.regular_file import read_regular_file
+from nextchar.model.surprise_curves import EXTRAPOLATION
 
 FILE_NAME = "judge.json"
 REFERENCES_NAME = "references.npz"
 MAX_JUDGE_BYTES = 16 * 1024 * 1024
 MAX_REFERENCES_BYTES = 2**31
 MAX_REFERENCES = 1024
+MAX_NORMAL = 1_000_000  # strings that calibrate a judge: intervals are computed by sums over them
+_MAX_WEIGHT, _MAX_STATISTIC, _MIN_SCALE = 1e6, 1e12, 1e-12  # beyond what is measured, far from overflow
 
 Rate = Annotated[FiniteFloat, Field(gt=0, le=1)]
+Statistic = Annotated[FiniteFloat, Field(ge=-_MAX_STATISTIC, le=_MAX_STATISTIC)]
+Scale = Annotated[FiniteFloat, Field(ge=_MIN_SCALE, le=_MAX_STATISTIC)]
+Count = Annotated[int, Field(ge=1, le=2**31)]
 Evidence = Literal[
     "mean_surprise", "total_surprise", "part_surprise", "window_surprise", "unknown_characters"
 ]
@@ -49,11 +55,11 @@ class CurveCard(_Part):
     Beyond the last share the tail is exponential, with the scale `tail_scales[i]`.
     """
 
-    lengths: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=1024)
+    lengths: list[Count] = Field(min_length=1, max_length=1024)
     shares: list[Rate] = Field(min_length=2, max_length=1024)
-    values: list[list[FiniteFloat]]
-    tail_scales: list[Annotated[FiniteFloat, Field(gt=0)]]
-    num_strings: list[Annotated[int, Field(ge=1)]]
+    values: list[list[Statistic]]
+    tail_scales: list[Scale]
+    num_strings: list[Count]
 
     @model_validator(mode="after")
     def _is_sound(self) -> "CurveCard":
@@ -95,9 +101,15 @@ class FalseAlarms(_Part):
     """A threshold of the score, and the share of normal strings beyond it with its 95 % interval."""
 
     rate: Rate
-    threshold: FiniteFloat
+    threshold: Statistic
     low: FiniteFloat = Field(ge=0, le=1)
-    high: FiniteFloat = Field(ge=0, le=1)
+    high: Rate
+
+    @model_validator(mode="after")
+    def _is_an_interval(self) -> "FalseAlarms":
+        if self.low > self.high:
+            raise ValueError(f"low must be at most high (they are {self.low:g} and {self.high:g})")
+        return self
 
 
 class Measured(_Part):
@@ -125,14 +137,14 @@ class JudgeCard(_Part):
     name: str
     normal: NormalCard
     references: ReferencesCard | None = None
-    weights: dict[Evidence, Annotated[FiniteFloat, Field(ge=0)]]
-    novelty_share: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    weights: dict[Evidence, Annotated[FiniteFloat, Field(ge=0, le=_MAX_WEIGHT)]]
+    novelty_share: Annotated[FiniteFloat, Field(gt=0, lt=1)]
     curves: dict[str, CurveCard]
     score: CurveCard
-    num_normal: int = Field(ge=1)
+    num_normal: int = Field(ge=1, le=MAX_NORMAL)
     interval: Literal["Clopper-Pearson 95 %"] = "Clopper-Pearson 95 %"
     false_alarms: list[FalseAlarms]
-    default_rate: Rate
+    default_rate: Annotated[FiniteFloat, Field(gt=0, lt=1)]
     quality: list[Measured] = Field(default=[], max_length=8192)
     provenance: dict[str, Any]
 
@@ -147,11 +159,19 @@ class JudgeCard(_Part):
             raise ValueError(f"weights: missing {sorted(unweighted)}")
         if not any(self.weights.values()):
             raise ValueError("weights: one must be above 0")
+        if self.default_rate < finest_rate(self.num_normal):
+            raise ValueError(f"default_rate: {self.default_rate:g} is finer than num_normal can tell")
+        self.normal.vocabulary.make()  # raises ValueError
         return self
 
     def to_json(self) -> str:
         """Returns the text of `judge.json`."""
         return json.dumps(self.model_dump(mode="json"), ensure_ascii=True, indent=1) + "\n"
+
+
+def finest_rate(num_normal: int) -> float:
+    """Returns the finest rate of false alarms that may be asked for: a tenth of one normal string."""
+    return 1 / (EXTRAPOLATION * num_normal)
 
 
 def read_judge(folder: Path) -> JudgeCard:
@@ -161,11 +181,19 @@ def read_judge(folder: Path) -> JudgeCard:
         ModelFileError: there is none, or this version cannot read it.
     """
     path = folder / FILE_NAME
-    content = read_regular_file(path, max_bytes=MAX_JUDGE_BYTES, kind="judge")
+    return parse_judge(read_regular_file(path, max_bytes=MAX_JUDGE_BYTES, kind="judge"), shown=str(path))
+
+
+def parse_judge(content: bytes, *, shown: str) -> JudgeCard:
+    """Reads the content of `judge.json`; `shown` names it in errors.
+
+    Raises:
+        ModelFileError: this version cannot read it.
+    """
     try:
         return JudgeCard.model_validate_json(content)
     except ValidationError as error:
-        raise ModelFileError(f"{path}: bad judge: {first_fault(error, 'judge')}; fit it again") from error
+        raise ModelFileError(f"{shown}: bad judge: {first_fault(error, 'judge')}; fit it again") from error
 
 
 def read_references(folder: Path, card: ReferencesCard) -> bytes:

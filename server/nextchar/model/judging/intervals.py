@@ -1,6 +1,7 @@
 """Computes intervals for a share of which k in n were seen (Clopper and Pearson 1934)."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from nextchar.model.surprise_curves import Doubles
 CONFIDENCE = 0.95
 
 
+@lru_cache(maxsize=1024)  # requests ask for the same few rates
 def clopper_pearson(k: int, n: int) -> tuple[float, float]:
     """Returns the exact interval of a share at `CONFIDENCE`, from k of n strings.
 

@@ -17,14 +17,24 @@ from pathlib import Path
 import numpy as np
 
 from nextchar.errors import InvalidRequest, ModelFileError
-from nextchar.model.judging.card import EVIDENCE, JudgeCard, digest_of, read_judge, read_references
+from nextchar.model.card import MAX_MODEL_BYTES
+from nextchar.model.judging.card import (
+    EVIDENCE,
+    REFERENCES_NAME,
+    JudgeCard,
+    digest_of,
+    finest_rate,
+    read_judge,
+    read_references,
+)
 from nextchar.model.judging.combination import Combination, Combined, Curve
 from nextchar.model.judging.intervals import clopper_pearson
-from nextchar.model.judging.reference import Reference, references_from_bytes
+from nextchar.model.judging.reference import UNREADABLE, Reference, references_from_bytes
 from nextchar.model.judging.reference_set import ReferenceSet
 from nextchar.model.judging.statistics import statistics_of
 from nextchar.model.judging.verdicts import AskedRate, Verdicts
-from nextchar.model.surprise_curves import EXTRAPOLATION, Doubles
+from nextchar.model.regular_file import read_regular_file
+from nextchar.model.surprise_curves import Doubles
 from nextchar.model.vocabulary import Ids, Vocabulary
 
 STEP_GRAPHS = ("step-int8.onnx", "step-float32.onnx")
@@ -55,8 +65,24 @@ class Judge:
 
     @classmethod
     def of(cls, card: JudgeCard, references: bytes | None) -> "Judge":
-        """Makes a judge of its card and the content of `references.npz`, whose digest has been checked."""
-        return cls(card, references_from_bytes(references) if references else ())
+        """Makes a judge of its card and the content of `references.npz`, whose digest has been checked.
+
+        Raises:
+            ModelFileError: the references are not those of the card.
+        """
+        if not references:
+            return cls(card)
+        kinds = [] if card.references is None else [kind.name for kind in card.references.kinds]
+        try:
+            found = references_from_bytes(references)
+            if [reference.name for reference in found] != kinds:
+                raise ValueError("its kinds are others")
+            return cls(card, found)
+        except UNREADABLE as error:
+            raise ModelFileError(
+                f"judge {card.name!r}: {REFERENCES_NAME} is not what its judge.json describes ({error}); fit "
+                "the judge again"
+            ) from error
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -66,7 +92,7 @@ class Judge:
     @property
     def finest_rate(self) -> float:
         """The finest rate of false alarms that may be asked for: a tenth of one normal string."""
-        return 1 / (EXTRAPOLATION * self.card.num_normal)
+        return finest_rate(self.card.num_normal)
 
     def check_model(self, digest: str) -> None:
         """Checks that a model is the one that the judge was fitted with.
@@ -97,9 +123,7 @@ class Judge:
                 "rates",
                 param="false_alarm_rate",
             )
-        seen = rate * (normal + 1)
-        low, high = clopper_pearson(math.floor(seen), normal)
-        return AskedRate(rate, low, high, _warning(rate, seen, low, high, normal))
+        return asked_rate(rate, normal)
 
     def verdicts(
         self, strings: Sequence[str], logprobs: Sequence[Doubles], *, false_alarm_rate: float | None = None
@@ -157,6 +181,13 @@ class Judge:
         return np.where(p_value < least, 0.0, np.minimum(low, p_value)), np.maximum(high, p_value)
 
 
+def asked_rate(rate: float, num_normal: int) -> AskedRate:
+    """Returns what so many normal strings can tell of a rate of false alarms."""
+    seen = rate * (num_normal + 1)
+    low, high = clopper_pearson(math.floor(seen), num_normal)
+    return AskedRate(rate, low, high, _warning(rate, seen, low, high, num_normal))
+
+
 def num_unknown(ids: Sequence[Ids], vocabulary: Vocabulary) -> Doubles:
     """Returns the number of unknown characters of each string, float64 [n]."""
     unknown = vocabulary.unknown_id
@@ -212,6 +243,11 @@ def models_beside(folder: Path) -> Path:
     return folder.absolute().parent.parent.parent / "models"
 
 
+def judges_beside(models: Path) -> Path:
+    """Returns the folder `judges` beside that of models."""
+    return models.absolute().parent / "judges"
+
+
 def model_file(card: JudgeCard, models: Path, folder: Path) -> Path:
     """Finds the model of the judge in a folder; raises ModelFileError if it is gone or has changed."""
     wanted = card.normal
@@ -222,7 +258,7 @@ def model_file(card: JudgeCard, models: Path, folder: Path) -> Path:
             f"{folder}: its model {wanted.model!r} version {wanted.version} is not in the folder "
             f"{str(models)!r}: bring it back, or fit the judge again"
         )
-    digests = [digest_of(path.read_bytes()) for path in found]
+    digests = [digest_of(read_regular_file(path, max_bytes=MAX_MODEL_BYTES, kind="model")) for path in found]
     if wanted.digest not in digests:
         raise ModelFileError(
             f"{folder}: its model {wanted.model!r} version {wanted.version} has changed since the judge was "

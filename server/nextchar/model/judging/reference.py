@@ -10,8 +10,10 @@ files.
 """
 
 import io
+import zlib
 from dataclasses import dataclass
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 from nextchar.model.vocabulary import Ids
 
 Floats = NDArray[np.float32]
+# What NumPy and zipfile raise for a file that is another or is damaged.
+UNREADABLE = (BadZipFile, zlib.error, OSError, EOFError, LookupError, TypeError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def references_to_bytes(references: list[Reference]) -> bytes:
 
 
 def references_from_bytes(content: bytes) -> list[Reference]:
-    """Unpacks `references.npz`, whose digest has been checked."""
+    """Unpacks `references.npz`; raises one of `UNREADABLE` if it is something else."""
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return [_unpacked(arrays, i, str(name)) for i, name in enumerate(arrays["names"])]
 

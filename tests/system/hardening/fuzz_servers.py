@@ -25,7 +25,7 @@ _PATHS = (
         "/v1/compare",
         "/v1/inspect",
         "/v1/judge",
-        "/v1/judges/reload",
+        "/v1/reload_judges",
         "/tokenize",
         "/detokenize",
         "/v2/repository/index",

@@ -34,6 +34,13 @@ class Network:
     def int8(self) -> ModelGraph:
         return graph_from_bytes(step_bytes(self, "int8"), shown="step-int8")
 
+    @cached_property
+    def int8_with_kernels(self) -> ModelGraph:
+        """The same with the compiled cells of nextchar-kernels."""
+        graph = graph_from_bytes(step_bytes(self, "int8"), shown="step-int8", kernels="auto")
+        assert graph.kernels, "nextchar-kernels is not installed, or refused: see the log"
+        return graph
+
 
 def make_network(hidden_size: int, num_layers: int) -> Network:
     """Builds an LSTM over a vocabulary of Shakespeare's size."""

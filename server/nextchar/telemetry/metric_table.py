@@ -221,8 +221,8 @@ _MODELS = (
         "nextchar_model_info",
         "gauge",
         "1",
-        "Information on a served model in its labels; the value is 1. `kernels` names the compiled cells "
-        "that it runs with, or is none.",
+        "Information on a served model in its labels, the compiled cells it runs with among them; the value "
+        "is 1.",
         (*_MODEL, "cell", "precision", "vocab_size", "digest", "kernels"),
     ),
     Metric(

@@ -195,7 +195,7 @@ const Path* chosen_path() {
 
 OrtStatus* ORT_API_CALL create(const OrtCustomOp* op, const OrtApi*, const OrtKernelInfo* info, void** kernel) {
   const Path* path = chosen_path();
-  if (!path) return refuse(cell_of(op), "this processor has no path (AVX2 with FMA, or AVX-512)");
+  if (!path) return refuse(cell_of(op), "this processor has neither AVX-512 nor AVX2 with FMA");
   auto* made = new (std::nothrow) Kernel(cell_of(op), *path);
   if (!made) return refuse(cell_of(op), "out of memory");
   if (OrtStatus* status = made->read(info)) {

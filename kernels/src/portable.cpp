@@ -1,4 +1,5 @@
-// The path of any processor, without intrinsics: compilers make vectors of it where fused operations have them.
+// The path of any processor, without intrinsics, one column at a time: what the others must equal. It is slower
+// than onnxruntime's operators, so it runs only where it is named.
 #include "cells.h"
 
 namespace nextchar {

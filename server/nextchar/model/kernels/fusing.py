@@ -132,7 +132,8 @@ class _FusedBody:
         self._nodes[self._makers[name]] = onnx.Node(
             name=integers, op_type="MatMulInteger", input=[a, b, a_zero], output=[integers]
         )
-        columns = self._floats(a_scale) * self._floats(b_scale)
+        with np.errstate(all="ignore"):  # a file may hold any numbers
+            columns = self._floats(a_scale) * self._floats(b_scale)
         self._constants[scale] = onnx.Tensor(
             name=scale, data_type=_FLOAT32, dims=columns.shape, raw_data=columns.tobytes()
         )

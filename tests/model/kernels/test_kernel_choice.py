@@ -12,6 +12,7 @@ from support.tiny_models import CELL_NAMES, TEXT, TinyModel
 from nextchar.model.card import Cell
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import ModelGraph, graph_from_bytes
+from nextchar.model.kernels import opening
 from nextchar.model.kernels.fusing import DOMAIN, OPERATORS, fuse_cells
 from nextchar.model.kernels.proof import first_difference
 from nextchar.pb import onnx_part_pb2 as onnx
@@ -106,6 +107,38 @@ def test_a_package_that_cannot_be_used_costs_one_line_of_the_log(
     assert record.getMessage().startswith("tiny: runs without nextchar-kernels: ")
     assert why in record.getMessage()
     assert "\n" not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("seed", "used", "line"),
+    [
+        (0, "portable", "tiny: runs with nextchar-kernels (portable)"),
+        (
+            7,
+            "",
+            "tiny: runs without nextchar-kernels: they compute other numbers here: logprobs of 1 rows differ "
+            "from onnxruntime's own",
+        ),
+    ],
+    ids=["equal", "other"],
+)
+def test_a_session_with_compiled_cells_serves_only_if_it_computes_the_same_bits(
+    install: Install,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    seed: int,
+    used: str,
+    line: str,
+) -> None:
+    """What onnxruntime opens with the library is a network of this seed; that of the file has seed 0."""
+    install(package())
+    other = TinyModel(seed=seed).step().session
+    monkeypatch.setattr(opening, "open_session", lambda *_, **__: other)
+    with caplog.at_level(logging.INFO):
+        graph = opened()
+    assert graph.kernels == used
+    assert (graph.session is other) == bool(used)
+    assert [record.getMessage() for record in caplog.records] == [line]
 
 
 def test_a_graph_with_other_names_serves_as_it_is(install: Install, caplog: pytest.LogCaptureFixture) -> None:

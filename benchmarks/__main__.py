@@ -156,6 +156,11 @@ def _engine(rounds: int) -> dict[str, Any]:
         _print_rates(f"{name}: characters per second by number of lanes", found)
         pairs = [("engine-int8", "step-int8"), ("step-int8", "roofline-int8")]
         _print_ratios(found, [*pairs, ("step-int8", "lstm-operator"), ("step-int8", "torch")])
+        if "step-int8-kernels" in found["64"]:
+            fused = "step-int8-kernels"
+            _print_ratios(
+                found, [(fused, "step-int8"), (fused, "roofline-int8"), ("engine-int8-kernels", fused)]
+            )
     return result
 
 

@@ -2,19 +2,21 @@
 
 All have the weights of one network and one thread each, in one run:
 
-engine-int8      lanes that sample: schedule, step, draw, deliver
-step-int8        the bare folded int8 step: from ids and states to logits and states, nothing drawn
-step-float32     the same in float32
-lstm-operator    the ONNX LSTM operator, float32, one character per call, states passed out and in
-torch            torch eager, one character per call
-roofline-int8    only the int8 products of a step (uint8 × int8), nothing else
-roofline-float32 only the float32 products of a step
+engine-int8        lanes that sample: schedule, step, draw, deliver
+engine-int8-kernels  the same with the compiled cells of nextchar-kernels, where that is installed
+step-int8          the bare folded int8 step: from ids and states to logits and states, nothing drawn
+step-int8-kernels  the same with those cells
+step-float32       the same in float32
+lstm-operator      the ONNX LSTM operator, float32, one character per call, states passed out and in
+torch              torch eager, one character per call
+roofline-int8      only the int8 products of a step (uint8 × int8), nothing else
+roofline-float32   only the float32 products of a step
 """
 
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import onnxruntime as ort
@@ -28,6 +30,7 @@ from nextchar.engine.engine import Engine, EngineOptions
 from nextchar.engine.lane import Lane, Sampling
 from nextchar.engine.work import Delivery, Outbox, Receiver, Work
 from nextchar.model.graph import ModelGraph
+from nextchar.model.kernels.library import find_library
 
 LANES = (1, 8, 64, 256)
 _CHARS_PER_LANE = 256
@@ -40,15 +43,22 @@ _NOTHING = np.empty(0, dtype=np.int64)
 def measure(hidden_size: int, num_layers: int, *, rounds: int) -> dict[str, dict[str, float]]:
     """Returns characters per second by number of lanes, then by contender."""
     network, found = make_network(hidden_size, num_layers), {}
+    graphs = {"engine-int8": network.int8}
+    if find_library() is not None:
+        graphs["engine-int8-kernels"] = network.int8_with_kernels
     for n in LANES:
-        with _running_engine(network.int8, n) as engine:
-            found[str(n)] = rates({"engine-int8": engine, **_contenders(network, n)}, rounds=rounds)
+        with ExitStack() as stack:
+            engines = {k: stack.enter_context(_running_engine(graph, n)) for k, graph in graphs.items()}
+            found[str(n)] = rates({**engines, **_contenders(network, n)}, rounds=rounds)
     return found
 
 
 def _contenders(network: Network, num_lanes: int) -> dict[str, Task]:
+    with_kernels = find_library() is not None
+    fused = {"step-int8-kernels": bare_step(network, "int8", num_lanes, kernels=True)} if with_kernels else {}
     return {
         "step-int8": bare_step(network, "int8", num_lanes),
+        **fused,
         "step-float32": bare_step(network, "float32", num_lanes),
         "lstm-operator": _operator(network, num_lanes),
         "torch": _torch(network, num_lanes),

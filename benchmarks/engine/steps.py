@@ -6,6 +6,9 @@ import onnxruntime as ort
 from benchmarks.engine.measure import Task
 from benchmarks.engine.network import Network
 from nextchar.model.card import Precision
+from nextchar.model.kernels.fusing import fuse_cells
+from nextchar.model.kernels.library import find_library
+from nextchar.model.runtime import open_session
 from nextchar_training.export.step import write_step
 from nextchar_training.network.weights import read_weights
 
@@ -13,18 +16,22 @@ _STEPS = 16  # steps between two looks at the clock
 _TYPES = {"float32": np.float32, "uint8": np.uint8}
 
 
-def bare_step(network: Network, precision: Precision, num_lanes: int) -> Task:
-    """Steps all lanes, bound to memory once: nothing is drawn, states are not passed on."""
+def bare_step(network: Network, precision: Precision, num_lanes: int, *, kernels: bool = False) -> Task:
+    """Steps all lanes, bound to memory once: nothing is drawn, states are not passed on.
+
+    With `kernels` the cells are those of the package nextchar-kernels, which must be installed.
+    """
     g, states = write_step(read_weights(network.torch), precision)
     g.input("ids_before", "int64", ["batch"])
     g.output("logits", "float32", ["batch", network.vocabulary.num_outputs])
     for state in states:
         g.input(f"{state.name}_before", state.type_name, ["batch", state.size])
         g.output(f"{state.name}_after", state.type_name, ["batch", state.size])
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    content = g.build("bare_step", network.int8.card)
-    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    content, library = g.build("bare_step", network.int8.card), None
+    if kernels:
+        library, content = find_library(), fuse_cells(content, network.int8.card)
+        assert library is not None, "nextchar-kernels is not installed"
+    session = open_session(content, library=library and library.path)
     binding = session.io_binding()
     binding.bind_cpu_input("ids_before", np.arange(num_lanes) % network.vocabulary.num_outputs)
     logits = (num_lanes, network.vocabulary.num_outputs)

@@ -154,7 +154,7 @@ PROMISED = {
     "session_steps": "",
     "session_lookups_total": "result",
     "state_store_duration_seconds": "op",
-    "model_info": "model version cell vocab_size digest",
+    "model_info": "model version cell vocab_size digest kernels",
     "model_load_duration_seconds": "",
     "model_ready": "",
     "score_bits_per_char": "model",

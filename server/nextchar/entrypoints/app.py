@@ -140,6 +140,7 @@ def _served_models(settings: Settings) -> ServedModels:
         latest_only=settings.model_versions == "latest",
         strict_readiness=settings.strict_readiness,
         default_model=settings.default_model,
+        kernels=settings.kernels,
     )
 
 

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nextchar.entrypoints.settings_sources import PREFIX
 from nextchar.model.cores import num_cores
+from nextchar.model.kernels.opening import KernelChoice
 from nextchar.repository.folder import PrecisionChoice
 from nextchar.rest.http.addresses import bare
 
@@ -71,6 +72,11 @@ class ModelSettings(BaseSettings):
         le=256,
         description="Number of engine threads of each model; leave one core to the event loop.",
         json_schema_extra={"shown_default": "all cores but one"},
+    )
+    kernels: KernelChoice = Field(
+        "auto",
+        description="Whether int8 models run with the compiled cells of nextchar-kernels: auto, where the "
+        "package is installed and computes the same bits, or off.",
     )
     max_lanes: int = Field(
         128,

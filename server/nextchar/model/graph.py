@@ -18,6 +18,7 @@ from nextchar.errors import ModelFileError, Unavailable
 from nextchar.model.calibration import Calibration, calibration_of
 from nextchar.model.card import MAX_MODEL_BYTES, Card, GraphSignature, TensorSpec, check_graph, parse_card
 from nextchar.model.gate_graph import GateGraph, open_gates
+from nextchar.model.kernels.opening import KernelChoice, open_with_kernels
 from nextchar.model.onnx_screen import screened
 from nextchar.model.regular_file import read_regular_file
 from nextchar.model.runtime import open_session, ort
@@ -37,7 +38,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 class ModelGraph:
     """Holds an opened model file whose card and graph agree. Safe to share between threads.
 
-    `source` is the file, or its bytes where there is no file.
+    `source` is the file, or its bytes where there is no file. `kernels` names the implementation of the
+    compiled cells that the session runs with; it is empty where it runs the graph as the file has it.
     """
 
     card: Card
@@ -46,6 +48,7 @@ class ModelGraph:
     digest: str
     session: ort.InferenceSession
     source: Path | bytes
+    kernels: str = ""
 
     @cached_property
     def gates(self) -> GateGraph:
@@ -80,21 +83,24 @@ class ModelGraph:
         return sum(dtype.itemsize * size for dtype, size in self.state_shapes.values())
 
 
-def open_graph(path: Path, *, shown: str | None = None) -> ModelGraph:
+def open_graph(path: Path, *, shown: str | None = None, kernels: KernelChoice = "off") -> ModelGraph:
     """Reads, checks and loads a model file; `shown` names it in errors, by default its file name.
+
+    With `kernels` "auto", a step graph runs with the compiled cells of `nextchar-kernels` where they are
+    installed and compute the same bits.
 
     Raises:
         ModelFileError: unreadable, too large, not ONNX, not of this project, or card and graph disagree.
     """
     shown = shown or path.name
-    return replace(graph_from_bytes(_read(path, shown), shown=shown), source=path)
+    return replace(graph_from_bytes(_read(path, shown), shown=shown, kernels=kernels), source=path)
 
 
 def _read(path: Path, shown: str) -> bytes:
     return read_regular_file(path, max_bytes=MAX_MODEL_BYTES, kind="model", shown=shown)
 
 
-def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
+def graph_from_bytes(content: bytes, *, shown: str, kernels: KernelChoice = "off") -> ModelGraph:
     """Does what `open_graph` does, for the bytes of a file; `shown` names it in errors.
 
     Raises:
@@ -110,7 +116,9 @@ def graph_from_bytes(content: bytes, *, shown: str) -> ModelGraph:
     signature = GraphSignature(inputs, outputs)
     check_graph(card, signature, path=shown)
     digest = hashlib.sha256(content).hexdigest()
-    return ModelGraph(card, card.make_vocabulary(), signature, digest, session, content)
+    graph = ModelGraph(card, card.make_vocabulary(), signature, digest, session, content)
+    found = open_with_kernels(content, card, session, shown=shown) if kernels == "auto" else None
+    return graph if found is None else replace(graph, session=found[0], kernels=found[1])
 
 
 def _first_line(error: Exception) -> str:

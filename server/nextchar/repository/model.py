@@ -61,4 +61,5 @@ class Model:
             "precision": card.precision,
             "vocab_size": str(len(card.vocabulary.characters)),
             "digest": self.graph.digest,
+            "kernels": self.graph.kernels or "none",
         }

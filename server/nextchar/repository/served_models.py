@@ -12,6 +12,7 @@ from typing import Self
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.work import Outbox
 from nextchar.errors import ModelFileError, NextcharError, Unavailable
+from nextchar.model.kernels.opening import KernelChoice
 from nextchar.repository.checked_graph import open_checked
 from nextchar.repository.default_model import default_of
 from nextchar.repository.engine_pool import EnginePool
@@ -39,6 +40,7 @@ class ServedModels(AbstractContextManager["ServedModels"]):
         latest_only: bool = False,
         strict_readiness: bool = False,
         default_model: str | None = None,
+        kernels: KernelChoice = "auto",
     ) -> None:
         """Takes what is to be served.
 
@@ -47,8 +49,9 @@ class ServedModels(AbstractContextManager["ServedModels"]):
             strict_readiness: Be ready only while there are no `failures`.
             default_model: The model of requests that name none, as `get` takes it; by default `default_of`
                 chooses it.
+            kernels: Whether step graphs run with compiled cells where `nextchar-kernels` is installed.
         """
-        self._default_model = default_model
+        self._default_model, self._kernels = default_model, kernels
         self._found = found
         self._latest_only, self._strict_readiness = latest_only, strict_readiness
         self.failures: dict[Key, str] = {}
@@ -187,7 +190,7 @@ class ServedModels(AbstractContextManager["ServedModels"]):
             ModelFileError: the file is not valid.
         """
         started = time.monotonic()
-        graph = open_checked(path)
+        graph = open_checked(path, self._kernels)
         load_seconds = time.monotonic() - started
         engine = EnginePool(
             graph,

@@ -221,8 +221,9 @@ _MODELS = (
         "nextchar_model_info",
         "gauge",
         "1",
-        "Information on a served model in its labels; the value is 1.",
-        (*_MODEL, "cell", "precision", "vocab_size", "digest"),
+        "Information on a served model in its labels, the compiled cells it runs with among them; the value "
+        "is 1.",
+        (*_MODEL, "cell", "precision", "vocab_size", "digest", "kernels"),
     ),
     Metric(
         "nextchar_model_load_duration_seconds",

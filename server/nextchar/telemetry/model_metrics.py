@@ -69,7 +69,8 @@ def _gauges(models: list[ObservedModel]) -> Iterable[Metric]:
     ]
     for model in models:
         name, i = [model.name, model.version], model.info
-        info.add_metric([*name, i["cell"], i["precision"], i["vocab_size"], i["digest"]], 1)
+        labels = ("cell", "precision", "vocab_size", "digest", "kernels")
+        info.add_metric([*name, *(i[label] for label in labels)], 1)
         for family, value in values:
             family.add_metric(name, value(model))
     return [info, *(family for family, _ in values)]

@@ -147,7 +147,7 @@ def test_a_second_signal_ends_it_at_once(models: Path) -> None:
 def test_a_port_in_use_is_one_clear_error(models: Path, flag: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        line = refused("--models", str(models), *_PORTS, flag, port)
+        line = refused("--models", str(models), "--log-level", "warning", *_PORTS, flag, port)
     assert f"cannot listen on 127.0.0.1:{port}" in line
 
 

@@ -59,7 +59,7 @@ class LaneArrays:
         vocabulary: Vocabulary,
         inverse_temperature: np.ndarray[tuple[int], np.dtype[np.float32]],
         max_steps: int,
-        max_table_bytes: int | None = None,
+        max_table_bytes: int,
     ) -> None:
         rows, symbols = len(inverse_temperature), vocabulary.num_outputs
         width = CHUNK + max_steps
@@ -114,7 +114,7 @@ class LaneArrays:
     def leave(self, lane: Lane) -> None:
         """Notes that a lane's row is no longer active."""
         self._count(lane, -1)
-        self.adaptive.leave(lane.row)
+        self.adaptive.leave(lane)
         self.host_sampler.leave(lane)
 
     def _count(self, lane: Lane, by: int) -> None:

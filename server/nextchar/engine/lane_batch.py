@@ -8,6 +8,8 @@ import time
 
 import numpy as np
 
+from nextchar.engine.adaptive.hot_tables import HotUse
+from nextchar.engine.adaptive.tables import DEFAULT_TABLE_BYTES
 from nextchar.engine.lane import Lane
 from nextchar.engine.lane_arrays import MAX_TOP, LaneArrays
 from nextchar.engine.lane_events import LaneEvents
@@ -30,7 +32,9 @@ class LaneBatch:
     lane leaves is filled from the end of its kind.
     """
 
-    def __init__(self, runner: StepRunner, stats: EngineStats, max_table_bytes: int | None = None) -> None:
+    def __init__(
+        self, runner: StepRunner, stats: EngineStats, max_table_bytes: int = DEFAULT_TABLE_BYTES
+    ) -> None:
         self._runner = runner
         vocabulary = runner.graph.vocabulary
         self._begin_id = vocabulary.begin_id
@@ -54,8 +58,13 @@ class LaneBatch:
 
     @property
     def table_bytes(self) -> int:
-        """The bytes of the tables of adaptive lanes."""
+        """The bytes of the tables of running adaptive lanes."""
         return self._arrays.adaptive.num_bytes
+
+    @property
+    def hot_tables(self) -> HotUse:
+        """The use of the tables that are kept of adaptive lanes that have ended."""
+        return self._arrays.adaptive.hot
 
     def reserve(self, lane: Lane) -> bool:
         """Takes room for the tables of a lane that joins next; returns whether there was."""

@@ -12,6 +12,7 @@ from nextchar.engine.adaptive.lanes import AdaptiveLanes
 from nextchar.engine.adaptive.memory import Memory, empty_memory
 from nextchar.engine.adaptive.options import Adaptive
 from nextchar.engine.adaptive.packing import pack_memories, unpack_memories
+from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES
 
 SMALL = Adaptive(window=1024)
 YES = np.ones(1, dtype=np.bool_)
@@ -27,12 +28,23 @@ def network(num_symbols: int, seed: int, rows: int = 1) -> np.ndarray:
     return (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
+def new_lanes(max_lanes: int, num_symbols: int) -> AdaptiveLanes:
+    return AdaptiveLanes(max_lanes, num_symbols, max_lanes * MAX_TABLE_BYTES)
+
+
+def opened(lanes: AdaptiveLanes, memory: Memory) -> int:
+    """Opens a memory with room to read as much as it likes."""
+    reserved = lanes.reserve(memory, memory.adaptive.window, ends_known=True)
+    assert reserved is not None
+    return lanes.open(memory, reserved)
+
+
 class Reader:
     """Reads a text in one place, and keeps what each symbol was worth."""
 
     def __init__(self, num_symbols: int, memory: Memory) -> None:
-        self.lanes, self._num_symbols = AdaptiveLanes(2, num_symbols), num_symbols
-        self.place = self.lanes.open(memory)
+        self.lanes, self._num_symbols = new_lanes(2, num_symbols), num_symbols
+        self.place = opened(self.lanes, memory)
         self.worth: list[float] = []
 
     def read(self, ids: np.ndarray) -> "Reader":
@@ -81,8 +93,8 @@ def test_probabilities_sum_to_one_on_any_text(ids: np.ndarray, num_symbols: int)
 
 
 def test_what_a_network_never_says_stays_finite() -> None:
-    lanes = AdaptiveLanes(1, 4)
-    at = np.array([lanes.open(empty_memory(SMALL))])
+    lanes = new_lanes(1, 4)
+    at = np.array([opened(lanes, empty_memory(SMALL))])
     impossible = np.array([[0.0, -np.inf, -200.0, -np.inf]], dtype=np.float32)
     for symbol in [1, 2, 3, 0] * 50:
         mixed = lanes.mix(at, impossible)
@@ -112,14 +124,14 @@ def test_tables_built_at_once_are_those_that_grew(orders: tuple[int, ...]) -> No
 
 
 def test_a_place_is_given_to_the_next_memory_as_new() -> None:
-    lanes = AdaptiveLanes(1, 9)
-    place = lanes.open(Reader(9, empty_memory(SMALL)).read(some(700, 9)).memory)
-    lanes.close(place)
+    lanes = new_lanes(1, 9)
+    place = opened(lanes, Reader(9, empty_memory(SMALL)).read(some(700, 9)).memory)
+    lanes.close(place, None)
     assert lanes.num_bytes == 0
-    at = np.array([lanes.open(empty_memory(SMALL))])
-    fresh = AdaptiveLanes(1, 9)
+    at = np.array([opened(lanes, empty_memory(SMALL))])
+    fresh = new_lanes(1, 9)
     assert np.array_equal(
-        lanes.mix(at, flat(9)), fresh.mix(np.array([fresh.open(empty_memory(SMALL))]), flat(9))
+        lanes.mix(at, flat(9)), fresh.mix(np.array([opened(fresh, empty_memory(SMALL))]), flat(9))
     )
 
 
@@ -186,8 +198,8 @@ def test_a_block_read_at_once_is_what_its_symbols_are_one_by_one(num_symbols: in
     readers = [Reader(num_symbols, memory) for memory in starts]
     for reader, ids in zip(readers, texts, strict=True):
         reader.read(ids)
-    lanes = AdaptiveLanes(3, num_symbols)
-    places = np.array([lanes.open(memory) for memory in starts])
+    lanes = new_lanes(3, num_symbols)
+    places = np.array([opened(lanes, memory) for memory in starts])
     sizes = np.random.default_rng(1)
     at, worth = 0, []
     while at < texts.shape[1]:
@@ -206,8 +218,8 @@ def test_a_lane_of_a_million_characters_has_not_grown() -> None:
     read = Reader(9, empty_memory(SMALL)).read(some(1024, 9)).memory
     late = replace(read, position=start)
     assert SMALL.window_start(start) == late.first
-    lanes = AdaptiveLanes(1, 9)
-    at = np.array([lanes.open(late)])
+    lanes = new_lanes(1, 9)
+    at = np.array([opened(lanes, late)])
     num_bytes = lanes.num_bytes
     texts = some(start // 100, 9, seed=1).reshape(-1, 1)
     for block in np.array_split(texts, len(texts) // 16):

@@ -14,6 +14,7 @@ from nextchar.engine.adaptive.contexts import (
     table_bits,
     tags,
 )
+from nextchar.engine.adaptive.hot_tables import HotTables, HotUse, Reserved
 from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.adaptive.mixture import (
     NUM_ROWS,
@@ -26,7 +27,7 @@ from nextchar.engine.adaptive.mixture import (
 )
 from nextchar.engine.adaptive.options import MAX_ORDER, MAX_WINDOW, NUM_ORDERS, Adaptive
 from nextchar.engine.adaptive.step import Step
-from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES, ROW_BYTES, Run, TablePool, table_rows
+from nextchar.engine.adaptive.tables import ROW_BYTES, Run, TablePool
 from nextchar.model.step_runner import fitting_steps
 
 MAX_SYMBOLS = 1 << 16
@@ -42,10 +43,11 @@ class AdaptiveLanes:
     whatever the number of symbols.
     """
 
-    def __init__(self, max_lanes: int, num_symbols: int, max_table_bytes: int | None = None) -> None:
+    def __init__(self, max_lanes: int, num_symbols: int, max_table_bytes: int) -> None:
         assert num_symbols <= MAX_SYMBOLS
         self._num_symbols = num_symbols
-        self._pool = TablePool(max_table_bytes or max_lanes * MAX_TABLE_BYTES)
+        self._pool = TablePool(max_table_bytes)
+        self._hot = HotTables(self._pool)
         self._runs: dict[int, Run] = {}
         self._free = list(range(max_lanes))[::-1]
         self._adaptive: list[Adaptive | None] = [None] * max_lanes
@@ -67,20 +69,27 @@ class AdaptiveLanes:
 
     @property
     def num_bytes(self) -> int:
-        """The bytes of all tables."""
+        """The bytes of the tables of all places."""
         return sum(NUM_ORDERS << int(self._bits[place]) for place in tuple(self._runs)) * ROW_BYTES
 
-    def reserve(self, memory: Memory, num_steps: int) -> Run | None:
+    @property
+    def hot(self) -> HotUse:
+        """The use of tables that are kept beside those of the places."""
+        return self._hot.use
+
+    def reserve(self, memory: Memory, num_steps: int, *, ends_known: bool) -> Reserved | None:
         """Takes rows for the largest table of a memory within some steps; None if there are too few.
 
-        They are given back when the place is closed that they were opened in.
+        They are given back when the place is closed that they were opened in; `ends_known` says that it is
+        closed with the memory that it has then.
         """
-        return self._pool.take(table_rows(memory.position + num_steps, memory.adaptive))
+        return self._hot.reserve(memory, num_steps, ends_known=ends_known)
 
-    def open(self, memory: Memory, run: Run | None = None) -> int:
-        """Opens a memory and builds its table, in rows that were reserved for it; returns its place."""
-        run = run or self.reserve(memory, memory.adaptive.window)
-        assert run is not None
+    def open(self, memory: Memory, reserved: Reserved) -> int:
+        """Opens a memory in rows that were reserved for it, and builds its table unless they hold it.
+
+        Returns its place.
+        """
         place, adaptive, held = self._free.pop(), memory.adaptive, len(memory.ids)
         self._adaptive[place] = adaptive
         self._position[place], self._start[place] = memory.position, memory.first
@@ -90,15 +99,22 @@ class AdaptiveLanes:
         self._recent[place] = 0
         self._recent[place, : len(last)] = last
         self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS] = memory.weights
-        self._runs[place] = run
-        self._build(place)
+        self._runs[place] = reserved.run
+        self._set_bits(place)
+        if not reserved.is_built:
+            self._build(place)
+        self._hot.count(memory, reserved)
         self._set_floors(place)
         self._step = None
         return place
 
-    def close(self, place: int) -> None:
-        """Frees a place."""
-        self._pool.give_back(self._runs.pop(place))
+    def close(self, place: int, end: Memory | None) -> None:
+        """Frees a place, and keeps its table if a lane may begin with the memory `end`, which is its own."""
+        run = self._runs.pop(place)
+        if end is not None and end.position == self._position[place]:
+            self._hot.keep(end, run)
+        else:
+            self._pool.give_back(run)
         self._adaptive[place] = None
         self._step = None
         self._free.append(place)
@@ -263,22 +279,32 @@ class AdaptiveLanes:
             self._learned[place, :held] = self._learned[place, start - old : position - old].copy()
             self._start[place] = start
         if table_bits(position, adaptive) != self._bits[place]:
+            self._set_bits(place)
             self._build(place)
         self._set_floors(place)
 
+    def _set_bits(self, place: int) -> None:
+        """Sets where the rows of a place's table are."""
+        adaptive = self._adaptive[place]
+        assert adaptive is not None
+        bits = table_bits(int(self._position[place]), adaptive)
+        self._bits[place], self._shift[place] = bits, 64 - bits
+        self._first_rows[place] = self._runs[place].first + (np.arange(NUM_ORDERS) << bits)
+
     def _build(self, place: int) -> None:
         """Builds a place's table from its text."""
-        adaptive, position = self._adaptive[place], int(self._position[place])
+        adaptive, start = self._adaptive[place], int(self._start[place])
         assert adaptive is not None
-        start = int(self._start[place])
-        bits, held = table_bits(position, adaptive), position - start
+        held = int(self._position[place]) - start
         table = build_table(
-            self._ids[place, :held], self._learned[place, :held], start, adaptive.orders, bits
+            self._ids[place, :held],
+            self._learned[place, :held],
+            start,
+            adaptive.orders,
+            int(self._bits[place]),
         )
-        self._bits[place], self._shift[place] = bits, 64 - bits
         first = self._runs[place].first
         self._pool.rows[first : first + len(table)] = table
-        self._first_rows[place] = first + (np.arange(NUM_ORDERS) << bits)
 
     def _set_floors(self, place: int) -> None:
         """Sets from where entries count, and at which position that or the table changes."""

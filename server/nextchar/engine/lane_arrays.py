@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from nextchar.engine.adaptive.rows import AdaptiveRows
 from nextchar.engine.host_sampler import HostSampler
 from nextchar.engine.lane import Lane, Sampling
-from nextchar.engine.sampler import Doubles, Indices, Uniforms
+from nextchar.engine.sampler import Doubles, Indices, Uniforms, top
 from nextchar.engine.work import UNLIMITED, Delivery, FinishReason
+from nextchar.model.graph import Floats
 from nextchar.model.vocabulary import Vocabulary
 
 CHUNK = 512
@@ -255,6 +256,15 @@ class LaneArrays:
             Delivery(row_ids[:length], row_logprobs[:length])
             for row_ids, row_logprobs, length in zip(ids, logprobs, lengths.tolist(), strict=True)
         ]
+
+    def store_top(self, num_rows: int, distribution: Floats) -> None:
+        """Keeps the likeliest symbols at the cursor of those of the first rows that deliver them."""
+        rows = np.flatnonzero(self.num_top[:num_rows])
+        logprobs = distribution[rows].astype(np.float64)
+        ids = top(logprobs, MAX_TOP)
+        cursor, k = self.cursor[rows], ids.shape[1]
+        self.top_ids[rows, cursor, :k] = ids
+        self.top_logprobs[rows, cursor, :k] = np.take_along_axis(logprobs, ids, axis=1)
 
     def move(self, source: int, target: int) -> None:
         """Copies one row over another, so that active rows stay dense."""

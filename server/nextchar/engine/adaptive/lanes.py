@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nextchar.engine.adaptive.blocks import MAX_STEPS, BlockRows, contexts_in
+from nextchar.engine.adaptive.blocks import MAX_STEPS, add_entries, grow_rows, windows
 from nextchar.engine.adaptive.contexts import (
     NEVER,
     POSITION_SHIFT,
@@ -16,23 +16,18 @@ from nextchar.engine.adaptive.contexts import (
 )
 from nextchar.engine.adaptive.hot_tables import HotTables, HotUse, Reserved
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.adaptive.mixture import (
-    NUM_ROWS,
-    NUM_WEIGHTS,
-    WAY_WEIGHTS,
-    Flags,
-    Floats,
-    Indices,
-    Workspace,
-)
+from nextchar.engine.adaptive.mixture import NUM_ROWS, Flags, Indices, Workspace, workspace_bytes
 from nextchar.engine.adaptive.options import MAX_ORDER, MAX_WINDOW, NUM_ORDERS, Adaptive
 from nextchar.engine.adaptive.step import Step
+from nextchar.engine.adaptive.step_mixer import NUM_WEIGHTS
 from nextchar.engine.adaptive.tables import ROW_BYTES, Run, TablePool
+from nextchar.model.graph import Floats
 from nextchar.model.step_runner import fitting_steps
 
 MAX_SYMBOLS = 1 << 16
 _BLOCK_NUMBERS = 1 << 14  # symbols times lanes times steps of a block: its arrays stay in a cache
-_MAX_WORKSPACES = 8
+_MAX_WORKSPACE_BYTES = 32 << 20  # of all but the last
+_SHIFT = np.array(POSITION_SHIFT)
 
 
 class AdaptiveLanes:
@@ -62,9 +57,9 @@ class AdaptiveLanes:
         self._shift: Hashes = np.zeros((max_lanes, 1), dtype=np.uint64)
         self._first_rows: Indices = np.zeros((max_lanes, NUM_ORDERS), dtype=np.int64)
         self._factors: Hashes = np.zeros((max_lanes, NUM_ORDERS, MAX_ORDER), dtype=np.uint64)
-        self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols, last first
+        self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols
         self._weights: Floats = np.zeros((max_lanes * NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
-        self._workspaces: dict[tuple[int, int], Workspace] = {}
+        self._workspaces: dict[tuple[int, int], Workspace] = {}  # in the order of their use
         self._step: Step | None = None  # the last
 
     @property
@@ -95,9 +90,9 @@ class AdaptiveLanes:
         self._position[place], self._start[place] = memory.position, memory.first
         self._ids[place, :held], self._learned[place, :held] = memory.ids, memory.learned
         self._factors[place] = multipliers(adaptive.orders)
-        last = memory.ids[: -MAX_ORDER - 1 : -1]
+        last = memory.ids[-MAX_ORDER:]
         self._recent[place] = 0
-        self._recent[place, : len(last)] = last
+        self._recent[place, MAX_ORDER - len(last) :] = last
         self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS] = memory.weights
         self._runs[place] = reserved.run
         self._set_bits(place)
@@ -133,13 +128,11 @@ class AdaptiveLanes:
         step = self._step_of(places)
         recent = self._recent[places]
         work = step.workspace = self._workspace(1, len(places))
-        rows, tags_found = self._contexts(step, recent[None])
-        step.recent, step.rows, step.tags = recent, rows[:, 0], tags_found[:, 0]
+        step.recent = recent
+        step.rows, step.tags = self._contexts(step, recent[:, :, None])
         step.held = self._pool.rows.take(step.rows, 0, None, "clip")
-        last = recent[:, 0].view(np.int64)
-        work.fill(
-            step.held, WAY_WEIGHTS, step.tags[..., None], step.floors, network, last, step.first_weights
-        )
+        last = recent[:, -1].view(np.int64)
+        work.fill(step.held, step.tags[..., None], step.floors, network, last, step.first_weights)
         work.mix(0, self._weights)
         return work.distribution(0)
 
@@ -157,12 +150,15 @@ class AdaptiveLanes:
         counted = None if counts.all() else counts
         step.workspace.aim(symbols, position)
         step.workspace.learn(0, self._weights, counted)
-        self._add_entries(step, symbols, position, counted)
-        held = position - self._start[places]
-        self._ids[places, held] = symbols
-        self._learned[places, held] = counts
-        moved = self._recent[places]
-        moved[:, 1:], moved[:, 0] = recent[:, :-1], symbols
+        rows, held, made = step.rows, step.held, step.tags | symbols | position << _SHIFT
+        if counted is not None:
+            rows, held, made = rows[:, :, counts], held[:, :, counts], made[:, :, counts]
+        add_entries(self._pool.rows, rows, held, made)
+        at = position - self._start[places]
+        self._ids[places, at] = symbols
+        self._learned[places, at] = counts
+        moved = np.empty_like(recent)
+        moved[:, :-1], moved[:, -1] = recent[:, 1:], symbols
         # What was written beyond the text of places that read nothing is no part of it.
         self._recent[places] = moved if all_read else np.where(reads[:, None], moved, recent)
         self._advance(step, position + reads, reads)
@@ -185,32 +181,25 @@ class AdaptiveLanes:
     def _read_block(self, step: Step, network: Floats, symbols: Indices) -> Floats:
         """Does what `read` does, for so few steps that no window and no table moves before their end."""
         (steps, n), places = symbols.shape, step.places
-        recent = contexts_in(self._recent[places], symbols)
+        text = np.concatenate([self._recent[places], symbols.T.view(np.uint64)], axis=1)
         position = self._position[places]
         positions = position + np.arange(steps)[:, None]
-        rows, tags_found = self._contexts(step, recent[:-1])
+        rows, tags_found = self._contexts(step, windows(text, steps))
         held = self._pool.rows.take(rows, 0, None, "clip")
-        block = BlockRows.of(rows, held, tags_found | symbols | positions << POSITION_SHIFT)
-        entries, way_weights = block.entries()
-        size = (NUM_ORDERS, steps * n, -1)
+        made = tags_found | symbols | positions << _SHIFT
+        grow_rows(rows, held, made)
+        last = text[:, MAX_ORDER - 1 : -1].T.reshape(-1).view(np.int64)
         work = self._workspace(steps, n)
-        work.fill(
-            entries.reshape(size),
-            way_weights.reshape(size),
-            tags_found.reshape(size),
-            np.tile(step.floors, (1, steps, 1)),
-            network.reshape(steps * n, -1),
-            recent[:-1, :, 0].reshape(-1).view(np.int64),
-            step.first_weights,
-        )
+        by_row = network.reshape(steps * n, -1)
+        work.fill(held, tags_found[..., None], step.floors, by_row, last, step.first_weights)
         work.aim(symbols.reshape(-1), positions.reshape(-1))
         for t in range(steps):
             work.mix(t, self._weights)
             work.learn(t, self._weights, None)
-        block.write(self._pool.rows)
-        held_at = positions - self._start[places]
-        self._ids[places, held_at], self._learned[places, held_at] = symbols, True
-        self._recent[places] = recent[-1]
+        add_entries(self._pool.rows, rows, held, made)
+        at = positions - self._start[places]
+        self._ids[places, at], self._learned[places, at] = symbols, True
+        self._recent[places] = text[:, -MAX_ORDER:]
         self._advance(step, position + steps, None)
         return work.worth(symbols.reshape(-1)).reshape(steps, n)
 
@@ -222,33 +211,27 @@ class AdaptiveLanes:
             for place in step.places[moving if reads is None else moving & reads].tolist():
                 self._move(place)
 
-    def _contexts(self, step: Step, recent: Hashes) -> tuple[Indices, Entries]:
-        """Returns rows and tags [orders, steps, n] of contexts, from symbols [steps, n, MAX_ORDER]."""
-        hashes = np.add.reduce(step.factors * recent, axis=3)
+    def _contexts(self, step: Step, before: Hashes) -> tuple[Indices, Entries]:
+        """Returns rows and tags [orders, steps, n] of contexts, from symbols [n, MAX_ORDER, steps]."""
+        hashes = np.matmul(step.factors, before)[:, :, 0].swapaxes(1, 2)
         rows = (hashes >> step.shift).view(np.int64)
         rows += step.first_rows
         return rows, tags(hashes)
 
-    def _add_entries(self, step: Step, symbols: Indices, position: Indices, counts: Flags | None) -> None:
-        """Makes the new entries, the newest first in their rows, where `counts` [n]; None: everywhere."""
-        old = step.held
-        entries = np.empty_like(old)
-        entries[:, :, 1:] = old[:, :, :-1]
-        np.bitwise_or(step.tags, symbols | position << POSITION_SHIFT, out=entries[:, :, 0])
-        if counts is None:
-            self._pool.rows[step.rows] = entries
-        else:
-            self._pool.rows[step.rows[:, counts]] = entries[:, counts]
-
     def _workspace(self, num_steps: int, n: int) -> Workspace:
         """Returns the arrays for blocks of a size; those used last are kept."""
-        workspace = self._workspaces.pop((num_steps, n), None)
+        kept, size = self._workspaces, (num_steps, n)
+        workspace = kept.pop(size, None)
         if workspace is None:
+            wanted = self._workspace_bytes(size)
+            while kept and wanted + sum(map(self._workspace_bytes, kept)) > _MAX_WORKSPACE_BYTES:
+                del kept[next(iter(kept))]
             workspace = Workspace(num_steps, n, self._num_symbols)
-        self._workspaces[num_steps, n] = workspace
-        if len(self._workspaces) > _MAX_WORKSPACES:
-            del self._workspaces[next(iter(self._workspaces))]
+        kept[size] = workspace
         return workspace
+
+    def _workspace_bytes(self, size: tuple[int, int]) -> int:
+        return workspace_bytes(*size, self._num_symbols)
 
     def _step_of(self, places: Indices) -> Step:
         """Returns the arrays of a step at places: the last one's, if it was there and nothing has moved."""
@@ -258,10 +241,10 @@ class AdaptiveLanes:
         self._step = Step(
             places.tobytes(),
             places,
-            np.ascontiguousarray(self._factors[places].transpose(1, 0, 2))[:, None],
+            np.ascontiguousarray(self._factors[places].transpose(1, 0, 2))[:, :, None],
             self._shift[places, 0],
             np.ascontiguousarray(self._first_rows[places].T)[:, None],
-            np.ascontiguousarray(self._floors[places].T)[:, :, None],
+            np.ascontiguousarray(self._floors[places].T)[:, None, :, None],
             places * NUM_ROWS,
             self._event_at[places],
         )

@@ -99,19 +99,18 @@ class AdaptiveRows:
         """Returns the rows, of the first `num_rows`, that are adaptive."""
         return np.flatnonzero(self._place[:num_rows] != _NONE)
 
-    def mix(self, rows: Indices, distribution: Floats) -> Floats:
+    def mix(self, rows: Indices, distribution: Floats, symbols: Indices, logprobs: Floats) -> None:
         """Puts mixtures of n adaptive rows in place of the network's log-probabilities [all rows, symbols].
 
-        Returns them, [n, symbols].
+        `logprobs` [all rows] become what `symbols` [all rows] are worth there.
         """
         if rows[-1] == len(rows) - 1:  # all rows up to there: a view, which is cheaper than a copy
             network, places = distribution[: len(rows)], self._place[: len(rows)].copy()
         else:
             network, places = distribution[rows], self._place[rows]
         self._network[places] = network
-        mixed = self._lanes.mix(places, network)
-        distribution[rows] = mixed
-        return mixed
+        distribution[rows] = self._lanes.mix(places, network)
+        logprobs[rows] = distribution[rows, symbols[rows]]
 
     def read(self, rows: Indices, positions: Indices, network: Floats, symbols: Indices) -> Floats:
         """Reads given symbols [steps, n] at `positions` [steps, n] of the chunks of n rows.

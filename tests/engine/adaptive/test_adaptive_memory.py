@@ -10,6 +10,7 @@ import pytest
 from nextchar.engine.adaptive.contexts import WAYS
 from nextchar.engine.adaptive.lanes import AdaptiveLanes
 from nextchar.engine.adaptive.memory import Memory, empty_memory
+from nextchar.engine.adaptive.mixture import Workspace, workspace_bytes
 from nextchar.engine.adaptive.options import Adaptive
 from nextchar.engine.adaptive.packing import pack_memories, unpack_memories
 from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES
@@ -181,6 +182,27 @@ def test_options_that_make_no_sense_are_refused() -> None:
             Adaptive(window=window)
 
 
+def test_arrays_of_steps_are_kept_within_their_bytes() -> None:
+    """Blocks of many sizes, of many symbols: each has arrays of its own, and old ones are dropped."""
+    lanes = new_lanes(8, 20_000)
+    places = np.array([opened(lanes, empty_memory(SMALL)) for _ in range(8)])
+    for n in range(1, 9):
+        lanes.mix(places[:n], flat(20_000, n))
+        kept = sum(array_bytes(workspace) for workspace in lanes._workspaces.values())
+        assert kept < 34 << 20
+    assert len(lanes._workspaces) == 2
+    assert list(lanes._workspaces) == [(1, 7), (1, 8)]
+    for (steps, n), workspace in lanes._workspaces.items():
+        assert array_bytes(workspace) == pytest.approx(workspace_bytes(steps, n, 20_000), rel=0.01)
+
+
+def array_bytes(workspace: Workspace) -> int:
+    """The bytes of all arrays of a workspace that are no view of another."""
+    parts = (workspace, workspace._mixer)
+    found = [array for part in parts for array in vars(part).values() if isinstance(array, np.ndarray)]
+    return sum(array.nbytes for array in found if array.base is None)
+
+
 def test_a_row_keeps_the_occurrences_read_last() -> None:
     """A context that occurs more often than a row holds is worth what came after it lately."""
     ids = np.tile([0, 1], 200)
@@ -190,7 +212,7 @@ def test_a_row_keeps_the_occurrences_read_last() -> None:
     assert mixed[0].argmax() == 2
 
 
-@pytest.mark.parametrize("num_symbols", [2, 11, 300])
+@pytest.mark.parametrize("num_symbols", [2, 11, 300, 1100])
 def test_a_block_read_at_once_is_what_its_symbols_are_one_by_one(num_symbols: int) -> None:
     """For lanes together, over texts that repeat, where tables grow and windows move within blocks."""
     texts = np.stack([some(1400, num_symbols), np.arange(1400) % 3 % num_symbols, np.zeros(1400)]).astype(int)
@@ -212,8 +234,8 @@ def test_a_block_read_at_once_is_what_its_symbols_are_one_by_one(num_symbols: in
         assert same(lanes.memory(int(place)), reader.memory)
 
 
-def test_a_lane_of_a_million_characters_has_not_grown() -> None:
-    """The window has moved thousands of times by then; here the last of them are read."""
+def test_a_lane_does_not_grow_past_its_millionth_character() -> None:
+    """A memory is put to where it is after so many; ten thousand are read from there."""
     start = 1_000_000 - 1_000_000 % 1024
     read = Reader(9, empty_memory(SMALL)).read(some(1024, 9)).memory
     late = replace(read, position=start)

@@ -161,7 +161,7 @@ class AdaptiveLanes:
         moved[:, :-1], moved[:, -1] = recent[:, 1:], symbols
         # What was written beyond the text of places that read nothing is no part of it.
         self._recent[places] = moved if all_read else np.where(reads[:, None], moved, recent)
-        self._advance(step, position + reads, reads)
+        self._advance(step, position + reads, reads, 1)
 
     def read(self, places: Indices, network: Floats, symbols: Indices) -> Floats:
         """Reads given symbols [steps, n] at n places; returns what each was worth, [steps, n].
@@ -172,8 +172,7 @@ class AdaptiveLanes:
         fitting = max(1, _BLOCK_NUMBERS // network[0].size)
         while done < len(symbols):
             step = self._step_of(places)
-            until_event = int((step.event_at - self._position[places]).min())
-            last = done + fitting_steps(min(MAX_STEPS, fitting, until_event, len(symbols) - done))
+            last = done + fitting_steps(min(MAX_STEPS, fitting, step.until_event, len(symbols) - done))
             worth[done:last] = self._read_block(step, network[done:last], symbols[done:last])
             done = last
         return worth
@@ -200,16 +199,19 @@ class AdaptiveLanes:
         at = positions - self._start[places]
         self._ids[places, at], self._learned[places, at] = symbols, True
         self._recent[places] = text[:, -MAX_ORDER:]
-        self._advance(step, position + steps, None)
+        self._advance(step, position + steps, None, steps)
         return work.worth(symbols.reshape(-1)).reshape(steps, n)
 
-    def _advance(self, step: Step, position: Indices, reads: Flags | None) -> None:
+    def _advance(self, step: Step, position: Indices, reads: Flags | None, num_steps: int) -> None:
         """Sets the positions [n] of a step's places, and moves windows and tables where they say so."""
         self._position[step.places] = position
-        moving = position == step.event_at
-        if moving.any():
-            for place in step.places[moving if reads is None else moving & reads].tolist():
-                self._move(place)
+        step.until_event -= num_steps
+        if step.until_event > 0:
+            return
+        self._step = None
+        moving = position == self._event_at[step.places]
+        for place in step.places[moving if reads is None else moving & reads].tolist():
+            self._move(place)
 
     def _contexts(self, step: Step, before: Hashes) -> tuple[Indices, Entries]:
         """Returns rows and tags [orders, steps, n] of contexts, from symbols [n, MAX_ORDER, steps]."""
@@ -246,13 +248,12 @@ class AdaptiveLanes:
             np.ascontiguousarray(self._first_rows[places].T)[:, None],
             np.ascontiguousarray(self._floors[places].T)[:, None, :, None],
             places * NUM_ROWS,
-            self._event_at[places],
+            int((self._event_at[places] - self._position[places]).min()),
         )
         return self._step
 
     def _move(self, place: int) -> None:
         """Lets a place forget a block of its text, or gives it a larger table, where its position says so."""
-        self._step = None
         adaptive, position = self._adaptive[place], int(self._position[place])
         assert adaptive is not None
         start, old = adaptive.window_start(position), int(self._start[place])

@@ -101,6 +101,24 @@ def test_a_lane_that_goes_on_finds_its_table_as_often_as_it_likes() -> None:
     assert batch.hot_tables == HotUse(2, 2 * size, num_hits=4, num_misses=1)
 
 
+def test_many_lanes_that_begin_with_one_memory_build_its_table_once() -> None:
+    here = fed(new_batch(), 700)
+    batch, texts = new_batch(), [np.full(9, k) for k in range(4)]
+    lanes = [lane_at(here, 4, ids) for ids in texts]
+    assert all(map(batch.reserve, lanes))
+    found: dict[Lane, list[Delivery]] = {lane: [] for lane in lanes}
+    for lane in lanes:
+        batch.join(lane, 0.0)
+    while batch.lanes:
+        for work, delivery in batch.step(Level.SAMPLING, 16):
+            assert isinstance(work, Lane)
+            found[work].append(delivery)
+    assert batch.hot_tables == HotUse(1, table_bytes(700, SMALL), num_hits=3, num_misses=1)
+    for lane, ids in zip(lanes, texts, strict=True):
+        cold = lane_at(here, 4, ids)
+        assert as_bytes(lane, found[lane]) == as_bytes(cold, run_lane(new_batch(), cold))
+
+
 def test_a_table_that_outgrows_its_rows_is_found_too() -> None:
     batch = new_batch()
     here = fed(batch, 300)
@@ -110,7 +128,7 @@ def test_a_table_that_outgrows_its_rows_is_found_too() -> None:
     assert batch.hot_tables == HotUse(1, table_bytes(900, SMALL), num_hits=1)
 
 
-def test_texts_that_only_end_alike_have_tables_of_their_own() -> None:
+def test_texts_that_only_end_alike_do_not_take_the_table_of_another() -> None:
     batch = new_batch()
     end = np.zeros(300, dtype=np.int64)
     lanes = [Lane(np.append(k, end), memory=empty_memory(SMALL), keeps_state=True) for k in (1, 2)]
@@ -121,7 +139,7 @@ def test_texts_that_only_end_alike_have_tables_of_their_own() -> None:
         here = Here(lane.state, lane.kept)
         warm, cold = lane_at(here, 4, end), lane_at(here, 4, end)
         assert as_bytes(warm, run_lane(batch, warm)) == as_bytes(cold, run_lane(new_batch(), cold))
-    assert batch.hot_tables.num_misses == 1
+    assert batch.hot_tables == HotUse(1, table_bytes(301, SMALL), num_misses=2)
 
 
 def test_a_running_lane_takes_the_rows_of_kept_tables() -> None:

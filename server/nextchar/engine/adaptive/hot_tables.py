@@ -19,10 +19,14 @@ _Key = tuple[Adaptive, int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """Rows for the table of a lane, and whether they hold it already."""
+    """Rows for the table of a lane, and whether they hold it already.
+
+    Where `ends_known`, the lane will leave the table that it ends with.
+    """
 
     run: Run
     is_built: bool
+    ends_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ class HotUse:
 class HotTables:
     """Holds tables by the text they follow from, in rows that no running lane needs.
 
-    Rows that are asked for come first: the tables that were used longest ago make room for them. Of memories
-    with the same text one table is kept.
+    Rows that are asked for come first: the tables that were used longest ago make room for them. Of texts
+    that are equally long and end alike, the table of the last one is kept.
     """
 
     def __init__(self, pool: TablePool) -> None:
@@ -58,63 +62,75 @@ class HotTables:
     def reserve(self, memory: Memory, num_steps: int, *, ends_known: bool) -> Reserved | None:
         """Takes rows for the largest table of a memory within some steps; None if there are too few.
 
-        They hold the memory's table if it was kept. Where `ends_known`, the lane's own end takes its place;
-        otherwise it stays, since the next lane may begin where this one does.
+        Where `ends_known`, they are those of the memory's own table, if it is kept and they suffice.
         """
         size = table_rows(memory.position + num_steps, memory.adaptive)
-        kept = self._pop(memory)
+        kept = self._find(memory)
         if kept is not None and ends_known and kept.size >= size:
-            return Reserved(kept, True)
+            self._pop(_key(memory))
+            return Reserved(kept, True, ends_known)
         run = self._make_room(size)
-        if kept is None:
-            return None if run is None else Reserved(run, False)
+        return None if run is None else Reserved(run, False, ends_known)
+
+    def put_into(self, memory: Memory, reserved: Reserved) -> bool:
+        """Puts a memory's table into the rows that were reserved for it; returns whether it was kept.
+
+        The kept one stays for other lanes, unless this one will leave its own.
+        """
+        kept = None if reserved.is_built else self._find(memory)
+        if kept is not None:
+            self._copy(kept, reserved.run, memory)
+            if reserved.ends_known:
+                self._drop(_key(memory))
+        found = reserved.is_built or kept is not None
+        if memory.position:
+            self._num_hits += found
+            self._num_misses += not found
+        return found
+
+    def keep_copy(self, memory: Memory, reserved: Reserved) -> None:
+        """Keeps a copy of a table that was built, if its lane leaves none and others may begin there."""
+        if reserved.ends_known or memory.position == 0:
+            return
+        run = self._make_room(table_rows(memory.position, memory.adaptive))
         if run is not None:
-            held = table_rows(memory.position, memory.adaptive)
-            self._pool.rows[run.first : run.first + held] = self._pool.rows[kept.first : kept.first + held]
-            if ends_known:
-                self._pool.give_back(kept)
-            else:
-                self.keep(memory, kept)
-            return Reserved(run, True)
-        if kept.size >= size:  # there is room for one of them
-            return Reserved(kept, True)
-        self._pool.give_back(kept)
-        run = self._pool.take(size)
-        return None if run is None else Reserved(run, False)
+            self._copy(reserved.run, run, memory)
+            self.keep(memory, run)
 
     def keep(self, memory: Memory, run: Run) -> None:
         """Keeps the table of a memory, which is in the first rows of a run; those after it are given back."""
-        old = self._kept.pop(_key(memory), None)
-        if old is not None:
-            self._give_back(old[1])
+        key = _key(memory)
+        if key in self._kept:
+            self._drop(key)
         run = self._pool.shrink(run, table_rows(memory.position, memory.adaptive))
-        self._kept[_key(memory)] = memory, run
+        self._kept[key] = memory, run
         self._num_rows += run.size
 
-    def count(self, memory: Memory, reserved: Reserved) -> None:
-        """Counts whether a lane that begins has found its table."""
-        if memory.position:
-            self._num_hits += reserved.is_built
-            self._num_misses += not reserved.is_built
-
-    def _pop(self, memory: Memory) -> Run | None:
-        """Takes out the table of a memory, if it is kept."""
-        found = self._kept.get(_key(memory))
+    def _find(self, memory: Memory) -> Run | None:
+        """Returns the table of a memory, if it is kept; it is then the one used last."""
+        key = _key(memory)
+        found = self._kept.get(key)
         if found is None or not _same_text(found[0], memory):
             return None
-        del self._kept[_key(memory)]
-        self._num_rows -= found[1].size
+        self._kept[key] = self._kept.pop(key)
         return found[1]
 
     def _make_room(self, size: int) -> Run | None:
         while (run := self._pool.take(size)) is None and self._kept:
-            _, oldest = self._kept.pop(next(iter(self._kept)))
-            self._give_back(oldest)
+            self._drop(next(iter(self._kept)))
         return run
 
-    def _give_back(self, run: Run) -> None:
+    def _copy(self, source: Run, target: Run, memory: Memory) -> None:
+        rows, size = self._pool.rows, table_rows(memory.position, memory.adaptive)
+        rows[target.first : target.first + size] = rows[source.first : source.first + size]
+
+    def _drop(self, key: _Key) -> None:
+        self._pool.give_back(self._pop(key))
+
+    def _pop(self, key: _Key) -> Run:
+        _, run = self._kept.pop(key)
         self._num_rows -= run.size
-        self._pool.give_back(run)
+        return run
 
 
 def _key(memory: Memory) -> _Key:

@@ -75,13 +75,12 @@ class AdaptiveLanes:
     def reserve(self, memory: Memory, num_steps: int, *, ends_known: bool) -> Reserved | None:
         """Takes rows for the largest table of a memory within some steps; None if there are too few.
 
-        They are given back when the place is closed that they were opened in; `ends_known` says that it is
-        closed with the memory that it has then.
+        They are given back when their place is closed: with the memory of then, where `ends_known`.
         """
         return self._hot.reserve(memory, num_steps, ends_known=ends_known)
 
     def open(self, memory: Memory, reserved: Reserved) -> int:
-        """Opens a memory in rows that were reserved for it, and builds its table unless they hold it.
+        """Opens a memory in rows that were reserved for it, and builds its table unless it was kept.
 
         Returns its place.
         """
@@ -96,9 +95,9 @@ class AdaptiveLanes:
         self._weights[place * NUM_ROWS : (place + 1) * NUM_ROWS] = memory.weights
         self._runs[place] = reserved.run
         self._set_bits(place)
-        if not reserved.is_built:
+        if not self._hot.put_into(memory, reserved):
             self._build(place)
-        self._hot.count(memory, reserved)
+            self._hot.keep_copy(memory, reserved)
         self._set_floors(place)
         self._step = None
         return place

@@ -13,6 +13,7 @@ from nextchar.engine.adaptive.memory import Memory, empty_memory
 from nextchar.engine.adaptive.mixture import Workspace, workspace_bytes
 from nextchar.engine.adaptive.options import Adaptive
 from nextchar.engine.adaptive.packing import pack_memories, unpack_memories
+from nextchar.engine.adaptive.step_mixer import NUM_WEIGHTS
 from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES
 
 SMALL = Adaptive(window=1024)
@@ -182,6 +183,27 @@ def test_options_that_make_no_sense_are_refused() -> None:
             Adaptive(window=window)
 
 
+@pytest.mark.parametrize("num_symbols", [1, 2, 5, 8, 31, 32, 33, 64, 65, 100, 255, 511, 1024, 1025])
+def test_a_lane_is_mixed_with_the_same_bits_wherever_its_inputs_are(num_symbols: int) -> None:
+    """In blocks of any steps and lanes, and alone."""
+    numbers = np.random.default_rng(num_symbols)
+    for steps, n in ((1, 2), (3, 5), (2, 17), (16, 1)):
+        inputs = numbers.normal(-5, 3, (NUM_WEIGHTS + 1, steps * n, num_symbols)).astype(np.float32)
+        inputs[-1] = 1
+        weights = np.round(numbers.normal(800, 300, (4 * n, NUM_WEIGHTS))).astype(np.float32)
+        rows = np.arange(4 * n).reshape(4, n)
+        together, alone = Workspace(steps, n, num_symbols), Workspace(1, 1, num_symbols)
+        together.inputs[:] = inputs
+        for step in range(steps):
+            together._mixer.mix(step, weights, rows)
+            for lane in range(n):
+                alone.inputs[:, 0] = inputs[:, step * n + lane]
+                alone._mixer.mix(0, weights, rows[:, lane : lane + 1])
+                for name in ("scores", "_sums"):
+                    one, all_of_them = (getattr(work._mixer, name) for work in (alone, together))
+                    assert one[0][0].tobytes() == all_of_them[step][lane].tobytes()
+
+
 def test_arrays_of_steps_are_kept_within_their_bytes() -> None:
     """Blocks of many sizes, of many symbols: each has arrays of its own, and old ones are dropped."""
     lanes = new_lanes(8, 20_000)
@@ -200,7 +222,7 @@ def array_bytes(workspace: Workspace) -> int:
     """The bytes of all arrays of a workspace that are no view of another."""
     parts = (workspace, workspace._mixer)
     found = [array for part in parts for array in vars(part).values() if isinstance(array, np.ndarray)]
-    return sum(array.nbytes for array in found if array.base is None)
+    return sum({id(base): base.nbytes for base in (a if a.base is None else a.base for a in found)}.values())
 
 
 def test_a_row_keeps_the_occurrences_read_last() -> None:

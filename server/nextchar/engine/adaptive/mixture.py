@@ -81,8 +81,9 @@ def first_weights() -> NDArray[np.int16]:
 
 def workspace_bytes(num_steps: int, n: int, num_symbols: int) -> int:
     """Returns the bytes of a workspace's arrays over symbols, beside which the others are small."""
-    of_block = NUM_WEIGHTS + 1 + 4 * NUM_ORDERS  # `inputs`, and four arrays by order
-    return 4 * num_symbols * n * (num_steps * (of_block + 1) + 1)
+    size = num_steps * n
+    rows = (NUM_WEIGHTS + 1) * (size + 1) + (4 * NUM_ORDERS + 1) * size + n  # inputs, counts, scores, odds
+    return 4 * num_symbols * rows
 
 
 def _sums(values: Reals) -> Reals:
@@ -106,7 +107,9 @@ class Workspace:
     def __init__(self, num_steps: int, n: int, num_symbols: int) -> None:
         size = num_steps * n
         shape = (NUM_ORDERS, size, num_symbols)
-        self.inputs: Floats = np.zeros((NUM_WEIGHTS + 1, size, num_symbols), dtype=np.float32)
+        # With a spare row, a lane's matrix is nowhere all of an array: its products see no difference.
+        spare = np.zeros((NUM_WEIGHTS + 1, size + 1, num_symbols), dtype=np.float32)
+        self.inputs: Floats = spare[:, :size]
         self.inputs[NUM_WEIGHTS] = 1
         self.rows: Indices = np.full((num_steps, 4, n), _ALWAYS, dtype=np.int64)
         self._network_input, self._order_inputs = self.inputs[0], self.inputs[1:NUM_INPUTS]

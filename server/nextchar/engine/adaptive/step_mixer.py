@@ -1,8 +1,9 @@
 """Mixes the inputs of a step by weights, and moves the weights: what must be done character by character.
 
-The sums over all symbols are products of one lane's matrix by a vector, which the library of linear algebra
-does for each lane by itself, in the same order for every lane. Of many symbols NumPy sums them: such a
-library shares larger products out among threads, whose number would decide the bits.
+The sums over all symbols are products of one lane's matrix by a vector, which a library of linear algebra
+does for each lane by itself, in an order that the number of symbols decides. Not so where they are few or
+many: there NumPy sums them. Of few, such a library tells a matrix whose rows touch from another, and products
+of many it shares out among threads, whose number would decide the bits.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ NUM_INPUTS = 1 + NUM_ORDERS  # the network and the orders
 NUM_WEIGHTS = NUM_INPUTS + 1  # and the bias of the top symbol
 _MAX_WEIGHT = np.array(32_000.0, dtype=np.float32)  # in 1 / GRID: about 8
 _MIN_WEIGHT = -_MAX_WEIGHT
-_MAX_PRODUCT_SYMBOLS = 1024
+_MIN_PRODUCT_SYMBOLS, _MAX_PRODUCT_SYMBOLS = 32, 1024
 
 
 class StepMixer:
@@ -51,7 +52,8 @@ class StepMixer:
         self._most: Floats = np.zeros((n, 1), dtype=np.float32)
         self._odds: Floats = np.zeros((n, num_symbols), dtype=np.float32)
         self._odds_column = self._odds[:, :, None]
-        self._product = _small_product if num_symbols <= _MAX_PRODUCT_SYMBOLS else _large_product
+        by_library = _MIN_PRODUCT_SYMBOLS <= num_symbols <= _MAX_PRODUCT_SYMBOLS
+        self._product = _product if by_library else _summed_product
 
     def mix(self, step: int, weights: Floats, rows: Ids) -> None:
         """Mixes the inputs of a step by rows [4, n] of the weights."""
@@ -78,12 +80,12 @@ class StepMixer:
         return new
 
 
-def _small_product(one: Floats, other: Floats, out: Floats) -> None:
+def _product(one: Floats, other: Floats, out: Floats) -> None:
     np.matmul(one, other, out)
 
 
-def _large_product(one: Floats, other: Floats, out: Floats) -> None:
-    """Does what `_small_product` does, of a row or a column and a matrix, in an order of its own."""
+def _summed_product(one: Floats, other: Floats, out: Floats) -> None:
+    """Does what `_product` does, of a row or a column and a matrix, in an order of its own."""
     if one.shape[1] == 1:
         np.add.reduce(one.swapaxes(1, 2) * other, 1, out=out[:, 0])
     else:

@@ -1,7 +1,7 @@
 """Work waits in order, within limits, and leaves for a row, by its time or when it is taken back."""
 
 import pytest
-from support.engine_lanes import interactive, job, sampling, scheduler
+from support.engine_lanes import interactive, job, reserve_nothing, sampling, scheduler
 
 from nextchar.engine.work import Level
 from nextchar.errors import QueueFull
@@ -10,24 +10,24 @@ from nextchar.errors import QueueFull
 def test_lanes_join_in_order_of_arrival_as_rows_are_free() -> None:
     s, lanes = scheduler(max_lanes=4), [interactive() for _ in range(6)]
     s.add(lanes)
-    assert s.admit_lanes(1, 0) == lanes[:3]
-    assert s.admit_lanes(2, 2) == []
-    assert s.admit_lanes(0, 0) == lanes[3:]
+    assert s.admit_lanes(1, 0, reserve_nothing) == lanes[:3]
+    assert s.admit_lanes(2, 2, reserve_nothing) == []
+    assert s.admit_lanes(0, 0, reserve_nothing) == lanes[3:]
 
 
 def test_interactive_requests_go_first() -> None:
     s, later, now = scheduler(), sampling(), interactive()
     s.add([later, now])
-    assert s.admit_lanes(0, 0) == [now, later]
+    assert s.admit_lanes(0, 0, reserve_nothing) == [now, later]
 
 
 def test_completions_leave_rows_to_interactive_requests() -> None:
     s, lanes, now = scheduler(max_lanes=4, max_sampling=2), [sampling() for _ in range(4)], interactive()
     s.add(lanes)
-    assert s.admit_lanes(0, 0) == lanes[:2]
-    assert s.admit_lanes(0, 2) == []
+    assert s.admit_lanes(0, 0, reserve_nothing) == lanes[:2]
+    assert s.admit_lanes(0, 2, reserve_nothing) == []
     s.add([now])
-    assert s.admit_lanes(0, 2) == [now]
+    assert s.admit_lanes(0, 2, reserve_nothing) == [now]
 
 
 def test_as_many_jobs_run_as_may() -> None:
@@ -63,8 +63,8 @@ def test_the_lowest_priority_number_goes_first_and_then_the_first_to_arrive() ->
     s = scheduler()
     works = [interactive(priority=n) for n in (5, 0, -3, 0, 5)]
     s.add(works)
-    assert s.admit_lanes(1, 0) == [works[2], works[1], works[3]]
-    assert s.admit_lanes(0, 0) == [works[0], works[4]]
+    assert s.admit_lanes(1, 0, reserve_nothing) == [works[2], works[1], works[3]]
+    assert s.admit_lanes(0, 0, reserve_nothing) == [works[0], works[4]]
 
 
 def test_work_that_has_waited_as_long_as_it_may_ends_with_an_error() -> None:
@@ -120,7 +120,7 @@ def test_late_work_leaves_from_anywhere_in_the_queue() -> None:
     assert s.expired(2.9) == []
     assert [work for work, _ in s.expired(3.0)] == [works[3]]
     assert [work for work, _ in s.expired(6.0)] == [works[1]]
-    assert s.admit_lanes(0, 0) == [works[0], works[2]]
+    assert s.admit_lanes(0, 0, reserve_nothing) == [works[0], works[2]]
 
 
 def test_removed_work_does_not_join() -> None:
@@ -128,7 +128,7 @@ def test_removed_work_does_not_join() -> None:
     s.add(lanes)
     assert s.remove(lanes[0])
     assert not s.remove(lanes[0])
-    assert s.admit_lanes(0, 0) == [lanes[1]]
+    assert s.admit_lanes(0, 0, reserve_nothing) == [lanes[1]]
 
 
 def test_drain_takes_all_work_out() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.engine_lanes import interactive, job, sampling, scheduler
+from support.engine_lanes import interactive, job, reserve_nothing, sampling, scheduler
 
 from nextchar.engine.scheduler import Scheduler
 from nextchar.engine.work import UNLIMITED, Level, Work
@@ -79,7 +79,7 @@ def test_the_queues_are_those_of_a_plain_list() -> None:
             assert not any(map(s.remove, gone))
             if rng.random() < 0.5:
                 rows = int(rng.integers(0, 5)), int(rng.integers(0, limits[1] + 1))
-                assert s.admit_lanes(*rows) == plain.admit_lanes(*rows)
+                assert s.admit_lanes(*rows, reserve_nothing) == plain.admit_lanes(*rows)
                 num_jobs = int(rng.integers(0, 4))
                 assert s.admit_jobs(num_jobs) == plain.take(Level.BULK, 2 - num_jobs)
             assert [(work, error.code) for work, error in s.expired(now)] == plain.expired(now)

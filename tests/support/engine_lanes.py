@@ -224,6 +224,11 @@ def job(num_strings: int = 1, deadline: float = UNLIMITED) -> ScoreJob:
     return ScoreJob(make_trie([NOTHING] * num_strings, 9, NOTHING), deadline=deadline)
 
 
+def reserve_nothing(_lane: Lane) -> bool:
+    """Has room for every lane: plain ones need no tables."""
+    return True
+
+
 def scheduler(
     max_lanes: int = 4, max_sampling: int = 4, max_waiting: int = 100, max_wait_seconds: float = UNLIMITED
 ) -> Scheduler:
@@ -249,6 +254,7 @@ class Batch:
     def join(self, lane: Lane, now: float = 0.0) -> None:
         self.all_steps[lane.level] += lane.num_steps
         self.deliveries[lane] = []
+        assert self.batch.reserve(lane)
         done = self.batch.join(lane, now)
         assert lane.joined == now
         if done is None:

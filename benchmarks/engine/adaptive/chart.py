@@ -19,7 +19,10 @@ def draw(texts: Sequence[dict[str, Any]], path: Path) -> None:
     rows = (len(texts) + _COLUMNS - 1) // _COLUMNS
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(9, 2.7 * rows), layout="constrained")
-        for axes, text in zip(figure.subplots(rows, _COLUMNS, squeeze=False).flat, texts, strict=False):
+        panels = figure.subplots(rows, _COLUMNS, squeeze=False).flatten().tolist()
+        for spare in panels[len(texts) :]:
+            spare.remove()
+        for axes, text in zip(panels, texts, strict=False):
             for name, colour in (("static", _STATIC), ("adaptive", _ADAPTIVE)):
                 bits = text[f"{name} by position"]
                 middles = (np.arange(len(bits)) + 0.5) * text["characters"] / len(bits)

@@ -4,13 +4,12 @@ import random
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
 
 LINES = 2000
-_START_SECONDS = 10
+_RETRIES = 5  # of the first connection, over some 8 seconds: nginx starts meanwhile
 _CONFIGURATION = """\
 daemon off;
 master_process off;
@@ -64,7 +63,6 @@ def make(folder: Path, lines: int = LINES) -> Path | None:
     command = [nginx, "-p", str(folder), "-c", str(configuration), "-e", str(folder / "error.log")]
     with subprocess.Popen(command) as process:
         try:
-            _wait(port)
             _visit(f"http://127.0.0.1:{port}", lines)
         finally:
             process.terminate()
@@ -81,23 +79,11 @@ def _make_site(site: Path) -> None:
         (site / "assets" / f"{word}.png").write_bytes(bytes(1000 + 991 * k))
 
 
-def _wait(port: int) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except ConnectionRefusedError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-
-
 def _visit(address: str, lines: int) -> None:
     """Makes requests of a few dozen visitors, each of whom looks at several things."""
     chance, done = random.Random(28), 0
     visitors = [f"198.51.{chance.randrange(256)}.{chance.randrange(256)}" for _ in range(40)]
-    with httpx.Client(base_url=address) as client:
+    with httpx.Client(base_url=address, transport=httpx.HTTPTransport(retries=_RETRIES)) as client:
         while done < lines:
             visitor, agent = chance.choice(visitors), chance.choice(_AGENTS)
             referrer = "-"

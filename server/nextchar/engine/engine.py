@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES
+from nextchar.engine.adaptive.hot_tables import HotUse
+from nextchar.engine.adaptive.tables import DEFAULT_TABLE_BYTES, MAX_TABLE_BYTES
 from nextchar.engine.call_planner import CallPlanner
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.lane_batch import LaneBatch
@@ -37,8 +38,9 @@ class EngineOptions:
     `max_lanes` rows are for completions, `reserved_lanes` more for interactive requests, `max_bulk_lanes` for
     jobs. `max_waiting` strings may wait per level, each for `max_wait_seconds`. A call of the graph has at
     most `max_steps` steps; 1 turns calls of several steps off, which changes no byte of any answer.
-    The tables of running adaptive lanes have at most `max_table_bytes` together, and at least those of one: a
-    lane whose tables find no room waits in its queue, and plain lanes pass it.
+    The tables of adaptive lanes have at most `max_table_bytes` together, and at least those of one: a lane
+    whose tables find no room waits in its queue, and plain lanes pass it. What running lanes leave of these
+    bytes keeps the tables of lanes that have ended, for those that go on from there.
     """
 
     max_lanes: int
@@ -47,7 +49,7 @@ class EngineOptions:
     max_waiting: int
     max_wait_seconds: float = UNLIMITED
     max_steps: int = MAX_STEPS
-    max_table_bytes: int = 256 << 20
+    max_table_bytes: int = DEFAULT_TABLE_BYTES
 
     def __post_init__(self) -> None:
         if self.max_table_bytes < MAX_TABLE_BYTES:
@@ -127,8 +129,13 @@ class Engine:
 
     @property
     def table_bytes(self) -> int:
-        """The bytes of the tables of adaptive lanes."""
+        """The bytes of the tables of running adaptive lanes."""
         return self._lane_batch.table_bytes
+
+    @property
+    def hot_tables(self) -> HotUse:
+        """The use of the tables that are kept of adaptive lanes that have ended."""
+        return self._lane_batch.hot_tables
 
     @property
     def load(self) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.engine.lane import Lane
+from nextchar.engine.lane import Lane, Sampling
 from nextchar.engine.masks import Masks
 from nextchar.engine.sampler import (
     Doubles,
@@ -32,7 +32,9 @@ class HostSampler:
         num_symbols = vocabulary.num_outputs
         self._unknown_id = vocabulary.unknown_id
         self.enabled: Flags = np.zeros(num_rows, dtype=np.bool_)
-        self.num_enabled = 0  # of the active rows, so that the step skips this where there is none
+        # How many active rows need a part of a draw, so that it is skipped where none does.
+        self.num_enabled = self.num_reporting = 0
+        self._num_filtered = self._num_penalized = self._num_biased = 0
         self.masks = Masks(num_rows, num_symbols, vocabulary.end_id)
         self._numbers: Doubles = np.zeros((7, num_rows))
         self._temperature, self._top_p, self._min_p, self._typical_p = self._numbers[:4]
@@ -53,7 +55,7 @@ class HostSampler:
         self.enabled[row] = lane.draws_on_host
         if s is None or not lane.draws_on_host:
             return
-        self.num_enabled += 1
+        self._count(s, 1)
         self._greedy[row] = s.temperature == 0
         self._temperature[row] = s.temperature or 1.0
         # Where the likeliest is always drawn, it must stay.
@@ -79,8 +81,15 @@ class HostSampler:
     def leave(self, lane: Lane) -> None:
         """Notes that a lane's row is no longer active."""
         if lane.sampling is not None and lane.draws_on_host:
-            self.num_enabled -= 1
+            self._count(lane.sampling, -1)
             self.masks.leave(lane.sampling)
+
+    def _count(self, s: Sampling, by: int) -> None:
+        self.num_enabled += by
+        self.num_reporting += by * s.reports_drawn_logprobs
+        self._num_filtered += by * s.filters
+        self._num_penalized += by * bool(s.penalties)
+        self._num_biased += by * bool(s.bias)
 
     def move(self, source: int, target: int) -> None:
         """Copies one row over another."""
@@ -99,31 +108,34 @@ class HostSampler:
 
         Where a row reports drawn log-probabilities, they replace the model's in `logprobs`.
         """
-        scores = self._penalized(rows, logprobs)
-        scores = scores + self._bias[rows] if self._is_biased[rows].any() else scores.copy()
+        scores = logprobs.copy()
+        self._change(rows, scores)
         self.masks.forbid(scores, rows)
-        weights = weigh(scores, self._temperature[rows], self._unknown_id)
-        filtered = np.flatnonzero(self._is_filtered[rows])
-        if len(filtered):
+        if self._unknown_id is not None:
+            scores[:, self._unknown_id] = -np.inf
+        weights = weigh(scores, self._temperature[rows], None)
+        if self._num_filtered:
+            filtered = np.flatnonzero(self._is_filtered[rows])
             weights[filtered] = truncated(weights[filtered], self._filters(rows[filtered]))
         greedy = self._greedy[rows]
         drawn = draw(weights, uniforms, greedy)
         self.masks.advance(rows, drawn)
-        self._counts[rows, drawn] += 1
-        self._seen[rows, drawn] = True
-        reporting = np.flatnonzero(self._reports_drawn[rows])
-        if len(reporting):
+        if self._num_penalized:
+            self._counts[rows, drawn] += 1
+            self._seen[rows, drawn] = True
+        if self.num_reporting:
+            reporting = np.flatnonzero(self._reports_drawn[rows])
             logprobs[reporting] = drawn_logprobs(weights[reporting], greedy[reporting])
         return drawn
 
-    def _penalized(self, rows: Indices, logprobs: Doubles) -> Doubles:
-        """Returns log-probabilities after penalties; those of a row without penalties are not touched."""
-        some = np.flatnonzero(self._is_penalized[rows])
-        if not len(some):
-            return logprobs
-        scores = logprobs.copy()
-        scores[some] = penalized(logprobs[some], self._history(rows[some]))
-        return scores
+    def _change(self, rows: Indices, scores: Doubles) -> None:
+        """Applies penalties and bias to scores [k, symbols]; those of a row without them are not touched."""
+        if self._num_penalized:
+            some = np.flatnonzero(self._is_penalized[rows])
+            scores[some] = penalized(scores[some], self._history(rows[some]))
+        if self._num_biased:
+            some = np.flatnonzero(self._is_biased[rows])
+            scores[some] += self._bias[rows[some]]
 
     def _filters(self, rows: Indices) -> Filters:
         return Filters(self._top_k[rows], self._top_p[rows], self._min_p[rows], self._typical_p[rows])

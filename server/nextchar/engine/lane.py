@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.engine.adaptive.hot_tables import Reserved
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.adaptive.tables import Run
 from nextchar.engine.automaton import Automaton
 from nextchar.engine.sampler import Doubles
 from nextchar.engine.trie import Trie
@@ -189,7 +189,7 @@ class Lane(Work):
 
     # The engine's bookkeeping.
     row: int = -1
-    table: Run | None = None  # rows that are reserved for its counts
+    table: Reserved | None = None  # rows for its counts
     num_read: int = 0  # given ids already put into chunks
     num_drawn: int = 0  # draws, or the step for the distribution, already put into chunks
     tail: list[int] = field(default_factory=list)  # last ids drawn before this chunk, for stop strings
@@ -207,6 +207,11 @@ class Lane(Work):
     def needs_host(self) -> bool:
         """Whether its draws need more than a temperature."""
         return self.sampling is not None and self.sampling.needs_host
+
+    @property
+    def reads(self) -> bool:
+        """Whether it passes any symbol, given or drawn."""
+        return len(self.given) > 0 or self.sampling is not None
 
     @property
     def num_steps(self) -> int:

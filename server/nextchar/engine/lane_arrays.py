@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from nextchar.engine.adaptive.rows import AdaptiveRows
 from nextchar.engine.host_sampler import HostSampler
 from nextchar.engine.lane import Lane, Sampling
-from nextchar.engine.sampler import Doubles, Indices, Uniforms
+from nextchar.engine.sampler import Doubles, Indices, Uniforms, top
 from nextchar.engine.work import UNLIMITED, Delivery, FinishReason
+from nextchar.model.graph import Floats
 from nextchar.model.vocabulary import Vocabulary
 
 CHUNK = 512
@@ -59,7 +60,7 @@ class LaneArrays:
         vocabulary: Vocabulary,
         inverse_temperature: np.ndarray[tuple[int], np.dtype[np.float32]],
         max_steps: int,
-        max_table_bytes: int | None = None,
+        max_table_bytes: int,
     ) -> None:
         rows, symbols = len(inverse_temperature), vocabulary.num_outputs
         width = CHUNK + max_steps
@@ -114,7 +115,7 @@ class LaneArrays:
     def leave(self, lane: Lane) -> None:
         """Notes that a lane's row is no longer active."""
         self._count(lane, -1)
-        self.adaptive.leave(lane.row)
+        self.adaptive.leave(lane)
         self.host_sampler.leave(lane)
 
     def _count(self, lane: Lane, by: int) -> None:
@@ -256,6 +257,15 @@ class LaneArrays:
             Delivery(row_ids[:length], row_logprobs[:length])
             for row_ids, row_logprobs, length in zip(ids, logprobs, lengths.tolist(), strict=True)
         ]
+
+    def store_top(self, num_rows: int, distribution: Floats) -> None:
+        """Keeps the likeliest symbols at the cursor of those of the first rows that deliver them."""
+        rows = np.flatnonzero(self.num_top[:num_rows])
+        logprobs = distribution[rows].astype(np.float64)
+        ids = top(logprobs, MAX_TOP)
+        cursor, k = self.cursor[rows], ids.shape[1]
+        self.top_ids[rows, cursor, :k] = ids
+        self.top_logprobs[rows, cursor, :k] = np.take_along_axis(logprobs, ids, axis=1)
 
     def move(self, source: int, target: int) -> None:
         """Copies one row over another, so that active rows stay dense."""

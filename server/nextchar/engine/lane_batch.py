@@ -8,18 +8,22 @@ import time
 
 import numpy as np
 
+from nextchar.engine.adaptive.hot_tables import HotUse
+from nextchar.engine.adaptive.tables import DEFAULT_TABLE_BYTES
 from nextchar.engine.lane import Lane
-from nextchar.engine.lane_arrays import MAX_TOP, LaneArrays
+from nextchar.engine.lane_arrays import LaneArrays
 from nextchar.engine.lane_events import LaneEvents
-from nextchar.engine.sampler import Indices, top
+from nextchar.engine.sampler import Indices
 from nextchar.engine.work import Delivery, FinishReason, Level, Outbox
 from nextchar.errors import NextcharError
+from nextchar.model.graph import Floats
 from nextchar.model.step_runner import StepIO, StepRunner, fitting_steps
 from nextchar.telemetry.engine_stats import EngineStats
 
 # Row steps that a call may waste beyond the ends of rows to save another call: as many as the fixed cost of a
 # call is worth, which is the steps of a few rows or, of many rows, a part (1/4) of one step of all.
 _MIN_OVERRUN, _OVERRUN_PART = 8, 4
+_READ_NUMBERS = 1 << 18  # of the distributions that are kept while adaptive rows read
 _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 
 
@@ -30,7 +34,9 @@ class LaneBatch:
     lane leaves is filled from the end of its kind.
     """
 
-    def __init__(self, runner: StepRunner, stats: EngineStats, max_table_bytes: int | None = None) -> None:
+    def __init__(
+        self, runner: StepRunner, stats: EngineStats, max_table_bytes: int = DEFAULT_TABLE_BYTES
+    ) -> None:
         self._runner = runner
         vocabulary = runner.graph.vocabulary
         self._begin_id = vocabulary.begin_id
@@ -54,8 +60,13 @@ class LaneBatch:
 
     @property
     def table_bytes(self) -> int:
-        """The bytes of the tables of adaptive lanes."""
+        """The bytes of the tables of running adaptive lanes."""
         return self._arrays.adaptive.num_bytes
+
+    @property
+    def hot_tables(self) -> HotUse:
+        """The use of the tables that are kept of adaptive lanes that have ended."""
+        return self._arrays.adaptive.hot
 
     def reserve(self, lane: Lane) -> bool:
         """Takes room for the tables of a lane that joins next; returns whether there was."""
@@ -160,14 +171,20 @@ class LaneBatch:
         return time.perf_counter() - before
 
     def _advance_reading(self, n: int, num_steps: int, rows: Indices) -> float:
-        """Advances the first `n` rows while adaptive ones are given characters, learned at once.
+        """Advances the first `n` rows while adaptive ones are given characters, learned some at a time.
 
         Returns the seconds that the graph took.
         """
-        arrays, stepped = self._arrays, 0.0
+        num_symbols = self._runner.distribution.shape[1]
+        most = max(1, _READ_NUMBERS // (len(rows) * num_symbols))
+        counts = [min(most, num_steps - done) for done in range(0, num_steps, most)]
+        return sum(self._read(n, rows, np.empty((k, len(rows), num_symbols), np.float32)) for k in counts)
+
+    def _read(self, n: int, rows: Indices, network: Floats) -> float:
+        """Does what `_advance_reading` does, with room for the distributions [steps, rows, symbols]."""
+        arrays, stepped, num_steps = self._arrays, 0.0, len(network)
         positions = arrays.cursor[rows] + self._offsets[:num_steps]
         symbols = arrays.symbols[rows, positions]
-        network = np.empty((num_steps, len(rows), arrays.triggers.shape[1]), dtype=np.float32)
         if len(rows) == n:  # nothing is drawn, so that there is nothing to store
             io = self._runner.io(n, 1)
             for given, distribution in zip(symbols, network, strict=True):
@@ -207,13 +224,13 @@ class LaneBatch:
         """Writes the symbols that the rows have passed into their chunks."""
         arrays = self._arrays
         if len(adaptive):
-            self._mix(io, adaptive)
+            arrays.adaptive.mix(adaptive, self._runner.distribution, io.symbols[-1], io.logprobs[-1])
         if arrays.host_sampler.num_enabled:
             self._draw(io, n)
         if len(adaptive):
             self._learn(io, adaptive)
         if arrays.num_topped:
-            self._store_top(n)
+            arrays.store_top(n, self._runner.distribution)
         if arrays.num_traced:
             self._events.trace(self.lanes[:n])
         arrays.symbols.reshape(-1)[positions] = io.symbols
@@ -221,15 +238,9 @@ class LaneBatch:
         cursor = arrays.cursor[:n]
         np.minimum(cursor + len(positions), arrays.end[:n], out=cursor)
 
-    def _mix(self, io: StepIO, rows: Indices) -> None:
-        """Puts the mixtures of adaptive rows in place of the network's distributions."""
-        mixed = self._arrays.adaptive.mix(rows, self._runner.distribution)
-        io.logprobs[-1, rows] = mixed[self._rows[: len(rows)], io.symbols[-1, rows]]
-
     def _learn(self, io: StepIO, rows: Indices) -> None:
         """Lets adaptive rows read the symbols they have passed, except in a step for a distribution only."""
-        arrays = self._arrays
-        cursor = arrays.cursor[rows]
+        arrays, cursor = self._arrays, self._arrays.cursor[rows]
         drawn = cursor >= arrays.num_given[rows]
         reads = ~drawn | arrays.host_sampler.enabled[rows]
         arrays.adaptive.learn(rows, cursor, io.symbols[-1, rows], drawn=drawn, reads=reads)
@@ -242,17 +253,10 @@ class LaneBatch:
             return
         logprobs = runner.distribution[rows].astype(np.float64)
         drawn = arrays.host_sampler.draw(rows, logprobs, arrays.uniforms[rows, arrays.cursor[rows]])
-        runner.distribution[rows] = logprobs
+        if arrays.host_sampler.num_reporting:
+            runner.distribution[rows] = logprobs
         io.symbols[-1, rows] = runner.ids[rows] = drawn
-        io.logprobs[-1, rows] = logprobs[np.arange(len(rows)), drawn]
-
-    def _store_top(self, n: int) -> None:
-        rows = np.flatnonzero(self._arrays.num_top[:n])
-        logprobs = self._runner.distribution[rows].astype(np.float64)
-        ids = top(logprobs, MAX_TOP)
-        cursor, k = self._arrays.cursor[rows], ids.shape[1]
-        self._arrays.top_ids[rows, cursor, :k] = ids
-        self._arrays.top_logprobs[rows, cursor, :k] = np.take_along_axis(logprobs, ids, axis=1)
+        io.logprobs[-1, rows] = runner.distribution[rows, drawn]
 
     def _collect(self, n: int) -> Outbox:
         """Handles the rows that have an event, frees those of finished lanes; returns the deliveries."""

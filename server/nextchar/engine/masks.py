@@ -22,12 +22,14 @@ class Masks:
         self._num_before_end: Indices = np.zeros(num_rows, dtype=np.int64)
         self._ends: Flags = np.zeros((num_rows, num_symbols), dtype=np.bool_)
         self.over: Flags = np.zeros(num_rows, dtype=np.bool_)
-        self.num_patterns = 0  # of the active rows, so that the step skips this where there is none
+        # How many active rows have a pattern, or a least length, so that a draw skips what none needs.
+        self.num_patterns = self._num_delayed = 0
 
     def join(self, row: int, sampling: Sampling) -> None:
         """Starts a row for a lane that has drawn nothing yet."""
         self._automata[row], self._states[row] = sampling.automaton, START
         self.num_patterns += sampling.automaton is not None
+        self._num_delayed += sampling.min_chars > 0
         self._num_left[row], self._num_before_end[row] = sampling.max_chars, sampling.min_chars
         self._ends[row] = False
         if sampling.min_chars:
@@ -39,6 +41,7 @@ class Masks:
     def leave(self, sampling: Sampling) -> None:
         """Notes that a lane's row is no longer active."""
         self.num_patterns -= sampling.automaton is not None
+        self._num_delayed -= sampling.min_chars > 0
 
     def move(self, source: int, target: int) -> None:
         """Copies one row over another."""
@@ -48,8 +51,8 @@ class Masks:
 
     def forbid(self, scores: Doubles, rows: Indices) -> None:
         """Sets scores [rows, symbols] of symbols that must not be drawn now to minus infinity, in place."""
-        early = np.flatnonzero(self._num_before_end[rows] > 0)
-        if len(early):
+        if self._num_delayed:
+            early = np.flatnonzero(self._num_before_end[rows] > 0)
             scores[early] = np.where(self._ends[rows[early]], -np.inf, scores[early])
         for automaton, k in self._by_automaton(rows):
             states = self._states[rows[k]]
@@ -60,8 +63,10 @@ class Masks:
 
     def advance(self, rows: Indices, drawn: Indices) -> None:
         """Advances rows by the symbols that they have drawn."""
-        self._num_left[rows] -= 1
-        self._num_before_end[rows] -= 1
+        if self._num_delayed:
+            self._num_before_end[rows] -= 1
+        if self.num_patterns:
+            self._num_left[rows] -= 1
         for automaton, k in self._by_automaton(rows):
             states = automaton.next_states[self._states[rows[k]], drawn[k]].astype(np.int64)
             self._states[rows[k]] = states

@@ -126,7 +126,8 @@ def draw(weights: Doubles, uniforms: Doubles, greedy: Flags) -> Indices:
     cumulative = np.add.accumulate(weights, axis=1)
     target = uniforms * cumulative[:, -1]
     drawn: Indices = (cumulative > target[:, None]).argmax(axis=1)
-    drawn[greedy] = weights[greedy].argmax(axis=1)
+    if greedy.any():
+        drawn[greedy] = weights[greedy].argmax(axis=1)
     return drawn
 
 

@@ -17,10 +17,6 @@ _SOON_SECONDS = 0.1  # a wait that no work is refused for: an estimate is no bet
 _UNKNOWN_SECONDS = 1.0  # to retry after, while no rate is known
 
 
-def _always(_lane: Lane) -> bool:
-    return True
-
-
 def _with_tables(works: Iterable[Work], reserve: Callable[[Lane], bool]) -> Iterator[Work]:
     """Yields the works that need no tables, and the others up to the first that finds no room for its own."""
     has_room = True
@@ -161,7 +157,7 @@ class Scheduler:
         )
 
     def admit_lanes(
-        self, num_interactive: int, num_sampling: int, reserve: Callable[[Lane], bool] = _always
+        self, num_interactive: int, num_sampling: int, reserve: Callable[[Lane], bool]
     ) -> list[Lane]:
         """Takes out the lanes that join now, given how many rows each level has.
 
@@ -169,14 +165,15 @@ class Scheduler:
         and the adaptive ones behind it, of its level, wait; plain ones do not.
         """
         room = self._max_lanes - num_interactive - num_sampling
-        interactive = self._take(Level.INTERACTIVE, room, reserve)
+        interactive = self._take_lanes(Level.INTERACTIVE, room, reserve)
         free = self._max_lanes - num_interactive - num_sampling - len(interactive)
-        sampling = self._take(Level.SAMPLING, min(free, self._max_sampling - num_sampling), reserve)
-        return cast(list[Lane], interactive + sampling)
+        room = min(free, self._max_sampling - num_sampling)
+        return interactive + self._take_lanes(Level.SAMPLING, room, reserve)
 
     def admit_jobs(self, num_jobs: int) -> list[ScoreJob]:
         """Takes out the jobs that begin now, given how many run."""
-        return cast(list[ScoreJob], self._take(Level.BULK, self._max_jobs - num_jobs))
+        free = self._max_jobs - num_jobs
+        return cast(list[ScoreJob], self._take(self._by_priority(Level.BULK), free))
 
     def drain(self) -> list[Work]:
         """Takes out all work."""
@@ -185,15 +182,19 @@ class Scheduler:
             self.remove(work)
         return works
 
-    def _take(self, level: Level, count: int, reserve: Callable[[Lane], bool] = _always) -> list[Work]:
-        queues = self._queues[level]
-        by_priority = (work for priority in sorted(queues) for work in queues[priority])
-        taken = list(islice(_with_tables(by_priority, reserve), max(0, count)))
+    def _take_lanes(self, level: Level, count: int, reserve: Callable[[Lane], bool]) -> list[Lane]:
+        return cast(list[Lane], self._take(_with_tables(self._by_priority(level), reserve), count))
+
+    def _take(self, works: Iterator[Work], count: int) -> list[Work]:
+        taken = list(islice(works, max(0, count)))
         for work in taken:
             self.remove(work)
         return taken
 
+    def _by_priority(self, level: Level) -> Iterator[Work]:
+        queues = self._queues[level]
+        return (work for priority in sorted(queues) for work in queues[priority])
+
     def _all(self) -> Iterator[Work]:
-        for queues in self._queues.values():
-            for priority in sorted(queues):
-                yield from queues[priority]
+        for level in self._queues:
+            yield from self._by_priority(level)

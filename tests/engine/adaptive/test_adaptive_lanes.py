@@ -11,6 +11,7 @@ from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES, table_bytes
 from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import Lane, Penalties, Sampling
 from nextchar.engine.lane_batch import LaneBatch
+from nextchar.engine.work import Level
 from nextchar.errors import InternalError
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
@@ -219,3 +220,27 @@ def test_sixty_four_mixed_lanes_give_the_bits_that_each_has_alone() -> None:
     for lane, result in zip(mixed_lanes(GRAPH, 64), results, strict=True):
         (inbox,) = run([lane], max_lanes=1)
         assert everything(lane, inbox) == result
+
+
+EDGE_TEXTS = {
+    "one repeated character": GRAPH.vocabulary.encode("a" * 3000),
+    "unknown characters": GRAPH.vocabulary.encode("\N{SNOWMAN}" * 1500),
+    "random symbols": np.random.default_rng(1).integers(0, GRAPH.vocabulary.num_outputs, 3000),
+}
+
+
+@pytest.mark.parametrize("ids", EDGE_TEXTS.values(), ids=EDGE_TEXTS)
+def test_any_text_is_read_and_continued_with_finite_numbers_and_no_growth(ids: np.ndarray) -> None:
+    batch, start = Batch(1), (None, EMPTY)
+    for sampling in (None, Sampling(100, seed=1)):
+        given = LONG[:0] if sampling else ids
+        lane = Lane(given, sampling, start=start[0], memory=start[1], keeps_state=True)
+        batch.join(lane)
+        while batch.batch.lanes:
+            assert batch.batch.table_bytes <= table_bytes(1024, EMPTY.adaptive)
+            batch.step(Level.SAMPLING, 16)
+        found = np.concatenate([delivery.logprobs for delivery in batch.deliveries[lane]])
+        assert np.isfinite(found).all()
+        assert lane.kept is not None
+        assert len(lane.kept.ids) < EMPTY.adaptive.window
+        start = (lane.state, lane.kept)

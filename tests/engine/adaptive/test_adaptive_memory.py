@@ -10,8 +10,11 @@ import pytest
 from nextchar.engine.adaptive.contexts import WAYS
 from nextchar.engine.adaptive.lanes import AdaptiveLanes
 from nextchar.engine.adaptive.memory import Memory, empty_memory
+from nextchar.engine.adaptive.mixture import Workspace, workspace_bytes
 from nextchar.engine.adaptive.options import Adaptive
 from nextchar.engine.adaptive.packing import pack_memories, unpack_memories
+from nextchar.engine.adaptive.step_mixer import NUM_WEIGHTS
+from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES
 
 SMALL = Adaptive(window=1024)
 YES = np.ones(1, dtype=np.bool_)
@@ -27,12 +30,23 @@ def network(num_symbols: int, seed: int, rows: int = 1) -> np.ndarray:
     return (scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))).astype(np.float32)
 
 
+def new_lanes(max_lanes: int, num_symbols: int) -> AdaptiveLanes:
+    return AdaptiveLanes(max_lanes, num_symbols, max_lanes * MAX_TABLE_BYTES)
+
+
+def opened(lanes: AdaptiveLanes, memory: Memory) -> int:
+    """Opens a memory with room to read as much as it likes."""
+    reserved = lanes.reserve(memory, memory.adaptive.window, ends_known=True)
+    assert reserved is not None
+    return lanes.open(memory, reserved)
+
+
 class Reader:
     """Reads a text in one place, and keeps what each symbol was worth."""
 
     def __init__(self, num_symbols: int, memory: Memory) -> None:
-        self.lanes, self._num_symbols = AdaptiveLanes(2, num_symbols), num_symbols
-        self.place = self.lanes.open(memory)
+        self.lanes, self._num_symbols = new_lanes(2, num_symbols), num_symbols
+        self.place = opened(self.lanes, memory)
         self.worth: list[float] = []
 
     def read(self, ids: np.ndarray) -> "Reader":
@@ -81,8 +95,8 @@ def test_probabilities_sum_to_one_on_any_text(ids: np.ndarray, num_symbols: int)
 
 
 def test_what_a_network_never_says_stays_finite() -> None:
-    lanes = AdaptiveLanes(1, 4)
-    at = np.array([lanes.open(empty_memory(SMALL))])
+    lanes = new_lanes(1, 4)
+    at = np.array([opened(lanes, empty_memory(SMALL))])
     impossible = np.array([[0.0, -np.inf, -200.0, -np.inf]], dtype=np.float32)
     for symbol in [1, 2, 3, 0] * 50:
         mixed = lanes.mix(at, impossible)
@@ -112,14 +126,14 @@ def test_tables_built_at_once_are_those_that_grew(orders: tuple[int, ...]) -> No
 
 
 def test_a_place_is_given_to_the_next_memory_as_new() -> None:
-    lanes = AdaptiveLanes(1, 9)
-    place = lanes.open(Reader(9, empty_memory(SMALL)).read(some(700, 9)).memory)
-    lanes.close(place)
+    lanes = new_lanes(1, 9)
+    place = opened(lanes, Reader(9, empty_memory(SMALL)).read(some(700, 9)).memory)
+    lanes.close(place, None)
     assert lanes.num_bytes == 0
-    at = np.array([lanes.open(empty_memory(SMALL))])
-    fresh = AdaptiveLanes(1, 9)
+    at = np.array([opened(lanes, empty_memory(SMALL))])
+    fresh = new_lanes(1, 9)
     assert np.array_equal(
-        lanes.mix(at, flat(9)), fresh.mix(np.array([fresh.open(empty_memory(SMALL))]), flat(9))
+        lanes.mix(at, flat(9)), fresh.mix(np.array([opened(fresh, empty_memory(SMALL))]), flat(9))
     )
 
 
@@ -169,6 +183,48 @@ def test_options_that_make_no_sense_are_refused() -> None:
             Adaptive(window=window)
 
 
+@pytest.mark.parametrize("num_symbols", [1, 2, 5, 8, 31, 32, 33, 64, 65, 100, 255, 511, 1024, 1025])
+def test_a_lane_is_mixed_with_the_same_bits_wherever_its_inputs_are(num_symbols: int) -> None:
+    """In blocks of any steps and lanes, and alone."""
+    numbers = np.random.default_rng(num_symbols)
+    for steps, n in ((1, 2), (3, 5), (2, 17), (16, 1)):
+        inputs = numbers.normal(-5, 3, (NUM_WEIGHTS + 1, steps * n, num_symbols)).astype(np.float32)
+        inputs[-1] = 1
+        weights = np.round(numbers.normal(800, 300, (4 * n, NUM_WEIGHTS))).astype(np.float32)
+        rows = np.arange(4 * n).reshape(4, n)
+        together, alone = Workspace(steps, n, num_symbols), Workspace(1, 1, num_symbols)
+        together.inputs[:] = inputs
+        for step in range(steps):
+            together._mixer.mix(step, weights, rows)
+            for lane in range(n):
+                alone.inputs[:, 0] = inputs[:, step * n + lane]
+                alone._mixer.mix(0, weights, rows[:, lane : lane + 1])
+                for name in ("scores", "_sums"):
+                    one, all_of_them = (getattr(work._mixer, name) for work in (alone, together))
+                    assert one[0][0].tobytes() == all_of_them[step][lane].tobytes()
+
+
+def test_arrays_of_steps_are_kept_within_their_bytes() -> None:
+    """Blocks of many sizes, of many symbols: each has arrays of its own, and old ones are dropped."""
+    lanes = new_lanes(8, 20_000)
+    places = np.array([opened(lanes, empty_memory(SMALL)) for _ in range(8)])
+    for n in range(1, 9):
+        lanes.mix(places[:n], flat(20_000, n))
+        kept = sum(array_bytes(workspace) for workspace in lanes._workspaces.values())
+        assert kept < 34 << 20
+    assert len(lanes._workspaces) == 2
+    assert list(lanes._workspaces) == [(1, 7), (1, 8)]
+    for (steps, n), workspace in lanes._workspaces.items():
+        assert array_bytes(workspace) == pytest.approx(workspace_bytes(steps, n, 20_000), rel=0.01)
+
+
+def array_bytes(workspace: Workspace) -> int:
+    """The bytes of all arrays of a workspace that are no view of another."""
+    parts = (workspace, workspace._mixer)
+    found = [array for part in parts for array in vars(part).values() if isinstance(array, np.ndarray)]
+    return sum({id(base): base.nbytes for base in (a if a.base is None else a.base for a in found)}.values())
+
+
 def test_a_row_keeps_the_occurrences_read_last() -> None:
     """A context that occurs more often than a row holds is worth what came after it lately."""
     ids = np.tile([0, 1], 200)
@@ -178,7 +234,7 @@ def test_a_row_keeps_the_occurrences_read_last() -> None:
     assert mixed[0].argmax() == 2
 
 
-@pytest.mark.parametrize("num_symbols", [2, 11, 300])
+@pytest.mark.parametrize("num_symbols", [2, 11, 300, 1100])
 def test_a_block_read_at_once_is_what_its_symbols_are_one_by_one(num_symbols: int) -> None:
     """For lanes together, over texts that repeat, where tables grow and windows move within blocks."""
     texts = np.stack([some(1400, num_symbols), np.arange(1400) % 3 % num_symbols, np.zeros(1400)]).astype(int)
@@ -186,8 +242,8 @@ def test_a_block_read_at_once_is_what_its_symbols_are_one_by_one(num_symbols: in
     readers = [Reader(num_symbols, memory) for memory in starts]
     for reader, ids in zip(readers, texts, strict=True):
         reader.read(ids)
-    lanes = AdaptiveLanes(3, num_symbols)
-    places = np.array([lanes.open(memory) for memory in starts])
+    lanes = new_lanes(3, num_symbols)
+    places = np.array([opened(lanes, memory) for memory in starts])
     sizes = np.random.default_rng(1)
     at, worth = 0, []
     while at < texts.shape[1]:
@@ -200,14 +256,14 @@ def test_a_block_read_at_once_is_what_its_symbols_are_one_by_one(num_symbols: in
         assert same(lanes.memory(int(place)), reader.memory)
 
 
-def test_a_lane_of_a_million_characters_has_not_grown() -> None:
-    """The window has moved thousands of times by then; here the last of them are read."""
+def test_a_lane_does_not_grow_past_its_millionth_character() -> None:
+    """A memory is put to where it is after so many; ten thousand are read from there."""
     start = 1_000_000 - 1_000_000 % 1024
     read = Reader(9, empty_memory(SMALL)).read(some(1024, 9)).memory
     late = replace(read, position=start)
     assert SMALL.window_start(start) == late.first
-    lanes = AdaptiveLanes(1, 9)
-    at = np.array([lanes.open(late)])
+    lanes = new_lanes(1, 9)
+    at = np.array([opened(lanes, late)])
     num_bytes = lanes.num_bytes
     texts = some(start // 100, 9, seed=1).reshape(-1, 1)
     for block in np.array_split(texts, len(texts) // 16):

@@ -1,79 +1,48 @@
-"""Looks up and counts a block of given symbols at once, as if it were done symbol by symbol.
-
-What a row of a table holds at a step of the block is what it held before, moved back by the entries that
-earlier steps have made in the same row. So a step looks at both, each entry with the weight of the way in
-which it would be by then.
-"""
-
-from dataclasses import dataclass
+"""Tells what the rows of tables hold at each step of a block, as if it were read symbol by symbol."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nextchar.engine.adaptive.contexts import WAYS, Entries, Hashes
-from nextchar.engine.adaptive.mixture import WAY_WEIGHTS, Doubles, Flags, Indices
+from nextchar.engine.adaptive.contexts import Entries, Hashes
+from nextchar.engine.adaptive.mixture import Indices
 from nextchar.engine.adaptive.options import MAX_ORDER
 
 MAX_STEPS = 16
-# By 1 + the way in which an entry is: 0 is for none, and beyond the last way it is forgotten.
-_WEIGHTS = np.concatenate([[0.0], WAY_WEIGHTS, np.zeros(MAX_STEPS + 1)])
-_WAYS = np.arange(WAYS)
-_EARLIER = np.tri(MAX_STEPS, k=-1, dtype=np.bool_)[:, :, None]
+_EARLIER = np.tri(MAX_STEPS, k=-1, dtype=np.bool_)[:, :, None]  # [step, earlier step, 1]
 
 
-def contexts_in(recent: Hashes, symbols: Indices) -> Hashes:
-    """Returns the last symbols [steps + 1, n, MAX_ORDER] before each step of a block and after it.
+def windows(text: Hashes, num_steps: int) -> Hashes:
+    """Returns the MAX_ORDER symbols [n, MAX_ORDER, steps] before each step: a view of `text`.
 
-    `recent` [n, MAX_ORDER] are those before the block, last first, and `symbols` [steps, n] the block's.
+    `text` [n, MAX_ORDER + at least steps - 1], an array of its own, begins with the symbols before the first.
     """
-    text = np.concatenate([symbols[::-1].view(np.uint64), recent.T])  # last first
-    windows = np.lib.stride_tricks.sliding_window_view(text, MAX_ORDER, axis=0)
-    return np.ascontiguousarray(windows[::-1])
+    lane, symbol = text.strides
+    return np.ndarray((len(text), MAX_ORDER, num_steps), text.dtype, text, 0, (lane, symbol, symbol))
 
 
-@dataclass(slots=True, eq=False)
-class BlockRows:
-    """Knows which steps of a block share a row of a table.
+def grow_rows(rows: Indices, held: Entries, made: Entries) -> None:
+    """Adds to `held` [orders, steps, n, WAYS], rows as they were before the block, what its steps add.
 
-    `rows` [orders, steps, n]; `held` [orders, steps, n, WAYS] are their entries before the block, and `made`
-    [orders, steps, n] is the entry that each step makes. `earlier` [orders, steps, n] is how many steps
-    before one have its row, and `later` how many after it.
+    `rows` [orders, steps, n] are the numbers of the rows, `made` [orders, steps, n] the entries that the
+    steps add. A step that has the row of earlier ones finds what the latest of them leaves there.
     """
+    steps = rows.shape[1]
+    shared = rows[:, :, None] == rows[:, None]  # [orders, step, earlier step, n]
+    shared &= _EARLIER[:steps, :steps]
+    grown = np.logical_or.reduce(shared, axis=2)
+    latest = steps - 1 - shared[:, :, ::-1].argmax(axis=2)
+    for step in np.flatnonzero(np.logical_or.reduce(grown, axis=(0, 2))).tolist():
+        order, lane = grown[:, step].nonzero()
+        before = latest[order, step, lane]
+        held[order, step, lane, 1:] = held[order, before, lane, :-1]
+        held[order, step, lane, 0] = made[order, before, lane]
 
-    rows: Indices
-    held: Entries
-    made: Entries
-    shared: NDArray[np.bool_]  # [orders, step, earlier step, n]
-    ranks: (
-        Indices  # [orders, step, earlier step, latest first, n]: which of those that share, 0 if it does not
-    )
 
-    @classmethod
-    def of(cls, rows: Indices, held: Entries, made: Entries) -> "BlockRows":
-        steps = rows.shape[1]
-        shared = (rows[:, :, None] == rows[:, None]) & _EARLIER[:steps, :steps]
-        latest_first = shared[:, :, ::-1]
-        ranks = np.add.accumulate(latest_first, axis=2, dtype=np.int64)
-        return cls(rows, held, made, shared, ranks)
+def add_entries(table: Entries, rows: Indices, held: Entries, made: Entries) -> None:
+    """Writes into a table [all rows, WAYS] the rows [..., WAYS] that steps have found, with their entries.
 
-    def entries(self) -> tuple[Entries, Doubles]:
-        """Returns the entries [orders, steps, n, ways] that steps look at, and their weights."""
-        orders, steps, n, _ = self.held.shape
-        entries = np.empty((orders, steps, n, steps + WAYS), dtype=np.int64)
-        weights = np.empty(entries.shape)
-        entries[..., :steps] = self.made[:, ::-1].transpose(0, 2, 1)[:, None]
-        entries[..., steps:] = self.held
-        shares = self.shared[:, :, ::-1]
-        weights[..., :steps] = _WEIGHTS[self.ranks * shares].transpose(0, 1, 3, 2)
-        weights[..., steps:] = _WEIGHTS[self.ranks[:, :, -1, :, None] + _WAYS + 1]
-        return entries, weights
-
-    def write(self, table: Entries) -> None:
-        """Writes into a table [all rows, WAYS] what its rows hold after the block."""
-        later = np.add.reduce(self.shared, axis=1, dtype=np.int64)
-        moved = (self.ranks[:, :, -1] + later + 1)[..., None] + _WAYS
-        places = moved + (self.rows * WAYS)[..., None]
-        stays: Flags = moved < WAYS
-        flat = table.reshape(-1)
-        flat[places[stays]] = self.held[stays]
-        flat[self.rows * WAYS + later] = self.made
+    Of steps that have the same row the last one counts.
+    """
+    entries = np.empty_like(held)
+    entries[..., 1:] = held[..., :-1]
+    entries[..., 0] = made
+    table[rows] = entries

@@ -24,7 +24,8 @@ SYMBOL_MASK, TAG_MASK = (1 << SYMBOL_BITS) - 1, ((1 << TAG_BITS) - 1) << SYMBOL_
 NO_ENTRY = -1 << POSITION_SHIFT  # before every window
 NEVER = (1 << 62) - 1  # later than every position: no entry counts
 _MIN_BITS = 6
-_TAG_SHIFT = np.uint64(8)  # bits 24 to 39 of the hash become the tag
+_TAG_SHIFT = np.array(8, dtype=np.uint64)  # bits 24 to 39 of the hash become the tag
+_TAG_PLACE = np.array(TAG_MASK, dtype=np.uint64)
 # Odd multipliers of a context's symbols, the nearest first (multiply-shift hashing, Dietzfelbinger 1997).
 _MULTIPLIERS = np.random.Generator(np.random.Philox(key=28)).integers(
     0, 1 << 63, MAX_ORDER, dtype=np.uint64
@@ -44,16 +45,16 @@ def next_resize(bits: int, adaptive: Adaptive) -> int:
 
 
 def multipliers(orders: tuple[int, ...]) -> Hashes:
-    """Returns the factors [NUM_ORDERS, MAX_ORDER] of the last symbols, nearest first; 0 beyond the order."""
+    """Returns the factors [NUM_ORDERS, MAX_ORDER] of the last symbols, in their order; 0 beyond the order."""
     factors = np.zeros((NUM_ORDERS, MAX_ORDER), dtype=np.uint64)
     for k, order in enumerate(orders):
-        factors[k, :order] = _MULTIPLIERS[:order]
+        factors[k, MAX_ORDER - order :] = _MULTIPLIERS[:order][::-1]
     return factors
 
 
 def tags(hashes: Hashes) -> Entries:
     """Returns the part of a hash that an entry holds, in its place there."""
-    return ((hashes >> _TAG_SHIFT) & np.uint64(TAG_MASK)).view(np.int64)
+    return ((hashes >> _TAG_SHIFT) & _TAG_PLACE).view(np.int64)
 
 
 def build_table(

@@ -21,33 +21,33 @@ a step would round away is kept on average by a dither that the position decides
 
 Every operation works on each lane by itself, in an order that the number of symbols alone decides: a lane's
 bits do not depend on the others. Float32 suffices: the network's are. Only the weights must be learned
-character by character: all else is done for a *block* of given characters at once, with the same bits, since
-counts are sums of multiples of `1 / GRID` and so exact in any order. Calls for one lane are mostly overhead
-of NumPy's, so arrays are made once per size of a block (`Workspace`) and operations are few.
+character by character (`StepMixer`): all else is done for a *block* of given characters at once, with the
+same bits, since counts are sums of multiples of `1 / GRID` and so exact in any order. Calls for one lane are
+mostly overhead of NumPy's, so arrays are made once per size of a block (`Workspace`), operations are few, and
+constants are arrays, which NumPy need not convert.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.engine.adaptive.contexts import SYMBOL_MASK, TAG_MASK, WAYS, Entries
 from nextchar.engine.adaptive.options import NUM_ORDERS
+from nextchar.engine.adaptive.step_mixer import GRID, NUM_INPUTS, NUM_WEIGHTS, StepMixer
+from nextchar.model.graph import Floats
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
+Reals = NDArray[Any]  # float32 or float64
 
-_DISCOUNT = np.float32(0.75)
+_DISCOUNT = np.array(0.75, dtype=np.float32)
 RECENCY = 0.9
-FLOOR = np.float32(-14.0)
-_LEAST = np.exp(FLOOR)
-GRID = 4096
-_STEP = np.float32(1 / GRID)
-NUM_INPUTS = 1 + NUM_ORDERS  # the network and the orders
-NUM_WEIGHTS = NUM_INPUTS + 1  # and the bias of the top symbol
+FLOOR = np.array(-14.0, dtype=np.float32)
+_LEAST = np.array(np.exp(FLOOR))
 _FIRST_WEIGHTS = (0.7, *(0.1,) * NUM_ORDERS, 0.0)
 _RATE, _BIAS_RATE, _EARLY, _EARLY_CHARS = 0.0005, 0.03, 4.0, 1000.0
-_MAX_WEIGHT = 32_000.0  # in 1 / GRID: about 8
 _GOLDEN_RATIO = 0.6180339887498949
 
 # The sets of weights, one after the other: (longest order or none) x sureness x agreement, the network's
@@ -62,12 +62,14 @@ _ALWAYS = _LAST_FIRST + _LAST_ROWS
 NUM_ROWS = _ALWAYS + 1
 _SET_FIRSTS = np.array([0, _NETWORK_FIRST, _LAST_FIRST, _ALWAYS])[:, None]
 
+_MANY_ROWS = 16
+_TAG, _SYMBOL = np.array(TAG_MASK), np.array(SYMBOL_MASK)
 WAY_WEIGHTS = np.round(RECENCY ** np.arange(WAYS) * GRID) / GRID  # so that their sums are exact
 # Of the top symbol: its share of the occurrences, or 1 + how many there are where it has all.
 _SHARE_BOUNDS = np.array([1e-9, 0.5, 0.8, 1.0, 3.0, 5.0], dtype=np.float32)
 _LEVELS = np.arange(1, NUM_ORDERS + 1)[:, None]
-_UNITS = np.array([*(_RATE * GRID,) * NUM_INPUTS, _BIAS_RATE * GRID], dtype=np.float32)[:, None]
-_EARLY_UNITS = _UNITS * np.array([*(_EARLY,) * NUM_INPUTS, 0.0], dtype=np.float32)[:, None]
+_UNITS = np.array([*(_RATE * GRID,) * NUM_INPUTS, _BIAS_RATE * GRID], dtype=np.float32)
+_EARLY_UNITS = _UNITS * np.array([*(_EARLY,) * NUM_INPUTS, 0.0], dtype=np.float32)
 
 
 def first_weights() -> NDArray[np.int16]:
@@ -77,18 +79,38 @@ def first_weights() -> NDArray[np.int16]:
     return weights
 
 
+def workspace_bytes(num_steps: int, n: int, num_symbols: int) -> int:
+    """Returns the bytes of a workspace's arrays over symbols, beside which the others are small."""
+    size = num_steps * n
+    rows = (NUM_WEIGHTS + 1) * (size + 1) + (4 * NUM_ORDERS + 1) * size + n  # inputs, counts, scores, odds
+    return 4 * num_symbols * rows
+
+
+def _sums(values: Reals) -> Reals:
+    """Returns the sums [orders, N, 1] of [orders, N, any], where they are exact in any order."""
+    if values.shape[1] < _MANY_ROWS:
+        sums: Reals = np.add.reduce(values, axis=2, keepdims=True)
+    else:  # takes longer to begin, and a third as long for each row
+        sums = np.einsum("kns->kn", values)[:, :, None]
+    return sums
+
+
 class Workspace:
     """Holds the arrays of a block of steps for n lanes: `fill`, then for each step `mix` and `learn`.
 
     What `fill` makes is of N = steps * n rows, the lanes of a step one after the other: `inputs`
-    [NUM_WEIGHTS, N, symbols], of the network, of the orders and of the bias (1 at the symbol that followed
-    the longest context most, if any), and `rows` [steps, 4, n], the rows of the weights of all lanes.
+    [NUM_WEIGHTS + 1, N, symbols], of the network, of the orders, of the bias (1 at the symbol that followed
+    the longest context most, if any) and ones, and `rows` [steps, 4, n], the rows of the weights of all
+    lanes.
     """
 
     def __init__(self, num_steps: int, n: int, num_symbols: int) -> None:
         size = num_steps * n
         shape = (NUM_ORDERS, size, num_symbols)
-        self.inputs: Floats = np.zeros((NUM_WEIGHTS, size, num_symbols), dtype=np.float32)
+        # With a spare row, a lane's matrix is nowhere all of an array: its products see no difference.
+        spare = np.zeros((NUM_WEIGHTS + 1, size + 1, num_symbols), dtype=np.float32)
+        self.inputs: Floats = spare[:, :size]
+        self.inputs[NUM_WEIGHTS] = 1
         self.rows: Indices = np.full((num_steps, 4, n), _ALWAYS, dtype=np.int64)
         self._network_input, self._order_inputs = self.inputs[0], self.inputs[1:NUM_INPUTS]
         self._each_order = list(self._order_inputs)
@@ -99,34 +121,20 @@ class Workspace:
         self._counts: Floats = np.zeros(shape, dtype=np.float32)
         self._each_counts = list(self._counts)
         self._left: Floats = np.zeros(shape, dtype=np.float32)
+        # As many as there are counts: where one number is compared with all, it takes three times as long.
+        self._discounts, self._least = np.full_like(self._left, _DISCOUNT), np.full_like(self._left, _LEAST)
+        self._way_weights: Doubles = np.tile(WAY_WEIGHTS, (NUM_ORDERS, size, 1))
         self._offsets = (np.arange(NUM_ORDERS * size) * num_symbols).reshape(NUM_ORDERS, size, 1)
         self._shape, self._size = shape, NUM_ORDERS * size * num_symbols
         self._top: Indices = np.zeros(size, dtype=np.int64)
         self._level: Indices = np.zeros(size, dtype=np.int64)
         self._found: Flags = np.zeros(size, dtype=np.bool_)
         self._certainty: Doubles = np.zeros(size)
-        # Of a step.
-        in_steps = self.inputs.reshape(NUM_WEIGHTS, num_steps, n, num_symbols)
-        self._step_inputs = [in_steps[:, t] for t in range(num_steps)]
-        self._scores: Floats = np.zeros((num_steps, n, num_symbols), dtype=np.float32)
-        self._totals: Floats = np.zeros((num_steps, n), dtype=np.float32)
-        self._rates: Floats = np.zeros((num_steps, NUM_WEIGHTS, n), dtype=np.float32)
-        self._aims: Floats = np.zeros_like(self._rates)
-        self._old: Floats = np.zeros((4, n, NUM_WEIGHTS), dtype=np.float32)
-        self._new: Floats = np.zeros_like(self._old)
-        self._mix: Floats = np.zeros((n, NUM_WEIGHTS), dtype=np.float32)
-        self._factors = self._mix.T[:, :, None]
-        self._products: Floats = np.zeros((NUM_WEIGHTS, n, num_symbols), dtype=np.float32)
-        self._most: Floats = np.zeros((n, 1), dtype=np.float32)
-        self._odds: Floats = np.zeros((n, num_symbols), dtype=np.float32)
-        self._expected: Floats = np.zeros((NUM_WEIGHTS, n), dtype=np.float32)
-        self._ratios: Floats = np.zeros_like(self._expected)
-        self._changes = self._expected.T
+        self._mixer = StepMixer(self.inputs, num_steps, n)
 
     def fill(
         self,
         entries: Entries,
-        way_weights: Doubles,
         tags: Entries,
         floors: Entries,
         network: Floats,
@@ -135,18 +143,18 @@ class Workspace:
     ) -> None:
         """Counts what followed the contexts and makes the inputs of the mixture.
 
-        `entries` [orders, N, ways] are the rows of the contexts, which weigh `way_weights` [..., ways];
-        `tags` [orders, N, 1] are what entries of the contexts hold of the hash, `floors` [orders, N, 1] the
-        least entries that are remembered. `network` [N, symbols] are its log-probabilities, `last` [N] the
-        symbols before. `first_weights` [n] are where the NUM_ROWS rows of each lane begin.
+        `entries` [orders, steps, n, WAYS] are the rows of the contexts, `tags` [orders, steps, n, 1] what
+        entries of the contexts hold of the hash, `floors` [orders, 1, n, 1] the least entries that are
+        remembered. `network` [N, symbols] are its log-probabilities, `last` [N] the symbols before.
+        `first_weights` [n] are where the NUM_ROWS rows of each lane begin.
         """
-        shares = self._count(entries, way_weights, tags, floors)
+        shares = self._count(entries, tags, floors)
         below = np.exp(network)
         for share, counts, above in zip(shares, self._each_counts, self._each_order, strict=True):
             np.multiply(below, share, out=above)
             above += counts
             below = above
-        np.maximum(self._order_inputs, _LEAST, out=self._order_inputs)
+        np.maximum(self._order_inputs, self._least, out=self._order_inputs)
         np.log(self._order_inputs, out=self._order_inputs)
         np.maximum(network, FLOOR, out=self._network_input)
         self._flat_bias[self._biased] = 0
@@ -154,27 +162,28 @@ class Workspace:
         self._flat_bias[self._biased] = self._found
         self._choose_rows(network, last, first_weights)
 
-    def _count(self, entries: Entries, way_weights: Doubles, tags: Entries, floors: Entries) -> Floats:
+    def _count(self, entries: Entries, tags: Entries, floors: Entries) -> Floats:
         """Counts the successors of the contexts; leaves (n_k - min(n_k, D)) / N_k in `_counts`.
 
-        Returns λ_k / N_k [orders, N, 1], which is 1 where a context is new.
+        Returns λ_k / N_k [orders, N, 1], which is 1 where a context is new. Sums are exact, so that their
+        order does not matter.
         """
-        live = (entries & TAG_MASK) == tags
+        live = (entries & _TAG) == tags
         live &= entries >= floors
-        weights = live * way_weights
-        places = entries & SYMBOL_MASK
+        weights = live.reshape(self._way_weights.shape) * self._way_weights
+        places = (entries & _SYMBOL).reshape(weights.shape)
         places += self._offsets
         counts, left = self._counts, self._left
         counts[:] = np.bincount(places.reshape(-1), weights.reshape(-1), self._size).reshape(self._shape)
-        totals = np.add.reduce(weights, axis=2, keepdims=True)
+        totals = _sums(weights)
         found = totals > 0
         self._find_top(totals, found)
-        np.minimum(counts, _DISCOUNT, out=left)
+        np.minimum(counts, self._discounts, out=left)
         counts -= left
         new = ~found
         scale = (1 / (totals + new)).astype(np.float32)
         counts *= scale
-        shares: Floats = np.add.reduce(left, axis=2, keepdims=True) * scale
+        shares: Floats = _sums(left) * scale
         shares += new
         return shares
 
@@ -204,42 +213,22 @@ class Workspace:
 
     def aim(self, symbols: Indices, positions: Indices) -> None:
         """Tells which symbols [N] come in the block, at `positions` [N]: what `learn` needs of them."""
-        steps = (NUM_WEIGHTS, len(self.rows), -1)
         early = (_EARLY_CHARS / (_EARLY_CHARS + positions)).astype(np.float32)
-        rates = _UNITS + _EARLY_UNITS * early
-        aims = self.inputs[:, self._each, symbols] * rates
-        aims += ((positions * _GOLDEN_RATIO) % 1.0).astype(np.float32)
-        self._rates[:] = rates.reshape(steps).swapaxes(0, 1)
-        self._aims[:] = aims.reshape(steps).swapaxes(0, 1)
+        rates = _UNITS + _EARLY_UNITS * early[:, None]
+        aims = self.inputs[:NUM_WEIGHTS, self._each, symbols].T * rates
+        aims += ((positions * _GOLDEN_RATIO) % 1.0).astype(np.float32)[:, None]
+        self._mixer.rates, self._mixer.aims = rates, aims
 
     def mix(self, step: int, weights: Floats) -> None:
         """Mixes the inputs of a step by the `weights` [all rows, NUM_WEIGHTS] of now."""
-        scores, products = self._scores[step], self._products
-        weights.take(self.rows[step], 0, self._old, "clip")
-        np.add.reduce(self._old, 0, out=self._mix)
-        np.multiply(self._mix, _STEP, self._mix)
-        np.multiply(self._step_inputs[step], self._factors, products)
-        np.add.reduce(products, 0, out=scores)
-        np.maximum.reduce(scores, 1, out=self._most, keepdims=True)
-        np.subtract(scores, self._most, scores)
-        np.exp(scores, self._odds)
-        np.add.reduce(self._odds, 1, out=self._totals[step])
+        self._mixer.mix(step, weights, self.rows[step])
 
     def learn(self, step: int, weights: Floats, reads: Flags | None) -> None:
         """Moves the weights that the last `mix`, of the same step, has used.
 
         Where not `reads` [n], weights stay; None: all read.
         """
-        expected, new = self._expected, self._new
-        np.multiply(self._step_inputs[step], self._odds, self._products)
-        np.add.reduce(self._products, 2, out=expected)
-        np.divide(self._rates[step], self._totals[step], self._ratios)
-        np.multiply(expected, self._ratios, expected)
-        np.subtract(self._aims[step], expected, expected)
-        np.add(self._old, self._changes, new)
-        np.floor(new, new)
-        np.minimum(new, _MAX_WEIGHT, out=new)
-        np.maximum(new, -_MAX_WEIGHT, out=new)
+        new = self._mixer.learn(step)
         if reads is None:
             weights[self.rows[step]] = new
         else:
@@ -247,11 +236,11 @@ class Workspace:
 
     def distribution(self, step: int) -> Floats:
         """Returns the log-probabilities [n, symbols] of a step that was mixed."""
-        distribution: Floats = self._scores[step] - np.log(self._totals[step])[:, None]
+        distribution: Floats = self._mixer.scores[step] - np.log(self._mixer.totals[step])[:, None]
         return distribution
 
     def worth(self, symbols: Indices) -> Floats:
         """Returns the log-probabilities [N] of symbols [N], once all steps were mixed."""
-        scores = self._scores.reshape(-1)[self._starts + symbols]
-        worth: Floats = scores - np.log(self._totals).reshape(-1)
+        scores = self._mixer.scores.reshape(-1)[self._starts + symbols]
+        worth: Floats = scores - np.log(self._mixer.totals).reshape(-1)
         return worth

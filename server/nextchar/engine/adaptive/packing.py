@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.adaptive.mixture import NUM_ROWS, NUM_WEIGHTS, first_weights
+from nextchar.engine.adaptive.mixture import NUM_ROWS, first_weights
 from nextchar.engine.adaptive.options import NUM_ORDERS, Adaptive
+from nextchar.engine.adaptive.step_mixer import NUM_WEIGHTS
 
 _LENGTH = struct.Struct("<I")
 _LEVEL = 9

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nextchar.engine.adaptive.hot_tables import HotUse
 from nextchar.engine.adaptive.lanes import AdaptiveLanes
 from nextchar.engine.adaptive.memory import Memory
 from nextchar.engine.lane import Lane
@@ -22,9 +23,7 @@ class AdaptiveRows:
     _lanes: AdaptiveLanes
     _network: Floats  # [rows, symbols], by place, of the last step
 
-    def __init__(
-        self, num_rows: int, width: int, num_symbols: int, max_table_bytes: int | None = None
-    ) -> None:
+    def __init__(self, num_rows: int, width: int, num_symbols: int, max_table_bytes: int) -> None:
         self._sizes = num_rows, width, num_symbols
         self._max_table_bytes = max_table_bytes
         self._has_arrays = False
@@ -37,12 +36,18 @@ class AdaptiveRows:
         """The bytes of the tables of all rows."""
         return self._lanes.num_bytes if self._has_arrays else 0
 
+    @property
+    def hot(self) -> HotUse:
+        """The use of tables that are kept beside those of the rows."""
+        return self._lanes.hot if self._has_arrays else HotUse()
+
     def reserve(self, lane: Lane) -> bool:
         """Takes room for the tables of a lane that joins next, if it has any; returns whether there was."""
         if lane.memory is None or lane.num_steps == 0:
             return True
         self._make_arrays()
-        lane.table = self._lanes.reserve(lane.memory, lane.num_steps)
+        ends_known = lane.keeps_state or not lane.reads
+        lane.table = self._lanes.reserve(lane.memory, lane.num_steps, ends_known=ends_known)
         return lane.table is not None
 
     def join(self, row: int, lane: Lane) -> None:
@@ -50,7 +55,7 @@ class AdaptiveRows:
         self._place[row] = _NONE
         if lane.memory is None:
             return
-        self._make_arrays()
+        assert lane.table is not None
         self._place[row] = self._lanes.open(lane.memory, lane.table)
         self._learns_drawn[row] = lane.memory.adaptive.learns_drawn
         self.num_active += 1
@@ -64,11 +69,12 @@ class AdaptiveRows:
         self.logprobs = np.zeros((num_rows, width))
         self._has_arrays = True
 
-    def leave(self, row: int) -> None:
-        """Closes a row's memory, if it has one."""
+    def leave(self, lane: Lane) -> None:
+        """Closes the memory of a lane's row, if it has one."""
+        row = lane.row
         if self._place[row] == _NONE:
             return
-        self._lanes.close(int(self._place[row]))
+        self._lanes.close(int(self._place[row]), lane.kept if lane.reads else lane.memory)
         self._place[row] = _NONE
         self.num_active -= 1
 
@@ -93,19 +99,18 @@ class AdaptiveRows:
         """Returns the rows, of the first `num_rows`, that are adaptive."""
         return np.flatnonzero(self._place[:num_rows] != _NONE)
 
-    def mix(self, rows: Indices, distribution: Floats) -> Floats:
+    def mix(self, rows: Indices, distribution: Floats, symbols: Indices, logprobs: Floats) -> None:
         """Puts mixtures of n adaptive rows in place of the network's log-probabilities [all rows, symbols].
 
-        Returns them, [n, symbols].
+        `logprobs` [all rows] become what `symbols` [all rows] are worth there.
         """
         if rows[-1] == len(rows) - 1:  # all rows up to there: a view, which is cheaper than a copy
             network, places = distribution[: len(rows)], self._place[: len(rows)].copy()
         else:
             network, places = distribution[rows], self._place[rows]
         self._network[places] = network
-        mixed = self._lanes.mix(places, network)
-        distribution[rows] = mixed
-        return mixed
+        distribution[rows] = self._lanes.mix(places, network)
+        logprobs[rows] = distribution[rows, symbols[rows]]
 
     def read(self, rows: Indices, positions: Indices, network: Floats, symbols: Indices) -> Floats:
         """Reads given symbols [steps, n] at `positions` [steps, n] of the chunks of n rows.

@@ -15,14 +15,14 @@ class Step:
 
     name: bytes  # the places'
     places: Indices
-    factors: Hashes  # [orders, 1, n, MAX_ORDER]
+    factors: Hashes  # [orders, n, 1, MAX_ORDER]
     shift: Hashes  # [n]
     first_rows: Indices  # [orders, 1, n]
-    floors: Entries  # [orders, n, 1]
+    floors: Entries  # [orders, 1, n, 1]
     first_weights: Indices  # [n]
-    event_at: Indices  # [n]
+    until_event: int  # steps to go until a window or a table may move
     workspace: Workspace | None = None
     recent: Hashes = field(default_factory=lambda: np.empty((0, MAX_ORDER), dtype=np.uint64))
-    rows: Indices = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
-    tags: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0), dtype=np.int64))
-    held: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 0, WAYS), dtype=np.int64))
+    rows: Indices = field(default_factory=lambda: np.empty((NUM_ORDERS, 1, 0), dtype=np.int64))
+    tags: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 1, 0), dtype=np.int64))
+    held: Entries = field(default_factory=lambda: np.empty((NUM_ORDERS, 1, 0, WAYS), dtype=np.int64))

@@ -30,6 +30,7 @@ def table_bytes(position: int, adaptive: Adaptive) -> int:
 
 
 MAX_TABLE_BYTES = table_bytes(MAX_WINDOW, Adaptive(window=MAX_WINDOW))  # of one lane
+DEFAULT_TABLE_BYTES = 256 << 20  # of all lanes of an engine
 
 
 class TablePool:
@@ -69,6 +70,16 @@ class TablePool:
         whole_pages = (start | length) % mmap.PAGESIZE == 0  # none that another run has a part of
         if whole_pages and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED, start, length)
+        self._free_run(run)
+
+    def shrink(self, run: Run, size: int) -> Run:
+        """Returns the first `size` rows of a run, a power of two; the others, not written, are given back."""
+        for half in (run.size >> k for k in range(1, (run.size // size).bit_length())):
+            self._free_run(Run(run.first + half, half))
+        return Run(run.first, size)
+
+    def _free_run(self, run: Run) -> None:
+        """Frees a run, joined with the one beside it where that is free."""
         first, size = run.first, run.size
         while first ^ size in self._free.get(size, ()):
             self._free[size].remove(first ^ size)

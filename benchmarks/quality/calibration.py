@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nextchar.model.calibration import Calibration
 from nextchar.model.graph import ModelGraph, open_graph
-from nextchar.model.surprise_curves import Doubles, Numbers, SurpriseCurves
+from nextchar.model.surprise.calibration import Calibration
+from nextchar.model.surprise.curves import Doubles, Numbers, SurpriseCurves
 from nextchar.repository.folder import find_model
 from nextchar_training.export.calibration import fit_lines, fit_pieces, score_lines, score_pieces
 from nextchar_training.text.heldout import heldout_split

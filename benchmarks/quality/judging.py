@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from nextchar.model.graph import ModelGraph, open_graph
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 from nextchar_training.judging.evaluation import NOTHING, Condition, evaluate
 from nextchar_training.judging.lists import StringList, checked_bad, read_list
 from nextchar_training.judging.normal import never_trained_on

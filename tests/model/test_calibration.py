@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support.tiny_models import LINES, TEXT
 
-from nextchar.model.calibration import Calibration, calibration_card, calibration_of
 from nextchar.model.card import Card, Quantiles
-from nextchar.model.surprise_curves import Doubles, SurpriseCurves
-from nextchar.model.surprise_fit import fit_curves
+from nextchar.model.surprise.calibration import Calibration, calibration_card, calibration_of
+from nextchar.model.surprise.curves import Doubles, SurpriseCurves
+from nextchar.model.surprise.fit import fit_curves
 
 LN2 = math.log(2)
 CURVE = {"num_symbols": 4, "bits_per_symbol": [1.0, 2.0], "tail_bits": 0.5, "num_strings": 100}

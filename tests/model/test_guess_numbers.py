@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nextchar.errors import InvalidRequest
-from nextchar.model.guess_numbers import GuessNumbers
+from nextchar.model.surprise.guess_numbers import GuessNumbers
 
 
 def test_the_estimate_is_the_number_of_likelier_strings_and_itself() -> None:

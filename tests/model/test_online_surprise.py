@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.model.online_surprise import OnlineSurprise, lines_needed
+from nextchar.model.surprise.online import OnlineSurprise, lines_needed
 
 # (surprise, symbols), of few values, so that many are equal
 _LINES = st.lists(st.tuples(st.integers(0, 6), st.integers(1, 3)), min_size=1, max_size=30)

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from support.engine_lanes import Clock
+from engine.estimates.engine_clocks import Clock
 from support.event_stream import BrokenStream, read_events
 from support.live_server import LiveServer, live_server
 from support.midway import fails, midway

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import grpc
 import pytest
-from support.engine_lanes import Gate, StepClock
+from engine.estimates.engine_clocks import StepClock
+from support.engine_lanes import Gate
 from support.live_server import LiveServer, live_server
 from support.rpc_answers import details
 from support.waiting import until

@@ -11,7 +11,8 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from support.engine_lanes import Clock, Gate
+from engine.estimates.engine_clocks import Clock
+from support.engine_lanes import Gate
 from support.live_server import TLS, LiveServer, live_server
 from support.rpc_answers import details
 from support.waiting import until

@@ -1,7 +1,8 @@
 """The wait for the next call of the graph is that of rows: while a level has none, nobody waits."""
 
 import pytest
-from support.engine_lanes import VOCABULARY, Inbox, StepClock, engine, make_trie, some_ids
+from engine.estimates.engine_clocks import StepClock
+from support.engine_lanes import VOCABULARY, Inbox, engine, make_trie, some_ids
 
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.work import Level, Work

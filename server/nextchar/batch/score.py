@@ -44,8 +44,9 @@ class Score(TableFunction[ScoreAnnotator]):
                 runs a process per core.
             context: The text before every string; it is not scored.
             include_end: Also score the end symbol, which models of lines have.
-            guesses: Also estimate how many guesses a string withstands (`nextchar.model.guess_numbers`). It
-                needs a model file of strings, and counts the end symbol.
+            guesses: Also estimate how many guesses a string withstands (see
+                `nextchar.model.surprise.guess_numbers`). It needs a model file of strings, and counts the end
+                symbol.
             prefix: What the names of the added columns begin with.
             on_error: `keep` leaves the added columns of a row without a string empty, `stop` raises.
         """

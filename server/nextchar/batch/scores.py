@@ -14,7 +14,7 @@ from nextchar.batch.column import Column, Filled
 from nextchar.client import Client
 from nextchar.client.endpoint import API_KEY
 from nextchar.errors import InvalidRequest
-from nextchar.model.guess_numbers import NUM_SAMPLES, GuessNumbers
+from nextchar.model.surprise.guess_numbers import NUM_SAMPLES, GuessNumbers
 
 # Fields of `nextchar.schemas.score.Score`, under the same names.
 SCORE_COLUMNS = (

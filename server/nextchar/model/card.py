@@ -111,7 +111,7 @@ class SurpriseCurve(_Part):
 
 
 class CalibrationCard(_Part):
-    """The distribution of held-out surprise by length (see `nextchar.model.calibration`).
+    """The distribution of held-out surprise by length (see `nextchar.model.surprise.calibration`).
 
     `shares` fall from 1: the share of the strings that have at least the bits of a curve. `with_end` is empty
     for a model without an end symbol.

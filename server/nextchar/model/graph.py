@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, Unavailable
-from nextchar.model.calibration import Calibration, calibration_of
 from nextchar.model.card import MAX_MODEL_BYTES, Card, GraphSignature, TensorSpec, check_graph, parse_card
 from nextchar.model.gate_graph import GateGraph, open_gates
 from nextchar.model.kernels.opening import KernelChoice, open_with_kernels
 from nextchar.model.onnx_screen import screened
 from nextchar.model.regular_file import read_regular_file
 from nextchar.model.runtime import open_session, ort
+from nextchar.model.surprise.calibration import Calibration, calibration_of
 from nextchar.model.vocabulary import Ids, Vocabulary
 
 Doubles = NDArray[np.float64]

@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
-from support.engine_lanes import VOCABULARY, Gate, Inbox, StepClock, endless, engine, make_trie, some_ids
+from engine.estimates.engine_clocks import StepClock
+from support.engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_trie, some_ids
 
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.scheduler import Scheduler

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nextchar.entrypoints.library.model import Model
-from nextchar.model.online_surprise import OnlineSurprise
+from nextchar.model.surprise.online import OnlineSurprise
 
 MAIN = "from nextchar.entrypoints.main import main; main(prog_name='nextchar')"
 END_SECONDS = 60

@@ -12,7 +12,7 @@ from nextchar.model.judging.intervals import clopper_pearson
 from nextchar.model.judging.reference import Reference, references_from_bytes, references_to_bytes
 from nextchar.model.judging.reference_set import ReferenceSet
 from nextchar.model.judging.statistics import WINDOW, statistics_of
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 from nextchar.model.vocabulary import Ids
 from nextchar_training.judging.references import fit_reference
 from nextchar_training.measure.kneser_ney import KneserNey

@@ -14,8 +14,8 @@ from support.tiny_models import LINES
 import nextchar
 from nextchar.client import Client
 from nextchar.entrypoints.main import main
-from nextchar.model.calibration import calibration_card
-from nextchar.model.surprise_fit import fit_curves
+from nextchar.model.surprise.calibration import calibration_card
+from nextchar.model.surprise.fit import fit_curves
 from nextchar.pb import nextchar_pb2 as pb
 
 STRINGS = ["hello", "htktt", "", "a\N{SNOWMAN}b", "x" * 300]

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from support.engine_lanes import GRAPH, at_once
 from support.tiny_models import TEXT
 
-from nextchar.model.calibration import calibration_card, calibration_of
 from nextchar.model.card import Quantiles
 from nextchar.model.strings import Strings
-from nextchar.model.surprise_fit import fit_curves
+from nextchar.model.surprise.calibration import calibration_card, calibration_of
+from nextchar.model.surprise.fit import fit_curves
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.schemas.base import make_usage

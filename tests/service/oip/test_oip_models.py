@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from engine.estimates.engine_clocks import Clock
 from google.protobuf.json_format import MessageToDict, ParseDict
-from support.engine_lanes import Clock
 from support.live_server import LiveServer, live_server
 from support.midway import midway
 from support.oip_client import body, message, post, stub

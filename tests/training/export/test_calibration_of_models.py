@@ -10,9 +10,9 @@ from support.tiny_models import BYTES, LINES, TEXT, TinyModel
 from support.tiny_runs import write_words
 
 from nextchar.errors import InvalidRequest
-from nextchar.model.calibration import calibration_of
 from nextchar.model.golden import score_strings
 from nextchar.model.graph import open_graph
+from nextchar.model.surprise.calibration import calibration_of
 from nextchar_training.commands.calibrate import calibrate
 from nextchar_training.export.calibration import measure_calibration, word_starts
 from nextchar_training.text.code_points import Text

@@ -15,7 +15,7 @@ from nextchar.errors import InvalidRequest, ModelFileError, NextcharError
 from nextchar.model.card import CalibrationCard
 from nextchar.model.golden import check_golden
 from nextchar.model.graph import graph_from_bytes, open_graph
-from nextchar.model.surprise_fit import MIN_STRINGS
+from nextchar.model.surprise.fit import MIN_STRINGS
 from nextchar_training.commands.heldout_options import heldout_options
 from nextchar_training.export.calibration import measure_calibration
 from nextchar_training.export.case_folding import with_card

@@ -1,7 +1,7 @@
 """Measures how surprising held-out strings are, by length: the calibration of percentiles and p-values.
 
 The strings of a model of lines are lines; those of running text, pieces of many lengths that begin where a
-word does. See `nextchar.model.calibration` for what is read off the measurement.
+word does. See `nextchar.model.surprise.calibration` for what is read off the measurement.
 """
 
 import math
@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.model.calibration import calibration_card
 from nextchar.model.card import CalibrationCard
 from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import ModelGraph
-from nextchar.model.surprise_curves import Doubles, SurpriseCurves
-from nextchar.model.surprise_fit import MIN_STRINGS, fit_curves
+from nextchar.model.surprise.calibration import calibration_card
+from nextchar.model.surprise.curves import Doubles, SurpriseCurves
+from nextchar.model.surprise.fit import MIN_STRINGS, fit_curves
 from nextchar.model.vocabulary import Ids
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.split import Split

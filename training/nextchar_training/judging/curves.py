@@ -4,7 +4,7 @@ import numpy as np
 
 from nextchar.model.judging.card import CurveCard, FalseAlarms
 from nextchar.model.judging.intervals import clopper_pearson
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 from nextchar.model.vocabulary import Ids
 
 RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.judging.card import ConditionName, Measured
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 from nextchar.model.vocabulary import Vocabulary
 from nextchar_training.judging.fit import NUM_FOLDS, fit, folds_of
 from nextchar_training.judging.references import fit_reference

@@ -11,7 +11,7 @@ from nextchar.model.judging.combination import Combination, Combined, Curve
 from nextchar.model.judging.judge import log_ratios, mixture
 from nextchar.model.judging.reference import Reference
 from nextchar.model.judging.reference_set import ReferenceSet
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 from nextchar_training.judging.curves import curve, curve_by_length, false_alarms
 from nextchar_training.judging.scored import Scored
 

@@ -10,7 +10,7 @@ from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import ModelGraph
 from nextchar.model.judging.judge import num_unknown
 from nextchar.model.judging.statistics import Statistics, statistics_of
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 from nextchar.model.vocabulary import Ids
 from nextchar_training.text.code_points import Text
 from nextchar_training.text.error import CorpusError

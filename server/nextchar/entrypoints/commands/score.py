@@ -16,7 +16,7 @@ from nextchar.entrypoints.commands.table_options import (
     table_options,
 )
 from nextchar.errors import InvalidRequest
-from nextchar.model.guess_numbers import GuessNumbers
+from nextchar.model.surprise.guess_numbers import GuessNumbers
 from nextchar.schemas.score import Score
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from nextchar.entrypoints.watching.source import WatchedSource
 from nextchar.entrypoints.watching.stream import Stream, is_pipe
 from nextchar.entrypoints.watching.watcher import Watch, Watcher
 from nextchar.errors import InvalidRequest
-from nextchar.model.online_surprise import MAX_LINES, OnlineSurprise, lines_needed
+from nextchar.model.surprise.online import MAX_LINES, OnlineSurprise, lines_needed
 
 _NUM_LINES = 200  # so many are needed at the default threshold
 _MOST_COMPARED = 100_000

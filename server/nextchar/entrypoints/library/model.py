@@ -23,7 +23,7 @@ from nextchar.errors import InvalidRequest, NextcharError
 from nextchar.model.card import Card
 from nextchar.model.cores import num_cores
 from nextchar.model.gate_graph import GATE_TENSORS
-from nextchar.model.guess_numbers import NUM_SAMPLES, GuessNumbers
+from nextchar.model.surprise.guess_numbers import NUM_SAMPLES, GuessNumbers
 from nextchar.schemas.completion import MAX_CHOICES
 from nextchar.schemas.inspect import GateTrace, StateTrace
 from nextchar.schemas.score import ScoreResponse

@@ -17,7 +17,7 @@ from nextchar.errors import (
     Unavailable,
     UnknownCharacter,
 )
-from nextchar.model.online_surprise import OnlineSurprise
+from nextchar.model.surprise.online import OnlineSurprise
 from nextchar.schemas.score import Score
 
 _RETRY_SECONDS = 2.0

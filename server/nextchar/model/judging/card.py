@@ -17,7 +17,7 @@ from nextchar.errors import ModelFileError
 from nextchar.model.card import VocabularyCard, falls, first_fault, rises
 from nextchar.model.names import is_model_name
 from nextchar.model.regular_file import read_regular_file
-from nextchar.model.surprise_curves import EXTRAPOLATION
+from nextchar.model.surprise.curves import EXTRAPOLATION
 
 FILE_NAME = "judge.json"
 REFERENCES_NAME = "references.npz"

@@ -24,7 +24,7 @@ import numpy as np
 
 from nextchar.model.judging.card import EVIDENCE, CurveCard, Evidence, JudgeCard
 from nextchar.model.judging.statistics import Statistics
-from nextchar.model.surprise_curves import Doubles, Numbers, SurpriseCurves
+from nextchar.model.surprise.curves import Doubles, Numbers, SurpriseCurves
 
 
 class Curve:

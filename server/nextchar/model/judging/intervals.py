@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 
 CONFIDENCE = 0.95
 

@@ -34,7 +34,7 @@ from nextchar.model.judging.reference_set import ReferenceSet
 from nextchar.model.judging.statistics import statistics_of
 from nextchar.model.judging.verdicts import AskedRate, Verdicts
 from nextchar.model.regular_file import read_regular_file
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 from nextchar.model.vocabulary import Ids, Vocabulary
 
 STEP_GRAPHS = ("step-int8.onnx", "step-float32.onnx")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.judging.reference import Reference
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 from nextchar.model.vocabulary import Ids
 
 Places = NDArray[np.intp]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nextchar.model.judging.card import EVIDENCE
 from nextchar.model.judging.combination import Combined
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 
 _NUM_CHARACTERS = 3
 

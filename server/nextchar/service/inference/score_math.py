@@ -9,9 +9,9 @@ import numpy as np
 from nextchar.engine.cooperative import Cooperative
 from nextchar.engine.sampler import Doubles, Indices
 from nextchar.engine.work import Delivery
-from nextchar.model.calibration import Calibration
 from nextchar.model.graph import ModelGraph
 from nextchar.model.strings import Ids, Strings
+from nextchar.model.surprise.calibration import Calibration
 from nextchar.model.vocabulary import Vocabulary
 from nextchar.service.inference.score_rows import NextChars, ScoreRows
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.model.surprise_curves import Doubles, SurpriseCurves
+from nextchar.model.surprise.curves import Doubles, SurpriseCurves
 
 # The bits of one or two characters are few different numbers, between which nothing may be interpolated.
 FIRST, LAST = 3, 64

@@ -32,8 +32,8 @@ from functools import partial
 import numpy as np
 
 from nextchar.model.card import CalibrationCard, Card, Quantiles, SurpriseCurve
-from nextchar.model.share_table import ShareTable
-from nextchar.model.surprise_curves import Doubles, Numbers, SurpriseCurves
+from nextchar.model.surprise.curves import Doubles, Numbers, SurpriseCurves
+from nextchar.model.surprise.share_table import ShareTable
 
 _MAX_MOVE = 0.049  # of the share of the same bits per symbol: 5 points, with a margin for bits between
 _SHORTEST = 3  # characters; of one or two, the first one's surprise is nearly all

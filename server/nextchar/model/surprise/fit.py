@@ -14,7 +14,7 @@ end; p-values stop at their limit before it.
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.model.surprise_curves import Doubles, Numbers, SurpriseCurves
+from nextchar.model.surprise.curves import Doubles, Numbers, SurpriseCurves
 
 MIN_STRINGS = 100
 NUM_LOCAL = 200  # strings of about a length for its mean and spread: the mean is known to 0.07 spreads

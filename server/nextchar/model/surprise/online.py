@@ -30,7 +30,7 @@ import math
 
 import numpy as np
 
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 
 MAX_LINES = 10_000
 

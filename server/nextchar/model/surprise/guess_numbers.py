@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from nextchar.errors import InvalidRequest
-from nextchar.model.surprise_curves import Doubles
+from nextchar.model.surprise.curves import Doubles
 
 NUM_SAMPLES = 10_000
 _LN10 = math.log(10)

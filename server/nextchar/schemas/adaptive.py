@@ -33,7 +33,8 @@ class AdaptiveOptions(RequestFields):
         description="How many of the characters read last are remembered: a power of two.",
     )
     learn_drawn: bool = Field(
-        default=True, description="Learn sampled characters as those that are read; otherwise only these."
+        default=False,
+        description="Also learn what is sampled, as what is read. A text then soon repeats itself.",
     )
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
-EMPTY = empty_memory(Adaptive(window=1024))
+EMPTY = empty_memory(Adaptive(window=1024, learns_drawn=True))
 SENTENCE = "the cat sat on the mat. the dog sat on the log.\n"
 
 

@@ -16,7 +16,7 @@ from nextchar.engine.work import Delivery, Level
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
-SMALL = Adaptive(window=1024)
+SMALL = Adaptive(window=1024, learns_drawn=True)
 LARGEST = table_bytes(1024, SMALL)
 NUM_SYMBOLS = GRAPH.vocabulary.num_outputs
 

@@ -17,7 +17,7 @@ from nextchar.schemas.score import ScoreRequest
 
 _CONTEXT = "the quick brown fox, the lazy dog, the quick brown fox, the lazy "
 _CANDIDATES = ["fox, the ", "dog, the ", "zebra", "", "dog, the "]
-_KNOBS = {"orders": [1, 3], "window": 1024, "learn_drawn": False}
+_KNOBS = {"orders": [1, 3], "window": 1024, "learn_drawn": True}
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ from nextchar.service.sessions.stepper import SessionStepper
 
 _CODEC = StateCodec(b"k" * 32)
 _KEPT = 4  # characters that can always be taken back, in these tests
-_SMALL = Adaptive((1, 2), 1024)
-_ALL, _GIVEN = _SMALL, Adaptive((1, 2), 1024, learns_drawn=False)
+_SMALL = Adaptive((1, 2), 1024, learns_drawn=True)
+_ALL, _GIVEN = _SMALL, Adaptive((1, 2), 1024)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from nextchar.service.sessions.stores.memory import MemoryStore
 
 _FEWER = Vocabulary(tuple(" abcdefghijklmno"), unknown="refuse")
 _PRIME = "the quick brown fox. " * 30
-_CHOICES = {"orders": [1, 3], "window": 1024, "learn_drawn": False}
+_CHOICES = {"orders": [1, 3], "window": 1024, "learn_drawn": True}
 
 
 def _state(sessions: Sessions) -> SessionState:

@@ -164,14 +164,13 @@ def test_samples_after_a_prompt_that_is_learned_are_those_of_the_api(
 ) -> None:
     fields = {"Temperature": "0.7", "Characters": "40", "Seed": "5"}
     found = browser.run("learning.generate", url=shipped.url, prompt=PROMPT["prompt"], fields=fields)
-    how = {"learn_drawn": False}
     for k, text in enumerate(found["texts"]):
-        body = {**PROMPT, "temperature": 0.7, "seed": 5 + k, "adaptive": how}
+        body = {**PROMPT, "temperature": 0.7, "seed": 5 + k, "adaptive": True}
         assert text == asked(shipped, "/v1/completions", **body)["choices"][0]["text"]
     commands = found["commands"]
     assert drawn_by_curl(commands["curl"]) == found["texts"][0]
     assert drawn_by_python(commands["Python"]) == found["texts"][0]
     assert drawn_by_grpcurl(commands["grpcurl"]) == found["texts"][0]
-    data = asked(shipped, "/v1/next", input=PROMPT["prompt"], adaptive=how)["data"]
+    data = asked(shipped, "/v1/next", input=PROMPT["prompt"], adaptive=True)["data"]
     for item, title in zip(data[:5], found["chart"], strict=False):
         assert f"{percent(item['probability'])} before" in title

@@ -19,7 +19,7 @@ class Adaptive:
 
     orders: tuple[int, ...] = (2, 3, 4, 6)
     window: int = 32_768
-    learns_drawn: bool = True
+    learns_drawn: bool = False
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.orders, self.orders[1:], strict=False))

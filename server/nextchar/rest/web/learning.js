@@ -7,12 +7,10 @@ let made = 0;
 export class LearningSwitch {
   #box = h("input", { type: "checkbox", role: "switch", autocomplete: "off" });
   #sentence = h("small", { className: "sentence", id: `learning-${(made += 1)}` });
-  #how;
   element;
 
-  // `changed` is called when it is switched by hand; `how` is what requests then say of learning.
-  constructor(label, sentence, changed, how = true) {
-    this.#how = how;
+  // `changed` is called when it is switched by hand.
+  constructor(label, sentence, changed) {
     this.sentence = sentence;
     this.#box.setAttribute("aria-describedby", this.#sentence.id);
     this.#box.addEventListener("change", () => changed());
@@ -34,6 +32,6 @@ export class LearningSwitch {
 
   // The field of a request, which is left out where nothing is learned.
   get field() {
-    return this.on ? { adaptive: this.#how } : {};
+    return this.on ? { adaptive: true } : {};
   }
 }

@@ -13,8 +13,6 @@ import { snippets } from "../parts/snippets.js";
 const NUM_SIDE_BY_SIDE = 4;
 const CHART_MS = 150;
 const LEARNS = "Learn from the prompt";
-// A text that learns what is sampled of it soon repeats itself.
-const HOW = { learn_drawn: false };
 const SENTENCE = "What the prompt repeats becomes likelier: counts of it are mixed with what the network expects.";
 const SEEDS = 1_000_000;
 
@@ -27,7 +25,7 @@ class Generate {
   #chart = new FilterChart();
   #errors = errorLine();
   #outputs = h("div", { className: "outputs" });
-  #learning = new LearningSwitch(LEARNS, SENTENCE, () => (this.#drawSoon(), this.#write()), HOW);
+  #learning = new LearningSwitch(LEARNS, SENTENCE, () => (this.#drawSoon(), this.#write()));
   #count = h("select", {}, h("option", { value: "1" }, "one sample"), h("option", { value: "4", selected: true }, "four samples"));
   #go = h("button", { type: "button", className: "primary", onclick: () => this.#start() }, "Generate");
   #halt = h("button", { type: "button", disabled: true, onclick: () => this.#abort?.abort() }, "Stop");

@@ -8,6 +8,7 @@ from nextchar.telemetry.metric_table import (
     OPS,
     OUTCOMES,
     PHASES,
+    PREDICTORS,
     RESULTS,
     TASKS,
     VERDICTS,
@@ -32,6 +33,7 @@ _VALUES = {
     "op": OPS,
     "task": TASKS,
     "verdict": VERDICTS,
+    "predictor": PREDICTORS,
 }
 
 

@@ -34,6 +34,7 @@ class EnginePool:
         self.max_waiting = num_threads * options.max_waiting
         self.max_lanes = num_threads * (options.max_lanes + options.reserved_lanes)
         self.max_bulk_lanes = num_threads * options.max_bulk_lanes
+        self.max_table_bytes = num_threads * options.max_table_bytes
 
     def __enter__(self) -> Self:
         with ExitStack() as running:
@@ -67,6 +68,14 @@ class EnginePool:
     @property
     def num_running(self) -> int:
         return sum(engine.num_running for engine in self._engines)
+
+    @property
+    def num_adaptive(self) -> int:
+        return sum(engine.num_adaptive for engine in self._engines)
+
+    @property
+    def table_bytes(self) -> int:
+        return sum(engine.table_bytes for engine in self._engines)
 
     def seconds_left(self) -> float:
         """Estimates when the busiest engine has finished its work, as `Engine.seconds_left` does."""

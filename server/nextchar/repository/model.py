@@ -40,6 +40,18 @@ class Model:
         return self.engine.max_lanes
 
     @property
+    def num_adaptive(self) -> int:
+        return self.engine.num_adaptive
+
+    @property
+    def table_bytes(self) -> int:
+        return self.engine.table_bytes
+
+    @property
+    def max_table_bytes(self) -> int:
+        return self.engine.max_table_bytes
+
+    @property
     def stats(self) -> list[EngineStats]:
         return self.engine.stats
 

@@ -31,6 +31,7 @@ OPS = (
 )
 VERDICTS = ("normal", "flagged")
 KINDS = ("scored", "fed", "sampled")
+PREDICTORS = ("model", "mixture")
 TASKS = (
     *("http_server", "grpc_health", "model_watcher", "judge_watcher", "model_unloader", "memory"),
     *("session_maintenance", "key_file", "certificate", "state_key", "store_key", "schema_builder"),
@@ -51,6 +52,10 @@ class Metric:
 
 def _seconds(name: str, text: str, labels: tuple[str, ...] = ()) -> Metric:
     return Metric(name, "histogram", "seconds", text, labels, DURATION_BUCKETS)
+
+
+def _of_models(name: str, unit: str, text: str) -> Metric:
+    return Metric(name, "gauge", unit, text, _MODEL)
 
 
 _REQUESTS = (
@@ -91,18 +96,21 @@ _REQUESTS = (
         "Number of requests that are being answered.",
         ("route", "protocol"),
     ),
-    Metric("nextchar_queue_depth", "gauge", "strings", "Number of strings waiting for a row.", _MODEL),
-    Metric(
-        "nextchar_queue_limit",
-        "gauge",
-        "strings",
-        "Largest number of strings that may wait for a row.",
-        _MODEL,
+    _of_models("nextchar_queue_depth", "strings", "Number of strings waiting for a row."),
+    _of_models("nextchar_queue_limit", "strings", "Largest number of strings that may wait for a row."),
+    _of_models("nextchar_lanes_running", "rows", "Number of rows in use by lanes and bulk jobs."),
+    _of_models("nextchar_lanes_limit", "rows", "Number of rows that lanes can use."),
+    _of_models("nextchar_adaptive_lanes", "rows", "Number of rows in use by adaptive lanes."),
+    _of_models(
+        "nextchar_adaptive_table_bytes",
+        "bytes",
+        "Size of the tables in which adaptive lanes count what they read.",
     ),
-    Metric(
-        "nextchar_lanes_running", "gauge", "rows", "Number of rows in use by lanes and bulk jobs.", _MODEL
+    _of_models(
+        "nextchar_adaptive_table_limit_bytes",
+        "bytes",
+        "Size that the tables of adaptive lanes may have together.",
     ),
-    Metric("nextchar_lanes_limit", "gauge", "rows", "Number of rows that lanes can use.", _MODEL),
     Metric(
         "nextchar_batch_size",
         "histogram",
@@ -122,6 +130,20 @@ _REQUESTS = (
         "characters",
         "Number of characters processed by the model, by kind.",
         (*_MODEL, "kind"),
+    ),
+    Metric(
+        "nextchar_adaptive_chars_total",
+        "counter",
+        "characters",
+        "Number of characters read by adaptive lanes.",
+        _MODEL,
+    ),
+    Metric(
+        "nextchar_adaptive_bits_total",
+        "counter",
+        "bits",
+        "Bits of the characters read by adaptive lanes, by predictor: the model alone, or the mixture.",
+        (*_MODEL, "predictor"),
     ),
     Metric(
         "nextchar_unknown_chars_total",
@@ -225,14 +247,10 @@ _MODELS = (
         "is 1.",
         (*_MODEL, "cell", "precision", "vocab_size", "digest", "kernels"),
     ),
-    Metric(
-        "nextchar_model_load_duration_seconds",
-        "gauge",
-        "seconds",
-        "Time that loading and checking the model took.",
-        _MODEL,
+    _of_models(
+        "nextchar_model_load_duration_seconds", "seconds", "Time that loading and checking the model took."
     ),
-    Metric("nextchar_model_ready", "gauge", "1", "Whether the model answers: 1 if it does, else 0.", _MODEL),
+    _of_models("nextchar_model_ready", "1", "Whether the model answers: 1 if it does, else 0."),
     Metric(
         "nextchar_score_bits_per_char",
         "histogram",

@@ -31,6 +31,12 @@ class ObservedModel(Protocol):
     @property
     def max_lanes(self) -> int: ...
     @property
+    def num_adaptive(self) -> int: ...
+    @property
+    def table_bytes(self) -> int: ...
+    @property
+    def max_table_bytes(self) -> int: ...
+    @property
     def stats(self) -> list[EngineStats]: ...
     @property
     def load_duration_seconds(self) -> float: ...
@@ -66,6 +72,9 @@ def _gauges(models: list[ObservedModel]) -> Iterable[Metric]:
         (gauge_family("nextchar_queue_limit"), lambda model: model.max_waiting),
         (gauge_family("nextchar_lanes_running"), lambda model: model.num_running),
         (gauge_family("nextchar_lanes_limit"), lambda model: model.max_lanes),
+        (gauge_family("nextchar_adaptive_lanes"), lambda model: model.num_adaptive),
+        (gauge_family("nextchar_adaptive_table_bytes"), lambda model: model.table_bytes),
+        (gauge_family("nextchar_adaptive_table_limit_bytes"), lambda model: model.max_table_bytes),
     ]
     for model in models:
         name, i = [model.name, model.version], model.info

@@ -232,7 +232,7 @@ class Settings(ModelSettings):
     @classmethod
     def _window(cls, value: int) -> int:
         if value and (value < MIN_WINDOW or value & (value - 1)):
-            raise ValueError(f"is {value}: give 0 or a power of two from {MIN_WINDOW} to {MAX_WINDOW}")
+            raise ValueError(f"must be 0 or a power of two from {MIN_WINDOW} to {MAX_WINDOW}")
         return value
 
     @field_validator("model_session_ttl_seconds", mode="before")

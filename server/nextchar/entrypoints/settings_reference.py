@@ -108,7 +108,7 @@ def _allowed(kind: dict[str, Any]) -> str:
     if "exclusiveMinimum" in kind:
         low = f"more than {kind['exclusiveMinimum']:g}"
     else:
-        low = f"from {kind['minimum']:g}" if "minimum" in kind else ""
+        low = f"from {kind['minimum']:.10g}" if "minimum" in kind else ""
     high = f"up to {kind['maximum']:.10g}" if "maximum" in kind else ""
     return " ".join(part for part in (low, high) if part)
 

@@ -15,7 +15,7 @@ from support.tensors_in_process import request as tensors
 from support.tensors_in_process import text as text_tensor
 from support.waiting import until
 
-from nextchar.engine.engine import EngineOptions
+from nextchar.engine.engine import MAX_STEPS, EngineOptions
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import InvalidRequest
 from nextchar.schemas.completion import CompletionRequest
@@ -136,3 +136,24 @@ def test_what_finds_no_room_for_its_tables_waits_and_plain_requests_pass_it(
             assert "model_logprob" in learned.result()[0]
             until(lambda: value("adaptive_lanes") == 0)
             assert value("adaptive_table_bytes") == 0
+
+
+def test_a_plain_request_waits_for_one_call_of_those_that_learn(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the texts are that are learned meanwhile."""
+    with live_server(models, engine_threads=1) as server:
+        gate, body = Gate(monkeypatch), {"model": "tiny", "input": ["ab" * 200], "adaptive": True}
+        with ThreadPoolExecutor() as threads:
+            try:
+                learning = [threads.submit(server.post, "/v1/score", body) for _ in range(4)]
+                gate.reached()
+                until(lambda: server.metric("nextchar_queue_depth") == len(learning) - 1)
+                plain = threads.submit(server.post, "/v1/next", {"model": "tiny", "input": "ab"})
+                until(lambda: server.metric("nextchar_queue_depth") == len(learning))
+                gate.let_and_reach(MAX_STEPS + len("ab") + 1)
+                assert plain.result(timeout=60).is_success
+                assert not any(text.done() for text in learning)
+            finally:
+                gate.open()
+            assert all(text.result().is_success for text in learning)

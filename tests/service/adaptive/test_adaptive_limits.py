@@ -146,8 +146,9 @@ def test_a_plain_request_waits_for_one_call_of_those_that_learn(
         gate, body = Gate(monkeypatch), {"model": "tiny", "input": ["ab" * 200], "adaptive": True}
         with ThreadPoolExecutor() as threads:
             try:
-                learning = [threads.submit(server.post, "/v1/score", body) for _ in range(4)]
-                gate.reached()
+                learning = [threads.submit(server.post, "/v1/score", body)]
+                gate.reached()  # its call is blocked, and the others find it running
+                learning += [threads.submit(server.post, "/v1/score", body) for _ in range(3)]
                 until(lambda: server.metric("nextchar_queue_depth") == len(learning) - 1)
                 plain = threads.submit(server.post, "/v1/next", {"model": "tiny", "input": "ab"})
                 until(lambda: server.metric("nextchar_queue_depth") == len(learning))

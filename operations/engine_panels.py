@@ -44,11 +44,26 @@ ENGINES: list[Panel] = [
     Panel(
         "Adaptive tables",
         "bytes",
-        "Size of the tables of adaptive lanes, and the largest that it may have.",
+        "Size of the tables of adaptive lanes, of those that are kept, and the most that both may have.",
         {
             "{{model}}": value("nextchar_adaptive_table_bytes", "model"),
+            "hot {{model}}": value("nextchar_adaptive_hot_table_bytes", "model"),
             "limit {{model}}": value("nextchar_adaptive_table_limit_bytes", "model"),
         },
+    ),
+    one_query(
+        "Hot tables",
+        "short",
+        "Number of tables that are kept for adaptive lanes that go on.",
+        "{{model}}",
+        value("nextchar_adaptive_hot_tables", "model"),
+    ),
+    one_query(
+        "Tables by origin",
+        "cps",
+        "Tables per second with which adaptive lanes go on; a hot one need not be built.",
+        "{{origin}}",
+        rate("nextchar_adaptive_tables_total", "origin"),
     ),
     one_query(
         "Batch size",

@@ -6,6 +6,7 @@ from nextchar.telemetry.metric_table import (
     LEVELS,
     METRICS,
     OPS,
+    ORIGINS,
     OUTCOMES,
     PHASES,
     PREDICTORS,
@@ -34,6 +35,7 @@ _VALUES = {
     "task": TASKS,
     "verdict": VERDICTS,
     "predictor": PREDICTORS,
+    "origin": ORIGINS,
 }
 
 

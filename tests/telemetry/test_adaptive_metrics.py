@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.in_process import InProcess, Sessions, context, in_process, owner_context
 from support.live_server import LiveServer
+from support.session_client import Session
 
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.score import NextRequest, ScoreRequest
@@ -89,3 +90,15 @@ def test_no_series_is_there_before_a_text_is_learned(server: LiveServer) -> None
     assert server.metric("nextchar_adaptive_lanes", model="lines") == 0
     assert server.metric("nextchar_adaptive_chars_total", model="lines") == 0
     assert server.metric("nextchar_adaptive_table_limit_bytes", model="lines") >= 256 << 20
+
+
+def test_tables_that_are_kept_and_found_again_are_counted(server: LiveServer) -> None:
+    def value(name: str, **labels: str) -> float:
+        return server.metric(f"nextchar_adaptive_{name}", model="refusing", **labels)
+
+    session = Session.create(server, model="refusing", prime="the fox " * 20, adaptive=True)
+    assert (value("hot_tables"), value("tables_total")) == (1, 0)  # it began with nothing to build
+    assert 0 < value("hot_table_bytes") <= value("table_limit_bytes")
+    for _ in range(3):
+        session.do("feed", text="a")
+    assert (value("tables_total", origin="hot"), value("tables_total", origin="built")) == (3, 0)

@@ -94,6 +94,9 @@ VALUES: dict[str, Callable[[Used], bool]] = {
     "lanes_limit": lambda u: u.value("lanes_limit", model="tiny") == 5 + 2,
     "adaptive_lanes": lambda u: u.value("adaptive_lanes") == 0,  # no text was learned
     "adaptive_table_bytes": lambda u: u.value("adaptive_table_bytes") == 0,
+    "adaptive_hot_tables": lambda u: u.value("adaptive_hot_tables") == 0,
+    "adaptive_hot_table_bytes": lambda u: u.value("adaptive_hot_table_bytes") == 0,
+    "adaptive_tables_total": lambda u: u.value("adaptive_tables_total") == 0,
     "adaptive_table_limit_bytes": lambda u: (
         u.value("adaptive_table_limit_bytes", model="tiny") == u.server.settings.max_adaptive_table_bytes
     ),

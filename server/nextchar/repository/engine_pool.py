@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Self
 
+from nextchar.engine.adaptive.hot_tables import HotUse
 from nextchar.engine.engine import Engine, EngineOptions
 from nextchar.engine.work import Outbox, Work
 from nextchar.errors import NextcharError
@@ -76,6 +77,16 @@ class EnginePool:
     @property
     def table_bytes(self) -> int:
         return sum(engine.table_bytes for engine in self._engines)
+
+    @property
+    def hot_tables(self) -> HotUse:
+        uses = [engine.hot_tables for engine in self._engines]
+        return HotUse(
+            num_tables=sum(use.num_tables for use in uses),
+            num_bytes=sum(use.num_bytes for use in uses),
+            num_hits=sum(use.num_hits for use in uses),
+            num_misses=sum(use.num_misses for use in uses),
+        )
 
     def seconds_left(self) -> float:
         """Estimates when the busiest engine has finished its work, as `Engine.seconds_left` does."""

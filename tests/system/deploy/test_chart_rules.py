@@ -124,9 +124,9 @@ def test_the_memory_limit_holds_what_docs_deploy_adds_up() -> None:
     answers = 8 * Settings.model_fields["max_answer_bytes"].default
     tables = num_models * values["config"]["max_adaptive_table_bytes"]
     assert (told[1] << 20, told[3] << 20) == (answers, tables)
-    assert len(told) == 4
-    assert values["resources"]["limits"] == {"cpu": "2", "memory": "1Gi"}
-    assert sum(told) <= 1024
+    assert len(told) == 5
+    assert values["resources"]["limits"] == {"cpu": "2", "memory": "1280Mi"}
+    assert sum(told) <= 1280
 
 
 def test_the_server_takes_the_environment_it_is_given(ci_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

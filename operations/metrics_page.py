@@ -6,8 +6,10 @@ from nextchar.telemetry.metric_table import (
     LEVELS,
     METRICS,
     OPS,
+    ORIGINS,
     OUTCOMES,
     PHASES,
+    PREDICTORS,
     RESULTS,
     TASKS,
     Metric,
@@ -31,6 +33,8 @@ _VALUES = {
     "phase": PHASES,
     "level": LEVELS,
     "kind": KINDS,
+    "predictor": PREDICTORS,
+    "origin": ORIGINS,
     "op": OPS,
     "task": TASKS,
     "protocol": ("rest", "grpc"),
@@ -53,6 +57,8 @@ and what gRPC itself ends on a connection before it hands a call over.
   `outcome=~"error|timeout"`.
 * A quantile: `histogram_quantile(0.99, sum by (le) (rate(nextchar_request_duration_seconds_bucket[5m])))`.
 * `nextchar_sessions_active` counts the sessions in the store: over replicas that share it use `max`, not `sum`.
+* Bits per character that adaptive texts save: the increase of `nextchar_adaptive_bits_total` for `predictor="model"`
+  less that for `predictor="mixture"`, ÷ that of `nextchar_adaptive_chars_total`. Drawn characters are not counted.
 * Drift: the mean of `nextchar_score_bits_per_char` (`_sum` ÷ `_count`) compared with that of the day before, and
   `nextchar_unknown_chars_total` ÷ `nextchar_chars_total`. The alerts are in [operations](operations.md#alerts).
 """

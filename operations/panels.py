@@ -1,5 +1,6 @@
 """Defines the panels of the dashboard, in rows; every metric of the table is in one of them."""
 
+from operations.engine_panels import ENGINES
 from operations.panel import Panel, mean, one_query, quantile, quantiles, rate, value
 
 _REQUESTS: list[Panel] = [
@@ -55,58 +56,6 @@ _REQUESTS: list[Panel] = [
         "s",
         "Time per character between two pieces of a streamed completion.",
         quantiles("nextchar_inter_char_seconds", "model"),
-    ),
-]
-_ENGINE: list[Panel] = [
-    one_query(
-        "Characters",
-        "cps",
-        "Characters that the models process per second, by kind.",
-        "{{kind}}",
-        rate("nextchar_chars_total", "kind"),
-    ),
-    Panel(
-        "Queue time",
-        "s",
-        "Time that a request waits in the queue for its rows.",
-        quantiles("nextchar_queue_duration_seconds", "model"),
-    ),
-    Panel(
-        "Queue",
-        "short",
-        "Number of strings that wait for a row, and the largest number that may.",
-        {
-            "{{model}}": value("nextchar_queue_depth", "model"),
-            "limit {{model}}": value("nextchar_queue_limit", "model"),
-        },
-    ),
-    Panel(
-        "Rows",
-        "short",
-        "Number of rows in use, and of rows that lanes can use.",
-        {
-            "{{model}}": value("nextchar_lanes_running", "model"),
-            "limit {{model}}": value("nextchar_lanes_limit", "model"),
-        },
-    ),
-    one_query(
-        "Batch size",
-        "short",
-        "Mean number of rows that a step advances.",
-        "{{model}}",
-        mean("nextchar_batch_size", "model"),
-    ),
-    Panel(
-        "Batch wait",
-        "s",
-        "Time that rows wait for their next call of the graph, by level.",
-        quantiles("nextchar_batch_wait_seconds", "level"),
-    ),
-    Panel(
-        "Step time",
-        "s",
-        "Time of a step of the engine, by phase.",
-        quantiles("nextchar_compute_duration_seconds", "phase"),
     ),
 ]
 _SESSIONS: list[Panel] = [
@@ -243,6 +192,22 @@ _MODELS: list[Panel] = [
         mean("nextchar_score_bits_per_char", "model"),
     ),
     one_query(
+        "Characters read adaptively",
+        "cps",
+        "Characters that adaptive lanes read per second.",
+        "{{model}}",
+        rate("nextchar_adaptive_chars_total", "model"),
+    ),
+    one_query(
+        "Bits saved per character",
+        "short",
+        "Bits per character that learning a text saves, beside the model alone.",
+        "{{model}}",
+        f"({rate('nextchar_adaptive_bits_total', 'model', predictor='model')}"
+        f" - {rate('nextchar_adaptive_bits_total', 'model', predictor='mixture')})"
+        f" / {rate('nextchar_adaptive_chars_total', 'model')}",
+    ),
+    one_query(
         "Unknown characters",
         "percentunit",
         "Share of the characters of requests that are outside the vocabulary.",
@@ -292,7 +257,7 @@ _PROCESS: list[Panel] = [
 
 ROWS: dict[str, list[Panel]] = {
     "Requests": _REQUESTS,
-    "Engines": _ENGINE,
+    "Engines": ENGINES,
     "Sessions": _SESSIONS,
     "Models and drift": _MODELS,
     "Judges": _JUDGES,

@@ -6,8 +6,10 @@ from nextchar.telemetry.metric_table import (
     LEVELS,
     METRICS,
     OPS,
+    ORIGINS,
     OUTCOMES,
     PHASES,
+    PREDICTORS,
     RESULTS,
     TASKS,
     VERDICTS,
@@ -32,6 +34,8 @@ _VALUES = {
     "op": OPS,
     "task": TASKS,
     "verdict": VERDICTS,
+    "predictor": PREDICTORS,
+    "origin": ORIGINS,
 }
 
 

@@ -102,6 +102,18 @@ def test_a_file_that_is_not_there_not_toml_or_misspelt_is_one_clear_error(tmp_pa
         Settings(config=path)
 
 
+@pytest.mark.parametrize("window", [-1, 1, 1000, 1025, 1 << 17])
+def test_a_window_that_no_text_can_have_is_refused(window: int) -> None:
+    assert [Settings(max_adaptive_window=fits).max_adaptive_window for fits in (0, 1024, 65_536)]
+    with pytest.raises(ValidationError, match="max_adaptive_window"):
+        Settings(max_adaptive_window=window)
+
+
+def test_tables_have_room_for_one_text_at_least() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 4194304"):
+        Settings(max_adaptive_table_bytes=(4 << 20) - 1)
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
 def test_every_setting_has_a_sentence_a_unit_if_it_is_a_number_and_a_default(text: SettingText) -> None:
     assert re.match(r"[A-Za-z].*\.$", text.text)

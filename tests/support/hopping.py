@@ -74,7 +74,8 @@ class Hopper:
         self._client = httpx.Client(timeout=30, verify=TLS)
         self._path = f"/v1/sessions/s{seed}"
         self._revision, self._server = 1, 0
-        made = {"model": "tiny", "session_id": f"s{seed}", "seed": seed}
+        # Every other session learns its text.
+        made = {"model": "tiny", "session_id": f"s{seed}", "seed": seed, "adaptive": seed % 2 == 1}
         self._sure("POST", "/v1/sessions", made, fine=(201, 409))
 
     def close(self) -> None:

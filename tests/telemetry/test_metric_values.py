@@ -92,6 +92,16 @@ VALUES: dict[str, Callable[[Used], bool]] = {
     "queue_limit": lambda u: u.value("queue_limit", model="tiny") == 77,
     "lanes_running": lambda u: u.value("lanes_running") == 0,
     "lanes_limit": lambda u: u.value("lanes_limit", model="tiny") == 5 + 2,
+    "adaptive_lanes": lambda u: u.value("adaptive_lanes") == 0,  # no text was learned
+    "adaptive_table_bytes": lambda u: u.value("adaptive_table_bytes") == 0,
+    "adaptive_hot_tables": lambda u: u.value("adaptive_hot_tables") == 0,
+    "adaptive_hot_table_bytes": lambda u: u.value("adaptive_hot_table_bytes") == 0,
+    "adaptive_tables_total": lambda u: u.value("adaptive_tables_total") == 0,
+    "adaptive_table_limit_bytes": lambda u: (
+        u.value("adaptive_table_limit_bytes", model="tiny") == u.server.settings.max_adaptive_table_bytes
+    ),
+    "adaptive_chars_total": lambda u: u.value("adaptive_chars_total") == 0,
+    "adaptive_bits_total": lambda u: u.value("adaptive_bits_total") == 0,
     # Two strings run side by side for one step after their context and begin symbol; all else is alone.
     "batch_size": lambda u: (
         u.value("batch_size_count", model="tiny") >= NUM_STEPS

@@ -19,6 +19,7 @@ from pydantic_settings import (
 from nextchar.entrypoints.settings_models import ModelSettings
 from nextchar.entrypoints.settings_sources import check_environment, read_file
 from nextchar.rpc.options import GrpcOptions
+from nextchar.schemas.adaptive import MAX_WINDOW, MIN_WINDOW
 from nextchar.schemas.limits import Limits, SessionLimits
 from nextchar.schemas.sessions import MAX_TTL_SECONDS
 from nextchar.telemetry.logs import LogFormat
@@ -66,6 +67,13 @@ class Settings(ModelSettings):
         _LIMITS.max_answer_bytes,
         ge=64 * 1024,
         description="Largest size of the answer to a request, estimated before any work is done for it.",
+    )
+    max_adaptive_window: int = Field(
+        _LIMITS.max_adaptive_window,
+        ge=0,
+        le=MAX_WINDOW,
+        description="Largest number of characters that an adaptive text remembers, a power of two from "
+        f"{MIN_WINDOW}; 0 turns adaptive texts off.",
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest size of a request's body.")
     strict_characters: bool = Field(
@@ -219,6 +227,13 @@ class Settings(ModelSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level of messages that are logged."
     )
+
+    @field_validator("max_adaptive_window")
+    @classmethod
+    def _window(cls, value: int) -> int:
+        if value and (value < MIN_WINDOW or value & (value - 1)):
+            raise ValueError(f"must be 0 or a power of two from {MIN_WINDOW} to {MAX_WINDOW}")
+        return value
 
     @field_validator("model_session_ttl_seconds", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES
 from nextchar.entrypoints.settings_sources import PREFIX
 from nextchar.model.cores import num_cores
 from nextchar.model.kernels.opening import KernelChoice
@@ -95,4 +96,10 @@ class ModelSettings(BaseSettings):
     )
     max_waiting: int = Field(
         8192, ge=1, description="Largest number of strings in each queue of an engine thread."
+    )
+    max_adaptive_table_bytes: int = Field(
+        256 << 20,
+        ge=MAX_TABLE_BYTES,
+        description="Largest size of the tables of adaptive lanes in an engine thread; a lane whose tables "
+        "find no room waits in its queue.",
     )

@@ -21,6 +21,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         max_bulk_lanes=settings.max_bulk_lanes,
         max_waiting=settings.max_waiting,
         max_wait_seconds=settings.queue_timeout_seconds,
+        max_table_bytes=settings.max_adaptive_table_bytes,
     )
 
 
@@ -41,6 +42,7 @@ def limits(settings: Settings) -> Limits:
         max_inspect_chars=settings.max_inspect_chars,
         max_choices=settings.max_choices,
         max_answer_bytes=settings.max_answer_bytes,
+        max_adaptive_window=settings.max_adaptive_window,
         strict_characters=settings.strict_characters,
     )
 

@@ -17,6 +17,7 @@ UNITS = {
     "tokens": "characters",
     "strings": "strings",
     "waiting": "strings",
+    "window": "characters",
     "choices": "completions",
     "lanes": "rows",
     "key": "rows",
@@ -33,7 +34,7 @@ UNITS = {
 SUBJECTS = {
     "Where it listens": r"config|host|(http|grpc|metrics)_port|playground",
     "Models": r"models|judges|default_model|precision|model_(versions|poll)\w*|strict_readiness|unload_\w+",
-    "Engines": r"engine_threads|kernels|max_lanes|reserved_lanes|max_bulk_lanes|max_waiting",
+    "Engines": r"engine_threads|kernels|max_lanes|reserved_lanes|max_bulk_lanes|max_waiting|\w+_table_bytes",
     "gRPC": r"grpc_\w+",
     "Sessions": r"data_dir|(model_)?session_\w+|state_key|max_sessions|max_state_bytes|replay_sessions",
     "Keys, TLS and origins": r"api_keys_file|max_lanes_per_key|tls_\w+|cors_origins|allowed_hosts",
@@ -107,7 +108,7 @@ def _allowed(kind: dict[str, Any]) -> str:
     if "exclusiveMinimum" in kind:
         low = f"more than {kind['exclusiveMinimum']:g}"
     else:
-        low = f"from {kind['minimum']:g}" if "minimum" in kind else ""
+        low = f"from {kind['minimum']:.10g}" if "minimum" in kind else ""
     high = f"up to {kind['maximum']:.10g}" if "maximum" in kind else ""
     return " ".join(part for part in (low, high) if part)
 

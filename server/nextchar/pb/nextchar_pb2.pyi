@@ -434,7 +434,7 @@ class OwnerLimits(_message.Message):
     def __init__(self, max_sessions: _Optional[int] = ..., max_state_bytes: _Optional[int] = ..., max_checkpoints: _Optional[int] = ..., session_ttl_seconds: _Optional[float] = ..., max_lanes_per_key: _Optional[int] = ...) -> None: ...
 
 class ModelLimits(_message.Message):
-    __slots__ = ("model", "model_version", "max_lanes", "max_bulk_lanes", "max_waiting", "state_bytes", "rows_bytes", "max_waiting_bytes")
+    __slots__ = ("model", "model_version", "max_lanes", "max_bulk_lanes", "max_waiting", "state_bytes", "rows_bytes", "max_waiting_bytes", "max_adaptive_table_bytes")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MAX_LANES_FIELD_NUMBER: _ClassVar[int]
@@ -443,6 +443,7 @@ class ModelLimits(_message.Message):
     STATE_BYTES_FIELD_NUMBER: _ClassVar[int]
     ROWS_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_WAITING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_ADAPTIVE_TABLE_BYTES_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     max_lanes: int
@@ -451,7 +452,8 @@ class ModelLimits(_message.Message):
     state_bytes: int
     rows_bytes: int
     max_waiting_bytes: int
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., max_lanes: _Optional[int] = ..., max_bulk_lanes: _Optional[int] = ..., max_waiting: _Optional[int] = ..., state_bytes: _Optional[int] = ..., rows_bytes: _Optional[int] = ..., max_waiting_bytes: _Optional[int] = ...) -> None: ...
+    max_adaptive_table_bytes: int
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., max_lanes: _Optional[int] = ..., max_bulk_lanes: _Optional[int] = ..., max_waiting: _Optional[int] = ..., state_bytes: _Optional[int] = ..., rows_bytes: _Optional[int] = ..., max_waiting_bytes: _Optional[int] = ..., max_adaptive_table_bytes: _Optional[int] = ...) -> None: ...
 
 class LimitsResponse(_message.Message):
     __slots__ = ("request", "owner", "models")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Self
 
+from nextchar.engine.adaptive.hot_tables import HotUse
 from nextchar.engine.engine import Engine, EngineOptions
 from nextchar.engine.work import Outbox, Work
 from nextchar.errors import NextcharError
@@ -34,6 +35,7 @@ class EnginePool:
         self.max_waiting = num_threads * options.max_waiting
         self.max_lanes = num_threads * (options.max_lanes + options.reserved_lanes)
         self.max_bulk_lanes = num_threads * options.max_bulk_lanes
+        self.max_table_bytes = num_threads * options.max_table_bytes
 
     def __enter__(self) -> Self:
         with ExitStack() as running:
@@ -67,6 +69,24 @@ class EnginePool:
     @property
     def num_running(self) -> int:
         return sum(engine.num_running for engine in self._engines)
+
+    @property
+    def num_adaptive(self) -> int:
+        return sum(engine.num_adaptive for engine in self._engines)
+
+    @property
+    def table_bytes(self) -> int:
+        return sum(engine.table_bytes for engine in self._engines)
+
+    @property
+    def hot_tables(self) -> HotUse:
+        uses = [engine.hot_tables for engine in self._engines]
+        return HotUse(
+            num_tables=sum(use.num_tables for use in uses),
+            num_bytes=sum(use.num_bytes for use in uses),
+            num_hits=sum(use.num_hits for use in uses),
+            num_misses=sum(use.num_misses for use in uses),
+        )
 
     def seconds_left(self) -> float:
         """Estimates when the busiest engine has finished its work, as `Engine.seconds_left` does."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from nextchar.engine.adaptive.hot_tables import HotUse
 from nextchar.model.graph import ModelGraph
 from nextchar.repository.engine_pool import EnginePool
 from nextchar.telemetry.engine_stats import EngineStats
@@ -38,6 +39,22 @@ class Model:
     @property
     def max_lanes(self) -> int:
         return self.engine.max_lanes
+
+    @property
+    def num_adaptive(self) -> int:
+        return self.engine.num_adaptive
+
+    @property
+    def table_bytes(self) -> int:
+        return self.engine.table_bytes
+
+    @property
+    def hot_tables(self) -> HotUse:
+        return self.engine.hot_tables
+
+    @property
+    def max_table_bytes(self) -> int:
+        return self.engine.max_table_bytes
 
     @property
     def stats(self) -> list[EngineStats]:

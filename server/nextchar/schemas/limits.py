@@ -20,6 +20,7 @@ class Limits:
     number of completions of each. `max_answer_bytes` bounds what the answer may take, as
     `service/inference/answer_weight.py` estimates it: eight of them fit in 1 GiB beside the server.
     `max_inspect_values` bounds the numbers in the answer of an inspection: 512 characters of 512 units.
+    `max_adaptive_window` bounds the characters that an adaptive text remembers; 0 turns such texts off.
     """
 
     max_strings: int = 2048
@@ -30,6 +31,7 @@ class Limits:
     max_inspect_values: int = 262_144
     max_choices: int = 256
     max_answer_bytes: int = 64 * 1024 * 1024
+    max_adaptive_window: int = 65_536
     strict_characters: bool = False
 
 

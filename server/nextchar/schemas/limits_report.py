@@ -7,7 +7,8 @@ class RequestLimits(ResponseModel):
     """The limits of one request.
 
     `max_n` bounds the completions of one prompt, `max_choices` those of all prompts of a request. Those of
-    `adaptive` bound how many contexts are counted, their lengths, and the characters that are remembered.
+    `adaptive` bound how many contexts are counted, their lengths, and the characters that are remembered;
+    `max_adaptive_window` 0 says that there are no adaptive texts.
     """
 
     max_body_bytes: int
@@ -46,7 +47,7 @@ class ModelLimits(ResponseModel):
     """The limits of one model: its rows, its queue, and their memory by the formulas of docs/performance.md.
 
     `rows_bytes` is allocated at the start. `max_waiting_bytes` is the largest size of the queue: full, with
-    strings of the greatest length.
+    strings of the greatest length. `max_adaptive_table_bytes` is that of the tables of adaptive lanes.
     """
 
     model: str
@@ -57,6 +58,7 @@ class ModelLimits(ResponseModel):
     state_bytes: int
     rows_bytes: int
     max_waiting_bytes: int
+    max_adaptive_table_bytes: int
 
 
 class LimitsResponse(ResponseModel):

@@ -71,7 +71,7 @@ class Comparer:
         if request.adaptive is None:
             return await self._scores.score_with(model, score, ctx)
         # Both models learn: if one alone did, the ratio would tell what learning is worth.
-        begun = SessionState.begun(0, new_memory(request.adaptive))
+        begun = SessionState.begun(0, new_memory(request.adaptive, self._validation.limits))
         answer, _ = await self._separate.score(score, model, begun, ctx)
         return answer
 

@@ -59,7 +59,7 @@ class Completer:
         if has_client_state(request):
             return nullcontext(self._client_states.start(request, ctx))
         model = model or self._validation.model(request.model, ctx)
-        return nullcontext(Start(model, memory=new_memory(request.adaptive)))
+        return nullcontext(Start(model, memory=new_memory(request.adaptive, self._validation.limits)))
 
     async def _prepare(self, request: CompletionRequest, start: Start, ctx: RequestContext) -> CompletionPlan:
         prompts = self._validation.prompts(

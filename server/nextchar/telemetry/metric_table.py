@@ -31,6 +31,8 @@ OPS = (
 )
 VERDICTS = ("normal", "flagged")
 KINDS = ("scored", "fed", "sampled")
+PREDICTORS = ("model", "mixture")
+ORIGINS = ("hot", "built")
 TASKS = (
     *("http_server", "grpc_health", "model_watcher", "judge_watcher", "model_unloader", "memory"),
     *("session_maintenance", "key_file", "certificate", "state_key", "store_key", "schema_builder"),
@@ -53,10 +55,17 @@ def _seconds(name: str, text: str, labels: tuple[str, ...] = ()) -> Metric:
     return Metric(name, "histogram", "seconds", text, labels, DURATION_BUCKETS)
 
 
+def _counter(name: str, unit: str, text: str, labels: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, "counter", unit, text, labels)
+
+
+def _of_models(name: str, unit: str, text: str) -> Metric:
+    return Metric(name, "gauge", unit, text, _MODEL)
+
+
 _REQUESTS = (
-    Metric(
+    _counter(
         "nextchar_requests_total",
-        "counter",
         "requests",
         "Number of requests that have ended, by outcome.",
         (*_REQUEST, "outcome"),
@@ -91,18 +100,35 @@ _REQUESTS = (
         "Number of requests that are being answered.",
         ("route", "protocol"),
     ),
-    Metric("nextchar_queue_depth", "gauge", "strings", "Number of strings waiting for a row.", _MODEL),
-    Metric(
-        "nextchar_queue_limit",
-        "gauge",
-        "strings",
-        "Largest number of strings that may wait for a row.",
-        _MODEL,
+    _of_models("nextchar_queue_depth", "strings", "Number of strings waiting for a row."),
+    _of_models("nextchar_queue_limit", "strings", "Largest number of strings that may wait for a row."),
+    _of_models("nextchar_lanes_running", "rows", "Number of rows in use by lanes and bulk jobs."),
+    _of_models("nextchar_lanes_limit", "rows", "Number of rows that lanes can use."),
+    _of_models("nextchar_adaptive_lanes", "rows", "Number of rows in use by adaptive lanes."),
+    _of_models(
+        "nextchar_adaptive_table_bytes",
+        "bytes",
+        "Size of the tables in which adaptive lanes count what they read.",
     ),
-    Metric(
-        "nextchar_lanes_running", "gauge", "rows", "Number of rows in use by lanes and bulk jobs.", _MODEL
+    _of_models(
+        "nextchar_adaptive_table_limit_bytes",
+        "bytes",
+        "Size that the tables of adaptive lanes may have together.",
     ),
-    Metric("nextchar_lanes_limit", "gauge", "rows", "Number of rows that lanes can use.", _MODEL),
+    _of_models(
+        "nextchar_adaptive_hot_tables", "tables", "Number of tables kept of adaptive lanes that have ended."
+    ),
+    _of_models(
+        "nextchar_adaptive_hot_table_bytes",
+        "bytes",
+        "Size of the tables kept of adaptive lanes that have ended.",
+    ),
+    _counter(
+        "nextchar_adaptive_tables_total",
+        "tables",
+        "Number of tables with which adaptive lanes went on, by origin: kept, or built anew.",
+        (*_MODEL, "origin"),
+    ),
     Metric(
         "nextchar_batch_size",
         "histogram",
@@ -116,16 +142,23 @@ _REQUESTS = (
         "Time that rows waited for their next call of the graph, by level.",
         (*_MODEL, "level"),
     ),
-    Metric(
+    _counter(
         "nextchar_chars_total",
-        "counter",
         "characters",
         "Number of characters processed by the model, by kind.",
         (*_MODEL, "kind"),
     ),
-    Metric(
+    _counter(
+        "nextchar_adaptive_chars_total", "characters", "Number of characters read by adaptive lanes.", _MODEL
+    ),
+    _counter(
+        "nextchar_adaptive_bits_total",
+        "bits",
+        "Bits of the characters read by adaptive lanes, by predictor: the model alone, or the mixture.",
+        (*_MODEL, "predictor"),
+    ),
+    _counter(
         "nextchar_unknown_chars_total",
-        "counter",
         "characters",
         "Number of characters outside the vocabulary of the model.",
         _MODEL,
@@ -159,15 +192,9 @@ _SESSIONS = (
         "Size of a session as it is written to the store.",
         buckets=_STATE_BUCKETS,
     ),
-    Metric(
-        "nextchar_sessions_created_total",
-        "counter",
-        "sessions",
-        "Number of sessions created, forks included.",
-    ),
-    Metric(
+    _counter("nextchar_sessions_created_total", "sessions", "Number of sessions created, forks included."),
+    _counter(
         "nextchar_sessions_ended_total",
-        "counter",
         "sessions",
         "Number of sessions that have ended, by cause.",
         ("cause",),
@@ -186,31 +213,27 @@ _SESSIONS = (
         "Number of characters read and sampled in a session when its owner ended it.",
         buckets=_CHARS_BUCKETS,
     ),
-    Metric(
+    _counter(
         "nextchar_session_lookups_total",
-        "counter",
         "lookups",
         "Number of session lookups, by result; restored is a session that this server had not seen lately.",
         ("result",),
     ),
-    Metric(
+    _counter(
         "nextchar_session_conflicts_total",
-        "counter",
         "changes",
         "Number of session changes refused because another change came first.",
     ),
-    Metric(
+    _counter(
         "nextchar_sessions_replayed_total",
-        "counter",
         "sessions",
         "Number of sessions rebuilt in another version of their model.",
     ),
     _seconds(
         "nextchar_state_store_duration_seconds", "Time of a call to the session store, by operation.", ("op",)
     ),
-    Metric(
+    _counter(
         "nextchar_state_store_errors_total",
-        "counter",
         "calls",
         "Number of calls to the session store that failed, by operation.",
         ("op",),
@@ -225,14 +248,10 @@ _MODELS = (
         "is 1.",
         (*_MODEL, "cell", "precision", "vocab_size", "digest", "kernels"),
     ),
-    Metric(
-        "nextchar_model_load_duration_seconds",
-        "gauge",
-        "seconds",
-        "Time that loading and checking the model took.",
-        _MODEL,
+    _of_models(
+        "nextchar_model_load_duration_seconds", "seconds", "Time that loading and checking the model took."
     ),
-    Metric("nextchar_model_ready", "gauge", "1", "Whether the model answers: 1 if it does, else 0.", _MODEL),
+    _of_models("nextchar_model_ready", "1", "Whether the model answers: 1 if it does, else 0."),
     Metric(
         "nextchar_score_bits_per_char",
         "histogram",
@@ -243,12 +262,8 @@ _MODELS = (
     ),
 )
 _JUDGES = (
-    Metric(
-        "nextchar_verdicts_total",
-        "counter",
-        "strings",
-        "Number of strings judged, by verdict.",
-        (*_JUDGE, "verdict"),
+    _counter(
+        "nextchar_verdicts_total", "strings", "Number of strings judged, by verdict.", (*_JUDGE, "verdict")
     ),
     Metric(
         "nextchar_verdict_p_value",
@@ -261,15 +276,13 @@ _JUDGES = (
 )
 
 _SERVER = (
-    Metric(
+    _counter(
         "nextchar_log_lines_dropped_total",
-        "counter",
         "lines",
         "Number of log lines dropped because standard error was not read, or could not be written.",
     ),
-    Metric(
+    _counter(
         "nextchar_background_task_failures_total",
-        "counter",
         "failures",
         "Number of background tasks that have failed, by task; the server is unready after one.",
         ("task",),

@@ -5,6 +5,7 @@ scrape.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,10 +37,12 @@ from nextchar.telemetry.calls import CALL, Call, mark_counted, was_counted
 from nextchar.telemetry.engine_stats import Tally
 from nextchar.telemetry.log_writer import OF_PROCESS
 from nextchar.telemetry.metric_registry import counter, counter_family, gauge, histogram
-from nextchar.telemetry.metric_table import METRICS
+from nextchar.telemetry.metric_table import METRICS, PREDICTORS
 from nextchar.telemetry.model_metrics import ModelsCollector, ObservedModel
 from nextchar.telemetry.request_context import ProtocolName, RequestContext, Route
 from nextchar.telemetry.triton_statistics import Statistics
+
+LN2 = math.log(2)
 
 
 class RequestObserver(Protocol):
@@ -65,6 +68,8 @@ class Metrics:
         self._inter_char = histogram("nextchar_inter_char_seconds", r)
         self._chars = counter("nextchar_chars_total", r)
         self._unknown_chars = counter("nextchar_unknown_chars_total", r)
+        self._adaptive_chars = counter("nextchar_adaptive_chars_total", r)
+        self._adaptive_bits = counter("nextchar_adaptive_bits_total", r)
         self._size = histogram("nextchar_request_size_chars", r)
         self._bits: dict[str, Tally] = {}
         self.statistics = Statistics()
@@ -144,6 +149,21 @@ class Metrics:
         for kind, count in by_kind.items():
             if count:
                 self._chars.labels(ctx.model, ctx.version, kind).inc(count)
+
+    def count_adaptive(
+        self,
+        ctx: RequestContext,
+        logprobs: NDArray[np.float64],
+        model_logprobs: NDArray[np.float64] | None,
+    ) -> None:
+        """Counts characters that were read and learned, and their bits by the mixture and the model alone."""
+        if model_logprobs is None or not len(model_logprobs):
+            return
+        assert len(logprobs) == len(model_logprobs)
+        labels = ctx.model, ctx.version
+        self._adaptive_chars.labels(*labels).inc(len(logprobs))
+        for predictor, values in zip(PREDICTORS, (model_logprobs, logprobs), strict=True):
+            self._adaptive_bits.labels(*labels, predictor).inc(max(0.0, -float(values.sum()) / LN2))
 
     def count_unknown(self, ctx: RequestContext, count: int) -> None:
         if count:

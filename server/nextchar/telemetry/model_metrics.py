@@ -7,8 +7,21 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from nextchar.telemetry.engine_stats import EngineStats, Tally
-from nextchar.telemetry.metric_registry import add_tallies, gauge_family, histogram_family
-from nextchar.telemetry.metric_table import LEVELS
+from nextchar.telemetry.metric_registry import add_tallies, counter_family, gauge_family, histogram_family
+from nextchar.telemetry.metric_table import LEVELS, ORIGINS
+
+
+class ObservedTables(Protocol):
+    """What is told of the tables that a model keeps of adaptive lanes that have ended."""
+
+    @property
+    def num_tables(self) -> int: ...
+    @property
+    def num_bytes(self) -> int: ...
+    @property
+    def num_hits(self) -> int: ...
+    @property
+    def num_misses(self) -> int: ...
 
 
 class ObservedModel(Protocol):
@@ -30,6 +43,14 @@ class ObservedModel(Protocol):
     def num_running(self) -> int: ...
     @property
     def max_lanes(self) -> int: ...
+    @property
+    def num_adaptive(self) -> int: ...
+    @property
+    def table_bytes(self) -> int: ...
+    @property
+    def max_table_bytes(self) -> int: ...
+    @property
+    def hot_tables(self) -> ObservedTables: ...
     @property
     def stats(self) -> list[EngineStats]: ...
     @property
@@ -54,7 +75,7 @@ class ModelsCollector(Collector):
         bits = histogram_family("nextchar_score_bits_per_char")
         for model_name, tally in list(self._bits_by_model.items()):
             add_tallies(bits, [model_name], [tally])
-        return [*_gauges(models), *_tallies(models), bits]
+        return [*_gauges(models), _tables(models), *_tallies(models), bits]
 
 
 def _gauges(models: list[ObservedModel]) -> Iterable[Metric]:
@@ -66,6 +87,11 @@ def _gauges(models: list[ObservedModel]) -> Iterable[Metric]:
         (gauge_family("nextchar_queue_limit"), lambda model: model.max_waiting),
         (gauge_family("nextchar_lanes_running"), lambda model: model.num_running),
         (gauge_family("nextchar_lanes_limit"), lambda model: model.max_lanes),
+        (gauge_family("nextchar_adaptive_lanes"), lambda model: model.num_adaptive),
+        (gauge_family("nextchar_adaptive_table_bytes"), lambda model: model.table_bytes),
+        (gauge_family("nextchar_adaptive_table_limit_bytes"), lambda model: model.max_table_bytes),
+        (gauge_family("nextchar_adaptive_hot_tables"), lambda model: model.hot_tables.num_tables),
+        (gauge_family("nextchar_adaptive_hot_table_bytes"), lambda model: model.hot_tables.num_bytes),
     ]
     for model in models:
         name, i = [model.name, model.version], model.info
@@ -74,6 +100,16 @@ def _gauges(models: list[ObservedModel]) -> Iterable[Metric]:
         for family, value in values:
             family.add_metric(name, value(model))
     return [info, *(family for family, _ in values)]
+
+
+def _tables(models: list[ObservedModel]) -> Metric:
+    """Counts the tables with which adaptive lanes went on."""
+    counts = counter_family("nextchar_adaptive_tables_total")
+    for model in models:
+        hot = model.hot_tables
+        for origin, count in zip(ORIGINS, (hot.num_hits, hot.num_misses), strict=True):
+            counts.add_metric([model.name, model.version, origin], count)
+    return counts
 
 
 def _tallies(models: list[ObservedModel]) -> Iterable[Metric]:

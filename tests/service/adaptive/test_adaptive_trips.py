@@ -1,5 +1,6 @@
 """Adaptive sessions, every cell in int8 and float32: the same bits over each API, store, trip and cut."""
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_it_goes_on_bit_for_bit(
     rewound.feed(_TEXT[-100:])
     imported = rest.session(model=name)
     imported.import_state(rewound.export_state())
-    fork = cut.fork()
+    fork, streamed = cut.fork(), cut.fork()
     rolled = other.session(prime=_TEXT, **fields)
     rolled.checkpoint("here")
     rolled.feed("and what was read after it")
@@ -86,6 +87,10 @@ def test_it_goes_on_bit_for_bit(
     with Model(folder / name) as local:
         for session in (cut, fork, rewound, imported, rolled, local.session(prime=_TEXT, **fields)):
             assert _told(session) == expected
+    pieces = streamed.stream(max_tokens=30, logprobs=1, seed=3)
+    assert "".join(piece.choices[0].text for piece in pieces if piece.choices) == expected[2]
+    assert streamed.next().data == whole.next().data
+    assert math.fsum(item.probability for item in expected[0]) == pytest.approx(1, abs=1e-6)
     assert whole.info().adaptive is not None
     assert whole.info().adaptive == fork.info().adaptive
     network = other.session(model=name, prime=_TEXT + expected[2]).next().data

@@ -70,7 +70,14 @@ def test_grpc_answers_what_rest_answers(server: LiveServer) -> None:
 def test_the_limits_that_are_told_are_those_that_hold(server: LiveServer) -> None:
     limits = server.get("/v1/limits").json()
     settings, request = server.settings, limits["request"]
-    for name in ("max_strings", "max_input_chars", "max_body_bytes", "max_tokens", "max_choices"):
+    for name in (
+        "max_strings",
+        "max_input_chars",
+        "max_body_bytes",
+        "max_tokens",
+        "max_choices",
+        "max_adaptive_window",
+    ):
         assert request[name] == getattr(settings, name)
     assert limits["owner"]["max_sessions"] == settings.max_sessions
     over = server.post("/v1/score", {"model": "tiny", "input": ["a"] * (request["max_strings"] + 1)})
@@ -78,6 +85,7 @@ def test_the_limits_that_are_told_are_those_that_hold(server: LiveServer) -> Non
     (tiny,) = (model for model in limits["models"] if model["model"] == "tiny")
     rows = settings.engine_threads * (settings.max_lanes + settings.reserved_lanes)
     assert tiny["max_lanes"] == rows
+    assert tiny["max_adaptive_table_bytes"] == settings.engine_threads * settings.max_adaptive_table_bytes
     assert tiny["rows_bytes"] > rows * lane_bytes(tiny["state_bytes"], TEXT.vocabulary.num_outputs)
 
 

@@ -1,7 +1,11 @@
-"""Every cell, in int8 and in float32: however a session came to a place, on whichever server it goes on."""
+"""Every cell, in int8 and in float32: however a session came to a place, on whichever server it goes on.
+
+It holds for sessions that learn their text as for those that do not, and over each store that servers share.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.live_server import LiveServer, live_server
@@ -17,11 +21,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_every_cell(tmp_path_factory.mktemp("cells"), seed=3)
 
 
-@pytest.fixture(scope="module")
-def servers(folder: Path, valkey: ValkeyServer) -> Iterator[list[LiveServer]]:
+@pytest.fixture(scope="module", params=["valkey", "sqlite"])
+def servers(
+    folder: Path,
+    valkey: ValkeyServer,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[list[LiveServer]]:
     """Two over one store, and one alone."""
     valkey.flush()
-    shared = {"session_store": valkey.url, "state_key": "k" * 32}
+    file = tmp_path_factory.mktemp("store") / "sessions.db"
+    store = {"valkey": valkey.url, "sqlite": f"sqlite:///{file}"}[request.param]
+    shared = {"session_store": store, "state_key": "k" * 32}
     with (
         live_server(folder, **shared) as one,
         live_server(folder, **shared) as other,
@@ -30,17 +41,18 @@ def servers(folder: Path, valkey: ValkeyServer) -> Iterator[list[LiveServer]]:
         yield [one, other, alone]
 
 
+@pytest.mark.parametrize("adaptive", [None, True], ids=["plain", "adaptive"])
 @pytest.mark.parametrize(("cell", "precision"), STEP_GRAPHS)
-def test_it_goes_on_bit_for_bit(servers: list[LiveServer], cell: str, precision: str) -> None:
+def test_it_goes_on_bit_for_bit(servers: list[LiveServer], cell: str, precision: str, adaptive: Any) -> None:
     one, other, alone = servers
     model = f"{cell}-{precision}"
-    whole = Session.create(alone, model=model, prime=_TEXT)
-    moved = Session.create(one, model=model, prime=_TEXT[:50])
+    whole = Session.create(alone, model=model, prime=_TEXT, adaptive=adaptive)
+    moved = Session.create(one, model=model, prime=_TEXT[:50], adaptive=adaptive)
     moved.on(other).do("feed", text=_TEXT[50:])
     fork, imported = moved.on(other), Session.create(other, model=model)
     fork.id = moved.do("fork")["session_id"]
     assert imported.put_state(moved.state()).status_code == 200
-    rewound = Session.create(one, model=model, prime=_TEXT)
+    rewound = Session.create(one, model=model, prime=_TEXT, adaptive=adaptive)
     rewound.do("rewind", num_chars=100)
     rewound.on(other).do("feed", text=_TEXT[-100:])
     expected = whole.next(), whole.sample(max_tokens=50, logprobs=2), whole.next()

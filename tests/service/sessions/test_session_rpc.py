@@ -40,13 +40,18 @@ def _numbers(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
+ADAPTIVE = pytest.mark.parametrize("adaptive", [None, True], ids=["plain", "adaptive"])
+
+
 def _rest(found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in _CHANGING}
 
 
-def test_every_call_answers_what_rest_answers(server: LiveServer, stub: Stub) -> None:
-    rest = Session.create(server, prime="the ")
-    made = stub.Create(pb.CreateSessionRequest(model="tiny", prime="the ", seed=7))
+@ADAPTIVE
+def test_every_call_answers_what_rest_answers(server: LiveServer, stub: Stub, adaptive: Any) -> None:
+    rest = Session.create(server, prime="the ", adaptive=adaptive)
+    options = pb.AdaptiveOptions() if adaptive else None
+    made = stub.Create(pb.CreateSessionRequest(model="tiny", prime="the ", seed=7, adaptive=options))
     mine = made.session_id
     assert _plain(made) == _rest(rest.info())
     fed = stub.Feed(pb.FeedRequest(session_id=mine, text="quick", top=3))
@@ -78,17 +83,21 @@ def test_every_call_answers_what_rest_answers(server: LiveServer, stub: Stub) ->
         _plain(stub.ImportState(pb.SessionState(session_id=mine, state=sealed)))["position"]
         == rolled.position
     )
-    fork = stub.Fork(pb.ForkRequest(session_id=mine, fork_id="a-fork"))
-    assert (fork.session_id, fork.position) == ("a-fork", rolled.position)
+    fork = stub.Fork(pb.ForkRequest(session_id=mine, fork_id=f"{mine}-fork"))
+    assert (fork.session_id, fork.position) == (f"{mine}-fork", rolled.position)
     listed = stub.List(pb.ListSessionsRequest(limit=1000))
-    assert {mine, rest.id, "a-fork"} <= {entry.session_id for entry in listed.data}
+    assert {mine, rest.id, fork.session_id} <= {entry.session_id for entry in listed.data}
     stub.Delete(pb.SessionId(session_id=mine))
     assert Session(server.url, mine).post("next").status_code == 404
 
 
-def test_a_conversation_is_the_calls_one_after_the_other(server: LiveServer, stub: Stub) -> None:
-    rest = Session.create(server)
-    calls = [pb.SessionCall(create=pb.CreateSessionRequest(model="tiny", seed=7))]
+@ADAPTIVE
+def test_a_conversation_is_the_calls_one_after_the_other(
+    server: LiveServer, stub: Stub, adaptive: Any
+) -> None:
+    rest = Session.create(server, adaptive=adaptive)
+    options = pb.AdaptiveOptions() if adaptive else None
+    calls = [pb.SessionCall(create=pb.CreateSessionRequest(model="tiny", seed=7, adaptive=options))]
     calls += [pb.SessionCall(feed=pb.FeedRequest(text=character, top=1)) for character in "hello"]
     calls += [
         pb.SessionCall(rewind=pb.RewindRequest(num_chars=2)),

@@ -3,25 +3,30 @@
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support.live_server import TLS, LiveServer
+from support.live_server import TLS, LiveServer, live_server
 from support.server_process import ServerProcess, server_process
 from support.session_client import HELD_CHARS, Session
+from support.tiny_models import STEP_GRAPHS, write_every_cell
 from support.waiting import until
 
 from nextchar.pb import nextchar_pb2 as pb
 from nextchar.pb import nextchar_pb2_grpc
 
+ADAPTIVE = pytest.mark.parametrize("adaptive", [None, True], ids=["plain", "adaptive"])
 
+
+@ADAPTIVE
 def test_killed_in_the_middle_of_a_stream_it_goes_on_from_what_was_acknowledged(
-    alone: LiveServer, models: Path, tmp_path: Path
+    alone: LiveServer, models: Path, tmp_path: Path, adaptive: Any
 ) -> None:
     with server_process(models, "--data-dir", str(tmp_path)) as server:
-        session = Session.create(server.url, session_id="s", prime="the ")
+        session = Session.create(server.url, session_id="s", prime="the ", adaptive=adaptive)
         acknowledged = session.sample(max_tokens=50)
         with session.held_stream() as lines:
             seen = ""
@@ -32,25 +37,56 @@ def test_killed_in_the_middle_of_a_stream_it_goes_on_from_what_was_acknowledged(
             server.end()
         server.start()
         assert session.info()["position"] == 4 + len(acknowledged)
-        whole = Session.create(alone, prime="the ").sample(max_tokens=50 + 60)
+        whole = Session.create(alone, prime="the ", adaptive=adaptive).sample(max_tokens=50 + 60)
         rest = session.sample(max_tokens=60)
         assert acknowledged + rest == whole
         assert rest.startswith(seen[:60])  # what was seen and not acknowledged is drawn again
 
 
+@ADAPTIVE
 def test_killed_after_every_few_keystrokes_no_character_is_lost_and_none_comes_twice(
-    alone: LiveServer, models: Path, tmp_path: Path
+    alone: LiveServer, models: Path, tmp_path: Path, adaptive: Any
 ) -> None:
     text, num_kills = "the quick brown fox", 2
     with server_process(models, "--data-dir", str(tmp_path)) as server:
-        session = Session.create(server.url, session_id="k")
+        session = Session.create(server.url, session_id="k", adaptive=adaptive)
         for _ in range(num_kills):
             for character in text:
                 session.do("feed", text=character, **{"return": "none"})
             server.end()
             server.start()
         assert session.info()["position"] == num_kills * len(text)
-        assert session.next() == Session.create(alone, prime=text * num_kills).next()
+        whole = Session.create(alone, prime=text * num_kills, adaptive=adaptive)
+        assert session.next() == whole.next()
+
+
+def test_killed_the_adaptive_sessions_of_every_cell_go_on(tmp_path: Path) -> None:
+    """With all that they can say and draw: beside each is one of a server that ran through."""
+    folder, text = write_every_cell(tmp_path / "models", seed=3), "the quick brown fox. " * 20
+    with (
+        server_process(folder, "--data-dir", str(tmp_path)) as server,
+        live_server(folder, engine_threads=1) as through,
+    ):
+        made = [
+            [Session.create(url, model=f"{cell}-{precision}", prime=text, adaptive=True) for url in urls]
+            for urls in [(server.url, through)]
+            for cell, precision in STEP_GRAPHS
+        ]
+        for pair in made:
+            for session in pair:
+                session.do("checkpoint", name="c")
+                session.do("feed", text="a lazy dog. ")
+        server.end()
+        server.start()
+        for pair in made:
+            for call, fields in (
+                ("rewind", {"num_chars": 5}),
+                ("feed", {"text": "dog. "}),
+                ("rollback", {"name": "c"}),
+            ):
+                assert pair[0].do(call, **fields)["position"] == pair[1].do(call, **fields)["position"]
+                assert pair[0].next() == pair[1].next()
+            assert pair[0].sample(max_tokens=40) == pair[1].sample(max_tokens=40)
 
 
 def _refused_over_grpc(server: ServerProcess) -> None:

@@ -52,6 +52,7 @@ class Load:
     def _scores(self) -> None:
         self._post("/v1/score", model="tiny", input=["hello", "ab\0c", "the end"], context="ab")
         self._post("/v1/score", model="tiny", input=["hello"])
+        self._post("/v1/score", model="tiny", input=["hello", "hello"], adaptive=True)
         self._post("/v1/next", model="tiny", input="abc")
         self._post("/v1/judge", judge="words", input=["hello", "xyxyxyxy"])
 

@@ -108,6 +108,8 @@ class CompletionRunner:
         lane, now = sample.lane, time.monotonic()
         fed, sampled = sample.count(len(delivery.ids))
         self._metrics.count_chars(ctx, fed=fed, sampled=sampled)
+        if delivery.model_logprobs is not None:
+            self._metrics.count_adaptive(ctx, delivery.logprobs[:fed], delivery.model_logprobs[:fed])
         streamed = lane.sampling is not None and lane.sampling.chars_per_delivery > 0
         if sampled and streamed and sample.last_seen:
             self._metrics.observe_inter_char(ctx, (now - sample.last_seen) / sampled)

@@ -3,7 +3,7 @@
 from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.repository.model import Model
 from nextchar.repository.served_models import ServedModels
-from nextchar.schemas.adaptive import MAX_ORDER, MAX_ORDERS, MAX_WINDOW, MIN_WINDOW
+from nextchar.schemas.adaptive import MAX_ORDER, MAX_ORDERS, MIN_WINDOW
 from nextchar.schemas.completion import MAX_CHOICES
 from nextchar.schemas.limits import MAX_HEAD_BYTES, ApiLimits, Limits, SessionLimits
 from nextchar.schemas.limits_report import LimitsResponse, ModelLimits, OwnerLimits, RequestLimits
@@ -41,7 +41,7 @@ class LimitsReport:
             max_adaptive_orders=MAX_ORDERS,
             max_adaptive_order=MAX_ORDER,
             min_adaptive_window=MIN_WINDOW,
-            max_adaptive_window=MAX_WINDOW,
+            max_adaptive_window=limits.max_adaptive_window,
         )
         owner = OwnerLimits(
             max_sessions=sessions.max_sessions,
@@ -68,4 +68,5 @@ class LimitsReport:
             state_bytes=state_bytes,
             rows_bytes=rows,
             max_waiting_bytes=waiting,
+            max_adaptive_table_bytes=pool.max_table_bytes,
         )

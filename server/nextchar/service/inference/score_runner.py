@@ -163,6 +163,7 @@ class ScoreRunner:
             return mixed, None
         # An empty string has no step, and so none of either.
         own = [np.empty(0) if found is None else found for found in map(joined_model_logprobs, deliveries)]
+        self._metrics.count_adaptive(ctx, np.concatenate(mixed), np.concatenate(own))
         return mixed, np.concatenate([values[len(context) :] for values in own])
 
     def _answer(

@@ -35,7 +35,7 @@ class Validation:
         self._served_models = served_models
         self._lifecycle = lifecycle
         self._metrics = metrics
-        self._limits = limits
+        self.limits = limits
 
     def model(
         self,
@@ -105,7 +105,7 @@ class Validation:
         except KeyError as error:
             raise _unknown(error.args[0], param, "this model refuses such characters") from None
         num_unknown = count_unknown(ids, vocabulary)
-        if num_unknown and self._limits.strict_characters:
+        if num_unknown and self.limits.strict_characters:
             position = int((ids == vocabulary.unknown_id).argmax())
             character = vocabulary.normalize(text, after_return=after_return)[position]
             raise _unknown(character, param, "this server is strict")
@@ -123,7 +123,7 @@ class Validation:
         after_return: bool = False,
     ) -> Strings:
         """Returns the ids of each text, as `encode`; its errors name the texts from number `first` on."""
-        limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
+        limit, vocabulary = self.limits.max_input_chars, model.graph.vocabulary
         try:
             strings = vocabulary.encode_strings(texts, after_return=after_return)
             num_unknown = count_unknown(strings.flat, vocabulary)
@@ -140,7 +140,7 @@ class Validation:
         return strings
 
     def _takes_unknown(self, vocabulary: Vocabulary) -> bool:
-        return vocabulary.unknown_id is not None and not self._limits.strict_characters
+        return vocabulary.unknown_id is not None and not self.limits.strict_characters
 
     def prompts(
         self, request: CompletionRequest, *, model: Model, ctx: RequestContext, after_return: bool = False
@@ -170,7 +170,7 @@ class Validation:
             InputTooLarge: the text is longer than one may be.
             UnknownCharacter: one is unknown, and the server is strict.
         """
-        limit, vocabulary = self._limits.max_input_chars, model.graph.vocabulary
+        limit, vocabulary = self.limits.max_input_chars, model.graph.vocabulary
         if len(ids) > limit:
             raise InputTooLarge(f"{param} has {len(ids)} characters, the limit is {limit}", param=param)
         num_known = len(vocabulary.characters) + (vocabulary.unknown_id is not None)
@@ -181,7 +181,7 @@ class Validation:
                 f"{param} holds {first}; ids of characters are 0 to {num_known - 1}", param=param
             )
         num_unknown = count_unknown(ids, vocabulary)
-        if num_unknown and self._limits.strict_characters:
+        if num_unknown and self.limits.strict_characters:
             raise UnknownCharacter(
                 f"{param} holds the unknown character, and this server is strict", param=param
             )
@@ -189,7 +189,7 @@ class Validation:
 
     def check_strings(self, num_strings: int) -> None:
         """Raises InvalidRequest (too_many_items) for more strings than a request may have."""
-        limit = self._limits.max_strings
+        limit = self.limits.max_strings
         if num_strings > limit:
             raise InvalidRequest(
                 f"input has {num_strings} strings, the limit is {limit}", param="input", code="too_many_items"
@@ -197,7 +197,7 @@ class Validation:
 
     def check_total(self, num_chars: int, param: str = "input") -> None:
         """Raises InputTooLarge for more characters than one request may have in all."""
-        limit = self._limits.max_request_chars
+        limit = self.limits.max_request_chars
         if num_chars > limit:
             raise InputTooLarge(
                 f"the request has {num_chars} characters in all, the limit is {limit}: split it", param=param
@@ -205,7 +205,7 @@ class Validation:
 
     def check_size(self, num_chars: int, param: str) -> None:
         """Raises InputTooLarge for a text with more characters than one may have."""
-        limit = self._limits.max_input_chars
+        limit = self.limits.max_input_chars
         if num_chars > limit:
             raise InputTooLarge(f"{param} has {num_chars} characters, the limit is {limit}", param=param)
 
@@ -220,7 +220,7 @@ class Validation:
             AnswerTooLarge: that is more than an answer may.
         """
         ctx.answer_bytes = weight.bytes_over(ctx.protocol)
-        limit = self._limits.max_answer_bytes // ctx.num_at_once
+        limit = self.limits.max_answer_bytes // ctx.num_at_once
         if ctx.answer_bytes > limit:
             raise AnswerTooLarge(
                 f"the answer to this request may take {ctx.answer_bytes} bytes, the limit is {limit} "
@@ -238,7 +238,7 @@ class Validation:
 
     def check_choices(self, num_choices: int) -> None:
         """Raises InvalidRequest (too_many_items) for more completions than one request may sample."""
-        limit = self._limits.max_choices
+        limit = self.limits.max_choices
         if num_choices > limit:
             raise InvalidRequest(
                 f"the request samples {num_choices} completions (prompts × n), the limit is {limit}",
@@ -248,7 +248,7 @@ class Validation:
 
     def check_max_tokens(self, max_tokens: int) -> None:
         """Raises InvalidRequest for more than the most characters that a completion may have."""
-        limit = self._limits.max_tokens
+        limit = self.limits.max_tokens
         if max_tokens > limit:
             raise InvalidRequest(f"max_tokens is {max_tokens}, the limit is {limit}", param="max_tokens")
 

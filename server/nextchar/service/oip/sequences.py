@@ -76,7 +76,8 @@ class SequenceSessions:
     ) -> Step:
         """Starts a sequence, again if it exists: a client that lost its connection may start over."""
         model = self._validation.model(model_id(request.model, request.version), ctx)
-        memory = new_memory(AdaptiveOptions() if request.parameters.adaptive else None)
+        options = AdaptiveOptions() if request.parameters.adaptive else None
+        memory = new_memory(options, self._validation.limits)
         state, step = await self._fed(model, SessionState.begun(make_seed(None), memory), read, ctx)
         if request.parameters.sequence_end:
             await self._forget_earlier(session_id, request, ctx)

@@ -43,7 +43,8 @@ class ClientStates:
         sealed = request.state
         if sealed is None:
             model = self._validation.model(request.model, ctx)
-            return model, SessionState.begun(make_seed(seed), new_memory(request.adaptive))
+            memory = new_memory(request.adaptive, self._validation.limits)
+            return model, SessionState.begun(make_seed(seed), memory)
         model = self._validation.model(request.model, ctx, fits=lambda m: made_for(sealed, m.graph.digest))
         graph = model.graph
         shapes = graph.state_shapes

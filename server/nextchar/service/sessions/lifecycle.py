@@ -53,7 +53,8 @@ class SessionLifecycle:
         )
         self._metrics.observe_size(ctx, len(prime.ids))
         stepper = SessionStepper(model, ctx, self._metrics)
-        begun = SessionState.begun(make_seed(request.seed), new_memory(request.adaptive))
+        memory = new_memory(request.adaptive, self._validation.limits)
+        begun = SessionState.begun(make_seed(request.seed), memory)
         state = (await stepper.feed(begun, prime.ids, after_return=prime.after_return)).state
         record = await self._manager.create(
             ctx, model, state, session_id=request.session_id, ttl_seconds=request.ttl_seconds

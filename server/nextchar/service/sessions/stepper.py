@@ -106,6 +106,7 @@ class SessionStepper:
         own = read.model_logprobs
         if cut and own is not None and to_anchor.model_logprobs is not None:
             own = np.concatenate([to_anchor.model_logprobs, own])
+        self._metrics.count_adaptive(self._ctx, logprobs, own)
         settled = await self.settled(moved, [state.here, to_anchor.snapshot])
         ended = settled.ended(after_return=after_return)
         each = to_anchor.each + read.each
@@ -129,10 +130,9 @@ class SessionStepper:
         here = state.here
         lane = Lane(ids, start=here.state, wants_distribution=True, memory=here.memory)
         deliveries = await self._run(lane)
-        last = deliveries[-1]
-        return Fed(
-            state, joined_logprobs(deliveries), last.distribution, model_distribution=last.model_distribution
-        )
+        last, logprobs = deliveries[-1], joined_logprobs(deliveries)
+        self._metrics.count_adaptive(self._ctx, logprobs, joined_model_logprobs(deliveries))
+        return Fed(state, logprobs, last.distribution, model_distribution=last.model_distribution)
 
     async def sampled(self, state: SessionState, end: CompletionEnd) -> SessionState:
         """Moves a state to the end of a completion that started there."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helm.schema import DECIDED
-from helm_program import CHART, CI_FILES, Document, of_file, one, pod_specs, refusal, rendered, server_pod
+from helm_program import CHART, CI_FILES, Document, of_file, one, pod_specs, rendered, server_pod
 
 from nextchar import __version__
 from nextchar.entrypoints.settings import Settings
@@ -268,28 +268,6 @@ def test_additional_variables_come_after_those_of_the_chart() -> None:
         "NEXTCHAR_OTLP_ENDPOINT",
     ]
     assert variables[2]["valueFrom"] == {"fieldRef": {"fieldPath": "status.hostIP"}}
-
-
-def test_what_a_value_decides_is_no_additional_variable() -> None:
-    for name, value in DECIDED.items():
-        variable = f"NEXTCHAR_{name.upper()}"
-        said = refusal("--set", f"extraEnv[0].name={variable},extraEnv[0].value=x")
-        assert f"extraEnv: {variable} is set by the value {value}" in said
-
-
-def test_limits_that_are_null_are_left_out() -> None:
-    resources = server_pod(of_file(_CI / "unlimited-values.yaml"))["containers"][0]["resources"]
-    assert resources == {"requests": {"memory": "512Mi", "ephemeral-storage": "1Gi"}}
-    (pod,) = [
-        p for name, p in pod_specs(rendered("--set", "resources=null")) if name == "Deployment/r-nextchar"
-    ]
-    assert pod["containers"][0]["resources"] == {}
-
-
-def test_an_amount_is_a_number_or_a_string() -> None:
-    documents = rendered("--set", "resources.limits.cpu=2,resources.requests.cpu=0.5")
-    resources = server_pod(documents)["containers"][0]["resources"]
-    assert (resources["limits"]["cpu"], resources["requests"]["cpu"]) == (2, "0.5")
 
 
 def test_the_ingress_hashes_the_names_of_sessions_where_every_call_has_one() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 from helm.chart import stale
+from helm.schema import DECIDED
 from helm.values import values
-from helm_program import CHART, CI_FILES, MAJORS, refusal
+from helm_program import CHART, CI_FILES, MAJORS, of_file, pod_specs, refusal, rendered, server_pod
 
 # What is set, and what the refusal must name.
 _WRONG = {
@@ -132,3 +133,25 @@ def test_every_feature_has_a_file_of_values() -> None:
             continue
         wanted = {"True"} if part.get("type") == "boolean" else set(part.get("enum", ()))
         assert wanted <= shown.get(name, set()), name
+
+
+def test_what_a_value_decides_is_no_additional_variable() -> None:
+    for name, value in DECIDED.items():
+        variable = f"NEXTCHAR_{name.upper()}"
+        said = refusal("--set", f"extraEnv[0].name={variable},extraEnv[0].value=x")
+        assert f"extraEnv: {variable} is set by the value {value}" in said
+
+
+def test_limits_that_are_null_are_left_out() -> None:
+    resources = server_pod(of_file(CHART / "ci" / "unlimited-values.yaml"))["containers"][0]["resources"]
+    assert resources == {"requests": {"memory": "512Mi", "ephemeral-storage": "1Gi"}}
+    (pod,) = [
+        p for name, p in pod_specs(rendered("--set", "resources=null")) if name == "Deployment/r-nextchar"
+    ]
+    assert pod["containers"][0]["resources"] == {}
+
+
+def test_an_amount_is_a_number_or_a_string() -> None:
+    documents = rendered("--set", "resources.limits.cpu=2,resources.requests.cpu=0.5")
+    resources = server_pod(documents)["containers"][0]["resources"]
+    assert (resources["limits"]["cpu"], resources["requests"]["cpu"]) == (2, "0.5")

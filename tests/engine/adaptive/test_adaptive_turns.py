@@ -3,7 +3,8 @@
 from collections import Counter
 
 import pytest
-from support.engine_lanes import GRAPH, VOCABULARY, Inbox, StepClock, deliver, make_trie, some_ids
+from engine.estimates.engine_clocks import StepClock
+from support.engine_lanes import GRAPH, VOCABULARY, Inbox, deliver, make_trie, some_ids
 
 from nextchar.engine.adaptive.lanes import AdaptiveLanes
 from nextchar.engine.adaptive.memory import empty_memory

@@ -86,10 +86,10 @@ def test_what_is_drawn_or_read_again_or_not_learned_is_not_counted(made: InProce
     assert counted.more() == [0, 0, 0]
 
 
-def test_no_series_is_there_before_a_text_is_learned(server: LiveServer) -> None:
-    assert server.metric("nextchar_adaptive_lanes", model="lines") == 0
-    assert server.metric("nextchar_adaptive_chars_total", model="lines") == 0
-    assert server.metric("nextchar_adaptive_table_limit_bytes", model="lines") >= 256 << 20
+def test_nothing_is_counted_before_a_text_is_learned(made: InProcess, server: LiveServer) -> None:
+    assert made.metric("nextchar_adaptive_chars_total", **_OF_TINY) == 0
+    assert server.metric("nextchar_adaptive_lanes", **_OF_TINY) == 0
+    assert server.metric("nextchar_adaptive_table_limit_bytes", **_OF_TINY) >= 256 << 20
 
 
 def test_tables_that_are_kept_and_found_again_are_counted(server: LiveServer) -> None:

@@ -62,7 +62,7 @@ def close(found: object, shown: object) -> bool:
 
 def test_those_of_the_readme_print_what_it_shows(shipped: LiveServer) -> None:
     commands = readme_examples()
-    assert len(commands) == 8
+    assert len(commands) == 9
     for command, shown in commands:
         done = printed(command.replace(_ADDRESS, shipped.url))
         assert close(stable(done), stable(shown)), done

@@ -117,7 +117,8 @@ def test_a_server_that_writes_into_a_pipe_writes_json_unless_told_otherwise(
     with server_process(models, "--log-format", style) as server:
         httpx.post(server.url + "/v1/next", json={"model": "tiny", "input": ""}, verify=TLS)
         server.end(signal.SIGTERM)
-        found = server.log.splitlines()
+        judge, *found = server.log.splitlines()
+    assert "judge words:1 is served" in judge
     assert len(found) == 3
     if is_json:
         assert [json.loads(line)["level"] for line in found] == ["info"] * 3

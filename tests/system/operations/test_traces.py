@@ -86,7 +86,7 @@ def test_a_call_is_one_tree_of_queue_lanes_and_store_in_its_callers_trace(
                 _, done = call(pb.NextRequest(model="tiny", input="ab"), metadata=tuple(headers.items()))
         spans = receiver.spans_with("nextchar.next")
     feed, parts = _tree(spans, "nextchar.session")
-    assert parts == ["store load", "queue", "lanes", "store replace"]
+    assert parts == ["queue", "lanes", "store replace"]  # this server has saved it last: it is not loaded
     assert feed["parentSpanId"] == _PARENT
     assert answer.headers["traceparent"] == f"00-{_TRACE}-{feed['spanId']}-01"
     told = {each["key"]: next(iter(each["value"].values())) for each in feed["attributes"]}

@@ -30,8 +30,9 @@ export class LearningSwitch {
     this.#sentence.textContent = text;
   }
 
-  // The field of a request, which is left out where nothing is learned.
+  // The field of a request, which is left out where nothing is learned. It is an object without choices in place of
+  // true, since a message of gRPC has no other.
   get field() {
-    return this.on ? { adaptive: true } : {};
+    return this.on ? { adaptive: {} } : {};
   }
 }

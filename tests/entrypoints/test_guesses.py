@@ -8,11 +8,18 @@ import pytest
 from click.testing import CliRunner
 
 from nextchar.batch import Score
+from nextchar.entrypoints.library import model as library
 from nextchar.entrypoints.library.model import Model
 from nextchar.entrypoints.main import main
 from nextchar.errors import InvalidRequest
 
 _STRINGS = ["abc", "", "zzzzzzzz"]
+
+
+@pytest.fixture(autouse=True)
+def _short_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An untrained model seldom ends a string."""
+    monkeypatch.setattr(library, "_MAX_SAMPLE_CHARS", 8)
 
 
 def _run(*arguments: str) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from nextchar.model.graph import open_graph
 from nextchar_training.commands import recipe
 from nextchar_training.commands.run_text import run_name
 from nextchar_training.commands.train import train
+from nextchar_training.page import samples
 from nextchar_training.run.checkpoint import FILE_NAME, load_checkpoint
 from nextchar_training.run.step import Trainer
 
@@ -24,7 +25,9 @@ _QUICK = ["--num-threads", "1", "--precision", "float32", "--evaluations", "2"]
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs and models go into the working folder; the rule is that of networks of seconds."""
+    """Runs and models go into the working folder; the rule is that of networks of seconds, on one core."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(samples, "NUM_CHARS", 20)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NEXTCHAR_MODELS")
     monkeypatch.setattr(recipe, "SIZES", _TINY_SIZES)

@@ -2,7 +2,7 @@
 
 `quick` tests start no process and open no socket. `standard` tests may do both, with programs of this
 project and those that Python packages bring. `long` tests drive programs of other people (`.tools/`,
-Debian's), drill a server for many seconds, or measure shipped weights again.
+Debian's), drill a server for many seconds, trace its memory, or measure shipped weights again.
 """
 
 import socket
@@ -29,6 +29,7 @@ TIER_OF_FOLDER = {
     "schemas": QUICK,
     "security": STANDARD,
     "service": STANDARD,
+    "service/weight": LONG,
     "system": LONG,
     "telemetry": STANDARD,
     "training": QUICK,

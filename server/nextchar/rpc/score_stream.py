@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -94,18 +95,17 @@ class ScoreStreams:
         async def works() -> AsyncGenerator[Coroutine[Any, Any, Message]]:
             first: dict[str, Any] | None = None
             num_strings = 0
-            before: asyncio.Event | None = None
+            turn = asyncio.Lock()  # those that wait for it get it in their order
             async for message in messages:
                 try:
                     request, first = self._read(message, first)
                 except InvalidRequest as error:
                     yield self._refuse(error, message, context)  # in its turn, and the last one
                     return
-                answer = self._answer(score, request, num_strings, message, context)
-                if isinstance(request, ScoreRequest) and request.adaptive is not None:
-                    # It goes on where the message before it has ended.
-                    answer, before = _in_turn(answer, before)
-                yield answer
+                answer = partial(self._answer, score, request, num_strings, message, context)
+                # That of a text that is learned goes on where the message before it has ended.
+                is_learned = isinstance(request, ScoreRequest) and request.adaptive is not None
+                yield _in_turn(turn, answer) if is_learned else answer()
                 num_strings += len(request.input)
 
         with self._stream() as score:
@@ -168,19 +168,7 @@ class ScoreStreams:
             wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)
 
 
-def _in_turn(
-    work: Coroutine[Any, Any, T], before: asyncio.Event | None
-) -> tuple[Coroutine[Any, Any, T], asyncio.Event]:
-    """Returns a work that begins when the one before it has ended, and the event that it has ended."""
-    done = asyncio.Event()
-
-    async def in_turn() -> T:
-        try:
-            if before is not None:
-                await before.wait()
-            return await work
-        finally:
-            work.close()  # if it has not begun
-            done.set()
-
-    return in_turn(), done
+async def _in_turn(turn: asyncio.Lock, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Does a work when those that have asked for the turn before it have ended."""
+    async with turn:
+        return await work()

@@ -60,8 +60,12 @@ class AdaptiveInfo(ResponseModel):
     learn_drawn: bool
 
 
-def _of_switch(value: Any) -> Any:
-    """Returns the options of a switch: the defaults for true, none for false."""
+def of_switch(value: Any) -> Any:
+    """Returns the options of a switch: the defaults for true, none for false; options stay as they are.
+
+    Raises:
+        ValueError: the value is neither.
+    """
     if isinstance(value, bool):
         return {} if value else None
     if value is None or isinstance(value, dict | AdaptiveOptions):
@@ -71,7 +75,7 @@ def _of_switch(value: Any) -> Any:
 
 Adaptive = Annotated[
     AdaptiveOptions | None,
-    BeforeValidator(_of_switch, json_schema_input_type=bool | AdaptiveOptions | None),
+    BeforeValidator(of_switch, json_schema_input_type=bool | AdaptiveOptions | None),
     Field(
         description="Learn the text while it is read: true, or an object with orders, window and "
         "learn_drawn. What the text repeats becomes likelier.",

@@ -159,9 +159,16 @@ def _nan_to_none(values: list[float]) -> list[float | None]:
 
 
 def _adaptive_to_message(value: Any) -> pb.AdaptiveOptions | None:
-    """Returns the options; a switch that is on is a message without fields."""
-    fields = value if isinstance(value, dict) else {} if value is True else dict(value) if value else None
-    return None if fields is None else pb.AdaptiveOptions(**fields)
+    """Returns the options; a switch that is on is a message without fields.
+
+    Raises:
+        InvalidRequest: the value is neither a switch nor options.
+    """
+    try:
+        options = adaptive.of_switch(value)
+    except ValueError as error:
+        raise InvalidRequest(f"adaptive: {error}, is {value!r}", param="adaptive") from None
+    return None if options is None else pb.AdaptiveOptions(**dict(options))
 
 
 def _adaptive_from_message(message: pb.AdaptiveOptions) -> dict[str, Any]:

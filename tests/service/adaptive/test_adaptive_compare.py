@@ -12,6 +12,7 @@ from support.tiny_models import STEP_GRAPHS, TinyModel
 
 from nextchar.client import Client
 from nextchar.entrypoints.library.model import Model
+from nextchar.errors import InvalidRequest
 from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.score import ScoreRequest
 
@@ -101,3 +102,16 @@ def test_it_is_the_same_for_every_cell_and_precision(tmp_path: Path, cell: str, 
             request = ScoreRequest(input=[_CANDIDATES[item.index]], **fields)
             (alone,) = made.run(service.scorer.score(request, context())).data
             assert (item.logprob, item.model_logprob) == (alone.logprob, alone.model_logprob)
+
+
+@pytest.mark.parametrize("adaptive", [5, "yes", {"orders": [3, 2]}, {"window": 1000}], ids=str)
+def test_options_that_are_not_valid_are_refused_alike_everywhere(
+    clients: list[tuple[Client, str | None]], adaptive: Any
+) -> None:
+    refused = set()
+    for client, name in clients:
+        with pytest.raises(InvalidRequest) as caught:
+            client.compare(["ab"], model=name, adaptive=adaptive)
+        refused.add((caught.value.code, caught.value.param, caught.value.message))
+    ((_, param, _),) = refused
+    assert str(param).startswith("adaptive")

@@ -1,7 +1,8 @@
 """The bounds of adaptive texts: of their window, of what learns at a time, and of what their states take."""
 
+import re
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
@@ -15,9 +16,11 @@ from support.tensors_in_process import request as tensors
 from support.tensors_in_process import text as text_tensor
 from support.waiting import until
 
-from nextchar.engine.engine import MAX_STEPS, EngineOptions
+from nextchar.engine.engine import MAX_STEPS, Engine, EngineOptions
+from nextchar.engine.work import Work
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import InvalidRequest
+from nextchar.schemas.compare import CompareRequest
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.limits import Limits
 from nextchar.schemas.score import NextRequest, ScoreRequest
@@ -40,6 +43,9 @@ CALLS: dict[str, Call] = {
     "complete with a state": lambda service, adaptive: service.completer.complete(
         CompletionRequest(model="tiny", prompt="ab", max_tokens=2, return_state=True, adaptive=adaptive),
         context(),
+    ),
+    "compare": lambda service, adaptive: service.comparer.compare(
+        CompareRequest(model="tiny", input=["ab"], adaptive=adaptive), context()
     ),
     "session": lambda service, adaptive: service.sessions.create(
         CreateSessionRequest(model="tiny", adaptive=adaptive), context()
@@ -74,6 +80,41 @@ def test_a_server_may_learn_no_text(models: Path) -> None:
             _refused(made, call(made.service, True))
         begins = tensors(text_tensor(b"ab"), sequence_id=1, sequence_start=True, adaptive=True)
         _refused(made, made.service.tensor_inference.infer(begins, context("infer")))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda service, text: service.comparer.compare(
+            CompareRequest(model="tiny", input=[text], context="abcd", adaptive=True), context()
+        ),
+        lambda service, text: service.scorer.score(
+            ScoreRequest(model="tiny", input=[text], context="abcd", return_state=True), context()
+        ),
+        lambda service, text: service.scorer.score(
+            ScoreRequest(model="tiny", input=[text], context="abcd", adaptive=True), context()
+        ),
+    ],
+    ids=["compare", "score with a state", "score"],
+)
+def test_a_context_counts_and_is_not_read_for_a_request_that_is_refused(
+    models: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    submitted: list[Sequence[Work]] = []
+    submit = Engine.submit
+
+    def counted(engine: Engine, works: Sequence[Work]) -> None:
+        submitted.append(works)
+        submit(engine, works)
+
+    monkeypatch.setattr(Engine, "submit", counted)
+    with in_process(models, limits=Limits(max_request_chars=6, strict_characters=True)) as made:
+        for text, message in (("abc", "has 7 characters in all, the limit is 6"), ("\N{SNOWMAN}", "U+2603")):
+            with pytest.raises(InvalidRequest, match=re.escape(message)):
+                made.run(call(made.service, text))
+        assert submitted == []
+        made.run(call(made.service, "ab"))
+        assert submitted
 
 
 def test_a_window_that_is_left_out_is_no_longer_than_the_limit(models: Path) -> None:

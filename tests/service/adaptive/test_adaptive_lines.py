@@ -27,6 +27,23 @@ def test_the_first_line_goes_on_after_the_context(server: LiveServer) -> None:
 
 
 @pytest.mark.parametrize("include_end", [True, False])
+def test_a_line_feed_at_the_start_of_a_line_is_a_character_of_it(
+    server: LiveServer, include_end: bool
+) -> None:
+    """In running text it belongs to a carriage return before it."""
+    texts = ["ben\r", "\nben"]
+    with Client(server.url) as client:
+        for model, num_chars in (("lines", [4, 4]), ("tiny", [4, 3])):
+            fields = {"model": model, "include_end": include_end and model == "lines"}
+            learned = client.score(texts, adaptive=True, return_chars=True, **fields).data
+            assert [item.num_chars for item in learned] == num_chars
+            assert ["".join(one.char or "" for one in item.chars or ()) for item in learned] == [
+                "ben\n",
+                "\nben"[4 - num_chars[1] :],
+            ]
+
+
+@pytest.mark.parametrize("include_end", [True, False])
 def test_one_request_several_with_the_state_and_a_stream_are_the_same(
     server: LiveServer, include_end: bool
 ) -> None:

@@ -10,7 +10,13 @@ import pytest
 from support.in_process import Sessions, in_process, owner_context
 from support.session_stores import CountingStore
 
-from nextchar.errors import SessionExpired, SessionMoved, SessionNotFound, StateModelMismatch
+from nextchar.errors import (
+    SessionExpired,
+    SessionMoved,
+    SessionNotFound,
+    StateModelMismatch,
+    UnknownCharacter,
+)
 from nextchar.schemas.sessions import RenewRequest
 from nextchar.service.sessions.lookup import OpenSession
 from nextchar.service.sessions.state import SessionState
@@ -154,6 +160,23 @@ def test_a_sequence_is_judged_by_what_the_store_has(sessions: Sessions, store: C
     answer, _ = sessions.made.run(manager.move_on(owner_context(), "one", changed, revision=None))
     assert (answer, models) == (7, ["tiny", "lines"])
     assert store.calls[-2:] == ["load", "replace"]
+
+
+def test_a_text_is_refused_for_what_the_store_has(sessions: Sessions, store: CountingStore) -> None:
+    """A session of the same name may be of another model by now, which knows other characters, or be gone."""
+    sessions.create("two", model="refusing", prime="ab")
+    sessions.create("three", prime="ab")
+    store.calls.clear()
+    with pytest.raises(UnknownCharacter):
+        sessions.feed("\N{SNOWMAN}", "two")
+    assert store.calls == ["load"]
+    moved = asdict(sessions.store._records["ann", "three"]) | {"session_id": "two"}
+    sessions.store._records["ann", "two"] = SessionRecord(**moved)
+    assert sessions.feed("\N{SNOWMAN}", "two").model == "tiny"
+    sessions.create("four", model="refusing")
+    del sessions.store._records["ann", "four"]
+    with pytest.raises(SessionNotFound):
+        sessions.feed("\N{SNOWMAN}", "four")
 
 
 def test_where_a_write_may_be_in_doubt_the_store_is_looked_at_first(

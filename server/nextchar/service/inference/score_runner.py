@@ -29,6 +29,18 @@ _A_SLICE, _SLICE_CHARS = 1024, 16_384  # strings, and their characters, that are
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedStrings:
+    """Holds the strings of a request that is within the limits: ids, with those of the end symbol if scored.
+
+    `after_return` says that the text before each ended in a carriage return that was read as a newline.
+    """
+
+    strings: Strings
+    num_scored: int
+    after_return: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """What a request runs: ids, and the tries made of them.
 
@@ -82,8 +94,29 @@ class ScoreRunner:
 
         With the memory of an adaptive state, each string is learned while it is read, and none of the others.
         """
+        encoded = await self.encoded(request, model, context, ctx, learned=memory is not None)
+        return await self.score_encoded(request, model, encoded, context.ids, start, ctx, memory=memory)
+
+    async def encoded(
+        self, request: ScoreFields, model: Model, context: EncodedText, ctx: RequestContext, *, learned: bool
+    ) -> EncodedStrings:
+        """Encodes the strings of a request; raises for all that is wrong with it and its context."""
         self._validation.check_strings(len(request.input))
-        prepared = await run_cooperatively(self._prepare(request, model, context, start, ctx, memory))
+        return await run_cooperatively(self._encode(request, model, context, ctx, learned=learned))
+
+    async def score_encoded(
+        self,
+        request: ScoreFields,
+        model: Model,
+        encoded: EncodedStrings,
+        context: Ids,
+        start: LaneState | None,
+        ctx: RequestContext,
+        *,
+        memory: Memory | None = None,
+    ) -> ScoreResponse:
+        """Returns what `score_after` does, of strings that `encoded` has returned."""
+        prepared = await run_cooperatively(_prepare(model, encoded, context, start, memory))
         self._metrics.observe_size(ctx, prepared.num_chars)
         logprobs, own = await self._run(prepared, ctx)
         answer = await run_cooperatively(self._answer(request, prepared, logprobs, own, ctx))
@@ -97,25 +130,19 @@ class ScoreRunner:
 
         They are float64 [symbols], with the end symbol's last if the request includes it.
         """
-        self._validation.check_strings(len(request.input))
         nothing = EncodedText(np.empty(0, dtype=np.int64), after_return=False)
-        prepared = await run_cooperatively(self._prepare(request, model, nothing, None, ctx, None))
+        encoded = await self.encoded(request, model, nothing, ctx, learned=False)
+        prepared = await run_cooperatively(_prepare(model, encoded, nothing.ids, None, None))
         self._metrics.observe_size(ctx, prepared.num_chars)
         logprobs, _ = await self._run(prepared, ctx)
         self._metrics.count_chars(ctx, scored=prepared.num_scored)
         flat = await run_cooperatively(_by_string(prepared, logprobs))
         return [flat[a:b] for a, b in pairwise(prepared.strings.starts.tolist())], prepared.num_scored
 
-    def _prepare(
-        self,
-        request: ScoreFields,
-        model: Model,
-        before: EncodedText,
-        start: LaneState | None,
-        ctx: RequestContext,
-        memory: Memory | None,
-    ) -> Cooperative[_Prepared]:
-        context, after_return, encoded = before.ids, before.after_return, list[Strings]()
+    def _encode(
+        self, request: ScoreFields, model: Model, before: EncodedText, ctx: RequestContext, *, learned: bool
+    ) -> Cooperative[EncodedStrings]:
+        after_return, encoded = before.after_return, list[Strings]()
         for first, last in _slices(request.input):
             texts = request.input[first:last]
             encoded.append(
@@ -126,25 +153,16 @@ class ScoreRunner:
             yield
         strings = Strings.joined(encoded)
         num_scored = len(strings.flat)
-        self._validation.check_total(num_scored + len(context))
+        self._validation.check_total(num_scored + len(before.ids))
         num_returned = num_scored + len(strings) * request.include_end
-        learned, listed = memory is not None, request.return_chars
+        listed = request.return_chars
         weight = score_weight(len(strings), num_returned, return_chars=listed, learned=learned)
         self._validation.check_answer(
             weight, ctx, "return_chars", "send fewer strings, or leave return_chars out"
         )
         if request.include_end:
             strings = strings.ending_in(end_id(model))
-        tries = []
-        if len(strings) > 1 and memory is None:
-            yield
-            parts = split_sorted(strings, len(model.engine))
-            yield
-            first_id = model.graph.vocabulary.begin_id if start is None else start.last_id
-            for part in parts:
-                trie = yield from build_trie(strings, first_id, context, part)
-                tries.append(trie)
-        return _Prepared(model, context, start, strings, after_return, num_scored, tries, memory)
+        return EncodedStrings(strings, num_scored, after_return)
 
     async def _run(self, prepared: _Prepared, ctx: RequestContext) -> tuple[list[Doubles], Doubles | None]:
         """Returns log-probabilities: of the symbols of strings in lanes of their own, or of the tries' nodes.
@@ -199,6 +217,21 @@ class ScoreRunner:
             usage=usage,
             case_folding=model.graph.vocabulary.told_folding,
         )
+
+
+def _prepare(
+    model: Model, encoded: EncodedStrings, context: Ids, start: LaneState | None, memory: Memory | None
+) -> Cooperative[_Prepared]:
+    strings, tries = encoded.strings, list[Trie]()
+    if len(strings) > 1 and memory is None:
+        yield
+        parts = split_sorted(strings, len(model.engine))
+        yield
+        first_id = model.graph.vocabulary.begin_id if start is None else start.last_id
+        for part in parts:
+            trie = yield from build_trie(strings, first_id, context, part)
+            tries.append(trie)
+    return _Prepared(model, context, start, strings, encoded.after_return, encoded.num_scored, tries, memory)
 
 
 def _begins_after(prepared: _Prepared) -> BeginsAfter:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from nextchar.errors import (
     InternalError,
+    InvalidRequest,
     SessionBusy,
     SessionError,
     SessionEvicted,
@@ -248,14 +249,14 @@ class SessionManager:
         """Does what `update` does, of a session that the request holds, in one call of a store that is local.
 
         The change is tried on the session as this server has it, without a look at the store. If it was moved
-        elsewhere, the store refuses that, and the session is loaded.
+        elsewhere, the store refuses that, and the session is loaded; so it is before a request is refused.
         """
         cached = await self._lookup.cached(ctx, session_id, revision)
         if cached is not None:
             with suppress(_Stale):
                 try:
                     state, answer = await change(cached)
-                except SessionError as error:  # it may be of another model now
+                except (SessionError, InvalidRequest) as error:  # it may be gone, or of another model now
                     raise _Stale from error
                 return answer, await self.save(ctx, cached, state)
         return await self._update(ctx, session_id, change, revision)

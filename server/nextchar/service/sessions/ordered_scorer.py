@@ -81,12 +81,13 @@ class OrderedScorer:
         context = encode(
             request.context, model=model, ctx=ctx, param="context", after_return=state.here.after_return
         )
+        is_running = model.graph.vocabulary.end_id is None  # a line goes on from none
         before, strings, after_return = context.after_return, list[Ids](), list[bool]()
         for i, given in enumerate(request.input):
             found = encode(given, model=model, ctx=ctx, param=f"input.{i}", after_return=before)
             strings.append(found.ids)
             after_return.append(before)
-            before = found.after_return and not request.include_end
+            before = found.after_return and is_running
             if i % _A_SLICE == 0:
                 yield
         num_scored = sum(map(len, strings))

@@ -1,9 +1,8 @@
 """Scores strings after a state and a context, each by itself."""
 
-from dataclasses import replace
-
 import numpy as np
 
+from nextchar.model.strings import Ids
 from nextchar.repository.model import Model
 from nextchar.schemas.base import make_usage
 from nextchar.schemas.score import ScoreRequest, ScoreResponse
@@ -13,6 +12,8 @@ from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper
 from nextchar.telemetry.metrics import Metrics
 from nextchar.telemetry.request_context import RequestContext
+
+_NOTHING: Ids = np.empty(0, dtype=np.int64)
 
 
 class SeparateScorer:
@@ -28,19 +29,20 @@ class SeparateScorer:
         self, request: ScoreRequest, model: Model, state: SessionState, ctx: RequestContext
     ) -> tuple[ScoreResponse, SessionState]:
         """Returns the scores after a state, and the state after the context, which is before the strings."""
-        self._validation.check_strings(len(request.input))
         context = self._validation.encode_next(
             request.context, model=model, ctx=ctx, param="context", after_return=state.here.after_return
         )
-        ids = context.ids
+        ids, learned = context.ids, state.here.memory is not None
+        encoded = await self._runner.encoded(request, model, context, ctx, learned=learned)
         self._metrics.observe_size(ctx, len(ids))
         fed = await SessionStepper(model, ctx, self._metrics).feed(
             state, ids, after_return=context.after_return
         )
         self._metrics.count_chars(ctx, fed=len(ids))
-        nothing = replace(context, ids=np.empty(0, dtype=np.int64))
         here = fed.state.here
-        answer = await self._runner.score_after(request, model, nothing, here.state, ctx, memory=here.memory)
+        answer = await self._runner.score_encoded(
+            request, model, encoded, _NOTHING, here.state, ctx, memory=here.memory
+        )
         update: dict[str, object] = {"usage": make_usage(answer.usage.prompt_tokens + len(ids))}
         if len(ids):
             update["begins_after"] = "context"  # which was read before, so that the state is after it

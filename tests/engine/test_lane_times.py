@@ -8,7 +8,7 @@ import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, Batch, some_ids
 from support.replacing import replace_in
 
-from nextchar.engine import lane_batch
+from nextchar.engine import lane_batch, lane_steps
 from nextchar.engine.automaton import Automaton
 from nextchar.engine.lane import Lane, LaneState, Sampling
 from nextchar.engine.work import UNLIMITED, FinishReason, Level
@@ -137,7 +137,8 @@ def test_a_failure_ends_every_lane_and_leaves_an_empty_batch() -> None:
 def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a second pass with every look at the clock."""
     clock: Callable[[], int] = count(1).__next__
-    replace_in(monkeypatch, lane_batch, "time", perf_counter=lambda: float(clock()))
+    for module in (lane_batch, lane_steps):
+        replace_in(monkeypatch, module, "time", perf_counter=lambda: float(clock()))
 
 
 def test_a_call_is_counted_with_its_rows_its_steps_and_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from benchmarks import (
     trips,
 )
 from benchmarks.engine import engine
+from benchmarks.engine.measure import positive
 from benchmarks.engine.network import make_network
 from benchmarks.quality import domains
 from benchmarks.scoring import library, score, tables
@@ -48,7 +49,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parts = f"parts to run, of {', '.join((*_PARTS, *_MORE))}; by default the first {len(_PARTS)}"
     parser.add_argument("parts", nargs="*", help=parts)
-    parser.add_argument("--rounds", type=int, default=5, help="number of rounds; the median of them counts")
+    parser.add_argument(
+        "--rounds", type=positive, default=5, help="number of rounds; the median of them counts"
+    )
     parser.add_argument(
         "--output",
         type=Path,

@@ -1,19 +1,7 @@
 """Writes docs/metrics.md from the table of metrics."""
 
-from nextchar.telemetry.metric_table import (
-    CAUSES,
-    KINDS,
-    LEVELS,
-    METRICS,
-    OPS,
-    ORIGINS,
-    OUTCOMES,
-    PHASES,
-    PREDICTORS,
-    RESULTS,
-    TASKS,
-    Metric,
-)
+from nextchar.telemetry.metric_table import METRICS, Metric
+from operations.promql import LABEL_VALUES
 
 _HEAD = """# Metrics
 
@@ -26,19 +14,6 @@ owner, a key or a text, so the number of series is bounded by models and routes.
 CPU seconds, open files.
 
 """
-_VALUES = {
-    "outcome": OUTCOMES,
-    "cause": CAUSES,
-    "result": RESULTS,
-    "phase": PHASES,
-    "level": LEVELS,
-    "kind": KINDS,
-    "predictor": PREDICTORS,
-    "origin": ORIGINS,
-    "op": OPS,
-    "task": TASKS,
-    "protocol": ("rest", "grpc"),
-}
 _OUTCOMES = """
 `outcome` is `invalid` for an error of the client (400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 431), `rejected`
 for a refusal (429: the queue or a budget; 503: too many connections, draining, not ready, the session store), `cancelled`
@@ -69,7 +44,7 @@ def page() -> str:
     head = "| metric | kind | unit | description | labels |\n|---|---|---|---|---|\n"
     rows = "".join(map(_row, METRICS.values()))
     values = "".join(
-        f"| `{label}` | {', '.join(f'`{v}`' for v in known)} |\n" for label, known in _VALUES.items()
+        f"| `{label}` | {', '.join(f'`{v}`' for v in known)} |\n" for label, known in LABEL_VALUES.items()
     )
     buckets: dict[tuple[float, ...], list[str]] = {}
     for metric in METRICS.values():

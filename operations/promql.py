@@ -24,18 +24,19 @@ PROCESS = (
     "process_start_time_seconds",
 )
 _TARGET = ("namespace", "job", "instance", "pod")  # Prometheus' own labels
-_VALUES = {
+LABEL_VALUES = {  # of the labels that have a closed set of them
     "outcome": OUTCOMES,
     "cause": CAUSES,
     "result": RESULTS,
     "phase": PHASES,
     "level": LEVELS,
     "kind": KINDS,
-    "op": OPS,
-    "task": TASKS,
-    "verdict": VERDICTS,
     "predictor": PREDICTORS,
     "origin": ORIGINS,
+    "verdict": VERDICTS,
+    "op": OPS,
+    "task": TASKS,
+    "protocol": ("rest", "grpc"),
 }
 
 
@@ -55,8 +56,8 @@ def series(name: str, *, suffix: str = "", by: tuple[str, ...] = (), **match: st
 def _matcher(label: str, given: str) -> str:
     value = given.lstrip("!~")
     operator = {"": "=", "~": "=~", "!": "!=", "!~": "!~"}[given[: len(given) - len(value)]]
-    for word in value.split("|") if label in _VALUES else ():
-        assert word in _VALUES[label], f"{label} is never {word}"
+    for word in value.split("|") if label in LABEL_VALUES else ():
+        assert word in LABEL_VALUES[label], f"{label} is never {word}"
     return f'{label}{operator}"{value}"'
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.engine.measure import positive
 from benchmarks.engine.network import Network, make_network
 from benchmarks.engine.products import int8_products
 from benchmarks.engine.steps import bare_step
@@ -25,7 +26,7 @@ _LEAST_SECONDS = 0.005  # of a turn
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine.kernels", description=__doc__)
-    parser.add_argument("--turns", type=int, default=60, help="turns of each; the median ratio counts")
+    parser.add_argument("--turns", type=positive, default=60, help="turns of each; the median ratio counts")
     turns = parser.parse_args().turns
     print(f"{'2 × 512, by number of lanes':44}" + "".join(f"{n:>8}" for n in LANES))
     network = make_network(512, 2)

@@ -5,6 +5,7 @@ Two shared cores are noisy, so only ratios of figures from one run mean anything
 
 import statistics
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 Task = Callable[[], int]  # does some work, returns how many characters it was
@@ -26,3 +27,14 @@ def _rate(work: Task, seconds: float) -> float:
     while (elapsed := time.perf_counter() - start) < seconds:
         count += work()
     return count / elapsed
+
+
+def positive(told: str) -> int:
+    """Reads how often something is measured; for argparse, which prefixes its errors with the option.
+
+    Raises:
+        ArgumentTypeError: it is no whole number from 1 on.
+    """
+    if not told.isdecimal() or int(told) == 0:
+        raise ArgumentTypeError(f"{told!r} is no whole number from 1 on")
+    return int(told)

@@ -8,9 +8,9 @@ import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, Batch, some_ids
 from support.replacing import replace_in
 
-from nextchar.engine import lane_batch
+from nextchar.engine import lane_batch, lane_steps
 from nextchar.engine.automaton import Automaton
-from nextchar.engine.lane import Lane, LaneState, Sampling
+from nextchar.engine.lane import Lane, LaneState, LaneTrace, Penalties, Sampling
 from nextchar.engine.work import UNLIMITED, FinishReason, Level
 from nextchar.errors import DeadlineExceeded, InternalError
 from nextchar.model.step_runner import StepRunner
@@ -116,9 +116,12 @@ def anything() -> Automaton:
 
 
 def test_a_failure_ends_every_lane_and_leaves_an_empty_batch() -> None:
-    tried, error = Batch(8), InternalError("broken")
+    tried, error = Batch(12), InternalError("broken")
     lanes = [Lane(some_ids(9)), Lane(some_ids(9), num_top=2, wants_distribution=True)]
     kinds = ({}, {"stop": ((1,),)}, {"top_k": 3}, {"automaton": anything()}, {"seconds_per_delivery": 1.0})
+    kinds += ({"bias": ((1, 2.0),)}, {"penalties": Penalties(1.0)}, {"min_chars": 3})
+    kinds += ({"reports_drawn_logprobs": True},)
+    lanes.append(Lane(some_ids(9), trace=LaneTrace(states=True)))
     lanes += [Lane(some_ids(0), sampling=Sampling(ENDLESS, 1, **kind)) for kind in kinds]  # type: ignore[arg-type]
     for each in lanes:
         tried.join(each)
@@ -129,15 +132,18 @@ def test_a_failure_ends_every_lane_and_leaves_an_empty_batch() -> None:
     assert all(delivery.error is error for _, delivery in outbox)
     assert (tried.batch.lanes, tried.batch.num_interactive) == ([], 0)
     arrays = tried.batch._arrays
-    counts = (arrays.num_sampling, arrays.num_stopping, arrays.num_topped, arrays.num_timed)
-    assert counts == (0, 0, 0, 0)
-    assert arrays.host_sampler.num_enabled == arrays.host_sampler.masks.num_patterns == 0
+    counted = (arrays, arrays.host_sampler, arrays.host_sampler.masks)
+    counts = {name: value for part in counted for name, value in vars(part).items() if isinstance(value, int)}
+    of_rows = {name: n for name, n in counts.items() if name.lstrip("_").startswith("num_")}
+    assert {name for name, n in of_rows.items() if n} == {"_num_outputs"}
+    assert len(of_rows) == 1 + 5 + 5 + 2
 
 
 def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a second pass with every look at the clock."""
     clock: Callable[[], int] = count(1).__next__
-    replace_in(monkeypatch, lane_batch, "time", perf_counter=lambda: float(clock()))
+    for module in (lane_batch, lane_steps):
+        replace_in(monkeypatch, module, "time", perf_counter=lambda: float(clock()))
 
 
 def test_a_call_is_counted_with_its_rows_its_steps_and_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

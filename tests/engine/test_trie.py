@@ -190,6 +190,22 @@ def test_no_table_has_more_cells_than_it_may(monkeypatch: pytest.MonkeyPatch) ->
     assert tables == [32 * 20] * 3 + [4 * 20]
 
 
+def test_short_strings_after_a_long_one_need_no_table_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    strings = [np.zeros(3000, dtype=np.int64), *(np.array([1, k % 7, k]) for k in range(500))]
+    accumulated, tables = trie_module._accumulated, list[int]()
+
+    def noted(own: np.ndarray, offsets: np.ndarray, above: np.ndarray) -> np.ndarray:
+        tables.append(own.size)
+        return accumulated(own, offsets, above)
+
+    monkeypatch.setattr(trie_module, "_MAX_CELLS", 650)
+    monkeypatch.setattr(trie_module, "_accumulated", noted)
+    trie = make_trie(strings, BEGIN, NO_CONTEXT)
+    values = gathered(trie, trie.symbols.astype(np.float64))
+    assert values.tolist() == np.concatenate(strings).tolist()
+    assert max(tables) == 3000
+
+
 def test_nothing_to_score_is_a_trie_too() -> None:
     trie = make_trie([], BEGIN, some_ids(3))
     assert (trie.num_strings, trie.num_nodes, trie.longest) == (0, 4, 3)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from operations.promql import LABEL_VALUES
 from prometheus_client.parser import text_string_to_metric_families
 from support.live_server import TLS, LiveServer, live_server
 
@@ -167,6 +168,11 @@ def test_every_promised_metric_is_there_with_its_labels() -> None:
     for metric in METRICS.values():
         if metric.unit == "seconds" and metric.kind == "histogram" and "age" not in metric.name:
             assert metric.buckets[0] == 0.0001, metric.name
+
+
+def test_each_label_has_a_listed_set_of_values_or_names_what_is_served() -> None:
+    names = {"model", "judge", "version", "route", "cell", "precision", "vocab_size", "digest", "kernels"}
+    assert {label for metric in METRICS.values() for label in metric.labels} == names | set(LABEL_VALUES)
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)

@@ -10,6 +10,7 @@ import httpx
 import starlette.routing
 
 from benchmarks.engine.adaptive import chart, nginx_log, quality, rates
+from benchmarks.engine.measure import positive
 
 # Modules of installed packages, which the models have not seen.
 _TEXTS = [
@@ -22,11 +23,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine.adaptive", description=__doc__)
     told = "MODEL:PATH[:FIRST[:LAST]], a text and the model to read it with; may be given again"
     parser.add_argument("--text", action="append", default=[], type=quality.Text.parse, help=told)
-    parser.add_argument("--rounds", type=int, default=5, help="number of rounds; the median of them counts")
+    parser.add_argument(
+        "--rounds", type=positive, default=5, help="number of rounds; the median of them counts"
+    )
     parser.add_argument("--no-rates", action="store_true", help="measure texts only")
     parser.add_argument("--output", type=Path, default=Path(".data/adaptive.json"), help="JSON file to write")
     parser.add_argument("--chart", type=Path, help="SVG file for bits per character by position")
     arguments = parser.parse_args()
+    for path in (arguments.output, arguments.chart or arguments.output):
+        path.parent.mkdir(parents=True, exist_ok=True)
     result: dict[str, Any] = {"texts": []}
     with tempfile.TemporaryDirectory() as folder:
         for text in [*arguments.text, *_TEXTS, *_logs(Path(folder))]:
@@ -38,7 +43,6 @@ def main() -> None:
         prose = _TEXTS[0].path.read_text()
         result["rates"] = rates.measure(prose, arguments.rounds)
         _show(result["rates"])
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
 
 

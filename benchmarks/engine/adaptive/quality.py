@@ -33,7 +33,7 @@ class Text:
         """Reads MODEL:PATH[:FIRST[:LAST]], in which FIRST may be empty.
 
         Raises:
-            ArgumentTypeError: it is not written so, or the model or the text is not there.
+            ArgumentTypeError: it is not written so, something is not there, or there is nothing to read.
         """
         try:
             model, path, *bounds = told.split(":", maxsplit=3)
@@ -43,6 +43,8 @@ class Text:
         for file in (text.graph_path, text.path):
             if not file.is_file():
                 raise ArgumentTypeError(f"there is no file {file}")
+        if not text.characters:
+            raise ArgumentTypeError(f"{told!r} has no characters to read")
         return text
 
     @property

@@ -15,9 +15,9 @@ from typing import Self
 from nextchar.engine.adaptive.hot_tables import HotUse
 from nextchar.engine.adaptive.tables import DEFAULT_TABLE_BYTES, MAX_TABLE_BYTES
 from nextchar.engine.call_planner import CallPlanner
+from nextchar.engine.estimates.queue_estimate import Progress
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.lane_batch import LaneBatch
-from nextchar.engine.queue_estimate import Progress
 from nextchar.engine.scheduler import Scheduler
 from nextchar.engine.score_batch import MAX_JOBS, ScoreBatch
 from nextchar.engine.work import UNLIMITED, Level, Outbox, Work

@@ -169,9 +169,7 @@ class LaneArrays:
         """Returns how far the graph can go in this chunk before a distribution must be looked at."""
         if lane.num_top or lane.trace is not None:
             return 0
-        if (
-            lane.memory is not None and lane.sampling and not lane.needs_host
-        ):  # drawn on the host, but with nothing to look at
+        if lane.draws_on_host and not lane.needs_host:  # because it is adaptive: nothing is to be looked at
             return int(self.end[row])
         drawn_alone = not self.host_sampler.enabled[row]
         return int(self.end[row] + self.overrun[row] if drawn_alone else self.num_given[row])

@@ -13,18 +13,16 @@ from nextchar.engine.adaptive.tables import DEFAULT_TABLE_BYTES
 from nextchar.engine.lane import Lane
 from nextchar.engine.lane_arrays import LaneArrays
 from nextchar.engine.lane_events import LaneEvents
+from nextchar.engine.lane_steps import LaneSteps
 from nextchar.engine.sampler import Indices
 from nextchar.engine.work import Delivery, FinishReason, Level, Outbox
 from nextchar.errors import NextcharError
-from nextchar.model.graph import Floats
-from nextchar.model.step_runner import StepIO, StepRunner, fitting_steps
+from nextchar.model.step_runner import StepRunner, fitting_steps
 from nextchar.telemetry.engine_stats import EngineStats
 
 # Row steps that a call may waste beyond the ends of rows to save another call: as many as the fixed cost of a
 # call is worth, which is the steps of a few rows or, of many rows, a part (1/4) of one step of all.
 _MIN_OVERRUN, _OVERRUN_PART = 8, 4
-_READ_NUMBERS = 1 << 18  # of the distributions that are kept while adaptive rows read
-_NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 
 
 class LaneBatch:
@@ -42,12 +40,9 @@ class LaneBatch:
         self._begin_id = vocabulary.begin_id
         self._arrays = LaneArrays(vocabulary, runner.inverse_temperature, runner.max_steps, max_table_bytes)
         self._events = LaneEvents(self._arrays, runner)
-        self._starts = np.arange(runner.max_lanes) * self._arrays.symbols.shape[1]
-        self._offsets = np.arange(runner.max_steps)[:, None]
-        self._rows = np.arange(runner.max_lanes)
-        self._triggered = np.zeros(runner.max_lanes, dtype=np.bool_)  # rows that drew a trigger in the call
         self._stats = stats
         self.lanes: list[Lane] = []
+        self._steps = LaneSteps(self._arrays, runner, self._events, self.lanes)
         self.num_interactive = 0
         self.num_done = [0, 0]  # steps of interactive and sampling lanes, with those an early end has saved
         self.num_steps = 1  # of the last call
@@ -138,66 +133,12 @@ class LaneBatch:
             return []
         started = time.perf_counter()
         num_steps = self.num_steps = self._choose_steps(n, max_steps)
-        adaptive = self._arrays.adaptive.active(n)
-        self._triggered[:n] = False
-        if not len(adaptive):
-            stepped = self._advance(n, num_steps, adaptive)
-        elif num_steps > 1 and self._arrays.given_alone(adaptive, num_steps):
-            stepped = self._advance_reading(n, num_steps, adaptive)
-        else:  # what a row has learned decides its next distribution: one character per call
-            stepped = sum([self._advance(n, 1, adaptive) for _ in range(num_steps)])
+        stepped = self._steps.advance(n, num_steps)
         self.num_done[Level.INTERACTIVE] += self.num_interactive * num_steps
         self.num_done[Level.SAMPLING] += (n - self.num_interactive) * num_steps - self._num_overrun
         outbox = self._collect(n)
         self._stats.add_steps(n, num_steps, stepped, time.perf_counter() - started - stepped)
         return outbox
-
-    def _advance(self, n: int, num_steps: int, adaptive: Indices) -> float:
-        """Advances the first `n` rows by one call of the graph; returns the seconds that the graph took."""
-        io = self._runner.io(n, num_steps)
-        positions = self._starts[:n] + self._arrays.cursor[:n] + self._offsets[:num_steps]
-        np.take(self._arrays.symbols, positions, out=io.given, mode="clip")
-        if self._arrays.num_sampling:
-            np.take(self._arrays.uniforms, positions, out=io.uniforms, mode="clip")
-        stepped = self._timed_step(n, num_steps)
-        self._store(io, positions, n, adaptive)
-        if self._arrays.num_stopping:
-            self._triggered[:n] |= self._arrays.triggers[self._rows[:n], io.symbols].any(axis=0)
-        return stepped
-
-    def _timed_step(self, n: int, num_steps: int) -> float:
-        before = time.perf_counter()
-        self._runner.step(n, num_steps, others=n < len(self.lanes))
-        return time.perf_counter() - before
-
-    def _advance_reading(self, n: int, num_steps: int, rows: Indices) -> float:
-        """Advances the first `n` rows while adaptive ones are given characters, learned some at a time.
-
-        Returns the seconds that the graph took.
-        """
-        num_symbols = self._runner.distribution.shape[1]
-        most = max(1, _READ_NUMBERS // (len(rows) * num_symbols))
-        counts = [min(most, num_steps - done) for done in range(0, num_steps, most)]
-        return sum(self._read(n, rows, np.empty((k, len(rows), num_symbols), np.float32)) for k in counts)
-
-    def _read(self, n: int, rows: Indices, network: Floats) -> float:
-        """Does what `_advance_reading` does, with room for the distributions [steps, rows, symbols]."""
-        arrays, stepped, num_steps = self._arrays, 0.0, len(network)
-        positions = arrays.cursor[rows] + self._offsets[:num_steps]
-        symbols = arrays.symbols[rows, positions]
-        if len(rows) == n:  # nothing is drawn, so that there is nothing to store
-            io = self._runner.io(n, 1)
-            for given, distribution in zip(symbols, network, strict=True):
-                io.given[0] = given
-                stepped += self._timed_step(n, 1)
-                distribution[:] = self._runner.distribution[:n]
-            arrays.cursor[:n] += num_steps
-        else:
-            for distribution in network:
-                stepped += self._advance(n, 1, _NO_ROWS)
-                distribution[:] = self._runner.distribution[rows]
-        arrays.logprobs[rows, positions] = arrays.adaptive.read(rows, positions, network, symbols)
-        return stepped
 
     def _choose_steps(self, n: int, max_steps: int) -> int:
         """Returns as many steps as every row can go before its next event.
@@ -220,44 +161,6 @@ class LaneBatch:
         self._num_overrun = int(np.maximum(num_steps - left, 0).sum()) if num_steps > shortest else 0
         return num_steps
 
-    def _store(self, io: StepIO, positions: Indices, n: int, adaptive: Indices) -> None:
-        """Writes the symbols that the rows have passed into their chunks."""
-        arrays = self._arrays
-        if len(adaptive):
-            arrays.adaptive.mix(adaptive, self._runner.distribution, io.symbols[-1], io.logprobs[-1])
-        if arrays.host_sampler.num_enabled:
-            self._draw(io, n)
-        if len(adaptive):
-            self._learn(io, adaptive)
-        if arrays.num_topped:
-            arrays.store_top(n, self._runner.distribution)
-        if arrays.num_traced:
-            self._events.trace(self.lanes[:n])
-        arrays.symbols.reshape(-1)[positions] = io.symbols
-        arrays.logprobs.reshape(-1)[positions] = io.logprobs
-        cursor = arrays.cursor[:n]
-        np.minimum(cursor + len(positions), arrays.end[:n], out=cursor)
-
-    def _learn(self, io: StepIO, rows: Indices) -> None:
-        """Lets adaptive rows read the symbols they have passed, except in a step for a distribution only."""
-        arrays, cursor = self._arrays, self._arrays.cursor[rows]
-        drawn = cursor >= arrays.num_given[rows]
-        reads = ~drawn | arrays.host_sampler.enabled[rows]
-        arrays.adaptive.learn(rows, cursor, io.symbols[-1, rows], drawn=drawn, reads=reads)
-
-    def _draw(self, io: StepIO, n: int) -> None:
-        """Draws for the rows whose draws need more than the graph applies, in its place."""
-        arrays, runner = self._arrays, self._runner
-        rows = np.flatnonzero(arrays.host_sampler.enabled[:n] & (arrays.cursor[:n] >= arrays.num_given[:n]))
-        if not len(rows):
-            return
-        logprobs = runner.distribution[rows].astype(np.float64)
-        drawn = arrays.host_sampler.draw(rows, logprobs, arrays.uniforms[rows, arrays.cursor[rows]])
-        if arrays.host_sampler.num_reporting:
-            runner.distribution[rows] = logprobs
-        io.symbols[-1, rows] = runner.ids[rows] = drawn
-        io.logprobs[-1, rows] = runner.distribution[rows, drawn]
-
     def _collect(self, n: int) -> Outbox:
         """Handles the rows that have an event, frees those of finished lanes; returns the deliveries."""
         arrays, now = self._arrays, time.monotonic()
@@ -268,7 +171,7 @@ class LaneBatch:
         # Rows to be handled one by one; the others that are due are delivered together.
         special = cursor >= arrays.end[:n]
         if arrays.num_stopping:
-            special |= self._triggered[:n] & (cursor > arrays.num_given[:n])
+            special |= self._steps.triggered[:n] & (cursor > arrays.num_given[:n])
         if arrays.host_sampler.masks.num_patterns:
             special |= arrays.host_sampler.masks.over[:n] & arrays.host_sampler.enabled[:n]
         expired = arrays.expired(len(self.lanes), now)

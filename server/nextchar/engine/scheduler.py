@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import cast
 
+from nextchar.engine.estimates.queue_estimate import QueueEstimate
 from nextchar.engine.lane import Lane, ScoreJob
-from nextchar.engine.queue_estimate import QueueEstimate
 from nextchar.engine.work import UNLIMITED, Level, Work
 from nextchar.errors import DeadlineExceeded, NextcharError, QueueFull
 from nextchar.schemas.limits import MAX_PRIORITY

@@ -74,15 +74,19 @@ class Trie:
         they are the largest so far at their depth.
         """
         starts, shared, lengths = self._starts[block], self._shared[block], self._lengths[block]
-        depth = np.arange(max(int(lengths.max(initial=0)), len(above)))
+        depth = np.arange(int(lengths.max(initial=0)))
         inside = depth < lengths[:, None]
         own = inside & (depth >= shared[:, None])
         return _accumulated(own, starts - shared, above), inside
 
 
 def _accumulated(own: PathMask, offsets: Ids, above: Ids) -> Ids:
-    """Returns the nodes of sorted strings by depth, with those that they share with the strings before."""
+    """Returns the nodes of sorted strings by depth, with those that they share with the strings before.
+
+    Of the string `above` them, which may be longer, they need only what is as deep as they are.
+    """
     paths = np.where(own, offsets[:, None] + np.arange(own.shape[1]), 0)
+    above = above[: own.shape[1]]
     paths[0, : len(above)] = np.maximum(paths[0, : len(above)], above)
     return np.maximum.accumulate(paths, axis=0)
 
@@ -163,10 +167,11 @@ class TrieBuilder:
         first = self._num_done
         block = slice(first, first + _num_lines(self._lengths[first:]))
         lengths, rows = self._lengths[block], self._order[block]
-        depth = np.arange(max(int(lengths.max()), len(self._last)))
+        depth = np.arange(int(lengths.max()))
         ids = np.full((len(rows) + 1, len(depth)), -1)
         inside = depth < lengths[:, None]
-        ids[0, : len(self._last)] = self._last
+        last = self._last[: len(depth)]
+        ids[0, : len(last)] = last
         ids[1:][inside] = self._strings.flat[self._strings.places(rows)]
         alike = (ids[1:] == ids[:-1]) & inside
         shared = np.where(alike.all(axis=1), len(depth), alike.argmin(axis=1)) if len(depth) else 0 * lengths
@@ -183,7 +188,8 @@ class TrieBuilder:
     def _followed(self, paths: Ids, shared: Ids) -> Ids:
         """Returns the node at the end of what each string shares with the one before."""
         above = np.zeros((1, paths.shape[1]), dtype=np.int64)
-        above[0, : len(self._path)] = self._path
+        last = self._path[: paths.shape[1]]
+        above[0, : len(last)] = last
         before = np.concatenate([above, paths[:-1]])
         found = before[np.arange(len(shared)), np.maximum(shared, 1) - 1] if paths.shape[1] else shared
         return np.where(shared > 0, found, self._num_context)

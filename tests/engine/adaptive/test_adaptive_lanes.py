@@ -9,7 +9,7 @@ from nextchar.engine.adaptive.memory import Memory, empty_memory
 from nextchar.engine.adaptive.options import Adaptive
 from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES, table_bytes
 from nextchar.engine.engine import EngineOptions
-from nextchar.engine.lane import Lane, Penalties, Sampling
+from nextchar.engine.lane import Lane, LaneTrace, Penalties, Sampling
 from nextchar.engine.lane_batch import LaneBatch
 from nextchar.engine.work import Level
 from nextchar.errors import InternalError
@@ -191,6 +191,23 @@ def test_the_distribution_after_a_text_is_what_its_next_symbol_is_worth() -> Non
     _, logprobs = fed(LONG[:701])
     assert logprobs[-1] == last.distribution[LONG[700]]
     assert memory_bytes(asking.kept) == memory_bytes(fed(LONG[:700])[0].kept)
+
+
+def test_a_trace_of_a_text_that_is_learned_holds_what_each_part_of_it_leads_to() -> None:
+    """Among lanes that learn in blocks, and one that draws."""
+    ids, trace = LONG[:600], LaneTrace(distributions=True)
+    traced = Lane(ids, memory=EMPTY, wants_distribution=True, trace=trace)
+    others = [Lane(LONG, memory=EMPTY), Lane(LONG[:0], Sampling(50, seed=1), memory=EMPTY), Lane(LONG)]
+    inbox = run([traced, *others])[0]
+    assert len(trace.distributions) == len(trace.model_distributions) == len(ids) + 1
+    last = inbox.wait()
+    assert np.array_equal(trace.distributions[-1], last.distribution)
+    assert np.array_equal(trace.model_distributions[-1], last.model_distribution)
+    assert [row[k] for row, k in zip(trace.distributions, ids, strict=False)] == fed(ids)[1]
+    for count in (1, 300, 512, 513):
+        (alone,) = run([Lane(ids[:count], memory=EMPTY, wants_distribution=True)])
+        assert np.array_equal(alone.wait().distribution, trace.distributions[count])
+        assert np.array_equal(alone.wait().model_distribution, trace.model_distributions[count])
 
 
 def test_adaptive_lanes_wait_for_tables_and_plain_ones_pass_them() -> None:

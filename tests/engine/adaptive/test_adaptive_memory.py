@@ -210,11 +210,11 @@ def test_arrays_of_steps_are_kept_within_their_bytes() -> None:
     places = np.array([opened(lanes, empty_memory(SMALL)) for _ in range(8)])
     for n in range(1, 9):
         lanes.mix(places[:n], flat(20_000, n))
-        kept = sum(array_bytes(workspace) for workspace in lanes._workspaces.values())
+        kept = sum(array_bytes(workspace) for workspace in lanes._workspaces._kept.values())
         assert kept < 34 << 20
-    assert len(lanes._workspaces) == 2
-    assert list(lanes._workspaces) == [(1, 7), (1, 8)]
-    for (steps, n), workspace in lanes._workspaces.items():
+    assert len(lanes._workspaces._kept) == 2
+    assert list(lanes._workspaces._kept) == [(1, 7), (1, 8)]
+    for (steps, n), workspace in lanes._workspaces._kept.items():
         assert array_bytes(workspace) == pytest.approx(workspace_bytes(steps, n, 20_000), rel=0.01)
 
 

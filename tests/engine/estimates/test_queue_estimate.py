@@ -2,7 +2,7 @@
 
 import pytest
 
-from nextchar.engine.queue_estimate import Progress, QueueEstimate, Rate
+from nextchar.engine.estimates.queue_estimate import Progress, QueueEstimate, Rate
 from nextchar.engine.work import Level
 
 

@@ -8,7 +8,7 @@ from support.live_server import LiveServer
 from support.rpc_answers import same
 from support.tiny_models import LINES, TEXT
 
-from nextchar.engine.memory_estimate import lane_bytes
+from nextchar.engine.estimates.memory_estimate import lane_bytes
 from nextchar.pb import nextchar_pb2 as pb
 
 

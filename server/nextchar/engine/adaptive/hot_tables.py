@@ -52,12 +52,13 @@ class HotTables:
     def __init__(self, pool: TablePool) -> None:
         self._pool = pool
         self._kept: dict[_Key, tuple[Memory, Run]] = {}  # in the order of their use
-        self._num_rows = self._num_hits = self._num_misses = 0
+        self._num_hits = self._num_misses = 0
 
     @property
     def use(self) -> HotUse:
         """What is kept, and how often it was of use; read by any thread."""
-        return HotUse(len(self._kept), self._num_rows * ROW_BYTES, self._num_hits, self._num_misses)
+        sizes = [run.size for _, run in tuple(self._kept.values())]
+        return HotUse(len(sizes), sum(sizes) * ROW_BYTES, self._num_hits, self._num_misses)
 
     def reserve(self, memory: Memory, num_steps: int, *, ends_known: bool) -> Reserved | None:
         """Takes rows for the largest table of a memory within some steps; None if there are too few.
@@ -67,7 +68,7 @@ class HotTables:
         size = table_rows(memory.position + num_steps, memory.adaptive)
         kept = self._find(memory)
         if kept is not None and ends_known and kept.size >= size:
-            self._pop(_key(memory))
+            del self._kept[_key(memory)]
             return Reserved(kept, True, ends_known)
         run = self._make_room(size)
         return None if run is None else Reserved(run, False, ends_known)
@@ -104,7 +105,6 @@ class HotTables:
             self._drop(key)
         run = self._pool.shrink(run, table_rows(memory.position, memory.adaptive))
         self._kept[key] = memory, run
-        self._num_rows += run.size
 
     def _find(self, memory: Memory) -> Run | None:
         """Returns the table of a memory, if it is kept; it is then the one used last."""
@@ -125,12 +125,7 @@ class HotTables:
         rows[target.first : target.first + size] = rows[source.first : source.first + size]
 
     def _drop(self, key: _Key) -> None:
-        self._pool.give_back(self._pop(key))
-
-    def _pop(self, key: _Key) -> Run:
-        _, run = self._kept.pop(key)
-        self._num_rows -= run.size
-        return run
+        self._pool.give_back(self._kept.pop(key)[1])
 
 
 def _key(memory: Memory) -> _Key:

@@ -16,17 +16,17 @@ from nextchar.engine.adaptive.contexts import (
 )
 from nextchar.engine.adaptive.hot_tables import HotTables, HotUse, Reserved
 from nextchar.engine.adaptive.memory import Memory
-from nextchar.engine.adaptive.mixture import NUM_ROWS, Flags, Indices, Workspace, workspace_bytes
+from nextchar.engine.adaptive.mixture import NUM_ROWS, Flags, Indices
 from nextchar.engine.adaptive.options import MAX_ORDER, MAX_WINDOW, NUM_ORDERS, Adaptive
 from nextchar.engine.adaptive.step import Step
 from nextchar.engine.adaptive.step_mixer import NUM_WEIGHTS
 from nextchar.engine.adaptive.tables import ROW_BYTES, Run, TablePool
+from nextchar.engine.adaptive.workspaces import Workspaces
 from nextchar.model.graph import Floats
 from nextchar.model.step_runner import fitting_steps
 
 MAX_SYMBOLS = 1 << 16
 _BLOCK_NUMBERS = 1 << 14  # symbols times lanes times steps of a block: its arrays stay in a cache
-_MAX_WORKSPACE_BYTES = 32 << 20  # of all but the last
 _SHIFT = np.array(POSITION_SHIFT)
 
 
@@ -40,7 +40,6 @@ class AdaptiveLanes:
 
     def __init__(self, max_lanes: int, num_symbols: int, max_table_bytes: int) -> None:
         assert num_symbols <= MAX_SYMBOLS
-        self._num_symbols = num_symbols
         self._pool = TablePool(max_table_bytes)
         self._hot = HotTables(self._pool)
         self._runs: dict[int, Run] = {}
@@ -59,7 +58,7 @@ class AdaptiveLanes:
         self._factors: Hashes = np.zeros((max_lanes, NUM_ORDERS, MAX_ORDER), dtype=np.uint64)
         self._recent: Hashes = np.zeros((max_lanes, MAX_ORDER), dtype=np.uint64)  # last symbols
         self._weights: Floats = np.zeros((max_lanes * NUM_ROWS, NUM_WEIGHTS), dtype=np.float32)
-        self._workspaces: dict[tuple[int, int], Workspace] = {}  # in the order of their use
+        self._workspaces = Workspaces(num_symbols)
         self._step: Step | None = None  # the last
 
     @property
@@ -126,7 +125,7 @@ class AdaptiveLanes:
         """Returns the mixed log-probabilities [n, symbols] at n places, from the network's."""
         step = self._step_of(places)
         recent = self._recent[places]
-        work = step.workspace = self._workspace(1, len(places))
+        work = step.workspace = self._workspaces.of(1, len(places))
         step.recent = recent
         step.rows, step.tags = self._contexts(step, recent[:, :, None])
         step.held = self._pool.rows.take(step.rows, 0, None, "clip")
@@ -187,7 +186,7 @@ class AdaptiveLanes:
         made = tags_found | symbols | positions << _SHIFT
         grow_rows(rows, held, made)
         last = text[:, MAX_ORDER - 1 : -1].T.reshape(-1).view(np.int64)
-        work = self._workspace(steps, n)
+        work = self._workspaces.of(steps, n)
         by_row = network.reshape(steps * n, -1)
         work.fill(held, tags_found[..., None], step.floors, by_row, last, step.first_weights)
         work.aim(symbols.reshape(-1), positions.reshape(-1))
@@ -218,21 +217,6 @@ class AdaptiveLanes:
         rows = (hashes >> step.shift).view(np.int64)
         rows += step.first_rows
         return rows, tags(hashes)
-
-    def _workspace(self, num_steps: int, n: int) -> Workspace:
-        """Returns the arrays for blocks of a size; those used last are kept."""
-        kept, size = self._workspaces, (num_steps, n)
-        workspace = kept.pop(size, None)
-        if workspace is None:
-            wanted = self._workspace_bytes(size)
-            while kept and wanted + sum(map(self._workspace_bytes, kept)) > _MAX_WORKSPACE_BYTES:
-                del kept[next(iter(kept))]
-            workspace = Workspace(num_steps, n, self._num_symbols)
-        kept[size] = workspace
-        return workspace
-
-    def _workspace_bytes(self, size: tuple[int, int]) -> int:
-        return workspace_bytes(*size, self._num_symbols)
 
     def _step_of(self, places: Indices) -> Step:
         """Returns the arrays of a step at places: the last one's, if it was there and nothing has moved."""

@@ -1,6 +1,11 @@
 """Reports all limits of a server in one answer."""
 
-from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
+from nextchar.engine.estimates.memory_estimate import (
+    STRING_BYTES,
+    STRING_CHAR_BYTES,
+    bulk_lane_bytes,
+    lane_bytes,
+)
 from nextchar.repository.model import Model
 from nextchar.repository.served_models import ServedModels
 from nextchar.schemas.adaptive import MAX_ORDER, MAX_ORDERS, MIN_WINDOW

@@ -11,16 +11,21 @@ import pytest
 from support.engine_lanes import GRAPH, VOCABULARY, make_trie
 from support.tiny_models import TinyModel
 
+from nextchar.engine.estimates.memory_estimate import (
+    STRING_BYTES,
+    STRING_CHAR_BYTES,
+    bulk_lane_bytes,
+    lane_bytes,
+)
 from nextchar.engine.lane import ScoreJob
 from nextchar.engine.lane_batch import LaneBatch
-from nextchar.engine.memory_estimate import STRING_BYTES, STRING_CHAR_BYTES, bulk_lane_bytes, lane_bytes
 from nextchar.engine.score_batch import ScoreBatch
 from nextchar.engine.state_pool import StatePool
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+PAGE = Path(__file__).parents[3] / "docs" / "performance.md"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Estimates the memory of rows and queued strings by formula.
 
-docs/performance.md has the formulas; tests/engine/test_memory_estimate.py checks them to within a fifth.
+docs/performance.md has the formulas; tests/engine/estimates/test_memory_estimate.py checks them to within
+a fifth.
 """
 
 from nextchar.engine.lane_arrays import CHUNK, MAX_TOP

@@ -89,8 +89,8 @@ def _made() -> Iterator[Callable[..., Any]]:
             or field.option.shown_default
             or field.flag_default is not None,
             metavar=field.option.metavar,
-            hidden=field.name
-            == "corpus",  # the argument TEXT; the flag is for commands that older cards have
+            # It is the argument TEXT; the flag is for commands that older cards have.
+            hidden=field.name == "corpus",
         )
 
 

@@ -17,6 +17,7 @@ from benchmarks.engine.products import int8_products
 from benchmarks.engine.steps import bare_step
 from nextchar.model.graph import ModelGraph
 from nextchar.model.kernels.fusing import OPERATORS
+from nextchar.model.kernels.library import KernelsUnusable, find_library
 from nextchar.model.step_runner import StepRunner
 
 LANES = (1, 8, 64, 256)
@@ -28,7 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine.kernels", description=__doc__)
     parser.add_argument("--turns", type=positive, default=60, help="turns of each; the median ratio counts")
     turns = parser.parse_args().turns
-    print(f"{'2 × 512, by number of lanes':44}" + "".join(f"{n:>8}" for n in LANES))
+    if not _is_installed():
+        parser.error("nextchar-kernels is not installed: kernels/README.md says how it is built")
+    print(f"{'2 × 512, by number of lanes':48}" + "".join(f"{n:>8}" for n in LANES))
     network = make_network(512, 2)
     _print("LSTM, bare step, with ÷ without", [_bare_gain(network, n, turns) for n in LANES])
     for kernels, name in ((True, "with"), (False, "without")):
@@ -40,8 +43,15 @@ def main() -> None:
         _print(f"{cell}, a call that draws, with ÷ without", [_call_gain(*graphs, n, turns) for n in LANES])
 
 
+def _is_installed() -> bool:
+    try:
+        return find_library() is not None
+    except KernelsUnusable as error:
+        raise SystemExit(f"nextchar-kernels cannot be used: {error}") from error
+
+
 def _print(title: str, ratios: list[float]) -> None:
-    print(f"{title:44}" + "".join(f"{ratio:8.2f}" for ratio in ratios), flush=True)
+    print(f"{title:48}" + "".join(f"{ratio:8.2f}" for ratio in ratios), flush=True)
 
 
 def _bare_gain(network: Network, num_lanes: int, turns: int) -> float:

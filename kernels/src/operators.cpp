@@ -36,6 +36,7 @@ constexpr uint32_t kApi = 21;  // the oldest interface with all that is called h
 constexpr char kPathVariable[] = "NEXTCHAR_KERNELS_PATH";
 
 const OrtApi* api;
+OrtCustomOpDomain* domain;  // made once; sessions only refer to it
 
 enum Input : size_t {
   kProduct, kScale, kAddend, kIds, kStateScale, kStateZero, kBefore,
@@ -63,12 +64,14 @@ OrtStatus* refuse(const Cell& cell, const char* why) {
 }
 
 struct Tensor {
+  bool is_given = false;  // an input may be left out, and of no rows it has no data
   void* data = nullptr;
   int64_t count = 0;
   int64_t columns = 0;  // the last axis
 };
 
 OrtStatus* read_tensor(const OrtValue* value, Tensor& tensor) {
+  tensor.is_given = true;
   RETURN_IF_ERROR(api->GetTensorMutableData(const_cast<OrtValue*>(value), &tensor.data));
   OrtTensorTypeAndShapeInfo* info;
   RETURN_IF_ERROR(api->GetTensorTypeAndShape(value, &info));
@@ -118,10 +121,10 @@ class Kernel {
     RETURN_IF_ERROR(input(context, kIds, ids));
     if (cell_.has_before) RETURN_IF_ERROR(input(context, kBefore, before));
     if (cell_.has_recurrent) RETURN_IF_ERROR(input(context, kRecurrentProduct, recurrent));
-    const int64_t batch = product.data ? product.count / columns_ : ids.count;
+    const int64_t batch = product.is_given ? product.count / columns_ : ids.count;
     const int64_t hidden = static_cast<int64_t>(row_.hidden);
-    const bool fits = (!product.data || (row_.gates.scale && product.count == batch * columns_)) &&
-                      (ids.data ? ids.count == batch : num_symbols_ == 1) &&
+    const bool fits = (!product.is_given || (row_.gates.scale && product.count == batch * columns_)) &&
+                      (ids.is_given ? ids.count == batch : num_symbols_ == 1) &&
                       (!cell_.has_before || before.count == batch * hidden) &&
                       (!cell_.has_recurrent || recurrent.count == batch * columns_);
     if (!fits) return refuse(cell_, "the shapes of the inputs do not agree");
@@ -254,9 +257,11 @@ Operator operators[] = {
     {make_interface(), {"TanhCell", 1, false, false, &Path::tanh_rnn}},
 };
 
-OrtStatus* make_domain(OrtCustomOpDomain** domain) {
-  RETURN_IF_ERROR(api->CreateCustomOpDomain("nextchar.kernels", domain));
-  for (Operator& op : operators) RETURN_IF_ERROR(api->CustomOpDomain_Add(*domain, &op.interface));
+OrtStatus* make_domain(const OrtApiBase* base) {
+  api = base->GetApi(kApi);
+  if (!api) return base->GetApi(1)->CreateStatus(ORT_FAIL, "onnxruntime must be of version 1.21 or newer");
+  RETURN_IF_ERROR(api->CreateCustomOpDomain("nextchar.kernels", &domain));
+  for (Operator& op : operators) RETURN_IF_ERROR(api->CustomOpDomain_Add(domain, &op.interface));
   return nullptr;
 }
 
@@ -272,13 +277,8 @@ NEXTCHAR_PUBLIC const char* nextchar_kernels_path() {
 // Called by onnxruntime for every session that is opened with this library.
 NEXTCHAR_PUBLIC OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) {
   using namespace nextchar;
-  api = base->GetApi(kApi);
-  if (!api) std::abort();  // unreachable: the package requires an onnxruntime that has it
-  struct Domain {  // made once; sessions only refer to it
-    OrtCustomOpDomain* domain = nullptr;
-    OrtStatus* status = make_domain(&domain);
-  };
-  static Domain made;
-  if (made.status) return api->CreateStatus(ORT_FAIL, "the operators of nextchar.kernels cannot be registered");
-  return api->AddCustomOpDomain(options, made.domain);
+  static const OrtStatus* const failed = make_domain(base);  // once, whichever threads open sessions
+  if (!failed) return api->AddCustomOpDomain(options, domain);
+  const OrtApi* oldest = base->GetApi(1);  // every onnxruntime has it
+  return oldest->CreateStatus(ORT_FAIL, oldest->GetErrorMessage(failed));
 }

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -22,6 +23,8 @@ from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.judging.card import FILE_NAME, REFERENCES_NAME, digest_of, parse_judge
 from nextchar.model.judging.judge import Judge
 from nextchar.model.judging.verdicts import Verdicts
+
+MEASURED = {"condition": "nothing known", "kind": "ab", "num_strings": 5, "auc": 0.5, "hits": {"0.01": 0.5}}
 
 
 def verdicts(found: Judge, strings: list[str], rate: float | None = None) -> Verdicts:
@@ -196,7 +199,9 @@ def test_log_probabilities_that_do_not_fit_the_strings_are_refused() -> None:
         judge().verdicts(["abc", "a"], [np.zeros(4)])
 
 
-@pytest.mark.parametrize("damage", ["other kinds", "no archive", "cut off", "an array is missing", "shapes"])
+@pytest.mark.parametrize(
+    "damage", ["nothing", "other kinds", "no archive", "cut off", "an array is missing", "shapes"]
+)
 def test_references_that_the_card_does_not_describe_are_refused(damage: str) -> None:
     card, content = judge_card(fitted(300, knows_bad=True))
     assert Judge.of(card, content)
@@ -211,7 +216,9 @@ def test_references_that_the_card_does_not_describe_are_refused(damage: str) -> 
             arrays["0_1_logprobs"] = arrays["0_1_logprobs"][:3]
     file = io.BytesIO()
     np.savez(file, **arrays)
-    given = {"no archive": b"x", "cut off": content[: len(content) // 2]}.get(damage, file.getvalue())
+    given = {"nothing": b"", "no archive": b"x", "cut off": content[: len(content) // 2]}.get(
+        damage, file.getvalue()
+    )
     with pytest.raises(ModelFileError, match=r"references.npz is not what its judge.json describes"):
         Judge.of(card, given)
 
@@ -225,18 +232,30 @@ def test_references_that_the_card_does_not_describe_are_refused(damage: str) -> 
         ({"num_normal": 10**400}, "num_normal"),
         ({"novelty_share": 1.0}, "novelty_share: Input should be less than 1"),
         ({"weights": {"mean_surprise": 1e308}}, "weights.mean_surprise"),
+        ({"quality": [MEASURED | {"auc": math.nan}]}, "quality.0.auc: Input should be a finite number"),
+        ({"quality": [MEASURED | {"hits": {"0.01": 2}}]}, "quality.0.hits.0.01: Input should be less than"),
+        ({"quality": [MEASURED | {"num_strings": 10**30}]}, "quality.0.num_strings"),
     ],
 )
-def test_a_card_with_which_no_verdict_can_be_computed_is_refused(
-    change: dict[str, Any], message: str
-) -> None:
+def test_a_card_with_a_number_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:
     card = judge_card(fitted(300))[0].model_dump(mode="json")
     with pytest.raises(ModelFileError, match=re.escape(message)):
         parse_judge(json.dumps(card | change).encode(), shown="x")
 
 
-def test_a_vocabulary_that_cannot_be_is_refused_when_the_judge_is_read() -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vocabulary": {"characters": ["a", "a"]}}, "x: bad judge: normal"),
+        ({"model": "../../other"}, "normal: Value error, model: '../../other' cannot be the name of a model"),
+        ({"version": "/etc"}, "normal: Value error, version: '/etc' cannot be the version of a model"),
+    ],
+    ids=["vocabulary", "name", "version"],
+)
+def test_a_normal_model_that_cannot_be_is_refused_when_the_judge_is_read(
+    change: dict[str, Any], message: str
+) -> None:
     card = judge_card(fitted(300))[0].model_dump(mode="json")
-    card["normal"]["vocabulary"]["characters"] = ["a", "a"]
-    with pytest.raises(ModelFileError, match="x: bad judge: "):
+    card["normal"] |= change
+    with pytest.raises(ModelFileError, match=re.escape(message)):
         parse_judge(json.dumps(card).encode(), shown="x")

@@ -110,6 +110,37 @@ def test_a_package_that_cannot_be_used_costs_one_line_of_the_log(
 
 
 @pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("def path_name(:", "SyntaxError"),
+        ("import nextchar_kernels.gone", "No module named 'nextchar_kernels.gone'"),
+        ("from sys import gone", "cannot import name 'gone'"),
+        ("", "has no attribute 'INTERFACE'"),
+        ("INTERFACE = 1\ndef library_path():\n    raise RuntimeError('moved')", "moved"),
+    ],
+    ids=["cut off", "without a module", "of another version", "empty", "raises"],
+)
+def test_a_package_that_is_damaged_costs_one_line_of_the_log(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    content: str,
+    why: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, "nextchar_kernels", None)  # so that it is forgotten after the test
+    del sys.modules["nextchar_kernels"]
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "nextchar_kernels").mkdir()
+    (tmp_path / "nextchar_kernels" / "__init__.py").write_text(content)
+    assert opened().kernels == ""
+    (record,) = caplog.records
+    start = "tiny: runs without nextchar-kernels: the package cannot be loaded: "
+    assert record.getMessage().startswith(start)
+    assert why in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+@pytest.mark.parametrize(
     ("seed", "used", "line"),
     [
         (0, "portable", "tiny: runs with nextchar-kernels (portable)"),

@@ -60,11 +60,11 @@ def built(source: Path, folder: Path) -> Path:
 
 
 def placed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> ModuleType:
+    """Imports the package of a folder for one test."""
+    monkeypatch.setitem(sys.modules, "nextchar_kernels", None)  # so that it is forgotten after the test
+    del sys.modules["nextchar_kernels"]
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "nextchar_kernels", raising=False)
-    module = importlib.import_module("nextchar_kernels")
-    monkeypatch.setitem(sys.modules, "nextchar_kernels", module)
-    return module
+    return importlib.import_module("nextchar_kernels")
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_every_path_computes_the_bits_of_the_graph_for_every_batch_size(cell: Ce
     plain, fused = pair(TinyModel(cell, hidden_size=43), path)
     rng = np.random.default_rng(0)
     states = rng.normal(size=4096)
-    for num_rows in range(1, 258):
+    for num_rows in range(258):
         assert_same_bits(plain, fused, rows(plain, num_rows, rng, states))
 
 

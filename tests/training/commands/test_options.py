@@ -12,8 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from nextchar_training.commands.analyze import analyze
+from nextchar_training.commands.calibrate import calibrate
 from nextchar_training.commands.evaluate import evaluate
 from nextchar_training.commands.export import export
+from nextchar_training.commands.import_model import import_model
+from nextchar_training.commands.judge_fit import fit_judge
 from nextchar_training.commands.options import CELL_OF_FLAG, GROUPS
 from nextchar_training.commands.train import train
 from nextchar_training.config import TrainingConfig
@@ -131,3 +134,19 @@ def test_the_settings_of_a_report_name_no_folder(tmp_path: Path) -> None:
     shown = {flag: value for flag, value, _ in describe_options(config)}
     assert (shown["--corpus"], shown["--heldout-file"], shown["--dropout"]) == ("a.txt", "b.txt", "0.2")
     assert str(tmp_path) not in repr(shown)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (command, option)
+        for command in (train, evaluate, export, analyze, import_model, fit_judge, calibrate)
+        for option in command.params
+        if isinstance(option.type, click.FloatRange)
+    ],
+    ids=lambda part: part.name,
+)
+def test_nan_is_in_no_range(command: click.Command, option: click.Option) -> None:
+    said = CliRunner().invoke(command, [option.opts[0], "nan"])
+    assert said.exit_code == 2
+    assert f"Invalid value for '{option.opts[0]}': nan is not in the range " in said.stderr

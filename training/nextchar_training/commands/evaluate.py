@@ -9,6 +9,7 @@ from nextchar.errors import InvalidRequest
 from nextchar.model.card import Quality
 from nextchar.model.graph import open_graph
 from nextchar_training.commands.heldout_options import heldout_options
+from nextchar_training.commands.number_range import NumberRange
 from nextchar_training.export.read_back import load_network
 from nextchar_training.measure.dynamic import DYNAMIC, Dynamics, dynamic_quality
 from nextchar_training.measure.exported import PROTOCOLS, graph_quality
@@ -27,14 +28,14 @@ from nextchar_training.text.heldout import heldout_split
 )
 @click.option(
     "--dynamic-rate",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     default=Dynamics.rate,
     show_default=True,
     help="The learning rate of the protocol dynamic.",
 )
 @click.option(
     "--dynamic-decay",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=Dynamics.decay,
     show_default=True,
     help="The decay to the initial weights in the protocol dynamic, per segment.",

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from nextchar_training.commands.number_range import NumberRange
 from nextchar_training.text.config import TextConfig
 
 
@@ -23,7 +24,7 @@ _OPTIONS = [
     ),
     click.option(
         "--heldout",
-        type=click.FloatRange(0, min_open=True),
+        type=NumberRange(0, min_open=True),
         show_default=f"as for training; {TextConfig.heldout:g} of another text",
         help="The share of the text that is held out; from 1 on, a number of characters or distinct lines.",
     ),

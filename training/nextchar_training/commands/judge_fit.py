@@ -17,6 +17,7 @@ from nextchar.model.names import is_version
 from nextchar.model.text_form import TextForm
 from nextchar_training.commands.command_line import recorded_command
 from nextchar_training.commands.export import export
+from nextchar_training.commands.number_range import NumberRange
 from nextchar_training.commands.options import DEFAULT_MODELS, JUDGES_VARIABLE, MODELS_VARIABLE, ModelName
 from nextchar_training.commands.train import train
 from nextchar_training.judging.evaluation import evaluate
@@ -68,7 +69,7 @@ def judge() -> None:
 @click.option("--version", type=click.IntRange(1, MAX_VERSION), help="By default the next free one.")
 @click.option(
     "--false-alarm-rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=NumberRange(0, 1, min_open=True, max_open=True),
     default=0.01,
     show_default=True,
     help="The share of normal strings that may be flagged where a question names no other.",
@@ -82,7 +83,7 @@ def judge() -> None:
 )
 @click.option(
     "--max-minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=NumberRange(0, min_open=True),
     default=5.0,
     show_default=True,
     help="How long the model of normal strings is trained, if none is given.",

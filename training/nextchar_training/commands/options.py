@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 
 from nextchar.model.names import is_model_name
+from nextchar_training.commands.number_range import NumberRange
 from nextchar_training.config import OptimizerKind, TrainingConfig
 from nextchar_training.measure.figures import ORDER
 from nextchar_training.network.cells.table import CELLS
@@ -89,8 +90,8 @@ def _made() -> Iterator[Callable[..., Any]]:
             or field.option.shown_default
             or field.flag_default is not None,
             metavar=field.option.metavar,
-            hidden=field.name
-            == "corpus",  # the argument TEXT; the flag is for commands that older cards have
+            # It is the argument TEXT; the flag is for commands that older cards have.
+            hidden=field.name == "corpus",
         )
 
 
@@ -102,7 +103,7 @@ def _type(field: OptionField) -> click.ParamType[Any] | None:
         least, most = (None if limit is None else int(limit) for limit in (bounds.minimum, bounds.maximum))
         return click.IntRange(least, most)
     if field.type is float:
-        return click.FloatRange(bounds.minimum, bounds.maximum, bounds.min_open, bounds.max_open)
+        return NumberRange(bounds.minimum, bounds.maximum, bounds.min_open, bounds.max_open)
     return None
 
 

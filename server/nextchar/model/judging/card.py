@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from nextchar.errors import ModelFileError
 from nextchar.model.card import VocabularyCard, falls, first_fault, rises
-from nextchar.model.names import is_model_name
+from nextchar.model.names import is_model_name, is_version
 from nextchar.model.regular_file import read_regular_file
 from nextchar.model.surprise.curves import EXTRAPOLATION
 
@@ -31,6 +31,7 @@ Rate = Annotated[FiniteFloat, Field(gt=0, le=1)]
 Statistic = Annotated[FiniteFloat, Field(ge=-_MAX_STATISTIC, le=_MAX_STATISTIC)]
 Scale = Annotated[FiniteFloat, Field(ge=_MIN_SCALE, le=_MAX_STATISTIC)]
 Count = Annotated[int, Field(ge=1, le=2**31)]
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Evidence = Literal[
     "mean_surprise", "total_surprise", "part_surprise", "window_surprise", "unknown_characters"
 ]
@@ -49,7 +50,7 @@ class _Part(BaseModel):
 
 
 class CurveCard(_Part):
-    """The distribution of a statistic among normal strings, by length (see `model.surprise_curves`).
+    """The distribution of a statistic among normal strings, by length (see `model.surprise.curves`).
 
     `values[i][j]` is what a share `shares[j]` of the strings of about `lengths[i]` symbols have at least.
     Beyond the last share the tail is exponential, with the scale `tail_scales[i]`.
@@ -81,13 +82,23 @@ class NormalCard(_Part):
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     vocabulary: VocabularyCard
 
+    @model_validator(mode="after")
+    def _names_a_model(self) -> "NormalCard":
+        # They are parts of the path at which the model is looked for.
+        if not is_model_name(self.model):
+            raise ValueError(f"model: {self.model[:100]!r} cannot be the name of a model")
+        if not is_version(self.version):
+            raise ValueError(f"version: {self.version[:100]!r} cannot be the version of a model")
+        self.vocabulary.make()  # raises ValueError
+        return self
+
 
 class ReferenceCard(_Part):
     """One kind of bad strings, of which `references.npz` has an n-gram model."""
 
     name: str
     order: int = Field(ge=1, le=16)
-    num_strings: int = Field(ge=1)
+    num_strings: Count
 
 
 class ReferencesCard(_Part):
@@ -102,7 +113,7 @@ class FalseAlarms(_Part):
 
     rate: Rate
     threshold: Statistic
-    low: FiniteFloat = Field(ge=0, le=1)
+    low: Share
     high: Rate
 
     @model_validator(mode="after")
@@ -121,9 +132,9 @@ class Measured(_Part):
 
     condition: ConditionName
     kind: str
-    num_strings: int
-    auc: float
-    hits: dict[str, float]
+    num_strings: Count
+    auc: Share
+    hits: dict[str, Share]
 
 
 class JudgeCard(_Part):
@@ -161,7 +172,6 @@ class JudgeCard(_Part):
             raise ValueError("weights: one must be above 0")
         if self.default_rate < finest_rate(self.num_normal):
             raise ValueError(f"default_rate: {self.default_rate:g} is finer than num_normal can tell")
-        self.normal.vocabulary.make()  # raises ValueError
         return self
 
     def to_json(self) -> str:

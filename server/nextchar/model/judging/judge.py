@@ -65,17 +65,16 @@ class Judge:
 
     @classmethod
     def of(cls, card: JudgeCard, references: bytes | None) -> "Judge":
-        """Makes a judge of its card and the content of `references.npz`, whose digest has been checked.
+        """Makes a judge of its card and, if that has references, the checked content of `references.npz`.
 
         Raises:
             ModelFileError: the references are not those of the card.
         """
-        if not references:
+        if card.references is None:
             return cls(card)
-        kinds = [] if card.references is None else [kind.name for kind in card.references.kinds]
         try:
-            found = references_from_bytes(references)
-            if [reference.name for reference in found] != kinds:
+            found = references_from_bytes(references or b"")
+            if [reference.name for reference in found] != [kind.name for kind in card.references.kinds]:
                 raise ValueError("its kinds are others")
             return cls(card, found)
         except UNREADABLE as error:

@@ -31,19 +31,20 @@ def find_library() -> KernelLibrary | None:
     """
     try:
         package = importlib.import_module(_PACKAGE)
-    except ModuleNotFoundError as error:
-        if error.name == _PACKAGE:
-            return None
-        raise KernelsUnusable(str(error)) from error
-    try:
         if package.INTERFACE != _INTERFACE:
             raise KernelsUnusable(
                 f"nextchar-kernels has operators of interface {package.INTERFACE}, this version of nextchar "
                 f"needs {_INTERFACE}: install the nextchar-kernels of the same release"
             )
         path, name = package.library_path(), package.path_name()
-    except (AttributeError, OSError) as error:
-        raise KernelsUnusable(f"its library cannot be loaded: {error}") from error
+    except KernelsUnusable:
+        raise
+    except Exception as error:  # a package that is damaged, or another of the name, raises anything
+        if isinstance(error, ModuleNotFoundError) and error.name == _PACKAGE:
+            return None
+        raise KernelsUnusable(f"the package cannot be loaded: {error!r}"[:400]) from error
     if name is None:
-        raise KernelsUnusable("this processor has neither AVX-512 nor AVX2 with FMA")
+        raise KernelsUnusable(
+            "this processor has neither AVX-512 nor AVX2 with FMA, or not what NEXTCHAR_KERNELS_PATH names"
+        )
     return KernelLibrary(path, name)

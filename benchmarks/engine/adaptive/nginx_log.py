@@ -2,12 +2,11 @@
 
 import random
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 import httpx
-
-from benchmarks.ports import free_port
 
 LINES = 2000
 _RETRIES = 5  # of the first connection, over some 8 seconds: nginx starts meanwhile
@@ -56,7 +55,9 @@ def make(folder: Path, lines: int = LINES) -> Path | None:
         return None
     folder = folder.absolute()
     _make_site(folder / "site")
-    port = free_port()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     configuration = folder / "nginx.conf"
     configuration.write_text(_CONFIGURATION.format(folder=folder, port=port))
     command = [nginx, "-p", str(folder), "-c", str(configuration), "-e", str(folder / "error.log")]

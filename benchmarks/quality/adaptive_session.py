@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.servers import our_server
 from nextchar.client import Client
 from nextchar_training.text.corpus import load_corpus
+from nextchar_training.text.error import CorpusError
 from nextchar_training.text.split import split_corpus
 
 _PORT = 18_400
@@ -26,7 +27,10 @@ def main() -> None:
     parser.add_argument("--model", default="tinyshakespeare", help="name of a model in the folder models")
     parser.add_argument("--piece", type=int, default=4096, help="number of characters that are fed at a time")
     arguments = parser.parse_args()
-    corpus = load_corpus(str(arguments.file))
+    try:
+        corpus = load_corpus(str(arguments.file))
+    except CorpusError as error:
+        parser.error(str(error))
     text = str(split_corpus(corpus, unit="text", heldout=0.1, development=0).heldout)
     adaptive, static = measure(arguments.model, text, arguments.piece)
     print(f"{len(text):,} characters: adaptive {adaptive:.4f}, static {static:.4f} nats per character")

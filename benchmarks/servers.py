@@ -18,6 +18,7 @@ from benchmarks.data import MODEL
 
 ROOT = Path(__file__).parents[1]
 APPS = Path(__file__).parent / "peers"
+_LOG = ROOT / ".data" / "benchmark-server.log"
 _START_SECONDS = 120
 _STOP_SECONDS = 30
 
@@ -60,7 +61,7 @@ PEERS = (
 
 @contextmanager
 def peer_server(peer: Peer, data: Path, port: int) -> Iterator[None]:
-    """Runs a peer until it answers; raises TimeoutError if it does not start."""
+    """Runs a peer that answers; raises TimeoutError or ChildProcessError if it does not start."""
     binaries = ROOT / ".peers" / peer.name / "bin"
     program, *arguments = peer.command
     if peer.name == "bentoml":
@@ -69,9 +70,12 @@ def peer_server(peer: Peer, data: Path, port: int) -> Iterator[None]:
     environment["BENTOML_DO_NOT_TRACK"] = environment["RAY_USAGE_STATS_ENABLED"] = "0"
     environment["PYTHONPATH"] = str(APPS)  # Ray's workers start elsewhere
     _check_free(port)
-    with _process([str(binaries / program), *arguments], environment, APPS):
+    with _process([str(binaries / program), *arguments], environment, APPS) as process:
         url = f"http://127.0.0.1:{port}{peer.path}"
-        _until(lambda: httpx.post(url, content=peer.body(1), headers=_JSON, timeout=60).status_code == 200)
+        _until(
+            process,
+            lambda: httpx.post(url, content=peer.body(1), headers=_JSON, timeout=60).status_code == 200,
+        )
         yield
 
 
@@ -86,8 +90,8 @@ def our_server(models: Path, port: int, **settings: int | Path) -> Iterator[None
     program = Path(sys.executable).with_name("nextchar")
     command = [str(program), "serve", "--models", str(models), "--log-level", "warning", *flags]
     _check_free(port)
-    with _process(command, dict(os.environ), ROOT):
-        _until(lambda: httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").status_code == 200)
+    with _process(command, dict(os.environ), ROOT) as process:
+        _until(process, lambda: httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").status_code == 200)
         yield
 
 
@@ -102,16 +106,17 @@ def our_body(max_tokens: int, seed: int, *, stream: bool) -> bytes:
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[None]:
+def _process(
+    command: list[str], environment: dict[str, str], folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a process and ends it with all that it has started: some servers leave workers behind."""
-    log = ROOT / ".data" / "benchmark-server.log"
-    log.parent.mkdir(exist_ok=True)
-    with log.open("wb") as output:
+    _LOG.parent.mkdir(exist_ok=True)
+    with _LOG.open("wb") as output:
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=output, stderr=output, start_new_session=True
         )
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -121,13 +126,15 @@ def _process(command: list[str], environment: dict[str, str], folder: Path) -> I
             process.wait()
 
 
-def _until(ready: Callable[[], bool]) -> None:
+def _until(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
+        if process.poll() is not None:
+            raise ChildProcessError(f"the server ended with status {process.returncode}; see {_LOG}")
         try:
             if ready():
                 return
         except httpx.HTTPError:
             pass
         time.sleep(0.2)
-    raise TimeoutError(f"the server was not ready within {_START_SECONDS} s; see .data/benchmark-server.log")
+    raise TimeoutError(f"the server was not ready within {_START_SECONDS} s; see {_LOG}")

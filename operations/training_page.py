@@ -54,7 +54,8 @@ batches, so that there are thousands of updates: with the batches of a large tex
 symbols than the last limit, one pass alone takes longer than that. The forecast says how long, and
 `--max-minutes 15` ends any run in time with its whole learning-rate schedule.
 
-Learning rates are the cell's: {rates}.
+Learning rates are the cell's:
+{rates}.
 Without `sgd` they are those of AdamW. With `--optimizer sgd`, weight decay is 0, because there it is multiplied by the much
 larger rate.
 

@@ -8,13 +8,15 @@ added up.
 """
 
 import argparse
-import socket
 from pathlib import Path
 
 from benchmarks.servers import our_server
 from nextchar.client import Client
 from nextchar_training.text.corpus import load_corpus
+from nextchar_training.text.error import CorpusError
 from nextchar_training.text.split import split_corpus
+
+_PORT = 18_400
 
 
 def main() -> None:
@@ -25,7 +27,10 @@ def main() -> None:
     parser.add_argument("--model", default="tinyshakespeare", help="name of a model in the folder models")
     parser.add_argument("--piece", type=int, default=4096, help="number of characters that are fed at a time")
     arguments = parser.parse_args()
-    corpus = load_corpus(str(arguments.file))
+    try:
+        corpus = load_corpus(str(arguments.file))
+    except CorpusError as error:
+        parser.error(str(error))
     text = str(split_corpus(corpus, unit="text", heldout=0.1, development=0).heldout)
     adaptive, static = measure(arguments.model, text, arguments.piece)
     print(f"{len(text):,} characters: adaptive {adaptive:.4f}, static {static:.4f} nats per character")
@@ -33,10 +38,10 @@ def main() -> None:
 
 def measure(model: str, text: str, piece: int) -> tuple[float, float]:
     """Returns nats per character of the mixture and of the network alone."""
-    port, total, network = _free_port(), 0.0, 0.0
+    total, network = 0.0, 0.0
     with (
-        our_server(Path("models"), port),
-        Client(f"http://127.0.0.1:{port}") as client,
+        our_server(Path("models"), _PORT),
+        Client(f"http://127.0.0.1:{_PORT}") as client,
         client.session(model=model, adaptive=True) as session,
     ):
         for begin in range(0, len(text), piece):
@@ -45,14 +50,6 @@ def measure(model: str, text: str, piece: int) -> tuple[float, float]:
             total, network = total - answer.logprob, network - answer.model_logprob
         assert session.info().position == len(text)
     return total / len(text), network / len(text)
-
-
-def _free_port() -> int:
-    """Returns a port of which the next two are most likely free as well."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

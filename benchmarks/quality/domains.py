@@ -9,13 +9,13 @@ import itertools
 import math
 import random
 import string
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quality.entropy import entropies
 from nextchar.model.golden import score_strings
 from nextchar.model.graph import ModelGraph, open_graph
 from nextchar_training.batches.lines import EncodedLines
@@ -73,12 +73,8 @@ def _ngram_bits(ngram: KneserNey, graph: ModelGraph, names: list[str]) -> Double
 
 
 def _entropy_bits(names: list[str]) -> Doubles:
-    """Returns the entropy of the characters of each name, as if drawn from their own frequencies."""
-    return np.array([_entropy(name.partition(".")[0]) for name in names])
-
-
-def _entropy(label: str) -> float:
-    return -sum(n / len(label) * math.log2(n / len(label)) for n in Counter(label).values())
+    """Returns the entropy of the characters of each name without its top-level domain."""
+    return entropies(name.partition(".")[0] for name in names)
 
 
 def _uniform(real: list[str], known: set[str]) -> list[str]:

@@ -9,13 +9,12 @@ are left out, and every family counts equally.
 
 import argparse
 import json
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.quality.entropy import entropies
 from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.model.surprise.curves import Doubles
 from nextchar_training.judging.evaluation import NOTHING, Condition, evaluate
@@ -25,7 +24,7 @@ from nextchar_training.judging.page import means, report
 from nextchar_training.judging.scored import Scored, score_list
 from nextchar_training.text.heldout import heldout_split
 
-_REAL = "real-domains"
+REAL_DOMAINS = "real-domains.txt"
 _RELATIVES = {"goz": "newgoz"}  # one program, two versions
 _RATES = (0.01, 0.001)
 
@@ -38,8 +37,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path(".data/judging.html"), help="page with the charts")
     arguments = parser.parse_args()
     folder: Path | None = arguments.folder
-    if folder is None or not (folder / f"{_REAL}.txt").is_file():
-        print(f"skipped: needs a folder with {_REAL}.txt and a list for each family (is {folder})")
+    if folder is None or not (folder / REAL_DOMAINS).is_file():
+        print(f"skipped: needs a folder with {REAL_DOMAINS} and a list for each family (is {folder})")
         return
     graph = open_graph(arguments.model / "step-int8.onnx")
     normal, bad = domain_lists(graph, folder)
@@ -61,7 +60,7 @@ def domain_lists(graph: ModelGraph, folder: Path) -> tuple[Scored, list[Scored]]
     """Reads and scores the real domains that the model was not trained on, and those of each family."""
     form = graph.vocabulary.normalize
     found = {path.stem: read_list(path, form, print) for path in sorted(folder.glob("*.txt"))}
-    real = never_trained_on(graph.card, found.pop(_REAL), print)
+    real = never_trained_on(graph.card, found.pop(Path(REAL_DOMAINS).stem), print)
     bad = checked_bad(list(found.values()), real, print)
     return _scored(graph, real), [_scored(graph, one) for one in bad]
 
@@ -96,10 +95,7 @@ def _simple(
 
 
 def _entropy(strings: Scored) -> Doubles:
-    def of(text: str) -> float:
-        return -sum(n / len(text) * math.log(n / len(text)) for n in Counter(text).values())
-
-    return np.array([of(text) for text in strings.texts])
+    return entropies(strings.texts)
 
 
 def _bits(strings: Scored) -> Doubles:

@@ -13,6 +13,7 @@ import argparse
 import json
 from pathlib import Path
 
+from benchmarks.quality.judging import REAL_DOMAINS
 from benchmarks.quality.recipes import domains, logs, passwords, secrets, signups
 from benchmarks.quality.recipes.environments import DEFAULT_FOLDER, Environments
 from benchmarks.quality.recipes.trial import Table
@@ -40,8 +41,9 @@ def main() -> None:
 def _measure(arguments: argparse.Namespace, folder: Path, environments: Environments) -> Table:
     name, minutes = arguments.name, arguments.max_minutes
     if name == "domains":
-        if arguments.lists is None:
-            raise SystemExit("the recipe domains needs --lists, a folder of lists as for make judging")
+        if arguments.lists is None or not (arguments.lists / REAL_DOMAINS).is_file():
+            told = f"--lists, a folder with {REAL_DOMAINS} and a list for each family"
+            raise SystemExit(f"the recipe domains needs {told} (is {arguments.lists})")
         return domains.measure(folder, environments, arguments.lists, ROOT / "models" / "domains" / "1")
     if name == "logs":
         return logs.measure(folder, environments, ROOT / "models" / "python")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.quality.entropy import entropies
 from benchmarks.quality.judging import domain_lists, family_group
-from benchmarks.quality.recipes.entropy import entropies
 from benchmarks.quality.recipes.environments import Environments
 from benchmarks.quality.recipes.trial import Answer, Table, Trial
 from nextchar.model.graph import ModelGraph, open_graph
@@ -29,7 +29,7 @@ def measure(folder: Path, environments: Environments, lists: Path, model: Path) 
     normal, families = domain_lists(graph, lists)
     table = Table(Trial(normal.texts, {one.name: one.texts for one in families}))
     strings = table.trial.strings
-    table.add("Shannon entropy", entropies(strings))
+    table.add("Shannon entropy", Answer(entropies(strings)))
     arpa = _write_ngram(graph, folder / "domains.arpa")
     table.add("KenLM, a 6-gram of the model's text", environments.scores("kenlm", strings, str(arpa)))
     table.add("`dgaintel`", environments.scores("dgaintel", strings))

@@ -9,12 +9,12 @@ it; they were not taken out, and are false alarms for everyone.
 import shutil
 from pathlib import Path
 
+from benchmarks.quality.entropy import entropies
 from benchmarks.quality.recipes.commands import fitted_judge, judged, write_lines
-from benchmarks.quality.recipes.entropy import entropies
 from benchmarks.quality.recipes.environments import Environments
 from benchmarks.quality.recipes.keys import keys
 from benchmarks.quality.recipes.source_strings import of_packages, standard_library
-from benchmarks.quality.recipes.trial import Table, Trial
+from benchmarks.quality.recipes.trial import Answer, Table, Trial
 
 NORMAL = ("grpcio", "matplotlib", "mypy", "onnx", "pip", "setuptools", "sympy")
 HELD_OUT = (
@@ -41,7 +41,7 @@ def measure(folder: Path, environments: Environments, model: Path) -> Table:
     normal = [string for string in of_packages(HELD_OUT) if string not in known]
     table = Table(Trial(normal, keys(NUM_KEYS, _SEED)))
     strings = table.trial.strings
-    table.add("Shannon entropy", entropies(strings))
+    table.add("Shannon entropy", Answer(entropies(strings)))
     table.add("`truffleHog` 2, entropy", environments.scores("trufflehog", strings))
     table.add("`detect-secrets`", environments.scores("detect_secrets", strings))
     shutil.copytree(model, folder / "models" / model.name, dirs_exist_ok=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import names
 
+from benchmarks.quality.entropy import entropies
 from benchmarks.quality.recipes.commands import fitted_judge, judged, write_lines
-from benchmarks.quality.recipes.entropy import entropies
 from benchmarks.quality.recipes.environments import Environments
 from benchmarks.quality.recipes.gibberish import gibberish
-from benchmarks.quality.recipes.trial import Table, Trial
+from benchmarks.quality.recipes.trial import Answer, Table, Trial
 
 NUM_TRAINING, NUM_HELD_OUT, NUM_BAD = 20_000, 10_000, 2_000
 _SEED = 27
@@ -30,7 +30,7 @@ def measure(folder: Path, environments: Environments, minutes: float) -> Table:
     table = Table(Trial(normal, gibberish(normal[:NUM_BAD], _SEED)))
     strings = table.trial.strings
     write_lines(folder / "training.txt", training)
-    table.add("Shannon entropy", entropies(strings))
+    table.add("Shannon entropy", Answer(entropies(strings)))
     ngrams = environments.scores("gibberish_detector", strings, str((folder / "training.txt").absolute()))
     table.add("`gibberish-detector`, trained on the same names", ngrams)
     table.add("`pygarble`", environments.scores("pygarble", strings))

@@ -81,7 +81,8 @@ def test_a_line_that_the_model_refuses_is_told_of_and_left_out(models: Path, log
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--threshold", "0.0001", "--compare", "100"], "--threshold must be at least 0.0099"),
+        (["--threshold", "0.0001", "--compare", "100"], "--threshold must be at least 0.01 ("),
+        (["--threshold", "0.33", "--compare", "2"], "--threshold must be at least 0.34 ("),
         (["--from-start", "-n", "3"], "either --lines or --from-start"),
         (["--encoding", "utf-16"], "encoding must be one"),
         (["--no-follow"], "none.log cannot be read: No such file"),

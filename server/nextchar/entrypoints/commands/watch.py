@@ -16,7 +16,7 @@ from nextchar.entrypoints.watching.printed_lines import print_header, print_json
 from nextchar.entrypoints.watching.source import WatchedSource
 from nextchar.entrypoints.watching.stream import Stream, is_pipe
 from nextchar.entrypoints.watching.watcher import Watch, Watcher
-from nextchar.errors import InvalidRequest
+from nextchar.errors import InvalidRequest, shown_least
 from nextchar.model.surprise.online import MAX_LINES, OnlineSurprise, lines_needed
 
 _NUM_LINES = 200  # so many are needed at the default threshold
@@ -105,8 +105,8 @@ def watch(
 def _check(threshold: float, max_compared: int, num_lines: int, from_start: bool) -> None:
     if not threshold * (max_compared + 1) >= 1:
         raise InvalidRequest(
-            f"--threshold must be at least {1 / (max_compared + 1):.3g}, the least p-value of a line that is "
-            f"compared with {max_compared:,} (it is {threshold}): raise it, or --compare"
+            f"--threshold must be at least {shown_least(1 / (max_compared + 1))} (it is {threshold}), the "
+            f"least p-value of a line that is compared with {max_compared:,} others: raise it, or --compare"
         )
     if from_start and num_lines != _NUM_LINES:
         raise InvalidRequest("give either --lines or --from-start, not both")

@@ -38,7 +38,14 @@ NextcharError                      a `code`, a message for a person, the `param`
     └── GoldenMismatch             a model file does not score its golden strings as it did when written
 """
 
+from decimal import ROUND_CEILING, Context
+
 SOONEST_SECONDS = 1.0  # the shortest `retry_after_seconds`, and its default
+
+
+def shown_least(limit: float) -> str:
+    """Returns a lower limit for a message in two digits, rounded up: what it says is itself allowed."""
+    return f"{float(Context(prec=2, rounding=ROUND_CEILING).create_decimal(repr(limit))):g}"
 
 
 class NextcharError(Exception):

@@ -1,5 +1,6 @@
 """A file is read as text in one way: UTF-8, its lines, and an error that says where it is none."""
 
+import codecs
 import gzip
 import io
 
@@ -97,9 +98,25 @@ def test_utf16_without_a_byte_order_mark_is_refused_where_one_must_be() -> None:
     assert "'x.txt' is not UTF-16: " in refusal(b"Ada.", "utf-16")
 
 
-@pytest.mark.parametrize("encoding", ["hex", "rot13"])
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "undefined", "latin1x", ""])
 def test_an_encoding_that_is_none_is_refused(encoding: str) -> None:
     assert "encoding must be one that Python knows" in refusal(b"a", encoding)
+
+
+def test_a_package_that_registers_a_codec_for_every_name_makes_none_an_encoding() -> None:
+    def claims_all(_name: str) -> codecs.CodecInfo:
+        return codecs.lookup("latin-1")
+
+    codecs.register(claims_all)
+    try:
+        assert "encoding must be one that Python knows" in refusal(b"a", "any-name")
+    finally:
+        codecs.unregister(claims_all)
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "utf 8", "Latin-1", "cp1252", "ASCII"])
+def test_an_encoding_may_be_spelled_as_python_takes_it(encoding: str) -> None:
+    assert lines(b"Ada\n", encoding) == ["Ada"]
 
 
 def test_a_large_file_is_read_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

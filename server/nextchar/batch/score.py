@@ -1,6 +1,5 @@
 """Defines `Score`, which adds scores to batches of rows."""
 
-from dataclasses import replace
 from os import PathLike, fspath
 from typing import Literal
 
@@ -50,8 +49,6 @@ class Score(TableFunction[ScoreAnnotator]):
             prefix: What the names of the added columns begin with.
             on_error: `keep` leaves the added columns of a row without a string empty, `stop` raises.
         """
-        annotator = ScoreAnnotator(
-            fspath(model), url, precision, num_threads, context, include_end or guesses
-        )
-        annotator = replace(annotator, guesses=guesses)
+        counts_end = include_end or guesses
+        annotator = ScoreAnnotator(fspath(model), url, precision, num_threads, context, counts_end, guesses)
         super().__init__(annotator, column, prefix, on_error)

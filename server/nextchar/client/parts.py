@@ -43,12 +43,12 @@ def _join_choice(index: int, parts: list[Choice]) -> Choice:
     return Choice(**fields)
 
 
-def cut_into_messages(strings: Iterable[str]) -> Iterator[list[str]]:
-    """Yields the strings in lists of a bounded size, as they come."""
+def _cut(strings: Iterable[str], max_strings: int, max_chars: float) -> Iterator[list[str]]:
+    """Yields the strings in lists of a bounded size, as they come; a longer string is alone."""
     batch: list[str] = []
     num_chars = 0
     for text in strings:
-        if batch and (len(batch) >= MAX_MESSAGE_STRINGS or num_chars + len(text) > MAX_MESSAGE_CHARS):
+        if batch and (len(batch) >= max_strings or num_chars + len(text) > max_chars):
             yield batch
             batch, num_chars = [], 0
         batch.append(text)
@@ -60,13 +60,15 @@ def cut_into_messages(strings: Iterable[str]) -> Iterator[list[str]]:
 class SentStrings:
     """Cuts strings into messages, and counts them: an error then says which of all strings it is about."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_strings: int = MAX_MESSAGE_STRINGS, max_chars: float = MAX_MESSAGE_CHARS) -> None:
+        """Begins to count; a message has at most so many strings and characters, or one longer string."""
+        self._max_strings, self._max_chars = max_strings, max_chars
         self.num_answered = 0
         self._unanswered: deque[int] = deque()  # how many strings each message has
 
     def messages(self, strings: Iterable[str]) -> Iterator[list[str]]:
-        """Yields the strings as `cut_into_messages` does."""
-        for batch in cut_into_messages(strings):
+        """Yields the strings of each message, as they come."""
+        for batch in _cut(strings, self._max_strings, self._max_chars):
             self._unanswered.append(len(batch))
             yield batch
 

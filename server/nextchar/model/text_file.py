@@ -1,7 +1,8 @@
 """Reads the bytes of a file or of standard input as text, in pieces or in lines."""
 
 import codecs
-from collections.abc import Iterator
+import encodings
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from nextchar.errors import InvalidRequest
@@ -11,6 +12,10 @@ CHUNK_BYTES = 2**20
 MAX_LINE_CHARS = 2**28
 _BYTE_ORDER_MARK = "\ufeff"
 _UTF16_STARTS = (codecs.BOM_UTF16_LE[0], codecs.BOM_UTF16_BE[0])
+
+
+# Made with what is done with a byte that is not of the encoding, as Python's codecs name it.
+Decoder = Callable[[str], codecs.IncrementalDecoder]
 
 
 class ByteSource(Protocol):
@@ -65,19 +70,33 @@ def read_lines(
         yield last
 
 
+def find_decoder(encoding: str) -> Decoder | None:
+    """Returns what decodes one of the encodings of text that Python has; None of any other name.
+
+    Packages register more, which are not asked: one that training brings (`future_typing`) takes every name
+    for its own, and a misspelt encoding would be read as if it were one.
+    """
+    codec = encodings.search_function(encoding.lower().replace(" ", "_"))
+    if codec is None:
+        return None
+    try:
+        "".encode(codec.name)  # Python has codecs of bytes too, as hex
+    except (LookupError, UnicodeError):
+        return None
+    return codec.incrementaldecoder
+
+
 class _TextReader:
     """Decodes a file chunk by chunk, and counts its bytes and lines."""
 
     def __init__(self, shown: str, advice: str, encoding: str, errors: str) -> None:
         self._shown, self._advice, self._encoding = shown, advice, encoding
-        try:
-            "".encode(encoding)  # an encoding of text: Python's registry has others
-            self._decode = codecs.getincrementaldecoder(encoding)(errors).decode
-        except LookupError:
+        if (decoder := find_decoder(encoding)) is None:
             raise InvalidRequest(
                 f"encoding must be one that Python knows, as utf-8, utf-16 or latin-1 (it is {encoding!r})",
                 param="encoding",
-            ) from None
+            )
+        self._decode = decoder(errors).decode
         self._newlines = NewlineReader()
         self._num_bytes, self._num_lines = 0, 0
         self._has_begun = False

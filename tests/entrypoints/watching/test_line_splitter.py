@@ -62,7 +62,7 @@ def test_what_is_held_of_a_line_without_end_is_bounded() -> None:
     assert splitter.read(b"\n") == [Line("x" * 100, is_cut=True)]
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-le", "hex", "rot13"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-le", "hex", "rot13", "undefined", "idna", "klingon"])
 def test_an_encoding_whose_newline_is_not_one_byte_is_refused(encoding: str) -> None:
     with pytest.raises(InvalidRequest, match=f"encoding must be one .*{encoding}"):
         LineSplitter(encoding)

@@ -42,7 +42,7 @@ def test_only_lines_up_to_the_threshold_are_printed(models: Path, log: Path) -> 
     assert header.split() == ["p-value", "bits", "bits/char", "line", "text"]
     assert [int(row.split()[3]) for row in rows] == [one["line"] for one in expected]
     assert expected[-1]["text"] == lines[-1]
-    assert "the first 17 lines are read before one can be printed" in result.stderr
+    assert "nextchar watch: 17 lines are read before one can be printed" in result.stderr
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
@@ -54,6 +54,20 @@ def test_a_server_gives_the_same(server: LiveServer, models: Path, log: Path, sc
     assert asked.exit_code == offline.exit_code == 0
     assert asked.stdout == offline.stdout
     assert len(asked.stdout.splitlines()) == len(LINES) * 5
+
+
+def test_one_line_is_counted_in_the_singular(models: Path, log: Path) -> None:
+    log.write_text("alone\n")
+    result = run(str(models / "tiny"), str(log), "--no-follow", "--threshold", "0.5")
+    assert result.stderr.splitlines() == [
+        "nextchar watch: 1 line is read before one can be printed",
+        "nextchar watch: 1 line read, 0 printed at a threshold of 0.5",
+    ]
+
+
+def test_a_folder_is_refused_by_name(models: Path, tmp_path: Path) -> None:
+    result = run(str(models / "tiny"), str(tmp_path))
+    assert result.stderr == f"Error: {str(tmp_path)!r} cannot be read: it is not a regular file\n"
 
 
 def test_a_line_is_cut_to_what_the_server_takes(models: Path, log: Path) -> None:
@@ -81,10 +95,11 @@ def test_a_line_that_the_model_refuses_is_told_of_and_left_out(models: Path, log
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--threshold", "0.0001", "--compare", "100"], "--threshold must be at least 0.0099"),
+        (["--threshold", "0.0001", "--compare", "100"], "--threshold must be at least 0.01 ("),
+        (["--threshold", "0.33", "--compare", "2"], "--threshold must be at least 0.34 ("),
         (["--from-start", "-n", "3"], "either --lines or --from-start"),
         (["--encoding", "utf-16"], "encoding must be one"),
-        (["--no-follow"], "none.log cannot be read: No such file"),
+        (["--no-follow"], "none.log' cannot be read: No such file"),
     ],
 )
 def test_what_is_wrong_is_one_line(models: Path, tmp_path: Path, arguments: list[str], told: str) -> None:

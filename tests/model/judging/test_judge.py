@@ -108,6 +108,16 @@ def test_a_rate_finer_than_the_strings_can_tell_is_warned_of_or_refused() -> Non
             found.asked(rate)
 
 
+@pytest.mark.parametrize("num_normal", [700, 970, 1000, 3000])
+def test_the_finest_rate_that_a_refusal_names_is_taken(num_normal: int) -> None:
+    found = judge(num_normal)
+    with pytest.raises(InvalidRequest) as refused:
+        found.asked(1e-9)
+    named = re.search(r"from (\S+) to below 1", refused.value.message)
+    assert named is not None
+    assert found.asked(float(named[1])).rate == float(named[1])
+
+
 def write(folder: Path, *, knows_bad: bool = True) -> tuple[Path, Path]:
     """Writes a judge and its model; returns their folders."""
     model, version = folder / "models" / "tiny" / "1", folder / "judges" / "test" / "1"

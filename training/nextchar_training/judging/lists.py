@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nextchar.errors import shown_least
 from nextchar.model.judging.card import finest_rate
 from nextchar.model.judging.judge import asked_rate
 from nextchar_training.text.error import CorpusError
@@ -79,8 +80,8 @@ def check_rate(rate: float, num_normal: int, warn: Warn) -> None:
     """
     if rate < (finest := finest_rate(num_normal)):
         raise CorpusError(
-            f"--false-alarm-rate must be at least {finest:.2g} (is {rate:g}): {num_normal:,} normal strings "
-            "calibrate the judge; give more of them for finer rates"
+            f"--false-alarm-rate must be at least {shown_least(finest)} (is {rate:g}): {num_normal:,} normal "
+            "strings calibrate the judge; give more of them for finer rates"
         )
     if (warning := asked_rate(rate, num_normal).warning) is not None:
         warn(warning)

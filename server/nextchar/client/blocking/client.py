@@ -102,7 +102,7 @@ class Client(AbstractContextManager["Client"]):
         Over gRPC they are messages of one ScoreStream, over REST calls one after the other. An error of one
         string has its number as `param`, as `input.4096`.
         """
-        sent = SentStrings()
+        sent = self._sent()
         each = (operations.score(batch, model, arguments) for batch in sent.messages(strings))
         with closing(self._batches(sent, each, "Nextchar/ScoreStream", ScoreResponse)) as answers:
             for answer in answers:
@@ -116,10 +116,14 @@ class Client(AbstractContextManager["Client"]):
         self, strings: Iterable[str], *, judge: str, **arguments: Unpack[JudgeArguments]
     ) -> Generator[JudgeResponse]:
         """Judges any number of strings; yields the answers as `score_batches` does."""
-        sent = SentStrings()
+        sent = self._sent()
         each = (operations.judge(batch, judge, arguments) for batch in sent.messages(strings))
         with closing(self._batches(sent, each, "Nextchar/JudgeStream", JudgeResponse)) as answers:
             yield from answers
+
+    def _sent(self) -> SentStrings:
+        """Returns what cuts any number of strings into messages."""
+        return SentStrings()
 
     def _batches(
         self, sent: SentStrings, each: Iterable[Operation[L]], rpc: str, answer_type: type[L]

@@ -1,4 +1,4 @@
-"""Reads the strings that a command is given: as arguments, in a file or on standard input."""
+"""Declares and reads the strings that a command is given: as arguments, in a file or on standard input."""
 
 import sys
 from collections import deque
@@ -7,11 +7,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
+import click
+
 from nextchar.batch.files.source import Source
 from nextchar.client.parts import named_string
+from nextchar.entrypoints.commands.query_arguments import TEXT, Decorator, together
 from nextchar.entrypoints.commands.table_options import shown_name
 from nextchar.errors import InvalidRequest, NextcharError
 from nextchar.model.text_file import read_lines
+
+
+def string_options(verb: str) -> Decorator:
+    """Adds the argument and the options by which strings are given; `verb` is what is done to them."""
+    file_help = (
+        f"{verb} each row of a file of any size: lines, CSV, JSON Lines or Parquet, compressed or not; - is "
+        "standard input."
+    )
+    encoding_help = "The encoding of the file or of standard input, as utf-16 or latin-1."
+    return together(
+        click.argument("texts", nargs=-1, type=TEXT),
+        click.option("--file", type=click.File("rb"), help=file_help),
+        click.option("--encoding", default="utf-8", show_default=True, help=encoding_help),
+    )
 
 
 def given_file(texts: tuple[str, ...], file: IO[bytes] | None, verb: str) -> IO[bytes] | None:

@@ -12,8 +12,8 @@ from nextchar.client.endpoint import API_KEY
 from nextchar.client.parts import join_verdicts
 from nextchar.entrypoints.added_commands import added, load_added, not_installed
 from nextchar.entrypoints.commands.answer_source import url_option
-from nextchar.entrypoints.commands.given_strings import GivenStrings, given_file
-from nextchar.entrypoints.commands.query_arguments import JSON, TEXT
+from nextchar.entrypoints.commands.given_strings import GivenStrings, given_file, string_options
+from nextchar.entrypoints.commands.query_arguments import JSON
 from nextchar.entrypoints.commands.table_options import TableArguments, annotate_file, table_options
 from nextchar.errors import InvalidRequest
 from nextchar.model.judging.card import read_judge
@@ -64,19 +64,7 @@ def judge() -> None:
 
 @judge.command()
 @click.argument("judge_name", metavar="JUDGE")
-@click.argument("texts", nargs=-1, type=TEXT)
-@click.option(
-    "--file",
-    type=click.File("rb"),
-    help="Judge each row of a file of any size: lines, CSV, JSON Lines or Parquet, compressed or not; - is "
-    "standard input.",
-)
-@click.option(
-    "--encoding",
-    default="utf-8",
-    show_default=True,
-    help="The encoding of the file or of standard input, as utf-16 or latin-1.",
-)
+@string_options("Judge")
 @click.option(
     "--false-alarm-rate",
     type=float,

@@ -21,7 +21,11 @@ from nextchar.entrypoints.commands.query_arguments import ADAPTIVE, JSON, MODEL,
 def next_chars(
     model: str, text: str, top: int, adaptive: bool, url: str | None, precision: str, as_json: bool
 ) -> None:
-    """List the characters that MODEL finds most likely after TEXT."""
+    """List the characters that MODEL finds most likely after TEXT.
+
+    MODEL is a step graph, the folder of a version or the folder of a model; with --url it is the name of a
+    model of the server.
+    """
     with answering(model, url, precision) as (client, name):
         answer = client.next(text, model=name, top=top, **learning(adaptive))
     if as_json:
@@ -91,7 +95,11 @@ def next_chars(
 def complete(
     model: str, prompt: str, adaptive: bool, url: str | None, precision: str, **arguments: Any
 ) -> None:
-    """Continue PROMPT with sampled text, printed as it is sampled."""
+    """Continue PROMPT with sampled text, printed as it is sampled.
+
+    MODEL is a step graph, the folder of a version or the folder of a model; with --url it is the name of a
+    model of the server.
+    """
     fields: Any = {**arguments, "stop": list(arguments["stop"]), **learning(adaptive)}
     with answering(model, url, precision) as (client, name):
         for piece in client.stream(prompt, model=name, **fields):

@@ -1,11 +1,15 @@
 """Defines the arguments that the commands which ask a model have in common."""
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from nextchar.client.arguments import AdaptiveArguments
 from nextchar.errors import InvalidRequest
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class TextArgument(click.ParamType[str]):
@@ -52,3 +56,14 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the response 
 def learning(adaptive: bool) -> AdaptiveArguments:
     """Returns the field of a request whose text is learned; nothing otherwise."""
     return {"adaptive": True} if adaptive else {}
+
+
+def together(*options: Decorator) -> Decorator:
+    """Returns a decorator that adds arguments and options to a command, in the order of its help."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add

@@ -8,7 +8,7 @@ import numpy as np
 from nextchar.batch.scores import ScoreAnnotator
 from nextchar.client.parts import join_scores
 from nextchar.entrypoints.commands.answer_source import answering, url_option
-from nextchar.entrypoints.commands.given_strings import GivenStrings, given_file
+from nextchar.entrypoints.commands.given_strings import GivenStrings, given_file, string_options
 from nextchar.entrypoints.commands.query_arguments import ADAPTIVE, JSON, MODEL, PRECISION, TEXT, learning
 from nextchar.entrypoints.commands.table_options import (
     TableArguments,
@@ -25,19 +25,7 @@ if TYPE_CHECKING:
 
 @click.command
 @MODEL
-@click.argument("texts", nargs=-1, type=TEXT)
-@click.option(
-    "--file",
-    type=click.File("rb"),
-    help="Score each row of a file of any size: lines, CSV, JSON Lines or Parquet, compressed or not; - is "
-    "standard input.",
-)
-@click.option(
-    "--encoding",
-    default="utf-8",
-    show_default=True,
-    help="The encoding of the file or of standard input, as utf-16 or latin-1.",
-)
+@string_options("Score")
 @click.option("--context", type=TEXT, default="", help="The text before every string; it is not scored.")
 @click.option("--include-end", is_flag=True, help="Also score the end symbol, which models of lines have.")
 @click.option("--return-chars", is_flag=True, help="Also print the log-probability of every character.")

@@ -26,12 +26,13 @@ from nextchar.batch.files.table_format import (
     make_writer,
     output_format,
 )
+from nextchar.entrypoints.commands.query_arguments import together
 from nextchar.errors import InvalidRequest
 
 _STANDARD_INPUT = "standard input"
 _INTERRUPTED, _UNWRITTEN = 130, 1
 _BROKEN_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # such errors name no file
-_OPTIONS = (
+table_options = together(
     click.option("--column", metavar="NAME", help="The column of the strings; with --no-header its number."),
     click.option(
         "--format",
@@ -105,13 +106,6 @@ class TableArguments:
         given = {"output": self.output, "column": self.column, "format": self.format_name}
         if unused := next((name for name, value in given.items() if value), None):
             raise InvalidRequest(f"--{unused} is for files: give the strings with --file, not as arguments")
-
-
-def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of tables to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def annotate_file(annotator: Annotator, file: IO[bytes], arguments: TableArguments, encoding: str) -> None:

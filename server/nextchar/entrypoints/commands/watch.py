@@ -16,10 +16,10 @@ from nextchar.entrypoints.watching.printed_lines import print_header, print_json
 from nextchar.entrypoints.watching.source import WatchedSource
 from nextchar.entrypoints.watching.stream import Stream, is_pipe
 from nextchar.entrypoints.watching.watcher import Watch, Watcher
-from nextchar.errors import InvalidRequest
+from nextchar.errors import InvalidRequest, shown_least
 from nextchar.model.surprise.online import MAX_LINES, OnlineSurprise, lines_needed
 
-_NUM_LINES = 200  # so many are needed at the default threshold
+_NUM_LINES = 200  # more than are needed at the default threshold
 _MOST_COMPARED = 100_000
 
 
@@ -40,7 +40,7 @@ _MOST_COMPARED = 100_000
     type=click.IntRange(min=0),
     default=_NUM_LINES,
     show_default=True,
-    help="Begin with so many of the last lines that the file already has. A pipe is read from its beginning.",
+    help="Begin with this many of the last lines of the file. A pipe is read from its beginning.",
 )
 @click.option("--from-start", is_flag=True, help="Begin with the first line of the file.")
 @click.option(
@@ -49,9 +49,10 @@ _MOST_COMPARED = 100_000
     type=click.IntRange(1, _MOST_COMPARED),
     default=MAX_LINES,
     show_default=True,
-    help="Compare each line with so many before it at most, and with no more than the last half of them.",
+    help="The largest number of lines that a line is compared with: those just before it, and never more "
+    "than the later half of all lines read.",
 )
-@click.option("--no-follow", is_flag=True, help="End at the end of the file, and do not wait for more.")
+@click.option("--no-follow", is_flag=True, help="Stop at the end of the file, and do not wait for more.")
 @click.option(
     "--encoding", default="utf-8", show_default=True, help="The encoding of the file, as utf-8 or latin-1."
 )
@@ -78,8 +79,11 @@ def watch(
     At 0.01, the first 197 lines are read before one can be printed.
 
     FILE is followed by its name, as `tail -F` does: it may be rotated, truncated, or not be there yet. A pipe
-    or - for standard input is read as it comes. The command ends by Ctrl-C or SIGTERM, and where standard
-    input ends. MODEL is what it is for `nextchar score`.
+    or - for standard input is read as it comes. The command ends at Ctrl-C or SIGTERM, or when standard input
+    ends.
+
+    MODEL is a step graph, the folder of a version or the folder of a model; with --url it is the name of a
+    model of the server.
     """
     _check(threshold, max_compared, num_lines, from_start)
     LineSplitter(encoding)  # before the model is opened, which takes longer
@@ -91,9 +95,9 @@ def watch(
             source = _open(file, None if from_start else num_lines, follows=not no_follow)
         splitter = LineSplitter(encoding, reader.max_line_chars)
         show = print_json if as_json else print_row
-        watcher = Watcher(Watch(source, splitter, reader, threshold, show, _tell, printable(file)), ending)
+        watcher = Watcher(Watch(source, splitter, reader, threshold, show, _tell, repr(file)), ending)
         if needed := lines_needed(threshold):
-            _tell(f"the first {needed:,} lines are read before one can be printed")
+            _tell(f"{needed:,} {'line is' if needed == 1 else 'lines are'} read before one can be printed")
         if not as_json:
             print_header()
         with closing(source):
@@ -105,8 +109,8 @@ def watch(
 def _check(threshold: float, max_compared: int, num_lines: int, from_start: bool) -> None:
     if not threshold * (max_compared + 1) >= 1:
         raise InvalidRequest(
-            f"--threshold must be at least {1 / (max_compared + 1):.3g}, the least p-value of a line that is "
-            f"compared with {max_compared:,} (it is {threshold}): raise it, or --compare"
+            f"--threshold must be at least {shown_least(1 / (max_compared + 1))} (it is {threshold}), the "
+            f"least p-value of a line that is compared with {max_compared:,} others: raise it, or --compare"
         )
     if from_start and num_lines != _NUM_LINES:
         raise InvalidRequest("give either --lines or --from-start, not both")
@@ -121,7 +125,7 @@ def _open(file: str, num_lines: int | None, *, follows: bool) -> WatchedSource:
             return Stream(path, follows=follows)
         return FileFollower(path, num_lines=num_lines, follows=follows, tell=_tell)
     except OSError as error:
-        raise InvalidRequest(f"{printable(file)} cannot be read: {error.strerror or error}") from error
+        raise InvalidRequest(f"{file!r} cannot be read: {error.strerror or error}") from error
 
 
 def _tell(sentence: str) -> None:

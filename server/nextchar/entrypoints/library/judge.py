@@ -1,16 +1,13 @@
 """Defines a judge that is loaded into this process with its model: the client's methods, without a server."""
 
 from collections.abc import Generator, Iterable
-from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Unpack
 
 from nextchar.client import operations
 from nextchar.client.arguments import JudgeArguments
-from nextchar.client.parts import shift_error, shift_indices
-from nextchar.entrypoints.library.model import BATCH_STRINGS, Model
-from nextchar.errors import NextcharError
+from nextchar.entrypoints.library.model import Model
 from nextchar.model.judging.card import JudgeCard, read_judge, read_references
 from nextchar.model.judging.judge import Judge, model_file, models_beside
 from nextchar.repository.judge_path import find_judge
@@ -68,15 +65,5 @@ class LoadedJudge(Model):
     def judge_batches(
         self, strings: Iterable[str], *, judge: str | None = None, **arguments: Unpack[JudgeArguments]
     ) -> Generator[JudgeResponse]:
-        """Judges any number of strings, 4,096 at a time, and yields the answers.
-
-        An error of one string has its number as `param`, as `input.4096`.
-        """
-        rest, first = iter(strings), 0
-        while batch := list(islice(rest, BATCH_STRINGS)):
-            try:
-                answer = self.judge(batch, judge=judge, **arguments)
-            except NextcharError as error:
-                raise shift_error(error, first)  # noqa: B904 it is the same
-            yield shift_indices(answer, first)
-            first += len(batch)
+        """Judges any number of strings; yields the answers as `score_batches` does; `judge` is not needed."""
+        return super().judge_batches(strings, judge=judge or self._judge_id, **arguments)

@@ -1,6 +1,7 @@
 """Defines a model that is loaded into this process: the client's methods, without a server."""
 
 import base64
+import math
 import time
 import weakref
 from collections.abc import Generator, Iterable
@@ -12,21 +13,19 @@ from typing import Literal, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.client import operations
 from nextchar.client.arguments import ScoreArguments
 from nextchar.client.blocking.client import Client
-from nextchar.client.parts import shift_error, shift_indices
+from nextchar.client.parts import SentStrings
 from nextchar.client.retries import Retries
 from nextchar.entrypoints.library.runtime import Runtime
 from nextchar.entrypoints.library.transport import LocalTransport
-from nextchar.errors import InvalidRequest, NextcharError
+from nextchar.errors import InvalidRequest
 from nextchar.model.card import Card
 from nextchar.model.cores import num_cores
 from nextchar.model.gate_graph import GATE_TENSORS
 from nextchar.model.surprise.guess_numbers import NUM_SAMPLES, GuessNumbers
 from nextchar.schemas.completion import MAX_CHOICES
 from nextchar.schemas.inspect import GateTrace, StateTrace
-from nextchar.schemas.score import ScoreResponse
 
 BATCH_STRINGS = 4096  # that are scored together: they share prefixes, and memory stays bounded
 _MAX_SAMPLE_CHARS = 256
@@ -119,23 +118,8 @@ class Model(Client):
             answer = self.complete("", n=MAX_CHOICES, max_tokens=_MAX_SAMPLE_CHARS, temperature=1.0, seed=k)
             yield from (choice.text for choice in answer.choices)
 
-    def score_batches(
-        self, strings: Iterable[str], *, model: str | None = None, **arguments: Unpack[ScoreArguments]
-    ) -> Generator[ScoreResponse]:
-        """Scores any number of strings, 4,096 at a time, and yields their answers.
-
-        An error of one string has its number as `param`, as `input.4096`.
-        """
-        rest, first, before = iter(strings), 0, None
-        while batch := list(islice(rest, BATCH_STRINGS)):
-            try:
-                operation = operations.continued(operations.score(batch, model, arguments), before)
-                before = self.execute(operation)
-            except NextcharError as error:
-                raise shift_error(error, first)  # noqa: B904 it is the same
-            answer = shift_indices(before, first)
-            yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
-            first += len(batch)
+    def _sent(self) -> SentStrings:
+        return SentStrings(BATCH_STRINGS, math.inf)
 
     def states(self, text: str, *, model: str | None = None) -> dict[str, NDArray[np.float32]]:
         """Returns the states after each character of a text: float32 [characters, units] by `hidden_0`, ….

@@ -14,9 +14,8 @@ from pathlib import Path
 from nextchar.entrypoints.watching.followed_file import FollowedFile
 from nextchar.entrypoints.watching.source import CHUNK_BYTES, NOTHING_YET, THE_END, Piece
 
-QUIET_SECONDS = (
-    1.0  # after a rotation: some programs write to the old file until they have opened the new one
-)
+# After a rotation: some programs write to the old file until they have opened the new one.
+QUIET_SECONDS = 1.0
 _MAX_FILES = 64
 _MISSING = "is not there: waiting for it"
 

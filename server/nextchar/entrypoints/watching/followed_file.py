@@ -27,7 +27,7 @@ class FollowedFile:
         self.status = os.fstat(self._descriptor)
         if not stat.S_ISREG(self.status.st_mode):
             self.close()
-            raise NotRegular(f"{path} is not a regular file")
+            raise NotRegular("it is not a regular file")
         self._offset, self._known = 0, b""
 
     @property

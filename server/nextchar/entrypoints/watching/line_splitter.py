@@ -1,9 +1,9 @@
 """Cuts the bytes of a text that grows into lines of a bounded length."""
 
-import codecs
 from dataclasses import dataclass
 
 from nextchar.errors import InvalidRequest
+from nextchar.model.text_file import Decoder, find_decoder
 
 MAX_LINE_CHARS = 16_384
 _MAX_CHAR_BYTES = 4  # of UTF-8; other encodings may hold fewer characters
@@ -31,7 +31,7 @@ class LineSplitter:
         Raises:
             InvalidRequest: the encoding is not known, or its newline is not one byte.
         """
-        self._decoder = codecs.getincrementaldecoder(_checked(encoding))
+        self._decoder = _decoder_of(encoding)
         self._max_chars, self._max_bytes = max_line_chars, max_line_chars * _MAX_CHAR_BYTES
         self._begun, self._is_cut = bytearray(), False
 
@@ -61,15 +61,20 @@ class LineSplitter:
         return line
 
 
-def _checked(encoding: str) -> str:
-    try:
-        newline = "\n".encode(encoding)
-    except LookupError:
-        newline = b""
-    if newline != b"\n":
+def _decoder_of(encoding: str) -> Decoder:
+    decoder = find_decoder(encoding)
+    if decoder is None or not _fits(encoding, decoder):
         raise InvalidRequest(
             "encoding must be one that Python knows and whose newline is one byte, as utf-8 or latin-1 "
             f"(it is {encoding!r})",
             param="encoding",
         )
-    return encoding
+    return decoder
+
+
+def _fits(encoding: str, decoder: Decoder) -> bool:
+    """Returns whether newlines can be found among the bytes, and other bytes can be shown by number."""
+    try:
+        return "\n".encode(encoding) == b"\n" and decoder("backslashreplace").decode(b"\n", True) == "\n"
+    except UnicodeError:  # as of idna, which cannot replace
+        return False

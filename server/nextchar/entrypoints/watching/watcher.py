@@ -64,8 +64,8 @@ class Watcher:
     def summary(self) -> str:
         """Returns a sentence of what was done."""
         num_lines = self._watch.reader.num_lines
-        printed = f"{self.num_printed:,} printed at a threshold of {self._watch.threshold:g}"
-        return f"{num_lines:,} lines read, {printed}"
+        lines = "1 line" if num_lines == 1 else f"{num_lines:,} lines"
+        return f"{lines} read, {self.num_printed:,} printed at a threshold of {self._watch.threshold:g}"
 
     def _next(self) -> tuple[list[Line], bool]:
         """Returns the lines that are there now, and whether something came."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nextchar.errors import InvalidRequest, ModelFileError
+from nextchar.errors import InvalidRequest, ModelFileError, shown_least
 from nextchar.model.card import MAX_MODEL_BYTES
 from nextchar.model.judging.card import (
     EVIDENCE,
@@ -117,9 +117,9 @@ class Judge:
         normal, finest = self.card.num_normal, self.finest_rate
         if not (math.isfinite(rate) and finest <= rate < 1):
             raise InvalidRequest(
-                f"false_alarm_rate must be a number from {finest:.2g} to below 1 (is {rate:g}): the judge "
-                f"{self.card.name!r} was calibrated on {normal:,} normal strings; fit it on more for finer "
-                "rates",
+                f"false_alarm_rate must be a number from {shown_least(finest)} to below 1 (is {rate:g}): the "
+                f"judge {self.card.name!r} was calibrated on {normal:,} normal strings; fit it on more for "
+                "finer rates",
                 param="false_alarm_rate",
             )
         return asked_rate(rate, normal)

@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from nextchar.schemas.base import validated
 from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
 from nextchar.security.api_keys import KeyRecord, make_key, read_records
 from nextchar.security.operator_file import read_text
 from nextchar.security.principal import Scope
 
 _RATE = click.FloatRange(min=0, min_open=True)
+_DAYS = click.IntRange(min=1, max=36_500)
 _PRIORITY = click.IntRange(MIN_PRIORITY, MAX_PRIORITY)
 
 _FILE = click.option(
@@ -39,7 +41,7 @@ def keys() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     help="What the key allows; may be given several times.",
 )
-@click.option("--days", type=click.IntRange(min=1), help="The days until the key expires; never by default.")
+@click.option("--days", type=_DAYS, help="The days until the key expires; never by default.")
 @click.option("--max-lanes", type=click.IntRange(min=1), help="The most lanes the key may use at a time.")
 @click.option("--requests-per-second", type=_RATE, help="The most requests per second.")
 @click.option("--chars-per-second", type=_RATE, help="The most characters per second, read and sampled.")
@@ -50,7 +52,8 @@ def new(path: Path | None, owner: str, scopes: tuple[str, ...], days: int | None
     """Make a key and print it once. Its record is added to the file, or printed below the key."""
     expires = None if days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
     given = {name: value for name, value in budget.items() if value is not None}
-    key, record = make_key(owner, [Scope(scope) for scope in scopes], expires=expires, **given)
+    wanted = [Scope(scope) for scope in scopes]
+    key, record = validated(lambda: make_key(owner, wanted, expires=expires, **given))
     if path is None:
         click.echo(f"{key}\n{record.line}")
         return

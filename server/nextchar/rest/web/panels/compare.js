@@ -6,7 +6,7 @@ import { LearningSwitch } from "../learning.js";
 import { models } from "../models.js";
 import { painted } from "../parts/painted.js";
 import { ScoreList } from "../parts/score_list.js";
-import { plural } from "../symbols.js";
+import { lines, plural, share } from "../symbols.js";
 import { Table } from "../parts/table.js";
 
 const MOST_STRINGS = 10_000;
@@ -157,6 +157,7 @@ function columns([first, second], { learned, ranked }) {
   const of = (which, name) => (item) => item.scores[which]?.[name];
   const shown = (value, digits) => (item) => (value(item) === undefined ? "" : value(item).toFixed(digits));
   const numeric = (key, label, value, digits, title) => ({ key, label, value, cell: shown(value, digits), numeric: true, title });
+  const pValue = of(0, "p_value");
   const ratio = (item) => (item.scores[1] ? item.scores[0].logprob - item.scores[1].logprob : undefined);
   return [
     {
@@ -168,7 +169,10 @@ function columns([first, second], { learned, ranked }) {
     numeric("bits", "bits / char", of(0, "bits_per_char"), 3),
     ...(ranked ? [
       numeric("percentile", "percentile", of(0, "percentile"), 1),
-      { ...numeric("p_value", "p", of(0, "p_value"), 4, "share of normal strings of this length that surprise at least as much"), cell: (item) => shownShare(of(0, "p_value")(item)) },
+      {
+        key: "p_value", label: "p", value: pValue, numeric: true, title: "share of normal strings of this length that surprise at least as much",
+        cell: (item) => (pValue(item) === undefined ? "" : share(pValue(item))),
+      },
     ] : []),
     ...(second ? [
       numeric("other", `log p, ${second}`, of(1, "logprob"), 2),
@@ -176,9 +180,6 @@ function columns([first, second], { learned, ranked }) {
     ] : []),
   ];
 }
-
-const shownShare = (share) => (share === undefined ? "" : share >= 0.001 ? share.toFixed(3) : share.toExponential(0));
-const lines = (text) => text.toWellFormed().split(/\r\n?|\n/).filter((line) => line !== "");
 
 function throttled(work, milliseconds) {
   let timer = 0;

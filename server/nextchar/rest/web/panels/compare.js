@@ -30,7 +30,6 @@ class Compare {
   #other = h("select");
   #ends = h("input", { type: "checkbox" });
   #endsField = h("label", { className: "check", hidden: true }, this.#ends, " score the end of the string");
-  #columns = [];
   #filter = h("input", { type: "search", placeholder: "part of a string" });
   #progress = h("p", { className: "note figure", role: "status" });
   #file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
@@ -110,8 +109,7 @@ class Compare {
       this.#errors.show(new Error(`There are ${texts.length} strings; the table shows the first ${MOST_STRINGS}.`));
     }
     const before = this.#before.value.toWellFormed();
-    this.#columns = columns(this.#ids, { learned: this.#learning.on, ranked: !before && !this.#learning.on });
-    this.#table.columns = this.#columns;
+    this.#table.columns = columns(this.#ids, { learned: this.#learning.on, ranked: !before && !this.#learning.on });
     this.#table.sortBy(this.#table.order.key, this.#table.order.descending);
     try {
       const how = { includeEnd: this.#ends.checked, before, learning: this.#learning.field };
@@ -146,8 +144,9 @@ class Compare {
   }
 
   #save() {
-    const rows = this.#table.rows.map((item) => this.#columns.map(({ value }) => value(item)));
-    download("nextchar-scores.csv", csv(this.#columns.map(({ label }) => label), rows), "text/csv;charset=utf-8");
+    const { columns: shown, rows } = this.#table;
+    const cells = rows.map((item) => shown.map(({ value }) => value(item)));
+    download("nextchar-scores.csv", csv(shown.map(({ label }) => label), cells), "text/csv;charset=utf-8");
   }
 }
 

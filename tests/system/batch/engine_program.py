@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_rows import NUM_ROWS, names
+from engine_rows import NUM_ROWS, strings
 from support.tools import tool_python
 
 import nextchar
@@ -19,25 +19,21 @@ SCORE = ("logprob", "bits_per_char", "num_chars", "num_unknown")
 VERDICT = ("is_flagged", "p_value", "low", "high", "kind")
 
 
-def scored_by(
-    tool: str, program: str, call: str, model: Path, result: Path, num_rows: int = NUM_ROWS
-) -> dict[str, Any]:
+def scored_by(tool: str, program: str, call: str, model: Path, result: Path) -> dict[str, Any]:
     """Returns what a program has found; its scores are those of a model in this process."""
     found = _found(tool, program, call, ("score", model), result)
     with nextchar.load(model) as loaded:
-        scores = loaded.score([name for name in names(num_rows) if name is not None]).data
-    check_rows(found["rows"], SCORE, scores, num_rows)
+        scores = loaded.score(strings()).data
+    check_rows(found["rows"], SCORE, scores)
     return found
 
 
-def judged_by(
-    tool: str, program: str, call: str, judge: Path, result: Path, num_rows: int = NUM_ROWS
-) -> dict[str, Any]:
+def judged_by(tool: str, program: str, call: str, judge: Path, result: Path) -> dict[str, Any]:
     """Returns what a program has found; its verdicts are those of a judge in this process."""
     found = _found(tool, program, call, ("judge", judge), result)
     with nextchar.load_judge(judge) as loaded:
-        verdicts = loaded.judge([name for name in names(num_rows) if name is not None]).data
-    check_rows(found["rows"], VERDICT, verdicts, num_rows)
+        verdicts = loaded.judge(strings()).data
+    check_rows(found["rows"], VERDICT, verdicts)
     return found
 
 
@@ -55,22 +51,17 @@ def _found(tool: str, program: str, call: str, added: tuple[str, Path], result: 
     return found
 
 
-def check_rows(
-    rows: list[dict[str, Any]], columns: Sequence[str], answers: Sequence[Any], num_rows: int
-) -> None:
+def check_rows(rows: list[dict[str, Any]], columns: Sequence[str], answers: Sequence[Any]) -> None:
     """Checks that each name is in one row, with the values of its answer; without a string there are none."""
-    strings = [name for name in names(num_rows) if name is not None]
-    wanted = dict(zip(strings, answers, strict=True))
+    wanted = dict(zip(strings(), answers, strict=True))
     assert sorted(row["name"] for row in rows if _known(row["name"]) is not None) == sorted(wanted)
-    assert len(rows) == num_rows
+    assert len(rows) == NUM_ROWS
     for row in rows:
         answer = wanted.get(row["name"])
         for column in columns:
             value = None if answer is None else getattr(answer, column)
-            found = _known(row[column])
-            assert (found is None) == (value is None), row
-            assert found is None or isinstance(value, str) or found == pytest.approx(value, rel=1e-9), row
-            assert not isinstance(value, str) or found == value, row
+            near = pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
+            assert _known(row[column]) == near, row
 
 
 def _known(value: Any) -> Any:

@@ -9,9 +9,14 @@ ARGUMENTS: dict[str, Any] = {"column": "name", "num_threads": 1}
 NUM_ROWS = 4000
 
 
-def names(num_rows: int = NUM_ROWS) -> list[str | None]:
+def names() -> list[str | None]:
     """Returns different strings, some of them missing, and some of a kind that a judge may know."""
-    return [None if i % 1000 == 7 else f"{'xy' * (i % 5)}{i:x}" for i in range(num_rows)]
+    return [None if i % 1000 == 7 else f"{'xy' * (i % 5)}{i:x}" for i in range(NUM_ROWS)]
+
+
+def strings() -> list[str]:
+    """Returns the names that are not missing."""
+    return [name for name in names() if name is not None]
 
 
 def function(adds: str, path: str) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +68,27 @@ def test_killed_the_adaptive_sessions_of_every_cell_go_on(tmp_path: Path) -> Non
         server_process(folder, "--data-dir", str(tmp_path)) as server,
         live_server(folder, engine_threads=1) as through,
     ):
-        made = [
-            [Session.create(url, model=f"{cell}-{precision}", prime=text, adaptive=True) for url in urls]
-            for urls in [(server.url, through)]
+        pairs = [
+            [
+                Session.create(where, model=f"{cell}-{precision}", prime=text, adaptive=True)
+                for where in (server.url, through)
+            ]
             for cell, precision in STEP_GRAPHS
         ]
-        for pair in made:
-            for session in pair:
-                session.do("checkpoint", name="c")
-                session.do("feed", text="a lazy dog. ")
+        for session in chain.from_iterable(pairs):
+            session.do("checkpoint", name="c")
+            session.do("feed", text="a lazy dog. ")
         server.end()
         server.start()
-        for pair in made:
+        for killed, whole in pairs:
             for call, fields in (
                 ("rewind", {"num_chars": 5}),
                 ("feed", {"text": "dog. "}),
                 ("rollback", {"name": "c"}),
             ):
-                assert pair[0].do(call, **fields)["position"] == pair[1].do(call, **fields)["position"]
-                assert pair[0].next() == pair[1].next()
-            assert pair[0].sample(max_tokens=40) == pair[1].sample(max_tokens=40)
+                assert killed.do(call, **fields)["position"] == whole.do(call, **fields)["position"]
+                assert killed.next() == whole.next()
+            assert killed.sample(max_tokens=40) == whole.sample(max_tokens=40)
 
 
 def _refused_over_grpc(server: ServerProcess) -> None:

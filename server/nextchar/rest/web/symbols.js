@@ -19,6 +19,9 @@ function plain(character) {
 
 export const characters = (text) => Array.from(text.toWellFormed());
 
+// Returns the lines of a text that are not empty.
+export const lines = (text) => text.toWellFormed().split(/\r\n?|\n/).filter((line) => line !== "");
+
 // Returns a text on one line, with visible line ends and visible spaces at both ends.
 export function inline(text) {
   return text.replace(/[\n\r\t]/g, (c) => SPACES[c][0]).replace(/^ +| +$/g, (run) => "␣".repeat(run.length));
@@ -28,6 +31,11 @@ export function percent(probability) {
   if (probability >= 0.9995) return "100%";
   const value = 100 * probability;
   return value >= 9.95 ? `${value.toFixed(0)}%` : value >= 0.095 ? `${value.toFixed(1)}%` : "<0.1%";
+}
+
+// Returns a p-value, or another share of strings of which small ones matter.
+export function share(value) {
+  return value === 0 ? "0" : value >= 0.001 ? value.toFixed(3) : value.toExponential(1);
 }
 
 export const bits = (logprob) => Math.max(0, -logprob / Math.LN2);

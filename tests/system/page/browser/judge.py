@@ -33,7 +33,8 @@ def verdicts(stage: Stage, url: str, strings: list[str], rate: str) -> dict[str,
     page.locator(".verdicts summary").first.click()
     page.get_by_text("What surprised most").first.wait_for()
     return {
-        "about": page.locator("#judge .note").first.inner_text(),
+        "about": page.locator("#judge .about").inner_text(),
+        "unread": page.locator("#judge .unread").inner_text(),
         "own": own,
         "other": page.locator("#judge [role=status]").inner_text(),
         "entries": _entries(page),
@@ -44,4 +45,4 @@ def none(stage: Stage, url: str) -> str:
     """What a server without judges says."""
     page = stage.open(url, "judge")
     until(page, _DONE)
-    return page.locator("#judge .note").first.inner_text()
+    return page.locator("#judge .about").inner_text()

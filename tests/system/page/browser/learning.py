@@ -81,7 +81,7 @@ def write(stage: Stage, url: str, text: str, gains: dict[str, str]) -> dict[str,
 
 
 def lines(stage: Stage, url: str, model: str) -> dict[str, Any]:
-    """A model of lines, chosen while the switch is on."""
+    """A model of lines, chosen while the switch is on; the end of a line with the switch on and off."""
     page = stage.open(url)
     bars_of(page, _START)
     _switched(page, _START)
@@ -90,7 +90,12 @@ def lines(stage: Stage, url: str, model: str) -> dict[str, Any]:
     page.fill(_AREA, "example\nnext")
     drawn = bars_of(page, "next")
     until(page, _KNOWN, 12)
-    return {"drawn": drawn, "says": page.locator("#write .sentence").inner_text()}
+    says = page.locator("#write .sentence").inner_text()
+    for learns, told in ((True, "↵ 0.00 bits (0.00 by the network alone)"), (False, "↵ 0.00 bits")):
+        _switch(page, "write").set_checked(learns)
+        page.locator(_AREA).evaluate("area => area.setSelectionRange(8, 8)")
+        until(page, "document.querySelector('.looked-at').textContent === arg", told)
+    return {"drawn": drawn, "says": says}
 
 
 def sessions(stage: Stage, url: str, folder: str) -> dict[str, Any]:

@@ -52,6 +52,15 @@ def _look(page: Page, folder: str, name: str) -> list[str]:
     return found
 
 
+def judged(stage: Stage, url: str, look: str, folder: str) -> dict[str, Any]:
+    """Judge with verdicts, the first of them open."""
+    page = stage.open(url, "judge", look=look)
+    page.evaluate(_AXE.read_text())
+    page.locator(".verdicts summary").first.click()
+    serious = _look(page, folder, f"judged-{look}")
+    return {"serious": serious, "too_wide": page.evaluate(_TOO_WIDE)}
+
+
 def learning(stage: Stage, url: str, look: str, folder: str) -> dict[str, Any]:
     """The panels that learn their text, while they do."""
     page = stage.open(url, look=look)

@@ -6,7 +6,7 @@ import { LearningSwitch } from "../learning.js";
 import { models } from "../models.js";
 import { painted } from "../parts/painted.js";
 import { ScoreList } from "../parts/score_list.js";
-import { plural } from "../symbols.js";
+import { lines, plural, share } from "../symbols.js";
 import { Table } from "../parts/table.js";
 
 const MOST_STRINGS = 10_000;
@@ -30,7 +30,6 @@ class Compare {
   #other = h("select");
   #ends = h("input", { type: "checkbox" });
   #endsField = h("label", { className: "check", hidden: true }, this.#ends, " score the end of the string");
-  #columns = [];
   #filter = h("input", { type: "search", placeholder: "part of a string" });
   #progress = h("p", { className: "note figure", role: "status" });
   #file = h("input", { type: "file", accept: ".txt,.csv,text/plain", hidden: true });
@@ -110,8 +109,7 @@ class Compare {
       this.#errors.show(new Error(`There are ${texts.length} strings; the table shows the first ${MOST_STRINGS}.`));
     }
     const before = this.#before.value.toWellFormed();
-    this.#columns = columns(this.#ids, { learned: this.#learning.on, ranked: !before && !this.#learning.on });
-    this.#table.columns = this.#columns;
+    this.#table.columns = columns(this.#ids, { learned: this.#learning.on, ranked: !before && !this.#learning.on });
     this.#table.sortBy(this.#table.order.key, this.#table.order.descending);
     try {
       const how = { includeEnd: this.#ends.checked, before, learning: this.#learning.field };
@@ -146,8 +144,9 @@ class Compare {
   }
 
   #save() {
-    const rows = this.#table.rows.map((item) => this.#columns.map(({ value }) => value(item)));
-    download("nextchar-scores.csv", csv(this.#columns.map(({ label }) => label), rows), "text/csv;charset=utf-8");
+    const { columns: shown, rows } = this.#table;
+    const cells = rows.map((item) => shown.map(({ value }) => value(item)));
+    download("nextchar-scores.csv", csv(shown.map(({ label }) => label), cells), "text/csv;charset=utf-8");
   }
 }
 
@@ -157,6 +156,7 @@ function columns([first, second], { learned, ranked }) {
   const of = (which, name) => (item) => item.scores[which]?.[name];
   const shown = (value, digits) => (item) => (value(item) === undefined ? "" : value(item).toFixed(digits));
   const numeric = (key, label, value, digits, title) => ({ key, label, value, cell: shown(value, digits), numeric: true, title });
+  const pValue = of(0, "p_value");
   const ratio = (item) => (item.scores[1] ? item.scores[0].logprob - item.scores[1].logprob : undefined);
   return [
     {
@@ -168,7 +168,10 @@ function columns([first, second], { learned, ranked }) {
     numeric("bits", "bits / char", of(0, "bits_per_char"), 3),
     ...(ranked ? [
       numeric("percentile", "percentile", of(0, "percentile"), 1),
-      { ...numeric("p_value", "p", of(0, "p_value"), 4, "share of normal strings of this length that surprise at least as much"), cell: (item) => shownShare(of(0, "p_value")(item)) },
+      {
+        key: "p_value", label: "p", value: pValue, numeric: true, title: "share of normal strings of this length that surprise at least as much",
+        cell: (item) => (pValue(item) === undefined ? "" : share(pValue(item))),
+      },
     ] : []),
     ...(second ? [
       numeric("other", `log p, ${second}`, of(1, "logprob"), 2),
@@ -176,9 +179,6 @@ function columns([first, second], { learned, ranked }) {
     ] : []),
   ];
 }
-
-const shownShare = (share) => (share === undefined ? "" : share >= 0.001 ? share.toFixed(3) : share.toExponential(0));
-const lines = (text) => text.toWellFormed().split(/\r\n?|\n/).filter((line) => line !== "");
 
 function throttled(work, milliseconds) {
   let timer = 0;

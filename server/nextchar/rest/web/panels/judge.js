@@ -2,12 +2,12 @@
 
 import { get, post } from "../api.js";
 import { debounced, errorLine, field, h, number } from "../dom.js";
-import { plural } from "../symbols.js";
-import { lines, Verdicts } from "../parts/verdicts.js";
+import { lines, plural } from "../symbols.js";
+import { Verdicts } from "../parts/verdicts.js";
 
 const ASK_MS = 300;
 const MOST_STRINGS = 200;
-const NONE = "This server has no judges. `nextchar judge fit` makes one in the folder judges, beside the folder of models.";
+const NONE = "This server has no judges. The command “nextchar judge fit” makes one in the folder judges, beside the folder of models.";
 
 export function panel(root) {
   return new Judge(root);
@@ -18,7 +18,8 @@ class Judge {
   #choice = h("select");
   #rate = number("", { min: "0", max: "1", step: "any", placeholder: "the judge's own" });
   #box = h("textarea", { rows: 5, value: "wikipedia.org\nqmvxkzkwbtjh.biz", spellcheck: false, "aria-label": "Strings to judge, one per line" });
-  #about = h("p", { className: "note" });
+  #about = h("p", { className: "note about" });
+  #unread = h("p", { className: "note unread" });
   #errors = errorLine();
   #status = h("p", { className: "note figure", role: "status" });
   #verdicts = new Verdicts();
@@ -30,7 +31,7 @@ class Judge {
         h("p", {}, "A judge flags a string if its p-value, the share of normal strings that are at least as suspicious, is at most the rate of false alarms that you name."))),
       h("div", { className: "form" }, this.#box,
         h("div", { className: "knobs" }, field("Judge", this.#choice), field("False-alarm rate", this.#rate))),
-      this.#about, this.#errors.element, this.#status, this.#verdicts.element);
+      this.#about, this.#unread, this.#errors.element, this.#status, this.#verdicts.element);
     const askSoon = debounced(() => this.#ask(), ASK_MS);
     this.#box.addEventListener("input", askSoon);
     this.#rate.addEventListener("input", askSoon);
@@ -40,9 +41,10 @@ class Judge {
   // Looks each time which judges there are: they come and go while the server runs.
   async enter() {
     try {
-      const { data } = await get("/v1/judges");
+      const { data, failures } = await get("/v1/judges");
       const before = this.#choice.value;
       this.#judges = data;
+      this.#unread.textContent = Object.entries(failures).map(([name, why]) => `${name} cannot be read: ${why}`).join("\n");
       this.#choice.replaceChildren(...data.map(({ id, ready }) =>
         h("option", { value: id }, ready ? id : `${id} (not ready)`)));
       const wanted = data.find(({ id }) => id === before) ?? data.find(({ ready }) => ready);
@@ -93,6 +95,6 @@ function described({ id, ready, reason, model, model_version: version, num_norma
 
 function summary({ data, false_alarm_rate: rate, false_alarm_low: low, false_alarm_high: high, warning }) {
   const flagged = data.filter(({ is_flagged }) => is_flagged).length;
-  const told = `${flagged} of ${plural(data.length, "string")} flagged at a false-alarm rate of ${rate} (95 %: ${low.toPrecision(2)} to ${high.toPrecision(2)})`;
+  const told = `${flagged} of ${plural(data.length, "string")} flagged at a false-alarm rate of ${rate} (95% interval: ${low.toPrecision(2)} to ${high.toPrecision(2)})`;
   return warning ? `${told}. Warning: ${warning}` : told;
 }

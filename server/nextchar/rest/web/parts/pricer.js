@@ -28,7 +28,8 @@ export class Pricer {
       }, { signal });
       if (ink.chars !== chars) return; // the text has changed meanwhile; the next call scores it
       const entries = answer.data[0].chars.map(({ logprob, model_logprob: own }) => ({ logprob, own, expected: null }));
-      const ends = this.perLine && chars[start + input.length] === "\n" ? [{ logprob: 0, own: 0, expected: [] }] : [];
+      const end = { logprob: 0, own: this.learning.adaptive ? 0 : undefined, expected: [] };
+      const ends = this.perLine && chars[start + input.length] === "\n" ? [end] : [];
       if (entries.length + ends.length === 0) return;
       ink.price(start, [...entries, ...ends]);
     }

@@ -28,6 +28,10 @@ export class Table {
     this.#head.replaceChildren(...columns.map((column) => this.#heading(column)));
   }
 
+  get columns() {
+    return this.#columns;
+  }
+
   get order() {
     return this.#order;
   }

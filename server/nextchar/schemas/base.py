@@ -15,7 +15,7 @@ from nextchar.schemas.integer import Integer
 from nextchar.schemas.limits import MAX_PRIORITY, MIN_PRIORITY
 from nextchar.schemas.opaque_bytes import OpaqueBytes
 
-R = TypeVar("R", bound=BaseModel)
+R = TypeVar("R")
 
 _MAX_SHOWN = 40
 

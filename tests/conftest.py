@@ -1,5 +1,6 @@
 """Sorts tests into tiers by folder, and runs one real server for the tests that leave it as it was."""
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path, PurePosixPath
@@ -30,7 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--folder-times", type=Path, help="Write the times of the folders into this page.")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Returns one more than the processors: some tests wait for a time to pass or a process to start."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # in the workers, which have the processors already
     page = config.getoption("--folder-times")
     if page is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(FolderTimes(page))

@@ -85,7 +85,7 @@ def test_more_calls_at_once_than_grpc_queues_by_default_all_end_with_a_status_th
     models: Path, num_channels: int
 ) -> None:
     """Of 1,100 calls at once some ended as CANCELLED: gRPC itself queued 1,000 of a method at most."""
-    num_calls = 1500
+    num_calls = 1200
     with live_server(models, max_waiting=100) as server:
         options = [("grpc.use_local_subchannel_pool", 1)]
         channels = [grpc.insecure_channel(server.grpc_address, options) for _ in range(num_channels)]

@@ -34,6 +34,8 @@ TIER_OF_FOLDER = {
     "telemetry": STANDARD,
     "training": QUICK,
     "training/commands": STANDARD,
+    "training/keras": LONG,
+    "training/processes": LONG,
     "training/run": STANDARD,
 }
 

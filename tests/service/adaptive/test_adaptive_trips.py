@@ -60,8 +60,11 @@ def _told(session: Any) -> tuple[Any, ...]:
     )
 
 
-@pytest.mark.parametrize("adaptive", [True, _KNOBS], ids=["usual", "knobs"])
-@pytest.mark.parametrize(("cell", "precision"), STEP_GRAPHS)
+@pytest.mark.parametrize(
+    ("cell", "precision", "adaptive"),
+    [*((*graph, True) for graph in STEP_GRAPHS), ("lstm", "int8", _KNOBS), ("gru", "float32", _KNOBS)],
+    ids=lambda value: value if isinstance(value, str) else "usual" if value is True else "knobs",
+)
 def test_it_goes_on_bit_for_bit(
     folder: Path, clients: list[Client], cell: str, precision: str, adaptive: Any
 ) -> None:

@@ -47,13 +47,26 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out the files of other tiers: to collect them takes longer than many a tier's tests."""
+    if collection_path.suffix != ".py" or tiers.may_be_chosen(
+        _below_tests(collection_path), config.option.markexpr
+    ):
+        return None
+    return True
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(_tier(item))
 
 
 def _tier(item: pytest.Item) -> str:
-    return tiers.tier_of(PurePosixPath(item.path.relative_to(Path(__file__).parent).as_posix()))
+    return tiers.tier_of(_below_tests(item.path))
+
+
+def _below_tests(path: Path) -> PurePosixPath:
+    return PurePosixPath(path.relative_to(Path(__file__).parent).as_posix())
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

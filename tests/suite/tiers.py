@@ -34,11 +34,16 @@ TIER_OF_FOLDER = {
     "telemetry": STANDARD,
     "training": QUICK,
     "training/commands": STANDARD,
+    "training/export": STANDARD,
+    "training/foreign": STANDARD,
+    "training/inside": STANDARD,
     "training/keras": LONG,
     "training/processes": LONG,
+    "training/quality": LONG,
     "training/run": STANDARD,
 }
 
+_CHOSEN = {"quick": (QUICK,), "quick or standard": (QUICK, STANDARD)}
 _PROCESSES = {
     "subprocess.Popen",
     "os.fork",
@@ -58,6 +63,11 @@ def tier_of(path: PurePosixPath) -> str:
     """Returns the tier of a file, given relative to `tests/`; raises KeyError if its folder has none."""
     folders = [str(folder) for folder in path.parents]
     return TIER_OF_FOLDER[next((folder for folder in folders if folder in TIER_OF_FOLDER), folders[0])]
+
+
+def may_be_chosen(path: PurePosixPath, marks: str) -> bool:
+    """Returns whether a file may have tests that an expression chooses; only those of the Makefile are known."""
+    return marks not in _CHOSEN or tier_of(path) in _CHOSEN[marks]
 
 
 def begin(tier: str | None) -> None:

@@ -49,11 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leaves out the files of other tiers: to collect them takes longer than many a tier's tests."""
-    if collection_path.suffix != ".py" or tiers.may_be_chosen(
-        _below_tests(collection_path), config.option.markexpr
-    ):
+    if not collection_path.match("test_*.py"):
         return None
-    return True
+    return None if tiers.may_be_chosen(_below_tests(collection_path), config.option.markexpr) else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -66,7 +66,7 @@ def tier_of(path: PurePosixPath) -> str:
 
 
 def may_be_chosen(path: PurePosixPath, marks: str) -> bool:
-    """Returns whether a file may have tests that an expression chooses; only those of the Makefile are known."""
+    """Returns whether a file may have tests that an expression chooses, of those in the Makefile."""
     return marks not in _CHOSEN or tier_of(path) in _CHOSEN[marks]
 
 

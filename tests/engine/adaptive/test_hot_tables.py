@@ -64,7 +64,7 @@ def test_lanes_give_the_same_bits_with_kept_tables_and_with_tables_built_anew(ma
     """Texts that are fed, drawn, asked, scored, forked and rewound by turns, where windows move."""
     chance, batch = np.random.default_rng(1), new_batch(max_table_bytes)
     texts = [[Here(None, empty_memory(SMALL))] for _ in range(3)]
-    for _ in range(40):
+    for _ in range(60):
         text = texts[int(chance.integers(len(texts)))]
         here = text[-1] if chance.random() < 0.8 else text[int(chance.integers(len(text)))]
         ids = chance.integers(0, NUM_SYMBOLS, int(chance.integers(1, 120))) % int(chance.integers(1, 9))

@@ -1,9 +1,9 @@
 """Connections of gRPC: kept while they are idle, ended when they are old, as the settings say."""
 
+import asyncio
 import inspect
 import re
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +86,14 @@ def test_a_connection_that_does_not_speak_is_ended(models: Path, said: bytes) ->
 
 def test_an_old_connection_is_ended_and_its_client_goes_on_on_a_new_one(models: Path) -> None:
     old = {"grpc_max_connection_age_seconds": 0.2, "grpc_max_connection_age_grace_seconds": 10.0}
-    with live_server(models, **old) as running, grpc.insecure_channel(running.grpc_address) as channel:
-        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
-        gone, states = threading.Event(), []
 
-        def changed(state: grpc.ChannelConnectivity) -> None:
-            states.append(state)
-            if state is grpc.ChannelConnectivity.IDLE and grpc.ChannelConnectivity.READY in states:
-                gone.set()
+    async def check(address: str) -> None:
+        async with grpc.aio.insecure_channel(address) as channel, asyncio.timeout(_WAIT_SECONDS):
+            stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
+            assert (await stub.ServerLive(pb.ServerLiveRequest())).live
+            while (state := channel.get_state()) is not grpc.ChannelConnectivity.IDLE:
+                await channel.wait_for_state_change(state)
+            assert (await stub.ServerLive(pb.ServerLiveRequest())).live
 
-        channel.subscribe(changed, try_to_connect=True)
-        assert stub.ServerLive(pb.ServerLiveRequest()).live
-        assert gone.wait(_WAIT_SECONDS)
-        assert stub.ServerLive(pb.ServerLiveRequest()).live
+    with live_server(models, **old) as running:
+        asyncio.run(check(running.grpc_address))

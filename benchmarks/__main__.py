@@ -181,16 +181,16 @@ def _print_ratios(found: dict[str, dict[str, float]], pairs: list[tuple[str, str
 
 
 def _print_peers(peers: dict[str, dict[str, float] | str]) -> None:
-    print("\ncompletions of servers: characters per second by clients; ÷ theirs: ours, ours with all cores")
-    ours, widest = peers["nextchar"], peers["nextchar, all cores"]
+    print("\ncompletions of servers: characters per second by clients; ÷ theirs: ours, ours with one engine")
+    ours, narrow = peers["nextchar"], peers["nextchar, one engine"]
     assert isinstance(ours, dict)
-    assert isinstance(widest, dict)
+    assert isinstance(narrow, dict)
     for name, rates in peers.items():
         if isinstance(rates, str):
             print(f"{name:30}{rates}")
             continue
         shown = [
-            f"{n:>6}: {rate:10,.0f} {ours[n] / rate:6.2f} {widest[n] / rate:6.2f}"
+            f"{n:>6}: {rate:10,.0f} {ours[n] / rate:6.2f} {narrow[n] / rate:6.2f}"
             for n, rate in rates.items()
         ]
         print(f"{name:30}" + "   ".join(shown), flush=True)

@@ -20,7 +20,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     _bars(engine, {n: row[n] for n in names}, "64 lanes, 2×512 LSTM, one core\ncharacters per second")
     rates = {n: rate["64"] for n, rate in result["peers"].items() if not isinstance(rate, str)}
     _bars(servers, _sorted(rates), "64 clients over HTTP\ncharacters per second")
-    score = {name: result["score"][name] for name in ("torch", "http", "grpc", "http, all cores", "cli")}
+    score = {name: result["score"][name] for name in ("torch", "http", "grpc", "http, one engine", "cli")}
     _bars(scoring, _sorted(score), "scoring 100,000 short strings\nstrings per second")
     facts = result["facts"]["peers"]
     title = f"nextchar {facts['commit'][:10]}, {facts['date']}, {facts['cores']} cores"
@@ -38,10 +38,10 @@ def _bars(axes: Axes, rates: dict[str, float], title: str) -> None:
         "engine-int8",
         "step-int8",
         "nextchar",
-        "nextchar, all cores",
+        "nextchar, one engine",
         "http",
         "grpc",
-        "http, all cores",
+        "http, one engine",
         "cli",
     )
     colours = [_OURS if name.partition(",")[0] in ours else _OTHERS for name in rates]

@@ -19,7 +19,7 @@ from benchmarks.engine.network import Network
 from benchmarks.scoring.score import make_strings
 from benchmarks.servers import our_body, our_server
 
-_PORT = 18_200
+PORT = 18_200
 _BULK_STRINGS = 1_000
 _BULK_CLIENTS = 2  # one is always queued, so that the 64 rows of bulk scoring are never empty
 _NUM_CHARS = 256
@@ -43,16 +43,21 @@ class StreamClient(HttpClient):
         super().data_received(data)
 
 
+def next_beside(seconds: float) -> dict[str, list[float]]:
+    """Returns the seconds of next-character requests to the server on `PORT`, by what it does beside them."""
+    return {name: _run(_next(), beside, seconds).seconds for name, beside in _situations().items()}
+
+
+def _situations() -> dict[str, list[MakeClient]]:
+    return {"alone": [], "bulk lines": _bulk(_long_strings()), "bulk names": _bulk(_short_strings())}
+
+
 def measure(network: Network, folder: Path, *, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     """Returns milliseconds by situation; the situations take turns, percentiles are over all rounds."""
     models = write_data(network, folder) / "models"
-    beside_by_situation = {
-        "alone": [],
-        "bulk lines": _bulk(_long_strings()),
-        "bulk names": _bulk(_short_strings()),
-    }
+    beside_by_situation = _situations()
     seen: dict[str, dict[str, list[float]]] = {situation: {} for situation in beside_by_situation}
-    with our_server(models, _PORT):
+    with our_server(models, PORT):
         for _ in range(rounds):
             for situation, beside in beside_by_situation.items():
                 row = seen[situation]
@@ -66,7 +71,7 @@ def measure(network: Network, folder: Path, *, rounds: int, seconds: float) -> d
 def _run(make_client: MakeClient, beside: list[MakeClient], seconds: float) -> LoadStats:
     _, stats = run_load(
         make_client,
-        port=_PORT,
+        port=PORT,
         num_clients=1,
         warm=0.5,
         seconds=seconds,
@@ -89,7 +94,7 @@ def _percentiles(row: dict[str, list[float]]) -> dict[str, float]:
 
 def _next() -> MakeClient:
     body = json.dumps({"model": MODEL, "input": "to be or n"}).encode()
-    request = http_post(_PORT, "/v1/next", body)
+    request = http_post(PORT, "/v1/next", body)
     return lambda stats: HttpClient(lambda: request, stats)
 
 
@@ -97,7 +102,7 @@ def _stream() -> MakeClient:
     seeds = itertools.count()
 
     def request() -> bytes:
-        return http_post(_PORT, "/v1/completions", our_body(_NUM_CHARS, next(seeds), stream=True))
+        return http_post(PORT, "/v1/completions", our_body(_NUM_CHARS, next(seeds), stream=True))
 
     return lambda stats: StreamClient(request, stats)
 
@@ -115,7 +120,7 @@ def _short_strings() -> list[str]:
 
 def _bulk(strings: list[str]) -> list[MakeClient]:
     body = json.dumps({"model": MODEL, "input": strings}).encode()
-    request = http_post(_PORT, "/v1/score", body)
+    request = http_post(PORT, "/v1/score", body)
 
     def make(stats: LoadStats) -> Client:
         return HttpClient(lambda: request, stats)

@@ -80,7 +80,7 @@ def measure_peers(
     found: dict[str, list[dict[str, float]]] = {}
     failed = {peer.name: "not measured: not installed (make peers)" for peer in PEERS if not peer.installed}
     for _ in range(rounds):
-        for name, threads in (("nextchar", num_cores() - 1 or 1), ("nextchar, all cores", num_cores())):
+        for name, threads in (("nextchar", num_cores()), ("nextchar, one engine", 1)):
             found.setdefault(name, []).append(_our_rates(data, threads, seconds))
             print(f"  {name}: {found[name][-1]}", flush=True)
         for number, peer in enumerate(PEERS, start=1):

@@ -85,10 +85,17 @@ _JSON = {"Content-Type": "application/json"}
 @contextmanager
 def our_server(models: Path, port: int, **settings: int | Path) -> Iterator[None]:
     """Runs `nextchar serve` on a port, gRPC on the next one, metrics on the one after."""
+    program = Path(sys.executable).with_name("nextchar")
+    with server_of([str(program)], models, port, **settings):
+        yield
+
+
+@contextmanager
+def server_of(program: list[str], models: Path, port: int, **settings: int | Path) -> Iterator[None]:
+    """Runs a server as `our_server` does, by a command that stands for `nextchar`."""
     ports = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in {**ports, **settings}.items()]
-    program = Path(sys.executable).with_name("nextchar")
-    command = [str(program), "serve", "--models", str(models), "--log-level", "warning", *flags]
+    command = [*program, "serve", "--models", str(models), "--log-level", "warning", *flags]
     _check_free(port)
     with _process(command, dict(os.environ), ROOT) as process:
         _until(process, lambda: httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").status_code == 200)

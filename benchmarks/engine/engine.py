@@ -26,8 +26,9 @@ from benchmarks.engine.measure import Task, rates
 from benchmarks.engine.network import Network, make_network
 from benchmarks.engine.products import float32_products, int8_products
 from benchmarks.engine.steps import bare_step
-from nextchar.engine.engine import Engine, EngineOptions
+from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane, Sampling
+from nextchar.engine.options import EngineOptions
 from nextchar.engine.work import Delivery, Outbox, Receiver, Work
 from nextchar.model.graph import ModelGraph
 from nextchar.model.kernels.library import find_library

@@ -62,9 +62,9 @@ def measure(network: Network, folder: Path, *, rounds: int) -> dict[str, float]:
             seen.setdefault("http", []).append(_http(strings))
             seen.setdefault("grpc", []).append(_grpc(strings))
             seen.setdefault("torch", []).append(_torch(network, strings))
-    with our_server(data / "models", _PORT, engine_threads=num_cores()):
+    with our_server(data / "models", _PORT, engine_threads=1):
         for _ in range(rounds):
-            seen.setdefault("http, all cores", []).append(_http(strings))
+            seen.setdefault("http, one engine", []).append(_http(strings))
     for _ in range(rounds):  # alone: it uses all cores
         seen.setdefault("cli", []).append(command_line(data, strings))
     if kenlm.installed():

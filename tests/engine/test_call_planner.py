@@ -2,7 +2,7 @@
 
 import pytest
 
-from nextchar.engine.call_planner import LONG_CALL_SECONDS, MAX_CALL_SECONDS, CallPlanner
+from nextchar.engine.turns.call_planner import LONG_CALL_SECONDS, MAX_CALL_SECONDS, CallPlanner
 from nextchar.engine.work import Level
 
 
@@ -44,20 +44,6 @@ def test_a_call_has_as_many_steps_as_fit_into_its_time() -> None:
         assert planner.max_steps(Level.BULK, seconds) == expected
 
 
-def test_calls_for_completions_are_long_until_an_interactive_request_comes() -> None:
-    planner = CallPlanner(max_steps=1000)
-    planner.record(Level.SAMPLING, 0.001, 1)  # a step takes a millisecond
-    assert planner.plan([Level.SAMPLING], 0.0) == (Level.SAMPLING, round(LONG_CALL_SECONDS * 1000))
-    level, _ = planner.plan([Level.INTERACTIVE, Level.SAMPLING], 1.0)
-    planner.record(level, 0.0001, 1)
-    planner.record(Level.SAMPLING, 0.001, 1)
-    assert planner.plan([Level.SAMPLING], 1.5) == (
-        Level.SAMPLING,
-        round(MAX_CALL_SECONDS[Level.SAMPLING] * 1000),
-    )
-    assert planner.plan([Level.SAMPLING], 2.5) == (Level.SAMPLING, round(LONG_CALL_SECONDS * 1000))
-
-
 def test_a_later_level_is_due_once_the_earlier_ones_have_had_three_times_its_last_call() -> None:
     planner, active = CallPlanner(max_steps=16), list(Level)
     assert planner.choose(active) is Level.BULK  # nothing is known of it: one call shows
@@ -75,17 +61,15 @@ def test_a_later_level_is_due_once_the_earlier_ones_have_had_three_times_its_las
     assert planner.choose([Level.INTERACTIVE, Level.SAMPLING]) is Level.SAMPLING
 
 
-def test_calls_are_long_from_the_start_and_a_second_after_an_interactive_request() -> None:
+def test_calls_for_completions_are_short_for_a_second_after_an_interactive_request() -> None:
     planner, sampling = CallPlanner(max_steps=1000), [Level.SAMPLING]
     planner.record(Level.SAMPLING, 2.0**-10, 1)
     long, short = (
         planner.max_steps(Level.SAMPLING, s) for s in (LONG_CALL_SECONDS, MAX_CALL_SECONDS[Level.SAMPLING])
     )
     assert long > short
-    assert planner.plan(sampling, 0.5) == (Level.SAMPLING, long)
-    planner.plan(list(Level), 8.0)
-    assert planner.plan(sampling, 8.75) == (Level.SAMPLING, short)
-    assert planner.plan(sampling, 9.0) == (Level.SAMPLING, long)
+    for seconds_since_live, expected in ((0.0, short), (0.75, short), (1.0, long), (1e9, long)):
+        assert planner.plan(sampling, seconds_since_live) == (Level.SAMPLING, expected)
 
 
 @pytest.mark.parametrize("level", [Level.INTERACTIVE, Level.BULK])

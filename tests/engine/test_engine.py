@@ -9,10 +9,10 @@ from support.engine_lanes import GRAPH, VOCABULARY, Gate, Inbox, endless, engine
 from support.replacing import replace_in
 
 from nextchar.engine import lane_batch, score_batch
-from nextchar.engine.call_planner import LONG_CALL_SECONDS, MAX_CALL_SECONDS, CallPlanner
 from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.lane_batch import LaneBatch
+from nextchar.engine.turns.call_planner import LONG_CALL_SECONDS, MAX_CALL_SECONDS, CallPlanner
 from nextchar.engine.work import FinishReason, Level, Work
 from nextchar.errors import DeadlineExceeded, InternalError, NextcharError, QueueFull, Unavailable
 from nextchar.model.step_runner import StepRunner

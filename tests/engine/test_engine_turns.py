@@ -9,8 +9,9 @@ from support.engine_lanes import GRAPH, VOCABULARY, Inbox, deliver, engine, make
 from support.replacing import replace_in
 
 from nextchar.engine import engine as engine_module
-from nextchar.engine.engine import Engine, EngineOptions
+from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
+from nextchar.engine.options import EngineOptions
 from nextchar.engine.work import UNLIMITED, FinishReason, Level, Outbox, Work
 from nextchar.errors import InternalError, NextcharError, QueueFull, Unavailable
 from nextchar.model.step_runner import StepRunner

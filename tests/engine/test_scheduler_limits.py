@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.engine_lanes import interactive, job, reserve_nothing, sampling, scheduler
 
-from nextchar.engine.scheduler import Scheduler
+from nextchar.engine.turns.scheduler import Scheduler
 from nextchar.engine.work import UNLIMITED, Level, Work
 from nextchar.errors import NextcharError, QueueFull
 

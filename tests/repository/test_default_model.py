@@ -7,7 +7,7 @@ import pytest
 from support.live_server import live_server
 from support.tiny_models import LINES, TEXT, TinyModel, write_models
 
-from nextchar.engine.engine import EngineOptions
+from nextchar.engine.options import EngineOptions
 from nextchar.entrypoints.app import running
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import ModelNotFound, SettingsInvalid, Unavailable

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.tiny_models import LINES, TEXT, TinyModel, write_models
 
-from nextchar.engine.engine import EngineOptions
+from nextchar.engine.options import EngineOptions
 from nextchar.errors import GoldenMismatch, ModelFileError, ModelNotFound, Unavailable
 from nextchar.model.card import Golden
 from nextchar.repository.folder import FoundModels, find_model, find_models, step_files

@@ -10,11 +10,12 @@ import pytest
 from support.tiny_models import TEXT
 
 from nextchar.engine.cooperative import Cooperative
-from nextchar.engine.engine import MAX_STEPS, Engine, EngineOptions
+from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
 from nextchar.engine.lane_batch import LaneBatch
-from nextchar.engine.scheduler import Scheduler
+from nextchar.engine.options import MAX_STEPS, EngineOptions
 from nextchar.engine.trie import Trie, build_trie
+from nextchar.engine.turns.scheduler import Scheduler
 from nextchar.engine.work import UNLIMITED, Delivery, Level, Outbox, Work
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner

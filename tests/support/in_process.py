@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from nextchar.engine.deliveries import deliver_on
-from nextchar.engine.engine import EngineOptions
+from nextchar.engine.options import EngineOptions
 from nextchar.engine.work import UNLIMITED
 from nextchar.errors import NextcharError
 from nextchar.repository.folder import find_models

@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Sequence
 
-from nextchar.engine.engine import Engine, EngineOptions
+from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane
+from nextchar.engine.options import EngineOptions
 from nextchar.engine.work import Delivery, Outbox, Work
 from nextchar.model.graph import ModelGraph
 

@@ -9,59 +9,30 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from nextchar.engine.adaptive.hot_tables import HotUse
-from nextchar.engine.adaptive.tables import DEFAULT_TABLE_BYTES, MAX_TABLE_BYTES
-from nextchar.engine.call_planner import CallPlanner
 from nextchar.engine.estimates.queue_estimate import Progress
 from nextchar.engine.lane import Lane, ScoreJob
 from nextchar.engine.lane_batch import LaneBatch
-from nextchar.engine.scheduler import Scheduler
+from nextchar.engine.options import EngineOptions
 from nextchar.engine.score_batch import MAX_JOBS, ScoreBatch
-from nextchar.engine.work import UNLIMITED, Level, Outbox, Work
+from nextchar.engine.turns.call_planner import CallPlanner
+from nextchar.engine.turns.scheduler import Scheduler
+from nextchar.engine.work import Level, Outbox, Work
 from nextchar.errors import SOONEST_SECONDS, InternalError, NextcharError, Unavailable
 from nextchar.model.graph import ModelGraph
 from nextchar.model.step_runner import StepRunner
 from nextchar.telemetry.engine_stats import EngineStats
 
-MAX_STEPS = 16  # characters per row in one call of the graph
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """The sizes and limits of one engine.
-
-    `max_lanes` rows are for completions, `reserved_lanes` more for interactive requests, `max_bulk_lanes` for
-    jobs. `max_waiting` strings may wait per level, each for `max_wait_seconds`. A call of the graph has at
-    most `max_steps` steps; 1 turns calls of several steps off, which changes no byte of any answer.
-    The tables of adaptive lanes have at most `max_table_bytes` together, and at least those of one: a lane
-    whose tables find no room waits in its queue, and plain lanes pass it. What running lanes leave of these
-    bytes keeps the tables of lanes that have ended, for those that go on from there.
-    """
-
-    max_lanes: int
-    reserved_lanes: int
-    max_bulk_lanes: int
-    max_waiting: int
-    max_wait_seconds: float = UNLIMITED
-    max_steps: int = MAX_STEPS
-    max_table_bytes: int = DEFAULT_TABLE_BYTES
-
-    def __post_init__(self) -> None:
-        if self.max_table_bytes < MAX_TABLE_BYTES:
-            raise ValueError(
-                f"max_table_bytes is {self.max_table_bytes}, but one adaptive lane may need {MAX_TABLE_BYTES}"
-            )
 
 
 class Engine:
     """Runs work on one model. A context manager: the thread lives inside.
 
     `load_seconds` is how long loading the model took: the soonest that a retry is worth after a failure.
+    `number` is its own among those of its model.
     """
 
     def __init__(
@@ -71,9 +42,11 @@ class Engine:
         *,
         deliver: Callable[[Outbox], object],
         load_seconds: float = 0.0,
+        number: int = 0,
     ) -> None:
         self.stats = EngineStats()
         self._options, self._load_seconds = options, load_seconds
+        self._share, self._is_spare = options.share, options.share.is_spare(number)
         max_lanes = options.max_lanes + options.reserved_lanes
         self._lane_batch = LaneBatch(
             StepRunner(graph, max_lanes, options.max_steps), self.stats, options.max_table_bytes
@@ -142,6 +115,11 @@ class Engine:
         """The number of lanes and jobs that run and strings that wait."""
         return self.num_running + self.num_waiting
 
+    @property
+    def num_live(self) -> int:
+        """The number of interactive requests that run and wait."""
+        return self._lane_batch.num_interactive + self._scheduler.num_strings(Level.INTERACTIVE)
+
     def seconds_left(self) -> float:
         """Returns how long all that runs and waits takes if nothing ends early or joins; 0 if unknown."""
         with self._changed:
@@ -201,8 +179,10 @@ class Engine:
 
     def _step(self) -> None:
         active = self._schedule()
-        outbox = self._run(active)
-        self._send(outbox)
+        if active:
+            level, seconds, outbox = self._run(active)
+            self._send(outbox)
+            self._rest(level, seconds)
 
     def _schedule(self) -> list[Level]:
         """Lets work leave and join, and waits while there is none; returns the levels that have work."""
@@ -249,18 +229,34 @@ class Engine:
         has_work = (num_interactive > 0, num_lanes > num_interactive, self._score_batch.num_jobs > 0)
         return [level for level, has in zip(Level, has_work, strict=True) if has]
 
-    def _run(self, active: list[Level]) -> Outbox:
-        """Runs one call of the graph, for the level whose turn it is; returns what there is to deliver."""
-        if not active:
-            return []
+    def _run(self, active: list[Level]) -> tuple[Level, float, Outbox]:
+        """Runs one call of the graph; returns whose turn it was, its seconds and what there is to deliver."""
         started = time.perf_counter()
-        level, max_steps = self._planner.plan(active, started)
+        if Level.INTERACTIVE in active:
+            self._share.take(started)
+        level, max_steps = self._planner.plan(active, self._share.seconds_since_live(started))
         if level is Level.BULK:
             outbox, num_steps = self._score_batch.step(max_steps), self._score_batch.num_steps
         else:
             outbox, num_steps = self._lane_batch.step(level, max_steps), self._lane_batch.num_steps
-        self._record(level, active, num_steps, started, time.perf_counter())
-        return outbox
+        ended = time.perf_counter()
+        self._record(level, active, num_steps, started, ended)
+        return level, ended - started, outbox
+
+    def _rest(self, level: Level, call_seconds: float) -> None:
+        """Makes way after a call for live requests of other engines, and for the event loop."""
+        now = time.perf_counter()
+        if self._share.is_limited and (owed := self._share.owed_seconds(now, time.process_time())) > 0:
+            time.sleep(owed)
+        if not self._is_spare or level is Level.INTERACTIVE or self._is_live():
+            return
+        if (seconds := self._share.makes_way_seconds(call_seconds, now)) > 0:
+            with self._changed:
+                self._changed.wait_for(self._is_live, seconds)
+
+    def _is_live(self) -> bool:
+        """Returns whether this engine has a live request itself, or is to stop."""
+        return self._stopping or self.num_live > 0
 
     def _record(
         self, level: Level, active: list[Level], num_steps: int, started: float, ended: float

@@ -13,12 +13,6 @@ from nextchar.model.kernels.opening import KernelChoice
 from nextchar.repository.folder import PrecisionChoice
 from nextchar.rest.http.addresses import bare
 
-
-def default_engine_threads() -> int:
-    """Returns all cores but one, which the event loop needs."""
-    return max(1, num_cores() - 1)
-
-
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -68,11 +62,11 @@ class ModelSettings(BaseSettings):
         3600.0, ge=0, description="The longest time an unloaded version stays in memory for its sessions."
     )
     engine_threads: int = Field(
-        default_factory=default_engine_threads,
+        default_factory=num_cores,
         ge=1,
         le=256,
-        description="Number of engine threads of each model; leave one core to the event loop.",
-        json_schema_extra={"shown_default": "all cores but one"},
+        description="Number of engine threads of each model; the last of them gives way to live requests.",
+        json_schema_extra={"shown_default": "one per core"},
     )
     kernels: KernelChoice = Field(
         "auto",

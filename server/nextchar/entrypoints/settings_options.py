@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from nextchar.engine.engine import EngineOptions
+from nextchar.engine.options import EngineOptions
+from nextchar.engine.turns.core_share import CoreShare
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import SettingsInvalid
+from nextchar.model.cores import cpu_limit, num_cores
 from nextchar.repository.manager import ModelManagerOptions
 from nextchar.rpc.options import GrpcOptions
 from nextchar.schemas.limits import ApiLimits, Limits, SessionLimits
@@ -22,6 +24,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         max_waiting=settings.max_waiting,
         max_wait_seconds=settings.queue_timeout_seconds,
         max_table_bytes=settings.max_adaptive_table_bytes,
+        share=CoreShare(num_cores(), cpu_limit()),
     )
 
 

@@ -13,12 +13,12 @@ def num_cores(cgroup: Path = _CGROUP) -> int:
     be throttled most of the time.
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = _share(cgroup)
-    return bound if share is None else max(1, min(bound, int(share)))
+    limit = cpu_limit(cgroup)
+    return bound if limit is None else max(1, min(bound, int(limit)))
 
 
-def _share(cgroup: Path) -> float | None:
-    """Returns the container's CPU limit in cores, from cgroups version 1 or 2; None without a limit."""
+def cpu_limit(cgroup: Path = _CGROUP) -> float | None:
+    """Returns the container's CPU limit in cores, from cgroups version 1 or 2; None without one."""
     try:
         if (both := cgroup / "cpu.max").exists():
             quota, period = both.read_text().split()

@@ -1,12 +1,14 @@
 """Runs several engines for one model, which share its weights and its work."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Self
 
 from nextchar.engine.adaptive.hot_tables import HotUse
-from nextchar.engine.engine import Engine, EngineOptions
-from nextchar.engine.work import Outbox, Work
+from nextchar.engine.engine import Engine
+from nextchar.engine.options import EngineOptions
+from nextchar.engine.work import Level, Outbox, Work
 from nextchar.errors import NextcharError
 from nextchar.model.graph import ModelGraph
 from nextchar.telemetry.engine_stats import EngineStats
@@ -15,7 +17,8 @@ from nextchar.telemetry.engine_stats import EngineStats
 class EnginePool:
     """Runs `num_threads` engines over one graph, each with its own rows; a context manager, as an engine is.
 
-    Work goes to the engine with the fewest strings. Which engine that is changes no byte of a response.
+    Work goes to the engine that has the least to do, live requests to that with the fewest of their own: a
+    spare engine is the last to have one. Which engine it is changes no byte of a response.
     """
 
     def __init__(
@@ -28,9 +31,10 @@ class EnginePool:
         load_seconds: float = 0.0,
     ) -> None:
         self._engines = [
-            Engine(graph, options, deliver=deliver, load_seconds=load_seconds) for _ in range(num_threads)
+            Engine(graph, options, deliver=deliver, load_seconds=load_seconds, number=number)
+            for number in range(num_threads)
         ]
-        self._running = ExitStack()
+        self._share, self._running = options.share, ExitStack()
         self.num_held = 0
         self.max_waiting = num_threads * options.max_waiting
         self.max_lanes = num_threads * (options.max_lanes + options.reserved_lanes)
@@ -49,6 +53,15 @@ class EnginePool:
 
     def __len__(self) -> int:
         return len(self._engines)
+
+    @property
+    def num_parts(self) -> int:
+        """How many engines are to share one request's strings: those that make way for nothing now."""
+        return self._slowness().count(1.0)
+
+    def _slowness(self) -> list[float]:
+        now = time.perf_counter()
+        return [self._share.slowness(number, now) for number in range(len(self._engines))]
 
     def hold(self) -> None:
         """Counts a request that uses the engines; they are not stopped before it calls `release`."""
@@ -100,9 +113,14 @@ class EnginePool:
     def submit(self, works: Sequence[Work]) -> None:
         """Queues work on the engines, all of it or none; raises as `Engine.submit`."""
         loads = [engine.load for engine in self._engines]
+        live = [engine.num_live for engine in self._engines]
+        slowness, alike = self._slowness(), [1.0] * len(self._engines)
         for work in works:
-            work.engine = loads.index(min(loads))
-            loads[work.engine] += work.num_strings
+            is_live = work.level is Level.INTERACTIVE
+            counts, slow = (live, alike) if is_live else (loads, slowness)
+            ends = [(count + work.num_strings) * times for count, times in zip(counts, slow, strict=True)]
+            work.engine = ends.index(min(ends))
+            counts[work.engine] += work.num_strings
         submitted: list[Work] = []
         for index, engine in enumerate(self._engines):
             mine = [work for work in works if work.engine == index]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Self
 
-from nextchar.engine.engine import EngineOptions
+from nextchar.engine.options import EngineOptions
 from nextchar.engine.work import Outbox
 from nextchar.errors import ModelFileError, NextcharError, Unavailable
 from nextchar.model.kernels.opening import KernelChoice

@@ -8,9 +8,9 @@ from support.tiny_models import STEP_GRAPHS, TinyModel
 from nextchar.engine.adaptive.memory import Memory, empty_memory
 from nextchar.engine.adaptive.options import Adaptive
 from nextchar.engine.adaptive.tables import MAX_TABLE_BYTES, table_bytes
-from nextchar.engine.engine import EngineOptions
 from nextchar.engine.lane import Lane, LaneTrace, Penalties, Sampling
 from nextchar.engine.lane_batch import LaneBatch
+from nextchar.engine.options import EngineOptions
 from nextchar.engine.work import Level
 from nextchar.errors import InternalError
 from nextchar.model.graph import ModelGraph

@@ -10,9 +10,10 @@ from nextchar.engine.adaptive.lanes import AdaptiveLanes
 from nextchar.engine.adaptive.memory import empty_memory
 from nextchar.engine.adaptive.mixture import Floats, Indices
 from nextchar.engine.adaptive.options import Adaptive
-from nextchar.engine.call_planner import CallPlanner
-from nextchar.engine.engine import Engine, EngineOptions
+from nextchar.engine.engine import Engine
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
+from nextchar.engine.options import EngineOptions
+from nextchar.engine.turns.call_planner import CallPlanner
 from nextchar.engine.work import Level
 
 _STEP_SECONDS, _MIX_SECONDS = 1.0, 9.0

@@ -7,7 +7,7 @@ from engine.estimates.engine_clocks import StepClock
 from support.engine_lanes import VOCABULARY, Gate, Inbox, endless, engine, make_trie, some_ids
 
 from nextchar.engine.lane import Lane, Sampling, ScoreJob
-from nextchar.engine.scheduler import Scheduler
+from nextchar.engine.turns.scheduler import Scheduler
 from nextchar.engine.work import Level
 from nextchar.errors import Unavailable
 from nextchar.service import lifecycle as lifecycle_module

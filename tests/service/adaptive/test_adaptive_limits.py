@@ -16,7 +16,8 @@ from support.tensors_in_process import request as tensors
 from support.tensors_in_process import text as text_tensor
 from support.waiting import until
 
-from nextchar.engine.engine import MAX_STEPS, Engine, EngineOptions
+from nextchar.engine.engine import Engine
+from nextchar.engine.options import MAX_STEPS, EngineOptions
 from nextchar.engine.work import Work
 from nextchar.entrypoints.settings import Settings
 from nextchar.errors import InvalidRequest

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from nextchar.engine.deliveries import deliver_on
-from nextchar.engine.engine import EngineOptions
+from nextchar.engine.options import EngineOptions
 from nextchar.errors import Unavailable
 from nextchar.repository.folder import FoundModels, ModelPath, PrecisionChoice, find_model
 from nextchar.repository.model import Model

@@ -225,7 +225,7 @@ def _prepare(
     strings, tries = encoded.strings, list[Trie]()
     if len(strings) > 1 and memory is None:
         yield
-        parts = split_sorted(strings, len(model.engine))
+        parts = split_sorted(strings, model.engine.num_parts)
         yield
         first_id = model.graph.vocabulary.begin_id if start is None else start.last_id
         for part in parts:

@@ -57,6 +57,10 @@ class Scheduler:
         self._estimates = {level: QueueEstimate() for level in Level}
         self._earliest_deadline = UNLIMITED
 
+    def num_strings(self, level: Level) -> int:
+        """Returns how many strings wait in the queue of a level."""
+        return self._num_strings[level]
+
     @property
     def num_waiting(self) -> int:
         """The number of strings that wait."""

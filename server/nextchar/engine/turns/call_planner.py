@@ -28,17 +28,15 @@ class CallPlanner:
         self._since = dict.fromkeys(Level, 0.0)  # seconds earlier levels ran since this level's last call
         self._last = dict.fromkeys(Level, 0.0)  # seconds of this level's last call
         self._step = dict(MAX_CALL_SECONDS)  # seconds of one step of it
-        self._interactive_until = 0.0  # until then interactive requests are expected
 
-    def plan(self, active: Sequence[Level], now: float) -> tuple[Level, int]:
+    def plan(self, active: Sequence[Level], seconds_since_live: float) -> tuple[Level, int]:
         """Returns the level of the next call and how many steps it may have.
 
-        `active` are the levels that have work, in order and at least one; `now` is in seconds of any clock.
+        `active` are the levels that have work, in order and at least one; the last interactive request was
+        served `seconds_since_live` ago, by any engine.
         """
         level = self.choose(active)
-        if Level.INTERACTIVE in active:
-            self._interactive_until = now + _INTERACTIVE_SECONDS
-        is_short = level is not Level.SAMPLING or now < self._interactive_until
+        is_short = level is not Level.SAMPLING or seconds_since_live < _INTERACTIVE_SECONDS
         return level, self.max_steps(level, MAX_CALL_SECONDS[level] if is_short else LONG_CALL_SECONDS)
 
     def choose(self, active: Sequence[Level]) -> Level:

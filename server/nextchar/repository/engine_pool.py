@@ -124,6 +124,8 @@ class EnginePool:
         submitted: list[Work] = []
         for index, engine in enumerate(self._engines):
             mine = [work for work in works if work.engine == index]
+            if not mine:  # it is not woken
+                continue
             try:
                 engine.submit(mine)
             except NextcharError:
@@ -134,4 +136,5 @@ class EnginePool:
     def cancel(self, works: Sequence[Work]) -> None:
         """Cancels work; ignores work that has ended or was never submitted."""
         for index, engine in enumerate(self._engines):
-            engine.cancel([work for work in works if work.engine == index])
+            if mine := [work for work in works if work.engine == index]:
+                engine.cancel(mine)

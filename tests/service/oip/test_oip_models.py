@@ -151,7 +151,8 @@ def test_statistics_count_what_was_done(
     batches = {one["batch_size"]: one["compute_infer"] for one in after["batch_stats"]}
     assert list(batches) == sorted(batches)
     assert sum(one["count"] for one in batches.values()) == after["execution_count"]
-    assert batches[3]["ns"] > 0
+    assert batches[max(batches)]["ns"] > 0
+    assert 2 <= max(batches) <= 3  # of three strings at once, on one engine or two
 
 
 def test_both_protocols_tell_the_same_statistics(

@@ -1,4 +1,7 @@
-"""Writes what is generated from helm/values.py: the chart's values.schema.json and the table in its README.
+"""Writes what is generated of the chart.
+
+From helm/values.py its values.schema.json and the table in its README, and from the server's settings
+templates/_settings.tpl.
 
 python -m helm.chart            writes them
 python -m helm.chart --check    reports whether they are up to date
@@ -10,15 +13,38 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from helm.schema import Schema
+from helm.schema import DECIDED, Schema
 from helm.values import values
 
+from nextchar.entrypoints.settings import Settings
+
 CHART = Path(__file__).parent / "nextchar"
+# `make chart` writes it, as no value says these, and the server does.
+_SETTINGS = """\
+{{{{/* Made by `make chart` of the server's settings. */}}}}
+
+{{{{/* The server's own shutdown_timeout_seconds, where config has none. */}}}}
+{{{{- define "nextchar.shutdownTimeoutSeconds" -}}}}
+{seconds}
+{{{{- end }}}}
+
+{{{{/* Variables that other values set. */}}}}
+{{{{- define "nextchar.decided" -}}}}
+{decided}
+{{{{- end }}}}
+"""
 _START, _END = "<!-- values: made by `make chart` -->", "<!-- end of values -->"
 
 
 def schema_text() -> str:
     return json.dumps(values(), indent=2) + "\n"
+
+
+def settings_template() -> str:
+    """Returns what the templates know of the server's settings."""
+    seconds = Settings.model_fields["shutdown_timeout_seconds"].default
+    decided = "\n".join(f"NEXTCHAR_{name.upper()}: {value}" for name, value in DECIDED.items())
+    return _SETTINGS.format(seconds=f"{seconds:g}", decided=decided)
 
 
 def readme_text(current: str) -> str:
@@ -60,12 +86,16 @@ def _described(part: Schema) -> str:
 
 def stale() -> list[Path]:
     """The files that are not what they would be made now."""
-    return [path for path, text in _made().items() if path.read_text() != text]
+    return [path for path, text in _made().items() if not path.exists() or path.read_text() != text]
 
 
 def _made() -> dict[Path, str]:
     readme = CHART / "README.md"
-    return {CHART / "values.schema.json": schema_text(), readme: readme_text(readme.read_text())}
+    return {
+        CHART / "values.schema.json": schema_text(),
+        CHART / "templates/_settings.tpl": settings_template(),
+        readme: readme_text(readme.read_text()),
+    }
 
 
 def main() -> None:

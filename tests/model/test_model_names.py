@@ -58,10 +58,11 @@ def test_hidden_folders_are_no_models_and_no_versions(tmp_path: Path) -> None:
     assert "has no version" in fault(tmp_path, ("a", ""))
 
 
-def test_a_folder_that_is_meant_as_a_version_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["01", "1" * 30])
+def test_a_folder_that_is_meant_as_a_version_is_told(tmp_path: Path, version: str) -> None:
     write_models(tmp_path, {"a": TEXT})
-    (tmp_path / "a" / "1").rename(tmp_path / "a" / "01")
-    assert "without leading zeros" in fault(tmp_path, ("a", "01"))
+    (tmp_path / "a" / "1").rename(tmp_path / "a" / version)
+    assert "at most 18 digits, without leading zeros" in fault(tmp_path, ("a", version))
 
 
 @pytest.mark.parametrize("link", ["a", "a/1", "a/1/step-int8.onnx"])

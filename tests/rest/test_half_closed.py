@@ -5,7 +5,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from nextchar.entrypoints.commands.serve import _loop_factory
 from nextchar.rest.http.half_close import HAS_CLIENT
 from nextchar.rest.http.protocol import ConnectionLimits
 from nextchar.rest.http.server import HttpServer
+from nextchar.rest.sse import EventStream, event
 
 _SECONDS = 30
 _RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: closing it resets the connection
@@ -41,6 +42,12 @@ def held_loop(server: LiveServer) -> Iterator[None]:
         yield
     finally:
         free.set()
+
+
+@contextmanager
+def event_loop(*, uvloops: bool) -> Iterator[asyncio.Runner]:
+    with asyncio.Runner(loop_factory=_loop_factory() if uvloops else None) as runner:
+        yield runner
 
 
 def message(path: str, body: dict[str, Any], version: str = "1.1") -> bytes:
@@ -196,8 +203,54 @@ def test_the_end_of_a_connection_is_seen_before_the_loop_has_read_it(end: str, u
             await asyncio.sleep(0)
         await server.stop(0)
 
-    factory = _loop_factory() if uvloops else None
-    with socket.socket() as client, asyncio.Runner(loop_factory=factory) as runner:
+    with socket.socket() as client, event_loop(uvloops=uvloops) as runner:
         client.setblocking(False)
         runner.run(asyncio.wait_for(serve(), _SECONDS))
     assert seen == [True, False]
+
+
+async def _no_pieces() -> AsyncGenerator[bytes]:
+    return
+    yield  # a generator
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("uvloops", [True, False])
+def test_a_stream_without_events_asks_who_has_no_more_to_send(leaves: bool, uvloops: bool) -> None:
+    """Who has left is gone before any ping is due; who only listens reads a comment, and the stream."""
+
+    async def serve() -> bytes:
+        go_on, ended = asyncio.Event(), asyncio.Event()
+
+        async def source() -> AsyncGenerator[bytes]:
+            try:
+                yield event("1")
+                await go_on.wait()
+                yield event("2")
+            finally:
+                ended.set()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await EventStream(source(), _no_pieces(), ping_seconds=1e6)(scope, receive, send)
+
+        server = HttpServer(app, host="127.0.0.1", port=0, limits=ConnectionLimits())
+        await server.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        said = await reader.readuntil(event("1"))
+        if leaves:
+            writer.close()
+        else:
+            writer.write_eof()
+            said += await reader.readuntil(b": still here\n\n")
+            go_on.set()
+            said += await reader.read()
+            writer.close()
+        await ended.wait()
+        await server.stop(0)
+        return said
+
+    with event_loop(uvloops=uvloops) as runner:
+        said = runner.run(asyncio.wait_for(serve(), _SECONDS))
+    assert (event("2") in said) == (not leaves)
+    assert said.count(b": still here") == (not leaves)

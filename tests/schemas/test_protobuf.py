@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from nextchar.errors import InvalidRequest
 from nextchar.pb import nextchar_pb2 as pb
@@ -18,7 +18,7 @@ from nextchar.schemas.inspect import GateTrace, InspectRequest, StateTrace
 from nextchar.schemas.judging import JudgeInfo, JudgeList
 from nextchar.schemas.models import ModelInfo, ModelList
 from nextchar.schemas.protobuf import to_answer, to_fields, to_message, to_request
-from nextchar.schemas.protobuf_codec import named_fields
+from nextchar.schemas.protobuf_codec import codec_of, named_fields
 from nextchar.schemas.score import Score
 from nextchar.schemas.sessions import FeedResponse, SessionInfo
 
@@ -91,6 +91,8 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
 def instances(schema: type[BaseModel]) -> st.SearchStrategy[Any]:
     """Any instance of a schema; what its validators say of values is no matter of the mapping."""
     fields = {name: values(info.annotation) for name, info in schema.model_fields.items()}
+    for name in fields.keys() & codec_of(pairs.PAIRS[schema]).never_empty:
+        fields[name] = fields[name].filter(lambda value: value != [])
     if schema in (StateTrace, GateTrace):  # gRPC has no base64
         fields["values"] = st.lists(st.lists(st.floats(allow_nan=False), max_size=3), max_size=3)
     if schema is CompletionRequest:
@@ -102,7 +104,7 @@ def instances(schema: type[BaseModel]) -> st.SearchStrategy[Any]:
 
 
 def without_empty(value: Any) -> Any:
-    """Fields that a request sets: an empty list is the default of every list, and so is null."""
+    """Fields that a request sets: null is the default of each, and so is an empty list if allowed."""
     if not isinstance(value, dict):
         return value
     found = {name: without_empty(item) for name, item in value.items()}
@@ -201,6 +203,42 @@ def test_what_a_message_cannot_hold_is_refused(fields: Any, code: str, param: st
     with pytest.raises(InvalidRequest) as caught:
         to_request(fields, pb.CompletionRequest)
     assert (caught.value.code, caught.value.param) == (code, param)
+
+
+def refused(schema: type[BaseModel], fields: dict[str, Any], name: str) -> bool:
+    """Whether the server refuses a field; whatever else is missing is no matter."""
+    try:
+        schema.model_validate(fields)
+    except InvalidRequest as error:
+        return error.param == name
+    except ValidationError as error:
+        return any(one["loc"][0] == name for one in error.errors())
+    return False
+
+
+@pytest.mark.parametrize("schema", REQUESTS, ids=lambda schema: schema.__name__)
+def test_an_empty_list_is_refused_over_grpc_where_rest_refuses_it(schema: type[BaseModel]) -> None:
+    message_type = pairs.PAIRS[schema]
+    for name in {name for field, name in named_fields(message_type) if field.is_repeated}:
+        info = by_name(schema)[name]
+        empty: Any = {} if info.default == {} else []
+        try:
+            read = to_fields(to_request({name: empty}, message_type))
+        except InvalidRequest as error:
+            over_grpc = error.param == name
+        else:
+            over_grpc = refused(schema, read, name)
+        assert over_grpc == refused(schema, {name: empty}, name), name
+        # Else the default would silently take its place.
+        assert over_grpc or info.is_required() or info.default == empty, name
+
+
+@pytest.mark.parametrize("message_type", [pb.ScoreRequest, pb.CompletionRequest, pb.CreateSessionRequest])
+def test_an_empty_list_inside_a_field_is_refused_by_its_path(message_type: Any) -> None:
+    with pytest.raises(InvalidRequest, match="orders must have at least one item; leave it out") as caught:
+        to_request({"adaptive": {"orders": []}}, message_type)
+    assert caught.value.param == "adaptive.orders"
+    assert to_fields(to_request({"adaptive": {}}, message_type))["adaptive"] == {}
 
 
 def test_the_encoding_of_states_is_of_rest_alone() -> None:

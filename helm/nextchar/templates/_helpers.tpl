@@ -102,7 +102,8 @@ seccompProfile: {type: RuntimeDefault}
 
 {{/* Seconds from the decision to end a pod to its being killed: traffic moves away, requests finish, a margin. */}}
 {{- define "nextchar.graceSeconds" -}}
-{{- $timeout := hasKey .Values.config "shutdown_timeout_seconds" | ternary .Values.config.shutdown_timeout_seconds 20 -}}
+{{- $usual := include "nextchar.shutdownTimeoutSeconds" . | float64 -}}
+{{- $timeout := hasKey .Values.config "shutdown_timeout_seconds" | ternary .Values.config.shutdown_timeout_seconds $usual -}}
 {{ add (int .Values.drain.preStopSeconds) (int (ceil $timeout)) (int .Values.drain.marginSeconds) }}
 {{- end }}
 
@@ -130,24 +131,6 @@ seccompProfile: {type: RuntimeDefault}
 {{- else -}}
 {{ randAlphaNum 48 }}
 {{- end -}}
-{{- end }}
-
-{{/* Variables that other values set. */}}
-{{- define "nextchar.decided" -}}
-NEXTCHAR_API_KEYS_FILE: auth
-NEXTCHAR_CONFIG: config
-NEXTCHAR_DATA_DIR: sessions
-NEXTCHAR_GRPC_PORT: service
-NEXTCHAR_HOST: service
-NEXTCHAR_HTTP_PORT: service
-NEXTCHAR_JUDGES: judges
-NEXTCHAR_METRICS_PORT: service
-NEXTCHAR_MODELS: models
-NEXTCHAR_SESSION_STORE: sessions
-NEXTCHAR_STATE_KEY: sessions
-NEXTCHAR_TLS_CERTIFICATE_FILE: tls
-NEXTCHAR_TLS_CLIENT_CA_FILE: tls
-NEXTCHAR_TLS_KEY_FILE: tls
 {{- end }}
 
 {{/* Refuses combinations of values that the schema cannot check. */}}

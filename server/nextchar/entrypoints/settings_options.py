@@ -53,6 +53,7 @@ def limits(settings: Settings) -> Limits:
 def api_limits(settings: Settings) -> ApiLimits:
     return ApiLimits(
         max_body_bytes=settings.max_body_bytes,
+        receive_timeout_seconds=settings.receive_timeout_seconds,
         request_timeout_seconds=settings.request_timeout_seconds,
         queue_timeout_seconds=settings.queue_timeout_seconds,
         max_lanes_per_key=settings.max_lanes_per_key,

@@ -9,7 +9,11 @@ import re
 from nextchar.errors import InvalidRequest
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
-_VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
+_MAX_DIGITS = 18
+_VERSION = re.compile(rf"0|[1-9][0-9]{{0,{_MAX_DIGITS - 1}}}")
+
+MAX_VERSION = 10**_MAX_DIGITS - 1
+VERSION_RULE = f"a number of at most {_MAX_DIGITS} digits, without leading zeros"
 
 
 def is_model_name(name: str) -> bool:
@@ -36,7 +40,6 @@ def check_model_name(name: str, version: str | None = None) -> None:
         )
     if version is not None and not is_version(version):
         raise InvalidRequest(
-            "version must be a number of at most 18 digits, without leading zeros "
-            f"(version is {version[:100]!r})",
+            f"version must be {VERSION_RULE} (version is {version[:100]!r})",
             param="version",
         )

@@ -376,7 +376,7 @@ class LimitsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class RequestLimits(_message.Message):
-    __slots__ = ("max_body_bytes", "max_strings", "max_input_chars", "max_request_chars", "max_tokens", "max_choices", "max_inspect_chars", "strict_characters", "timeout_seconds", "queue_timeout_seconds", "max_n", "max_stops", "max_top_logprobs", "max_pattern_chars", "max_head_bytes", "max_answer_bytes", "max_adaptive_orders", "max_adaptive_order", "min_adaptive_window", "max_adaptive_window")
+    __slots__ = ("max_body_bytes", "max_strings", "max_input_chars", "max_request_chars", "max_tokens", "max_choices", "max_inspect_chars", "strict_characters", "timeout_seconds", "queue_timeout_seconds", "max_n", "max_stops", "max_top_logprobs", "max_pattern_chars", "max_head_bytes", "max_answer_bytes", "max_adaptive_orders", "max_adaptive_order", "min_adaptive_window", "max_adaptive_window", "max_inspect_values", "receive_timeout_seconds")
     MAX_BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_STRINGS_FIELD_NUMBER: _ClassVar[int]
     MAX_INPUT_CHARS_FIELD_NUMBER: _ClassVar[int]
@@ -397,6 +397,8 @@ class RequestLimits(_message.Message):
     MAX_ADAPTIVE_ORDER_FIELD_NUMBER: _ClassVar[int]
     MIN_ADAPTIVE_WINDOW_FIELD_NUMBER: _ClassVar[int]
     MAX_ADAPTIVE_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    MAX_INSPECT_VALUES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVE_TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     max_body_bytes: int
     max_strings: int
     max_input_chars: int
@@ -417,7 +419,9 @@ class RequestLimits(_message.Message):
     max_adaptive_order: int
     min_adaptive_window: int
     max_adaptive_window: int
-    def __init__(self, max_body_bytes: _Optional[int] = ..., max_strings: _Optional[int] = ..., max_input_chars: _Optional[int] = ..., max_request_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_choices: _Optional[int] = ..., max_inspect_chars: _Optional[int] = ..., strict_characters: _Optional[bool] = ..., timeout_seconds: _Optional[float] = ..., queue_timeout_seconds: _Optional[float] = ..., max_n: _Optional[int] = ..., max_stops: _Optional[int] = ..., max_top_logprobs: _Optional[int] = ..., max_pattern_chars: _Optional[int] = ..., max_head_bytes: _Optional[int] = ..., max_answer_bytes: _Optional[int] = ..., max_adaptive_orders: _Optional[int] = ..., max_adaptive_order: _Optional[int] = ..., min_adaptive_window: _Optional[int] = ..., max_adaptive_window: _Optional[int] = ...) -> None: ...
+    max_inspect_values: int
+    receive_timeout_seconds: float
+    def __init__(self, max_body_bytes: _Optional[int] = ..., max_strings: _Optional[int] = ..., max_input_chars: _Optional[int] = ..., max_request_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_choices: _Optional[int] = ..., max_inspect_chars: _Optional[int] = ..., strict_characters: _Optional[bool] = ..., timeout_seconds: _Optional[float] = ..., queue_timeout_seconds: _Optional[float] = ..., max_n: _Optional[int] = ..., max_stops: _Optional[int] = ..., max_top_logprobs: _Optional[int] = ..., max_pattern_chars: _Optional[int] = ..., max_head_bytes: _Optional[int] = ..., max_answer_bytes: _Optional[int] = ..., max_adaptive_orders: _Optional[int] = ..., max_adaptive_order: _Optional[int] = ..., min_adaptive_window: _Optional[int] = ..., max_adaptive_window: _Optional[int] = ..., max_inspect_values: _Optional[int] = ..., receive_timeout_seconds: _Optional[float] = ...) -> None: ...
 
 class OwnerLimits(_message.Message):
     __slots__ = ("max_sessions", "max_state_bytes", "max_checkpoints", "session_ttl_seconds", "max_lanes_per_key")
@@ -434,7 +438,7 @@ class OwnerLimits(_message.Message):
     def __init__(self, max_sessions: _Optional[int] = ..., max_state_bytes: _Optional[int] = ..., max_checkpoints: _Optional[int] = ..., session_ttl_seconds: _Optional[float] = ..., max_lanes_per_key: _Optional[int] = ...) -> None: ...
 
 class ModelLimits(_message.Message):
-    __slots__ = ("model", "model_version", "max_lanes", "max_bulk_lanes", "max_waiting", "state_bytes", "rows_bytes", "max_waiting_bytes", "max_adaptive_table_bytes")
+    __slots__ = ("model", "model_version", "max_lanes", "max_bulk_lanes", "max_waiting", "state_bytes", "rows_bytes", "max_waiting_bytes", "max_adaptive_table_bytes", "session_ttl_seconds")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MAX_LANES_FIELD_NUMBER: _ClassVar[int]
@@ -444,6 +448,7 @@ class ModelLimits(_message.Message):
     ROWS_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_WAITING_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_ADAPTIVE_TABLE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SESSION_TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     model: str
     model_version: str
     max_lanes: int
@@ -453,7 +458,8 @@ class ModelLimits(_message.Message):
     rows_bytes: int
     max_waiting_bytes: int
     max_adaptive_table_bytes: int
-    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., max_lanes: _Optional[int] = ..., max_bulk_lanes: _Optional[int] = ..., max_waiting: _Optional[int] = ..., state_bytes: _Optional[int] = ..., rows_bytes: _Optional[int] = ..., max_waiting_bytes: _Optional[int] = ..., max_adaptive_table_bytes: _Optional[int] = ...) -> None: ...
+    session_ttl_seconds: float
+    def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., max_lanes: _Optional[int] = ..., max_bulk_lanes: _Optional[int] = ..., max_waiting: _Optional[int] = ..., state_bytes: _Optional[int] = ..., rows_bytes: _Optional[int] = ..., max_waiting_bytes: _Optional[int] = ..., max_adaptive_table_bytes: _Optional[int] = ..., session_ttl_seconds: _Optional[float] = ...) -> None: ...
 
 class LimitsResponse(_message.Message):
     __slots__ = ("request", "owner", "models")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from nextchar.errors import ModelFileError
-from nextchar.model.names import is_model_name, is_version
+from nextchar.model.names import VERSION_RULE, is_model_name, is_version
 
 PrecisionChoice = Literal["auto", "int8", "float32"]
 Key = tuple[str, str]  # name and version; a model's folder without a version has the version ""
@@ -109,9 +109,7 @@ def layout_faults(folder: Path) -> dict[Key, str]:
 
 def misnamed_versions(model: Path) -> dict[Key, str]:
     """Finds the folders of a model that hold a step graph or look like a version, and are named as none."""
-    why = (
-        "is not the name of a version, which is a number without leading zeros, such as 1: rename the folder"
-    )
+    why = f"is not the name of a version, which is {VERSION_RULE}, such as 1: rename the folder"
     entries = [e for e in _entries(model) if not is_version(e.name) and not e.name.startswith(".")]
     meant = [e.name for e in entries if e.is_dir() and (_LIKE_A_VERSION.fullmatch(e.name) or _has_graph(e))]
     return {(model.name, name): f"{model.name}/{name}: {name[:40]!r} {why}" for name in sorted(meant)}

@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from nextchar.errors import NextcharError
 from nextchar.rest.errors import event_body
+from nextchar.rest.http.half_close import SENT_ALL
 from nextchar.schemas.completion import Completion
 from nextchar.schemas.sampling import StreamOptions
 
@@ -135,7 +136,8 @@ async def _next(source: AsyncGenerator[T]) -> T:
 class EventStream(StreamingResponse):
     """Sends events; closes their source at once when the client disconnects, not when it is collected.
 
-    While no event comes for `ping_seconds` it sends a comment, so that no proxy ends the connection.
+    While no event comes for `ping_seconds` it sends a comment, so that no proxy ends the connection, and one
+    as soon as the client has sent its last byte: if it has left, the connection ends with that.
     """
 
     def __init__(
@@ -151,7 +153,7 @@ class EventStream(StreamingResponse):
         self._ping_seconds = ping_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pings = _Pings(send, self._ping_seconds)
+        pings = _Pings(send, self._ping_seconds, scope.get("extensions", {}).get(SENT_ALL))
         try:
             await super().__call__(scope, receive, pings.send)
         finally:
@@ -163,14 +165,15 @@ class EventStream(StreamingResponse):
 class _Pings:
     """Passes the messages of a response on, and sends a comment when there has been none for some time.
 
+    `sent_all` is set when the client has sent its last byte, which a comment asks whether it is still there.
     While a message waits for its client to read, no comment is sent.
     """
 
-    def __init__(self, send: Send, seconds: float) -> None:
-        self._send, self._seconds = send, seconds
+    def __init__(self, send: Send, seconds: float, sent_all: asyncio.Event | None) -> None:
+        self._send, self._seconds, self._sent_all = send, seconds, sent_all
         self._num_sending = 0
         self._last_sent = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def send(self, message: Message) -> None:
         """Sends a message; starts the comments with the first one, and stops them with the last."""
@@ -184,18 +187,27 @@ class _Pings:
             self._num_sending -= 1
             self._last_sent = loop.time()
         if message["type"] == "http.response.start":
-            self._task = asyncio.create_task(self._ping())
+            self._tasks = [asyncio.create_task(self._ping_often())]
+            if self._sent_all is not None:
+                self._tasks.append(asyncio.create_task(self._ping_after(self._sent_all)))
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        while self._tasks:
+            self._tasks.pop().cancel()
 
-    async def _ping(self) -> None:
+    async def _ping_often(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             wait = self._last_sent + self._seconds - loop.time()
             if wait > 0 or self._num_sending:
                 await asyncio.sleep(max(wait, self._seconds if self._num_sending else 0))
             else:
-                await self.send({"type": "http.response.body", "body": _PING, "more_body": True})
+                await self._ping()
+
+    async def _ping_after(self, sent_all: asyncio.Event) -> None:
+        await sent_all.wait()
+        if not self._num_sending:
+            await self._ping()
+
+    async def _ping(self) -> None:
+        await self.send({"type": "http.response.body", "body": _PING, "more_body": True})

@@ -20,9 +20,13 @@ from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.sessions import ImportStateRequest, SampleRequest
 from nextchar.security.access import ANY, OPEN, Need
 from nextchar.security.principal import Scope
-from nextchar.service.calls import nextchar_calls, session_calls, sessions_calls
 from nextchar.service.service import Service
 from nextchar.service.sessions.lifecycle import SessionLifecycle
+from nextchar.service.unary_methods import (
+    methods_of_a_session,
+    methods_of_nextchar,
+    methods_of_sessions,
+)
 
 NEXTCHAR = nextchar_pb2.DESCRIPTOR.services_by_name["Nextchar"]
 SESSIONS = nextchar_pb2.DESCRIPTOR.services_by_name["Sessions"]
@@ -57,8 +61,8 @@ def nextchar_methods(service: Service, handler: RpcHandler) -> list[RpcMethod]:
     complete = completions(service.completer.complete, service.completer.stream)
     return [
         *(
-            row(call.name, answering(call.use_case), body_of(call.schema), call.label)
-            for call in nextchar_calls(service)
+            row(unary.name, answering(unary.use_case), body_of(unary.schema), unary.label)
+            for unary in methods_of_nextchar(service)
         ),
         row("ScoreStream", ScoreStreams(service.scorer.stream, handler).answers, label="score"),
         row("JudgeStream", ScoreStreams(service.judger.stream, handler, VERDICTS).answers, label="judge"),
@@ -75,12 +79,12 @@ def session_methods(sessions: SessionLifecycle, handler: RpcHandler) -> list[Rpc
     row = partial(RpcMethod, service=SESSIONS, need=Scope.SESSIONS, label="session")
     methods = [
         *(
-            row(call.name, of_metadata.get(call.name, answering(call.use_case)), body_of(call.schema))
-            for call in sessions_calls(sessions)
+            row(unary.name, of_metadata.get(unary.name, answering(unary.use_case)), body_of(unary.schema))
+            for unary in methods_of_sessions(sessions)
         ),
         *(
-            row(call.name, on_session(call.use_case), body_on_session(call.schema))
-            for call in session_calls(sessions)
+            row(unary.name, on_session(unary.use_case), body_on_session(unary.schema))
+            for unary in methods_of_a_session(sessions)
         ),
         row("Get", handlers.get, nothing_of),
         row("Delete", handlers.delete, nothing_of),

@@ -51,15 +51,20 @@ class SessionLimits:
     ttl_seconds_by_model: Mapping[str, float] = field(default_factory=dict)
     replays: bool = False
 
+    def ttl_seconds_of(self, model: str) -> float:
+        """Returns how long a session of a model lives without use, if its request does not say."""
+        return self.ttl_seconds_by_model.get(model, self.ttl_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:
-    """The limits of REST and gRPC: how large a request may be, and how long it may wait and take.
+    """The limits of REST and gRPC: how large a request may be, and how long it may arrive, wait and take.
 
     `max_lanes_per_key` bounds the lanes that one API key may use at a time; None is no limit.
     """
 
     max_body_bytes: int = 4 * 1024 * 1024
+    receive_timeout_seconds: float = 20.0
     request_timeout_seconds: float = 60.0
     queue_timeout_seconds: float = 15.0
     max_lanes_per_key: int | None = None

@@ -6,6 +6,8 @@ from nextchar.schemas.base import ResponseModel
 class RequestLimits(ResponseModel):
     """The limits of one request.
 
+    `receive_timeout_seconds` bounds how long its head and its body may each take to arrive, over REST.
+    `max_inspect_values` bounds the numbers in the answer of an inspection: characters times units.
     `max_n` bounds the completions of one prompt, `max_choices` those of all prompts of a request. Those of
     `adaptive` bound how many contexts are counted, their lengths, and the characters that are remembered;
     `max_adaptive_window` 0 says that there are no adaptive texts.
@@ -19,7 +21,9 @@ class RequestLimits(ResponseModel):
     max_choices: int
     max_answer_bytes: int
     max_inspect_chars: int
+    max_inspect_values: int
     strict_characters: bool
+    receive_timeout_seconds: float
     timeout_seconds: float
     queue_timeout_seconds: float
     max_n: int
@@ -46,12 +50,14 @@ class OwnerLimits(ResponseModel):
 class ModelLimits(ResponseModel):
     """The limits of one model: its rows, its queue, and their memory by the formulas of docs/performance.md.
 
-    `rows_bytes` is allocated at the start. `max_waiting_bytes` is the largest size of the queue: full, with
-    strings of the greatest length. `max_adaptive_table_bytes` is that of the tables of adaptive lanes.
+    `session_ttl_seconds` is of a session whose request does not say. `rows_bytes` is allocated at the start.
+    `max_waiting_bytes` is the largest size of the queue: full, with strings of the greatest length.
+    `max_adaptive_table_bytes` is that of the tables of adaptive lanes.
     """
 
     model: str
     model_version: str
+    session_ttl_seconds: float
     max_lanes: int
     max_bulk_lanes: int
     max_waiting: int

@@ -44,6 +44,7 @@ def to_request(fields: Mapping[str, Any], message_type: type[M], *, session_id: 
     Raises:
         InvalidRequest: the message has no such field, or the field cannot hold the value.
     """
+    _check_lists(fields, message_type)
     codec = codec_of(message_type)
     for name in fields:
         if name not in codec.names:
@@ -56,6 +57,26 @@ def to_request(fields: Mapping[str, Any], message_type: type[M], *, session_id: 
     if session_id is not None:
         message.session_id = session_id
     return message
+
+
+def _check_lists(fields: Mapping[str, Any], message_type: type[Message], where: str = "") -> None:
+    """Checks that no list is empty which a server would then take for one left out.
+
+    A message cannot tell the two apart, and JSON, where the server can, refuses such a list.
+
+    Raises:
+        InvalidRequest: a list is empty whose default is another.
+    """
+    codec = codec_of(message_type)
+    for name, value in fields.items():
+        if name in codec.never_empty and isinstance(value, list | tuple) and not value:
+            raise InvalidRequest(
+                f"{where}{name} must have at least one item; leave it out for the default (it is empty, "
+                "which gRPC could not tell from that)",
+                param=f"{where}{name}",
+            )
+        if isinstance(value, Mapping) and name in codec.parts:
+            _check_lists(value, codec.parts[name], f"{where}{name}.")
 
 
 def to_answer(message: Message, schema: type[A], request: Mapping[str, Any]) -> A:

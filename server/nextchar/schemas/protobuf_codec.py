@@ -7,6 +7,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from nextchar.errors import InvalidRequest
 from nextchar.schemas import protobuf_pairs as pairs
@@ -33,7 +34,8 @@ def codec_of(message_type: type[Message]) -> "Codec":
 class Codec:
     """Converts one type; what each field needs is determined once.
 
-    `names` are the fields of the schema that can be written.
+    `names` are the fields of the schema that can be written. `never_empty` are its lists whose default is
+    not the empty list, for which a message would take an empty one; `parts` are the types of its messages.
     """
 
     def __init__(self, message_type: type[Message]) -> None:
@@ -46,6 +48,8 @@ class Codec:
         self._asked_for = pairs.ASKED_FOR.get(message_type, {})
         self._comes_with = pairs.COMES_WITH.get(message_type, {})
         self.names = self._left_out | {name for _, name in fields}
+        self.never_empty = frozenset(_never_empty(message_type, fields))
+        self.parts = dict(_parts(fields))
 
     def write(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the arguments of the message's constructor; what is None is left out."""
@@ -127,10 +131,31 @@ def named_fields(message_type: type[Message]) -> Iterator[tuple[FieldDescriptor,
         yield field, name
 
 
+def _infos(message_type: type[Message]) -> dict[str, FieldInfo]:
+    """The fields of a message's schema, by their names in JSON; none if it has no schema."""
+    schema = pairs.SCHEMAS.get(message_type)
+    return {} if schema is None else {info.alias or name: info for name, info in schema.model_fields.items()}
+
+
+def _never_empty(message_type: type[Message], fields: Fields) -> Iterator[str]:
+    """The lists that a request may leave out, and that are then not empty."""
+    infos = _infos(message_type)
+    for field, name in fields:
+        info = infos.get(name)
+        if field.is_repeated and info is not None and not info.is_required() and info.default not in ([], {}):
+            yield name
+
+
+def _parts(fields: Fields) -> Iterator[tuple[str, type[Message]]]:
+    """The types of the fields that hold one message."""
+    for field, name in fields:
+        if field.message_type is not None and not field.is_repeated:
+            yield name, GetMessageClass(field.message_type)
+
+
 def _unset(message_type: type[Message], fields: Fields) -> Iterator[tuple[str, Any]]:
     """The values of fields that are not set in a message, but are not left out of the JSON either."""
-    schema = pairs.SCHEMAS.get(message_type)
-    infos = {} if schema is None else {info.alias or name: info for name, info in schema.model_fields.items()}
+    infos = _infos(message_type)
     for field, name in fields:
         if (info := infos.get(name)) is None:
             continue

@@ -216,7 +216,7 @@ _SESSIONS = (
     _counter(
         "nextchar_session_lookups_total",
         "lookups",
-        "Number of session lookups, by result; restored is a session that this server had not seen lately.",
+        "Number of requests that looked up a session, by result; restored is one not seen here lately.",
         ("result",),
     ),
     _counter(

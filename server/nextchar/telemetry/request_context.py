@@ -73,6 +73,7 @@ class RequestContext:
     trace_headers: Mapping[str, str] = field(default_factory=dict)  # W3C's, as they were received
     trace: Trace | None = None
     session_id: str = ""  # of the session that it uses; its answer and its errors tell it
+    has_looked_up: bool = False  # whether its lookup of that session has been counted
     has_client: Callable[[], bool] = lambda: True  # whether the connection that it came by is still open
     # Called once it waits for its turn and was not refused at once.
     on_wait: Callable[[], None] = lambda: None

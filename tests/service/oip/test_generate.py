@@ -3,7 +3,7 @@
 import pytest
 
 from nextchar.model.vocabulary import Vocabulary
-from nextchar.schemas.completion import Choice, Completion, Logprobs
+from nextchar.schemas.completion import Choice, Completion, CompletionRequest, Logprobs
 from nextchar.service.oip.generate import to_completion, to_response
 from nextchar.service.oip.schemas import GenerateLogprob, GenerateParameters, GenerateRequest
 
@@ -31,6 +31,29 @@ def test_a_request_is_a_completion_of_the_same_fields(stream: bool) -> None:
     assert made.model_fields_set == {*_OTHER, "model", "prompt", "stream"}
     assert {name: getattr(made, name) for name in _OTHER} == _OTHER
     assert (made.model, made.prompt, made.stream, made.logprobs) == ("tiny:2", "hello", stream, None)
+
+
+# What a completion has that a request of one text with one answer, and sequences beside it, does without.
+OF_COMPLETIONS_ALONE = {
+    *("model", "prompt", "suffix", "user", "request_id"),
+    *("n", "best_of", "echo", "prompt_logprobs"),
+    *("session_id", "if_revision", "state", "return_state"),
+}
+
+
+def test_every_other_field_of_a_completion_is_a_parameter() -> None:
+    own = GenerateParameters.model_fields.keys() - {"details"}
+    assert own == CompletionRequest.model_fields.keys() - OF_COMPLETIONS_ALONE
+
+
+@pytest.mark.parametrize("adaptive", [True, {}, {"orders": [1, 2]}, {"window": 1024, "learn_drawn": True}])
+def test_what_is_learned_is_said_as_in_a_completion(adaptive: object) -> None:
+    made = to_completion(_request(adaptive=adaptive), "tiny", stream=False)
+    asked = CompletionRequest.model_validate({"prompt": "hello", "adaptive": adaptive})
+    assert made.adaptive == asked.adaptive
+    assert made.adaptive is not None
+    assert asked.adaptive is not None
+    assert made.adaptive.model_fields_set == asked.adaptive.model_fields_set
 
 
 def test_the_path_decides_of_a_stream_and_details_decide_of_log_probabilities() -> None:

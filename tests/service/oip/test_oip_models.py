@@ -169,13 +169,15 @@ def test_both_protocols_tell_the_same_statistics(
     assert {one["name"] for one in get(server, "/v2/models/stats")["model_stats"]} >= {"tiny", "lines"}
 
 
-def generate(server: LiveServer, model: str = "tiny", **parameters: Any) -> httpx.Response:
-    request = {"text_input": "abc ", "parameters": parameters}
+def generate(
+    server: LiveServer, model: str = "tiny", prompt: str = "abc ", **parameters: Any
+) -> httpx.Response:
+    request = {"text_input": prompt, "parameters": parameters}
     return server.post(f"/v2/models/{model}/generate", request)
 
 
-def events(server: LiveServer, **parameters: Any) -> list[dict[str, Any]]:
-    request = {"text_input": "abc ", "parameters": parameters}
+def events(server: LiveServer, prompt: str = "abc ", **parameters: Any) -> list[dict[str, Any]]:
+    request = {"text_input": prompt, "parameters": parameters}
     answer = server.post("/v2/models/tiny/versions/1/generate_stream", request)
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     blocks = answer.text.split("\n\n")
@@ -200,6 +202,18 @@ def test_generate_is_a_completion(server: LiveServer) -> None:
     assert [piece["details"].get("finish_reason") for piece in pieces][-2:] == [None, "length"]
 
 
+@pytest.mark.parametrize("adaptive", [None, True, False, {"orders": [1, 2], "learn_drawn": True}])
+def test_generate_learns_its_prompt_as_a_completion_does(server: LiveServer, adaptive: Any) -> None:
+    fields = {"max_tokens": 60, "seed": 4, "temperature": 0.7, "adaptive": adaptive}
+    prompt = "abc abc " * 20
+    completion = server.post("/v1/completions", {"model": "tiny", "prompt": prompt, **fields}).json()
+    text = completion["choices"][0]["text"]
+    assert generate(server, prompt=prompt, **fields).json()["text_output"] == text
+    assert "".join(piece["text_output"] for piece in events(server, prompt=prompt, **fields)) == text
+    plain = generate(server, prompt=prompt, **fields | {"adaptive": None}).json()["text_output"]
+    assert (plain != text) == bool(adaptive)
+
+
 def test_generate_tells_a_stop_string_from_an_end(server: LiveServer) -> None:
     def reason(**parameters: Any) -> str:
         answer = generate(server, "lines", max_tokens=2000, seed=3, details=True, **parameters)
@@ -219,6 +233,8 @@ def test_what_is_wrong_with_generate_has_its_status(server: LiveServer, call: st
         ({"text_input": "a", "parameters": {"temperature": 3.0}}, 422, "invalid_value"),
         ({"text_input": "a", "parameters": {"best": 1}}, 422, "unknown_field"),
         ({"text_input": "a", "parameters": {"logit_bias": {"?": 1.0}}}, 422, "invalid_value"),
+        ({"text_input": "a", "parameters": {"adaptive": "yes"}}, 422, "invalid_value"),
+        ({"text_input": "a", "parameters": {"adaptive": {"orders": []}}}, 422, "invalid_value"),
         ({"text_input": "a" * 70_000}, 413, "input_too_large"),
     ):
         answer = server.post(path, request)

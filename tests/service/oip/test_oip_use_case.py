@@ -117,3 +117,12 @@ def test_a_sequence_is_the_session_of_its_name_and_stays_with_its_version(tensor
     assert caught.value.message == "model_version must be 1, the version of the sequence (it is 2)"
     _infer(tensors, _text(b""), sequence_id=9, sequence_end=True)
     assert tensors.run(manager.page(context(), after="", limit=9)) == []
+
+
+def test_each_step_of_a_sequence_looks_its_session_up_once(tensors: InProcess) -> None:
+    before = tensors.metric("nextchar_session_lookups_total", result="hit")
+    _infer(tensors, _text(b"ab"), sequence_id=71, sequence_start=True)
+    _infer(tensors, _text(b"c"), sequence_id=71)
+    _infer(tensors, _text(b"d"), sequence_id=71, sequence_start=True)  # finds what is there, and deletes it
+    _infer(tensors, _text(b"e"), sequence_id=71, sequence_end=True)
+    assert tensors.metric("nextchar_session_lookups_total", result="hit") == before + 3

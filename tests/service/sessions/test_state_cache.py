@@ -3,6 +3,7 @@
 A feed goes on from the state that this server has, and never from one that another server has moved.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from support.in_process import Sessions, in_process, owner_context
 from support.session_stores import CountingStore
 
 from nextchar.errors import (
+    QueueFull,
     SessionExpired,
     SessionMoved,
     SessionNotFound,
@@ -87,6 +89,69 @@ def test_it_is_saved_without_a_look_at_the_store(sessions: Sessions, store: Coun
     assert sessions.feed("e").position == 5
     assert store.calls == ["replace"] * 2
     assert sessions.metric("nextchar_session_lookups_total", result="hit") == 2
+
+
+def _lookups(sessions: Sessions) -> dict[str, float]:
+    results = ("hit", "missing", "expired", "restored")
+    found = {r: sessions.metric("nextchar_session_lookups_total", result=r) for r in results}
+    return {result: number for result, number in found.items() if number}
+
+
+def _gone_elsewhere(sessions: Sessions) -> None:
+    del sessions.store._records["ann", "one"]
+
+
+@pytest.mark.parametrize(
+    ("happens", "result"),
+    [
+        (_record, "hit"),  # it is only looked at
+        (lambda sessions: _moved_elsewhere(sessions, revision=7), "hit"),
+        (lambda sessions: _moved_elsewhere(sessions, created=1.0, expires_at=1.0), "expired"),
+        (_gone_elsewhere, "missing"),
+    ],
+    ids=["nothing", "moved", "expired", "deleted"],
+)
+def test_a_lookup_is_counted_once_as_what_the_store_says(
+    sessions: Sessions, happens: Callable[[Sessions], object], result: str
+) -> None:
+    sessions.create(prime="abc")
+    happens(sessions)
+    if result == "hit":
+        sessions.feed("d")
+    else:
+        with pytest.raises((SessionExpired, SessionNotFound)):
+            sessions.feed("d")
+    assert _lookups(sessions) == {result: 1}
+
+
+def test_a_request_that_fails_after_it_has_found_its_session_has_looked_it_up_once(
+    sessions: Sessions,
+) -> None:
+    sessions.create()
+
+    async def failing(_opened: OpenSession) -> tuple[SessionState, None]:
+        raise QueueFull("the queue is full")
+
+    manager = sessions.made.service.session_manager
+    with pytest.raises(QueueFull):
+        sessions.made.run(manager.move_on(owner_context(), "one", failing, revision=None))
+    assert _lookups(sessions) == {"hit": 1}
+
+
+def test_a_change_that_is_tried_again_has_looked_up_once(sessions: Sessions) -> None:
+    sessions.create()
+    revisions: list[int] = []
+
+    async def changed(opened: OpenSession) -> tuple[SessionState, None]:
+        revisions.append(opened.record.revision)
+        if len(revisions) < 3:  # meanwhile another server was faster
+            _moved_elsewhere(sessions, revision=opened.record.revision + 1)
+        return opened.state, None
+
+    manager = sessions.made.service.session_manager
+    sessions.made.run(manager.update(owner_context(), "one", changed, revision=None))
+    assert revisions == [1, 2, 3]
+    assert _lookups(sessions) == {"hit": 1}
 
 
 def test_a_session_that_another_server_has_moved_is_loaded(sessions: Sessions, store: CountingStore) -> None:

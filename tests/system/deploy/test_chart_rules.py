@@ -114,6 +114,13 @@ def test_the_drain_bound_is_the_servers_own_default() -> None:
     assert given == Settings.model_fields["shutdown_timeout_seconds"].default
 
 
+def test_without_a_drain_bound_the_grace_period_covers_the_servers_own() -> None:
+    bound = Settings.model_fields["shutdown_timeout_seconds"].default
+    drain = yaml.safe_load((CHART / "values.yaml").read_text())["drain"]
+    pod = server_pod(rendered("--set", "config.shutdown_timeout_seconds=null"))
+    assert pod["terminationGracePeriodSeconds"] == sum(drain.values()) + math.ceil(bound)
+
+
 def test_the_server_takes_the_environment_it_is_given(ci_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = of_file(ci_file)
     environment = dict(one(documents, "ConfigMap")["data"])

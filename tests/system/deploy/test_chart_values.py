@@ -86,7 +86,7 @@ def test_values_at_odds_are_refused_with_the_way_out(at_odds: str) -> None:
     assert _AT_ODDS[at_odds] in refusal("--set", at_odds)
 
 
-def test_the_schema_and_the_table_are_made_of_the_values() -> None:
+def test_the_schema_the_table_and_what_templates_know_of_settings_are_made() -> None:
     assert stale() == [], "make chart"
 
 

@@ -9,13 +9,14 @@ from nextchar.errors import InvalidRequest, ModelFileError
 from nextchar.model.card import Cell
 from nextchar.model.golden import check_golden, score_strings
 from nextchar.model.graph import ModelGraph, graph_from_bytes, open_graph
+from nextchar.model.names import MAX_VERSION, is_version
 from nextchar_training.export import proof
 from nextchar_training.export import step as step_graph
 from nextchar_training.export.export import Exported, export
 from nextchar_training.network.cells.table import CELLS
 from nextchar_training.network.weights import Array
 from nextchar_training.run.checkpoint import Trained, load_split
-from nextchar_training.run.version_folder import next_version, write_version
+from nextchar_training.run.version_folder import latest_version, next_version, write_version
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,27 @@ def test_a_version_is_never_written_over(made: Exported, tmp_path: Path) -> None
     with pytest.raises(InvalidRequest, match="choose another --version"):
         write_version(made.files, tmp_path / "m" / "1")
     assert [p.name for p in (tmp_path / "m").iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["1" * 30, "1" * 19, "007", "\N{ARABIC-INDIC DIGIT THREE}", "v9", ".9.partial"]
+)
+def test_what_no_server_takes_as_a_version_is_not_counted_on(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert (latest_version(tmp_path), next_version(tmp_path)) == (0, 1)
+    (tmp_path / "4").mkdir()
+    assert (latest_version(tmp_path), next_version(tmp_path)) == (4, 5)
+
+
+def test_after_the_highest_version_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / str(MAX_VERSION - 1)).mkdir()
+    assert next_version(tmp_path) == MAX_VERSION
+    assert is_version(str(MAX_VERSION))
+    assert not is_version(str(MAX_VERSION + 1))
+    (tmp_path / str(MAX_VERSION)).mkdir()
+    with pytest.raises(InvalidRequest, match=r"has version 9{18}, and no number comes after it"):
+        next_version(tmp_path)
+    assert latest_version(tmp_path) == MAX_VERSION
 
 
 def test_golden_scores_are_each_files_own(made: Exported) -> None:

@@ -46,6 +46,25 @@ def test_a_list_without_strings_or_that_is_no_text_is_refused(tmp_path: Path) ->
         read_list(tmp_path / "gone.txt", str, print)
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("x.csv", "give the file a name in .txt"),
+        ("x.TSV", "give the file a name in .txt"),
+        ("x.jsonl.gz", "give the file a name in .txt"),
+        ("x.ndjson", "give the file a name in .txt"),
+        ("x.parquet", "to a text file, one per line"),
+    ],
+)
+def test_a_table_is_no_list_of_its_rows(tmp_path: Path, name: str, advice: str) -> None:
+    path = tmp_path / name
+    path.write_text("name,count\nann,1\n")
+    with pytest.raises(CorpusError, match=rf"^{name} is a table by its name \(.*{advice}$"):
+        read_list(path, str, print)
+    path.rename(tmp_path / "x.txt")
+    assert read_list(tmp_path / "x.txt", str, print).strings == ["name,count", "ann,1"]
+
+
 def test_ten_examples_are_too_few() -> None:
     with pytest.raises(
         CorpusError,

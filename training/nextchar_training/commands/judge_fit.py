@@ -13,7 +13,7 @@ from nextchar.model.golden import check_golden
 from nextchar.model.graph import ModelGraph, open_graph
 from nextchar.model.judging.card import MAX_NORMAL
 from nextchar.model.judging.judge import STEP_GRAPHS, judges_beside
-from nextchar.model.names import is_version
+from nextchar.model.names import MAX_VERSION, is_version
 from nextchar.model.text_form import TextForm
 from nextchar_training.commands.command_line import recorded_command
 from nextchar_training.commands.export import export
@@ -36,7 +36,7 @@ from nextchar_training.judging.references import fit_reference
 from nextchar_training.judging.scored import score_list
 from nextchar_training.judging.written import PAGE_NAME, Sources, judge_files
 from nextchar_training.option import recorded_path
-from nextchar_training.run.version_folder import MAX_VERSION, check_new, next_version, write_version
+from nextchar_training.run.version_folder import check_new, latest_version, next_version, write_version
 
 _TRAINING = "--unit line --hidden-size 256 --num-layers 1 --dropout 0.1 --seed 1"
 _STOPPED = 128  # and the number of the signal: the exit code of training
@@ -172,7 +172,7 @@ def _version(models: Path, model: str) -> tuple[str, str]:
     """Returns the name and the version of `NAME` or `NAME/VERSION`."""
     name, _, version = model.partition("/")
     if not version:
-        version = str(next_version(models / name) - 1)
+        version = str(latest_version(models / name))
     if not is_version(version) or not (models / name / version).is_dir():
         raise InvalidRequest(
             f"there is no model {model!r} in the folder {str(models)!r}: give NAME or NAME/VERSION, or "

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from nextchar.model.names import MAX_VERSION
 from nextchar_training.commands.options import DEFAULT_MODELS, MODELS_VARIABLE, ModelName
-from nextchar_training.run.version_folder import MAX_VERSION
 
 
 def written_model_options(source: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nextchar.errors import shown_least
+from nextchar.model.file_name import Format, table_of_name
 from nextchar.model.judging.card import finest_rate
 from nextchar.model.judging.judge import asked_rate
 from nextchar_training.text.error import CorpusError
@@ -44,8 +45,10 @@ def read_list(path: Path, form: Callable[[str], str], warn: Warn) -> StringList:
     """Reads one string per line, distinct in the `form` in which the model reads them; skips empty lines.
 
     Raises:
-        CorpusError: the file cannot be read, is not UTF-8, or has no string.
+        CorpusError: the file cannot be read, is a table by its name, is not UTF-8, or has no string.
     """
+    if (table := table_of_name(path.name)) is not None:
+        raise _is_table(path, table)
     text = "".join(read_pieces(path, "characters", advice="convert it to UTF-8"))
     found = [line.strip() for line in text.removesuffix("\n").split("\n")]
     if too_long := sum(len(line) > MAX_CHARS for line in found):
@@ -60,6 +63,15 @@ def read_list(path: Path, form: Callable[[str], str], warn: Warn) -> StringList:
     if copies := len(found) - empty - len(strings):
         warn(f"{path.name}: skipped {_counted(copies, 'copy', 'copies')} of strings that it has already")
     return StringList(path.stem, strings)
+
+
+def _is_table(path: Path, table: Format) -> CorpusError:
+    """Returns the error of a table, whose rows would silently be the strings."""
+    of_rows = "" if table == "parquet" else "; if whole lines are the strings, give the file a name in .txt"
+    return CorpusError(
+        f"{path.name} is a table by its name ({table}), and a list has one string per line: write the column "
+        f"of strings to a text file, one per line{of_rows}"
+    )
 
 
 def check_normal(calibration: StringList, listed: StringList, advice: str) -> None:

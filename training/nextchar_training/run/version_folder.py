@@ -5,14 +5,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nextchar.errors import InvalidRequest, ModelFileError
+from nextchar.model.names import MAX_VERSION, is_version
 
-MAX_VERSION = 10**18 - 1  # the longest number that a server takes as a version has 18 digits
+
+def latest_version(folder: Path) -> int:
+    """Returns the highest version in the folder of a model or a judge; 0 if it has none.
+
+    What has another name than a server takes as a version, as one of 30 digits, is none.
+    """
+    return max((int(p.name) for p in folder.glob("*") if is_version(p.name)), default=0)
 
 
 def next_version(folder: Path) -> int:
-    """Returns one more than the highest version in the folder of a model or a judge."""
-    versions = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
-    return max(versions, default=0) + 1
+    """Returns one more than the highest version in the folder of a model or a judge.
+
+    Raises:
+        InvalidRequest: it has the highest version that there can be.
+    """
+    latest = latest_version(folder)
+    if latest >= MAX_VERSION:
+        raise InvalidRequest(
+            f"{folder} has version {latest}, and no number comes after it: choose a free one by --version",
+            param="version",
+        )
+    return latest + 1
 
 
 def check_new(folder: Path) -> None:

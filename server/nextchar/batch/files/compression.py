@@ -1,4 +1,4 @@
-"""Knows compressed data by its first bytes, and a compressed file by its name."""
+"""Knows compressed data by its first bytes, and compresses what is written."""
 
 import bz2
 import gzip
@@ -7,13 +7,12 @@ import os
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import PurePath
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from nextchar.batch.arrow import arrow
 from nextchar.errors import InvalidRequest
+from nextchar.model.file_name import Compression
 
-Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 # None of these begins a text in UTF-8 that anybody writes.
 _SIGNATURES: dict[bytes, Compression] = {
     b"\x1f\x8b": "gzip",
@@ -21,20 +20,12 @@ _SIGNATURES: dict[bytes, Compression] = {
     b"\xfd7zXZ\0": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
-_SUFFIXES: dict[str, Compression] = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 SIGNATURE_BYTES = 6
 
 
 def compression_of(first_bytes: bytes) -> Compression | None:
     """Returns how data that begin so are compressed."""
     return next((kind for start, kind in _SIGNATURES.items() if first_bytes.startswith(start)), None)
-
-
-def split_name(name: str) -> tuple[str, Compression | None]:
-    """Returns a file's suffix before that of its compression, and its compression, by its name."""
-    path = PurePath(name)
-    compression = _SUFFIXES.get(path.suffix.lower())
-    return (path.with_suffix("") if compression else path).suffix.lower(), compression
 
 
 class Decompressed:

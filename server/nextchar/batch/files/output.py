@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from nextchar.batch.files.compression import Compression, compressing
+from nextchar.batch.files.compression import compressing
+from nextchar.model.file_name import Compression
 
 
 @contextmanager

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any
 
 from nextchar.batch.arrow import arrow
 from nextchar.batch.column import Column
 from nextchar.batch.files.block import TableReader, TableWriter
-from nextchar.batch.files.compression import split_name
 from nextchar.batch.files.line_tables import (
     TEXT,
     Csv,
@@ -19,24 +18,11 @@ from nextchar.batch.files.line_tables import (
 )
 from nextchar.batch.files.source import Source
 from nextchar.errors import InvalidRequest
+from nextchar.model.file_name import FORMATS, Format, table_of_name
 from nextchar.model.text_file import read_lines
 
-Format = Literal["lines", "csv", "tsv", "jsonl", "parquet"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-_BY_SUFFIX: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-}
 _DELIMITERS: dict[str, str] = {"csv": ",", "tsv": "\t"}
 _UTF8 = ("utf8", "utf-8", "utf_8", "ascii", "us-ascii")
-
-
-def format_of(name: str) -> Format | None:
-    """Returns the format that a file's name says."""
-    return _BY_SUFFIX.get(split_name(name)[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +51,7 @@ class TableOptions:
         """Returns the format of an input; standard input, and a file with any other suffix, has lines."""
         if self.format is not None:
             return self.format
-        return "parquet" if source.is_parquet else format_of(name) or "lines"
+        return "parquet" if source.is_parquet else table_of_name(name) or "lines"
 
 
 def make_reader(source: Source, kind: Format, options: TableOptions, added: Sequence[str]) -> TableReader:
@@ -119,7 +105,7 @@ def output_format(reader: TableReader, kind: Format, name: str | None) -> Format
     Raises:
         InvalidRequest: the name says another format than the input has.
     """
-    wanted = None if name is None else format_of(name)
+    wanted = None if name is None else table_of_name(name)
     if isinstance(reader, Lines):
         return wanted or "lines"
     if wanted not in (None, kind):

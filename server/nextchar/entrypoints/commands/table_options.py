@@ -11,23 +11,15 @@ from typing import IO, Any, NoReturn
 import click
 
 from nextchar.batch.annotator import Annotator, added_names
-from nextchar.batch.files.compression import split_name
 from nextchar.batch.files.journal import Journal, journal_path
 from nextchar.batch.files.output import output_file
 from nextchar.batch.files.progress import Progress
 from nextchar.batch.files.run import OnError, Run, writing
 from nextchar.batch.files.source import Source
-from nextchar.batch.files.table_format import (
-    FORMATS,
-    Format,
-    TableOptions,
-    format_of,
-    make_reader,
-    make_writer,
-    output_format,
-)
+from nextchar.batch.files.table_format import TableOptions, make_reader, make_writer, output_format
 from nextchar.entrypoints.commands.query_arguments import together
 from nextchar.errors import InvalidRequest
+from nextchar.model.file_name import FORMATS, Format, compression_of_name, table_of_name
 
 _STANDARD_INPUT = "standard input"
 _INTERRUPTED, _UNWRITTEN = 130, 1
@@ -82,7 +74,7 @@ class TableArguments:
 
     def is_table(self, file: IO[bytes]) -> bool:
         """Returns whether the rows are to be written again with columns added, and not printed as scores."""
-        by_name = format_of(str(getattr(file, "name", "")))
+        by_name = table_of_name(str(getattr(file, "name", "")))
         kind = self.format_name or by_name
         return self.output is not None or self.column is not None or kind not in (None, "lines")
 
@@ -149,7 +141,7 @@ def _annotate(
             opened = stack.enter_context(annotator.open())
             wanted = {**opened.identity, "columns": list(map(str, annotator.columns))}
             journal = stack.enter_context(_journal(output, wanted, annotator, arguments))
-            sink = stack.enter_context(output_file(output, split_name(output or "")[1]))
+            sink = stack.enter_context(output_file(output, compression_of_name(output or "")))
             writer = make_writer(sink, written, reader, names, annotator.columns)
             run.execute(opened, stack.enter_context(writing(writer)), journal)
     except KeyboardInterrupt:

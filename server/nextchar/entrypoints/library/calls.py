@@ -18,8 +18,14 @@ from nextchar.schemas.sessions import (
     SessionInfo,
     SessionState,
 )
-from nextchar.service.calls import Call, SessionCall, nextchar_calls, session_calls, sessions_calls
 from nextchar.service.service import Service
+from nextchar.service.unary_methods import (
+    SessionMethod,
+    UnaryMethod,
+    methods_of_a_session,
+    methods_of_nextchar,
+    methods_of_sessions,
+)
 from nextchar.telemetry.request_context import RequestContext, Route, make_context, make_request_id
 
 Fields = TypeVar("Fields", bound=BaseModel)
@@ -30,21 +36,21 @@ class Calls:
 
     def __init__(self, service: Service) -> None:
         self._service, sessions = service, service.sessions
-        complete = Call("Complete", CompletionRequest, service.completer.complete, "complete")
-        sample = SessionCall("Sample", SampleRequest, sessions.text.sample)
-        self._calls = {
-            **{f"Nextchar/{call.name}": call for call in [*nextchar_calls(service), complete]},
-            **{f"Sessions/{call.name}": call for call in sessions_calls(sessions)},
+        complete = UnaryMethod("Complete", CompletionRequest, service.completer.complete, "complete")
+        sample = SessionMethod("Sample", SampleRequest, sessions.text.sample)
+        self._methods = {
+            **{f"Nextchar/{one.name}": one for one in [*methods_of_nextchar(service), complete]},
+            **{f"Sessions/{one.name}": one for one in methods_of_sessions(sessions)},
         }
-        self._of_sessions = {f"Sessions/{call.name}": call for call in [*session_calls(sessions), sample]}
+        self._of_sessions = {f"Sessions/{one.name}": one for one in [*methods_of_a_session(sessions), sample]}
 
     async def answer(self, operation: Operation[A]) -> A:
         """Returns the answer of a call; raises what its use case raises."""
         name, session_id = operation.rpc or "", operation.session_id or ""
-        if call := self._calls.get(name):
-            request = _request(call.schema, operation)
-            ctx = _context(call.label, request)
-            return _as(operation, await _run(ctx, call.use_case(request, ctx)))
+        if method := self._methods.get(name):
+            request = _request(method.schema, operation)
+            ctx = _context(method.label, request)
+            return _as(operation, await _run(ctx, method.use_case(request, ctx)))
         if on_session := self._of_sessions.get(name):
             request = _request(on_session.schema, operation)
             ctx = _context("session", request)

@@ -35,7 +35,9 @@ class LimitsReport:
             max_choices=limits.max_choices,
             max_answer_bytes=limits.max_answer_bytes,
             max_inspect_chars=limits.max_inspect_chars,
+            max_inspect_values=limits.max_inspect_values,
             strict_characters=limits.strict_characters,
+            receive_timeout_seconds=api.receive_timeout_seconds,
             timeout_seconds=api.request_timeout_seconds,
             queue_timeout_seconds=api.queue_timeout_seconds,
             max_n=MAX_CHOICES,
@@ -67,6 +69,7 @@ class LimitsReport:
         return ModelLimits(
             model=model.name,
             model_version=model.version,
+            session_ttl_seconds=self._sessions.ttl_seconds_of(model.name),
             max_lanes=pool.max_lanes,
             max_bulk_lanes=pool.max_bulk_lanes,
             max_waiting=pool.max_waiting,

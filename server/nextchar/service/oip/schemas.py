@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from nextchar.errors import InvalidRequest
+from nextchar.schemas.adaptive import Adaptive
 from nextchar.schemas.base import RequestFields, RequestOptions, ResponseModel, omitted_if_none
 from nextchar.schemas.integer import WHOLE_ITEMS, Integer
 from nextchar.schemas.limits import MAX_INTEGER
@@ -152,8 +153,9 @@ class InferResponse(ResponseModel):
 
 
 class GenerateParameters(SamplingFields):
-    """The sampling parameters, under the names of `/v1/completions`."""
+    """The sampling parameters and `adaptive`, under the names of `/v1/completions`."""
 
+    adaptive: Adaptive = None
     stream: bool = Field(
         default=False, description="Ignored; the path decides whether the response is a stream."
     )

@@ -1,6 +1,9 @@
 """Looks up sessions: in the store, or as this server has saved them last."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from nextchar.errors import SessionEvicted, SessionExpired, SessionNotFound
 from nextchar.repository.model import Model
@@ -14,6 +17,10 @@ from nextchar.service.sessions.stores.base import SessionRecord
 from nextchar.service.sessions.stores.instrumented import InstrumentedStore
 from nextchar.telemetry.request_context import RequestContext
 from nextchar.telemetry.session_metrics import SessionMetrics
+
+
+class Stale(Exception):
+    """A cached session was moved, deleted or renewed by another server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,22 @@ class SessionLookup:
         model = await self._versions.own(cached.record, ctx)
         if model is None:
             return None
-        self._metrics.found(ctx.owner, session_id)
         return OpenSession(cached.record, model, cached.state, is_cached=True)
+
+    @contextmanager
+    def trying(self, ctx: RequestContext, session_id: str) -> Iterator[None]:
+        """Counts a cached session as found, unless `Stale` is raised inside, which ends here.
+
+        It is then to be loaded, and is counted as what that finds.
+        """
+        stale = False
+        try:
+            yield
+        except Stale:
+            stale = True
+        finally:
+            if not stale:
+                self._count(ctx, session_id)
 
     async def load(self, ctx: RequestContext, session_id: str) -> SessionRecord:
         """Loads a session's record; raises as `SessionManager.open`."""
@@ -67,17 +88,29 @@ class SessionLookup:
         loaded = await self._store.load(ctx.owner, session_id) if known else None
         now = await self._clock.now()
         if loaded is None:
-            self._metrics.looked_up("missing")
+            self._count(ctx, session_id, "missing")
             if known and await self._store.was_evicted(ctx.owner, session_id, now=now):
                 raise SessionEvicted(
                     f"the store has evicted session {session_id!r} to make room", param="session_id"
                 )
             raise SessionNotFound(f"there is no session {session_id[:128]!r}", param="session_id")
         if loaded.expires_at <= now:
-            self._metrics.looked_up("expired")
+            self._count(ctx, session_id, "expired")
             raise SessionExpired(
                 f"session {session_id!r} was not used for {loaded.ttl_seconds:g} s and has expired",
                 param="session_id",
             )
-        self._metrics.found(ctx.owner, session_id)
+        self._count(ctx, session_id)
         return loaded
+
+    def _count(
+        self, ctx: RequestContext, session_id: str, fault: Literal["missing", "expired"] | None = None
+    ) -> None:
+        """Counts what a request's lookup found: once, however often it has to look."""
+        if ctx.has_looked_up:
+            return
+        ctx.has_looked_up = True
+        if fault is None:
+            self._metrics.found(ctx.owner, session_id)
+        else:
+            self._metrics.looked_up(fault)

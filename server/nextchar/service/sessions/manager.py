@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from nextchar.repository.model import Model
 from nextchar.schemas.limits import SessionLimits
 from nextchar.security.principal import Scope
 from nextchar.service.sessions.codec import StateCodec
-from nextchar.service.sessions.lookup import OpenSession, SessionLookup
+from nextchar.service.sessions.lookup import OpenSession, SessionLookup, Stale
 from nextchar.service.sessions.model_versions import SessionVersions
 from nextchar.service.sessions.quota import SessionQuota
 from nextchar.service.sessions.session_locks import SessionLocks
@@ -38,10 +38,6 @@ _ATTEMPTS = 3  # of an update, when another server has written first
 T = TypeVar("T")
 Change = Callable[[OpenSession], Awaitable[tuple[SessionState, T]]]
 logger = logging.getLogger(__name__)
-
-
-class _Stale(Exception):
-    """A cached session was moved, deleted or renewed by another server."""
 
 
 class SessionManager:
@@ -93,8 +89,7 @@ class SessionManager:
         now = await self._clock.now()
         sealed = self.seal(ctx, model, state)
         await self._quota.check_one_more(ctx.owner, len(sealed), now=now)
-        own = self._limits.ttl_seconds_by_model.get(model.name, self._limits.ttl_seconds)
-        ttl = own if ttl_seconds is None else ttl_seconds
+        ttl = self._limits.ttl_seconds_of(model.name) if ttl_seconds is None else ttl_seconds
         record = SessionRecord(
             owner=ctx.owner,
             session_id=session_id or f"sess-{secrets.token_urlsafe(_ID_BYTES)}",
@@ -185,7 +180,7 @@ class SessionManager:
         if not done:
             self._states.drop(old.owner, old.session_id)
             if opened.is_cached:  # it was moved before this request came
-                raise _Stale
+                raise Stale
             self._metrics.conflict()
             raise SessionBusy(
                 f"session {old.session_id!r} was changed or deleted by another request meanwhile, not by "
@@ -253,11 +248,11 @@ class SessionManager:
         """
         cached = await self._lookup.cached(ctx, session_id, revision)
         if cached is not None:
-            with suppress(_Stale):
+            with self._lookup.trying(ctx, session_id):
                 try:
                     state, answer = await change(cached)
                 except (SessionError, InvalidRequest) as error:  # it may be gone, or of another model now
-                    raise _Stale from error
+                    raise Stale from error
                 return answer, await self.save(ctx, cached, state)
         return await self._update(ctx, session_id, change, revision)
 

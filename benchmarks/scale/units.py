@@ -11,13 +11,17 @@ NOT_MEASURED = "not measured yet"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Names a figure, its unit, and its place in the results: a part of `python -m benchmarks` and keys."""
+    """Names a figure, its unit, and its place in the results: a part of `python -m benchmarks` and keys.
+
+    `before` are its keys in files from before every core had an engine by default; they are looked for first.
+    """
 
     name: str
     what: str
     unit: str
     part: str
     keys: tuple[str, ...]
+    before: tuple[str, ...] = ()
     is_by_core: bool = False
 
 
@@ -27,7 +31,8 @@ FIGURES = (
         "completions of 64 clients over HTTP, all cores",
         "characters a second and core",
         "peers",
-        ("nextchar, all cores", "64"),
+        ("nextchar", "64"),
+        before=("nextchar, all cores", "64"),
         is_by_core=True,
     ),
     Figure(
@@ -35,7 +40,8 @@ FIGURES = (
         "scoring names of 8 characters over HTTP, all cores",
         "strings a second and core",
         "score",
-        ("http, all cores",),
+        ("http",),
+        before=("http, all cores",),
         is_by_core=True,
     ),
     Figure(
@@ -76,18 +82,21 @@ class UnitCosts:
 
     @property
     def rates(self) -> dict[int, float]:
-        """Characters per second of completions streamed over HTTP, by clients; one engine thread."""
+        """Characters per second of completions streamed over HTTP, by number of clients."""
         return {int(n): row["http-streamed"] for n, row in self._found["serve"].items()}
 
     def value(self, name: str) -> float | None:
         """Returns a figure by its name; None where it is not measured yet."""
         (figure,) = [figure for figure in FIGURES if figure.name == name]
-        found: Any = self._found.get(figure.part)
-        for key in figure.keys:
+        places = [keys for keys in (figure.before, figure.keys) if keys]
+        found = next((f for f in (self._at(figure.part, *keys) for keys in places) if f is not None), None)
+        return found if found is None or not figure.is_by_core else found / self.num_cores
+
+    def _at(self, *keys: str) -> float | None:
+        found: Any = self._found
+        for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
-        if not isinstance(found, int | float):
-            return None
-        return found / self.num_cores if figure.is_by_core else float(found)
+        return float(found) if isinstance(found, int | float) else None
 
     def known(self, name: str) -> float:
         """Returns a figure that the plan cannot do without.

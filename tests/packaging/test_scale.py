@@ -79,6 +79,13 @@ def test_a_figure_is_read_with_its_part_and_one_that_is_missing_names_the_comman
         found.known("sealed")
 
 
+def test_a_node_is_measured_with_an_engine_on_each_core_whatever_the_default_was(tmp_path: Path) -> None:
+    by_default = {"nextchar": {"64": 800.0}, "nextchar, one engine": {"64": 300.0}}
+    assert costs(tmp_path, peers=by_default).value("chars_per_core") == 200
+    one_by_default = {"nextchar": {"64": 300.0}, "nextchar, all cores": {"64": 800.0}}
+    assert costs(tmp_path, peers=one_by_default).value("chars_per_core") == 200
+
+
 def test_primaries_are_counted_from_what_was_measured_in_valkey(tmp_path: Path) -> None:
     store = {"bytes in Valkey per session": 2.0**20, "bytes to Valkey per feed": 1e4}
     measured = costs(tmp_path, store={**store, "µs of Valkey per feed": 50.0})

@@ -2,6 +2,15 @@
 # --build-arg BASE=… selects another registry's copy of the base, or one by its digest.
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
+# The compiled cells (kernels/README.md), where they can be built: --build-arg KERNELS=require fails where they cannot.
+FROM ${BASE} AS kernels
+ARG KERNELS=auto
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+COPY requirements/kernels.txt requirements/
+COPY kernels kernels
+RUN kernels/image-wheel "${KERNELS}" /wheels
+
 # /app is an environment without pip. The pip of /pip installs the hashed pins into it.
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -13,6 +22,7 @@ RUN /pip/bin/python -m pip install --require-hashes -r requirements/build.txt \
 COPY pyproject.toml README.md LICENSE ./
 COPY server server
 COPY training training
+COPY --from=kernels /wheels /wheels
 RUN /pip/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /pip/bin/python -m pip --python /app/bin/python install --no-compile --no-deps /wheels/*.whl
 # Removes the files that serving never opens. Compiles the rest now, since the root is read-only later; by hash, not by

@@ -161,6 +161,7 @@ requirements: export CUSTOM_COMPILE_COMMAND = make requirements
 requirements: .venv/.dev
 	$(COMPILE) -o requirements/serve.txt pyproject.toml
 	$(COMPILE) -c requirements/serve.txt -o requirements/build.txt requirements/build.in
+	$(COMPILE) -c requirements/serve.txt -c requirements/build.txt -o requirements/kernels.txt requirements/kernels.in
 	$(COMPILE) -c requirements/serve.txt --extra valkey --extra otel -o requirements/image.txt pyproject.toml
 	$(COMPILE) -c requirements/serve.txt --extra train -o requirements/train.txt pyproject.toml
 	$(COMPILE) -c requirements/train.txt -c requirements/build.txt -c requirements/image.txt --extra dev -o requirements/dev.txt pyproject.toml

@@ -12,7 +12,6 @@ from typing import Any
 from benchmarks import (
     chart,
     cold_start,
-    kenlm,
     latency,
     memory,
     page,
@@ -24,7 +23,8 @@ from benchmarks.engine import engine
 from benchmarks.engine.measure import positive
 from benchmarks.engine.network import make_network
 from benchmarks.quality import domains
-from benchmarks.scoring import library, score, tables
+from benchmarks.scale import replicas, store
+from benchmarks.scoring import kenlm, library, score, tables
 from benchmarks.training import speed, threads
 
 _SIZES = ((128, 1), (256, 1), (512, 2))
@@ -40,6 +40,8 @@ _MORE = (
     "start",
     "library",
     "tables",
+    "replicas",
+    "store",
 )
 _DOMAINS = Path("models/domains")
 _FOLDER = Path(".data/benchmark")
@@ -97,10 +99,8 @@ def _run(part: str, rounds: int) -> dict[str, Any]:
         return {"memory": grown}
     if part in ("training", "threads"):
         return _training(part, rounds)
-    if part == "sessions":
-        idle = sessions.measure(_FOLDER)
-        _print_row("idle sessions of the shipped LSTM in SQLite", idle)
-        return {"sessions": idle}
+    if part in ("sessions", "store", "replicas"):
+        return _scale(part, rounds)
     if part == "trips":
         of_calls = trips.measure(network, _FOLDER, rounds=rounds, seconds=2)
         _print_rates("calls of one client that take turns, by session store", of_calls, digits=3)
@@ -132,6 +132,24 @@ def _training(part: str, rounds: int) -> dict[str, Any]:
     beside = threads.measure(rounds=rounds)
     _print_rates("training alone and beside one busy process: characters per second", beside)
     return {"threads": beside}
+
+
+def _scale(part: str, rounds: int) -> dict[str, Any]:
+    if part == "sessions":
+        idle = sessions.measure(_FOLDER)
+        _print_row("idle sessions of the shipped LSTM in SQLite", idle)
+        return {"sessions": idle}
+    if part == "store":
+        of_store = store.measure(_FOLDER, rounds=rounds, seconds=3)
+        _print_row("sessions of the shipped LSTM in Valkey", of_store)
+        return {"store": of_store}
+    arranged = replicas.measure(make_network(512, 2), _FOLDER, rounds=rounds, seconds=3)
+    _print_rates("a process with all engines beside processes with one each", arranged, digits=2)
+    one, others = arranged.values()
+    print(
+        f"{'replicas ÷ one process':30}" + ", ".join(f"{name} {others[name] / one[name]:.2f}" for name in one)
+    )
+    return {"replicas": arranged}
 
 
 def _scoring(part: str, rounds: int) -> dict[str, Any]:

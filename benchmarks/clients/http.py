@@ -113,7 +113,7 @@ def http_post(port: int, path: str, body: bytes) -> bytes:
 def run_load(
     make_client: MakeClient,
     *,
-    port: int,
+    port: int | Sequence[int],
     num_clients: int,
     warm: float,
     seconds: float,
@@ -122,15 +122,17 @@ def run_load(
 ) -> tuple[float, LoadStats]:
     """Runs a load; returns responses per second after a warm-up, and the counts of that time.
 
-    Runs on until there are `min_responses`, for at most two minutes. Clients `beside` are not counted.
+    Runs on until there are `min_responses`, for at most two minutes. Clients `beside` are not counted. Of
+    several ports each next client takes the next one, as behind the best of proxies.
     """
-    load = _Load(port, warm, seconds, min_responses)
+    ports = (port,) if isinstance(port, int) else tuple(port)
+    load = _Load(ports, warm, seconds, min_responses)
     return uvloop.run(load.run([make_client] * num_clients, beside))
 
 
 @dataclass(frozen=True)
 class _Load:
-    port: int
+    ports: tuple[int, ...]
     warm: float
     seconds: float
     min_responses: int
@@ -138,8 +140,8 @@ class _Load:
     async def run(
         self, counted: Sequence[MakeClient], beside: Sequence[MakeClient]
     ) -> tuple[float, LoadStats]:
-        others = [await self._connect(make, len(beside)) for make in beside]
-        clients = [await self._connect(make, len(counted)) for make in counted]
+        others = [await self._connect(make, k, len(beside)) for k, make in enumerate(beside)]
+        clients = [await self._connect(make, k, len(counted)) for k, make in enumerate(counted)]
         await asyncio.sleep(self.warm / 2)
         seen, started = LoadStats(), time.perf_counter()
         for client in clients:
@@ -153,8 +155,8 @@ class _Load:
         await asyncio.wait_for(asyncio.gather(*(c.closed for c in (*clients, *others))), _LONGEST_SECONDS)
         return count / elapsed, seen
 
-    async def _connect(self, make: MakeClient, count: int) -> Client:
-        client = make(LoadStats())
-        await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self.port)
+    async def _connect(self, make: MakeClient, number: int, count: int) -> Client:
+        client, port = make(LoadStats()), self.ports[number % len(self.ports)]
+        await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", port)
         await asyncio.sleep(self.warm / 2 / count)  # so that responses do not all end at once
         return client

@@ -24,7 +24,7 @@ def float32_products(network: Network, num_lanes: int) -> Task:
 def _products(network: Network, num_lanes: int, operator: str, a: type, b: type) -> Task:
     rng = np.random.default_rng(0)
     runs = []
-    for k, n in _shapes(network):
+    for k, n in product_shapes(network):
         session = _session(operator, rng.integers(-100, 100, (k, n)).astype(b))
         x = rng.integers(0, 200, (num_lanes, k)).astype(a)
         runs.append(_bound(session, x, n))
@@ -38,7 +38,7 @@ def _products(network: Network, num_lanes: int, operator: str, a: type, b: type)
     return work
 
 
-def _shapes(network: Network) -> list[tuple[int, int]]:
+def product_shapes(network: Network) -> list[tuple[int, int]]:
     """Returns [in, out] of each product: the first layer's input is a table, the others read both inputs."""
     hidden = network.hidden_size
     upper = [(2 * hidden, 4 * hidden)] * (network.num_layers - 1)

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import kenlm
 from benchmarks.clients.grpc import GrpcClient
 from benchmarks.clients.http import HttpClient, MakeClient, http_post, run_load
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.network import Network
+from benchmarks.scoring import kenlm
 from benchmarks.servers import our_server
 from nextchar.engine.cooperative import run_cooperatively
 from nextchar.engine.trie import build_trie

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).parents[2]
-_FILES = ("serve", "build", "image", "train", "dev")
+_FILES = ("serve", "build", "kernels", "image", "train", "dev")
 
 
 def text_of(name: str) -> str:

@@ -27,7 +27,7 @@ NAMINGS: tuple[Naming, ...] = ("address", "sentinel")
 POLICIES: dict[Naming, str] = {"address": "volatile-lru", "sentinel": "allkeys-lru"}
 
 
-class _Node:
+class ValkeyNode:
     """One process, with a port and a folder of its own; its data is on disk after every write."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
@@ -77,7 +77,7 @@ class BreakableValkey:
     def __init__(self, folder: Path, naming: Naming) -> None:
         data = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         data += ["--repl-diskless-sync-delay", "0", "--enable-debug-command", "no"]
-        self._nodes = [_Node(folder / name, *data) for name in ("one", "other")]
+        self._nodes = [ValkeyNode(folder / name, *data) for name in ("one", "other")]
         self._naming: Naming = naming
         self._address = Address()
         config = folder / "sentinel.conf"
@@ -85,7 +85,7 @@ class BreakableValkey:
             f"sentinel monitor {_SERVICE} 127.0.0.1 {self._primary.port} 1\n"
             f"sentinel down-after-milliseconds {_SERVICE} {_DOWN_MS}\n"
         )
-        self._sentinel = _Node(folder / "sentinel", str(config), "--sentinel")
+        self._sentinel = ValkeyNode(folder / "sentinel", str(config), "--sentinel")
 
     @property
     def url(self) -> str:
@@ -94,7 +94,7 @@ class BreakableValkey:
         return f"valkey://127.0.0.1:{self._address.port}/0"
 
     @property
-    def _primary(self) -> _Node:
+    def _primary(self) -> ValkeyNode:
         return self._nodes[0]
 
     @contextmanager

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import platform
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,12 @@ from nextchar import __version__
 pytestmark = only_where_asked
 
 _MAX_BYTES_OVER_THE_BASE = 250_000_000
+_HAS_KERNELS = platform.machine() == "x86_64"
+_ARGUMENTS = (
+    f"--build-arg=VERSION={__version__}",
+    "--build-arg=REVISION=test",
+    f"--build-arg=KERNELS={'require' if _HAS_KERNELS else 'auto'}",
+)
 _STATUS = "print(open('/proc/1/status').read())"
 _FILES = """
 import hashlib, pathlib
@@ -28,15 +36,15 @@ for root in ("/app", "/models"):
 """
 _MISSING = """
 import importlib.util, shutil
-names = ("torch", "onnx", "pip", "pytest", "setuptools", "grpc_tools")
-programs = ("gcc", "cc", "make", "git")
+names = ("torch", "onnx", "pip", "pytest", "setuptools", "grpc_tools", "scikit_build_core")
+programs = ("gcc", "g++", "cc", "cmake", "make", "git")
 print([n for n in names if importlib.util.find_spec(n)], [n for n in programs if shutil.which(n)])
 """
 
 
 @pytest.fixture(scope="module")
 def image() -> str:
-    return build(__version__, "--build-arg", f"VERSION={__version__}", "--build-arg", "REVISION=test")
+    return build(__version__, *_ARGUMENTS)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +76,15 @@ def test_it_has_what_serves_and_nothing_that_builds(image: str) -> None:
     assert "ok" in in_image(
         image, "import redis.asyncio, nextchar.service.sessions.stores.valkey; print('ok')"
     )
+
+
+@pytest.mark.skipif(not _HAS_KERNELS, reason="compiled cells are for x86-64")
+def test_its_int8_models_run_with_the_compiled_cells_of_this_tree(served: tuple[str, str]) -> None:
+    version = tomllib.loads((ROOT / "kernels" / "pyproject.toml").read_text())["project"]["version"]
+    code = "import importlib.metadata as m; print(m.version('nextchar-kernels'))"
+    assert podman("exec", served[0], "python3", "-c", code).stdout.strip() == version
+    log = podman("logs", served[0]).stderr
+    assert re.search(r"step-int8\.onnx: runs with nextchar-kernels \((avx512|avx2)\)", log)
 
 
 def test_it_serves_without_a_shell(image: str, tmp_path: Path) -> None:
@@ -123,9 +140,7 @@ def test_sigterm_lets_a_stream_finish_and_ends_with_0(image: str) -> None:
 
 
 def test_two_builds_have_the_same_bytes(image: str) -> None:
-    again = build(
-        "again", "--no-cache", "--build-arg", f"VERSION={__version__}", "--build-arg", "REVISION=test"
-    )
+    again = build("again", "--no-cache", *_ARGUMENTS)
     first, second = (in_image(name, _FILES).splitlines() for name in (image, again))
     assert len(first) > 1000
     assert [line for line in first if line not in set(second)] == []

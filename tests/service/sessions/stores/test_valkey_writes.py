@@ -143,14 +143,14 @@ def test_a_store_that_is_gone_has_done_nothing() -> None:
 
 def test_more_calls_than_connections_wait_for_their_turn(valkey: ValkeyServer) -> None:
     valkey.flush()
-    count = 5 * valkey_link._MAX_CALLS
+    count = 5 * valkey_link.MAX_CALLS
 
     async def work() -> None:
         async with _direct(valkey) as store:  # it has no connection yet
             made = [replace(_FIRST, session_id=f"s{k}") for k in range(count)]
             assert all(await asyncio.gather(*(store.create(record, now=_NOW) for record in made)))
             assert await store.count("ann", now=_NOW) == count
-            assert len(store._redis.connection_pool._available_connections) <= valkey_link._MAX_CALLS
+            assert len(store._redis.connection_pool._available_connections) <= valkey_link.MAX_CALLS
 
     asyncio.run(work())
 

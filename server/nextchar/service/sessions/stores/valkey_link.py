@@ -18,7 +18,7 @@ from nextchar.errors import OutcomeUnknown, Unavailable
 
 T = TypeVar("T")
 _OPEN_SECONDS = 1.0  # after a failure, for which all calls fail at once
-_MAX_CALLS = 64  # at a time, each on a connection of its own; the client's pool has room for them
+MAX_CALLS = 64  # at a time, each on a connection of its own; the client's pool has room for them
 _SLOT_SECONDS = 2.0  # for which a call waits for its turn
 _SENDS = 2  # of one write
 
@@ -38,7 +38,7 @@ class ValkeyLink:
     def __init__(self, client: Any) -> None:
         self.client = client
         self._down_until, self._num_moves = 0.0, 0  # how often the server that takes writes was another one
-        self._slots = asyncio.Semaphore(_MAX_CALLS)
+        self._slots = asyncio.Semaphore(MAX_CALLS)
 
     async def ask(self, read: Callable[[], Awaitable[T]]) -> T:
         """Makes calls that change nothing, or nothing the second time.

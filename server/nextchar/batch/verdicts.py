@@ -54,13 +54,14 @@ class JudgeAnnotator:
             with judge:
                 first = judge.judge([""], **self.arguments)
                 digest = hashlib.sha256(judge.judge_card.to_json().encode()).hexdigest()
-                yield OpenVerdicts(judge, f"{first.judge}:{first.judge_version}", self, digest)
+                name = f"{first.judge}:{first.judge_version}"
+                yield OpenVerdicts(judge, name, f"{first.model}:{first.model_version}", self, digest)
             return
         with Client(self.url, api_key=os.environ.get(API_KEY) or None) as client:
             first = client.judge([""], judge=self.judge, **self.arguments)
             # The version stays the same to the end, whatever the server loads meanwhile.
             name = f"{first.judge}:{first.judge_version}"
-            yield OpenVerdicts(client, name, self, name)
+            yield OpenVerdicts(client, name, f"{first.model}:{first.model_version}", self, name)
 
     @property
     def arguments(self) -> Any:
@@ -74,6 +75,7 @@ class OpenVerdicts:
 
     client: Client
     name: str
+    model: str  # of normal strings, as name:version
     asked: JudgeAnnotator
     digest: str
 

@@ -71,7 +71,7 @@ class CompareArguments(CallArguments, AdaptiveArguments, total=False):
     rank_by: RankBy
 
 
-class JudgeArguments(CallArguments, total=False):
+class JudgeArguments(CallArguments, StateArguments, AdaptiveArguments, total=False):
     """At which rate of false alarms strings are judged, and whether the reasons are returned."""
 
     false_alarm_rate: float

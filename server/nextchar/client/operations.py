@@ -90,12 +90,14 @@ def score(strings: list[str], model: str | None, arguments: ScoreArguments) -> O
 
 
 def continued(operation: Operation[A], before: A | None) -> Operation[A]:
-    """Returns a call that goes on where the one before it has ended, if it scores and learns its text."""
+    """Returns a call that goes on where the one before it has ended, if it learns its text."""
     if not operation.fields.get("adaptive"):
         return operation
     fields = {**operation.fields, "return_state": True}
     if isinstance(before, ScoreResponse):
         fields |= {"state": before.state, "context": ""}
+    elif isinstance(before, JudgeResponse):
+        fields["state"] = before.state
     return replace(operation, fields=fields)
 
 

@@ -117,14 +117,21 @@ def shift_indices(answer: L, first: int) -> L:
 def join_verdicts(answers: list[JudgeResponse]) -> JudgeResponse:
     """Joins the answers to the parts of one request to the answer to the whole.
 
+    The interval of the rate is that of the last one: where strings are learned, it is known best there.
+
     Raises:
         InvalidRequest: there are none.
     """
     if not answers:
         raise InvalidRequest("input must have at least one string to judge", param="input")
-    data = [item for answer in answers for item in answer.data]
-    usage = make_usage(sum(answer.usage.prompt_tokens for answer in answers))
-    return answers[0].model_copy(update={"data": data, "usage": usage})
+    last = answers[-1]
+    update: dict[str, object] = {
+        "data": [item for answer in answers for item in answer.data],
+        "usage": make_usage(sum(answer.usage.prompt_tokens for answer in answers)),
+        "false_alarm_low": last.false_alarm_low,
+        "false_alarm_high": last.false_alarm_high,
+    }
+    return answers[0].model_copy(update=update)
 
 
 def join_scores(answers: list[ScoreResponse]) -> ScoreResponse:

@@ -115,20 +115,26 @@ class ScoreResponse(_message.Message):
     def __init__(self, object: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., begins_after: _Optional[str] = ..., includes_end: _Optional[bool] = ..., state: _Optional[bytes] = ..., case_folding: _Optional[str] = ...) -> None: ...
 
 class JudgeRequest(_message.Message):
-    __slots__ = ("timeout", "priority", "judge", "input", "false_alarm_rate", "return_reasons")
+    __slots__ = ("timeout", "priority", "judge", "input", "false_alarm_rate", "return_reasons", "state", "return_state", "adaptive")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     JUDGE_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     FALSE_ALARM_RATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_REASONS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RETURN_STATE_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVE_FIELD_NUMBER: _ClassVar[int]
     timeout: float
     priority: int
     judge: str
     input: _containers.RepeatedScalarFieldContainer[str]
     false_alarm_rate: float
     return_reasons: bool
-    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., judge: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., false_alarm_rate: _Optional[float] = ..., return_reasons: _Optional[bool] = ...) -> None: ...
+    state: bytes
+    return_state: bool
+    adaptive: AdaptiveOptions
+    def __init__(self, timeout: _Optional[float] = ..., priority: _Optional[int] = ..., judge: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., false_alarm_rate: _Optional[float] = ..., return_reasons: _Optional[bool] = ..., state: _Optional[bytes] = ..., return_state: _Optional[bool] = ..., adaptive: _Optional[_Union[AdaptiveOptions, _Mapping]] = ...) -> None: ...
 
 class SurprisingChar(_message.Message):
     __slots__ = ("char", "offset", "bits", "special")
@@ -180,7 +186,7 @@ class Verdict(_message.Message):
     def __init__(self, index: _Optional[int] = ..., is_flagged: _Optional[bool] = ..., p_value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., score: _Optional[float] = ..., kind: _Optional[str] = ..., log_ratio: _Optional[float] = ..., reasons: _Optional[_Union[Reasons, _Mapping]] = ...) -> None: ...
 
 class JudgeResponse(_message.Message):
-    __slots__ = ("object", "judge", "judge_version", "model", "model_version", "false_alarm_rate", "false_alarm_low", "false_alarm_high", "warning", "data", "usage")
+    __slots__ = ("object", "judge", "judge_version", "model", "model_version", "false_alarm_rate", "false_alarm_low", "false_alarm_high", "warning", "data", "usage", "state")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     JUDGE_FIELD_NUMBER: _ClassVar[int]
     JUDGE_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -192,6 +198,7 @@ class JudgeResponse(_message.Message):
     WARNING_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     object: str
     judge: str
     judge_version: str
@@ -203,7 +210,8 @@ class JudgeResponse(_message.Message):
     warning: str
     data: _containers.RepeatedCompositeFieldContainer[Verdict]
     usage: Usage
-    def __init__(self, object: _Optional[str] = ..., judge: _Optional[str] = ..., judge_version: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., false_alarm_rate: _Optional[float] = ..., false_alarm_low: _Optional[float] = ..., false_alarm_high: _Optional[float] = ..., warning: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    state: bytes
+    def __init__(self, object: _Optional[str] = ..., judge: _Optional[str] = ..., judge_version: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., false_alarm_rate: _Optional[float] = ..., false_alarm_low: _Optional[float] = ..., false_alarm_high: _Optional[float] = ..., warning: _Optional[str] = ..., data: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
 
 class CompareRequest(_message.Message):
     __slots__ = ("timeout", "priority", "model", "input", "context", "include_end", "reference_model", "rank_by", "adaptive")

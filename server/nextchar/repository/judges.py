@@ -8,7 +8,7 @@ cannot takes nothing from the others, and a file that is not valid changes nothi
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,8 +109,12 @@ class ServedJudges:
             return f"{shown} needs model {judge.model_id!r}: {error.message}"
         return ""
 
-    def get(self, judge_id: str) -> tuple[ServedJudge, Model]:
+    def get(
+        self, judge_id: str, *, fits: Callable[[ServedJudge], bool] | None = None
+    ) -> tuple[ServedJudge, Model]:
         """Finds the judge of `name` or `name:version`, and its model.
+
+        Without a version it is one that `fits`, if there is one.
 
         Raises:
             JudgeNotFound: there is no such judge, or not in this version.
@@ -124,7 +128,8 @@ class ServedJudges:
         ready = [judge for judge, reason in zip(found, reasons, strict=True) if not reason]
         if not ready:
             raise Unavailable(reasons[-1], code="judge_not_ready")
-        return ready[-1], self._served_models.get(ready[-1].model_id)
+        chosen = [judge for judge in ready if fits is not None and fits(judge)] or ready
+        return chosen[-1], self._served_models.get(chosen[-1].model_id)
 
     def _missing(self, name: str, version: str) -> NextcharError:
         shown = f"judge {(f'{name}:{version}' if version else name)[:100]!r}"

@@ -104,8 +104,7 @@ class ScoreStreams:
                     return
                 answer = partial(self._answer, score, request, num_strings, message, context)
                 # That of a text that is learned goes on where the message before it has ended.
-                is_learned = isinstance(request, ScoreRequest) and request.adaptive is not None
-                yield _in_turn(turn, answer) if is_learned else answer()
+                yield answer() if request.adaptive is None else _in_turn(turn, answer)
                 num_strings += len(request.input)
 
         with self._stream() as score:

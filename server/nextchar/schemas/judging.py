@@ -1,20 +1,23 @@
 """Defines the requests and answers of `/v1/judge` and `/v1/judges`."""
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nextchar.schemas.base import RequestOptions, ResponseModel, Usage, omitted_if_none
+from nextchar.errors import InvalidRequest
+from nextchar.schemas.adaptive import Adaptive
+from nextchar.schemas.base import RequestOptions, ResponseModel, StateFields, Usage, omitted_if_none
+from nextchar.schemas.opaque_bytes import OpaqueBytes
 
 
-class JudgeRequest(RequestOptions):
+class JudgeRequest(StateFields, RequestOptions):
     """Strings to judge: returns whether each is flagged at a rate of false alarms, and its p-value."""
 
     judge: str = Field(min_length=1, description="The judge's name, or name:version.", examples=["dga"])
     input: list[str] = Field(
         fail_fast=True,
         min_length=1,
-        description="The strings, which are judged independently of each other.",
+        description="The strings, which are judged independently of each other, unless they are learned.",
         examples=[["wikipedia.org", "qmvxkzkwbtjh.biz"]],
     )
     false_alarm_rate: float | None = Field(
@@ -24,6 +27,26 @@ class JudgeRequest(RequestOptions):
         description="The share of normal strings that may be flagged; by default the judge's own.",
     )
     return_reasons: bool = Field(False, description="Also return why each string was judged as it was.")
+    adaptive: Adaptive = Field(
+        default=None,
+        description="Learn the strings while they are judged: they are one text, in their order, and each is "
+        "judged after those before it, among which its p-value is its rank. True, or an object with orders, "
+        "window and learn_drawn.",
+    )
+    state: OpaqueBytes | None = Field(
+        default=None,
+        description="With adaptive, the state to continue from: that of an earlier answer of this judge.",
+    )
+    return_state: bool = Field(default=False, description="With adaptive, return the state to continue from.")
+
+    @model_validator(mode="after")
+    def _is_learned_if_it_goes_on(self) -> Self:
+        given = "state" if self.state is not None else "return_state" if self.return_state else None
+        if given is not None and self.adaptive is None:
+            raise InvalidRequest(
+                f"{given} is of strings that are learned: set adaptive too, or leave {given} out", param=given
+            )
+        return self
 
 
 class SurprisingChar(ResponseModel):
@@ -56,6 +79,9 @@ class Verdict(ResponseModel):
     string is just flagged; it lies from `low` to `high` with 95 % confidence. `kind` is the likeliest kind of
     bad strings, left out if the string is likelier as a normal one or the judge knows no bad strings;
     `log_ratio` is the logarithm of how much likelier it is as that kind.
+
+    Where strings are learned, `p_value` is the rank of the score among the strings that it was compared with,
+    the last half of those before it.
     """
 
     index: int
@@ -74,7 +100,8 @@ class JudgeResponse(ResponseModel):
 
     `false_alarm_rate` is the rate that was asked for, or the judge's own; the true one lies from
     `false_alarm_low` to `false_alarm_high` with 95 % confidence. `warning` says what the strings that the
-    judge was calibrated on cannot tell at this rate.
+    judge was calibrated on cannot tell at this rate. Where strings are learned, they are those that the last
+    string was compared with; `state` is the one after it, if it was asked for.
     """
 
     object: str = "list"
@@ -88,6 +115,7 @@ class JudgeResponse(ResponseModel):
     warning: str | None = omitted_if_none()
     data: list[Verdict]
     usage: Usage
+    state: OpaqueBytes | None = omitted_if_none()
 
 
 class JudgeInfo(ResponseModel):

@@ -186,6 +186,7 @@ CONVERTED: dict[type[Message], dict[str, tuple[Convert, Convert]]] = {
     pb.ScoreRequest: _ADAPTIVE,
     pb.NextRequest: _ADAPTIVE,
     pb.CompareRequest: _ADAPTIVE,
+    pb.JudgeRequest: _ADAPTIVE,
     pb.CompletionRequest: _ADAPTIVE,
     pb.CreateSessionRequest: _ADAPTIVE,
 }

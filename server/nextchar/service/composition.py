@@ -14,6 +14,8 @@ from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.tokenizer import Tokenizer
 from nextchar.service.inference.validation import Validation
 from nextchar.service.judging.judger import Judger
+from nextchar.service.judging.ordered_judger import OrderedJudger
+from nextchar.service.judging.states import JudgeStates
 from nextchar.service.lifecycle import ServiceLifecycle
 from nextchar.service.oip.inference import TensorInference
 from nextchar.service.oip.metadata import ModelMetadata
@@ -59,6 +61,9 @@ def build_service(
     codec, session_metrics = StateCodec(state_key), SessionMetrics(metrics.registry)
     client_states = ClientStates(codec, validation, metrics)
     ordered, separate = OrderedScorer(validation, metrics), SeparateScorer(validation, scores, metrics)
+    judge_metrics = JudgeMetrics(metrics.registry)
+    judge_states = JudgeStates(state_key, codec, served_judges, validation)
+    judges_in_order = OrderedJudger(judge_states, validation, ordered, judge_metrics)
     observed, replays = InstrumentedStore(store, session_metrics), session_limits.replays
     versions = SessionVersions(model_manager, codec, validation, lifecycle, metrics, replays=replays)
     clock = StoreClock(observed, session_metrics)
@@ -69,7 +74,7 @@ def build_service(
     return Service(
         lifecycle=lifecycle,
         scorer=Scorer(validation, scores, client_states, ordered, separate),
-        judger=Judger(served_judges, validation, scores, JudgeMetrics(metrics.registry)),
+        judger=Judger(served_judges, validation, scores, judges_in_order, judge_metrics),
         comparer=Comparer(validation, scores, separate),
         predictor=Predictor(validation, client_states, metrics),
         completer=completer,

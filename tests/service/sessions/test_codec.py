@@ -8,7 +8,8 @@ from support.tiny_models import TEXT
 
 from nextchar.engine.lane import LaneState
 from nextchar.errors import StateInvalid, StateModelMismatch
-from nextchar.service.sessions.codec import MAGIC, StateCodec, _header, made_for, state_bytes
+from nextchar.security.seal import made_for
+from nextchar.service.sessions.codec import MAGIC, StateCodec, _header, state_bytes
 from nextchar.service.sessions.state import SessionState, Snapshot
 
 _SHAPES = TEXT.step().state_shapes

@@ -122,7 +122,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
         each = (operations.judge(batch, judge, arguments) for batch in sent.messages(strings))
         async with aclosing(self._batches(sent, each, "Nextchar/JudgeStream", JudgeResponse)) as answers:
             async for answer in answers:
-                yield answer
+                yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
 
     def _sent(self) -> SentStrings:
         """Returns what cuts any number of strings into messages."""

@@ -119,7 +119,8 @@ class Client(AbstractContextManager["Client"]):
         sent = self._sent()
         each = (operations.judge(batch, judge, arguments) for batch in sent.messages(strings))
         with closing(self._batches(sent, each, "Nextchar/JudgeStream", JudgeResponse)) as answers:
-            yield from answers
+            for answer in answers:
+                yield answer if arguments.get("return_state") else answer.model_copy(update={"state": None})
 
     def _sent(self) -> SentStrings:
         """Returns what cuts any number of strings into messages."""

@@ -1,19 +1,21 @@
 """Implements `nextchar judge`, with a judge in a folder or one of a server; training adds `fit`."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from nextchar.batch.verdicts import JudgeAnnotator
+from nextchar.batch.verdicts import JudgeAnnotator, OpenVerdicts
 from nextchar.client import Client
+from nextchar.client.arguments import JudgeArguments
 from nextchar.client.endpoint import API_KEY
 from nextchar.client.parts import join_verdicts
 from nextchar.entrypoints.added_commands import added, load_added, not_installed
 from nextchar.entrypoints.commands.answer_source import url_option
 from nextchar.entrypoints.commands.given_strings import GivenStrings, given_file, string_options
-from nextchar.entrypoints.commands.query_arguments import JSON
+from nextchar.entrypoints.commands.query_arguments import ADAPTIVE, JSON
 from nextchar.entrypoints.commands.table_options import TableArguments, annotate_file, table_options
 from nextchar.errors import InvalidRequest
 from nextchar.model.judging.card import read_judge
@@ -71,6 +73,7 @@ def judge() -> None:
     help="The share of normal strings that may be flagged; by default the judge's own.",
 )
 @click.option("--return-reasons", is_flag=True, help="Also print why each string was judged as it was.")
+@ADAPTIVE
 @click.option(
     "--judges",
     type=click.Path(path_type=Path),
@@ -95,6 +98,7 @@ def ask(
     encoding: str,
     false_alarm_rate: float | None,
     return_reasons: bool,
+    adaptive: bool,
     judges: Path | None,
     models: Path | None,
     url: str | None,
@@ -105,23 +109,29 @@ def ask(
 
     JUDGE is the name of a judge, NAME:VERSION, or its folder; with --url it is the name of a judge of the
     server. Verdicts on strings and on lines are printed; those on a table, and with --output, are written as
-    columns beside the row's own.
+    columns beside the row's own. With --adaptive, the lines of a file are one text: each is judged after
+    those before it, and its p-value is its rank among the last half of them.
     """
     tables = TableArguments.taken_from(arguments)
     file = given_file(texts, file, "judge")
-    asked = _asked(judge_name, url, judges, models, false_alarm_rate)
+    asked = _asked(judge_name, url, judges, models, None if adaptive else false_alarm_rate)
     if file is None:
         tables.check_no_file()
     elif tables.is_table(file):
-        if as_json or return_reasons:
+        if as_json or adaptive or return_reasons:
             raise InvalidRequest(
-                "--json and --return-reasons are for verdicts that are printed, not for a table"
+                "--json, --adaptive and --return-reasons are for verdicts that are printed, not for a table"
             )
         _warn(_warning(asked))
         annotate_file(asked, file, tables, encoding)
         return
     tables.check_unused()
-    _print_verdicts(asked, GivenStrings(texts, file, encoding), return_reasons, as_json=as_json)
+    fields: JudgeArguments = {"return_reasons": return_reasons}
+    if adaptive:
+        fields["adaptive"] = True
+    if false_alarm_rate is not None:
+        fields["false_alarm_rate"] = false_alarm_rate
+    _print_verdicts(asked, GivenStrings(texts, file, encoding), fields, as_json=as_json)
 
 
 def _asked(
@@ -135,12 +145,13 @@ def _asked(
 
 
 def _print_verdicts(
-    asked: JudgeAnnotator, given: GivenStrings, return_reasons: bool, *, as_json: bool
+    asked: JudgeAnnotator, given: GivenStrings, fields: JudgeArguments, *, as_json: bool
 ) -> None:
     with given.located(), asked.open() as opened:
-        answers = opened.client.judge_batches(
-            given, judge=opened.name, return_reasons=return_reasons, **asked.arguments
-        )
+        strings: Iterable[str] = given
+        if "adaptive" in fields and given.file is not None and _is_running_text(opened):
+            strings = (f"{line}\n" for line in given)
+        answers = opened.client.judge_batches(strings, judge=opened.name, **fields)
         if as_json:
             click.echo(join_verdicts(list(answers)).model_dump_json(indent=2))
             return
@@ -152,6 +163,11 @@ def _print_verdicts(
                 is_first = False
             for verdict in answer.data:
                 _print_verdict(verdict, given.answered())
+
+
+def _is_running_text(opened: OpenVerdicts) -> bool:
+    """Returns whether the model of a judge reads lines with their newlines, and has no end symbol."""
+    return opened.client.tokenizer_info(model=opened.model).unit != "line"
 
 
 def _warning(asked: JudgeAnnotator) -> str | None:

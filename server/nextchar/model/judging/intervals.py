@@ -8,6 +8,7 @@ import numpy as np
 from nextchar.model.surprise.curves import Doubles
 
 CONFIDENCE = 0.95
+_MAX_STEPS, _PRECISION = 60, 1e-10
 
 
 @lru_cache(maxsize=1024)  # requests ask for the same few rates
@@ -24,13 +25,22 @@ def clopper_pearson(k: int, n: int) -> tuple[float, float]:
 
 
 def _solve(n: int, k: int, wanted: float) -> float:
-    """Returns the share x at which fewer than k of n are seen with probability `wanted`."""
+    """Returns the share x at which fewer than k of n are seen with probability `wanted`.
+
+    Newton's method, and halves of the interval where that leads out of it.
+    """
     logs = _log_choose(n, k)
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _below(logs, n, middle) > wanted else (low, middle)
-    return (low + high) / 2
+    low, high, x = 0.0, 1.0, (k - 0.5) / n
+    for _ in range(_MAX_STEPS):
+        excess = _below(logs, n, x) - wanted
+        low, high = (x, high) if excess > 0 else (low, x)
+        slope = (n - k + 1) * math.exp(float(logs[-1]) + (k - 1) * math.log(x) + (n - k) * math.log1p(-x))
+        step = excess / slope if slope else math.inf
+        following = x + step if low <= x + step <= high else (low + high) / 2
+        if abs(following - x) <= _PRECISION * x:
+            return following
+        x = following
+    return x
 
 
 def _log_choose(n: int, k: int) -> Doubles:

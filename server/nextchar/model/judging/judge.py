@@ -44,7 +44,7 @@ class Judge:
     """A judge that was fitted: `nextchar judge fit` writes its folder."""
 
     def __init__(self, card: JudgeCard, references: Sequence[Reference] = ()) -> None:
-        self.card, self._names = card, [reference.name for reference in references]
+        self.card, self.kinds = card, [reference.name for reference in references]
         self._references = ReferenceSet(references) if references else None
         self._combination, self._score = Combination.of(card), Curve(card.score)
         self._rates = np.log([*(row.rate for row in card.false_alarms), 1.0])
@@ -87,6 +87,11 @@ class Judge:
     def vocabulary(self) -> Vocabulary:
         """How the normal model reads text."""
         return self.card.normal.vocabulary.make()
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the card, which names the model and the references by theirs."""
+        return digest_of(self.card.to_json().encode())
 
     @property
     def finest_rate(self) -> float:
@@ -141,12 +146,12 @@ class Judge:
         ids = self._encoded(strings)
         _check_lengths(ids, logprobs, self.vocabulary)
         ratios = self.log_ratios(ids, logprobs)
-        combined = self._combined(texts, ids, logprobs, ratios)
+        combined = self.combined(texts, ids, logprobs, ratios)
         p_value = np.where([len(one) > 0 for one in logprobs], self._score.p_values(combined.score), 1.0)
         low, high = self._interval(p_value)
         flagged = p_value <= asked.rate
         return Verdicts(
-            asked, combined.score, p_value, low, high, flagged, combined, texts, logprobs, self._names, ratios
+            asked, combined.score, p_value, low, high, flagged, combined, texts, logprobs, self.kinds, ratios
         )
 
     def log_ratios(self, ids: Sequence[Ids], logprobs: Sequence[Doubles]) -> Doubles | None:
@@ -163,9 +168,10 @@ class Judge:
                 param="input",
             ) from None
 
-    def _combined(
-        self, texts: list[str], ids: list[Ids], logprobs: Sequence[Doubles], ratios: Doubles | None
+    def combined(
+        self, texts: Sequence[str], ids: Sequence[Ids], logprobs: Sequence[Doubles], ratios: Doubles | None
     ) -> Combined:
+        """Returns the evidence against strings, by what `log_ratios` has found."""
         unknown = num_unknown(ids, self.vocabulary)
         evidence = evidence_of(self._combination, texts, logprobs, unknown)
         return self._combination.combine(evidence, None if ratios is None else mixture(ratios))

@@ -16,11 +16,9 @@ lesser of two ranks and ranking anew is Tippett's combination of p-values, calib
 it is at most twice the lesser rank's share, as by Bonferroni's rule. Lines that are equal count as surprising
 at least as much, so no random numbers are needed, and p-values are too large rather than too small.
 
-**Which lines.** Those of the last half of all lines read, and at most `max_lines`. The first lines of a text
-surprise far more than the later ones, because nothing is learned yet; with them, no later line would seem
-unusual. The last half forgets them at the rate at which learning slows down. Where lines are not
-exchangeable, as in a log whose days differ from its nights, the p-value is off by at most how different they
-are (Barber, Candès, Ramdas and Tibshirani 2023).
+**Which lines.** Those of the last half of all lines read, and at most `max_lines`: `last_half` says why. If
+lines are not exchangeable, as in a log whose days differ from its nights, the p-value is off by at most how
+different they are (Barber, Candès, Ramdas and Tibshirani 2023).
 
 **Limits.** No p-value is below 1 / (n + 1), which is `finest`. A share `u` of ordinary lines has p-values up
 to u, so there are always some, even where nothing is unusual.
@@ -31,6 +29,7 @@ import math
 import numpy as np
 
 from nextchar.model.surprise.curves import Doubles
+from nextchar.model.surprise.last_half import LastHalf
 
 MAX_LINES = 10_000
 
@@ -43,21 +42,17 @@ class OnlineSurprise:
 
     def __init__(self, max_lines: int = MAX_LINES) -> None:
         """Begins without any line; `max_lines` is the greatest number that a line is compared with."""
-        if max_lines < 1:
-            raise ValueError(f"max_lines must be at least 1 (it is {max_lines})")
-        self._max_lines, self._num_lines = max_lines, 0
-        # By the number of the line, modulo `max_lines`.
-        self._totals, self._means = np.zeros(max_lines), np.zeros(max_lines)
+        self._last_half = LastHalf(2, max_lines)  # total and mean surprise
 
     @property
     def num_lines(self) -> int:
         """How many lines were read."""
-        return self._num_lines
+        return self._last_half.num_lines
 
     @property
     def num_compared(self) -> int:
         """How many lines the next one is compared with: the last half of those read, `max_lines` at most."""
-        return min((self._num_lines + 1) // 2, self._max_lines)
+        return self._last_half.num_compared
 
     @property
     def finest(self) -> float:
@@ -66,7 +61,7 @@ class OnlineSurprise:
 
     def anew(self) -> "OnlineSurprise":
         """Returns one of the same size that has read nothing."""
-        return OnlineSurprise(self._max_lines)
+        return OnlineSurprise(self._last_half.max_lines)
 
     def read(self, surprise: float, num_symbols: int) -> float:
         """Returns the p-value of the next line, in (0, 1], and then counts it among those read.
@@ -78,17 +73,13 @@ class OnlineSurprise:
         if num_symbols < 1:
             return math.nan
         mean = surprise / num_symbols
-        totals, means = self._compared(self._totals, surprise), self._compared(self._means, mean)
-        place = self._num_lines % self._max_lines
-        self._totals[place], self._means[place] = surprise, mean
-        self._num_lines += 1
+        totals, means = self._compared(0, surprise), self._compared(1, mean)
+        self._last_half.add(surprise, mean)
         return _p_value_of_last(totals, means)
 
-    def _compared(self, kept: Doubles, last: float) -> Doubles:
-        """Returns a measure of the lines that are compared, in any order, and of the line itself [n + 1]."""
-        begin = (self._num_lines - self.num_compared) % self._max_lines
-        end = begin + self.num_compared
-        return np.concatenate([kept[begin:end], kept[: max(0, end - self._max_lines)], [last]])
+    def _compared(self, measure: int, last: float) -> Doubles:
+        """Returns a measure of the lines that are compared, and of the line itself [n + 1]."""
+        return np.append(self._last_half.compared(measure), last)
 
 
 def lines_needed(threshold: float) -> int:

@@ -9,10 +9,12 @@ from nextchar.repository.judges import ServedJudge, ServedJudges
 from nextchar.repository.model import Model
 from nextchar.schemas.judging import JudgeInfo, JudgeList, JudgeRequest, JudgeResponse
 from nextchar.schemas.score import ScoreRequest
-from nextchar.service.inference.answer_weight import verdict_weight
 from nextchar.service.inference.score_runner import ScoreRunner
 from nextchar.service.inference.validation import Validation
+from nextchar.service.judging.answer_check import check_answer
 from nextchar.service.judging.answers import judge_info, judge_list, judge_response
+from nextchar.service.judging.ordered_judger import OrderedJudger
+from nextchar.service.judging.states import JudgedText
 from nextchar.telemetry.judge_metrics import JudgeMetrics
 from nextchar.telemetry.request_context import RequestContext
 
@@ -21,10 +23,16 @@ class Judger:
     """Judges strings with the judges that are served."""
 
     def __init__(
-        self, judges: ServedJudges, validation: Validation, runner: ScoreRunner, metrics: JudgeMetrics
+        self,
+        judges: ServedJudges,
+        validation: Validation,
+        runner: ScoreRunner,
+        ordered: OrderedJudger,
+        metrics: JudgeMetrics,
     ) -> None:
         self.judges = judges
         self._validation, self._runner, self._metrics = validation, runner, metrics
+        self._ordered = ordered
 
     async def judge(self, request: JudgeRequest, ctx: RequestContext) -> JudgeResponse:
         """Returns the verdict on each string.
@@ -33,22 +41,43 @@ class Judger:
             JudgeNotFound: there is no such judge.
             InvalidRequest: the rate is finer than the judge can tell; or a string is refused.
             Unavailable: the judge's model is not served or has changed.
+            StateInvalid, StateModelMismatch: the state is not one of this judge.
         """
+        if request.adaptive is not None:
+            served, model, text = self._ordered.states.open(request, ctx)
+            return (await self._ordered.judge(request, served, model, text, ctx))[0]
         served, model = self._found(request, ctx)
         return await self._judged(served, model, request, ctx)
 
     @contextmanager
     def stream(self) -> Iterator[Callable[[JudgeRequest, RequestContext], Awaitable[JudgeResponse]]]:
-        """Yields a `judge` for the requests of one stream, which all have the judge of the first."""
+        """Yields a `judge` for the requests of one stream, which all have the judge of the first.
+
+        Of a text that is learned, each request goes on where the last has ended: they must come one by one.
+        """
         held: list[tuple[ServedJudge, Model]] = []
+        learned: list[JudgedText] = []  # the text up to the last message, if it is learned
 
         async def judge(request: JudgeRequest, ctx: RequestContext) -> JudgeResponse:
+            if request.adaptive is not None:
+                return await in_order(request, ctx)
             if held:
                 self._validation.use(held[0][1], ctx)
             else:
                 held.append(self._found(request, ctx))
                 held[0][1].engine.hold()
             return await self._judged(*held[0], request, ctx)
+
+        async def in_order(request: JudgeRequest, ctx: RequestContext) -> JudgeResponse:
+            if held:
+                self._validation.use(held[0][1], ctx)
+            else:
+                served, model, text = self._ordered.states.open(request, ctx)
+                model.engine.hold()
+                held.append((served, model))
+                learned.append(text)
+            answer, learned[0] = await self._ordered.judge(request, *held[0], learned[0], ctx)
+            return answer
 
         try:
             yield judge
@@ -75,11 +104,11 @@ class Judger:
         judge, rate = served.judge, request.false_alarm_rate
         judge.asked(rate)  # refused before anything is done for it
         self._validation.check_strings(len(request.input))
-        self._check_answer(served, request, ctx)
+        check_answer(self._validation, served, request, ctx)
         has_end = judge.vocabulary.end_id is not None
         scored = ScoreRequest.model_construct(input=request.input, include_end=has_end)
         logprobs, num_chars = await self._runner.symbol_logprobs(scored, model, ctx)
-        self._check_answer(served, request, ctx)  # the scores have noted what they would weigh
+        check_answer(self._validation, served, request, ctx)  # the scores have noted what they would weigh
 
         def answer() -> tuple[Verdicts, JudgeResponse]:
             found = judge.verdicts(request.input, logprobs, false_alarm_rate=rate)
@@ -88,11 +117,3 @@ class Judger:
         found, response = await asyncio.to_thread(answer)
         self._metrics.count(served.name, served.version, found.is_flagged, found.p_value)
         return response
-
-    def _check_answer(self, served: ServedJudge, request: JudgeRequest, ctx: RequestContext) -> None:
-        references = served.judge.card.references
-        longest = max((len(kind.name) for kind in references.kinds), default=0) if references else 0
-        weight = verdict_weight(len(request.input), longest, return_reasons=request.return_reasons)
-        self._validation.check_answer(
-            weight, ctx, "return_reasons", "send fewer strings, or leave return_reasons out"
-        )

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from nextchar.repository.model import Model
 from nextchar.schemas.completion import CompletionRequest
 from nextchar.schemas.score import NextRequest, ScoreRequest
+from nextchar.security.seal import made_for
 from nextchar.service.inference.completion_plan import Start
 from nextchar.service.inference.sampling_params import make_seed
 from nextchar.service.inference.validation import Validation
 from nextchar.service.sessions.adaptation import check_kept, new_memory
-from nextchar.service.sessions.codec import StateCodec, made_for
+from nextchar.service.sessions.codec import StateCodec
 from nextchar.service.sessions.continuation import start_from
 from nextchar.service.sessions.state import SessionState
 from nextchar.service.sessions.stepper import SessionStepper

@@ -1,19 +1,14 @@
 """Seals a session's state into bytes that only this server's key can make, for one owner and one model.
 
-    magic 4 | model 8 | key 4 | MAC 16 | zlib( length of header 4 | header JSON | arrays | memories )
+    zlib( length of header 4 | header JSON | arrays | memories )
 
-The MAC (HMAC-SHA256 with the server's key, cut to 128 bits) is over owner, model digest and all that
-follows it. So bytes that were changed, cut off, or made for another owner or model are refused before any of
-them is parsed. `model` is the beginning of a hash of the model's digest, `key` that of the key's mark:
-they tell a state of another model, or one that was sealed with another key, from a damaged one.
+is what a seal holds (`nextchar.security.seal`).
 
 A key of the header that a version does not know is left out, and one that came later may be missing: servers
 of two versions can share a store while one follows the other. The state of an adaptive session has a magic of
 its own: a server that does not know memories refuses it, where it would go on without.
 """
 
-import hashlib
-import hmac
 import json
 import struct
 import zlib
@@ -26,15 +21,10 @@ from numpy.typing import NDArray
 
 from nextchar.engine.adaptive.packing import pack_memories, unpack_memories
 from nextchar.engine.lane import LaneState
-from nextchar.errors import StateInvalid, StateModelMismatch
-from nextchar.security.state_key import key_mark
+from nextchar.security.seal import Seal
 from nextchar.service.sessions.state import Marks, SessionState, Snapshot
 
 MAGIC, ADAPTIVE_MAGIC = b"NCS3", b"NCS4"
-_MODEL_BYTES, _KEY_BYTES, _MAC_BYTES = 8, 4, 16
-_MODEL_END = len(MAGIC) + _MODEL_BYTES
-_KEY_END = _MODEL_END + _KEY_BYTES
-_MAC_END = _KEY_END + _MAC_BYTES
 _ZLIB_HEADER = b"\x78\x01"  # the fastest level
 _MAX_BYTES = 1 << 28
 _LENGTH = struct.Struct("<I")
@@ -46,8 +36,7 @@ class StateCodec:
     """Seals and opens states with one key."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._key_mark = key_mark(key)[:_KEY_BYTES]
+        self._seal = Seal(key)
 
     def seal(self, state: SessionState, *, owner: str, digest: str) -> bytes:
         """Returns the bytes of a state."""
@@ -61,7 +50,7 @@ class StateCodec:
         noise = b"".join([*states, memories])
         packed = _pack(b"".join([_LENGTH.pack(len(header)), header, recent, drawn_before]), noise)
         magic = ADAPTIVE_MAGIC if memories else MAGIC
-        return magic + _model_hash(digest) + self._key_mark + self._mac(packed, owner, digest) + packed
+        return self._seal.close(packed, magic=magic, owner=owner, digest=digest)
 
     def open(self, sealed: bytes, *, owner: str, digest: str, shapes: Shapes) -> SessionState:
         """Returns the state of bytes that `seal` made for the same owner and model.
@@ -70,25 +59,10 @@ class StateCodec:
             StateModelMismatch: they were made for another model, or another version of it.
             StateInvalid: they are anything else.
         """
-        mac, packed = sealed[_KEY_END:_MAC_END], sealed[_MAC_END:]
-        if sealed[: len(MAGIC)] not in (MAGIC, ADAPTIVE_MAGIC) or len(mac) < _MAC_BYTES:
-            raise StateInvalid("state is not a state of nextchar, or has another format", param="state")
-        if not made_for(sealed, digest):
-            raise StateModelMismatch(
-                "state was made for another model, or another version of it", param="state"
-            )
-        if sealed[_MODEL_END:_KEY_END] != self._key_mark:
-            raise StateInvalid(
-                "state was sealed with another key: servers that share states need the same state_key",
-                param="state",
-            )
-        if not hmac.compare_digest(mac, self._mac(packed, owner, digest)):
-            raise StateInvalid("state is damaged, or was made for another owner", param="state")
+        packed = self._seal.open(
+            sealed, magics=(MAGIC, ADAPTIVE_MAGIC), owner=owner, digest=digest, of="model"
+        )
         return _parse(zlib.decompressobj().decompress(packed, _MAX_BYTES), shapes)
-
-    def _mac(self, packed: bytes, owner: str, digest: str) -> bytes:
-        bound = json.dumps([owner, digest]).encode() + b"\0"
-        return hmac.new(self._key, bound + packed, hashlib.sha256).digest()[:_MAC_BYTES]
 
 
 def _pack(ids: bytes, states: bytes) -> bytes:
@@ -98,15 +72,6 @@ def _pack(ids: bytes, states: bytes) -> bytes:
     body = ids_stream.compress(ids) + ids_stream.flush(zlib.Z_FULL_FLUSH)
     body += states_stream.compress(states) + states_stream.flush()
     return _ZLIB_HEADER + body + zlib.adler32(states, zlib.adler32(ids)).to_bytes(4, "big")
-
-
-def made_for(sealed: bytes, digest: str) -> bool:
-    """Returns whether bytes name the model with a digest as theirs."""
-    return sealed[len(MAGIC) : _MODEL_END] == _model_hash(digest)
-
-
-def _model_hash(digest: str) -> bytes:
-    return hashlib.sha256(digest.encode()).digest()[:_MODEL_BYTES]
 
 
 def _header(state: SessionState, arrays: list[NDArray[Any]]) -> dict[str, Any]:

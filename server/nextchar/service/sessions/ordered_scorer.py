@@ -47,6 +47,25 @@ class _Text:
         return sum(map(len, self.strings))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadStrings:
+    """Holds strings that were read one after the other, and the state after them.
+
+    `ids` are those of their characters, `logprobs` those of their symbols under the mixture, with the end
+    symbol's last if it was read. `after_return` [strings] says how the text before each ended.
+    """
+
+    ids: list[Ids]
+    logprobs: list[Doubles]
+    after_return: list[bool]
+    state: SessionState
+
+    @property
+    def num_chars(self) -> int:
+        """How many characters they have."""
+        return sum(map(len, self.ids))
+
+
 class OrderedScorer:
     """Scores strings one after the other, in one lane; raises what `Service` raises."""
 
@@ -57,10 +76,28 @@ class OrderedScorer:
         self, request: ScoreRequest, model: Model, state: SessionState, ctx: RequestContext
     ) -> tuple[ScoreResponse, SessionState]:
         """Returns the scores after a state, and the state after the last string."""
+        text, strings, fed = await self._read_through(request, model, state, ctx)
+        answer = await run_cooperatively(self._answer(request, model, state, text, strings, fed, ctx))
+        self._metrics.count_chars(ctx, scored=text.num_scored, fed=len(text.context.ids))
+        return answer, fed.state
+
+    async def symbol_logprobs(
+        self, request: ScoreRequest, model: Model, state: SessionState, ctx: RequestContext
+    ) -> ReadStrings:
+        """Returns log p of each string's symbols after a state and the strings before it."""
+        text, strings, fed = await self._read_through(request, model, state, ctx)
+        mixed = fed.logprobs[len(text.context.ids) :]
+        self._metrics.count_chars(ctx, scored=text.num_scored, fed=len(text.context.ids))
+        logprobs = [mixed[first:last] for first, last in pairwise(strings.starts.tolist())]
+        return ReadStrings(text.strings, logprobs, text.after_return, fed.state)
+
+    async def _read_through(
+        self, request: ScoreRequest, model: Model, state: SessionState, ctx: RequestContext
+    ) -> tuple[_Text, Strings, Fed]:
+        """Reads the context and the strings; returns them, the strings' symbols, and what the lane found."""
         self._validation.check_strings(len(request.input))
         text = await run_cooperatively(self._read(request, model, state, ctx))
-        num_context = len(text.context.ids)
-        self._metrics.observe_size(ctx, num_context + text.num_scored)
+        self._metrics.observe_size(ctx, len(text.context.ids) + text.num_scored)
         strings = Strings.of(text.strings)
         if request.include_end:
             strings = strings.ending_in(end_id(model))
@@ -70,9 +107,7 @@ class OrderedScorer:
         else:
             everything = np.concatenate([text.context.ids, strings.flat])
             fed = await stepper.feed(state, everything, after_return=text.ends_in_return)
-        answer = await run_cooperatively(self._answer(request, model, state, text, strings, fed, ctx))
-        self._metrics.count_chars(ctx, scored=text.num_scored, fed=num_context)
-        return answer, fed.state
+        return text, strings, fed
 
     def _read(
         self, request: ScoreRequest, model: Model, state: SessionState, ctx: RequestContext

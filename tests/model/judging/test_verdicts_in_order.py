@@ -39,7 +39,9 @@ def test_the_score_is_the_judges_and_the_p_value_its_rank(knows_bad: bool) -> No
     plain = found.verdicts(strings, logprobs, false_alarm_rate=0.05)
     assert verdicts.score.tolist() == plain.score.tolist()
     assert verdicts.kinds == plain.kinds
-    ranks, _ = nothing_read().ranked(plain.score)
+    # In order of score, and of surprise per symbol among equal ones.
+    order = np.lexsort((-np.array([one.mean() for one in logprobs]), plain.score))
+    ranks, _ = nothing_read().ranked(np.argsort(order).astype(float))
     assert verdicts.p_value.tolist() == [rank.p_value for rank in ranks]
     assert verdicts.is_flagged.tolist() == [rank.p_value <= 0.05 for rank in ranks]
     bounds = [clopper_pearson(rank.num_at_least, rank.num_compared) for rank in ranks]
@@ -55,6 +57,18 @@ def test_of_strings_in_any_order_a_share_u_is_flagged_at_the_rate_u() -> None:
     verdicts, _ = judged(judge(), strings, learned_logprobs(strings))
     late = verdicts.p_value[2 * MAX_SCORES :]
     for rate in (0.01, 0.05, 0.2):
+        error = 4 * math.sqrt(rate * (1 - rate) / len(late))
+        assert rate - 1 / (MAX_SCORES + 1) - error <= (late <= rate).mean() <= rate + error, rate
+
+
+def test_strings_that_surprise_less_than_any_normal_one_are_flagged_at_the_rate_too() -> None:
+    """They are those of a text that is well learned: all have the score 0."""
+    strings, draw = normal_strings(4000, seed=6), np.random.default_rng(3)
+    logprobs = [-draw.exponential(0.01, len(s) + 1) for s in strings]
+    verdicts, _ = judged(judge(), strings, logprobs)
+    assert (verdicts.score == 0).mean() > 0.99
+    late = verdicts.p_value[2 * MAX_SCORES :]
+    for rate in (0.05, 0.2, 0.5):
         error = 4 * math.sqrt(rate * (1 - rate) / len(late))
         assert rate - 1 / (MAX_SCORES + 1) - error <= (late <= rate).mean() <= rate + error, rate
 

@@ -4,6 +4,10 @@ The evidence against a string is the judge's own, of the log-probabilities that 
 judge was calibrated with the network alone, though, and a model that learns is surprised less and less. So
 the p-value is not that of the judge's card: it is the rank of the string's score among those of the last half
 of the strings read before it (`model.surprise.online_scores`).
+
+Of a text that is well learned, most strings surprise less than every string that the judge was calibrated on,
+and have one score. Equal scores are told apart by the surprise per symbol: otherwise such strings would all
+have large p-values, and fewer would be flagged than the rate says.
 """
 
 import math
@@ -21,6 +25,7 @@ from nextchar.model.vocabulary import Ids
 
 MAX_SCORES = 1024  # that a string is compared with: they travel with a client's state
 _UNRANKED = Rank(0, 0)  # of a string without a symbol
+_BETWEEN_EQUALS = 1e-9  # of a nat per symbol: far below what scores differ by, far above their last digit
 
 
 def nothing_read() -> OnlineScores:
@@ -52,7 +57,8 @@ def verdicts_in_order(
     ratios = judge.log_ratios(ids, logprobs)
     combined = judge.combined(texts, ids, logprobs, ratios)
     has_symbols = np.array([len(one) > 0 for one in logprobs], dtype=bool)
-    found, read = read_before.ranked(combined.score[has_symbols])
+    surprise = np.array([-one.mean() for one in logprobs if len(one)])
+    found, read = read_before.ranked(combined.score[has_symbols] + _BETWEEN_EQUALS * surprise)
     ranked = iter(found)
     ranks = [next(ranked) if has else _UNRANKED for has in has_symbols.tolist()]
     p_value = np.array([rank.p_value for rank in ranks])

@@ -152,7 +152,7 @@ def test_statistics_count_what_was_done(
     assert list(batches) == sorted(batches)
     assert sum(one["count"] for one in batches.values()) == after["execution_count"]
     assert batches[max(batches)]["ns"] > 0
-    assert 2 <= max(batches) <= 3  # of three strings at once, on one engine or two
+    assert max(batches) >= 2  # of three strings at once, on one engine or two
 
 
 def test_both_protocols_tell_the_same_statistics(

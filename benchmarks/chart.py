@@ -20,7 +20,8 @@ def draw(result: dict[str, Any], path: Path) -> None:
     _bars(engine, {n: row[n] for n in names}, "64 lanes, 2×512 LSTM, one core\ncharacters per second")
     rates = {n: rate["64"] for n, rate in result["peers"].items() if not isinstance(rate, str)}
     _bars(servers, _sorted(rates), "64 clients over HTTP\ncharacters per second")
-    score = {name: result["score"][name] for name in ("torch", "http", "grpc", "http, one engine", "cli")}
+    names = ["torch", "http", "grpc", "http, one engine", "cli"]
+    score = {n: result["score"][n] for n in names if n in result["score"]}  # an older file has others
     _bars(scoring, _sorted(score), "scoring 100,000 short strings\nstrings per second")
     facts = result["facts"]["peers"]
     title = f"nextchar {facts['commit'][:10]}, {facts['date']}, {facts['cores']} cores"

@@ -5,7 +5,6 @@ a streamed completion; `between` the time per character between its events. In m
 percentile.
 """
 
-import itertools
 import json
 import time
 from collections.abc import Callable
@@ -14,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.clients.http import Client, HttpClient, LoadStats, MakeClient, http_post, run_load
+from benchmarks.clients.requests import completion_requests, next_characters
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.network import Network
 from benchmarks.scoring.score import make_strings
-from benchmarks.servers import our_body, our_server
+from benchmarks.servers import our_server
 
 PORT = 18_200
 _BULK_STRINGS = 1_000
@@ -46,9 +46,12 @@ class StreamClient(HttpClient):
 def next_beside(seconds: float) -> dict[str, list[float]]:
     """Returns the seconds of next-character requests to the server on `PORT`, by what it does beside them.
 
-    Bulk work that a spare engine has begun before them is over when they are measured.
+    The first three seconds do not count: a spare engine still reads bulk work that it had begun before.
     """
-    return {name: _run(_next(), beside, seconds, warm=3.0).seconds for name, beside in _situations().items()}
+    return {
+        name: _run(next_characters(PORT), beside, seconds, warm=3.0).seconds
+        for name, beside in _situations().items()
+    }
 
 
 def _situations() -> dict[str, list[MakeClient]]:
@@ -64,7 +67,7 @@ def measure(network: Network, folder: Path, *, rounds: int, seconds: float) -> d
         for _ in range(rounds):
             for situation, beside in beside_by_situation.items():
                 row = seen[situation]
-                _add(row, "next", _run(_next(), beside, seconds).seconds)
+                _add(row, "next", _run(next_characters(PORT), beside, seconds).seconds)
                 stats = _run(_stream(), beside, seconds)
                 _add(row, "first", stats.first_seconds)
                 _add(row, "between", stats.between)
@@ -97,19 +100,9 @@ def _percentiles(row: dict[str, list[float]]) -> dict[str, float]:
     }
 
 
-def _next() -> MakeClient:
-    body = json.dumps({"model": MODEL, "input": "to be or n"}).encode()
-    request = http_post(PORT, "/v1/next", body)
-    return lambda stats: HttpClient(lambda: request, stats)
-
-
 def _stream() -> MakeClient:
-    seeds = itertools.count()
-
-    def request() -> bytes:
-        return http_post(PORT, "/v1/completions", our_body(_NUM_CHARS, next(seeds), stream=True))
-
-    return lambda stats: StreamClient(request, stats)
+    requests = completion_requests(PORT, _NUM_CHARS, stream=True)
+    return lambda stats: StreamClient(requests, stats)
 
 
 def _long_strings() -> list[str]:

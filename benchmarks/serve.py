@@ -12,10 +12,11 @@ from pathlib import Path
 
 from benchmarks.clients.grpc import GrpcClient
 from benchmarks.clients.http import Client, HttpClient, LoadStats, MakeClient, http_post, run_load
+from benchmarks.clients.requests import completion_requests, completions
 from benchmarks.data import MODEL, write_data
 from benchmarks.engine.engine import engine_alone
 from benchmarks.engine.network import Network
-from benchmarks.servers import PEERS, Peer, our_body, our_server, peer_server
+from benchmarks.servers import PEERS, Peer, our_server, peer_server
 from nextchar.model.cores import num_cores
 from nextchar.pb import nextchar_pb2 as pb
 
@@ -49,13 +50,6 @@ def measure_ours(network: Network, folder: Path, *, rounds: int, seconds: float)
 def _apis() -> dict[str, tuple[MakeClient, int]]:
     seeds = itertools.count()
 
-    def http(stream: bool) -> MakeClient:
-        def request() -> bytes:
-            body = our_body(NUM_CHARS, next(seeds), stream=stream)
-            return http_post(_PORT, "/v1/completions", body)
-
-        return lambda stats: HttpClient(request, stats)
-
     def message() -> bytes:
         fields = pb.CompletionRequest(
             model=MODEL, prompt="ROMEO:", max_tokens=NUM_CHARS, temperature=0.8, seed=next(seeds)
@@ -66,8 +60,8 @@ def _apis() -> dict[str, tuple[MakeClient, int]]:
         return GrpcClient(_PORT + 1, _METHOD, message, stats)
 
     return {
-        "http-streamed": (http(stream=True), _PORT),
-        "http-whole": (http(stream=False), _PORT),
+        "http-streamed": (completions(_PORT, NUM_CHARS, stream=True), _PORT),
+        "http-whole": (completions(_PORT, NUM_CHARS, stream=False), _PORT),
         "grpc-streamed": (grpc, _PORT + 1),
     }
 
@@ -101,12 +95,8 @@ def _medians(rates: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _our_rates(data: Path, num_threads: int, seconds: float) -> dict[str, float]:
-    seeds = itertools.count()
     with our_server(data / "models", _PORT, engine_threads=num_threads):
-        return _rates(
-            lambda: http_post(_PORT, "/v1/completions", our_body(NUM_CHARS, next(seeds), stream=False)),
-            seconds,
-        )
+        return _rates(completion_requests(_PORT, NUM_CHARS, stream=False), seconds)
 
 
 def _peer_rates(peer: Peer, data: Path, port: int, seconds: float) -> dict[str, float]:

@@ -10,7 +10,6 @@ for it.
 """
 
 import argparse
-import itertools
 import os
 import statistics
 import sys
@@ -20,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.clients.http import HttpClient, http_post, run_load
+from benchmarks.clients.http import run_load
+from benchmarks.clients.requests import completions
 from benchmarks.data import write_data
 from benchmarks.engine.measure import positive
 from benchmarks.engine.network import make_network
 from benchmarks.latency import PORT, next_beside
-from benchmarks.servers import our_body, our_server, server_of
+from benchmarks.servers import our_server, server_of
 
 _NUM_CHARS = 200
 _CLIENTS = (1, 16, 64, 128)
@@ -96,18 +96,8 @@ def _measure(seconds: float) -> Rates:
 
 
 def _completions(num_clients: int, seconds: float) -> float:
-    seeds = itertools.count()
-
-    def request() -> bytes:
-        return http_post(PORT, "/v1/completions", our_body(_NUM_CHARS, next(seeds), stream=False))
-
-    rate, _ = run_load(
-        lambda stats: HttpClient(request, stats),
-        port=PORT,
-        num_clients=num_clients,
-        warm=2.0,
-        seconds=seconds,
-    )
+    clients = completions(PORT, _NUM_CHARS, stream=False)
+    rate, _ = run_load(clients, port=PORT, num_clients=num_clients, warm=2.0, seconds=seconds)
     return rate * _NUM_CHARS
 
 

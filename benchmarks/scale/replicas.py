@@ -5,8 +5,6 @@ proxies would do, without its cost. All servers run all the time and take turns 
 next-character request of one client, alone and beside 64 clients with completions.
 """
 
-import itertools
-import json
 import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.clients.http import HttpClient, MakeClient, http_post, run_load
-from benchmarks.data import MODEL, write_data
+from benchmarks.clients.http import run_load
+from benchmarks.clients.requests import completions, next_characters
+from benchmarks.data import write_data
 from benchmarks.engine.network import Network
 from benchmarks.memory import resident
-from benchmarks.servers import our_body, our_server
+from benchmarks.servers import our_server
 from nextchar.model.cores import num_cores
 
 CLIENTS = (1, 16, 64, 128)
@@ -50,12 +49,12 @@ def measure(network: Network, folder: Path, *, rounds: int, seconds: float) -> d
 
 
 def _round(ports: Sequence[int], seconds: float) -> Figures:
-    completions, following = _completions(ports[0]), _next(ports[0])
+    asked, following = completions(ports[0], _NUM_CHARS, stream=True), next_characters(ports[0])
     found: Figures = {}
     for num_clients in CLIENTS:
-        rate, _ = run_load(completions, port=ports, num_clients=num_clients, warm=1.5, seconds=seconds)
+        rate, _ = run_load(asked, port=ports, num_clients=num_clients, warm=1.5, seconds=seconds)
         found[f"{num_clients} clients"] = rate * _NUM_CHARS
-    for name, beside in (("alone", []), (f"beside {_BESIDE}", [completions] * _BESIDE)):
+    for name, beside in (("alone", []), (f"beside {_BESIDE}", [asked] * _BESIDE)):
         _, stats = run_load(following, port=ports, num_clients=1, warm=1.5, seconds=seconds, beside=beside)
         for level in (50, 99):
             found[f"next {name}, p{level}, ms"] = float(np.percentile(stats.seconds, level)) * 1000
@@ -64,17 +63,3 @@ def _round(ports: Sequence[int], seconds: float) -> Figures:
 
 def _medians(rounds: list[Figures]) -> Figures:
     return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
-
-
-def _completions(port: int) -> MakeClient:
-    seeds = itertools.count()
-
-    def request() -> bytes:
-        return http_post(port, "/v1/completions", our_body(_NUM_CHARS, next(seeds), stream=True))
-
-    return lambda stats: HttpClient(request, stats)
-
-
-def _next(port: int) -> MakeClient:
-    request = http_post(port, "/v1/next", json.dumps({"model": MODEL, "input": "to be or n"}).encode())
-    return lambda stats: HttpClient(lambda: request, stats)

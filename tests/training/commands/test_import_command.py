@@ -7,22 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from training.foreign.imported import import_model, served_logprobs
 from training.foreign.makers import CHARS, TEXT, OfModules
 
-from nextchar.entrypoints.main import main
-from nextchar.model.golden import symbol_logprobs
 from nextchar.model.graph import open_graph
-
-
-def _import(folder: Path, file: str, models: Path, *arguments: str) -> Result:
-    given = ["import", str(folder / file), "--symbols", str(folder / "symbols.json"), "--models", str(models)]
-    return CliRunner().invoke(main, [*given, *arguments])
-
-
-def _logprobs(version: Path) -> np.ndarray:
-    graph = open_graph(version / "model.onnx")
-    return symbol_logprobs(graph, [graph.vocabulary.encode(TEXT)])[0]
 
 
 @pytest.fixture
@@ -38,7 +26,7 @@ def test_a_checkpoint_becomes_a_version_and_what_is_given_is_measured(
     checkpoint: OfModules, tmp_path: Path
 ) -> None:
     (tmp_path / "heldout.txt").write_text(TEXT * 40)
-    result = _import(tmp_path, "mine.pt", tmp_path / "models", "--text", str(tmp_path / "heldout.txt"))
+    result = import_model(tmp_path, "mine.pt", tmp_path / "models", "--text", str(tmp_path / "heldout.txt"))
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"wrote {tmp_path / 'models' / 'mine' / '1'}: 28 characters")
     assert "int8 costs" in result.stdout
@@ -46,11 +34,11 @@ def test_a_checkpoint_becomes_a_version_and_what_is_given_is_measured(
     ids = torch.tensor([CHARS.index(character) for character in "\n" + TEXT])
     with torch.no_grad():
         expected = checkpoint(ids[:-1]).double().log_softmax(-1)[range(len(TEXT)), ids[1:]]
-    np.testing.assert_allclose(_logprobs(tmp_path / "models" / "mine" / "1"), expected, atol=1e-4)
+    np.testing.assert_allclose(served_logprobs(tmp_path / "models" / "mine" / "1"), expected, atol=1e-4)
     card = open_graph(tmp_path / "models" / "mine" / "1" / "step-int8.onnx").card
     assert card.provenance["imported_from"] == "mine.pt"
     assert {entry.name for entry in card.quality} == {"network", "network-int8"}
-    assert _import(tmp_path, "mine.pt", tmp_path / "models").exit_code == 0
+    assert import_model(tmp_path, "mine.pt", tmp_path / "models").exit_code == 0
     second = open_graph(tmp_path / "models" / "mine" / "2" / "step-int8.onnx").card
     assert second.quality == []  # a text that the network wrote says nothing of how good it is
 
@@ -76,7 +64,7 @@ def test_what_is_given_is_taken_or_refused_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("digits.txt").write_text("day 1 day 2\n" * 9)
-    result = _import(tmp_path, "mine.pt", tmp_path / "models", *arguments)
+    result = import_model(tmp_path, "mine.pt", tmp_path / "models", *arguments)
     assert result.exit_code == (0 if reason is None else 2), result.output
     assert reason is None or reason in result.stderr.splitlines()[-1]
     assert reason is None or not (tmp_path / "models").exists()
@@ -85,7 +73,7 @@ def test_what_is_given_is_taken_or_refused_in_one_line(
 @pytest.mark.usefixtures("checkpoint")
 def test_the_card_records_what_was_given_and_the_command_says_what_it_took(tmp_path: Path) -> None:
     given = ["--begin", "\\n", "--cell", "gru", "--tensor", "output=decoder.weight", "--name", "other"]
-    result = _import(tmp_path, "mine.pt", tmp_path / "models", *given)
+    result = import_model(tmp_path, "mine.pt", tmp_path / "models", *given)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert "took encoder.weight for embedding" in lines
@@ -101,7 +89,7 @@ def test_the_card_records_what_was_given_and_the_command_says_what_it_took(tmp_p
 @pytest.mark.usefixtures("checkpoint")
 def test_a_file_whose_name_is_no_models_needs_a_name(tmp_path: Path) -> None:
     (tmp_path / "mine.pt").rename(tmp_path / "my model.pt")
-    result = _import(tmp_path, "my model.pt", tmp_path / "models")
+    result = import_model(tmp_path, "my model.pt", tmp_path / "models")
     assert result.exit_code == 2
     assert "give --name" in result.stderr
-    assert _import(tmp_path, "my model.pt", tmp_path / "models", "--name", "mine").exit_code == 0
+    assert import_model(tmp_path, "my model.pt", tmp_path / "models", "--name", "mine").exit_code == 0

@@ -11,12 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from training.foreign.imported import import_model, served_logprobs
 from training.foreign.makers import CHARS, TEXT
-
-from nextchar.entrypoints.main import main
-from nextchar.model.golden import symbol_logprobs
-from nextchar.model.graph import open_graph
 
 # Trains nothing: writes models of each kind in both formats, with log p of a text by Keras itself.
 _KERAS = """
@@ -70,30 +66,20 @@ def keras_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _import(folder: Path, file: str, models: Path, *arguments: str) -> Result:
-    given = ["import", str(folder / file), "--symbols", str(folder / "symbols.json"), "--models", str(models)]
-    return CliRunner().invoke(main, [*given, *arguments])
-
-
-def _logprobs(version: Path) -> np.ndarray:
-    graph = open_graph(version / "model.onnx")
-    return symbol_logprobs(graph, [graph.vocabulary.encode(TEXT)])[0]
-
-
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 @pytest.mark.parametrize("kind", ["rnn", "relu", "lstm", "gru", "gru-reset-first"])
 def test_a_keras_model_is_served_as_keras_computes(
     keras_models: Path, tmp_path: Path, kind: str, suffix: str
 ) -> None:
-    result = _import(keras_models, f"{kind}.{suffix}", tmp_path)
+    result = import_model(keras_models, f"{kind}.{suffix}", tmp_path)
     assert result.exit_code == 0, result.output
     expected = json.loads((keras_models / "expected.json").read_text())[kind]
-    np.testing.assert_allclose(_logprobs(tmp_path / kind / "1"), expected, atol=1e-4)
+    np.testing.assert_allclose(served_logprobs(tmp_path / kind / "1"), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["window", "last"])
 def test_a_keras_model_of_one_hot_windows_is_imported(keras_models: Path, tmp_path: Path, name: str) -> None:
-    assert _import(keras_models, f"{name}.keras", tmp_path).exit_code == 0
+    assert import_model(keras_models, f"{name}.keras", tmp_path).exit_code == 0
 
 
 def _with_config(source: Path, target: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -113,9 +99,9 @@ def test_a_gru_of_keras_that_does_not_say_where_it_resets_resets_first(
             layer["config"].pop("reset_after", None)
 
     _with_config(keras_models / "gru-reset-first.h5", keras_models / "old.h5", change)
-    assert _import(keras_models, "old.h5", tmp_path).exit_code == 0
+    assert import_model(keras_models, "old.h5", tmp_path).exit_code == 0
     expected = json.loads((keras_models / "expected.json").read_text())["gru-reset-first"]
-    np.testing.assert_allclose(_logprobs(tmp_path / "old" / "1"), expected, atol=1e-4)
+    np.testing.assert_allclose(served_logprobs(tmp_path / "old" / "1"), expected, atol=1e-4)
 
 
 def test_a_file_of_a_keras_that_is_too_old_is_refused(keras_models: Path, tmp_path: Path) -> None:
@@ -123,7 +109,7 @@ def test_a_file_of_a_keras_that_is_too_old_is_refused(keras_models: Path, tmp_pa
         config["config"] = config["config"]["layers"]
 
     _with_config(keras_models / "lstm.h5", keras_models / "list.h5", change)
-    result = _import(keras_models, "list.h5", tmp_path)
+    result = import_model(keras_models, "list.h5", tmp_path)
     assert result.exit_code == 2
     assert "must be of Keras 2.2.3 or newer" in result.stderr
 
@@ -132,7 +118,7 @@ def test_a_file_of_a_keras_that_is_too_old_is_refused(keras_models: Path, tmp_pa
 def test_a_file_that_says_what_its_layers_are_takes_no_hints(
     keras_models: Path, tmp_path: Path, option: list[str]
 ) -> None:
-    result = _import(keras_models, "rnn.keras", tmp_path, *option)
+    result = import_model(keras_models, "rnn.keras", tmp_path, *option)
     assert result.exit_code == 2
     assert f"{option[0]} is for PyTorch files" in result.stderr
 
@@ -153,7 +139,7 @@ def test_a_file_that_says_what_its_layers_are_takes_no_hints(
 def test_a_keras_model_that_cannot_be_served_is_refused(
     keras_models: Path, tmp_path: Path, name: str, reason: str
 ) -> None:
-    result = _import(keras_models, f"{name}.keras", tmp_path / "models")
+    result = import_model(keras_models, f"{name}.keras", tmp_path / "models")
     assert result.exit_code == 2
     assert reason in result.stderr
     assert len(result.stderr.splitlines()) == 1
